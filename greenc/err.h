@@ -1,0 +1,88 @@
+/*
+** err.h: every error of greenc: one table, one enum, names and texts.
+**
+** A result is 0 (or a count) when all went well, else one of these negative
+** codes. System errors are the negated errno; our own start at -4000. Nobody
+** reads errno but on the line after the call that sets it.
+*/
+#ifndef GREEN_ERR_H
+#define GREEN_ERR_H
+
+/* Exported from libgreenlua and visible to a host program. */
+#define GREEN_API __attribute__((visibility("default")))
+
+#define green_likely(x) __builtin_expect(!!(x), 1)
+#define green_unlikely(x) __builtin_expect(!!(x), 0)
+#define green_container(ptr, type, field)                                      \
+  ((type *)((char *)(ptr) - offsetof(type, field)))
+
+/* clang-format off */
+/* Symbol, number, text. The numbers are Linux's; err.c asserts each. */
+#define GREEN_ERR_MAP(X) \
+  X(EPERM,           -1,    "operation not permitted") \
+  X(ENOENT,          -2,    "no such file or directory") \
+  X(EINTR,           -4,    "interrupted system call") \
+  X(EIO,             -5,    "input/output error") \
+  X(EBADF,           -9,    "bad file descriptor") \
+  X(EAGAIN,          -11,   "would block") \
+  X(ENOMEM,          -12,   "out of memory") \
+  X(EACCES,          -13,   "permission denied") \
+  X(EBUSY,           -16,   "already in use by another green thread") \
+  X(EEXIST,          -17,   "already exists") \
+  X(ENODEV,          -19,   "no such device") \
+  X(EINVAL,          -22,   "invalid argument") \
+  X(ENFILE,          -23,   "too many open files in system") \
+  X(EMFILE,          -24,   "too many open files") \
+  X(ENOSPC,          -28,   "no space left on device") \
+  X(EPIPE,           -32,   "broken pipe") \
+  X(ENAMETOOLONG,    -36,   "name too long") \
+  X(ENOSYS,          -38,   "function not implemented") \
+  X(EPROTO,          -71,   "protocol error") \
+  X(EOVERFLOW,       -75,   "value too large") \
+  X(EDESTADDRREQ,    -89,   "destination address required") \
+  X(EMSGSIZE,        -90,   "message too long") \
+  X(EPROTOTYPE,      -91,   "wrong protocol type for socket") \
+  X(ENOPROTOOPT,     -92,   "protocol not available") \
+  X(EOPNOTSUPP,      -95,   "operation not supported") \
+  X(EAFNOSUPPORT,    -97,   "address family not supported") \
+  X(EADDRINUSE,      -98,   "address already in use") \
+  X(EADDRNOTAVAIL,   -99,   "cannot assign requested address") \
+  X(ENETDOWN,        -100,  "network is down") \
+  X(ENETUNREACH,     -101,  "network is unreachable") \
+  X(ECONNABORTED,    -103,  "connection aborted") \
+  X(ECONNRESET,      -104,  "connection reset by peer") \
+  X(ENOBUFS,         -105,  "no buffer space available") \
+  X(EISCONN,         -106,  "already connected") \
+  X(ENOTCONN,        -107,  "not connected") \
+  X(ETIMEDOUT,       -110,  "timed out") \
+  X(ECONNREFUSED,    -111,  "connection refused") \
+  X(EHOSTUNREACH,    -113,  "no route to host") \
+  X(EALREADY,        -114,  "operation already in progress") \
+  X(EINPROGRESS,     -115,  "operation now in progress") \
+  X(ECANCELED,       -125,  "green thread was killed") \
+  X(ECLOSED,         -4001, "closed by this program") \
+  X(EDEADLOCK,       -4002, "every green thread is parked for ever") \
+  X(ETOOBIG,         -4003, "larger than the limit") \
+  X(EEOF,            -4004, "stream ended too early") \
+  X(EAI_NONAME,      -4101, "host name or service not known") \
+  X(EAI_AGAIN,       -4102, "temporary failure in name resolution") \
+  X(EAI_FAIL,        -4103, "name resolution failed") \
+  X(EAI_FAMILY,      -4104, "no address of that family for the name") \
+  X(EAI_SERVICE,     -4105, "service name not known")
+/* clang-format on */
+
+enum {
+#define X(name, number, text) GREEN_##name = number,
+  GREEN_ERR_MAP(X)
+#undef X
+};
+
+/* The symbol ("ECONNREFUSED") or NULL when the code is not in the table.
+** Any thread. */
+GREEN_API const char *green_err_name(int code);
+
+/* A text without the symbol; never NULL: codes that are not in the table get
+** the system's words for the errno, or "unknown error". Any thread. */
+GREEN_API const char *green_err_text(int code);
+
+#endif

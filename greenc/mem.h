@@ -1,0 +1,20 @@
+/*
+** mem.h: the one door to the allocator, so that tests can fail the n-th call.
+**
+** Sizes are trusted; NULL means out of memory. Any thread.
+*/
+#ifndef GREEN_MEM_H
+#define GREEN_MEM_H
+
+#include <stddef.h>
+
+void *green__alloc(size_t n);
+void *green__zalloc(size_t n); /* zeroed */
+void *green__realloc(void *p, size_t n);
+void green__free(void *p);
+
+/* Tests only: let the n-th allocation from now (1 = next) and each later one
+** return NULL; 0 switches it off. Returns how many calls there were since. */
+int green__alloc_fail_from(int n);
+
+#endif
