@@ -24,8 +24,8 @@ struct green_fd {
   int fd;           /* -1: closed, handed over, or stale. */
   uint8_t drained;  /* The last read was short: wait before the next. */
   uint8_t armed;    /* GREEN_READ | GREEN_WRITE: what the poll watches. */
-  uint8_t checked;  /* The number was seen to be open since it came in. */
-  uint8_t file;     /* The backend cannot watch it (a regular file). */
+  uint8_t idle_is_ready; /* In the idle set's ready list. */
+  uint8_t idle_expired;  /* There because its time was up. */
   green_task *reader; /* At most one each. */
   green_task *writer;
   struct green_idle *idle; /* Waits there without a task, or NULL (idle.h). */
@@ -39,6 +39,10 @@ struct green_fd {
 ** an older object with the same number turns stale, its waiters are woken
 ** with GREEN_ECLOSED. 0, GREEN_EBADF or GREEN_ENOMEM (fd stays the caller's). */
 int green_fd_open(green_fd *f, green_hub *hub, int fd);
+
+/* The same for a number known to be non-blocking and close-on-exec (accept4,
+** socket with the flags): no system call. */
+int green__fd_adopt(green_fd *f, green_hub *hub, int fd);
 
 /* Wake the waiters with GREEN_ECLOSED, disarm, close the number. Idempotent.
 ** Returns 0 or what close said; the object is closed in any case. */
@@ -54,6 +58,9 @@ int green_fd_detach(green_fd *f);
 ** GREEN_ECLOSED, GREEN_EBADF (the number is not open: each time, and nothing is
 ** left behind), GREEN_ENOMEM. */
 int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline);
+
+/* For idle.c: watch for reading with no task. 0, GREEN_ECLOSED, GREEN_EBADF. */
+int green__fd_arm_read(green_fd *f);
 
 /* Who waits for the direction, or NULL. */
 static inline green_task *green_fd_waiter(const green_fd *f, int mode)

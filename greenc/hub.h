@@ -68,7 +68,7 @@ struct green_task {
   uint8_t cancel_pending;  /* A kill or scope is due at the next checkpoint. */
   uint8_t raises;          /* Cancels raised in a row, saturating (scope.h). */
   uint8_t no_cancel;       /* The present wait may not be cancelled. */
-  uint8_t daemon;          /* Does not count for "nothing left to wait for". */
+  uint8_t thrown;          /* An error is to be raised once, at the next check. */
 };
 
 /* A new task: state NEW, in the list of live tasks, in no ready list. */
@@ -88,6 +88,10 @@ int green_task_park(green_task *t, green_waitq *q, int64_t deadline);
 
 /* From inside resume: give the others a turn (back of the ready list). */
 void green_task_yield(green_task *t);
+
+/* From inside resume: let the task that was hurried last run, then this one,
+** before all others. */
+void green_task_yield_first(green_task *t);
 
 /* Decide a parked task's wait: it leaves queue, fd and deadline, and becomes
 ** ready with this status. Returns 1, or 0 if it was not parked (nothing
@@ -156,12 +160,6 @@ GREEN_API int green_hub_run(green_hub *hub, const volatile int *done);
 ** any more, or GREEN_EBUSY. */
 GREEN_API int green_hub_turn(green_hub *hub, int block);
 
-/* For a host that polls itself: an fd that turns readable when there is work,
-** and the seconds until the next deadline (0: work is ready, -1: none). Then
-** call green_hub_turn(hub, 0). */
-GREEN_API int green_hub_pollfd(const green_hub *hub);
-GREEN_API double green_hub_timeout(green_hub *hub);
-
 /* While held, an idle hub is not a deadlock: a host loop, a job in a native
 ** pool, a signal that is waited for. */
 GREEN_API void green_hub_hold(green_hub *hub);
@@ -180,7 +178,7 @@ GREEN_API void green_hub_advance(green_hub *hub, int64_t ns);
 /* The task that runs now, or NULL. */
 green_task *green_hub_current(const green_hub *hub);
 
-/* Called after each task that ran, and at the end of each turn (NULL). */
+/* What a hub has and did. */
 typedef struct green_hub_stats {
   uint64_t turns;
   uint64_t switches; /* Tasks resumed. */
@@ -188,7 +186,7 @@ typedef struct green_hub_stats {
   uint32_t ready;
   uint32_t timers;   /* Deadlines pending. */
   uint32_t fds;      /* Registered descriptors. */
-  uint32_t armed;    /* Directions the poll watches. */
+  uint32_t waits;    /* Tasks and idle sets that wait for a descriptor. */
 } green_hub_stats;
 GREEN_API void green_hub_stats_get(const green_hub *hub, green_hub_stats *s);
 

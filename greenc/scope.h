@@ -23,8 +23,8 @@ struct green_scope {
   green_timer timer;
   uint8_t kind;
   uint8_t fired;
-  uint32_t id;       /* Slot in the hub's table of scopes, from 1. */
-  void *data;        /* The owner's. */
+  uint64_t id;       /* Never 0; fits a double; not used again soon. */
+  int data;          /* The owner's; 0 at push. */
 };
 
 /* Open a scope innermost in t. Scopes come from the hub's pool and return to it
@@ -38,15 +38,33 @@ void green_scope_pop(green_scope *s);
 void green_scope_fire(green_scope *s);
 
 /* The scope with that id, or NULL if it was popped. */
-green_scope *green_scope_find(green_hub *hub, uint32_t id);
+green_scope *green_scope_find(green_hub *hub, uint64_t id);
 
 /* Ask for t's end: pending in it for ever, inside shields when they end. A
 ** parked task's wait is decided with GREEN_ECANCELED unless it is masked.
 ** Returns 1, or 0 for a task that is dead or already killed. */
 int green_task_kill(green_task *t);
 
-/* Deadline for the checkpoint of a task with cancel_pending set: 0 raise at
-** once; else raise after parking until then. Counts the raise. */
-int64_t green_task_raise_delay(green_task *t);
+/* Raise once in t at its next check, masked by nothing; a parked task's wait is
+** decided with GREEN_ECANCELED. Returns 1, or 0 for a dead task. */
+int green_task_throw(green_task *t);
+
+/* At a checkpoint of a task with cancel_pending set: when to raise. 0: at once;
+** -1: after a trip through the ready list; else: after parking until then.
+** Counts the raise, so that a task which swallows it cannot spin: the first is
+** at once, after GREEN_RAISE_LIMIT of them they come 10 ms apart. */
+int64_t green_task_raise_at(green_task *t);
+
+/* The raise itself: what is pending, decided now. A throw is used up. NONE: the
+** scope was popped by another task between the decision and the raise. */
+enum green_raise {
+  GREEN_RAISE_NONE,
+  GREEN_RAISE_KILL,
+  GREEN_RAISE_SCOPE, /* t->pending */
+  GREEN_RAISE_THROW
+};
+int green_task_raise(green_task *t);
+
+#define GREEN_RAISE_LIMIT 100
 
 #endif

@@ -1,0 +1,48 @@
+-- What bench/run measures, and what each figure must reach.
+--
+--   row, key   the samples' file and the field in it
+--   title      the line in the table
+--   unit, per  printed unit; fields are divided by per (1)
+--   floor      the subject that ratios are taken against ("floor")
+--   ratio      greenlua's median ratio to the floor, at most
+--   limit      greenlua's median, in the unit, at most
+--   beside     { subject = greenlua's median ratio to it, at most }
+local BELOW = { nginx = 1, ["nginx+lua"] = 1 }
+
+return {
+  { row = "switch", key = "switch", unit = "ns", ratio = 2.5,
+    title = "switch through the hub: `sleep(0)`, 1,000 threads" },
+  { row = "switch", key = "switch_interpreted", unit = "ns",
+    title = "the floor with the JIT off" },
+  { row = "spawn", key = "spawn", unit = "ns", limit = 600,
+    title = "spawn + run + end of a thread, spawn site kept" },
+  { row = "parked", key = "parked_bytes", unit = "B", limit = 1000,
+    title = "a parked thread, of 1,000,000" },
+  { row = "parked", key = "wake_s", unit = "s", limit = 0.5,
+    title = "waking 1,000,000 threads" },
+  { row = "gcpause", key = "pause_0", unit = "ms",
+    title = "longest pause while allocating, none parked" },
+  { row = "gcpause", key = "pause_10000", unit = "ms", title = "the same, 10,000 parked" },
+  { row = "gcpause", key = "pause_100000", unit = "ms", title = "the same, 100,000 parked" },
+  { row = "timeout", key = "call", unit = "ns", limit = 250,
+    title = "`green.timeout(s, fn)`, 100,000 others pending" },
+  { row = "timeout", key = "object", unit = "ns", limit = 250,
+    title = "`green.Timeout(s)` and `cancel()`, 100,000 others pending" },
+  { row = "timeout", key = "call_first", unit = "ns",
+    title = "`green.timeout(s, fn)`, due before them all" },
+  { row = "timeout", key = "object_first", unit = "ns",
+    title = "`green.Timeout(s)` and `cancel()`, due before them all" },
+  { row = "echo", key = "cpu_ns", unit = "µs", per = 1000, ratio = 1.15,
+    title = "TCP echo 64 B, 64 connections: CPU a message" },
+  { row = "http", key = "cpu_ns", unit = "µs", per = 1000, ratio = 1.12, beside = BELOW,
+    title = "HTTP hello, 64 keep-alive connections: CPU a request" },
+  { row = "http10k", key = "cpu_ns", unit = "µs", per = 1000, ratio = 1.4,
+    beside = { ["nginx+lua"] = 1 },
+    title = "the same, 10,000 active connections" },
+  { row = "pipeline", key = "cpu_ns", unit = "µs", per = 1000, beside = { nginx = 1 / 3 },
+    title = "16 pipelined requests, 64 connections: CPU a request" },
+  { row = "idle", key = "growth", unit = "B", limit = 1536,
+    title = "an idle keep-alive connection, of 10,000: memory" },
+  { row = "startup", key = "wall_us", unit = "ms", per = 1000, floor = "luajit", ratio = 1.5,
+    title = "start-up: `-e ''`" },
+}

@@ -1,0 +1,156 @@
+/*
+** fd.c: readiness of one descriptor, and the table of who owns which number.
+*/
+
+#include "fd.h"
+#include "hub_loop.h"
+#include "idle.h"
+#include "mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* -- The table of numbers ------------------------------------------------- */
+
+static int fd_table_grow(green_hub *hub, uint32_t want)
+{
+  uint32_t cap = hub->fds_cap ? hub->fds_cap : 64;
+  if (want <= hub->fds_cap) return 0;
+  while (cap < want) cap *= 2;
+  green_fd **fds = green__realloc(hub->fds, cap * sizeof(*fds));
+  if (!fds) return GREEN_ENOMEM;
+  memset(fds + hub->fds_cap, 0, (cap - hub->fds_cap) * sizeof(*fds));
+  hub->fds = fds;
+  hub->fds_cap = cap;
+  return 0;
+}
+
+static void fd_wake_both(green_fd *f, int status)
+{
+  if (f->reader) green_task_wake(f->reader, status);
+  if (f->writer) green_task_wake(f->writer, status);
+}
+
+/* Leave table, poll and idle set; the number stays open. */
+static int fd_release(green_fd *f, int status)
+{
+  int fd = f->fd;
+  if (fd < 0) return -1;
+  fd_wake_both(f, status);
+  green_idle_remove(f);
+  green__loop_disarm(f->hub->loop, f, GREEN_READ);
+  green__loop_disarm(f->hub->loop, f, GREEN_WRITE);
+  f->hub->fds[fd] = NULL;
+  f->hub->n_fds--;
+  f->fd = -1;
+  return fd;
+}
+
+/* -- Events --------------------------------------------------------------- */
+
+static void fd_lost(green_fd *f)
+{
+  f->armed = 0; /* libev has stopped its watchers already. */
+  if (f->idle) green__idle_event(f);
+  fd_release(f, GREEN_EBADF);
+}
+
+void green__fd_event(green_fd *f, int mode, int error)
+{
+  if (green_unlikely(error)) {
+    fd_lost(f);
+    return;
+  }
+  green_task *t = green_fd_waiter(f, mode);
+  if (mode == GREEN_READ) f->drained = 0;
+  if (t)
+    green_task_wake(t, 0);
+  else if (mode == GREEN_READ && f->idle)
+    green__idle_event(f);
+  else
+    green__loop_disarm(f->hub->loop, f, mode);
+}
+
+/* -- Public API ----------------------------------------------------------- */
+
+static int fd_set_flags(int fd)
+{
+  int fl = fcntl(fd, F_GETFL);
+  if (fl < 0) return GREEN_EBADF;
+  if (!(fl & O_NONBLOCK)) fcntl(fd, F_SETFL, fl | O_NONBLOCK);
+  int fdfl = fcntl(fd, F_GETFD);
+  if (!(fdfl & FD_CLOEXEC)) fcntl(fd, F_SETFD, fdfl | FD_CLOEXEC);
+  return 0;
+}
+
+int green_fd_open(green_fd *f, green_hub *hub, int fd)
+{
+  if (fd < 0) return GREEN_EBADF;
+  int err = fd_set_flags(fd);
+  if (err < 0) return err;
+  return green__fd_adopt(f, hub, fd);
+}
+
+int green__fd_adopt(green_fd *f, green_hub *hub, int fd)
+{
+  int err = fd_table_grow(hub, (uint32_t)fd + 1);
+  if (err < 0) return err;
+  if (hub->fds[fd]) fd_release(hub->fds[fd], GREEN_ECLOSED);
+  memset(f, 0, sizeof(*f));
+  f->hub = hub;
+  f->fd = fd;
+  hub->fds[fd] = f;
+  hub->n_fds++;
+  return 0;
+}
+
+int green_fd_close(green_fd *f)
+{
+  int fd = fd_release(f, GREEN_ECLOSED);
+  if (fd < 0) return 0;
+  /* Linux frees the number even when close says EINTR. */
+  int r = close(fd);
+  return r < 0 && errno != EINTR ? -errno : 0;
+}
+
+int green_fd_detach(green_fd *f)
+{
+  return fd_release(f, GREEN_ECLOSED);
+}
+
+static int fd_arm(green_fd *f, int mode)
+{
+  if (f->armed & mode) return 0;
+  /* libev aborts or spins on a number that is not open: ask first. */
+  if (fcntl(f->fd, F_GETFD) < 0) {
+    fd_release(f, GREEN_EBADF);
+    return GREEN_EBADF;
+  }
+  green__loop_arm(f->hub->loop, f, mode);
+  return 0;
+}
+
+int green__fd_arm_read(green_fd *f)
+{
+  return f->fd < 0 ? GREEN_ECLOSED : fd_arm(f, GREEN_READ);
+}
+
+int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline)
+{
+  if (f->fd < 0) return GREEN_ECLOSED;
+  if (green_fd_waiter(f, mode) || (mode == GREEN_READ && f->idle))
+    return GREEN_EBUSY;
+  int err = fd_arm(f, mode);
+  if (err == 0) err = green_task_park(t, NULL, deadline);
+  if (err < 0) return err;
+  t->fd = f;
+  t->fd_mode = (uint8_t)mode;
+  if (mode == GREEN_READ)
+    f->reader = t;
+  else
+    f->writer = t;
+  f->hub->n_waits++;
+  return 0;
+}

@@ -1,0 +1,484 @@
+/*
+** hub.c: ready tasks, waits and turns.
+*/
+
+#include "hub.h"
+#include "hub_loop.h"
+#include "mem.h"
+
+#include <string.h>
+
+/* -- Ready lists ---------------------------------------------------------- */
+
+static green_task *task_of_link(green_link *k)
+{
+  return green_container(k, green_task, link);
+}
+
+static void task_ready(green_task *t)
+{
+  t->state = GREEN_TASK_READY;
+  green_list_push(&t->hub->ready, &t->link);
+}
+
+static void task_ready_first(green_task *t)
+{
+  t->state = GREEN_TASK_READY;
+  green_list_push_front(&t->hub->batch, &t->link);
+}
+
+static void task_run(green_hub *hub, green_task *t)
+{
+  hub->current = t;
+  hub->switches++;
+  t->state = GREEN_TASK_RUNNING;
+  t->started = 1;
+  t->resume(t);
+  hub->current = NULL;
+}
+
+/* The next task's memory is cold when very many are alive; fetch it while this
+** one runs. */
+static void hub_prefetch(const green_hub *hub)
+{
+  const green_link *k = hub->batch.next;
+  __builtin_prefetch(k);
+  __builtin_prefetch((const char *)k + 64);
+}
+
+/* Run what was ready when the batch began, until *done. */
+static void hub_run_batch(green_hub *hub, const volatile int *done)
+{
+  green_link *k;
+  green_list_splice(&hub->batch, &hub->ready);
+  while (!*done && (k = green_list_pop(&hub->batch)) != NULL) {
+    hub_prefetch(hub);
+    task_run(hub, task_of_link(k));
+  }
+  /* Cut short: what is left keeps its place before the newly ready. */
+  green_list_splice(&hub->batch, &hub->ready);
+  green_list_splice(&hub->ready, &hub->batch);
+}
+
+/* -- Ending a wait -------------------------------------------------------- */
+
+/* Take a parked task out of everything it waits in. */
+static void task_unwait(green_task *t)
+{
+  green_link_remove(&t->link);
+  green_heap_remove(&t->hub->heap, &t->timer);
+  green_fd *f = t->fd;
+  if (!f) return;
+  if (t->fd_mode == GREEN_READ)
+    f->reader = NULL;
+  else
+    f->writer = NULL;
+  t->fd = NULL;
+  t->hub->n_waits--;
+}
+
+static int task_decide(green_task *t, int status)
+{
+  if (t->state != GREEN_TASK_PARKED) return 0;
+  task_unwait(t);
+  t->status = status;
+  t->no_cancel = 0;
+  return 1;
+}
+
+static void task_on_deadline(green_timer *timer)
+{
+  green_task *t = green_container(timer, green_task, timer);
+  green_task_wake(t, GREEN_ETIMEDOUT);
+}
+
+static void task_on_start(green_timer *timer)
+{
+  green_task *t = green_container(timer, green_task, timer);
+  if (t->state == GREEN_TASK_NEW) task_ready(t);
+}
+
+/* -- Tasks ---------------------------------------------------------------- */
+
+void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume)
+{
+  t->hub = hub;
+  t->resume = resume;
+  t->state = GREEN_TASK_NEW;
+  green_waitq_init(&t->joiners);
+  green_list_init(&t->scopes);
+  green_list_push(&hub->all, &t->all);
+  hub->n_live++;
+}
+
+void green_task_start(green_task *t)
+{
+  if (t->state != GREEN_TASK_NEW) return;
+  green_heap_remove(&t->hub->heap, &t->timer);
+  task_ready(t);
+}
+
+int green_task_start_at(green_task *t, int64_t due)
+{
+  t->timer.fire = task_on_start;
+  return green_hub_timer_set(t->hub, &t->timer, due);
+}
+
+int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
+{
+  if (deadline != GREEN_NEVER) {
+    t->timer.fire = task_on_deadline;
+    int err = green_heap_add(&t->hub->heap, &t->timer, deadline);
+    if (green_unlikely(err < 0)) return err;
+  }
+  if (q) green_list_push(&q->tasks, &t->link);
+  t->state = GREEN_TASK_PARKED;
+  t->status = 0;
+  return 0;
+}
+
+void green_task_yield(green_task *t)
+{
+  t->status = 0;
+  task_ready(t);
+}
+
+void green_task_yield_first(green_task *t)
+{
+  green_link *first = green_list_pop(&t->hub->batch);
+  t->status = 0;
+  task_ready_first(t);
+  if (first) green_list_push_front(&t->hub->batch, first);
+}
+
+int green_task_wake(green_task *t, int status)
+{
+  if (!task_decide(t, status)) return 0;
+  task_ready(t);
+  return 1;
+}
+
+int green_task_wake_first(green_task *t, int status)
+{
+  if (!task_decide(t, status)) return 0;
+  task_ready_first(t);
+  return 1;
+}
+
+void green_task_hurry(green_task *t)
+{
+  if (t->state != GREEN_TASK_READY) return;
+  green_link_remove(&t->link);
+  task_ready_first(t);
+}
+
+static void task_leave(green_task *t)
+{
+  if (t->state == GREEN_TASK_PARKED) task_unwait(t);
+  green_link_remove(&t->link);
+  green_heap_remove(&t->hub->heap, &t->timer);
+  green_link_remove(&t->all);
+  green__scope_drop_all(t);
+  t->state = GREEN_TASK_DEAD;
+  t->hub->n_live--;
+}
+
+void green_task_end(green_task *t)
+{
+  if (t->state == GREEN_TASK_DEAD) return;
+  task_leave(t);
+  green_waitq_wake_all(&t->joiners, 0);
+}
+
+int green_waitq_wake(green_waitq *q, int status)
+{
+  green_task *t = green_waitq_first(q);
+  return t ? green_task_wake(t, status) : 0;
+}
+
+int green_waitq_wake_all(green_waitq *q, int status)
+{
+  int n = 0;
+  while (green_waitq_wake(q, status)) n++;
+  return n;
+}
+
+/* -- Turns ---------------------------------------------------------------- */
+
+static const int hub_never_done;
+
+int green__hub_is_ready(const green_hub *hub)
+{
+  return !green_list_empty(&hub->ready) ||
+         atomic_load_explicit(&hub->posts, memory_order_relaxed) != NULL;
+}
+
+void green__hub_run_ready(green_hub *hub)
+{
+  uint8_t was = hub->running;
+  hub->running = 1;
+  hub->turns++;
+  hub_run_batch(hub, &hub_never_done);
+  hub->running = was;
+}
+
+void green__hub_run_posts(green_hub *hub)
+{
+  green_post *p = atomic_exchange(&hub->posts, NULL), *first = NULL;
+  while (p) { /* Newest first: turn it round. */
+    green_post *next = p->next;
+    p->next = first;
+    first = p;
+    p = next;
+  }
+  while (first) {
+    p = first;
+    first = p->next; /* run may free p */
+    p->run(p);
+  }
+}
+
+void green__hub_expire(green_hub *hub)
+{
+  green_timer *t;
+  hub->poll_now = green_hub_now(hub);
+  if (!hub->heap.len) return;
+  green_heap_expire(&hub->heap, hub->poll_now);
+  while ((t = green_heap_take(&hub->heap)) != NULL) t->fire(t);
+}
+
+/* Can anything still happen? A virtual clock never waits for real time. */
+static int hub_has_future(const green_hub *hub)
+{
+  return green__hub_is_ready(hub) || hub->heap.len || hub->n_waits ||
+         hub->holds || green__loop_is_host(hub->loop);
+}
+
+/* Nothing to do but to let virtual time pass: jump. */
+static int hub_jump(green_hub *hub)
+{
+  int64_t due = green__hub_due(hub);
+  if (!hub->is_virtual || hub->n_waits || hub->holds || due == GREEN_NEVER)
+    return 0;
+  if (due > hub->virtual_now) hub->virtual_now = due;
+  return 1;
+}
+
+/* Poll and fire deadlines. 1, 0 (no future) or GREEN_EBUSY. */
+static int hub_wait(green_hub *hub, int block)
+{
+  if (!hub_has_future(hub)) return 0;
+  if (green__hub_is_ready(hub)) block = 0;
+  if (block && hub_jump(hub)) block = 0;
+  int64_t due = hub->is_virtual ? GREEN_NEVER : green__hub_due(hub);
+  int64_t now = due == GREEN_NEVER || !block ? 0 : green_hub_now(hub);
+  int err = green__loop_poll(hub->loop, block, due, now);
+  if (err < 0) return err;
+  green__hub_expire(hub);
+  return 1;
+}
+
+int green_hub_turn(green_hub *hub, int block)
+{
+  if (hub->running) return GREEN_EBUSY;
+  hub->running = 1;
+  hub->turns++;
+  hub_run_batch(hub, &hub_never_done);
+  int more = hub_wait(hub, block);
+  hub->running = 0;
+  return more;
+}
+
+int green_hub_run(green_hub *hub, const volatile int *done)
+{
+  int more = 1;
+  if (hub->running) return GREEN_EBUSY;
+  hub->running = 1;
+  while (!*done && more > 0) {
+    hub->turns++;
+    hub_run_batch(hub, done);
+    if (!*done) more = hub_wait(hub, 1);
+  }
+  hub->running = 0;
+  if (*done) return 0;
+  return more == 0 ? GREEN_EDEADLOCK : more;
+}
+
+/* -- Hubs ----------------------------------------------------------------- */
+
+static int hub_new(green_hub **out, const char *backend, void *ev_loop)
+{
+  green_hub *hub = green__zalloc(sizeof(*hub));
+  if (!hub) return GREEN_ENOMEM;
+  green_list_init(&hub->ready);
+  green_list_init(&hub->batch);
+  green_list_init(&hub->all);
+  green__scopes_init(hub);
+  int err = green_heap_init(&hub->heap);
+  if (err < 0) goto fail_hub;
+  err = green__loop_open(&hub->loop, hub, backend, ev_loop);
+  if (err < 0) goto fail_heap;
+  hub->poll_now = green_clock_now();
+  *out = hub;
+  return 0;
+fail_heap:
+  green_heap_deinit(&hub->heap);
+fail_hub:
+  green__free(hub);
+  return err;
+}
+
+int green_hub_new(green_hub **hub, const char *backend)
+{
+  return hub_new(hub, backend, NULL);
+}
+
+int green_hub_attach(green_hub **hub, void *ev_loop)
+{
+  return ev_loop ? hub_new(hub, NULL, ev_loop) : GREEN_EINVAL;
+}
+
+static void hub_disarm_all(green_hub *hub)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++) {
+    if (!hub->fds[i]) continue;
+    green__loop_disarm(hub->loop, hub->fds[i], GREEN_READ);
+    green__loop_disarm(hub->loop, hub->fds[i], GREEN_WRITE);
+  }
+}
+
+void green_hub_free(green_hub *hub)
+{
+  if (!hub) return;
+  green_hub_abandon(hub);
+  hub_disarm_all(hub);
+  green__loop_close(hub->loop);
+  green__scopes_deinit(hub);
+  green_heap_deinit(&hub->heap);
+  green__free(hub->fds);
+  green__free(hub);
+}
+
+void green_hub_abandon(green_hub *hub)
+{
+  green_link *k;
+  while ((k = green_list_first(&hub->all)) != NULL)
+    task_leave(green_container(k, green_task, all));
+}
+
+/* Arm on a new loop what the old one watched; the old one keeps its watchers
+** until it is closed, so only the armed bits change hands. */
+static void hub_move_fds(green_hub *hub, green__loop *to)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++) {
+    green_fd *f = hub->fds[i];
+    int armed = f ? f->armed : 0;
+    for (int mode = GREEN_READ; mode <= GREEN_WRITE; mode++) {
+      if (!(armed & mode)) continue;
+      green__loop_disarm(hub->loop, f, mode);
+      green__loop_arm(to, f, mode);
+    }
+  }
+}
+
+int green_hub_use(green_hub *hub, const char *backend)
+{
+  green__loop *to;
+  if (green__loop_is_host(hub->loop)) return GREEN_EBUSY;
+  int err = green__loop_open(&to, hub, backend, NULL);
+  if (err < 0) return err;
+  hub_move_fds(hub, to);
+  green__loop_close(hub->loop);
+  hub->loop = to;
+  /* A post may have been sent to the old loop's wake-up. */
+  green__loop_wake(to);
+  return 0;
+}
+
+const char *green_hub_backend(const green_hub *hub)
+{
+  return green__loop_backend(hub->loop);
+}
+
+void green_hub_hold(green_hub *hub)
+{
+  hub->holds++;
+}
+
+void green_hub_unhold(green_hub *hub)
+{
+  if (hub->holds) hub->holds--;
+}
+
+int64_t green_hub_now(const green_hub *hub)
+{
+  return hub->is_virtual ? hub->virtual_now : green_clock_now();
+}
+
+int green_hub_set_virtual(green_hub *hub, int on)
+{
+  if (!!on == hub->is_virtual) return 0;
+  if (hub->heap.len) return GREEN_EBUSY;
+  if (on) hub->virtual_now = green_clock_now();
+  hub->is_virtual = !!on;
+  return 0;
+}
+
+void green_hub_advance(green_hub *hub, int64_t ns)
+{
+  if (hub->is_virtual) hub->virtual_now += ns;
+}
+
+green_task *green_hub_current(const green_hub *hub)
+{
+  return hub->current;
+}
+
+static uint32_t list_count(const green_list *l)
+{
+  uint32_t n = 0;
+  for (const green_link *k = l->next; k != l; k = k->next) n++;
+  return n;
+}
+
+void green_hub_stats_get(const green_hub *hub, green_hub_stats *s)
+{
+  s->turns = hub->turns;
+  s->switches = hub->switches;
+  s->live = hub->n_live;
+  s->ready = list_count(&hub->ready) + list_count(&hub->batch);
+  s->timers = hub->heap.len;
+  s->fds = hub->n_fds;
+  s->waits = hub->n_waits;
+}
+
+green_task *green_hub_first_task(const green_hub *hub)
+{
+  green_link *k = green_list_first(&hub->all);
+  return k ? green_container(k, green_task, all) : NULL;
+}
+
+green_task *green_hub_next_task(const green_hub *hub, const green_task *t)
+{
+  return t->all.next == &hub->all
+             ? NULL
+             : green_container(t->all.next, green_task, all);
+}
+
+int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due)
+{
+  green_hub_timer_stop(hub, t);
+  return due == GREEN_NEVER ? 0 : green_heap_add(&hub->heap, t, due);
+}
+
+void green_hub_timer_stop(green_hub *hub, green_timer *t)
+{
+  green_heap_remove(&hub->heap, t);
+}
+
+void green_hub_post(green_hub *hub, green_post *p)
+{
+  p->next = atomic_load(&hub->posts);
+  while (!atomic_compare_exchange_weak(&hub->posts, &p->next, p)) continue;
+  green__loop_wake(hub->loop);
+}

@@ -1,0 +1,82 @@
+/*
+** hub_loop.h: what hub.c and fd.c see of libev. Private to greenc.
+*/
+#ifndef GREEN_HUB_LOOP_H
+#define GREEN_HUB_LOOP_H
+
+#include "fd.h"
+#include "hub.h"
+#include "scope.h"
+
+#include <stdatomic.h>
+
+typedef struct green__loop green__loop;
+
+/* Blocks of scopes and the free ones among them (scope.c). */
+typedef struct green__scopes {
+  green_scope **blocks;
+  uint32_t n_blocks;
+  green_list free;
+} green__scopes;
+
+struct green_hub {
+  green__loop *loop;
+  green_list ready;  /* Runs in the next turn. */
+  green_list batch;  /* Runs in this turn, first to last. */
+  green_list all;    /* Every live task. */
+  green_task *current;
+  green_heap heap;
+  green__scopes scopes;
+  green_fd **fds;    /* By number: who has it registered. */
+  uint32_t fds_cap;
+  uint32_t n_fds;
+  uint32_t n_waits;  /* Tasks parked on fds, and fds in idle sets. */
+  uint32_t n_live;
+  uint32_t holds;
+  uint8_t running;   /* Inside a run: runs do not nest. */
+  uint8_t is_virtual;
+  int64_t virtual_now;
+  int64_t poll_now; /* The clock as of the last poll. */
+  uint64_t turns;
+  uint64_t switches;
+  _Atomic(green_post *) posts; /* Newest first. */
+};
+
+/* Open a loop of our own, or use the host's (ev_loop != NULL). */
+int green__loop_open(green__loop **loop, green_hub *hub, const char *backend,
+                     void *ev_loop);
+void green__loop_close(green__loop *loop);
+int green__loop_is_host(const green__loop *loop);
+const char *green__loop_backend(const green__loop *loop);
+
+/* Poll once; wait, if block is set, at most until due. Calls back for events
+** and posts. GREEN_EBUSY inside a poll of the host's. */
+int green__loop_poll(green__loop *loop, int block, int64_t due, int64_t now);
+
+/* Any thread, and signal handlers: make the poll return. */
+void green__loop_wake(green__loop *loop);
+
+/* Watch f in one direction, or stop. The number must be open. */
+void green__loop_arm(green__loop *loop, green_fd *f, int mode);
+void green__loop_disarm(green__loop *loop, green_fd *f, int mode);
+
+/* Called by the loop. */
+void green__hub_run_ready(green_hub *hub);
+void green__hub_run_posts(green_hub *hub);
+void green__hub_expire(green_hub *hub);
+int green__hub_is_ready(const green_hub *hub);
+/* error: the number is not open any more, the loop has dropped it. */
+void green__fd_event(green_fd *f, int mode, int error);
+
+/* The earliest deadline, GREEN_NEVER without one. */
+static inline int64_t green__hub_due(const green_hub *hub)
+{
+  return hub->heap.len ? hub->heap.a[0].due : GREEN_NEVER;
+}
+
+/* Owned by scope.c. */
+void green__scopes_init(green_hub *hub);
+void green__scopes_deinit(green_hub *hub);
+void green__scope_drop_all(green_task *t);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+** http1_priv.h: what the files of http1 share.
+**
+** http1.c cuts the head into lines and fields, http1_mean.c says what they
+** mean, http1_get.c looks things up afterwards.
+*/
+#ifndef GREEN_PROTO_HTTP1_PRIV_H
+#define GREEN_PROTO_HTTP1_PRIV_H
+
+#include "http1.h"
+
+enum {
+  GREEN__HTTP1_LINE,   /* The request line is next. */
+  GREEN__HTTP1_FIELDS, /* A field or the blank line is next. */
+  GREEN__HTTP1_DONE,
+};
+
+/* Note the answer to a bad request. The first one stands. */
+void green__http1_fail(green_http1 *r, int status, const char *reason);
+
+/* GREEN_H_* of a name, whatever the case of its letters. */
+unsigned green__http1_id(const char *name, size_t len);
+
+/* Are the names equal but for the case of ASCII letters? */
+bool green__http1_same(const char *a, const char *b, size_t len);
+
+/* Take buf[off .. off + len) apart as host[:port] into the authority fields.
+** false: it is no such thing, nothing was changed. */
+bool green__http1_authority(green_http1 *r, const char *buf, size_t off,
+                            size_t len);
+
+/* All fields are there: what do they mean? false: refused. */
+bool green__http1_mean(green_http1 *r, const char *buf);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+** signal.h: POSIX signals as events of a hub.
+**
+** Any number of watches on any number of hubs may watch the same signal; each
+** gets every one. The first watch on a signal replaces its disposition, the
+** last one to stop puts the old one back, unless somebody else has replaced
+** ours meanwhile. The table behind this is process-wide, as dispositions are;
+** it is greenc's only such state.
+*/
+/* Where this folder is on the include path, <signal.h> finds this file: hand on
+** to the system's. */
+#include_next <signal.h>
+
+#ifndef GREEN_SIGNAL_H
+#define GREEN_SIGNAL_H
+
+#include "hub.h"
+
+/* ffi */
+typedef struct green_hub green_hub;
+typedef struct green_signal green_signal;
+
+/* A stopped watch for a signal by its number. **Free with** green_signal_free.
+** 0; GREEN_EINVAL: no such signal, or one that cannot be caught and returned
+** from (KILL, STOP, SEGV, BUS, FPE, ILL); GREEN_ENOMEM. */
+GREEN_API int green_signal_new(green_signal **w, green_hub *hub, int signo);
+
+/* Stop it and free it, before the hub. Tasks that wait are woken with
+** GREEN_ECLOSED. NULL is fine. */
+GREEN_API void green_signal_free(green_signal *w);
+
+/* Begin to catch. hold: while it is started, a hub with nothing else to wait
+** for waits on (green_hub_hold). Starting again only changes hold. 0 or what
+** sigaction(2) said. A signal that the process blocks stays blocked. */
+GREEN_API int green_signal_start(green_signal *w, int hold);
+
+/* Catch no more; what is pending stays. Idempotent. */
+GREEN_API void green_signal_stop(green_signal *w);
+
+/* How many were caught since the last take. 0: none, park. */
+GREEN_API int green_signal_take(green_signal *w);
+
+/* "TERM" or "SIGTERM" to its number, or GREEN_EINVAL; back: "SIGTERM", or NULL.
+** Any thread. */
+GREEN_API int green_signal_number(const char *name);
+GREEN_API const char *green_signal_name(int signo);
+/* end ffi */
+
+/* To park on when take gave 0; all are woken, with status 0, when signals have
+** come. */
+green_waitq *green_signal_waiters(green_signal *w);
+
+#endif

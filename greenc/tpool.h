@@ -1,0 +1,122 @@
+/*
+** tpool.h: native threads for work that would stop the loop.
+**
+** A job's work runs in a pool thread, its done on the hub's thread. The job
+** belongs to the pool from a successful submit until done (or drop) is called,
+** which happens exactly once; whoever submitted it must leave its memory alone
+** until then, cancelled or not. So what a cancelled task leaves behind is freed
+** by done, and nobody has to wait for it.
+**
+** Threads are started on demand, retire when idle for ten seconds, and have all
+** signals blocked. While jobs are under way the hub is held.
+*/
+#ifndef GREEN_TPOOL_H
+#define GREEN_TPOOL_H
+
+#include "addr.h"
+#include "hub.h"
+
+/* ffi needs: addr */
+/* ffi */
+typedef struct green_hub green_hub;
+typedef struct green_tpool green_tpool;
+typedef struct green_lookup green_lookup;
+
+/* A pool for this hub. Up to GREENLUA_THREADS threads (from the environment; 4
+** without it). Nothing starts before the first job. **Free with**
+** green_tpool_free, before the hub. NULL: out of memory. */
+GREEN_API green_tpool *green_tpool_new(green_hub *hub);
+
+/* End a pool without waiting for work that runs: such jobs get drop, in their
+** thread, when they return; queued and finished ones get it now. NULL is
+** fine. */
+GREEN_API void green_tpool_free(green_tpool *p);
+
+/* Run at most n threads. 0: jobs run on the hub's own thread, inside submit.
+** Any number is taken (a wrong one is reported by submit); GREEN_EBUSY while
+** threads run: stop them first. */
+GREEN_API int green_tpool_set_threads(green_tpool *p, int n);
+
+/* Let all queued jobs be done, join the threads. Blocks this thread; done is
+** called by the hub's next turn. The pool can be used again. */
+GREEN_API void green_tpool_stop(green_tpool *p);
+
+/* Threads alive, threads without work, jobs queued; for tests and curiosity. */
+typedef struct green_tpool_stats {
+  uint32_t threads;
+  uint32_t idle;
+  uint32_t queued;
+  uint32_t pending; /* Submitted, and done not called yet. */
+} green_tpool_stats;
+GREEN_API void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s);
+
+/* -- Name lookup ---------------------------------------------------------- */
+
+enum { GREEN_LOOKUP_PASSIVE = 1 };
+
+/* Ask getaddrinfo for host and service (either may be NULL: loopback, or with
+** GREEN_LOOKUP_PASSIVE the wildcard; port 0). Strings end with a NUL and are
+** copied. family 0: any; type: GREEN_STREAM, ... Numeric hosts are strict, as
+** in green_addr_ip. *lookup: **free with** green_lookup_free. 0, GREEN_ENOMEM,
+** GREEN_EINVAL (both NULL; the pool's size is wrong), GREEN_ENAMETOOLONG. */
+typedef struct green_lookup_hint {
+  int32_t family;
+  int32_t type;
+  int32_t flags;
+} green_lookup_hint;
+GREEN_API int green_lookup_start(green_lookup **lookup, green_tpool *p,
+                                 const char *host, const char *service,
+                                 const green_lookup_hint *hint);
+
+/* How many addresses, at least 1; GREEN_EAGAIN: still at it; else why it
+** failed: GREEN_EAI_*, GREEN_ENOMEM, or an error of the system's. */
+GREEN_API int green_lookup_result(const green_lookup *l);
+
+/* The i-th address in the system's order of preference, or NULL. Borrowed from
+** the lookup. */
+GREEN_API const green_addr *green_lookup_addr(const green_lookup *l, int i);
+
+/* At any time before the pool is freed, also while it runs: then the answer is
+** dropped when it comes, and if its turn has not come it is not asked for. No
+** task may wait for it any more. NULL is fine. */
+GREEN_API void green_lookup_free(green_lookup *l);
+/* end ffi */
+
+/* To park on while the result is GREEN_EAGAIN; woken once, with status 0. */
+green_waitq *green_lookup_waiters(green_lookup *l);
+
+/* -- Jobs ----------------------------------------------------------------- */
+
+typedef struct green_job green_job;
+typedef void green_job_fn(green_job *job);
+
+/* Embed in the owner, zeroed, and set the functions. */
+struct green_job {
+  green_link link;
+  green_tpool *pool;  /* Valid until done. */
+  green_job_fn *work; /* In a pool thread. Must not touch pool, hub or task. */
+  green_job_fn *done; /* On the hub's thread; may free the job, may submit. */
+  green_job_fn *drop; /* Instead of done when the pool was freed: any thread;
+                         the hub may be gone. NULL: nothing to do. */
+  int32_t status;     /* For done: 0, or GREEN_ECANCELED. */
+  uint8_t state;      /* enum green_job_state, under the pool's lock */
+};
+
+enum green_job_state {
+  GREEN_JOB_NEW,
+  GREEN_JOB_QUEUED,
+  GREEN_JOB_RUNNING,
+  GREEN_JOB_FINISHED
+};
+
+/* Let a thread do the job. 0; GREEN_EINVAL: the pool's size is wrong, or the
+** job was submitted already; GREEN_ENOMEM: there is no thread and none could be
+** started. Then it never was the pool's. */
+int green_job_submit(green_tpool *p, green_job *job);
+
+/* The answer is not wanted any more: done will be told GREEN_ECANCELED. Returns
+** 1 if work will never run, 0 if it runs or is over (its result is dropped).
+** done is called by a later turn of the hub, never from inside here. */
+int green_job_cancel(green_job *job);
+
+#endif

@@ -1,0 +1,103 @@
+--- require and dofile that may wait: modules may connect, sleep and spawn at
+-- their top level.
+--
+-- The loaders are Lua's own (package.loaders); only the call of the chunk moves
+-- from C to Lua. One green thread loads a module, others that require it wait.
+-- @module green.load
+
+local core = require "green.core"
+local thread = require "green.thread"
+
+local raw_require = require
+
+local loading = {} -- name -> { thread = who loads it, queue = who waits }
+local waits_for = {} -- thread -> name of the module it waits for
+
+--- Would waiting for that loader close a circle of threads?
+local function is_circle(entry, me)
+  while entry do
+    if entry.thread == me then
+      return true
+    end
+    entry = loading[waits_for[entry.thread]]
+  end
+  return false
+end
+
+local function find_loader(name)
+  local tried = {}
+  for _, search in ipairs(package.loaders) do
+    local found = search(name)
+    if type(found) == "function" then
+      return found
+    elseif type(found) == "string" then
+      tried[#tried + 1] = found
+    end
+  end
+  error(("module '%s' not found:%s"):format(name, table.concat(tried)), 4)
+end
+
+local function run_loader(name)
+  local value = find_loader(name)(name)
+  if value ~= nil then
+    package.loaded[name] = value
+  elseif package.loaded[name] == nil then
+    package.loaded[name] = true
+  end
+  return package.loaded[name]
+end
+
+local function finish(name, entry, ok, value)
+  loading[name] = nil
+  if entry.queue then
+    core.wake_all(entry.queue)
+  end
+  if not ok then
+    error(value, 0)
+  end
+  return value
+end
+
+local function wait_for(name, entry, me)
+  entry.queue = entry.queue or core.waitq()
+  waits_for[me] = name
+  local ok, err = pcall(thread.stand, entry.queue)
+  waits_for[me] = nil
+  if not ok then
+    error(err, 0)
+  end
+end
+
+--- As Lua's. Parks while another green thread loads the module, and wherever
+-- the module itself waits.
+local function green_require(name)
+  local me = core.current()
+  while package.loaded[name] == nil do
+    local entry = loading[name]
+    if not entry then
+      entry = { thread = me, queue = nil }
+      loading[name] = entry
+      return finish(name, entry, xpcall(run_loader, thread.note_traceback, name))
+    elseif is_circle(entry, me) then
+      error(("loop or previous error loading module '%s'"):format(name), 2)
+    end
+    wait_for(name, entry, me)
+  end
+  return package.loaded[name]
+end
+
+--- As Lua's; the chunk may wait.
+local function green_dofile(path)
+  local chunk, err = loadfile(path)
+  if not chunk then
+    error(err, 2)
+  end
+  return chunk()
+end
+
+--- Put both into the globals. Idempotent.
+local function install()
+  require, dofile = green_require, green_dofile
+end
+
+return { install = install, require = green_require, dofile = green_dofile, raw_require = raw_require }

@@ -1,0 +1,297 @@
+--- Scopes of cancellation: timeouts, shields, cleanup and groups.
+--
+-- A scope that has fired raises its own error object at every later checkpoint
+-- inside of it, until it ends: a `pcall` in between cannot swallow it for good.
+-- @module green.timeout
+
+local core = require "green.core"
+local errors = require "green.error"
+local options = require "green.options"
+local thread = require "green.thread"
+
+local scope_push, scope_pop = core.scope_push, core.scope_pop
+local core_peek, core_data, current = core.peek, core.data, core.current
+
+local note_traceback = thread.note_traceback
+
+local TIMEOUT, SHIELD = 0, 1
+
+local CLEANUP_SECONDS = 5 -- what finally gives its cleanup
+
+local M = {}
+
+-- -- Scopes that end with a function ------------------------------------------
+
+--- The error object that scope raised, if it did, and forget it.
+local function take_error(owner, id)
+  local data = core_peek(owner)
+  local scopes = data and data.scopes
+  local err = scopes and scopes[id]
+  if err then
+    scopes[id] = nil
+  end
+  return err
+end
+
+-- A Lua coroutine inside the scope may end it from another place; what counts
+-- is the thread that opened it.
+local function scope_end(owner, id, ok, ...)
+  local fired = scope_pop(id)
+  if ok then
+    if fired then
+      take_error(owner, id)
+    end
+    return ...
+  end
+  local err = fired and take_error(owner, id)
+  if err and rawequal(err, (...)) then
+    return nil, err
+  end
+  error((...), 0)
+end
+
+--- Call fn(...) and cancel it when it takes longer than that. Parks.
+-- @tparam ?number seconds nil: no limit
+-- @tparam function fn
+-- @return what fn returned (even if the time was up by then); nil and the
+-- timeout's own error object (ETIMEDOUT) if fn ended by it. Any other error of
+-- fn passes on, an outer timeout's among them.
+function M.timeout(seconds, fn, ...)
+  if seconds ~= nil then
+    options.number(seconds, 0, "timeout", "seconds")
+  end
+  return scope_end(current(), scope_push(TIMEOUT, seconds), xpcall(fn, note_traceback, ...))
+end
+
+--- Call fn(...) shielded: kills and timeouts from outside wait until it ends,
+-- at most that long. Parks.
+-- @tparam number seconds finite; mandatory
+-- @return what fn returned; nil and ETIMEDOUT if its time was up
+function M.shield(seconds, fn, ...)
+  options.number(seconds, 0, "shield", "seconds")
+  if seconds == math.huge then
+    error("shield: seconds must be finite", 2)
+  end
+  return scope_end(current(), scope_push(SHIELD, seconds), xpcall(fn, note_traceback, ...))
+end
+
+local function finally_end(cleanup, ok, ...)
+  M.shield(CLEANUP_SECONDS, cleanup)
+  if ok then
+    return ...
+  end
+  error((...), 0)
+end
+
+--- Call fn, then cleanup in any case: fn returned, raised, was killed or timed
+-- out. cleanup runs in a shield of 5 s. Parks.
+-- @return what fn returned; its error passes on
+function M.finally(fn, cleanup)
+  return finally_end(cleanup, xpcall(fn, note_traceback))
+end
+
+--- with_timeout(seconds, fn, ...): Eventlet's name and shape: raises.
+-- As timeout, but its own expiry raises instead of returning nil, err. Parks.
+function M.with_timeout(seconds, fn, ...)
+  local deadline = M.Timeout(seconds)
+  local function done(ok, ...)
+    deadline:cancel()
+    if ok then
+      return ...
+    end
+    error((...), 0)
+  end
+  return done(xpcall(fn, note_traceback, ...))
+end
+
+-- -- Timeout objects ----------------------------------------------------------
+
+local timeout_methods = { is_timeout = true, code = "ETIMEDOUT" }
+local timeout_mt = { __name = "green.Timeout", __index = timeout_methods }
+
+function timeout_mt:__tostring()
+  local s = self.seconds
+  if s == nil then
+    return "timed out (ETIMEDOUT)"
+  end
+  return ("timed out after %g second%s (ETIMEDOUT)"):format(s, s == 1 and "" or "s")
+end
+
+local function timeout_start(self)
+  if self:pending() then
+    error("Timeout:start: it is pending already", 3)
+  end
+  local owner = current()
+  local data = core_data(owner)
+  data.scopes = data.scopes or {}
+  self.owner = owner
+  self.id = scope_push(TIMEOUT, self.seconds)
+  local raised = self.error
+  if raised == nil or raised == true then
+    raised = self
+  end
+  data.scopes[self.id] = raised
+end
+
+--- Start it (again) in the running thread; an error while it is pending.
+function timeout_methods:start()
+  timeout_start(self)
+end
+
+--- Take it back: what it raised is raised no more. In any order, from any
+-- thread, any number of times. Does not park.
+function timeout_methods:cancel()
+  if self.id then
+    scope_pop(self.id)
+    take_error(self.owner, self.id)
+    self.id, self.owner = nil, nil
+  end
+end
+
+--- Is it waiting to fire?
+function timeout_methods:pending()
+  return self.id ~= nil and core.scope_state(self.id) == "pending"
+end
+
+--- Has it fired, and was not cancelled since?
+function timeout_methods:fired()
+  return self.id ~= nil and core.scope_state(self.id) == "fired"
+end
+
+function timeout_methods:is(code)
+  return code == "ETIMEDOUT"
+end
+
+--- A timeout for what follows in the running thread, until its cancel() or the
+-- thread's end: when the time is up each checkpoint raises. Does not park.
+-- @tparam ?number seconds nil never fires
+-- @param[opt] err what to raise; nil or true: the object itself
+function M.Timeout(seconds, err)
+  if seconds ~= nil then
+    options.number(seconds, 0, "Timeout", "seconds")
+  end
+  local self = setmetatable({ seconds = seconds, error = err, id = nil, owner = nil }, timeout_mt)
+  timeout_start(self)
+  return self
+end
+
+-- -- Groups -------------------------------------------------------------------
+
+local group_methods = {}
+local group_mt = { __name = "green.group", __index = group_methods }
+
+local function group_fail(self, err)
+  if self.first == nil then
+    self.first = { err }
+    for child in pairs(self.children) do
+      child:kill_soon()
+    end
+    core.scope_fire(self.scope)
+  elseif not rawequal(self.first[1], err) then
+    table.insert(self.others, err)
+  end
+end
+
+local function group_child_ended(child, self)
+  self.children[child] = nil
+  local data = core_peek(child)
+  local status = core.state(child)
+  if status == "raised" then
+    group_fail(self, data.error)
+  end
+  if next(self.children) == nil then
+    core.wake_all(self.idle)
+  end
+end
+
+--- Start fn(...) as a child of the group.
+-- @treturn green.thread
+function group_methods:spawn(fn, ...)
+  if self.closed then
+    error("group: it has ended", 2)
+  end
+  local child = core.make(2, false, fn, ...)
+  self.children[child] = true
+  child:link(group_child_ended, self)
+  core.start(child)
+  return child
+end
+
+local function group_join(self)
+  while next(self.children) ~= nil do
+    thread.stand(self.idle)
+  end
+end
+
+local function group_kill_children(self)
+  for child in pairs(self.children) do
+    child:kill_soon()
+  end
+end
+
+--- Join what is left: children that a cancelled owner waits for are killed
+-- first, and the join cannot be cancelled again.
+local function group_close(self)
+  group_kill_children(self)
+  while next(self.children) ~= nil do
+    local ok, err = pcall(M.shield, CLEANUP_SECONDS, group_join, self)
+    if not ok then
+      error(err, 0)
+    end
+    if next(self.children) ~= nil then
+      group_kill_children(self)
+    end
+  end
+end
+
+local function group_body(self, fn)
+  return (function(...)
+    group_join(self)
+    return ...
+  end)(fn(self))
+end
+
+local function group_end(self, owner, ok, ...)
+  if not ok then
+    group_close(self)
+  end
+  self.closed = true
+  scope_pop(self.scope)
+  local own = take_error(owner, self.scope)
+  local err = not ok and (...)
+  if self.first and (ok or rawequal(err, own)) then
+    err, ok = self.first[1], false
+  elseif self.first then
+    table.insert(self.others, self.first[1])
+  end
+  if ok then
+    return ...
+  end
+  if type(err) == "table" and #self.others > 0 then
+    err.others = self.others
+  end
+  error(err, 0)
+end
+
+--- Run fn(group); green threads that it spawns with group:spawn are joined
+-- before group returns. An error of a child, or of fn, or a cancel of the
+-- caller, kills the children, joins them and is raised; errors after the first
+-- stand in its `others`. Parks.
+-- @return what fn returned
+function M.group(fn)
+  local owner = current()
+  local self = setmetatable({
+    children = {}, -- thread -> true
+    others = {},
+    first = nil, -- { err } of the first child that failed
+    closed = false,
+    idle = core.waitq(),
+    scope = scope_push(TIMEOUT, nil),
+  }, group_mt)
+  return group_end(self, owner, xpcall(group_body, note_traceback, self, fn))
+end
+
+M.is_timeout = errors.is_timeout
+M.wrap_is_timeout = errors.wrap_is_timeout
+
+return M

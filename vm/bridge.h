@@ -1,0 +1,161 @@
+/*
+** bridge.h: one runtime, and green threads as tasks that resume coroutines.
+** Private to vm.
+*/
+#ifndef GREEN_BRIDGE_H
+#define GREEN_BRIDGE_H
+
+#include "greenlua.h"
+#include "turn.h"
+
+#include "../greenc/fd.h"
+#include "../greenc/hub.h"
+#include "../greenc/scope.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+/* First word of each userdata that core.park takes. */
+enum vm_kind { VM_WAITQ = 0x71756575, VM_THREAD = 0x74687264 };
+
+typedef struct vm_waitq {
+  uint32_t kind;
+  green_waitq q;
+} vm_waitq;
+
+/* A green thread: the userdata that scripts hold. It is anchored through its
+** coroutine's stack, the coroutine through the runtime's table of threads. */
+typedef struct vm_thread {
+  uint32_t kind;
+  uint32_t slot;   /* In the table of threads, from 1. */
+  green_task task;
+  struct vm *vm;
+  lua_State *co;   /* NULL when dead. */
+  int32_t site;    /* Where it was spawned: index into the table of sites. */
+  int32_t depth;   /* User coroutines it has open below itself. */
+  int16_t nargs;   /* Values on co's stack for the next resume. */
+  uint8_t flags;   /* VM_F_* */
+  uint8_t ending;  /* enum vm_ending, once dead */
+  int32_t status;  /* Overrides the task's status at the next resume. */
+} vm_thread;
+
+enum {
+  VM_F_DATA = 1,    /* Its environment is its own table (vm_push_data). */
+  VM_F_NOWAIT = 2,  /* spawn_n: results are dropped. */
+  VM_F_LINKED = 4,  /* Somebody linked: on_end runs at its death. */
+  VM_F_LOCAL = 8,   /* spawn_after_local: dropped if its parent is dead. */
+  VM_F_MAIN = 16,
+  VM_F_STARTED = 32
+};
+
+enum vm_ending { VM_ALIVE, VM_RETURNED, VM_RAISED, VM_KILLED };
+
+/* What the running thread wants when it yields to the bridge. */
+enum vm_want_kind {
+  VM_WANT_NOTHING,     /* A plain coroutine.yield. */
+  VM_WANT_YIELD,       /* Back of the ready list. */
+  VM_WANT_YIELD_FIRST, /* After the thread it has just killed. */
+  VM_WANT_QUEUE,       /* ptr: a green_waitq, or NULL: the deadline only. */
+  VM_WANT_FD           /* ptr: a green_fd */
+};
+
+typedef struct vm_want {
+  int kind;
+  int mode;
+  void *ptr;
+  int64_t deadline;
+  int no_cancel;
+} vm_want;
+
+/* Direct-mapped: chunk name and line of a call to spawn. */
+#define VM_SITES 64
+typedef struct vm_site_entry {
+  const char *source;
+  int line;
+  int site;
+} vm_site_entry;
+
+typedef struct vm {
+  green_turn turn;    /* What compiled Lua reads and writes. */
+  green_hub *hub;
+  lua_State *L;       /* A coroutine of our own, never resumed: scratch space. */
+  vm_thread *current; /* The thread that runs; host when none does. */
+  vm_thread *host;    /* Who calls from outside of the loop: a main chunk. */
+  vm_thread *main;    /* The main green thread: host, or greenlua_call's. */
+  vm_want want;
+  uint32_t n_slots;   /* Table of threads: slots ever used, */
+  uint32_t free_slot; /* and the first free one, 0: none. */
+  int main_done;      /* What green_hub_run watches. */
+  int host_done;
+  vm_site_entry sites[VM_SITES]; /* Cache: the last sites seen. */
+} vm;
+
+/* The state's runtime, or NULL. */
+vm *vm_get(lua_State *L);
+
+/* Put a runtime into L's state, which keeps it alive and closes it: takes the
+** hub in any case. Push its core table. 0 or GREEN_ENOMEM. */
+int vm_open(lua_State *L, green_hub *hub);
+
+/* Run the loop until the main green thread t ends. 0, 1 (it raised, or was killed), or negative. */
+int vm_run_main(vm *v, vm_thread *t);
+
+/* Make a thread of the function below n arguments on L's stack; they are
+** popped, the thread's userdata is pushed. Raises when out of memory. */
+vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level);
+
+/* Push the userdata of t. */
+void vm_push_thread(lua_State *L, const vm_thread *t);
+
+/* Push the thread's own table (name, links, results, error, ...). */
+void vm_push_data(lua_State *L, int index);
+
+/* Wait as v->want says: what a lua_CFunction returns. */
+int vm_wait(vm *v, lua_State *L);
+
+/* End a thread that never ran, or is given up: its waiters get the kill error. */
+void vm_thread_drop(vm_thread *t, lua_State *L);
+
+/* "file:line" of the spawn, or "?". */
+void vm_push_site(lua_State *L, const vm_thread *t);
+
+/* Raise what is pending in the running thread, now or after a wait, as a
+** lua_CFunction's result: the status GREEN_ECANCELED. */
+int vm_cancel(vm *v, lua_State *L);
+
+/* Push "string.gsub" or what else keeps L from waiting. */
+void vm_push_blocker(lua_State *L);
+
+/* Registry keys: only their addresses matter. */
+enum vm_key {
+  VM_KEY_RUNTIME,  /* The vm's userdata. */
+  VM_KEY_THREADS,  /* slot -> coroutine at 2 * slot - 1, userdata at 2 * slot */
+  VM_KEY_SITES,    /* index -> "file:line", and back; sources it keeps alive */
+  VM_KEY_MT,       /* Metatable of threads, filled by green.thread. */
+  VM_KEY_WAITQ_MT,
+  VM_KEY_ON_END,   /* function(thread, report): links and reports. */
+  VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
+  VM_KEY_CORE,     /* The table green.core. */
+  VM_KEY_L,        /* Anchors vm.L. */
+  VM_N_KEYS
+};
+extern const char vm_keys[VM_N_KEYS];
+
+static inline void vm_push_key(lua_State *L, enum vm_key k)
+{
+  lua_pushlightuserdata(L, (void *)&vm_keys[k]);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+}
+
+/* Pops the value. */
+static inline void vm_set_key(lua_State *L, enum vm_key k)
+{
+  lua_pushlightuserdata(L, (void *)&vm_keys[k]);
+  lua_insert(L, -2);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+/* The lua_CFunctions of green.core (core.c). */
+void vm_push_core(lua_State *L, vm *v);
+
+#endif

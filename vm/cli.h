@@ -1,0 +1,10 @@
+/*
+** cli.h: the command `greenlua`.
+*/
+#ifndef GREEN_CLI_H
+#define GREEN_CLI_H
+
+/* Parse, run, and give the exit status. */
+int greenlua_cli(int argc, char **argv);
+
+#endif

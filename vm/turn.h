@@ -1,0 +1,19 @@
+/*
+** turn.h: the few words that compiled Lua shares with the bridge.
+*/
+#ifndef GREEN_TURN_H
+#define GREEN_TURN_H
+
+#include <stdint.h>
+
+/* ffi */
+typedef struct green_turn {
+  int32_t budget; /* Checkpoints left before one must call core.check. */
+  int32_t depth;  /* User coroutines open in the running thread. */
+} green_turn;
+/* end ffi */
+
+/* Calls that may finish without parking before the others get a turn. */
+#define GREEN_TURN_BUDGET 64
+
+#endif
