@@ -2,7 +2,7 @@
 ** heap.c: 4-ary min-heap of intrusive timers, with a batch of due ones.
 **
 ** Four children to a node halve the levels of a binary heap and keep a node's
-** children in one cache line (16-byte items). Timers know their slot, so a
+** children side by side in memory. Timers know their slot, so a
 ** removal needs no search.
 */
 
@@ -24,7 +24,7 @@
 static int heap_before(const green_heapitem *x, const green_heapitem *y)
 {
   if (x->due != y->due) return x->due < y->due;
-  return (int32_t)(x->timer->seq - y->timer->seq) < 0;
+  return (int32_t)(x->seq - y->seq) < 0;
 }
 
 static void heap_put(green_heap *h, uint32_t i, green_heapitem it)
@@ -113,11 +113,6 @@ static uint32_t heap_count_due(const green_heap *h, uint32_t i, int64_t now,
   return n;
 }
 
-static int heap_compare(const void *x, const void *y)
-{
-  return heap_before(x, y) ? -1 : 1;
-}
-
 static int heap_is_sorted(const green_heapitem *a, uint32_t n)
 {
   for (uint32_t i = 1; i < n; i++)
@@ -125,11 +120,58 @@ static int heap_is_sorted(const green_heapitem *a, uint32_t n)
   return 1;
 }
 
-/* Sort what was swept: usually it went in in order and is sorted already. */
+static void heap_insertion_sort(green_heapitem *a, uint32_t n)
+{
+  for (uint32_t i = 1; i < n; i++) {
+    green_heapitem it = a[i];
+    uint32_t k = i;
+    for (; k > 0 && heap_before(&it, &a[k - 1]); k--) a[k] = a[k - 1];
+    a[k] = it;
+  }
+}
+
+/* Merge a[0 .. mid-1] and a[mid .. n-1]; room holds the first half. */
+static void heap_merge(green_heapitem *a, uint32_t mid, uint32_t n,
+                       green_heapitem *room)
+{
+  uint32_t x = 0, y = mid, out = 0;
+  if (!heap_before(&a[mid], &a[mid - 1])) return;
+  memcpy(room, a, mid * sizeof(*a));
+  while (x < mid && y < n)
+    a[out++] = heap_before(&a[y], &room[x]) ? a[y++] : room[x++];
+  memcpy(a + out, room + x, (mid - x) * sizeof(*a));
+}
+
+/* qsort would call back for each comparison; a million sleepers that wake at
+** once spend more there than on being resumed. */
+static void heap_merge_sort(green_heapitem *a, uint32_t n, green_heapitem *room)
+{
+  if (n <= 16) {
+    heap_insertion_sort(a, n);
+    return;
+  }
+  uint32_t mid = n / 2;
+  heap_merge_sort(a, mid, room);
+  heap_merge_sort(a + mid, n - mid, room);
+  heap_merge(a, mid, n, room);
+}
+
+static int heap_compare(const void *x, const void *y)
+{
+  return heap_before(x, y) ? -1 : 1;
+}
+
+/* Sort what was swept: often it went in in order and is sorted already. */
 static void heap_sort_due(green_heap *h)
 {
-  if (!heap_is_sorted(h->due, h->due_len))
-    qsort(h->due, h->due_len, sizeof(*h->due), heap_compare);
+  if (!heap_is_sorted(h->due, h->due_len)) {
+    green_heapitem *room = green__alloc((h->due_len / 2 + 1) * sizeof(*room));
+    if (room)
+      heap_merge_sort(h->due, h->due_len, room);
+    else
+      qsort(h->due, h->due_len, sizeof(*h->due), heap_compare);
+    green__free(room);
+  }
   for (uint32_t i = 0; i < h->due_len; i++)
     h->due[i].timer->slot = SLOT_ASIDE | i;
 }
@@ -179,15 +221,13 @@ int green_heap_add(green_heap *h, green_timer *t, int64_t due)
   if (green_unlikely(h->len == h->cap) &&
       heap_grow(&h->a, &h->cap, h->len + 1) < 0)
     return GREEN_ENOMEM;
-  t->seq = h->seq++;
-  heap_up(h, h->len++, (green_heapitem){due, t});
+  heap_up(h, h->len++, (green_heapitem){due, t, h->seq++});
   return 0;
 }
 
 void green_heap_move(green_heap *h, green_timer *t, int64_t due)
 {
-  t->seq = h->seq++;
-  heap_settle(h, t->slot - 1, (green_heapitem){due, t});
+  heap_settle(h, t->slot - 1, (green_heapitem){due, t, h->seq++});
 }
 
 void green_heap_remove(green_heap *h, green_timer *t)

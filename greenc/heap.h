@@ -2,7 +2,7 @@
 ** heap.h: deadlines in order: an intrusive 4-ary min-heap of timers.
 **
 ** Equal deadlines come out in the order in which they went in. The array holds
-** the deadline beside the pointer, so that sifting touches no timer but the
+** the order beside the pointer, so that sifting touches no timer but the
 ** ones that move. The heap never allocates or frees timers.
 */
 #ifndef GREEN_HEAP_H
@@ -22,12 +22,12 @@ typedef void green_timer_fn(green_timer *t);
 struct green_timer {
   green_timer_fn *fire;
   uint32_t slot; /* Place in the heap + 1; 0: not in it; top bit: set aside. */
-  uint32_t seq;  /* Order of entry, for equal deadlines. */
 };
 
 typedef struct green_heapitem {
   int64_t due;
   green_timer *timer;
+  uint32_t seq; /* Order of entry, for equal deadlines. */
 } green_heapitem;
 
 typedef struct green_heap {

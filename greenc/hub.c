@@ -37,24 +37,13 @@ static void task_run(green_hub *hub, green_task *t)
   hub->current = NULL;
 }
 
-/* The next task's memory is cold when very many are alive; fetch it while this
-** one runs. */
-static void hub_prefetch(const green_hub *hub)
-{
-  const green_link *k = hub->batch.next;
-  __builtin_prefetch(k);
-  __builtin_prefetch((const char *)k + 64);
-}
-
 /* Run what was ready when the batch began, until *done. */
 static void hub_run_batch(green_hub *hub, const volatile int *done)
 {
   green_link *k;
   green_list_splice(&hub->batch, &hub->ready);
-  while (!*done && (k = green_list_pop(&hub->batch)) != NULL) {
-    hub_prefetch(hub);
+  while (!*done && (k = green_list_pop(&hub->batch)) != NULL)
     task_run(hub, task_of_link(k));
-  }
   /* Cut short: what is left keeps its place before the newly ready. */
   green_list_splice(&hub->batch, &hub->ready);
   green_list_splice(&hub->ready, &hub->batch);
@@ -427,6 +416,12 @@ int green_hub_set_virtual(green_hub *hub, int on)
 void green_hub_advance(green_hub *hub, int64_t ns)
 {
   if (hub->is_virtual) hub->virtual_now += ns;
+}
+
+green_task *green_hub_upcoming(const green_hub *hub)
+{
+  green_link *k = green_list_first(&hub->batch);
+  return k ? task_of_link(k) : NULL;
 }
 
 green_task *green_hub_current(const green_hub *hub)

@@ -175,6 +175,10 @@ GREEN_API int green_hub_set_virtual(green_hub *hub, int on);
 /* Move a virtual clock on by ns; due deadlines fire in the next turn. */
 GREEN_API void green_hub_advance(green_hub *hub, int64_t ns);
 
+/* The task that is to run after the present one in this turn, or NULL: its
+** owner may fetch its memory ahead, which is cold when very many are alive. */
+green_task *green_hub_upcoming(const green_hub *hub);
+
 /* The task that runs now, or NULL. */
 green_task *green_hub_current(const green_hub *hub);
 

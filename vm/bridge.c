@@ -293,6 +293,20 @@ static int thread_first_args(vm *v, vm_thread *t)
   return -1;
 }
 
+/* Fetch the next thread's coroutine while this one runs, and the task after it:
+** with a million of them each is a cache miss. */
+static void vm_prefetch(const vm *v)
+{
+  const green_task *task = green_hub_upcoming(v->hub);
+  if (!task) return;
+  const char *co = (const char *)thread_of_task((green_task *)task)->co;
+  __builtin_prefetch(task->link.next);
+  __builtin_prefetch((const char *)task->link.next + 64);
+  __builtin_prefetch((const char *)task->link.next + 128);
+  __builtin_prefetch(co);
+  __builtin_prefetch(co + 64);
+}
+
 static void vm_resume(green_task *task)
 {
   vm_thread *t = thread_of_task(task);
@@ -301,6 +315,7 @@ static void vm_resume(green_task *task)
   int first = !(t->flags & VM_F_STARTED);
   int n = first ? thread_first_args(v, t) : thread_push_status(t);
   if (n < 0) return;
+  vm_prefetch(v);
   t->flags |= VM_F_STARTED;
   task->no_cancel = 0;
   vm_enter(v, t);

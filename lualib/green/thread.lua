@@ -40,9 +40,25 @@ local function kill_error(thread)
   return data.kill_error
 end
 
+--- What the Timeout object with that scope raises, if it is one.
+local function timeout_error(data, id)
+  local timeout = data.timeouts
+  while timeout and timeout.id ~= id do
+    timeout = timeout.older
+  end
+  if timeout then
+    local err = timeout.error
+    return (err == nil or err == true) and timeout or err
+  end
+end
+
 --- The error object of a scope of the running thread; always the same one.
 local function scope_error(thread, id)
   local data = core_data(thread)
+  local raised = timeout_error(data, id)
+  if raised ~= nil then
+    return raised
+  end
   local scopes = data.scopes
   if not scopes then
     scopes = {}

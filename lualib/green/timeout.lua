@@ -117,20 +117,41 @@ function timeout_mt:__tostring()
   return ("timed out after %g second%s (ETIMEDOUT)"):format(s, s == 1 and "" or "s")
 end
 
+-- The Timeouts of a thread form a list in its table (green.thread looks there
+-- for what to raise): linking costs less than a table keyed by scope.
+local function timeout_link(self, owner)
+  local data = core_data(owner)
+  local head = data.timeouts
+  self.owner = owner
+  if head then
+    self.older, head.newer = head, self
+  end
+  data.timeouts = self
+end
+
+local function timeout_unlink(self)
+  local older, newer = self.older, self.newer
+  if older then
+    older.newer = newer
+  end
+  if newer then
+    newer.older = older
+  else
+    core_data(self.owner).timeouts = older
+  end
+  if older or newer then
+    self.older, self.newer = nil, nil
+  end
+end
+
 local function timeout_start(self)
   if self:pending() then
     error("Timeout:start: it is pending already", 3)
+  elseif self.id then
+    self:cancel()
   end
-  local owner = current()
-  local data = core_data(owner)
-  data.scopes = data.scopes or {}
-  self.owner = owner
   self.id = scope_push(TIMEOUT, self.seconds)
-  local raised = self.error
-  if raised == nil or raised == true then
-    raised = self
-  end
-  data.scopes[self.id] = raised
+  timeout_link(self, current())
 end
 
 --- Start it (again) in the running thread; an error while it is pending.
@@ -141,21 +162,22 @@ end
 --- Take it back: what it raised is raised no more. In any order, from any
 -- thread, any number of times. Does not park.
 function timeout_methods:cancel()
-  if self.id then
-    scope_pop(self.id)
-    take_error(self.owner, self.id)
-    self.id, self.owner = nil, nil
+  local id = self.id
+  if id then
+    self.id = false
+    scope_pop(id)
+    timeout_unlink(self)
   end
 end
 
 --- Is it waiting to fire?
 function timeout_methods:pending()
-  return self.id ~= nil and core.scope_state(self.id) == "pending"
+  return self.id and core.scope_state(self.id) == "pending" or false
 end
 
 --- Has it fired, and was not cancelled since?
 function timeout_methods:fired()
-  return self.id ~= nil and core.scope_state(self.id) == "fired"
+  return self.id and core.scope_state(self.id) == "fired" or false
 end
 
 function timeout_methods:is(code)
@@ -170,8 +192,17 @@ function M.Timeout(seconds, err)
   if seconds ~= nil then
     options.number(seconds, 0, "Timeout", "seconds")
   end
-  local self = setmetatable({ seconds = seconds, error = err, id = nil, owner = nil }, timeout_mt)
-  timeout_start(self)
+  -- Three fields more come as they are needed, so that a Timeout stays small:
+  -- error (what to raise), older and newer (neighbours in the thread's list).
+  local self = setmetatable({
+    seconds = seconds,
+    id = scope_push(TIMEOUT, seconds), -- false: not armed
+    owner = false, -- the thread it belongs to
+  }, timeout_mt)
+  if err ~= nil then
+    self.error = err
+  end
+  timeout_link(self, current())
   return self
 end
 
