@@ -53,7 +53,7 @@ INCLUDE_greenc := -iquote greenc -iquote greenc/proto
 INCLUDE_vm := -iquote vm $(INCLUDE_greenc)
 
 BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -fvisibility=hidden -fPIC \
-  -pthread $(KFLAGS)
+  -fno-semantic-interposition -pthread $(KFLAGS)
 
 # Asked when first used, not when the file is read: pkg-config may not be there
 # before `make run` has installed it. Each answer is asked for once.
@@ -179,7 +179,7 @@ $(G)/core.map: Makefile
 
 LINK = $(CC) $(KFLAGS) $(CFLAGS) $(LDFLAGS)
 # Calls inside a library stay inside: two copies in one process do not mix.
-LINK_SHARED = $(LINK) -shared -Wl,-Bsymbolic -Wl,-z,defs
+LINK_SHARED = $(LINK) -shared -Wl,-Bsymbolic
 
 # -Wl,-E: C modules for Lua find the Lua API in the program they are loaded by.
 $(BIN): $(BIN_O) $(B)/.flags-link
@@ -190,7 +190,8 @@ $(BIN): $(BIN_O) $(B)/.flags-link
 $(SHARED): $(LIB_O) $(B)/.flags-link
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(LINK_SHARED) -Wl,-soname,$(SONAME) -o $@ $(LIB_O) $(VM_LIBS)
+	$(Q)$(LINK_SHARED) $(if $(findstring sanitize,$(KFLAGS)),,-Wl,-z,defs) \
+	  -Wl,-soname,$(SONAME) -o $@ $(LIB_O) $(VM_LIBS)
 	$(Q)ln -sf $(@F) $(@D)/$(SONAME)
 
 $(STATIC): $(LIB_O) $(B)/.flags-link
@@ -203,8 +204,8 @@ $(STATIC): $(LIB_O) $(B)/.flags-link
 $(CORE): $(LIB_O) $(G)/core.map $(B)/.flags-link
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -shared -Wl,-Bsymbolic -Wl,-z,nodelete \
-	  -Wl,--version-script=$(G)/core.map -o $@ $(LIB_O) $(GREENC_LIBS) -ldl
+	$(Q)$(LINK_SHARED) -Wl,-z,nodelete -Wl,--version-script=$(G)/core.map \
+	  -o $@ $(LIB_O) $(GREENC_LIBS) -ldl
 
 $(P)/include/greenlua.h: vm/greenlua.h
 	@mkdir -p $(@D)
@@ -214,6 +215,7 @@ $(P)/examples/embed: examples/embed/host.c $(SHARED) $(HEADERS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -std=gnu11 $(WARN) $(KFLAGS) $(CFLAGS) $(LDFLAGS) -I$(P)/include \
+	  $(LUAJIT_CFLAGS) \
 	  -o $@ $< -L$(P) -lgreenlua -Wl,-rpath,'$$ORIGIN/..' $(LUAJIT_LIBS)
 
 # C tests link greenc's objects only: it stands without Lua. A test
@@ -280,12 +282,13 @@ valgrind: $(CTESTS) ## C tests under memcheck
 	@KIND=$(KIND) BUILD=$(BUILD) V='$(V)' RUNNER='$(MEMCHECK)' T_ALARM=600 \
 	  NO_LUA=1 tools/test $(CTESTS)
 
-$(BUILD)/fuzz/%: spec/fuzz/%.c $(GREENC_C) $(wildcard greenc/*.h greenc/proto/*.h)
+$(BUILD)/fuzz/%: spec/fuzz/%.c $(GREENC_C) $(wildcard greenc/*.h greenc/proto/*.h \
+    spec/c/*.h spec/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread \
 	  -fno-sanitize-recover=all -fsanitize=fuzzer,address,undefined \
-	  $(INCLUDE_greenc) -o $@ $< $(GREENC_C) $(GREENC_LIBS)
+	  -iquote spec/c $(INCLUDE_greenc) -o $@ $< $(GREENC_C) $(GREENC_LIBS)
 
 # libFuzzer keeps what it finds in build/fuzz; the seeds in the tree stay as
 # they are. A crash becomes a seed and a spec by hand.

@@ -1,11 +1,12 @@
 -- Medians and ratios of what bench/run measured.
 --
---   luajit bench/report.lua FOLDER [README]
+--   README=1 luajit bench/report.lua FOLDER [ROW...]
 --
 -- Reads FOLDER/<row>.samples, writes FOLDER/results.txt and FOLDER/table.md,
--- prints the former. In README the lines between the two "figures" comments
--- are replaced by the table.
-local folder, readme = arg[1], arg[2]
+-- prints the named rows of the former. With README=1 the table takes the place
+-- of the lines between the two "figures" comments of bench/README.md.
+local folder = arg[1]
+local README = "bench/README.md"
 local figures = dofile("bench/figures.lua")
 
 local ORDER = { "floor", "luajit", "greenlua", "nginx", "nginx+lua", "go", "node", "eventlet" }
@@ -148,33 +149,43 @@ local function plain(lines, origins)
   return table.concat(out, "\n") .. "\n" .. table.concat(origins, "\n") .. "\n"
 end
 
-local lines, origins, rows_of = {}, {}, {}
-for _, figure in ipairs(figures) do
-  local samples, origin = read_samples(figure.row)
-  if samples then
-    figure_lines(figure, samples, lines)
-    if not rows_of[origin] then
-      rows_of[origin] = {}
-      origins[#origins + 1] = origin
+-- The lines of the wanted rows (nil for all), and when each was measured.
+local function report(wanted)
+  local lines, origins, rows_of = {}, {}, {}
+  for _, figure in ipairs(figures) do
+    local samples, origin = read_samples(figure.row)
+    if samples and (not wanted or wanted[figure.row]) then
+      figure_lines(figure, samples, lines)
+      if not rows_of[origin] then
+        rows_of[origin] = {}
+        origins[#origins + 1] = origin
+      end
+      local rows = rows_of[origin]
+      if rows[#rows] ~= figure.row then rows[#rows + 1] = figure.row end
     end
-    local rows = rows_of[origin]
-    if rows[#rows] ~= figure.row then rows[#rows + 1] = figure.row end
   end
+  for i, origin in ipairs(origins) do
+    origins[i] = ("%s: %s."):format(table.concat(rows_of[origin], ", "), origin)
+  end
+  local machine = read_all(folder .. "/machine.txt")
+  if machine then origins[#origins + 1] = "On " .. machine:gsub("%s+$", "") .. "." end
+  return lines, origins
 end
-for i, origin in ipairs(origins) do
-  origins[i] = ("%s: %s."):format(table.concat(rows_of[origin], ", "), origin)
-end
-local machine = read_all(folder .. "/machine.txt")
-if machine then origins[#origins + 1] = "On " .. machine:gsub("%s+$", "") .. "." end
 
-local text = plain(lines, origins)
-write_all(folder .. "/results.txt", text)
-write_all(folder .. "/table.md", markdown(lines, origins))
-io.write(text)
-
-if readme then
+local function put_into_readme(text)
   local parts = "^(.-<!%-%- figures %-%->\n).-(<!%-%- end figures %-%->.*)$"
-  local before, after = assert(read_all(readme)):match(parts)
-  if not before then error(readme .. " has no place for the figures") end
-  write_all(readme, before .. markdown(lines, origins) .. after)
+  local before, after = assert(read_all(README)):match(parts)
+  if not before then error(README .. " has no place for the figures") end
+  write_all(README, before .. text .. after)
 end
+
+write_all(folder .. "/results.txt", plain(report()))
+write_all(folder .. "/table.md", markdown(report()))
+if os.getenv("README") == "1" then put_into_readme(markdown(report())) end
+
+local wanted
+for i = 2, #arg do
+  wanted = wanted or {}
+  wanted[arg[i]] = true
+end
+io.write(plain(report(wanted)))

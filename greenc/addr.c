@@ -208,10 +208,11 @@ int green_addr_split(green_hostport *hp, const char *text, size_t n)
 int green_addr_ip(green_addr *a, const char *host, size_t n, int port)
 {
   char copy[HOST_MAX + 1];
-  int is_v6 = memchr(host, ':', n) != NULL;
+  /* A name service would see only what stands before it. */
+  if (n && memchr(host, '\0', n)) return GREEN_EINVAL;
+  int is_v6 = n && memchr(host, ':', n);
   if (!is_v6 && !host_ends_in_number(host, n)) return GREEN_EAI_NONAME;
-  if (n > HOST_MAX || memchr(host, '\0', n)) return GREEN_EINVAL;
-  if (!port_is_valid(port)) return GREEN_EINVAL;
+  if (n > HOST_MAX || !port_is_valid(port)) return GREEN_EINVAL;
   memcpy(copy, host, n);
   copy[n] = '\0';
   return is_v6 ? addr_ip6(a, copy, port) : addr_ip4(a, copy, port);

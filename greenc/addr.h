@@ -52,9 +52,9 @@ GREEN_API int green_addr_split(green_hostport *hp, const char *text, size_t n);
 
 /* A numeric host without brackets. IPv4 is four decimal numbers, nothing else;
 ** IPv6 may carry a scope: a number or an interface's name. 0, GREEN_EAI_NONAME
-** (not numeric), GREEN_EINVAL (numeric but wrong: never ask a name service,
-** which may take 0177.1 for an address; or a bad port), GREEN_ENODEV (no such
-** interface). */
+** (not numeric), GREEN_EINVAL (numeric but wrong, or a NUL inside: never ask a
+** name service, which may take 0177.1 for an address; or a bad port),
+** GREEN_ENODEV (no such interface). */
 GREEN_API int green_addr_ip(green_addr *a, const char *host, size_t n,
                             int port);
 

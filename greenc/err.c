@@ -8,27 +8,23 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Our own codes have no errno; they stand in for themselves here. */
-#define OWN_ECLOSED 4001
-#define OWN_EDEADLOCK 4002
-#define OWN_ETOOBIG 4003
-#define OWN_EEOF 4004
+/* Our own codes have no errno; these only let the assertion below name them. */
+enum {
+  ECLOSED = 4001,
+  ETOOBIG = 4003,
+  EEOF = 4004,
+  EAI_NONAME = 4101,
+  EAI_AGAIN = 4102,
+  EAI_FAIL = 4103,
+  EAI_FAMILY = 4104,
+  EAI_SERVICE = 4105
+};
 
-#define SAME(name) _Static_assert(GREEN_##name == -name, "errno of " #name)
-SAME(EAGAIN);
-SAME(EBADF);
-SAME(EBUSY);
-SAME(ECANCELED);
-SAME(ECONNREFUSED);
-SAME(ECONNRESET);
-SAME(EINPROGRESS);
-SAME(EINVAL);
-SAME(EISCONN);
-SAME(EMFILE);
-SAME(ENOMEM);
-SAME(ENOTCONN);
-SAME(EPIPE);
-SAME(ETIMEDOUT);
+/* EDEADLOCK is ours, and another word for EDEADLK in the system. */
+#define X(name, number, text) \
+  _Static_assert((number) <= -4000 || (number) == -(name), "errno of " #name);
+GREEN_ERR_MAP(X)
+#undef X
 
 static const struct {
   int code;
@@ -40,17 +36,22 @@ static const struct {
 #undef X
 };
 
+static int is_errno(int code)
+{
+  return code < 0 && code > -4000;
+}
+
 const char *green_err_name(int code)
 {
   for (size_t i = 0; i < sizeof(err_table) / sizeof(err_table[0]); i++)
     if (err_table[i].code == code) return err_table[i].name;
-  return NULL;
+  return is_errno(code) ? strerrorname_np(-code) : NULL;
 }
 
 const char *green_err_text(int code)
 {
   for (size_t i = 0; i < sizeof(err_table) / sizeof(err_table[0]); i++)
     if (err_table[i].code == code) return err_table[i].text;
-  const char *text = code > -4000 && code < 0 ? strerrordesc_np(-code) : NULL;
+  const char *text = is_errno(code) ? strerrordesc_np(-code) : NULL;
   return text ? text : "unknown error";
 }

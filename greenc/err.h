@@ -13,8 +13,8 @@
 
 #define green_likely(x) __builtin_expect(!!(x), 1)
 #define green_unlikely(x) __builtin_expect(!!(x), 0)
-#define green_container(ptr, type, field)                                      \
-  ((type *)((char *)(ptr) - offsetof(type, field)))
+#define green_container(ptr, type, field) \
+  ((type *)((char *)(ptr)-offsetof(type, field)))
 
 /* clang-format off */
 /* Symbol, number, text. The numbers are Linux's; err.c asserts each. */
@@ -77,8 +77,8 @@ enum {
 #undef X
 };
 
-/* The symbol ("ECONNREFUSED") or NULL when the code is not in the table.
-** Any thread. */
+/* The symbol ("ECONNREFUSED"); the system's for an errno that is not in the
+** table; NULL for any other number. Any thread. */
 GREEN_API const char *green_err_name(int code);
 
 /* A text without the symbol; never NULL: codes that are not in the table get

@@ -33,34 +33,58 @@ static void fd_wake_both(green_fd *f, int status)
   if (f->writer) green_task_wake(f->writer, status);
 }
 
-/* Leave table, poll and idle set; the number stays open. */
+/* Leave table and poll; the number stays open. */
 static int fd_release(green_fd *f, int status)
 {
   int fd = f->fd;
   if (fd < 0) return -1;
   fd_wake_both(f, status);
-  green_idle_remove(f);
   green__loop_disarm(f->hub->loop, f, GREEN_READ);
   green__loop_disarm(f->hub->loop, f, GREEN_WRITE);
+  green_link_remove(&f->touched);
   f->hub->fds[fd] = NULL;
   f->hub->n_fds--;
   f->fd = -1;
   return fd;
 }
 
+/* The number is not ours any more, and the owner does not know. An idle set
+** hands the fd out, so that he learns it. */
+static void fd_lost(green_fd *f, int status)
+{
+  if (f->idle) green__idle_event(f);
+  fd_release(f, status);
+}
+
 /* -- Events --------------------------------------------------------------- */
 
-static void fd_lost(green_fd *f)
+static int fd_is_open(const green_fd *f)
 {
-  f->armed = 0; /* libev has stopped its watchers already. */
-  if (f->idle) green__idle_event(f);
-  fd_release(f, GREEN_EBADF);
+  return fcntl(f->fd, F_GETFD) >= 0;
+}
+
+/* The number may have been closed between the arming and the poll. */
+void green__fd_check_touched(green_hub *hub)
+{
+  green_link *k;
+  while ((k = green_list_pop(&hub->touched)) != NULL) {
+    green_fd *f = green_container(k, green_fd, touched);
+    if (f->armed && !fd_is_open(f)) fd_lost(f, GREEN_EBADF);
+  }
+}
+
+void green__fd_check_all(green_hub *hub)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++) {
+    green_fd *f = hub->fds[i];
+    if (f && f->armed && !fd_is_open(f)) fd_lost(f, GREEN_EBADF);
+  }
 }
 
 void green__fd_event(green_fd *f, int mode, int error)
 {
   if (green_unlikely(error)) {
-    fd_lost(f);
+    fd_lost(f, GREEN_EBADF);
     return;
   }
   green_task *t = green_fd_waiter(f, mode);
@@ -97,7 +121,7 @@ int green__fd_adopt(green_fd *f, green_hub *hub, int fd)
 {
   int err = fd_table_grow(hub, (uint32_t)fd + 1);
   if (err < 0) return err;
-  if (hub->fds[fd]) fd_release(hub->fds[fd], GREEN_ECLOSED);
+  if (hub->fds[fd]) fd_lost(hub->fds[fd], GREEN_ECLOSED);
   memset(f, 0, sizeof(*f));
   f->hub = hub;
   f->fd = fd;
@@ -108,6 +132,7 @@ int green__fd_adopt(green_fd *f, green_hub *hub, int fd)
 
 int green_fd_close(green_fd *f)
 {
+  green_idle_remove(f);
   int fd = fd_release(f, GREEN_ECLOSED);
   if (fd < 0) return 0;
   /* Linux frees the number even when close says EINTR. */
@@ -117,6 +142,7 @@ int green_fd_close(green_fd *f)
 
 int green_fd_detach(green_fd *f)
 {
+  green_idle_remove(f);
   return fd_release(f, GREEN_ECLOSED);
 }
 
@@ -124,8 +150,8 @@ static int fd_arm(green_fd *f, int mode)
 {
   if (f->armed & mode) return 0;
   /* libev aborts or spins on a number that is not open: ask first. */
-  if (fcntl(f->fd, F_GETFD) < 0) {
-    fd_release(f, GREEN_EBADF);
+  if (!fd_is_open(f)) {
+    fd_lost(f, GREEN_EBADF);
     return GREEN_EBADF;
   }
   green__loop_arm(f->hub->loop, f, mode);

@@ -24,13 +24,14 @@ struct green_fd {
   int fd;           /* -1: closed, handed over, or stale. */
   uint8_t drained;  /* The last read was short: wait before the next. */
   uint8_t armed;    /* GREEN_READ | GREEN_WRITE: what the poll watches. */
-  uint8_t idle_is_ready; /* In the idle set's ready list. */
-  uint8_t idle_expired;  /* There because its time was up. */
+  uint8_t idle_expired; /* Its time in the idle set was up. */
   green_task *reader; /* At most one each. */
   green_task *writer;
   struct green_idle *idle; /* Waits there without a task, or NULL (idle.h). */
-  green_link idle_link;
+  green_link idle_link;  /* In the set. */
+  green_link ready_link; /* In its ready list. */
   int64_t idle_due;
+  green_link touched; /* Its registration changed since the last poll. */
   green__io io_read;
   green__io io_write;
 };

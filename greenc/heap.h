@@ -34,9 +34,9 @@ typedef struct green_heap {
   green_heapitem *a; /* a[0] is the earliest. */
   uint32_t len;
   uint32_t cap;
-  uint32_t seq;         /* The next timer's. */
-  green_heapitem *due;  /* Taken out by expire, not yet handed over. */
-  uint32_t due_at;      /* due[due_at] is the next to hand over. */
+  uint32_t seq;        /* The next timer's. */
+  green_heapitem *due; /* Taken out by expire, not yet handed over. */
+  uint32_t due_at;     /* due[due_at] is the next to hand over. */
   uint32_t due_len;
   uint32_t due_cap;
 } green_heap;

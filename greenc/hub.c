@@ -6,6 +6,7 @@
 #include "hub_loop.h"
 #include "mem.h"
 
+#include <sched.h>
 #include <string.h>
 
 /* -- Ready lists ---------------------------------------------------------- */
@@ -192,6 +193,12 @@ int green_waitq_wake_all(green_waitq *q, int status)
   return n;
 }
 
+int green_waitq_wake_last(green_waitq *q, int status)
+{
+  if (green_list_empty(&q->tasks)) return 0;
+  return green_task_wake(task_of_link(q->tasks.prev), status);
+}
+
 /* -- Turns ---------------------------------------------------------------- */
 
 static const int hub_never_done;
@@ -202,12 +209,36 @@ int green__hub_is_ready(const green_hub *hub)
          atomic_load_explicit(&hub->posts, memory_order_relaxed) != NULL;
 }
 
+static void hub_run_defers(green_hub *hub)
+{
+  green_list now;
+  green_link *k;
+  if (green_list_empty(&hub->defers)) return;
+  green_list_init(&now);
+  green_list_splice(&now, &hub->defers);
+  while ((k = green_list_pop(&now)) != NULL) {
+    green_defer *d = green_container(k, green_defer, link);
+    d->run(d);
+  }
+}
+
+void green_hub_defer(green_hub *hub, green_defer *d)
+{
+  if (!green_link_in(&d->link)) green_list_push(&hub->defers, &d->link);
+}
+
+void green_hub_undefer(green_defer *d)
+{
+  green_link_remove(&d->link);
+}
+
 void green__hub_run_ready(green_hub *hub)
 {
   uint8_t was = hub->running;
   hub->running = 1;
   hub->turns++;
   hub_run_batch(hub, &hub_never_done);
+  hub_run_defers(hub);
   hub->running = was;
 }
 
@@ -256,6 +287,7 @@ static int hub_jump(green_hub *hub)
 /* Poll and fire deadlines. 1, 0 (no future) or GREEN_EBUSY. */
 static int hub_wait(green_hub *hub, int block)
 {
+  hub_run_defers(hub);
   if (!hub_has_future(hub)) return 0;
   if (green__hub_is_ready(hub)) block = 0;
   if (block && hub_jump(hub)) block = 0;
@@ -288,6 +320,8 @@ int green_hub_run(green_hub *hub, const volatile int *done)
     hub_run_batch(hub, done);
     if (!*done) more = hub_wait(hub, 1);
   }
+  hub_run_defers(
+      hub); /* What the last tasks left, if *done cut a turn short. */
   hub->running = 0;
   if (*done) return 0;
   return more == 0 ? GREEN_EDEADLOCK : more;
@@ -302,6 +336,8 @@ static int hub_new(green_hub **out, const char *backend, void *ev_loop)
   green_list_init(&hub->ready);
   green_list_init(&hub->batch);
   green_list_init(&hub->all);
+  green_list_init(&hub->touched);
+  green_list_init(&hub->defers);
   green__scopes_init(hub);
   int err = green_heap_init(&hub->heap);
   if (err < 0) goto fail_hub;
@@ -327,6 +363,12 @@ int green_hub_attach(green_hub **hub, void *ev_loop)
   return ev_loop ? hub_new(hub, NULL, ev_loop) : GREEN_EINVAL;
 }
 
+/* Whoever began to post before the loop changed may still wake the old one. */
+static void hub_await_posters(green_hub *hub)
+{
+  while (atomic_load(&hub->posting)) sched_yield();
+}
+
 static void hub_disarm_all(green_hub *hub)
 {
   for (uint32_t i = 0; i < hub->fds_cap; i++) {
@@ -339,6 +381,7 @@ static void hub_disarm_all(green_hub *hub)
 void green_hub_free(green_hub *hub)
 {
   if (!hub) return;
+  hub_await_posters(hub);
   green_hub_abandon(hub);
   hub_disarm_all(hub);
   green__loop_close(hub->loop);
@@ -374,11 +417,15 @@ int green_hub_use(green_hub *hub, const char *backend)
 {
   green__loop *to;
   if (green__loop_is_host(hub->loop)) return GREEN_EBUSY;
+  /* The new loop might get the number of a descriptor that is not open. */
+  green__fd_check_all(hub);
   int err = green__loop_open(&to, hub, backend, NULL);
   if (err < 0) return err;
   hub_move_fds(hub, to);
-  green__loop_close(hub->loop);
-  hub->loop = to;
+  green__loop *from = hub->loop;
+  __atomic_store_n(&hub->loop, to, __ATOMIC_SEQ_CST);
+  hub_await_posters(hub);
+  green__loop_close(from);
   /* A post may have been sent to the old loop's wake-up. */
   green__loop_wake(to);
   return 0;
@@ -473,7 +520,9 @@ void green_hub_timer_stop(green_hub *hub, green_timer *t)
 
 void green_hub_post(green_hub *hub, green_post *p)
 {
+  atomic_fetch_add(&hub->posting, 1);
   p->next = atomic_load(&hub->posts);
   while (!atomic_compare_exchange_weak(&hub->posts, &p->next, p)) continue;
-  green__loop_wake(hub->loop);
+  green__loop_wake(__atomic_load_n(&hub->loop, __ATOMIC_SEQ_CST));
+  atomic_fetch_sub(&hub->posting, 1);
 }

@@ -124,6 +124,9 @@ static inline green_task *green_waitq_first(const green_waitq *q)
 int green_waitq_wake(green_waitq *q, int status);
 int green_waitq_wake_all(green_waitq *q, int status);
 
+/* Wake the one that came last. Returns how many. */
+int green_waitq_wake_last(green_waitq *q, int status);
+
 /* -- Hubs ----------------------------------------------------------------- */
 
 /* A new hub. backend: "epoll", "poll", "select", what else libev has, or NULL
@@ -201,6 +204,20 @@ green_task *green_hub_next_task(const green_hub *hub, const green_task *t);
 /* A deadline of one's own. 0 or GREEN_ENOMEM; a timer that is set is moved. */
 int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due);
 void green_hub_timer_stop(green_hub *hub, green_timer *t);
+
+/* -- Before the poll ------------------------------------------------------- */
+
+/* Something to do once this turn's tasks have run, before the poll: what they
+** have left is sent in one go. Embed, zeroed; in the list until it has run. */
+typedef struct green_defer {
+  green_link link;
+  void (*run)(struct green_defer *d);
+} green_defer;
+
+/* Does nothing for one that is in the list already. It may defer itself again,
+** for the next turn. */
+void green_hub_defer(green_hub *hub, green_defer *d);
+void green_hub_undefer(green_defer *d);
 
 /* -- Posts ---------------------------------------------------------------- */
 

@@ -15,13 +15,14 @@
 struct green__loop {
   struct ev_loop *ev;
   green_hub *hub;
-  int host;        /* The loop is the host's. */
-  int64_t armed;   /* The deadline the timer is set to, or GREEN_NEVER. */
+  int host;      /* The loop is the host's. */
+  int64_t armed; /* The deadline the timer is set to, or GREEN_NEVER. */
   ev_timer timer;
   ev_async async;
+  ev_fork fork;
   ev_prepare prepare;
   ev_check check;
-  ev_idle idle;    /* Host loop only: keeps the poll from waiting. */
+  ev_idle idle; /* Host loop only: keeps the poll from waiting. */
 };
 
 _Static_assert(sizeof(ev_io) <= sizeof(green__io), "room for an ev_io");
@@ -40,6 +41,15 @@ static void loop_on_async(struct ev_loop *ev, ev_async *w, int revents)
   green__loop *loop = w->data;
   (void)ev, (void)revents;
   green__hub_run_posts(loop->hub);
+}
+
+/* libev is about to build its kernel state anew: after a fork, or when epoll
+** reported a number that has changed hands. */
+static void loop_on_fork(struct ev_loop *ev, ev_fork *w, int revents)
+{
+  green__loop *loop = w->data;
+  (void)ev, (void)revents;
+  green__fd_check_all(loop->hub);
 }
 
 static void loop_on_read(struct ev_loop *ev, ev_io *w, int revents)
@@ -64,12 +74,24 @@ static void loop_set_timer(green__loop *loop, int64_t due, int64_t now)
   loop->armed = due;
 }
 
+/* epoll aborts at what it is told of numbers that are not open, poll at every
+** one that it finds; select reports them. */
+static void loop_check_fds(green__loop *loop)
+{
+  if (ev_backend(loop->ev) == EVBACKEND_POLL)
+    green__fd_check_all(loop->hub);
+  else
+    green__fd_check_touched(loop->hub);
+}
+
 static void loop_on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
 {
   green__loop *loop = w->data;
   (void)revents;
-  green__hub_run_ready(loop->hub);
-  if (green__hub_is_ready(loop->hub))
+  /* A task that runs the host's loop again keeps the others waiting. */
+  if (!green_hub_current(loop->hub)) green__hub_run_ready(loop->hub);
+  loop_check_fds(loop);
+  if (green__hub_is_ready(loop->hub) && !green_hub_current(loop->hub))
     ev_idle_start(ev, &loop->idle);
   else
     ev_idle_stop(ev, &loop->idle);
@@ -94,9 +116,9 @@ static const struct {
   const char *name;
   unsigned flag;
 } loop_backends[] = {
-    {"epoll", EVBACKEND_EPOLL},   {"poll", EVBACKEND_POLL},
-    {"select", EVBACKEND_SELECT}, {"kqueue", EVBACKEND_KQUEUE},
-    {"port", EVBACKEND_PORT},     {"devpoll", EVBACKEND_DEVPOLL},
+    {"epoll", EVBACKEND_EPOLL},     {"poll", EVBACKEND_POLL},
+    {"select", EVBACKEND_SELECT},   {"kqueue", EVBACKEND_KQUEUE},
+    {"port", EVBACKEND_PORT},       {"devpoll", EVBACKEND_DEVPOLL},
 #ifdef EVBACKEND_IOURING
     {"iouring", EVBACKEND_IOURING},
 #endif
@@ -129,12 +151,12 @@ static void loop_start_host(green__loop *loop)
   loop->prepare.data = loop->check.data = loop->idle.data = loop;
   ev_prepare_start(loop->ev, &loop->prepare);
   ev_check_start(loop->ev, &loop->check);
-  for (int i = 0; i < 3; i++) ev_unref(loop->ev); /* with the async */
+  for (int i = 0; i < 4; i++) ev_unref(loop->ev); /* with async and fork */
 }
 
 static void loop_stop_host(green__loop *loop)
 {
-  for (int i = 0; i < 3; i++) ev_ref(loop->ev);
+  for (int i = 0; i < 4; i++) ev_ref(loop->ev);
   ev_idle_stop(loop->ev, &loop->idle);
   ev_check_stop(loop->ev, &loop->check);
   ev_prepare_stop(loop->ev, &loop->prepare);
@@ -145,8 +167,10 @@ static void loop_start(green__loop *loop)
   ev_timer_init(&loop->timer, loop_on_timer, 0., 0.);
   ev_set_priority(&loop->timer, EV_MINPRI);
   ev_async_init(&loop->async, loop_on_async);
-  loop->timer.data = loop->async.data = loop;
+  ev_fork_init(&loop->fork, loop_on_fork);
+  loop->timer.data = loop->async.data = loop->fork.data = loop;
   ev_async_start(loop->ev, &loop->async);
+  ev_fork_start(loop->ev, &loop->fork);
   if (loop->host) loop_start_host(loop);
 }
 
@@ -174,6 +198,7 @@ int green__loop_open(green__loop **out, green_hub *hub, const char *backend,
 void green__loop_close(green__loop *loop)
 {
   if (loop->host) loop_stop_host(loop);
+  ev_fork_stop(loop->ev, &loop->fork);
   ev_async_stop(loop->ev, &loop->async);
   ev_timer_stop(loop->ev, &loop->timer);
   if (!loop->host) ev_loop_destroy(loop->ev);
@@ -199,6 +224,8 @@ int green__loop_poll(green__loop *loop, int block, int64_t due, int64_t now)
 {
   if (loop->host && ev_depth(loop->ev) > 0) return GREEN_EBUSY;
   if (block && due <= now) block = 0;
+  loop_check_fds(loop);
+  if (green__hub_is_ready(loop->hub)) block = 0;
   if (block) loop_set_timer(loop, due, now);
   ev_run(loop->ev, block ? EVRUN_ONCE : EVRUN_NOWAIT);
   return 0;
@@ -209,6 +236,13 @@ void green__loop_wake(green__loop *loop)
   ev_async_send(loop->ev, &loop->async);
 }
 
+/* The kernel is told at the next poll; until then the number may be closed. */
+static void loop_touch(green__loop *loop, green_fd *f)
+{
+  if (!green_link_in(&f->touched))
+    green_list_push(&loop->hub->touched, &f->touched);
+}
+
 void green__loop_arm(green__loop *loop, green_fd *f, int mode)
 {
   ev_io *w = (ev_io *)(mode == GREEN_READ ? &f->io_read : &f->io_write);
@@ -217,12 +251,14 @@ void green__loop_arm(green__loop *loop, green_fd *f, int mode)
   w->data = f;
   ev_io_start(loop->ev, w);
   f->armed |= (uint8_t)mode;
+  loop_touch(loop, f);
 }
 
 void green__loop_disarm(green__loop *loop, green_fd *f, int mode)
 {
   if (!(f->armed & mode)) return;
-  ev_io_stop(loop->ev, (ev_io *)(mode == GREEN_READ ? &f->io_read
-                                                    : &f->io_write));
+  ev_io_stop(loop->ev,
+             (ev_io *)(mode == GREEN_READ ? &f->io_read : &f->io_write));
   f->armed &= (uint8_t)~mode;
+  loop_touch(loop, f);
 }

@@ -20,15 +20,17 @@ typedef struct green__scopes {
 } green__scopes;
 
 struct green_hub {
-  green__loop *loop;
+  green__loop *loop; /* Other threads read it in green_hub_post. */
   green_list ready;  /* Runs in the next turn. */
   green_list batch;  /* Runs in this turn, first to last. */
+  green_list defers; /* What runs before the next poll. */
   green_list all;    /* Every live task. */
   green_task *current;
   green_heap heap;
   green__scopes scopes;
   green_fd **fds;    /* By number: who has it registered. */
   uint32_t fds_cap;
+  green_list touched; /* fds whose registration changed since the last poll. */
   uint32_t n_fds;
   uint32_t n_waits;  /* Tasks parked on fds, and fds in idle sets. */
   uint32_t n_live;
@@ -40,6 +42,7 @@ struct green_hub {
   uint64_t turns;
   uint64_t switches;
   _Atomic(green_post *) posts; /* Newest first. */
+  atomic_int posting; /* Threads inside green_hub_post: loop is in use. */
 };
 
 /* Open a loop of our own, or use the host's (ev_loop != NULL). */
@@ -67,6 +70,10 @@ void green__hub_expire(green_hub *hub);
 int green__hub_is_ready(const green_hub *hub);
 /* error: the number is not open any more, the loop has dropped it. */
 void green__fd_event(green_fd *f, int mode, int error);
+/* Before libev tells the kernel: let go of numbers that are not open any more,
+** for it would abort. Those touched since the last poll, or all. */
+void green__fd_check_touched(green_hub *hub);
+void green__fd_check_all(green_hub *hub);
 
 /* The earliest deadline, GREEN_NEVER without one. */
 static inline int64_t green__hub_due(const green_hub *hub)

@@ -12,37 +12,46 @@ static green_fd *fd_of_link(green_link *k)
   return green_container(k, green_fd, idle_link);
 }
 
-static void idle_set_timer(green_idle *s)
+static green_fd *fd_of_ready(green_link *k)
 {
-  green_link *k = green_list_first(&s->waiting);
-  if (k && !s->timer.slot)
-    green_hub_timer_set(s->hub, &s->timer, fd_of_link(k)->idle_due);
+  return green_container(k, green_fd, ready_link);
 }
 
-/* Move f from waiting to ready and wake a worker. */
+static void idle_set_timer(green_idle *s, const green_fd *f)
+{
+  if (!s->timer.slot && f->idle_due != GREEN_NEVER)
+    green_hub_timer_set(s->hub, &s->timer, f->idle_due);
+}
+
+/* Put f on the ready list and wake the worker that came last: its memory is
+** warm, and those that are not needed can time out. */
 static void idle_ready(green_idle *s, green_fd *f)
 {
-  green_link_remove(&f->idle_link);
-  green_list_push(&s->ready, &f->idle_link);
-  f->idle_is_ready = 1;
-  s->n_waiting--;
+  if (green_link_in(&f->ready_link)) return;
+  green_list_push(&s->ready, &f->ready_link);
   s->n_ready++;
-  s->hub->n_waits--;
-  green_waitq_wake(&s->workers, 0);
+  green_waitq_wake_last(s->workers, 0);
 }
 
-/* The timer is lazy: it may find that the one it was set for has gone. */
+/* The timer is lazy: it may find that the fd it was set for has gone. An
+** expired fd goes to the end with a due of GREEN_NEVER: it is told once. */
 static void idle_on_timer(green_timer *timer)
 {
   green_idle *s = green_container(timer, green_idle, timer);
   int64_t now = green_hub_now(s->hub);
   green_link *k;
-  while ((k = green_list_first(&s->waiting)) != NULL &&
-         fd_of_link(k)->idle_due <= now) {
-    fd_of_link(k)->idle_expired = 1;
-    idle_ready(s, fd_of_link(k));
+  while ((k = green_list_first(&s->waiting)) != NULL) {
+    green_fd *f = fd_of_link(k);
+    if (f->idle_due > now) {
+      idle_set_timer(s, f);
+      return;
+    }
+    green_link_remove(k);
+    green_list_push(&s->waiting, k);
+    f->idle_due = GREEN_NEVER;
+    f->idle_expired = 1;
+    idle_ready(s, f);
   }
-  idle_set_timer(s);
 }
 
 void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
@@ -51,7 +60,8 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
   s->hub = hub;
   s->timeout = timeout;
   s->timer.fire = idle_on_timer;
-  green_waitq_init(&s->workers);
+  green_waitq_init(&s->workers_own);
+  s->workers = &s->workers_own;
   green_list_init(&s->waiting);
   green_list_init(&s->ready);
 }
@@ -61,10 +71,8 @@ void green_idle_deinit(green_idle *s)
   green_link *k;
   while ((k = green_list_first(&s->waiting)) != NULL)
     green_idle_remove(fd_of_link(k));
-  while ((k = green_list_first(&s->ready)) != NULL)
-    green_idle_remove(fd_of_link(k));
   green_hub_timer_stop(s->hub, &s->timer);
-  green_waitq_wake_all(&s->workers, GREEN_ECLOSED);
+  green_waitq_wake_all(&s->workers_own, GREEN_ECLOSED);
 }
 
 /* As of the last poll: a clock read a request is saved, and the deadlines of
@@ -81,12 +89,12 @@ int green_idle_add(green_idle *s, green_fd *f)
   int err = green__fd_arm_read(f);
   if (err < 0) return err;
   f->idle = s;
-  f->idle_is_ready = f->idle_expired = 0;
+  f->idle_expired = 0;
   f->idle_due = idle_due(s);
   green_list_push(&s->waiting, &f->idle_link);
   s->n_waiting++;
   s->hub->n_waits++;
-  idle_set_timer(s);
+  idle_set_timer(s, f);
   return 0;
 }
 
@@ -94,27 +102,31 @@ void green_idle_remove(green_fd *f)
 {
   green_idle *s = f->idle;
   if (!s) return;
-  if (f->idle_is_ready) {
-    s->n_ready--;
-  } else {
-    s->n_waiting--;
-    s->hub->n_waits--;
-  }
+  if (green_link_in(&f->ready_link)) s->n_ready--;
+  green_link_remove(&f->ready_link);
   green_link_remove(&f->idle_link);
+  s->n_waiting--;
+  s->hub->n_waits--;
   f->idle = NULL;
 }
 
 green_fd *green_idle_take(green_idle *s, int *expired)
 {
-  green_link *k = green_list_first(&s->ready);
+  green_link *k = green_list_pop(&s->ready);
   if (!k) return NULL;
-  green_fd *f = fd_of_link(k);
+  green_fd *f = fd_of_ready(k);
+  s->n_ready--;
   *expired = f->idle_expired;
-  green_idle_remove(f);
   return f;
+}
+
+green_fd *green_idle_oldest(const green_idle *s)
+{
+  green_link *k = green_list_first(&s->waiting);
+  return k ? fd_of_link(k) : NULL;
 }
 
 void green__idle_event(green_fd *f)
 {
-  if (!f->idle_is_ready) idle_ready(f->idle, f);
+  idle_ready(f->idle, f);
 }

@@ -2,10 +2,14 @@
 ** idle.h: connections that wait for their next bytes without a green thread.
 **
 ** An fd in the set costs only its own struct. When bytes (or the end of the
-** stream) arrive it moves to the set's ready list and one task that waits at
-** the set is woken; when it has been idle too long it is handed out likewise,
-** marked expired. All fds of a set share one timeout, so the list is in order
-** of expiry and one timer serves all.
+** stream) arrive it is put on the set's ready list and one task that waits for
+** ready fds is woken; when it has been in the set too long it is handed out
+** likewise, marked expired. All fds of a set share one timeout, so the set is
+** in order of expiry and one timer serves all.
+**
+** Taking an fd from the ready list leaves it in the set, at its place in the
+** order of expiry: who finds too few bytes just leaves it there, and a sender
+** of single bytes wins no time.
 */
 #ifndef GREEN_IDLE_H
 #define GREEN_IDLE_H
@@ -14,18 +18,20 @@
 
 typedef struct green_idle {
   green_hub *hub;
-  green_waitq workers; /* Tasks that wait for a ready fd. */
-  green_list waiting;  /* fds, soonest to expire first. */
-  green_list ready;    /* fds with bytes or expired, oldest first. */
+  green_waitq *workers; /* Who is woken for a ready fd: workers_own at first;
+                           sets may share one queue. */
+  green_waitq workers_own;
+  green_list waiting;  /* All fds of the set, soonest to expire first. */
+  green_list ready;    /* Those with bytes or expired, oldest first. */
   green_timer timer;
   int64_t timeout;     /* Nanoseconds, or GREEN_NEVER. */
-  uint32_t n_waiting;
+  uint32_t n_waiting;  /* In the set, ready ones included. */
   uint32_t n_ready;
 } green_idle;
 
 void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout);
 
-/* Hand back every fd, closing none; waiting workers get GREEN_ECLOSED. */
+/* Let go of every fd, closing none; tasks in workers_own get GREEN_ECLOSED. */
 void green_idle_deinit(green_idle *s);
 
 /* Put f into the set; it must have no reader. 0 or as green_fd_park. */
@@ -34,11 +40,14 @@ int green_idle_add(green_idle *s, green_fd *f);
 /* Take f out, wherever it stands. No-op if it is in no set. */
 void green_idle_remove(green_fd *f);
 
-/* The oldest ready fd, out of the set; NULL: none (park on s->workers).
-** *expired: it was idle too long. */
+/* The oldest ready fd, off the ready list but still in the set; NULL: none
+** (park on s->workers). *expired: it was in the set too long. */
 green_fd *green_idle_take(green_idle *s, int *expired);
 
-/* For fd.c: f has an event, or was closed. */
+/* The fd that has been in the set longest, or NULL. */
+green_fd *green_idle_oldest(const green_idle *s);
+
+/* For fd.c: f has an event. */
 void green__idle_event(green_fd *f);
 
 #endif

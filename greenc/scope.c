@@ -38,7 +38,8 @@ static int scopes_grow(green__scopes *p)
   green_scope *b = green__zalloc(SCOPE_BLOCK * sizeof(*b));
   if (!b) return GREEN_ENOMEM;
   for (uint32_t i = 0; i < SCOPE_BLOCK; i++) {
-    b[i].id = (UINT64_C(1) << SCOPE_SLOT_BITS) | (p->n_blocks * SCOPE_BLOCK + i);
+    b[i].id =
+        (UINT64_C(1) << SCOPE_SLOT_BITS) | (p->n_blocks * SCOPE_BLOCK + i);
     green_list_push(&p->free, &b[i].link);
   }
   p->blocks[p->n_blocks++] = b;
@@ -67,32 +68,39 @@ static green_scope *scope_of_link(green_link *k)
   return green_container(k, green_scope, link);
 }
 
-/* From the innermost outwards; the last one found is the outermost. Stops at
-** a shield: its own deadline counts, nothing outside does. */
+/* From the innermost outwards; the last one found is the outermost. Behind a
+** shield (its own deadline counts) nothing is raised, yet it keeps the count of
+** raises going: a cleanup in a shield must not let a task spin. */
 static void task_find_pending(green_task *t)
 {
+  int masked = 0, quiet = !t->killed && !t->thrown;
   t->pending = NULL;
   t->cancel_pending = t->thrown;
   for (green_link *k = t->scopes.prev; k != &t->scopes; k = k->prev) {
     green_scope *s = scope_of_link(k);
-    if (s->fired) {
+    if (s->fired) quiet = 0;
+    if (s->fired && !masked) {
       t->pending = s;
       t->cancel_pending = 1;
     }
-    if (s->kind == GREEN_SCOPE_SHIELD) return;
+    if (s->kind == GREEN_SCOPE_SHIELD) masked = 1;
   }
-  if (!t->killed) return;
+  if (quiet) t->raises = 0;
+  if (!t->killed || masked) return;
   t->pending = NULL;
   t->cancel_pending = 1;
+}
+
+static void task_count_raise(green_task *t)
+{
+  if (t->raises <= GREEN_RAISE_LIMIT) t->raises++;
 }
 
 static void task_update(green_task *t)
 {
   task_find_pending(t);
-  if (!t->cancel_pending)
-    t->raises = 0;
-  else if (!t->no_cancel)
-    green_task_wake(t, GREEN_ECANCELED);
+  if (t->cancel_pending && !t->no_cancel && green_task_wake(t, GREEN_ECANCELED))
+    task_count_raise(t);
 }
 
 static void scope_on_deadline(green_timer *timer)
@@ -152,7 +160,8 @@ void green_scope_fire(green_scope *s)
 void green__scope_drop_all(green_task *t)
 {
   green_link *k;
-  while ((k = green_list_first(&t->scopes)) != NULL) scope_free(scope_of_link(k));
+  while ((k = green_list_first(&t->scopes)) != NULL)
+    scope_free(scope_of_link(k));
   t->pending = NULL;
 }
 
@@ -175,7 +184,7 @@ int green_task_throw(green_task *t)
 int64_t green_task_raise_at(green_task *t)
 {
   uint8_t n = t->raises;
-  if (n < GREEN_RAISE_LIMIT + 1) t->raises = n + 1;
+  task_count_raise(t);
   if (n == 0 || t->thrown) return 0;
   if (n < GREEN_RAISE_LIMIT) return -1;
   return green_hub_now(t->hub) + SCOPE_RAISE_GAP;

@@ -7,10 +7,6 @@
 ** ours meanwhile. The table behind this is process-wide, as dispositions are;
 ** it is greenc's only such state.
 */
-/* Where this folder is on the include path, <signal.h> finds this file: hand on
-** to the system's. */
-#include_next <signal.h>
-
 #ifndef GREEN_SIGNAL_H
 #define GREEN_SIGNAL_H
 
@@ -18,6 +14,7 @@
 
 /* ffi */
 typedef struct green_hub green_hub;
+typedef struct green_waitq green_waitq;
 typedef struct green_signal green_signal;
 
 /* A stopped watch for a signal by its number. **Free with** green_signal_free.
@@ -44,10 +41,10 @@ GREEN_API int green_signal_take(green_signal *w);
 ** Any thread. */
 GREEN_API int green_signal_number(const char *name);
 GREEN_API const char *green_signal_name(int signo);
-/* end ffi */
 
 /* To park on when take gave 0; all are woken, with status 0, when signals have
 ** come. */
-green_waitq *green_signal_waiters(green_signal *w);
+GREEN_API green_waitq *green_signal_waiters(green_signal *w);
+/* end ffi */
 
 #endif

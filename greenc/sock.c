@@ -62,9 +62,11 @@ static void sock_set_nodelay(green_sock *s)
   if (s->tcp) setsockopt(s->f.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-/* Take over a number that has all its flags; on failure it is closed. */
+/* Take over a number that has all its flags; on failure it is closed. A stale
+** object may still stand in an idle set: close takes it out. */
 static int sock_own(green_sock *s, int fd)
 {
+  green_fd_close(&s->f);
   int err = green__fd_adopt(&s->f, s->f.hub, fd);
   if (err < 0) close(fd);
   return err;
@@ -113,6 +115,7 @@ int green_sock_adopt(green_sock *s, int fd)
   int family = fd_getopt(fd, SO_DOMAIN);
   if (family < 0) return family;
   int type = fd_getopt(fd, SO_TYPE);
+  green_fd_close(&s->f); /* As in sock_own. */
   int err = green_fd_open(&s->f, s->f.hub, fd);
   if (err < 0) return err;
   sock_describe(s, family, type, fd_getopt(fd, SO_PROTOCOL) == IPPROTO_TCP);
@@ -239,7 +242,7 @@ static int accept_next(int listener, struct sockaddr *sa, socklen_t *len)
 
 int green_sock_accept(green_sock *s, green_sock *conn, green_addr *peer)
 {
-  socklen_t len = sizeof(peer->u);
+  socklen_t len = sizeof(struct sockaddr_storage); /* addr.c: it fits. */
   if (s->f.fd < 0) return GREEN_ECLOSED;
   if (conn->f.fd >= 0) return GREEN_EINVAL;
   int fd = accept_next(s->f.fd, peer ? (void *)peer->u.bytes : NULL,

@@ -293,21 +293,21 @@ int green_tpool_set_threads(green_tpool *p, int n)
   return err;
 }
 
-/* The hub's thread alone makes slots, so it may read them without the lock. */
+/* The hub's thread alone makes and frees slots: they stay while it joins. */
 void green_tpool_stop(green_tpool *p)
 {
   pthread_mutex_lock(&p->lock);
   p->stopping = 1;
   pthread_cond_broadcast(&p->more);
-  pthread_mutex_unlock(&p->lock);
   for (int i = 0; p->slots && i < p->size; i++) {
-    if (!p->slots[i].pool) continue;
+    if (p->slots[i].state == SLOT_FREE) continue;
+    pthread_mutex_unlock(&p->lock);
     pthread_join(p->slots[i].id, NULL);
-    p->slots[i].pool = NULL;
+    pthread_mutex_lock(&p->lock);
+    p->slots[i].state = SLOT_FREE;
   }
-  green__free(p->slots);
-  p->slots = NULL;
   p->stopping = 0;
+  pthread_mutex_unlock(&p->lock);
 }
 
 void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s)
@@ -322,6 +322,7 @@ void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s)
 
 /* -- Jobs ----------------------------------------------------------------- */
 
+/* With the lock held. */
 static int pool_enqueue(green_tpool *p, green_job *job)
 {
   int err = pool_find_thread(p);
@@ -333,17 +334,21 @@ static int pool_enqueue(green_tpool *p, green_job *job)
   return 0;
 }
 
-int green_job_submit(green_tpool *p, green_job *job)
+/* With the lock held. */
+static int pool_take_job(green_tpool *p, green_job *job)
 {
-  int err = 0;
   if (p->size < 0 || job->state != GREEN_JOB_NEW) return GREEN_EINVAL;
   job->pool = p;
   job->status = 0;
+  if (p->size) return pool_enqueue(p, job);
+  pool_work(p, job);
+  return 0;
+}
+
+int green_job_submit(green_tpool *p, green_job *job)
+{
   pthread_mutex_lock(&p->lock);
-  if (p->size)
-    err = pool_enqueue(p, job);
-  else
-    pool_work(p, job);
+  int err = pool_take_job(p, job);
   if (err == 0) {
     p->pending++;
     green_hub_hold(p->hub);

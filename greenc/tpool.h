@@ -19,6 +19,7 @@
 /* ffi needs: addr */
 /* ffi */
 typedef struct green_hub green_hub;
+typedef struct green_waitq green_waitq;
 typedef struct green_tpool green_tpool;
 typedef struct green_lookup green_lookup;
 
@@ -54,16 +55,18 @@ GREEN_API void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s);
 
 enum { GREEN_LOOKUP_PASSIVE = 1 };
 
-/* Ask getaddrinfo for host and service (either may be NULL: loopback, or with
-** GREEN_LOOKUP_PASSIVE the wildcard; port 0). Strings end with a NUL and are
-** copied. family 0: any; type: GREEN_STREAM, ... Numeric hosts are strict, as
-** in green_addr_ip. *lookup: **free with** green_lookup_free. 0, GREEN_ENOMEM,
-** GREEN_EINVAL (both NULL; the pool's size is wrong), GREEN_ENAMETOOLONG. */
 typedef struct green_lookup_hint {
-  int32_t family;
-  int32_t type;
-  int32_t flags;
+  int32_t family; /* GREEN_INET, GREEN_INET6; 0: any. */
+  int32_t type;  /* GREEN_STREAM, GREEN_DGRAM; 0: each address for each type. */
+  int32_t flags; /* GREEN_LOOKUP_* */
 } green_lookup_hint;
+
+/* Ask getaddrinfo for host and service. Either may be NULL: loopback, or with
+** GREEN_LOOKUP_PASSIVE the wildcard; port 0. hint may be NULL. Strings end with
+** a NUL and are copied. Numeric hosts are strict, as in green_addr_ip, and with
+** a numeric service the result is there at once. *lookup: **free with**
+** green_lookup_free. 0, GREEN_ENOMEM, GREEN_EINVAL (both NULL; the pool's size
+** is wrong), GREEN_ENAMETOOLONG. */
 GREEN_API int green_lookup_start(green_lookup **lookup, green_tpool *p,
                                  const char *host, const char *service,
                                  const green_lookup_hint *hint);
@@ -80,10 +83,10 @@ GREEN_API const green_addr *green_lookup_addr(const green_lookup *l, int i);
 ** dropped when it comes, and if its turn has not come it is not asked for. No
 ** task may wait for it any more. NULL is fine. */
 GREEN_API void green_lookup_free(green_lookup *l);
-/* end ffi */
 
 /* To park on while the result is GREEN_EAGAIN; woken once, with status 0. */
-green_waitq *green_lookup_waiters(green_lookup *l);
+GREEN_API green_waitq *green_lookup_waiters(green_lookup *l);
+/* end ffi */
 
 /* -- Jobs ----------------------------------------------------------------- */
 

@@ -31,7 +31,10 @@ local GREENC = {
 local VM, LUALIB, TOP = 10, 20, 90
 
 local LUA = {
-  { name = "3, the Lua core", modules = words "core error options coro load thread timeout stream" },
+  {
+    name = "3, the Lua core",
+    modules = words "core error options coro load thread timeout stream",
+  },
   { name = "4", modules = nil }, -- Whatever is in no other line.
   { name = "5, protocols", modules = words "wsgi websocket http zmq db" },
 }
@@ -45,13 +48,18 @@ local function noun_of(path)
   return base:match("^[^_]+")
 end
 
+local strangers = {}
+
 local function greenc_rank(path)
   if path:find("/proto/", 1, true) then return 1, "0" end
   local noun = noun_of(path)
   for rank, layer in ipairs(GREENC) do
     if layer.nouns[noun] then return rank, layer.name end
   end
-  problem("%s: the noun '%s' has no layer; give it one in tools/layers.lua", path, noun)
+  if not strangers[noun] then
+    strangers[noun] = true
+    problem("%s: the noun '%s' has no layer; give it one in tools/layers.lua", path, noun)
+  end
   return 1, "?"
 end
 
@@ -208,6 +216,7 @@ local function check_c()
   local edges = {}
   for _, path in ipairs(find("greenc vm -name '*.[ch]'")) do
     local seen = {}
+    rank_of(path)
     for n, line in lines_of(path) do
       local system = line:match("^%s*#%s*include%s*<([^>]+)>")
       local own = line:match('^%s*#%s*include%s*"([^"]+)"')
@@ -281,6 +290,9 @@ local function check_lua_line(path, n, line, module, edges)
     end
     local at_load = line:find("^local ") or line:find("^require") or line:find("^return ")
     if at_load then add_edge(edges, module, name) end
+  end
+  if code:find("ffi%.C%.green") then
+    problem("%s:%d: our own symbols come from green.ffi.*, not from ffi.C", path, n)
   end
   local evaluates = code:find("%f[%w_.:]loadstring%f[^%w_]") or code:find("%f[%w_.:]load%s*%(")
   if evaluates and not line:find("%-%- load: %S") then

@@ -129,6 +129,7 @@ void vm_push_data(lua_State *L, int index)
     lua_newtable(L);
     lua_setfenv(L, index < 0 ? index - 1 : index);
     t->flags |= VM_F_DATA;
+    t->vm->turn.touched = 1;
   }
   lua_getfenv(L, index);
 }
@@ -357,8 +358,8 @@ vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
   t->flags = (uint8_t)flags;
   t->site = site;
   t->nargs = (int16_t)n;
-  lua_insert(L, -2);      /* userdata, coroutine */
-  lua_pushvalue(L, -2);   /* userdata, coroutine, userdata */
+  lua_insert(L, -2);    /* userdata, coroutine */
+  lua_pushvalue(L, -2); /* userdata, coroutine, userdata */
   thread_anchor(v, L, t);
   return t;
 }

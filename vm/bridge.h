@@ -27,23 +27,23 @@ typedef struct vm_waitq {
 ** coroutine's stack, the coroutine through the runtime's table of threads. */
 typedef struct vm_thread {
   uint32_t kind;
-  uint32_t slot;   /* In the table of threads, from 1. */
+  uint32_t slot; /* In the table of threads, from 1. */
   green_task task;
   struct vm *vm;
-  lua_State *co;   /* NULL when dead. */
-  int32_t site;    /* Where it was spawned: index into the table of sites. */
-  int32_t depth;   /* User coroutines it has open below itself. */
-  int16_t nargs;   /* Values on co's stack for the next resume. */
-  uint8_t flags;   /* VM_F_* */
-  uint8_t ending;  /* enum vm_ending, once dead */
-  int32_t status;  /* Overrides the task's status at the next resume. */
+  lua_State *co;  /* NULL when dead. */
+  int32_t site;   /* Where it was spawned: index into the table of sites. */
+  int32_t depth;  /* User coroutines it has open below itself. */
+  int16_t nargs;  /* Values on co's stack for the next resume. */
+  uint8_t flags;  /* VM_F_* */
+  uint8_t ending; /* enum vm_ending, once dead */
+  int32_t status; /* Overrides the task's status at the next resume. */
 } vm_thread;
 
 enum {
-  VM_F_DATA = 1,    /* Its environment is its own table (vm_push_data). */
-  VM_F_NOWAIT = 2,  /* spawn_n: results are dropped. */
-  VM_F_LINKED = 4,  /* Somebody linked: on_end runs at its death. */
-  VM_F_LOCAL = 8,   /* spawn_after_local: dropped if its parent is dead. */
+  VM_F_DATA = 1,   /* Its environment is its own table (vm_push_data). */
+  VM_F_NOWAIT = 2, /* spawn_n: results are dropped. */
+  VM_F_LINKED = 4, /* Somebody linked: on_end runs at its death. */
+  VM_F_LOCAL = 8,  /* spawn_after_local: dropped if its parent is dead. */
   VM_F_MAIN = 16,
   VM_F_STARTED = 32
 };
@@ -76,9 +76,9 @@ typedef struct vm_site_entry {
 } vm_site_entry;
 
 typedef struct vm {
-  green_turn turn;    /* What compiled Lua reads and writes. */
+  green_turn turn; /* What compiled Lua reads and writes. */
   green_hub *hub;
-  lua_State *L;       /* A coroutine of our own, never resumed: scratch space. */
+  lua_State *L; /* A coroutine of our own, never resumed: scratch space. */
   vm_thread *current; /* The thread that runs; host when none does. */
   vm_thread *host;    /* Who calls from outside of the loop: a main chunk. */
   vm_thread *main;    /* The main green thread: host, or greenlua_call's. */
@@ -97,7 +97,8 @@ vm *vm_get(lua_State *L);
 ** hub in any case. Push its core table. 0 or GREEN_ENOMEM. */
 int vm_open(lua_State *L, green_hub *hub);
 
-/* Run the loop until the main green thread t ends. 0, 1 (it raised, or was killed), or negative. */
+/* Run the loop until the main green thread t ends. 0, 1 (it raised, or was
+ * killed), or negative. */
 int vm_run_main(vm *v, vm_thread *t);
 
 /* Make a thread of the function below n arguments on L's stack; they are
@@ -113,7 +114,8 @@ void vm_push_data(lua_State *L, int index);
 /* Wait as v->want says: what a lua_CFunction returns. */
 int vm_wait(vm *v, lua_State *L);
 
-/* End a thread that never ran, or is given up: its waiters get the kill error. */
+/* End a thread that never ran, or is given up: its waiters get the kill error.
+ */
 void vm_thread_drop(vm_thread *t, lua_State *L);
 
 /* "file:line" of the spawn, or "?". */
@@ -128,10 +130,10 @@ void vm_push_blocker(lua_State *L);
 
 /* Registry keys: only their addresses matter. */
 enum vm_key {
-  VM_KEY_RUNTIME,  /* The vm's userdata. */
-  VM_KEY_THREADS,  /* slot -> coroutine at 2 * slot - 1, userdata at 2 * slot */
-  VM_KEY_SITES,    /* index -> "file:line", and back; sources it keeps alive */
-  VM_KEY_MT,       /* Metatable of threads, filled by green.thread. */
+  VM_KEY_RUNTIME, /* The vm's userdata. */
+  VM_KEY_THREADS, /* slot -> coroutine at 2 * slot - 1, userdata at 2 * slot */
+  VM_KEY_SITES,   /* index -> "file:line", and back; sources it keeps alive */
+  VM_KEY_MT,      /* Metatable of threads, filled by green.thread. */
   VM_KEY_WAITQ_MT,
   VM_KEY_ON_END,   /* function(thread, report): links and reports. */
   VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */

@@ -19,8 +19,8 @@ static int bundle_is_ours(const char *name)
 ** 0 when there is no such file. A file with an error raises. */
 static int bundle_load_file(lua_State *L, const char *dir, const char *name)
 {
-  const char *rel = strcmp(name, "green") == 0 ? "green/init"
-                                               : luaL_gsub(L, name, ".", "/");
+  const char *rel =
+      strcmp(name, "green") == 0 ? "green/init" : luaL_gsub(L, name, ".", "/");
   const char *path = lua_pushfstring(L, "%s/%s.lua", dir, rel);
   FILE *f = fopen(path, "r");
   if (!f) return 0;

@@ -1,36 +1,369 @@
 /*
-** cli.c: options of the command.
+** cli.c: options of the command, Ctrl-C, and the exit status.
+**
+** All that the command line asks for is run by one function of green.cli, in
+** the main green thread.
 */
 
 #include "cli.h"
-#include "greenlua.h"
+#include "repl.h"
+#include "runtime.h"
 
 #include <lauxlib.h>
-#include <lua.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { STATUS_OK = 0, STATUS_ERROR = 1, STATUS_USAGE = 2, STATUS_INT = 130 };
+
+/* What was found before the script. */
+typedef struct cli {
+  int argc;
+  char **argv;
+  int script; /* Index of its name; argc: there is none. */
+  int steps;  /* -e and -l */
+  int interactive;
+  int version;
+  int help;
+} cli;
+
+static const char usage[] =
+    "usage: greenlua [options] [script [args]]\n"
+    "  -e stat  run the statement\n"
+    "  -l mod   require the module\n"
+    "  -i       read lines after the script, or without one\n"
+    "  -v       print the version\n"
+    "  -h       print this\n"
+    "  --       end of the options\n"
+    "  -        the script is standard input\n";
+
+/* -- Options -------------------------------------------------------------- */
+
+/* The text of -e or -l: behind the letter, or the next word. NULL: none. */
+static const char *cli_operand(const cli *c, int *i)
+{
+  const char *word = c->argv[*i];
+  if (word[2]) return word + 2;
+  return *i + 1 < c->argc ? c->argv[++*i] : NULL;
+}
+
+/* One option that is a whole word. 0, or -1: no such option. */
+static int cli_flag(cli *c, const char *word)
+{
+  if (!strcmp(word, "-i"))
+    c->interactive = 1;
+  else if (!strcmp(word, "-v"))
+    c->version = 1;
+  else if (!strcmp(word, "-h") || !strcmp(word, "--help"))
+    c->help = 1;
+  else
+    return -1;
+  return 0;
+}
+
+/* Returns NULL, or the option that makes no sense. */
+static const char *cli_parse(cli *c, int argc, char **argv)
+{
+  int i = 1;
+  *c = (cli){.argc = argc, .argv = argv};
+  for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
+    const char *word = argv[i];
+    if (!strcmp(word, "--")) {
+      i++;
+      break;
+    }
+    if (word[1] == 'e' || word[1] == 'l') {
+      if (!cli_operand(c, &i)) return word;
+      c->steps++;
+    } else if (cli_flag(c, word) < 0) {
+      return word;
+    }
+  }
+  c->script = i < argc ? i : argc;
+  return NULL;
+}
+
+/* "-" is standard input, but behind "--" it is a file. */
+static int cli_script_is_stdin(const cli *c)
+{
+  return !strcmp(c->argv[c->script], "-") &&
+         strcmp(c->argv[c->script - 1], "--") != 0;
+}
+
+/* -- Ctrl-C --------------------------------------------------------------- */
+
+/* Of the process: a signal has no other way to find its program. */
+static struct {
+  greenlua *g;
+  pthread_t thread;
+  volatile sig_atomic_t count;
+  char spun[128]; /* Where main was that did not wait. */
+  int64_t at;     /* When the last one came. */
+  lua_Hook hook;  /* The script's own, while ours is set. */
+  int mask;
+  int hook_count;
+} sigint;
+
+/* Lua that has not come back to the loop for so long will not. */
+#define SPIN_PATIENCE (GREEN_SECOND / 10)
+#define SPIN_CHECK 1000
+
+/* Raise what a kill raises; without the library, and in other threads, an
+** error. */
+static int sigint_raise(lua_State *L, vm *v)
+{
+  lua_Debug ar;
+  if (v->current == v->main && lua_getstack(L, 0, &ar)) {
+    lua_getinfo(L, "Sl", &ar);
+    snprintf(sigint.spun, sizeof(sigint.spun), "%s:%d", ar.short_src,
+             ar.currentline);
+  }
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_getfield(L, -1, "green.thread");
+  if (lua_istable(L, -1) && v->current == v->main && !sigint.g->listener) {
+    green_task_kill(&v->main->task);
+    lua_getfield(L, -1, "raise");
+    lua_call(L, 0, 0);
+  }
+  luaL_where(L, 0);
+  lua_pushliteral(L, "interrupted");
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+static int sigint_has_library(lua_State *L)
+{
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_getfield(L, -1, "green.thread");
+  int yes = !lua_isnil(L, -1);
+  lua_pop(L, 2);
+  return yes;
+}
+
+/* Runs now and then while Lua runs, from Ctrl-C until the loop has seen it. */
+static void sigint_on_hook(lua_State *L, lua_Debug *ar)
+{
+  int64_t now = green_clock_now();
+  (void)ar;
+  if (!vm_interrupt_pending(sigint.g)) {
+    lua_sethook(L, sigint.hook, sigint.mask, sigint.hook_count);
+    return;
+  }
+  lua_sethook(L, sigint_on_hook, LUA_MASKCOUNT, SPIN_CHECK);
+  if (now - sigint.at < SPIN_PATIENCE && sigint_has_library(L)) return;
+  sigint.at = now;
+  sigint_raise(L, vm_get(L));
+}
+
+static void sigint_set_hook(lua_State *L)
+{
+  lua_Hook old = lua_gethook(L);
+  if (old != sigint_on_hook) {
+    sigint.hook = old;
+    sigint.mask = lua_gethookmask(L);
+    sigint.hook_count = lua_gethookcount(L);
+  }
+  lua_sethook(L, sigint_on_hook, LUA_MASKCOUNT, 1);
+}
+
+/* The first asks main to end, and breaks into Lua that does not wait; the
+** second, before the loop has run or main has ended, is the system's. */
+static void sigint_caught(int signo)
+{
+  if (!pthread_equal(pthread_self(), sigint.thread)) {
+    pthread_kill(sigint.thread, signo);
+    return;
+  }
+  if (sigint.g->listener && !vm_interrupt_pending(sigint.g)) sigint.count = 0;
+  if (++sigint.count > 1) {
+    green__repl_restore();
+    signal(signo, SIG_DFL);
+    raise(signo);
+    return;
+  }
+  sigint.at = green_clock_now();
+  greenlua_interrupt(sigint.g);
+  sigint_set_hook(sigint.g->L);
+}
+
+/* No SA_RESTART: a read in C's stdio is to end. */
+static void sigint_start(greenlua *g)
+{
+  struct sigaction sa = {.sa_handler = sigint_caught};
+  sigemptyset(&sa.sa_mask);
+  sigint.g = g;
+  sigint.thread = pthread_self();
+  sigaction(SIGINT, &sa, NULL);
+}
+
+/* listen(thread): Ctrl-C ends its wait with EINTR; nil: it kills main again.
+** Each one it is told of is the first. */
+static int cli_listen(lua_State *L)
+{
+  lua_settop(L, 1);
+  lua_pushlightuserdata(L, &sigint);
+  lua_pushvalue(L, 1);
+  lua_rawset(L, LUA_REGISTRYINDEX); /* Anchor it. */
+  sigint.g->listener = lua_touserdata(L, 1);
+  return 0;
+}
+
+/* -- Running -------------------------------------------------------------- */
+
+static void cli_set_arg(lua_State *L, const cli *c)
+{
+  lua_createtable(L, c->argc - c->script, c->script + 1);
+  for (int i = 0; i < c->argc; i++) {
+    lua_pushstring(L, c->argv[i]);
+    lua_rawseti(L, -2, i - c->script);
+  }
+  lua_setglobal(L, "arg");
+}
+
+/* The steps as { letter, text }, in order. */
+static void cli_push_steps(lua_State *L, const cli *c)
+{
+  lua_createtable(L, c->steps, 4);
+  for (int i = 1, n = 0; n < c->steps; i++) {
+    char letter[] = {c->argv[i][1], '\0'};
+    if (letter[0] != 'e' && letter[0] != 'l') continue;
+    lua_createtable(L, 2, 0);
+    lua_pushstring(L, letter);
+    lua_rawseti(L, -2, 1);
+    lua_pushstring(L, cli_operand(c, &i));
+    lua_rawseti(L, -2, 2);
+    lua_rawseti(L, -2, ++n);
+  }
+}
+
+static void cli_push_version(lua_State *L)
+{
+  lua_getglobal(L, "jit");
+  lua_getfield(L, -1, "version");
+  lua_pushfstring(L, "greenlua %s (%s, hub %s)", GREENLUA_VERSION,
+                  lua_tostring(L, -1), green_hub_backend(sigint.g->v->hub));
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+/* run, plan = prepare(cli). Called protected. */
+static int cli_prepare(lua_State *L)
+{
+  const cli *c = lua_touserdata(L, 1);
+  int has_script = c->script < c->argc;
+  int has_work = has_script || c->steps || c->version;
+  int repl = c->interactive || (!has_work && isatty(0));
+  cli_set_arg(L, c);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "green.cli");
+  lua_call(L, 1, 1);
+  cli_push_steps(L, c);
+  if (has_script && !cli_script_is_stdin(c)) {
+    lua_pushstring(L, c->argv[c->script]);
+    lua_setfield(L, -2, "script");
+  } else if (has_script || (!has_work && !repl)) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "stdin");
+  }
+  if (repl) {
+    lua_pushcfunction(L, cli_listen);
+    lua_setfield(L, -2, "repl");
+  }
+  if (c->version || (repl && !has_work)) {
+    cli_push_version(L);
+    lua_setfield(L, -2, "version");
+  }
+  return 2;
+}
+
+/* Through io.stderr: behind what is queued there. */
+static void cli_complain(lua_State *L, const char *text)
+{
+  lua_getglobal(L, "io");
+  lua_getfield(L, -1, "stderr");
+  lua_getfield(L, -1, "write");
+  lua_pushvalue(L, -2);
+  lua_pushfstring(L, "greenlua: %s\n", text);
+  if (lua_pcall(L, 2, 0, 0) != 0) fprintf(stderr, "greenlua: %s\n", text);
+}
+
+/* Was the error at the top of L raised because of Ctrl-C? */
+static int cli_was_interrupted(lua_State *L)
+{
+  int yes = 0;
+  if (sigint.count == 0) return 0;
+  if (sigint.spun[0]) return 1;
+  if (lua_istable(L, -1)) {
+    lua_getfield(L, -1, "code");
+    yes = lua_isstring(L, -1) && !strcmp(lua_tostring(L, -1), "ECANCELED");
+    lua_pop(L, 1);
+  }
+  return yes;
+}
+
+/* The plan's function gives nil, or what it could not load. */
+static int cli_returned(lua_State *L)
+{
+  if (!lua_isstring(L, -1)) return STATUS_OK;
+  cli_complain(L, lua_tostring(L, -1));
+  return STATUS_ERROR;
+}
+
+static int cli_run(greenlua *g, const cli *c)
+{
+  lua_State *L = greenlua_state(g);
+  lua_pushcfunction(L, cli_prepare);
+  lua_pushlightuserdata(L, (void *)c);
+  if (lua_pcall(L, 1, 2, 0) != 0) {
+    cli_complain(L, lua_isstring(L, -1) ? lua_tostring(L, -1) : "cannot start");
+    return STATUS_ERROR;
+  }
+  int r = greenlua_call(g, 1);
+  if (r == 0) return cli_returned(L);
+  if (r > 0 && cli_was_interrupted(L)) {
+    if (sigint.spun[0]) {
+      lua_pushfstring(L, "interrupted at %s", sigint.spun);
+      cli_complain(L, lua_tostring(L, -1));
+    }
+    return STATUS_INT;
+  }
+  if (r < 0 || !lua_isnil(L, -1)) cli_complain(L, greenlua_error(g));
+  return STATUS_ERROR;
+}
+
+static int cli_cannot_start(int err)
+{
+  const char *hub = getenv("GREENLUA_HUB");
+  if (!hub || !*hub)
+    fprintf(stderr, "greenlua: cannot start: %s\n", green_err_text(err));
+  else
+    fprintf(stderr, "greenlua: GREENLUA_HUB=%s: %s\n", hub,
+            err == GREEN_EINVAL   ? "no such hub"
+            : err == GREEN_ENOSYS ? "this system does not have that hub"
+                                  : green_err_text(err));
+  return STATUS_ERROR;
+}
 
 int greenlua_cli(int argc, char **argv)
 {
+  cli c;
+  const char *wrong = cli_parse(&c, argc, argv);
+  if (wrong) {
+    fprintf(stderr, "greenlua: wrong option '%s'\n%s", wrong, usage);
+    return STATUS_USAGE;
+  }
+  if (c.help) {
+    fputs(usage, stdout);
+    return STATUS_OK;
+  }
   greenlua *g = greenlua_new(NULL);
-  if (!g) return 1;
-  lua_State *L = greenlua_state(g);
-  int r;
-  lua_newtable(L);
-  for (int i = 0; i < argc; i++) {
-    lua_pushstring(L, argv[i]);
-    lua_rawseti(L, -2, i - 1);
-  }
-  lua_setglobal(L, "arg");
-  if (argc > 2 && !strcmp(argv[1], "-e"))
-    r = greenlua_dostring(g, argv[2], "=(command line)");
-  else
-    r = luaL_loadfile(L, argv[1]);
-  if (argc > 1 && strcmp(argv[1], "-e")) {
-    for (int i = 2; i < argc; i++) lua_pushstring(L, argv[i]);
-    r = greenlua_call(g, argc - 2);
-  }
-  if (r) fprintf(stderr, "greenlua: %s\n", greenlua_error(g));
+  if (!g) return cli_cannot_start(greenlua_new_error());
+  sigint_start(g);
+  int status = cli_run(g, &c);
+  signal(SIGINT, SIG_DFL);
   greenlua_free(g);
-  return r != 0;
+  return status;
 }

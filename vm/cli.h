@@ -4,7 +4,7 @@
 #ifndef GREEN_CLI_H
 #define GREEN_CLI_H
 
-/* Parse, run, and give the exit status. */
+/* Parse, run, and give the exit status. Once a process: Ctrl-C is its. */
 int greenlua_cli(int argc, char **argv);
 
 #endif

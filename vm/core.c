@@ -169,13 +169,19 @@ static int core_wake_all(lua_State *L)
   return 1;
 }
 
+/* n = wake_cdata(pointer to a green_waitq): all of them. */
+static int core_wake_cdata(lua_State *L)
+{
+  lua_pushinteger(L, green_waitq_wake_all(core_cdata(L, 1), 0));
+  return 1;
+}
+
 /* woken = wake_thread(thread, status, ...): decide its wait, whatever it is. */
 static int core_wake_thread(lua_State *L)
 {
   vm_thread *t = core_thread(L, 1);
   int woken = green_task_wake(&t->task, (int)luaL_checkinteger(L, 2));
-  if (woken && lua_gettop(L) > 2)
-    wake_push(L, &t->task, 3, lua_gettop(L) - 2);
+  if (woken && lua_gettop(L) > 2) wake_push(L, &t->task, 3, lua_gettop(L) - 2);
   lua_pushboolean(L, woken);
   return 1;
 }
@@ -404,8 +410,24 @@ static int core_scope_push(lua_State *L)
   if (!s) return luaL_error(L, "out of memory");
   if (t == v->current && !t->task.cancel_pending && v->turn.budget == 0)
     v->turn.budget = GREEN_TURN_BUDGET;
+  v->turn.touched = 1;
   lua_pushnumber(L, (lua_Number)s->id);
   return 1;
+}
+
+/* reset(): the running thread is used again for something new: what was left
+** in it (Timeouts, locals) ends as it would with the thread. */
+static int core_reset(lua_State *L)
+{
+  vm *v = core_vm(L);
+  vm_thread *t = v->current;
+  green_link *k;
+  while ((k = green_list_first(&t->task.scopes)) != NULL)
+    green_scope_pop(green_container(k, green_scope, link));
+  t->flags &= (uint8_t)~VM_F_DATA;
+  v->turn.touched = 0;
+  core_sync(v);
+  return 0;
 }
 
 static green_scope *core_scope(lua_State *L)
@@ -492,12 +514,9 @@ static int core_stats(lua_State *L)
   const struct {
     const char *name;
     double value;
-  } fields[] = {{"turns", (double)s.turns},
-                {"switches", (double)s.switches},
-                {"threads", s.live},
-                {"ready", s.ready},
-                {"timers", s.timers},
-                {"fds", s.fds},
+  } fields[] = {{"turns", (double)s.turns}, {"switches", (double)s.switches},
+                {"threads", s.live},        {"ready", s.ready},
+                {"timers", s.timers},       {"fds", s.fds},
                 {"waits", s.waits}};
   lua_createtable(L, 0, 7);
   for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
@@ -541,8 +560,8 @@ static int core_errtext(lua_State *L)
 static void core_set_codes(lua_State *L)
 {
   lua_newtable(L);
-#define X(name, number, text)                                                  \
-  lua_pushinteger(L, number);                                                  \
+#define X(name, number, text) \
+  lua_pushinteger(L, number); \
   lua_setfield(L, -2, #name);
   GREEN_ERR_MAP(X)
 #undef X
@@ -557,6 +576,7 @@ static const luaL_Reg core_functions[] = {
     {"raise", core_raise},
     {"wake", core_wake},
     {"wake_all", core_wake_all},
+    {"wake_cdata", core_wake_cdata},
     {"wake_thread", core_wake_thread},
     {"waitq", core_waitq},
     {"waiting", core_waiting},
@@ -579,6 +599,7 @@ static const luaL_Reg core_functions[] = {
     {"kill_soon", core_kill_soon},
     {"throw", core_throw},
     {"drop", core_drop},
+    {"reset", core_reset},
     {"scope_push", core_scope_push},
     {"scope_pop", core_scope_pop},
     {"scope_fire", core_scope_fire},

@@ -3,8 +3,8 @@
 */
 
 #include "greenlua.h"
-#include "bridge.h"
 #include "bundle.h"
+#include "runtime.h"
 
 #include "../greenc/mem.h"
 
@@ -12,12 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct greenlua {
-  lua_State *L;
-  vm *v;
-  char *error; /* Text of the last failure, or NULL. */
-};
 
 /* -- Opening -------------------------------------------------------------- */
 
@@ -79,6 +73,8 @@ int greenlua_new_error(void)
   return new_error;
 }
 
+static void on_interrupt(green_post *post);
+
 greenlua *greenlua_new(const greenlua_options *options)
 {
   const greenlua_options none = {0};
@@ -94,6 +90,7 @@ greenlua *greenlua_new(const greenlua_options *options)
   ignore_sigpipe();
   if (lua_cpcall(g->L, open_state, hub) != 0) goto fail_state;
   g->v = vm_get(g->L);
+  g->interrupt.run = on_interrupt;
   new_error = 0;
   return g;
 fail_state:
@@ -209,6 +206,49 @@ int greenlua_dostring(greenlua *g, const char *code, const char *name)
 int greenlua_dofile(greenlua *g, const char *path)
 {
   return run_chunk(g, luaL_loadfile(g->L, path));
+}
+
+/* -- Starting and interrupting -------------------------------------------- */
+
+/* Without the library nobody would tell of the thread's errors. */
+static int start_chunk(lua_State *L)
+{
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "green");
+  lua_call(L, 1, 0);
+  green_task_start(&vm_thread_new(vm_get(L), L, 0, VM_F_NOWAIT, 0)->task);
+  return 0;
+}
+
+int greenlua_start(greenlua *g, const char *code, const char *name)
+{
+  lua_State *L = g->L;
+  int r;
+  lua_pushcfunction(L, start_chunk);
+  r = luaL_loadbuffer(L, code, strlen(code), name);
+  if (r == 0) r = lua_pcall(L, 1, 0, 0);
+  if (r == 0) return 0;
+  keep_error(g, lua_isstring(L, -1) ? lua_tostring(L, -1) : "unknown error");
+  lua_pop(L, 1);
+  return 1;
+}
+
+/* On the hub's thread. */
+static void on_interrupt(green_post *post)
+{
+  greenlua *g = green_container(post, greenlua, interrupt);
+  vm *v = g->v;
+  atomic_store(&g->interrupted, 0);
+  if (g->listener)
+    green_task_wake(&g->listener->task, GREEN_EINTR);
+  else if (v->main != v->host)
+    green_task_kill(&v->main->task);
+}
+
+void greenlua_interrupt(greenlua *g)
+{
+  if (atomic_exchange(&g->interrupted, 1) == 0)
+    green_hub_post(g->v->hub, &g->interrupt);
 }
 
 const char *greenlua_error(const greenlua *g)

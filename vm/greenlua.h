@@ -22,9 +22,9 @@ typedef struct greenlua greenlua;
 
 /* Zero it, then set what you need. */
 typedef struct greenlua_options {
-  const char *hub;  /* Backend: "epoll", "poll", "select"; NULL: GREENLUA_HUB,
-                       or the best. */
-  void *ev_loop;    /* A struct ev_loop * of the host's to live in, or NULL. */
+  const char *hub; /* Backend: "epoll", "poll", "select"; NULL: GREENLUA_HUB,
+                      or the best. */
+  void *ev_loop;   /* A struct ev_loop * of the host's to live in, or NULL. */
 } greenlua_options;
 
 /* A new runtime; options may be NULL. NULL: it failed, greenlua_new_error says
@@ -43,6 +43,17 @@ GREENLUA_API void greenlua_free(greenlua *g);
 GREENLUA_API int greenlua_dostring(greenlua *g, const char *code,
                                    const char *name);
 GREENLUA_API int greenlua_dofile(greenlua *g, const char *path);
+
+/* Begin a chunk as a green thread of its own and return at once: for a host
+ *that
+ ** turns the loop (greenlua_turn, or its own ev_loop). Its errors are reported
+ ** as any green thread's. 0; 1 when it does not compile: greenlua_error. */
+GREENLUA_API int greenlua_start(greenlua *g, const char *code,
+                                const char *name);
+
+/* Any thread, and signal handlers. Kill the main green thread of the present
+** run at its next wait, as Ctrl-C does; nothing happens without a run. */
+GREENLUA_API void greenlua_interrupt(greenlua *g);
 
 /* The text of the last failure of a run, until the next one; never NULL. */
 GREENLUA_API const char *greenlua_error(const greenlua *g);

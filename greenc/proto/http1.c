@@ -328,6 +328,7 @@ static int line_verdict(green_http1 *r, const char *buf, size_t n, size_t len,
                   : head_refuse(r, 414, "request line too long");
   if (at == n) {
     r->status = 0;
+    r->reason = NULL;
     return n < len ? head_refuse(r, 431, "head too large") : GREEN_EAGAIN;
   }
   if (buf[at] == '\r') return head_refuse(r, 400, "bare CR");

@@ -151,7 +151,8 @@ typedef struct green_http1 {
   uint32_t path_len; /* asterisk form, empty in authority form. */
   uint32_t query_off;
   uint32_t query_len;
-  uint32_t authority_off; /* host[:port] of the target, else of Host. */
+  uint32_t authority_off; /* host[:port] of the target, else of Host: what CGI's
+                          ** HTTP_HOST must say. */
   uint32_t authority_len; /* 0: HTTP/1.0 without Host. */
   uint32_t host_len;      /* Its host part, "[]" of IPv6 included. */
   int32_t port;           /* -1: none was given. */
@@ -190,7 +191,7 @@ GREEN_API void green_http1_init(green_http1 *r);
 **   GREEN_EAGAIN  not complete yet
 **   GREEN_EPROTO  refused: status, reason
 **   GREEN_ETOOBIG refused by a limit: status (414, 431), reason
-**   GREEN_EINVAL  last > len, or a new request was not begun with last 0
+**   GREEN_EINVAL  last > len
 ** After a refusal each further call with last > 0 repeats it.
 */
 GREEN_API int green_http1_parse(green_http1 *r, const char *buf, size_t len,

@@ -151,7 +151,7 @@ int green_httpout_header_int(char *p, size_t cap, const char *name,
                              size_t name_len, int64_t value)
 {
   char digits[20];
-  int len = green_httpout_int(digits, sizeof(digits), value);
+  int len = green_httpout_decimal(digits, sizeof(digits), value);
   return green_httpout_header(p, cap, name, name_len, digits, (size_t)len);
 }
 
@@ -162,7 +162,7 @@ void green_httpout_capitalize(char *name, size_t len)
       name[i] = (char)(name[i] & ~0x20);
 }
 
-int green_httpout_int(char *p, size_t cap, int64_t value)
+int green_httpout_decimal(char *p, size_t cap, int64_t value)
 {
   char text[20], *t = text + sizeof(text);
   /* Negated without overflow for the smallest number. */

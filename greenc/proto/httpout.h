@@ -46,7 +46,7 @@ GREEN_API int green_httpout_header_int(char *p, size_t cap, const char *name,
 GREEN_API void green_httpout_capitalize(char *name, size_t len);
 
 /* Decimal digits, with "-" when negative. */
-GREEN_API int green_httpout_int(char *p, size_t cap, int64_t value);
+GREEN_API int green_httpout_decimal(char *p, size_t cap, int64_t value);
 
 /* The line before a chunk of that many bytes: hex digits and CRLF. */
 GREEN_API int green_httpout_chunk(char *p, size_t cap, uint64_t size);

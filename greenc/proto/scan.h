@@ -88,10 +88,16 @@ static inline green__vec green__vec_but(green__vec x, green__vec y)
   return _mm_andnot_si128(y, x);
 }
 
-/* Index of the first byte that is set, 16 when none is. */
-static inline unsigned green__vec_first(green__vec x)
+/* A word with a bit for each byte that is set, and which byte the lowest bit of
+** such a word, not 0, stands for. */
+static inline uint64_t green__vec_mask(green__vec x)
 {
-  return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(x) | 0x10000);
+  return (unsigned)_mm_movemask_epi8(x);
+}
+
+static inline unsigned green__vec_first(uint64_t mask)
+{
+  return (unsigned)__builtin_ctz((unsigned)mask);
 }
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 #define GREEN__SCAN_WIDE 1
@@ -129,12 +135,16 @@ static inline green__vec green__vec_but(green__vec x, green__vec y)
   return vbicq_u8(x, y);
 }
 
-/* There is no movemask: four bits of each byte make up a 64-bit mask. */
-static inline unsigned green__vec_first(green__vec x)
+/* There is no movemask: four bits of each byte make up the word. */
+static inline uint64_t green__vec_mask(green__vec x)
 {
   uint8x8_t half = vshrn_n_u16(vreinterpretq_u16_u8(x), 4);
-  uint64_t mask = vget_lane_u64(vreinterpret_u64_u8(half), 0);
-  return mask ? (unsigned)__builtin_ctzll(mask) >> 2 : 16;
+  return vget_lane_u64(vreinterpret_u64_u8(half), 0);
+}
+
+static inline unsigned green__vec_first(uint64_t mask)
+{
+  return (unsigned)__builtin_ctzll(mask) >> 2;
 }
 #else
 #define GREEN__SCAN_WIDE 0
@@ -163,10 +173,9 @@ static inline green__vec green__vec_stops(green__vec x, unsigned cls)
 static inline const char *green__scan_wide(const char *p, const char *end,
                                            unsigned cls)
 {
-  while (end - p >= 16) {
-    unsigned n = green__vec_first(green__vec_stops(green__vec_load(p), cls));
-    p += n;
-    if (n < 16) return p;
+  for (; end - p >= 16; p += 16) {
+    uint64_t mask = green__vec_mask(green__vec_stops(green__vec_load(p), cls));
+    if (mask) return p + green__vec_first(mask);
   }
   return green__scan_scalar(p, end, cls);
 }

@@ -1,0 +1,184 @@
+/*
+** httpd.h: the connections of an HTTP/1.x server, without its handlers.
+**
+** Accepting, reading, parsing, framing and keep-alive are done here, in as few
+** calls from Lua as can be; who answers a request is somebody else's affair. A
+** connection between two requests is one small struct: buffers belong to
+** requests and come from a pool. The answers to all requests that one read
+** brought leave in one write.
+**
+** A connection is in one of these hands:
+**   the server's   waiting for a request, refusing one, lingering, draining
+**   a worker's     from green_httpd_next until green_httpconn_finish is 0, or
+**                  green_httpconn_close or green_httpconn_detach
+** Functions of a connection may be called by its worker only.
+*/
+#ifndef GREEN_HTTPD_H
+#define GREEN_HTTPD_H
+
+#include "idle.h"
+#include "proto/chunked.h"
+#include "proto/http1.h"
+#include "sock.h"
+
+/* ffi needs: sock addr http1 chunked */
+/* ffi */
+/* What green_httpd_next has found. */
+enum {
+  GREEN_HTTPD_REQUEST = 1, /* A head is there: answer it. */
+  GREEN_HTTPD_REFUSED = 2  /* A bad one was answered: log it, close. */
+};
+
+typedef struct green_httpd {
+  /* Options, changed at will. Times in nanoseconds. */
+  int64_t keepalive_timeout; /* Between requests. */
+  int64_t header_timeout;    /* From the first byte (or accept) to the head. */
+  int64_t max_body;          /* Larger bodies are refused (413); -1: any. */
+  int64_t max_drain;         /* Unread rest of a body that is read and dropped. */
+  uint32_t max_requests;     /* Of one connection; 0: any. */
+  uint32_t max_connections;  /* At this many no more are accepted. */
+  uint32_t max_line;         /* As in green_http1. */
+  uint32_t max_field;
+  uint32_t max_head;
+  uint32_t max_headers;
+  bool keepalive;            /* Off: close after each answer. */
+  bool closing;              /* Draining: every answer says so and closes. */
+  bool http10;               /* Answer as an HTTP/1.0 server. */
+  bool date;                 /* Send a Date header. */
+  /* Counts. */
+  uint32_t connections;      /* Open now, */
+  uint32_t idle;             /* of which between requests. */
+  uint64_t accepted;
+  uint64_t requests;
+  uint64_t refused;
+  uint64_t timeouts;         /* Closed for being too slow. */
+} green_httpd;
+
+typedef struct green_httpconn {
+  green_http1 *head;   /* The present request; NULL between requests. */
+  const char *text;    /* What its offsets count from. */
+  const char *reason;  /* Why it was refused. Static text. */
+  int32_t status;      /* Of the answer that was begun or refused. */
+  uint32_t served;     /* Requests answered before this one. */
+  int64_t sent;        /* Bytes of body in the answer so far. */
+  uint8_t found;       /* GREEN_HTTPD_REQUEST or GREEN_HTTPD_REFUSED */
+  bool body_read;      /* The worker has asked for the body. */
+  bool begun;          /* An answer was begun, */
+  bool head_out;       /* its head has left or is about to: no way back. */
+  bool chunked;        /* The answer's framing. */
+  bool close;          /* The connection ends with this answer. */
+  bool no_body;        /* HEAD, 204, 304: what is written is counted only. */
+} green_httpconn;
+
+/* A server on this hub with default options. **Free with** green_httpd_free.
+** NULL: out of memory. */
+GREEN_API green_httpd *green_httpd_new(green_hub *hub);
+
+/* Close every connection in the server's hands. Those in workers' hands must
+** have come back. */
+GREEN_API void green_httpd_free(green_httpd *d);
+
+/* Accept what waits at the listener, at most max. How many; GREEN_EAGAIN: none,
+** wait for GREEN_READ; GREEN_EBUSY: max_connections are open; GREEN_EMFILE and
+** the like: out of something, try later. */
+GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
+
+/* **Takes** an open socket as a new connection. 0 or GREEN_ENOMEM. */
+GREEN_API int green_httpd_adopt(green_httpd *d, green_sock *s);
+
+/* The next connection with something for a worker (conn->found), or NULL: park
+** on green_httpd_queue. */
+GREEN_API green_httpconn *green_httpd_next(green_httpd *d);
+
+/* Where workers wait (a green_waitq), the one that came last is woken first. */
+GREEN_API void *green_httpd_queue(green_httpd *d);
+
+/* Where whoever makes workers waits (a green_waitq): it is woken when there are
+** connections with bytes and no worker is free for them. */
+GREEN_API void *green_httpd_shortage(green_httpd *d);
+
+/* Connections that have bytes and no worker yet. */
+GREEN_API uint32_t green_httpd_ready(const green_httpd *d);
+
+/* Close connections between requests now; with all set, too those in the middle
+** of a head. For a graceful stop, with closing set before. */
+GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
+
+/* The socket, to park on; NULL when it is closed or was taken over. */
+GREEN_API green_sock *green_httpconn_sock(green_httpconn *c);
+
+/* The peer's address as of accept; len 0 if it has none. */
+GREEN_API void green_httpconn_peer(const green_httpconn *c, green_addr *a);
+
+/* -- Request body --------------------------------------------------------- */
+
+/* The next bytes of the body: *ptr, good until the next call on c. The count, 0
+** at the end; GREEN_EAGAIN: wait for GREEN_READ; GREEN_EPROTO: bad chunks;
+** GREEN_ETOOBIG: over max_body; GREEN_EEOF: the client stopped in the middle; or
+** a socket error. After an error the connection ends with the answer. */
+GREEN_API int green_httpconn_body(green_httpconn *c, const char **ptr);
+
+/* Give back the last n bytes of what body returned last: they come again. */
+GREEN_API void green_httpconn_unread(green_httpconn *c, uint32_t n);
+
+/* Send "100 Continue" if the client waits for it and the answer has not begun;
+** headers: further header lines with their CRLFs, or NULL. 0 or GREEN_ENOMEM. */
+GREEN_API int green_httpconn_continue(green_httpconn *c, const char *headers,
+                                      size_t n);
+
+/* -- Answer --------------------------------------------------------------- */
+
+/* Begin with a status code, or a line ("404 Gone Fishing"). 0, GREEN_EINVAL (no
+** such status, or 1xx), GREEN_ENOMEM. */
+GREEN_API int green_httpconn_begin(green_httpconn *c, int code);
+GREEN_API int green_httpconn_begin_line(green_httpconn *c, const char *line,
+                                        size_t n);
+
+/* Add a header. Content-Length and Connection are understood and written by the
+** server; 0; GREEN_EINVAL: a bad name or value (CR, LF, ...), or one that is not
+** the handler's business (Transfer-Encoding, Keep-Alive, ...). capitalize: make
+** the name look as usual. */
+GREEN_API int green_httpconn_header(green_httpconn *c, const char *name,
+                                    size_t name_len, const char *value,
+                                    size_t value_len, bool capitalize);
+
+/* End the head and write the whole body. 0; GREEN_EINVAL: the handler's
+** Content-Length differs; GREEN_ENOMEM. */
+GREEN_API int green_httpconn_whole(green_httpconn *c, const char *body,
+                                   size_t n);
+
+/* End the head of an answer that comes in pieces: with the Content-Length the
+** handler gave, else chunked, else (HTTP/1.0) ended by close. */
+GREEN_API int green_httpconn_stream(green_httpconn *c);
+
+/* Write a piece; an empty one is skipped. The bytes that now wait to be
+** flushed, or GREEN_EINVAL: more than Content-Length; GREEN_ENOMEM. */
+GREEN_API int green_httpconn_piece(green_httpconn *c, const char *p, size_t n);
+
+/* End the pieces. 0; GREEN_EINVAL: fewer bytes than Content-Length, the
+** connection will be closed; GREEN_ENOMEM. */
+GREEN_API int green_httpconn_end(green_httpconn *c);
+
+/* n bytes of the body go out past us (sendfile): count them. As piece. */
+GREEN_API int green_httpconn_count(green_httpconn *c, size_t n);
+
+/* Drop the answer if no byte of it has left: 0, or GREEN_EBUSY. */
+GREEN_API int green_httpconn_rollback(green_httpconn *c);
+
+/* Send what is written. 0; GREEN_EAGAIN: wait for GREEN_WRITE; or an error. */
+GREEN_API int green_httpconn_flush(green_httpconn *c);
+
+/* The request is dealt with. 1: the next one was there already, go on with c;
+** 0: c is in the server's hands; GREEN_EAGAIN: wait for GREEN_WRITE and call
+** again. */
+GREEN_API int green_httpconn_finish(green_httpconn *c);
+
+/* Close at once, without a word. c is gone. */
+GREEN_API void green_httpconn_close(green_httpconn *c);
+
+/* Take the connection over: **takes** s, a closed socket of the same hub, which
+** gets number and unread bytes. c is gone. 0 or GREEN_ECLOSED. */
+GREEN_API int green_httpconn_detach(green_httpconn *c, green_sock *s);
+/* end ffi */
+
+#endif

@@ -1,0 +1,106 @@
+/*
+** httpd_conn.h: what httpd.c, httpd_in.c and httpd_out.c share. Private.
+*/
+#ifndef GREEN_HTTPD_CONN_H
+#define GREEN_HTTPD_CONN_H
+
+#include "httpd.h"
+
+#include <time.h>
+
+/* First size of both buffers of a request: sixteen pipelined requests of
+** curl's size, and their answers. */
+#define HTTPD_BUFFER 16384
+
+typedef struct httpd_req httpd_req;
+typedef struct httpd_conn httpd_conn;
+typedef struct httpd httpd;
+
+/* Buffers and parser of a connection that is not idle; pooled. */
+struct httpd_req {
+  green_http1 head;
+  green_chunked chunk;
+  green_link link; /* In the pool. */
+  char *in;        /* in[start..]: head, body, and what follows. */
+  uint32_t in_cap;
+  uint32_t start;  /* The present head. */
+  uint32_t pos;    /* Body bytes are handed out from here. */
+  uint32_t end;
+  uint32_t parsed; /* Bytes of an incomplete head that were looked at. */
+  char *out;       /* out[sent..len] waits to be sent. */
+  uint32_t out_cap;
+  uint32_t out_sent;
+  uint32_t out_len;
+  uint32_t answer; /* Where the present answer begins in out. */
+  uint32_t given_off; /* Body bytes that were given back (unread). */
+  uint32_t given_len;
+  int64_t body_left;  /* Of a body with a length: bytes to come. */
+  int64_t body_total;
+  int64_t out_length; /* The answer's Content-Length, -1: not given. */
+  uint8_t flags;      /* HTTPD_A_*: headers the handler wrote. */
+};
+
+enum { HTTPD_A_DATE = 1, HTTPD_A_CLOSE = 2, HTTPD_A_UPGRADE = 4 };
+
+enum httpd_phase {
+  HTTPD_HEAD,   /* Between requests, or in a head. */
+  HTTPD_ACTIVE, /* A worker has it. */
+  HTTPD_DRAIN,  /* Reading what is left of a body nobody wants. */
+  HTTPD_LINGER  /* Answered and shut down: reading until the peer closes. */
+};
+
+struct httpd_conn {
+  green_httpconn pub;
+  green_sock sock;
+  httpd *d;
+  httpd_req *req;    /* NULL while idle. */
+  green_link link;   /* In the list of all connections. */
+  green_defer defer; /* Sends pipelined answers at the end of the turn. */
+  uint8_t phase;
+  uint8_t body_done;   /* No more body to come. */
+  uint8_t body_failed; /* Its framing is lost. */
+  uint8_t continued;   /* 100 was sent. */
+  uint8_t peer_len;
+  char peer[28];       /* A sockaddr_in or sockaddr_in6. */
+  int64_t drained;     /* Bytes thrown away. */
+};
+
+struct httpd {
+  green_httpd pub;
+  green_hub *hub;
+  green_idle keep;   /* Between requests. */
+  green_idle heads;  /* In a head, or draining a body. */
+  green_idle linger; /* Shut down. */
+  green_waitq shortage;
+  green_defer defer;
+  green_list conns;
+  green_list pool;   /* Free httpd_req. */
+  uint32_t pooled;
+  time_t date_second;
+  char date[32];     /* "Date: ...\r\n" is made of this once a second. */
+  uint32_t date_len;
+};
+
+static inline httpd_conn *httpd_conn_of(green_httpconn *c)
+{
+  return (httpd_conn *)c;
+}
+
+static inline httpd *httpd_of(green_httpd *d)
+{
+  return (httpd *)d;
+}
+
+/* Write an answer of our own, to be followed by a close. */
+void green__httpd_refuse(httpd_conn *c, int status);
+
+/* Forget the body's state, for a head that was just parsed. */
+void green__httpd_body_start(httpd_conn *c);
+
+/* Drop what is left of the body. 0: done; GREEN_EAGAIN; else an error. */
+int green__httpd_body_drain(httpd_conn *c);
+
+/* Read more behind end. The count, 0: end of stream, or an error. */
+int green__httpd_fill(httpd_conn *c);
+
+#endif

@@ -1,0 +1,182 @@
+/*
+** httpd_in.c: bytes into the request's buffer, and the body out of it.
+**
+** The buffer keeps the head, which handlers read late, at start; the body's
+** bytes pass through the room behind it.
+*/
+
+#include "httpd.h"
+#include "httpd_conn.h"
+#include "mem.h"
+
+#include <string.h>
+
+/* -- Filling -------------------------------------------------------------- */
+
+/* Before a head is complete the buffer may move and grow. */
+static int req_make_room(httpd_req *r)
+{
+  if (r->start > 0) {
+    memmove(r->in, r->in + r->start, r->end - r->start);
+    r->end -= r->start;
+    r->start = r->pos = 0;
+  }
+  if (r->end < r->in_cap) return 0;
+  char *in = green__realloc(r->in, 2 * (size_t)r->in_cap);
+  if (!in) return GREEN_ENOMEM;
+  r->in = in;
+  r->in_cap *= 2;
+  return 0;
+}
+
+int green__httpd_fill(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  if (r->start == r->end) r->start = r->pos = r->end = 0;
+  if (r->in_cap - r->end < 1024 && req_make_room(r) < 0) return GREEN_ENOMEM;
+  int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
+  if (n > 0) r->end += (uint32_t)n;
+  return n;
+}
+
+/* Behind a head: the window [head, in_cap) is empty and starts anew. */
+static int body_fill(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  uint32_t window = r->start + (uint32_t)r->head.head_len;
+  if (r->pos == r->end) r->pos = r->end = window;
+  if (r->in_cap - r->end < HTTPD_BUFFER / 2) {
+    /* A head that fills the buffer: handlers see offsets, so it may move. */
+    char *in = green__realloc(r->in, (size_t)r->in_cap + HTTPD_BUFFER);
+    if (!in) return GREEN_ENOMEM;
+    r->in = in;
+    r->in_cap += HTTPD_BUFFER;
+    c->pub.text = in + r->start;
+  }
+  int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
+  if (n > 0) r->end += (uint32_t)n;
+  return n == 0 ? GREEN_EEOF : n;
+}
+
+/* -- Bodies --------------------------------------------------------------- */
+
+void green__httpd_body_start(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  c->body_done = !r->head.has_body;
+  c->body_failed = 0;
+  c->continued = 0;
+  c->drained = 0;
+  r->body_total = 0;
+  r->given_len = 0;
+  r->body_left = r->head.content_length;
+  if (r->head.chunked) green_chunked_init(&r->chunk);
+}
+
+static int body_fail(httpd_conn *c, int err)
+{
+  c->body_failed = 1;
+  c->pub.close = true;
+  return err;
+}
+
+/* The next run of plain bytes in the buffer, of a body with a length. */
+static int body_plain(httpd_req *r, const char **ptr)
+{
+  uint32_t n = r->end - r->pos;
+  if (n == 0) return GREEN_EAGAIN;
+  if ((int64_t)n > r->body_left) n = (uint32_t)r->body_left;
+  *ptr = r->in + r->pos;
+  r->pos += n;
+  r->body_left -= n;
+  return (int)n;
+}
+
+static int body_chunked(httpd_conn *c, const char **ptr)
+{
+  httpd_req *r = c->req;
+  const char *in = r->in + r->pos;
+  int e = green_chunked_next(&r->chunk, in, r->end - r->pos);
+  if (e < 0 && e != GREEN_EAGAIN) return e;
+  r->pos += r->chunk.used;
+  if (e == 0) c->body_done = 1;
+  if (e <= 0) return e;
+  *ptr = in + r->chunk.data_off;
+  return (int)r->chunk.data_len;
+}
+
+/* Without a system call. 0: the end; GREEN_EAGAIN: the buffer is empty. */
+static int body_buffered(httpd_conn *c, const char **ptr)
+{
+  httpd_req *r = c->req;
+  if (c->body_done) return 0;
+  if (r->head.chunked) return body_chunked(c, ptr);
+  if (r->body_left == 0) {
+    c->body_done = 1;
+    return 0;
+  }
+  int n = body_plain(r, ptr);
+  if (r->body_left == 0) c->body_done = 1;
+  return n;
+}
+
+static int body_next(httpd_conn *c, const char **ptr)
+{
+  for (;;) {
+    int n = body_buffered(c, ptr);
+    if (n >= 0) return n;
+    if (n != GREEN_EAGAIN) return body_fail(c, n);
+    n = body_fill(c);
+    if (n == GREEN_EAGAIN) return n;
+    if (n < 0) return body_fail(c, n);
+  }
+}
+
+/* given_off is behind what was handed out last, or at what was given back. */
+static int body_again(httpd_req *r, const char **ptr)
+{
+  int n = (int)r->given_len;
+  *ptr = r->in + r->given_off;
+  r->given_off += r->given_len;
+  r->given_len = 0;
+  return n;
+}
+
+int green_httpconn_body(green_httpconn *pub, const char **ptr)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  if (c->body_failed) return GREEN_EPROTO;
+  pub->body_read = true;
+  if (pub->head->expect_continue && !c->continued && !pub->begun) {
+    int err = green_httpconn_continue(pub, NULL, 0);
+    if (err == 0) err = green_httpconn_flush(pub);
+    if (err < 0 && err != GREEN_EAGAIN) return body_fail(c, err);
+  }
+  if (c->req->given_len) return body_again(c->req, ptr);
+  int n = body_next(c, ptr);
+  if (n <= 0) return n;
+  c->req->given_off = (uint32_t)(*ptr - c->req->in) + (uint32_t)n;
+  c->req->body_total += n;
+  if (c->d->pub.max_body >= 0 && c->req->body_total > c->d->pub.max_body)
+    return body_fail(c, GREEN_ETOOBIG);
+  return n;
+}
+
+void green_httpconn_unread(green_httpconn *pub, uint32_t n)
+{
+  httpd_req *r = httpd_conn_of(pub)->req;
+  r->given_off -= n;
+  r->given_len += n;
+}
+
+int green__httpd_body_drain(httpd_conn *c)
+{
+  const char *ptr;
+  if (c->req->body_left > c->d->pub.max_drain) return GREEN_ETOOBIG;
+  for (;;) {
+    int n = body_next(c, &ptr);
+    if (n <= 0) return n;
+    c->drained += n;
+    if (c->drained > c->d->pub.max_drain) return GREEN_ETOOBIG;
+  }
+}

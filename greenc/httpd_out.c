@@ -1,0 +1,372 @@
+/*
+** httpd_out.c: answers: their heads, their framing, and sending them.
+*/
+
+#include "httpd.h"
+#include "httpd_conn.h"
+#include "mem.h"
+#include "proto/httpout.h"
+
+#include <string.h>
+
+/* Beyond this a body is sent from where it is instead of being copied. */
+#define OUT_COPY_MAX 16384
+
+/* Literal text with its length. */
+#define TEXT(s) s, sizeof(s) - 1
+
+/* -- The buffer ----------------------------------------------------------- */
+
+static int out_reserve(httpd_req *r, size_t n)
+{
+  if (r->out_cap - r->out_len >= n) return 0;
+  if (r->out_sent == r->out_len && r->answer == r->out_len)
+    r->out_sent = r->out_len = r->answer = 0;
+  size_t cap = r->out_cap;
+  while (cap - r->out_len < n) cap *= 2;
+  if (cap == r->out_cap) return 0;
+  char *out = cap < UINT32_MAX ? green__realloc(r->out, cap) : NULL;
+  if (!out) return GREEN_ENOMEM;
+  r->out = out;
+  r->out_cap = (uint32_t)cap;
+  return 0;
+}
+
+static char *out_end(httpd_req *r)
+{
+  return r->out + r->out_len;
+}
+
+static size_t out_room(const httpd_req *r)
+{
+  return r->out_cap - r->out_len;
+}
+
+/* Room was reserved. */
+static void out_put(httpd_req *r, const char *p, size_t n)
+{
+  memcpy(out_end(r), p, n);
+  r->out_len += (uint32_t)n;
+}
+
+static int out_append(httpd_req *r, const char *p, size_t n)
+{
+  int err = out_reserve(r, n);
+  if (err == 0) out_put(r, p, n);
+  return err;
+}
+
+int green_httpconn_flush(green_httpconn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  httpd_req *r = c->req;
+  if (!r) return 0;
+  while (r->out_sent < r->out_len) {
+    int n = green_sock_send(&c->sock, r->out + r->out_sent,
+                            r->out_len - r->out_sent);
+    if (n < 0) return n;
+    r->out_sent += (uint32_t)n;
+  }
+  r->out_sent = r->out_len = r->answer = 0;
+  green_hub_undefer(&c->defer);
+  return 0;
+}
+
+/* -- Heads ---------------------------------------------------------------- */
+
+static int answer_start(httpd_conn *c, int status, int written)
+{
+  httpd_req *r = c->req;
+  if (written < 0) return written;
+  r->out_len += (uint32_t)written;
+  r->out_length = -1;
+  r->flags = 0;
+  c->pub.begun = true;
+  c->pub.status = status;
+  c->pub.sent = 0;
+  c->pub.no_body = status == 204 || status == 304 ||
+                   (c->pub.head && c->pub.head->method == GREEN_M_HEAD);
+  /* A client that waits for 100 may or may not send its body now. */
+  if (c->pub.head && c->pub.head->expect_continue && !c->continued &&
+      !c->body_done)
+    c->pub.close = true;
+  return 0;
+}
+
+static int answer_prepare(httpd_conn *c, size_t line)
+{
+  httpd_req *r = c->req;
+  if (c->pub.begun) return GREEN_EINVAL;
+  int err = out_reserve(r, line + 64);
+  if (err == 0) r->answer = r->out_len;
+  return err;
+}
+
+int green_httpconn_begin(green_httpconn *pub, int code)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  if (code < 200) return GREEN_EINVAL;
+  int err = answer_prepare(c, 64);
+  if (err < 0) return err;
+  return answer_start(c, code,
+                      green_httpout_status(out_end(c->req), out_room(c->req),
+                                           code));
+}
+
+int green_httpconn_begin_line(green_httpconn *pub, const char *line, size_t n)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  if (n < 3 || line[0] < '2') return GREEN_EINVAL;
+  int err = answer_prepare(c, n);
+  if (err < 0) return err;
+  int status = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+  return answer_start(c, status,
+                      green_httpout_status_line(out_end(c->req),
+                                                out_room(c->req), line, n));
+}
+
+static int is_name(const char *name, size_t n, const char *want)
+{
+  return strncasecmp(name, want, n) == 0;
+}
+
+/* A handler's Content-Length: digits only. */
+static int header_length(httpd_req *r, const char *p, size_t n)
+{
+  int64_t length = 0;
+  if (n == 0 || n > 18 || r->out_length >= 0) return GREEN_EINVAL;
+  for (size_t i = 0; i < n; i++) {
+    if (p[i] < '0' || p[i] > '9') return GREEN_EINVAL;
+    length = length * 10 + (p[i] - '0');
+  }
+  r->out_length = length;
+  return 0;
+}
+
+/* "close" and "upgrade" are a handler's to say, the rest is ours. */
+static int header_connection(httpd_conn *c, const char *p, size_t n)
+{
+  if (n == 5 && is_name(p, n, "close"))
+    c->pub.close = true;
+  else if (n == 7 && is_name(p, n, "upgrade"))
+    c->req->flags |= HTTPD_A_UPGRADE;
+  return 0;
+}
+
+/* Headers with a meaning for the framing. 1: an ordinary one. */
+static int header_special(httpd_conn *c, const char *name, size_t n,
+                          const char *value, size_t vn)
+{
+  if (n == 14 && is_name(name, n, "content-length"))
+    return header_length(c->req, value, vn);
+  if (n == 10 && is_name(name, n, "connection"))
+    return header_connection(c, value, vn);
+  if ((n == 17 && is_name(name, n, "transfer-encoding")) ||
+      (n == 10 && is_name(name, n, "keep-alive")))
+    return GREEN_EINVAL;
+  if (n == 4 && is_name(name, n, "date")) c->req->flags |= HTTPD_A_DATE;
+  return 1;
+}
+
+int green_httpconn_header(green_httpconn *pub, const char *name,
+                          size_t name_len, const char *value, size_t value_len,
+                          bool capitalize)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  httpd_req *r = c->req;
+  if (!pub->begun || pub->head_out) return GREEN_EINVAL;
+  int special = header_special(c, name, name_len, value, value_len);
+  if (special <= 0) return special;
+  if (out_reserve(r, name_len + value_len + 4) < 0) return GREEN_ENOMEM;
+  char *at = out_end(r);
+  int n = green_httpout_header(at, out_room(r), name, name_len, value,
+                               value_len);
+  if (n < 0) return n;
+  if (capitalize) green_httpout_capitalize(at, name_len);
+  r->out_len += (uint32_t)n;
+  return 0;
+}
+
+/* "Date: ..." is formatted once a second. */
+static void head_put_date(httpd *d, httpd_req *r)
+{
+  time_t now = time(NULL);
+  if (now != d->date_second) {
+    char *p = d->date;
+    int n = green_httpout_date(p, sizeof(d->date), now);
+    d->date_len = n > 0 ? (uint32_t)n : 0;
+    d->date_second = now;
+  }
+  out_put(r, TEXT("Date: "));
+  out_put(r, d->date, d->date_len);
+  out_put(r, TEXT("\r\n"));
+}
+
+static void head_put_connection(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  const green_httpd *d = &c->d->pub;
+  if (d->closing || c->body_failed ||
+      (d->max_requests && c->pub.served + 1 >= d->max_requests))
+    c->pub.close = true;
+  if (r->flags & HTTPD_A_UPGRADE)
+    out_put(r, TEXT("Connection: upgrade\r\n"));
+  else if (c->pub.close)
+    out_put(r, TEXT("Connection: close\r\n"));
+  else if (c->pub.head && c->pub.head->minor == 0)
+    out_put(r, TEXT("Connection: keep-alive\r\n"));
+}
+
+/* The end of the head: what the handler did not say, and the blank line.
+** length < 0: there is none to tell. */
+static int head_end(httpd_conn *c, int64_t length)
+{
+  httpd_req *r = c->req;
+  if (out_reserve(r, 256) < 0) return GREEN_ENOMEM;
+  if (c->pub.chunked) out_put(r, TEXT("Transfer-Encoding: chunked\r\n"));
+  if (length >= 0)
+    r->out_len += (uint32_t)green_httpout_header_int(
+        out_end(r), out_room(r), TEXT("Content-Length"), length);
+  if (c->d->pub.date && !(r->flags & HTTPD_A_DATE)) head_put_date(c->d, r);
+  head_put_connection(c);
+  out_put(r, TEXT("\r\n"));
+  c->pub.head_out = true;
+  return 0;
+}
+
+/* -- Bodies --------------------------------------------------------------- */
+
+/* A large body goes out from where it lies; what the socket does not take is
+** copied. An error is found again by the next flush. */
+static int out_send_past(httpd_conn *c, const char *p, size_t n)
+{
+  httpd_req *r = c->req;
+  green_iov v[2] = {{r->out + r->out_sent, r->out_len - r->out_sent}, {p, n}};
+  int sent = green_sock_sendv(&c->sock, v, 2);
+  if (sent < 0) sent = 0;
+  size_t head = (size_t)sent < v[0].len ? (size_t)sent : v[0].len;
+  r->out_sent += (uint32_t)head;
+  size_t body = (size_t)sent - head;
+  if (r->out_sent == r->out_len) r->out_sent = r->out_len = r->answer = 0;
+  return out_append(r, p + body, n - body);
+}
+
+static int out_body(httpd_conn *c, const char *p, size_t n)
+{
+  if (n > OUT_COPY_MAX) return out_send_past(c, p, n);
+  return out_append(c->req, p, n);
+}
+
+int green_httpconn_whole(green_httpconn *pub, const char *body, size_t n)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  httpd_req *r = c->req;
+  if (!pub->begun || pub->head_out) return GREEN_EINVAL;
+  int64_t length = (int64_t)n;
+  if (pub->no_body) {
+    /* HEAD tells what GET would: an empty body may stand for a length given. */
+    if (n == 0 && r->out_length >= 0) length = r->out_length;
+  } else if (r->out_length >= 0 && r->out_length != length) {
+    return GREEN_EINVAL;
+  }
+  if (pub->status == 204) length = -1;
+  if (pub->status == 304 && r->out_length < 0) length = -1;
+  int err = head_end(c, length);
+  if (err < 0 || pub->no_body) return err;
+  pub->sent = (int64_t)n;
+  return out_body(c, body, n);
+}
+
+int green_httpconn_stream(green_httpconn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  int64_t length = c->req->out_length;
+  if (!pub->begun || pub->head_out) return GREEN_EINVAL;
+  if (pub->status == 204 || pub->status == 304) return head_end(c, -1);
+  if (length < 0) {
+    pub->chunked = pub->head->minor > 0 && !c->d->pub.http10;
+    if (!pub->chunked) pub->close = true;
+  }
+  return head_end(c, length);
+}
+
+int green_httpconn_count(green_httpconn *pub, size_t n)
+{
+  const httpd_req *r = httpd_conn_of(pub)->req;
+  pub->sent += (int64_t)n;
+  return r->out_length >= 0 && pub->sent > r->out_length ? GREEN_EINVAL : 0;
+}
+
+static int piece_put(httpd_conn *c, const char *p, size_t n)
+{
+  httpd_req *r = c->req;
+  if (!c->pub.chunked) return out_body(c, p, n);
+  if (out_reserve(r, n + 32) < 0) return GREEN_ENOMEM;
+  r->out_len += (uint32_t)green_httpout_chunk(out_end(r), out_room(r), n);
+  out_put(r, p, n);
+  out_put(r, TEXT("\r\n"));
+  return 0;
+}
+
+int green_httpconn_piece(green_httpconn *pub, const char *p, size_t n)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  httpd_req *r = c->req;
+  if (n > 0 && !pub->no_body) {
+    if (r->out_length >= 0 && pub->sent + (int64_t)n > r->out_length) {
+      pub->close = true;
+      return GREEN_EINVAL;
+    }
+    int err = piece_put(c, p, n);
+    if (err < 0) return err;
+    pub->sent += (int64_t)n;
+  }
+  return (int)(r->out_len - r->out_sent);
+}
+
+int green_httpconn_end(green_httpconn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  if (pub->no_body) return 0;
+  if (pub->chunked) return out_append(c->req, TEXT("0\r\n\r\n"));
+  if (c->req->out_length < 0 || pub->sent == c->req->out_length) return 0;
+  pub->close = true;
+  return GREEN_EINVAL;
+}
+
+int green_httpconn_rollback(green_httpconn *pub)
+{
+  httpd_req *r = httpd_conn_of(pub)->req;
+  if (!pub->begun) return 0;
+  if (r->out_sent > r->answer || (r->out_len < r->answer)) return GREEN_EBUSY;
+  if (pub->head_out && r->out_len == 0) return GREEN_EBUSY;
+  r->out_len = r->answer;
+  pub->begun = pub->head_out = pub->chunked = false;
+  pub->sent = 0;
+  return 0;
+}
+
+int green_httpconn_continue(green_httpconn *pub, const char *headers, size_t n)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  httpd_req *r = c->req;
+  if (pub->begun || !pub->head->expect_continue) return 0;
+  c->continued = 1;
+  if (out_reserve(r, n + 64) < 0) return GREEN_ENOMEM;
+  out_put(r, TEXT("HTTP/1.1 100 Continue\r\n"));
+  if (n) out_put(r, headers, n);
+  out_put(r, TEXT("\r\n"));
+  r->answer = r->out_len;
+  return 0;
+}
+
+void green__httpd_refuse(httpd_conn *c, int status)
+{
+  green_httpconn *pub = &c->pub;
+  const char *text = green_httpout_reason(status);
+  pub->begun = pub->head_out = pub->chunked = pub->no_body = false;
+  pub->close = true;
+  if (green_httpconn_begin(pub, status) < 0) return;
+  green_httpconn_header(pub, TEXT("Content-Type"), TEXT("text/plain"), false);
+  green_httpconn_whole(pub, text, strlen(text));
+}

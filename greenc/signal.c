@@ -1,0 +1,228 @@
+/*
+** signal.c: the process-wide table of who watches which signal.
+**
+** The handler may run in any thread at any moment, so it takes no lock: it
+** walks a list of atomic pointers, counts, and posts. Whoever takes a watch out
+** of that list waits until no handler is inside, and only then lets go of it.
+*/
+
+#include "signal.h"
+#include "mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct green_signal {
+  green_hub *hub;
+  int signo;
+  _Atomic(green_signal *) next; /* In the table. */
+  atomic_uint caught;           /* Not 0: the post is under way. */
+  green_post post;
+  green_waitq waiters;
+  uint32_t pending; /* Caught, delivered, not taken. */
+  uint8_t started;
+  uint8_t held;
+  uint8_t unwanted; /* Freed while the post was under way. */
+};
+
+typedef struct sig_entry {
+  _Atomic(green_signal *) first;
+  struct sigaction saved; /* What to put back; valid while first is set. */
+} sig_entry;
+
+static sig_entry sig_table[NSIG];
+static pthread_mutex_t sig_lock = PTHREAD_MUTEX_INITIALIZER; /* For changes. */
+static atomic_int sig_inside; /* Handlers that run at this moment. */
+
+/* -- The handler ---------------------------------------------------------- */
+
+static void sig_caught(int signo)
+{
+  int error = errno;
+  atomic_fetch_add(&sig_inside, 1);
+  green_signal *w = atomic_load(&sig_table[signo].first);
+  for (; w; w = atomic_load(&w->next))
+    if (atomic_fetch_add(&w->caught, 1) == 0) green_hub_post(w->hub, &w->post);
+  atomic_fetch_sub(&sig_inside, 1);
+  errno = error;
+}
+
+/* On the hub's thread. */
+static void sig_deliver(green_post *post)
+{
+  green_signal *w = green_container(post, green_signal, post);
+  if (w->unwanted) {
+    green__free(w);
+    return;
+  }
+  w->pending += atomic_exchange(&w->caught, 0);
+  green_waitq_wake_all(&w->waiters, 0);
+}
+
+/* -- The table; with the lock held ---------------------------------------- */
+
+static int sig_install(int signo)
+{
+  struct sigaction ours = {.sa_handler = sig_caught, .sa_flags = SA_RESTART};
+  sigfillset(&ours.sa_mask);
+  int r = sigaction(signo, &ours, &sig_table[signo].saved);
+  return r < 0 ? -errno : 0;
+}
+
+static void sig_uninstall(int signo)
+{
+  struct sigaction now;
+  if (sigaction(signo, NULL, &now) == 0 && now.sa_handler == sig_caught)
+    sigaction(signo, &sig_table[signo].saved, NULL);
+}
+
+static void sig_link(green_signal *w)
+{
+  sig_entry *e = &sig_table[w->signo];
+  atomic_store(&w->next, atomic_load(&e->first));
+  atomic_store(&e->first, w);
+}
+
+/* No handler sees w when this returns. A handler in this very thread has ended
+** before this goes on; others are short. */
+static void sig_unlink(green_signal *w)
+{
+  _Atomic(green_signal *) *at = &sig_table[w->signo].first;
+  while (atomic_load(at) != w) at = &atomic_load(at)->next;
+  atomic_store(at, atomic_load(&w->next));
+  while (atomic_load(&sig_inside)) sched_yield();
+}
+
+/* -- Names ---------------------------------------------------------------- */
+
+#define NAME(signo) \
+  { \
+    signo, #signo \
+  }
+
+static const struct {
+  int signo;
+  const char *name;
+} sig_names[] = {NAME(SIGHUP),    NAME(SIGINT),  NAME(SIGQUIT), NAME(SIGILL),
+                 NAME(SIGTRAP),   NAME(SIGABRT), NAME(SIGBUS),  NAME(SIGFPE),
+                 NAME(SIGKILL),   NAME(SIGUSR1), NAME(SIGSEGV), NAME(SIGUSR2),
+                 NAME(SIGPIPE),   NAME(SIGALRM), NAME(SIGTERM), NAME(SIGSTKFLT),
+                 NAME(SIGCHLD),   NAME(SIGCONT), NAME(SIGSTOP), NAME(SIGTSTP),
+                 NAME(SIGTTIN),   NAME(SIGTTOU), NAME(SIGURG),  NAME(SIGXCPU),
+                 NAME(SIGXFSZ),   NAME(SIGPROF), NAME(SIGIO),   NAME(SIGPWR),
+                 NAME(SIGVTALRM), NAME(SIGSYS),  NAME(SIGWINCH)};
+
+#define N_NAMES (sizeof(sig_names) / sizeof(sig_names[0]))
+
+/* -- Public API ----------------------------------------------------------- */
+
+static int signo_is_usable(int signo)
+{
+  switch (signo) {
+  case SIGKILL:
+  case SIGSTOP:
+  case SIGSEGV:
+  case SIGBUS:
+  case SIGFPE:
+  case SIGILL:
+    return 0;
+  default:
+    return signo > 0 && signo < NSIG;
+  }
+}
+
+int green_signal_new(green_signal **out, green_hub *hub, int signo)
+{
+  if (!signo_is_usable(signo)) return GREEN_EINVAL;
+  green_signal *w = green__zalloc(sizeof(*w));
+  if (!w) return GREEN_ENOMEM;
+  w->hub = hub;
+  w->signo = signo;
+  w->post.run = sig_deliver;
+  green_waitq_init(&w->waiters);
+  *out = w;
+  return 0;
+}
+
+void green_signal_free(green_signal *w)
+{
+  if (!w) return;
+  green_signal_stop(w);
+  green_waitq_wake_all(&w->waiters, GREEN_ECLOSED);
+  if (atomic_load(&w->caught))
+    w->unwanted = 1;
+  else
+    green__free(w);
+}
+
+static void sig_set_hold(green_signal *w, int hold)
+{
+  if (w->held == !!hold) return;
+  w->held = !!hold;
+  if (hold)
+    green_hub_hold(w->hub);
+  else
+    green_hub_unhold(w->hub);
+}
+
+int green_signal_start(green_signal *w, int hold)
+{
+  int err = 0;
+  if (!w->started) {
+    pthread_mutex_lock(&sig_lock);
+    int first = !atomic_load(&sig_table[w->signo].first);
+    sig_link(w);
+    if (first) err = sig_install(w->signo);
+    if (err < 0) sig_unlink(w);
+    pthread_mutex_unlock(&sig_lock);
+  }
+  if (err < 0) return err;
+  w->started = 1;
+  sig_set_hold(w, hold);
+  return 0;
+}
+
+void green_signal_stop(green_signal *w)
+{
+  if (!w->started) return;
+  pthread_mutex_lock(&sig_lock);
+  /* Alone in the list: put the old disposition back first. */
+  if (atomic_load(&sig_table[w->signo].first) == w && !atomic_load(&w->next))
+    sig_uninstall(w->signo);
+  sig_unlink(w);
+  pthread_mutex_unlock(&sig_lock);
+  w->started = 0;
+  sig_set_hold(w, 0);
+}
+
+int green_signal_take(green_signal *w)
+{
+  int n = (int)w->pending;
+  w->pending = 0;
+  return n;
+}
+
+int green_signal_number(const char *name)
+{
+  for (size_t i = 0; i < N_NAMES; i++)
+    if (!strcmp(sig_names[i].name, name) ||
+        !strcmp(sig_names[i].name + 3, name))
+      return sig_names[i].signo;
+  return GREEN_EINVAL;
+}
+
+const char *green_signal_name(int signo)
+{
+  for (size_t i = 0; i < N_NAMES; i++)
+    if (sig_names[i].signo == signo) return sig_names[i].name;
+  return NULL;
+}
+
+green_waitq *green_signal_waiters(green_signal *w)
+{
+  return &w->waiters;
+}

@@ -1,0 +1,189 @@
+--- Network addresses: text, host and port, UNIX paths.
+--
+-- What the socket modules take for an address:
+--
+--   * `"127.0.0.1:80"`, `"[::1]:80"`, `"name:80"`, `":80"` (any host); the same
+--     as two arguments, `"::1", 80`; the second may be a service ("http")
+--   * `"unix:/path"`, `"unix:@abstract"`
+--   * a port number alone: any host
+--   * an address object, as `accept` and `getaddrinfo` give them: a table with
+--     `family` ("inet", "inet6", "unix"), `host` and `port`, or `path` (an
+--     abstract name begins with a NUL byte); `tostring` gives the text above
+--
+-- @module green.addr
+
+local errors = require "green.error"
+
+local ffi = require "ffi"
+local api = require "green.ffi.addr"
+
+local new_raw = ffi.typeof("green_addr")
+local TEXT = 160 -- GREEN_ADDR_TEXT
+local text = ffi.new("char[?]", TEXT)
+local split = ffi.new("green_hostport")
+
+local EAI_NONAME = errors.codes.EAI_NONAME
+
+local families = { inet = 2, inet6 = 10, unix = 1 }
+local family_names = {}
+for name, number in pairs(families) do
+  family_names[number] = name
+end
+
+local M = { families = families, new = new_raw }
+
+-- -- Address objects ----------------------------------------------------------
+
+local address_mt = { __name = "green.address" }
+
+--- An address object of a green_addr.
+function M.of(raw)
+  local family = family_names[api.family(raw)]
+  if family == "unix" then
+    local n = api.path(raw, text, TEXT)
+    return setmetatable({ family = family, path = n > 0 and ffi.string(text, n) or "" }, address_mt)
+  elseif family then
+    local host = ffi.string(text, api.host(raw, text, TEXT))
+    return setmetatable({ family = family, host = host, port = api.port(raw) }, address_mt)
+  end
+  return setmetatable({ family = "none" }, address_mt)
+end
+
+--- "127.0.0.1:80", "[::1]:80", "unix:/path" of a green_addr.
+function M.format(raw)
+  local n = api.format(raw, text, TEXT)
+  return n >= 0 and ffi.string(text, n) or "-"
+end
+
+--- host, port of a green_addr; or path.
+function M.names(raw)
+  local address = M.of(raw)
+  if address.path then
+    return address.path
+  end
+  return address.host, address.port
+end
+
+function address_mt:__tostring()
+  local raw = M.raw(self)
+  return raw and M.format(raw) or "-"
+end
+
+function address_mt.__eq(a, b)
+  return a.family == b.family and a.host == b.host and a.port == b.port and a.path == b.path
+end
+
+function M.is_address(value)
+  return getmetatable(value) == address_mt
+end
+
+-- -- Reading ------------------------------------------------------------------
+
+local function failed(status, what)
+  return nil, errors.new(status, "address " .. tostring(what):gsub("%z", "@"))
+end
+
+--- A green_addr of a numeric host; nil, err: EAI_NONAME (it is a name), EINVAL,
+-- ENODEV.
+function M.ip(host, port)
+  local raw = new_raw()
+  local status = api.ip(raw, host, #host, port)
+  if status < 0 then
+    return failed(status, host)
+  end
+  return raw
+end
+
+--- A green_addr of a path, or of "\0name" (abstract).
+function M.unix(path)
+  local raw = new_raw()
+  local status = api.unix(raw, path, #path)
+  if status < 0 then
+    return failed(status, path)
+  end
+  return raw
+end
+
+--- A green_addr of an address object.
+function M.raw(address)
+  if address.path then
+    return M.unix(address.path)
+  elseif not address.host then
+    return failed("EINVAL", "without a host")
+  end
+  return M.ip(address.host, address.port)
+end
+
+local function read_unix(target)
+  local raw = new_raw()
+  local status = api.parse(raw, target, #target, 0)
+  if status < 0 then
+    return failed(status, target)
+  end
+  return { raw = raw }
+end
+
+--- Host and port of "host:port".
+local function read_pair(target)
+  local status = api.split(split, target, #target)
+  if status < 0 then
+    return failed(status, target)
+  elseif split.port < 0 then
+    return nil, errors.new("EINVAL", "address " .. target, "no port in it")
+  end
+  return target:sub(split.host + 1, split.host + split.host_len), split.port
+end
+
+local function read_host(host, port)
+  host = host:match("^%[(.*)%]$") or host
+  if host == "" or host == "*" then
+    return { service = port }
+  end
+  local number = tonumber(port)
+  if not number then
+    return { host = host, service = port }
+  end
+  local raw, err = M.ip(host, number)
+  if raw then
+    return { raw = raw }
+  elseif err.number == EAI_NONAME then
+    return { host = host, service = number }
+  end
+  return nil, err
+end
+
+--- Understand an address as users give it.
+-- @param target, port see above
+-- @tparam string where the function's name, for misuse
+-- @return a table with `raw` (a green_addr: nothing to look up), or `host` (nil:
+-- any) and `service`; or nil, err: EINVAL, ENODEV, ENAMETOOLONG
+function M.read(target, port, where)
+  if M.is_address(target) then
+    local raw, err = M.raw(target)
+    return raw and { raw = raw }, err
+  elseif type(target) == "number" and port == nil then
+    return { service = target }
+  elseif type(target) ~= "string" then
+    error(("%s: an address is a string or a port number, not a %s"):format(
+      where, type(target)), 3)
+  elseif target:find("^unix:") then
+    return read_unix(target)
+  elseif port ~= nil then
+    return read_host(target, port)
+  end
+  local host, number = read_pair(target)
+  if not host then
+    return nil, number
+  end
+  return read_host(host, number)
+end
+
+--- The text of an address as users give it, for errors.
+function M.text(target, port)
+  if port == nil then
+    return type(target) == "number" and ":" .. target or tostring(target)
+  end
+  return ("%s:%s"):format(target:find(":", 1, true) and "[" .. target .. "]" or target, port)
+end
+
+return M

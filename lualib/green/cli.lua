@@ -1,0 +1,46 @@
+--- What the command `greenlua` does with its command line, step by step.
+--
+-- The whole of it runs in the main green thread. vm/cli.c makes the plan: an
+-- array of { "e", statement } and { "l", module }; `version` a text to print;
+-- `script` a file, or `stdin`; `repl` a function for green.repl.
+-- @module green.cli
+
+--- Run a chunk, or return why there is none.
+local function run(chunk, message, ...)
+  if not chunk then
+    return message
+  end
+  chunk(...)
+end
+
+local steps = {
+  e = function(text)
+    local chunk, message = loadstring(text, "=(command line)") -- load: the user's -e
+    return run(chunk, message)
+  end,
+  l = function(name)
+    require(name)
+  end,
+}
+
+--- @return nil, or the message of a chunk that could not be loaded
+return function(plan)
+  local wrong
+  if plan.version then
+    print(plan.version)
+  end
+  for _, step in ipairs(plan) do
+    wrong = steps[step[1]](step[2])
+    if wrong then
+      return wrong
+    end
+  end
+  if plan.script or plan.stdin then
+    local chunk, message = loadfile(plan.script)
+    wrong = run(chunk, message, unpack(arg))
+  end
+  if plan.repl and not wrong then
+    require("green.repl").run { listen = plan.repl }
+  end
+  return wrong
+end

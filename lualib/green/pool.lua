@@ -1,0 +1,184 @@
+--- GreenPool and GreenPile: at most so many green threads at once.
+-- @module green.pool
+
+local core = require "green.core"
+local map = require "green.pool.map"
+local members = require "green.pool.members"
+local options = require "green.options"
+local results = require "green.pool.results"
+local thread = require "green.thread"
+
+local SLOT = members.SLOT
+
+-- -- GreenPool ----------------------------------------------------------------
+
+local methods = { imap = map.imap, imap_unordered = map.imap_unordered, starmap = map.starmap }
+local pool_mt = { __name = "green.GreenPool", __index = methods }
+
+local function size_of(size, where)
+  options.number(size, 0, where, "size", 3)
+  if size % 1 ~= 0 then
+    error(("%s: size must be a whole number, not %s"):format(where, tostring(size)), 3)
+  end
+  return size
+end
+
+--- A pool for that many green threads. Does not park.
+-- @tparam[opt=1000] number size
+local function GreenPool(size)
+  return setmetatable(members.init(size_of(size or 1000, "GreenPool")), pool_mt)
+end
+
+-- The body of a green thread that stands for a call made in place.
+local function give_back(ok, ...)
+  if ok then
+    return ...
+  end
+  error((...), 0)
+end
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+--- A member of a full pool spawns: call fn here and now.
+local function call_in_place(fn, ...)
+  local outcome = pack(xpcall(fn, thread.note_traceback, ...))
+  if not outcome[1] then
+    thread.checkpoint() -- what cancels the caller is not fn's error
+  end
+  return outcome
+end
+
+local function check_fn(fn, where)
+  if type(fn) ~= "function" then
+    error(("%s: a function expected, not a %s"):format(where, type(fn)), 3)
+  end
+end
+
+--- Start fn(...) in a green thread of the pool. In a member of a full pool, fn
+-- is called in place: a member must not wait for himself. Parks while the pool
+-- is full.
+-- @treturn green.thread
+function methods:spawn(fn, ...)
+  check_fn(fn, "spawn")
+  if members.enter(self) then
+    local t = core.make(2, false, members.run, self, fn, ...)
+    members.start(self, t, SLOT)
+    return t
+  end
+  local outcome = call_in_place(fn, ...)
+  local t = core.make(2, false, give_back, unpack(outcome, 1, outcome.n))
+  core.start(t)
+  return t
+end
+
+--- The same without a handle. Errors are reported. Parks while the pool is full.
+function methods:spawn_n(fn, ...)
+  check_fn(fn, "spawn_n")
+  if members.enter(self) then
+    members.start(self, core.make(2, false, members.run, self, fn, ...), SLOT)
+    return
+  end
+  local outcome = call_in_place(fn, ...)
+  if not outcome[1] then
+    core.start(core.make(2, false, give_back, false, outcome[2]))
+  end
+end
+
+--- Wait until the pool has no members; their errors are not raised here. Parks.
+-- @tparam[opt] number timeout seconds
+-- @return true; or nil, ETIMEDOUT
+function methods:waitall(timeout)
+  if timeout ~= nil then
+    options.number(timeout, 0, "waitall", "timeout")
+  end
+  if members.is_member(self) then
+    error("waitall: called by a member of the pool, which would wait for itself", 2)
+  end
+  thread.checkpoint()
+  members.sweep(self)
+  if self._running == 0 and self._mapping == 0 then
+    return true
+  end
+  local status = members.stand(self, self._idle, thread.deadline(timeout))
+  if status ~= 0 then
+    return thread.failed(status, "waitall")
+  end
+  return true
+end
+
+--- Change the size. Growing wakes who waits to spawn; shrinking lets the members
+-- finish. Does not park.
+-- @tparam number size
+function methods:resize(size)
+  members.resize(self, size_of(size, "resize"))
+end
+
+--- The size.
+function methods:size()
+  return self._size
+end
+
+--- How many members have a slot (those of imap have none).
+function methods:running()
+  members.sweep(self)
+  return self._running
+end
+
+--- How many slots are free; negative after shrinking below running().
+function methods:free()
+  return self._size - self:running()
+end
+
+--- How many wait to spawn.
+function methods:waiting()
+  return core.waiting(self._slots)
+end
+
+function pool_mt:__tostring()
+  return ("green.GreenPool{%d of %d running, %d waiting}"):format(
+    self:running(), self._size, self:waiting())
+end
+
+-- -- GreenPile ----------------------------------------------------------------
+
+local pile_methods = {}
+local pile_mt = { __name = "green.GreenPile", __index = pile_methods }
+
+--- Calls whose results are taken in the order of spawning. Does not park.
+-- @param[opt=1000] size_or_pool of the pool to make, or a pool to share
+local function GreenPile(size_or_pool)
+  local pool = size_or_pool
+  if getmetatable(pool) ~= pool_mt then
+    pool = setmetatable(members.init(size_of(pool or 1000, "GreenPile")), pool_mt)
+  end
+  return setmetatable({ pool = pool, _results = results.new(pool, true) }, pile_mt)
+end
+
+--- Start fn(...) in a green thread of the pool. Parks while the pool is full.
+function pile_methods:spawn(fn, ...)
+  check_fn(fn, "spawn")
+  local has_slot = members.enter(self.pool)
+  local cell = self._results:add(has_slot)
+  if has_slot then
+    local t = core.make(2, false, members.run_cell, self.pool, cell, fn, ...)
+    members.start(self.pool, t, cell)
+  else
+    cell:finish(unpack(call_in_place(fn, ...)))
+  end
+end
+
+local function never()
+  return false
+end
+
+--- The next result, in the order of spawning; nil when all were taken. A call's
+-- error is raised in its place. Parks.
+-- @return its index, and what the call returned
+function pile_methods:next()
+  return results.emit(self._results:take(never))
+end
+pile_mt.__call = pile_methods.next
+
+return { GreenPool = GreenPool, GreenPile = GreenPile }

@@ -1,0 +1,274 @@
+--- What all kinds of queues share. See green.queue.
+-- @module green.queue.base
+
+local core = require "green.core"
+local errors = require "green.error"
+local line = require "green.queue.line"
+local options = require "green.options"
+local thread = require "green.thread"
+local watching = require "green.wait.set"
+
+local core_park, wake = core.park, core.wake
+
+local methods = {}
+watching.watchable(methods)
+
+-- -- Items --------------------------------------------------------------------
+
+local function is_full(self)
+  return self._maxsize ~= nil and self._items.len >= self._maxsize
+end
+
+local function counted(self)
+  if self._unfinished then
+    self._unfinished = self._unfinished + 1
+  end
+end
+
+--- Give the item to who waits for one, or keep it if there is room. Whether it
+-- was taken; and whether somebody got it.
+local function accept(self, item)
+  if wake(self._getters, item) then
+    counted(self)
+    return true, true
+  elseif is_full(self) then
+    return false
+  end
+  self._items:push(item)
+  counted(self)
+  watching.notify(self)
+  return true
+end
+
+--- While there is room, take the items of those who wait to put.
+local function admit(self)
+  while self._line.len > 0 and not is_full(self) do
+    local item = self._line:take()
+    if item ~= nil then
+      self._items:push(item)
+      counted(self)
+    end
+  end
+end
+
+--- The next item; nil if there is none.
+local function take(self)
+  if self._items.len > 0 then
+    local item = self._items:pop()
+    admit(self)
+    return item
+  elseif self._line.len > 0 then
+    local item = self._line:take()
+    if item ~= nil then
+      counted(self)
+    end
+    return item
+  end
+end
+
+local function closed(op)
+  return nil, errors.new("ECLOSED", op, "the queue was shut down")
+end
+
+local function check_item(item, where)
+  if item == nil then
+    error(where .. ": nil cannot be an item", 3)
+  end
+end
+
+local function check_timeout(timeout, where)
+  if timeout ~= nil then
+    options.number(timeout, 0, where, "timeout", 3)
+  end
+end
+
+-- -- Putting and getting ------------------------------------------------------
+
+local function stand_in_line(self, item, timeout)
+  watching.notify(self)
+  local status, taken = self._line:stand(item, thread.deadline(timeout))
+  if status ~= 0 then
+    return thread.failed(status, "put")
+  elseif not taken then
+    return closed("put")
+  end
+  return true
+end
+
+--- Add an item. Parks while the queue is full; at size 0 until it was taken.
+-- @param item anything but nil
+-- @tparam[opt] number timeout seconds
+-- @return true; or nil, err: ETIMEDOUT, ECLOSED (the queue was shut down)
+function methods:put(item, timeout)
+  check_item(item, "put")
+  check_timeout(timeout, "put")
+  thread.checkpoint()
+  if self._closed then
+    return closed("put")
+  end
+  local accepted, handed_over = accept(self, item)
+  if not accepted then
+    return stand_in_line(self, item, timeout)
+  end
+  if handed_over and self._maxsize == 0 then
+    core.check() -- the other one has it, and goes first
+  end
+  return true
+end
+
+--- Add an item if there is room, at size 0 if somebody waits for it. Does not
+-- park.
+-- @param item anything but nil
+-- @return true; or nil, err: EAGAIN, ECLOSED
+function methods:put_nowait(item)
+  check_item(item, "put_nowait")
+  if self._closed then
+    return closed("put_nowait")
+  elseif not accept(self, item) then
+    return nil, errors.new("EAGAIN", "put_nowait", "the queue is full")
+  end
+  return true
+end
+
+-- The queue comes along to stay alive, as its waiters must, meanwhile.
+local function got(_self, status, item)
+  if status ~= 0 then
+    return thread.failed(status, "get")
+  elseif item == nil then
+    return closed("get")
+  end
+  return item
+end
+
+--- Take the next item. Parks while there is none.
+-- @tparam[opt] number timeout seconds
+-- @return the item; or nil, err: ETIMEDOUT, ECLOSED (shut down, and empty)
+function methods:get(timeout)
+  check_timeout(timeout, "get")
+  thread.checkpoint()
+  local item = take(self)
+  if item ~= nil then
+    return item
+  elseif self._closed then
+    return closed("get")
+  end
+  return got(self, core_park(self._getters, thread.deadline(timeout)))
+end
+
+--- Take the next item if there is one. Does not park.
+-- @return the item; or nil, err: EAGAIN, ECLOSED (shut down, and empty)
+function methods:get_nowait()
+  local item = take(self)
+  if item ~= nil then
+    return item
+  elseif self._closed then
+    return closed("get_nowait")
+  end
+  return nil, errors.new("EAGAIN", "get_nowait", "the queue is empty")
+end
+
+local function next_item(self)
+  local item, err = self:get()
+  if item == nil and not err:is("ECLOSED") then
+    error(err, 0)
+  end
+  return item
+end
+
+--- For a loop over items; it ends when the queue is shut down and empty. The
+-- loop parks.
+function methods:items()
+  return next_item, self
+end
+
+--- Take no more items: every put, also those that wait, gets ECLOSED; gets go on
+-- until the queue is empty, then get ECLOSED. Idempotent. Does not park.
+-- @tparam[opt] boolean immediate drop what stands in the queue
+function methods:shutdown(immediate)
+  self._closed = true
+  if immediate then
+    self:_drop_items()
+  end
+  self._line:dismiss()
+  core.wake_all(self._getters)
+  watching.notify(self)
+end
+
+function methods:_drop_items()
+  self._items:clear()
+end
+
+-- -- Asking -------------------------------------------------------------------
+
+--- How many items stand in it.
+function methods:qsize()
+  return self._items.len
+end
+
+--- Is it empty? One of size 0 always is.
+function methods:empty()
+  return self._items.len == 0
+end
+
+--- Would put have to wait? One of size 0 is always full.
+function methods:full()
+  return is_full(self)
+end
+
+--- How many wait to put.
+function methods:putting()
+  return self._line.len
+end
+
+--- How many wait to get.
+function methods:getting()
+  return core.waiting(self._getters)
+end
+
+--- Was it shut down?
+function methods:is_shutdown()
+  return self._closed
+end
+
+function methods:_ready()
+  return self._items.len > 0 or self._line.len > 0 or self._closed
+end
+
+local function check_maxsize(maxsize, where)
+  if maxsize ~= nil then
+    options.number(maxsize, 0, where, "maxsize", 3)
+  end
+  return maxsize
+end
+
+--- Change the size. Growing wakes who waits to put; shrinking drops nothing.
+-- Does not park.
+-- @tparam ?number maxsize nil: no limit
+function methods:resize(maxsize)
+  self._maxsize = check_maxsize(maxsize, "resize")
+  admit(self)
+end
+
+-- -- Kinds --------------------------------------------------------------------
+
+local function tostring_queue(self)
+  return ("%s{%d of %s, %d putting, %d getting}"):format(getmetatable(self).__name,
+    self._items.len, tostring(self._maxsize or "any"), self._line.len, self:getting())
+end
+
+local function class(name, parent)
+  local own = setmetatable({}, { __index = parent })
+  return { __name = name, __index = own, __tostring = tostring_queue }, own
+end
+
+local function new(mt, maxsize, items)
+  return setmetatable({
+    _maxsize = check_maxsize(maxsize, mt.__name),
+    _items = items,
+    _line = line.new(), -- who waits to put
+    _getters = core.waitq(),
+    _closed = false,
+  }, mt)
+end
+
+return { class = class, new = new, methods = methods, check_timeout = check_timeout }

@@ -1,0 +1,85 @@
+--- Who waits to put, with their items, in order of arrival. Private to
+-- green.queue.
+--
+-- A get takes the item of one that waits. Who was killed or timed out leaves the
+-- line before he does anything else, and his wait is over already: wake_thread
+-- passes him by.
+-- @module green.queue.line
+
+local core = require "green.core"
+
+local wake_thread = core.wake_thread
+
+local line = {}
+local line_mt = { __index = line }
+
+local function new()
+  return setmetatable({ len = 0, first = nil, last = nil }, line_mt)
+end
+
+local function push(self, entry)
+  local last = self.last
+  entry.before = last
+  if last then
+    last.after = entry
+  else
+    self.first = entry
+  end
+  self.last = entry
+  self.len = self.len + 1
+end
+
+local function remove(self, entry)
+  local before, after = entry.before, entry.after
+  if before then
+    before.after = after
+  else
+    self.first = after
+  end
+  if after then
+    after.before = before
+  else
+    self.last = before
+  end
+  entry.out = true
+  self.len = self.len - 1
+end
+
+--- Stand in line until the item is taken. Parks.
+-- @return the status of the wait; whether the item was taken
+function line:stand(item, deadline)
+  local entry = { thread = core.current(), item = item, out = false }
+  push(self, entry)
+  -- pcall: a wait that is refused must not leave the entry behind.
+  local ok, status, taken = pcall(core.park, nil, deadline)
+  if not entry.out then
+    remove(self, entry)
+  end
+  if not ok then
+    error(status, 0)
+  end
+  return status, taken
+end
+
+--- The item of the first in line, who goes on; nil if nobody waits.
+function line:take()
+  local entry = self.first
+  while entry do
+    remove(self, entry)
+    if wake_thread(entry.thread, 0, true) then
+      return entry.item
+    end
+    entry = self.first
+  end
+end
+
+--- Send everybody home with their items.
+function line:dismiss()
+  while self.first do
+    local entry = self.first
+    remove(self, entry)
+    wake_thread(entry.thread, 0, false)
+  end
+end
+
+return { new = new }

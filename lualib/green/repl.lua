@@ -1,0 +1,255 @@
+--- Reads lines, runs them, prints what they give, while other threads run.
+--
+-- Each statement runs in a green thread of its own, so Ctrl-C can end it and
+-- leave the rest alone. On a terminal libedit edits the line, if it is there.
+-- @module green.repl
+
+local core = require "green.core"
+local errors = require "green.error"
+local options = require "green.options"
+local thread = require "green.thread"
+
+local EINTR, EDEADLOCK, EEOF = core.codes.EINTR, core.codes.EDEADLOCK, core.codes.EEOF
+local READ = 1 -- core.park's mode
+local HISTORY = 1000 -- lines
+
+local M = {}
+
+-- -- Compiling ----------------------------------------------------------------
+
+--- The chunk of a text that may be an expression, or begin with "=".
+-- @return the chunk; or nil, message, whether more lines could complete it
+local function compile(text)
+  local expression = text:match("^%s*=(.*)$")
+  local chunk, message
+  if expression then
+    chunk, message = loadstring("return " .. expression, "=stdin") -- load: the user's line
+  else
+    chunk = loadstring("return " .. text, "=stdin") -- load: the user's line
+    if not chunk then
+      chunk, message = loadstring(text, "=stdin") -- load: the user's line
+    end
+  end
+  if chunk then
+    return chunk
+  end
+  return nil, message, message:find("'<eof>'$") ~= nil
+end
+M.compile = compile
+
+-- -- Lines from an editor -----------------------------------------------------
+
+local Editor = {}
+Editor.__index = Editor
+
+local function history_path()
+  local path, home = os.getenv("GREENLUA_HISTORY"), os.getenv("HOME")
+  return path or (home and home ~= "" and home .. "/.greenlua_history") or ""
+end
+
+--- An editor on the terminal, or nil when there is none, or no libedit.
+local function open_editor(stdio)
+  local input = stdio.input()
+  if not input then
+    return nil
+  end
+  local api = require "green.ffi.repl"
+  if api.open() < 0 then
+    return nil
+  end
+  local self = setmetatable({
+    api = api,
+    input = input,
+    stdio = stdio,
+    path = history_path(),
+    thread = core.current(),
+  }, Editor)
+  api.history(self.path, HISTORY)
+  stdio.on_finish = function()
+    api.close()
+  end
+  return self
+end
+
+--- Other threads write while a line is edited: take it away, and put it back in
+-- the next turn, when they have done.
+function Editor:make_way(text)
+  if not self.hidden then
+    self.hidden = true
+    self.api.hide()
+    core.wake_thread(self.thread, 0)
+  end
+  self.ends = text:byte(-1)
+end
+
+function Editor:come_back()
+  self.hidden = false
+  if self.ends ~= 10 then
+    self.stdio.raw.file.write(io.stdout, "\n")
+    self.stdio.raw.file.flush(io.stdout)
+  end
+  self.api.show()
+end
+
+--- Let the user type until the line is complete. Parks.
+function Editor:edit()
+  local state = self.api.feed()
+  while state == 0 do
+    local status = core.park(self.input.s, nil, READ)
+    if status == EINTR then
+      self.api.abandon()
+      return nil, "interrupted"
+    elseif status == core.codes.EBUSY then
+      thread.sleep(0.05) -- another thread reads standard input
+    elseif status ~= 0 then
+      return thread.failed(status, "read the terminal")
+    end
+    if self.hidden then
+      self:come_back()
+    end
+    state = self.api.feed()
+  end
+  if state == EEOF then
+    return nil
+  end
+  return require("ffi").string(self.api.line())
+end
+
+function Editor:read(prompt)
+  self.api.begin(prompt)
+  self.stdio.set_before(function(text)
+    self:make_way(text)
+  end)
+  local ok, line, why = pcall(self.edit, self)
+  self.stdio.set_before(nil)
+  if not ok then
+    self.api.abandon()
+    error(line, 0)
+  end
+  if line and line:find("%S") and line ~= self.last then
+    self.last = line
+    self.api.remember(line, self.path)
+  end
+  return line, why
+end
+
+function Editor:close()
+  self.stdio.on_finish = nil
+  self.api.close()
+end
+
+-- -- Lines without an editor --------------------------------------------------
+
+local Plain = {}
+Plain.__index = Plain
+
+function Plain:read(prompt)
+  io.write(prompt)
+  io.flush()
+  local line, _, code = io.read("*l")
+  if not line and code == -EINTR then
+    io.write("\n")
+    return nil, "interrupted"
+  elseif not line then
+    io.write("\n")
+  end
+  return line
+end
+
+function Plain.close() end
+
+-- -- Running ------------------------------------------------------------------
+
+--- Wait for a statement's end; Ctrl-C kills it. Parks.
+local function wait_for(statement)
+  local status = core.park(statement)
+  while status ~= 0 do
+    if status == EINTR then
+      statement:kill_soon { error = errors.new("EINTR", nil, "interrupted") }
+    elseif status == EDEADLOCK then
+      statement:throw(thread.deadlock_error())
+    else
+      return thread.failed(status, "wait")
+    end
+    if core.is_dead(statement) then
+      return
+    end
+    status = core.park(statement)
+  end
+end
+
+local function print_results(results)
+  if results and results.n > 0 then
+    local ok, err = pcall(print, unpack(results, 1, results.n))
+    if not ok then
+      io.stderr:write(("error calling 'print' (%s)\n"):format(tostring(err)))
+    end
+  end
+end
+
+local function run(chunk)
+  local statement = core.spawn(chunk)
+  wait_for(statement)
+  local data = core.data(statement)
+  if data.error ~= nil or data.error_is_nil then
+    io.stderr:write(thread.describe(statement), "\n")
+  else
+    print_results(data.results)
+  end
+end
+
+local function prompt(name, default)
+  local text = rawget(_G, name)
+  return text == nil and default or tostring(text)
+end
+
+--- A whole statement: as many lines as it takes. Parks.
+-- @return its chunk; nil at the end of input; false when there is nothing to run
+local function read_statement(source)
+  local line, why = source:read(prompt("_PROMPT", "> "))
+  local text = line
+  while line do
+    local chunk, message, is_incomplete = compile(text)
+    if chunk then
+      return chunk
+    elseif not is_incomplete then
+      io.stderr:write(message, "\n")
+      return false
+    end
+    line, why = source:read(prompt("_PROMPT2", ">> "))
+    text = line and text .. "\n" .. line
+  end
+  if why then
+    return false
+  end
+  return nil
+end
+
+local known = { listen = true }
+
+--- Read and run statements until the end of input. Parks.
+-- @tparam[opt] table opts `listen` a function of the command's: it makes Ctrl-C
+-- wake a thread instead of killing main
+function M.run(opts)
+  opts = options.check(opts, known, "repl.run")
+  local stdio = require "green.stdio"
+  stdio.install()
+  _G.green = rawget(_G, "green") or require "green"
+  local source = open_editor(stdio) or setmetatable({}, Plain)
+  local listen = opts.listen or function() end
+  listen(core.current())
+  local ok, err = pcall(function()
+    for chunk in read_statement, source do
+      if chunk then
+        run(chunk)
+      end
+    end
+  end)
+  listen(nil)
+  source:close()
+  if not ok then
+    error(err, 0)
+  end
+end
+
+return M

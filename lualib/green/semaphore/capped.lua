@@ -1,0 +1,103 @@
+--- CappedSemaphore: acquire waits for a permit, release waits for room. See
+-- green.semaphore.
+-- @module green.semaphore.capped
+
+local core = require "green.core"
+local plain = require "green.semaphore.plain"
+local thread = require "green.thread"
+local timeouts = require "green.timeout"
+local watching = require "green.wait.set"
+
+local core_park, wake, waiting = core.park, core.wake, core.waiting
+local begin, finished, methods = plain.begin, plain.finished, plain.methods
+
+local capped_methods = setmetatable({}, { __index = methods })
+local capped_mt = { __name = "green.CappedSemaphore", __index = capped_methods }
+
+--- A semaphore whose release waits while `limit` permits are free; with limit 0
+-- acquire and release meet. Does not park.
+-- @tparam number count permits at first
+-- @tparam number limit
+local function CappedSemaphore(count, limit)
+  plain.count_of(limit, "CappedSemaphore", "limit")
+  if plain.count_of(count, "CappedSemaphore", "count") > limit then
+    error("CappedSemaphore: count must not be greater than limit", 2)
+  end
+  local self = plain.init(count)
+  self._limit, self._releasers = limit, core.waitq()
+  return setmetatable(self, capped_mt)
+end
+
+--- A permit was taken: the longest waiting release adds its own.
+local function refill(self)
+  if wake(self._releasers) then
+    self._count = self._count + 1
+  end
+end
+
+--- Take a permit, from a waiting release if there is none else. Does not park.
+function capped_methods:try_acquire()
+  if self._count > 0 then
+    self._count = self._count - 1
+    refill(self)
+    return true
+  end
+  return wake(self._releasers)
+end
+
+--- Take a permit. Parks.
+-- @tparam[opt] number timeout seconds
+-- @return true; or nil, ETIMEDOUT
+function capped_methods:acquire(timeout)
+  begin(timeout, "acquire")
+  if self:try_acquire() then
+    return true
+  end
+  return finished(self, "acquire", core_park(self._queue, thread.deadline(timeout)))
+end
+
+--- Give a permit. Parks while there are `limit` already.
+-- @tparam[opt] number timeout seconds
+-- @return true; or nil, ETIMEDOUT
+function capped_methods:release(timeout)
+  begin(timeout, "release")
+  if self._count < self._limit or waiting(self._queue) > 0 then
+    return methods.release(self)
+  end
+  watching.notify(self)
+  return finished(self, "release", core_park(self._releasers, thread.deadline(timeout)))
+end
+
+--- Call fn(...) between acquire and release, whatever happens in it. In a killed
+-- green thread the release waits 5 s at most. Parks.
+-- @return what fn returned; its error passes on
+function capped_methods:with(fn, ...)
+  local args = { n = select("#", ...), ... }
+  self:acquire()
+  return timeouts.finally(function()
+    return fn(unpack(args, 1, args.n))
+  end, function()
+    self:release()
+  end)
+end
+
+--- Permits that are left and releases that wait; negative: acquires that wait.
+function capped_methods:balance()
+  return self._count - waiting(self._queue) + waiting(self._releasers)
+end
+
+--- Would acquire have to wait?
+function capped_methods:locked()
+  return not self:_ready()
+end
+
+--- Would release have to wait?
+function capped_methods:bounded()
+  return self._count >= self._limit and waiting(self._queue) == 0
+end
+
+function capped_methods:_ready()
+  return self._count > 0 or waiting(self._releasers) > 0
+end
+
+return { CappedSemaphore = CappedSemaphore }

@@ -1,0 +1,149 @@
+--- RLock and metaphore. See green.semaphore.
+-- @module green.semaphore.lock
+
+local core = require "green.core"
+local options = require "green.options"
+local plain = require "green.semaphore.plain"
+local thread = require "green.thread"
+local watching = require "green.wait.set"
+
+local core_park, current, wake = core.park, core.current, core.wake
+local begin, finished = plain.begin, plain.finished
+
+-- -- RLock --------------------------------------------------------------------
+
+local rlock_methods = { with = plain.with }
+watching.watchable(rlock_methods)
+local rlock_mt = { __name = "green.RLock", __index = rlock_methods }
+
+local HANDED_OVER = {} -- the owner, from the release until the next one runs
+
+--- A lock that its owner can take again; it must release it as often. Does not
+-- park.
+local function RLock()
+  return setmetatable({ _owner = nil, _depth = 0, _queue = core.waitq() }, rlock_mt)
+end
+
+local function owned(self, me)
+  self._owner, self._depth = me, 1
+  return true
+end
+
+--- Take the lock. Parks.
+-- @tparam[opt] number timeout seconds
+-- @return true; or nil, ETIMEDOUT
+function rlock_methods:acquire(timeout)
+  begin(timeout, "acquire")
+  local me = current()
+  if self._owner == me then
+    self._depth = self._depth + 1
+    return true
+  elseif not self._owner then
+    return owned(self, me)
+  end
+  local ok, err = finished(self, "acquire", core_park(self._queue, thread.deadline(timeout)))
+  if ok then
+    return owned(self, me)
+  end
+  return nil, err
+end
+
+--- Take the lock if it is free or one's own. Does not park.
+-- @treturn boolean
+function rlock_methods:try_acquire()
+  local me = current()
+  if self._owner == me then
+    self._depth = self._depth + 1
+    return true
+  end
+  return not self._owner and owned(self, me)
+end
+
+--- Undo one acquire. Raises when another green thread is the owner. Does not park.
+-- @return true
+function rlock_methods:release()
+  if self._owner ~= current() then
+    local who = thread.is_thread(self._owner) and thread.label(self._owner) or "nobody"
+    error(("RLock:release: the owner is %s, not %s"):format(who, thread.label(current())), 2)
+  end
+  self._depth = self._depth - 1
+  if self._depth == 0 then
+    self._owner = wake(self._queue) and HANDED_OVER or nil
+    if not self._owner then
+      watching.notify(self)
+    end
+  end
+  return true
+end
+
+--- Has it an owner?
+function rlock_methods:locked()
+  return self._owner ~= nil
+end
+
+--- The green thread that has it; nil: none.
+function rlock_methods:owner()
+  return self._owner ~= HANDED_OVER and self._owner or nil
+end
+
+function rlock_methods:_ready()
+  return self._owner == nil or self._owner == current()
+end
+
+-- -- metaphore ----------------------------------------------------------------
+
+local meta_methods = {}
+watching.watchable(meta_methods)
+local metaphore_mt = { __name = "green.metaphore", __index = meta_methods }
+
+--- A count of things under way; wait returns when there are none (Go's
+-- WaitGroup). Does not park.
+local function metaphore()
+  return setmetatable({ _count = 0, _queue = core.waitq() }, metaphore_mt)
+end
+
+local function step(by, where)
+  return options.number(by or 1, 0, where, "by", 3)
+end
+
+--- More things are under way. Does not park.
+-- @tparam[opt=1] number by
+function meta_methods:inc(by)
+  self._count = self._count + step(by, "inc")
+end
+
+--- So many are done. Raises if there were not as many. Does not park.
+-- @tparam[opt=1] number by
+function meta_methods:dec(by)
+  by = step(by, "dec")
+  if by > self._count then
+    error(("metaphore:dec: by %g, but the count is %g"):format(by, self._count), 2)
+  end
+  self._count = self._count - by
+  if self._count == 0 then
+    core.wake_all(self._queue)
+    watching.notify(self)
+  end
+end
+
+--- Wait until the count is, or was meanwhile, 0. Parks.
+-- @tparam[opt] number timeout seconds
+-- @return true; or nil, ETIMEDOUT
+function meta_methods:wait(timeout)
+  begin(timeout, "metaphore:wait")
+  if self._count == 0 then
+    return true
+  end
+  return finished(self, "metaphore:wait", core_park(self._queue, thread.deadline(timeout)))
+end
+
+--- How many are under way.
+function meta_methods:count()
+  return self._count
+end
+
+function meta_methods:_ready()
+  return self._count == 0
+end
+
+return { RLock = RLock, metaphore = metaphore }

@@ -1,0 +1,151 @@
+--- Semaphore and BoundedSemaphore. See green.semaphore.
+-- @module green.semaphore.plain
+
+local core = require "green.core"
+local options = require "green.options"
+local thread = require "green.thread"
+local watching = require "green.wait.set"
+
+local core_park, wake, waiting = core.park, core.wake, core.waiting
+
+local function count_of(value, where, name)
+  options.number(value, 0, where, name, 3)
+  if value % 1 ~= 0 then
+    error(("%s: %s must be a whole number, not %s"):format(where, name, tostring(value)), 3)
+  end
+  return value
+end
+
+--- What an acquire returns for the status of its wait. The object comes along
+-- to stay alive, as its queue must, while somebody waits in it.
+local function finished(_self, op, status)
+  if status == 0 then
+    return true
+  end
+  return thread.failed(status, op)
+end
+
+--- The beginning of every call that may wait.
+local function begin(timeout, op)
+  if timeout ~= nil then
+    options.number(timeout, 0, op, "timeout", 3)
+  end
+  thread.checkpoint()
+end
+
+-- -- with ---------------------------------------------------------------------
+
+local function release_after(self, ok, ...)
+  self:release()
+  if ok then
+    return ...
+  end
+  error((...), 0)
+end
+
+--- Call fn(...) between acquire and release, whatever happens in it. Parks.
+-- @return what fn returned; its error passes on
+local function with(self, fn, ...)
+  self:acquire()
+  return release_after(self, xpcall(fn, thread.note_traceback, ...))
+end
+
+-- -- Semaphore ----------------------------------------------------------------
+
+local methods = { with = with }
+watching.watchable(methods)
+local semaphore_mt = { __name = "green.Semaphore", __index = methods }
+
+local function init(value)
+  return { _count = value, _queue = core.waitq() }
+end
+
+--- A count of permits. Does not park.
+-- @tparam[opt=1] number value how many there are at first
+local function Semaphore(value)
+  return setmetatable(init(count_of(value or 1, "Semaphore", "value")), semaphore_mt)
+end
+
+--- Take a permit. Parks.
+-- @tparam[opt] number timeout seconds
+-- @return true; or nil, ETIMEDOUT
+function methods:acquire(timeout)
+  begin(timeout, "acquire")
+  if self._count > 0 then
+    self._count = self._count - 1
+    return true
+  end
+  return finished(self, "acquire", core_park(self._queue, thread.deadline(timeout)))
+end
+
+--- Take a permit if there is one. Does not park.
+-- @treturn boolean
+function methods:try_acquire()
+  if self._count > 0 then
+    self._count = self._count - 1
+    return true
+  end
+  return false
+end
+
+--- Give a permit back, or a new one. Does not park.
+-- @return true
+function methods:release()
+  if not wake(self._queue) then
+    self._count = self._count + 1
+    watching.notify(self)
+  end
+  return true
+end
+
+--- Would acquire have to wait?
+function methods:locked()
+  return self._count == 0
+end
+
+--- Permits that are left; negative: so many wait for one.
+function methods:balance()
+  return self._count - waiting(self._queue)
+end
+
+--- Is there an upper limit at which release waits?
+function methods:bounded()
+  return false
+end
+
+function methods:_ready()
+  return self._count > 0
+end
+
+-- -- BoundedSemaphore ---------------------------------------------------------
+
+local bounded_methods = setmetatable({}, { __index = methods })
+local bounded_mt = { __name = "green.BoundedSemaphore", __index = bounded_methods }
+
+--- A semaphore that raises when it is released more often than acquired. Does
+-- not park.
+-- @tparam[opt=1] number value
+local function BoundedSemaphore(value)
+  local self = init(count_of(value or 1, "BoundedSemaphore", "value"))
+  self._limit = self._count
+  return setmetatable(self, bounded_mt)
+end
+
+--- Give a permit back; raises if there is none to give. Does not park.
+function bounded_methods:release()
+  if self._count >= self._limit then
+    error("BoundedSemaphore: released more often than acquired", 2)
+  end
+  return methods.release(self)
+end
+
+return {
+  Semaphore = Semaphore,
+  BoundedSemaphore = BoundedSemaphore,
+  methods = methods,
+  init = init,
+  with = with,
+  begin = begin,
+  finished = finished,
+  count_of = count_of,
+}

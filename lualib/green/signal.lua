@@ -1,0 +1,145 @@
+--- POSIX signals, waited for or handled in green threads.
+-- @module green.signal
+
+local core = require "green.core"
+local errors = require "green.error"
+local options = require "green.options"
+local thread = require "green.thread"
+
+local ffi = require "ffi"
+local api = require "green.ffi.signal"
+
+local hub = ffi.cast("green_hub *", core.hub())
+local QUEUE = 3 -- core.park: a green_waitq
+
+local M = {}
+
+-- -- Watches ------------------------------------------------------------------
+
+local function number_of(name, where)
+  if type(name) == "number" then
+    return name
+  elseif type(name) ~= "string" then
+    error(("%s: a signal is a name or a number, not a %s"):format(where, type(name)), 3)
+  end
+  local number = api.number(name:upper())
+  if number < 0 then
+    error(("%s: unknown signal '%s'"):format(where, name), 3)
+  end
+  return number
+end
+
+--- A started watch, or nil, err.
+local function watch(number, op)
+  local box = ffi.new("green_signal *[1]")
+  local status = api.new(box, hub, number)
+  if status < 0 then
+    return nil, errors.new(status, op)
+  end
+  local w = ffi.gc(box[0], api.free)
+  status = api.start(w, 1)
+  if status < 0 then
+    return nil, errors.new(status, op)
+  end
+  return w
+end
+
+local function free(w)
+  api.free(ffi.gc(w, nil))
+end
+
+--- How many have come, or a negative status. Parks.
+local function take(self, deadline)
+  local queue = api.waiters(self.watch)
+  while true do
+    local n = api.take(self.watch)
+    if n > 0 then
+      return n
+    end
+    local status = core.park(queue, deadline, QUEUE)
+    if status ~= 0 then
+      return status
+    elseif self.cancelled then -- after the wake, before this thread ran
+      return core.codes.ECLOSED
+    end
+  end
+end
+
+-- -- Waiting ------------------------------------------------------------------
+
+--- Wait for a signal. Before and after the call it does what it would without:
+-- use handler to catch one all the time. Parks.
+-- @param name "TERM", "SIGTERM" or its number
+-- @tparam[opt] number timeout seconds
+-- @treturn number how many came, at least 1; or nil, err: ETIMEDOUT, EINVAL (it
+-- cannot be caught)
+function M.wait(name, timeout)
+  local number = number_of(name, "wait")
+  if timeout ~= nil then
+    options.number(timeout, 0, "wait", "timeout")
+  end
+  thread.checkpoint()
+  local op = "wait for " .. M.name(number)
+  local w, err = watch(number, op)
+  if not w then
+    return nil, err
+  end
+  local n = take({ watch = w }, thread.deadline(timeout))
+  free(w)
+  if n < 0 then
+    return thread.failed(n, op)
+  end
+  return n
+end
+
+-- -- Handling -----------------------------------------------------------------
+
+local handler_methods = {}
+local handler_mt = { __name = "green.signal.handler", __index = handler_methods }
+
+local function run(self, fn, name)
+  while not self.cancelled do
+    local n = take(self)
+    if n < 0 then
+      break
+    end
+    thread.spawn_n(fn, name, n)
+  end
+end
+
+--- Handle it no more: the signal does again what it did before. Idempotent, does
+-- not park.
+function handler_methods:cancel()
+  if not self.cancelled then
+    self.cancelled = true
+    free(self.watch)
+  end
+end
+
+--- Call fn(name, count) in a green thread of its own whenever the signal comes;
+-- count is more than 1 if several came at once. Does not park.
+-- @param name "TERM", "SIGTERM" or its number
+-- @tparam function fn
+-- @return a handle with `cancel`; or nil, err: EINVAL
+function M.handler(name, fn)
+  local number = number_of(name, "handler")
+  if type(fn) ~= "function" then
+    error("handler: fn must be a function, not a " .. type(fn), 2)
+  end
+  local w, err = watch(number, "handle " .. M.name(number))
+  if not w then
+    return nil, err
+  end
+  local self = setmetatable({ watch = w, cancelled = false }, handler_mt)
+  thread.spawn_n(run, self, fn, M.name(number))
+  return self
+end
+
+--- "SIGTERM" for a number or a name. Does not park.
+function M.name(name)
+  local number = number_of(name, "name")
+  local text = api.name(number)
+  return text ~= nil and ffi.string(text) or "signal " .. number
+end
+
+return M

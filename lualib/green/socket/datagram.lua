@@ -1,0 +1,160 @@
+--- UDP and UNIX datagram sockets.
+-- @module green.socket.datagram
+
+local core = require "green.core"
+local addr = require "green.addr"
+local base = require "green.socket.base"
+local errors = require "green.error"
+local thread = require "green.thread"
+local wait = require "green.stream.wait"
+
+local ffi = require "ffi"
+local sock = require "green.ffi.sock"
+
+local EAGAIN = core.codes.EAGAIN
+local MOST = 65536 -- no UDP datagram is longer
+local scratch, room = nil, 0 -- grows for longer UNIX datagrams
+local from = addr.new()
+local whole = ffi.new("uint32_t[1]")
+local timeout_only = { timeout = true }
+local resolve_options = { type = "dgram" }
+
+local methods = {}
+for name, method in pairs(base.methods) do
+  methods[name] = method
+end
+local mt = { __name = "green.socket.datagram", __index = methods, __tostring = base.describe }
+
+local function scratch_of(n)
+  if n > room then
+    scratch, room = ffi.new("uint8_t[?]", n), n
+  end
+  return scratch
+end
+
+--- One datagram into the scratch: its count, or a negative status. Parks.
+local function receive(self, most, opts)
+  local n = sock.recvfrom(self._s, scratch_of(most), most, from, whole)
+  local deadline = false
+  while n == EAGAIN do
+    if deadline == false then
+      deadline = wait.deadline(self, opts)
+    end
+    n = wait.read(self, deadline)
+    if n == 0 then
+      n = sock.recvfrom(self._s, scratch_of(most), most, from, whole)
+    elseif n == EAGAIN then
+      break
+    end
+  end
+  return n
+end
+
+--- A datagram and who sent it. Parks.
+-- @tparam[opt=65536] number most bytes; the rest of a longer one is lost
+-- @tparam[opt] table opts `timeout`
+-- @treturn string the datagram
+-- @return the sender's address (green.addr)
+-- @treturn number its length, before anything was lost. Or nil, err: ETIMEDOUT,
+-- EAGAIN (the timeout is 0), ECONNREFUSED (an earlier one was), ECLOSED, EBUSY
+function methods:recvfrom(most, opts)
+  if opts then
+    wait.check(opts, timeout_only, "recvfrom")
+  end
+  thread.checkpoint()
+  if self._reader and wait.is_held(self, "_reader") then
+    return wait.second_reader(self, "recvfrom", methods.recvfrom, most, opts)
+  end
+  local n = receive(self, most or MOST, opts)
+  if n < 0 then
+    return nil, errors.new(n, "recvfrom")
+  end
+  return ffi.string(scratch, n), addr.of(from), whole[0]
+end
+
+--- A datagram. As recvfrom. Parks.
+function methods:recv(most, opts)
+  if opts then
+    wait.check(opts, timeout_only, "recv")
+  end
+  thread.checkpoint()
+  if self._reader and wait.is_held(self, "_reader") then
+    return wait.second_reader(self, "recv", methods.recv, most, opts)
+  end
+  local n = receive(self, most or MOST, opts)
+  if n < 0 then
+    return nil, errors.new(n, "recv")
+  end
+  return ffi.string(scratch, n)
+end
+
+local function transmit(self, data, to, opts, op)
+  if type(data) ~= "string" then
+    error(("%s: data must be a string, not a %s"):format(op, type(data)), 3)
+  end
+  thread.checkpoint()
+  if self._writer and wait.is_held(self, "_writer") then
+    return wait.second_writer(self, op)
+  end
+  local n, deadline = sock.sendto(self._s, data, #data, to), false
+  while n == EAGAIN do
+    if deadline == false then
+      deadline = wait.deadline(self, opts)
+    end
+    n = wait.write(self, deadline)
+    if n == EAGAIN then
+      break
+    elseif n == 0 then
+      n = sock.sendto(self._s, data, #data, to)
+    end
+  end
+  if n < 0 then
+    return nil, errors.new(n, op)
+  end
+  return n
+end
+
+--- Send a datagram to the peer this socket is connected to. Parks while the
+-- system cannot take it.
+-- @tparam string data
+-- @tparam[opt] table opts `timeout`
+-- @treturn number its length; or nil, err: ECONNREFUSED, EDESTADDRREQ, EMSGSIZE,
+-- ENOBUFS, ETIMEDOUT, EAGAIN (the timeout is 0), ECLOSED, EBUSY
+function methods:send(data, opts)
+  if opts then
+    wait.check(opts, timeout_only, "send")
+  end
+  return transmit(self, data, nil, opts, "send")
+end
+
+local function is_options(value)
+  return type(value) == "table" and not addr.is_address(value)
+end
+
+--- sendto(data, target[, port][, opts]): send a datagram to an address. Also
+-- sendto(data, 0, target[, port]) without options, with flags of which there are none. Parks for
+-- names, and while the system cannot take it.
+-- @tparam string data
+-- @param target, port see green.addr
+-- @return as send; EAI_*
+function methods:sendto(data, target, port, opts)
+  if type(target) == "number" and port ~= nil and not is_options(port) then
+    if target ~= 0 then
+      error("sendto: flags must be 0", 2)
+    end
+    target, port, opts = port, opts, nil
+  end
+  if is_options(port) then
+    port, opts = nil, port
+  end
+  if opts then
+    wait.check(opts, timeout_only, "sendto")
+  end
+  local raw, err = base.resolve(self, target, port, resolve_options, "sendto")
+  if not raw then
+    return nil, err
+  end
+  return transmit(self, data, raw, opts, "sendto")
+end
+
+return { mt = mt, methods = methods }

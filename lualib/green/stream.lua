@@ -1,0 +1,110 @@
+--- What all streams can do: sockets, pipes in memory, TLS.
+--
+-- A kind of stream brings primitives that never wait; everything else is here
+-- and the same for all. Lua waits, in `_wait` alone.
+--
+-- A stream object is a table with
+--
+--   * `_in`: a `green_buf` (or a pointer to one): what was read and not taken
+--   * `_timeout`, `_reader`, `_writer`: false (or nil); from then on ours
+--
+-- and its class, made by `stream.class`, has
+--
+--   * `_fill(self, want)`: read into `_in`. The count of new bytes; 0: the end
+--     of the stream; EAGAIN: wait for READ; another negative status. want is a
+--     hint, 0: no idea.
+--   * `_send(self, ptr, n)`: ptr is a string or a pointer. The count that was
+--     taken, more than 0; EAGAIN: wait for WRITE; another negative status
+--   * `_wait(self, mode, deadline)`: park until the stream may be ready for mode
+--     (`stream.READ`, `stream.WRITE`) or is closed. The status of core.park:
+--     0, ECANCELED and all. deadline: absolute seconds or nil
+--   * `_shutdown(self, mode)`: READ, WRITE or both (3). 0 or a negative status
+--   * `_close(self)`: idempotent; `_fill` and `_send` give ECLOSED from now on,
+--     and so do those who wait.
+--
+-- @module green.stream
+
+local errors = require "green.error"
+local options = require "green.options"
+local read = require "green.stream.read"
+local wait = require "green.stream.wait"
+local write = require "green.stream.write"
+
+local methods = {}
+for _, part in ipairs({ read.methods, write.methods }) do
+  for name, method in pairs(part) do
+    methods[name] = method
+  end
+end
+
+local hows = { read = wait.READ, write = wait.WRITE, both = wait.READ + wait.WRITE }
+
+--- End one direction, or both. Does not park.
+-- @tparam[opt="both"] string how "read", "write" or "both"
+-- @return true, also for a stream that is closed or has ended; or nil, err
+function methods:shutdown(how)
+  local mode = hows[how or "both"]
+  if not mode then
+    options.unknown("direction", how, hows, "shutdown", 2)
+  end
+  local status = self:_shutdown(mode)
+  if status < 0 then
+    return nil, errors.new(status, "shutdown")
+  end
+  return true
+end
+
+--- Close: who waits for the stream gets ECLOSED. Idempotent, never raises, does
+-- not park.
+function methods:close()
+  self:_close()
+end
+
+--- Set what every call on this stream takes at most, in seconds. A call's own
+-- `timeout` option goes before it. The call's time is meant as a whole, however
+-- many waits it is made of. Does not park.
+-- @tparam ?number seconds nil: no limit; 0: never wait, EAGAIN instead
+function methods:settimeout(seconds)
+  if seconds ~= nil then
+    options.number(seconds, 0, "settimeout", "seconds")
+  end
+  self._timeout = seconds or false
+end
+
+--- What settimeout has set.
+function methods:gettimeout()
+  return self._timeout or nil
+end
+
+--- The metatable of a kind of stream. Its objects have the shared methods, and
+-- those in `own`, which go before.
+-- @tparam string name for tostring and errors
+-- @tparam table own primitives and methods
+local function class(name, own)
+  local all = {}
+  for _, part in ipairs({ methods, own }) do
+    for key, method in pairs(part) do
+      all[key] = method
+    end
+  end
+  return { __name = name, __index = all }
+end
+
+--- Is it something that can be read from and written to as a stream?
+local function is_stream(value)
+  local kind = type(value)
+  if kind ~= "table" and kind ~= "userdata" then
+    return false
+  end
+  return type(value.read_some) == "function" and type(value.write) == "function"
+    and type(value.close) == "function"
+end
+
+return {
+  class = class,
+  is_stream = is_stream,
+  methods = methods,
+  allow_multiple_readers = wait.allow_multiple_readers,
+  READ = wait.READ,
+  WRITE = wait.WRITE,
+}

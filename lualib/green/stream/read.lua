@@ -1,0 +1,279 @@
+--- Reading from streams: the methods that all streams share.
+--
+-- Bytes that came and were not asked for stay in the stream's buffer. So do
+-- those of a call that timed out or was killed: nothing is lost by trying again.
+-- @module green.stream.read
+
+local core = require "green.core"
+local errors = require "green.error"
+local options = require "green.options"
+local thread = require "green.thread"
+local wait = require "green.stream.wait"
+
+local ffi = require "ffi"
+local buf_api = require "green.ffi.buf"
+
+local checkpoint, wait_read, deadline_of = thread.checkpoint, wait.read, wait.deadline
+local is_held = wait.is_held
+local find, find_byte = buf_api.find, buf_api.find_byte
+local ffi_string, min, max = ffi.string, math.min, math.max
+local EAGAIN, ECONNRESET = core.codes.EAGAIN, core.codes.ECONNRESET
+local LF, CR = 10, 13
+
+local SOME = 65536 -- what read_some returns at most, unasked
+local LINE_MAX = 65536
+local MOST = 0x7fffffff -- no buffer holds more
+
+local methods = {}
+
+-- -- The buffer ---------------------------------------------------------------
+
+local function length(buf)
+  return buf.tail - buf.head
+end
+
+local function drop(buf, n)
+  if n == buf.tail - buf.head then
+    buf.head, buf.tail = 0, 0
+  else
+    buf.head = buf.head + n
+  end
+end
+
+--- The first n bytes, without the last skip ones; all n leave the buffer.
+local function take(buf, n, skip)
+  local s = ffi_string(buf.data + buf.head, n - (skip or 0))
+  drop(buf, n)
+  return s
+end
+
+--- Get more bytes. How many; 0: the end of the stream; or a negative status.
+-- Second result: the deadline, false while none was needed. Parks.
+local function fill(self, want, deadline, opts)
+  while true do
+    local n = self:_fill(want)
+    if n ~= EAGAIN then
+      return n, deadline
+    end
+    if deadline == false then
+      deadline = deadline_of(self, opts)
+    end
+    local status = wait_read(self, deadline)
+    if status ~= 0 then
+      return status, deadline
+    end
+  end
+end
+
+--- The result of a read for which fill gave 0 or a negative status. A reset by
+-- the peer between messages is an end like another.
+local function ended(self, status, op)
+  local buf = self._in
+  if status ~= 0 and status ~= ECONNRESET then
+    return nil, errors.new(status, op)
+  elseif length(buf) == 0 then
+    return nil
+  end
+  local code = status == 0 and "EEOF" or "ECONNRESET"
+  return nil, errors.new(code, op, nil, { partial = take(buf, length(buf)) })
+end
+
+local function too_big(op, limit)
+  return nil, errors.new("ETOOBIG", op, ("more than %d bytes"):format(limit))
+end
+
+-- -- Methods ------------------------------------------------------------------
+
+local timeout_only = { timeout = true }
+
+--- Exactly n bytes. Parks.
+-- @tparam number n
+-- @tparam[opt] table opts `timeout` in seconds, for the whole call
+-- @treturn ?string nil at the end of the stream; nil, err: ETIMEDOUT (what came
+-- stays in the buffer), EAGAIN (the timeout is 0), EEOF or ECONNRESET (it ended
+-- amidst; `err.partial` is what there was), ECLOSED, EBUSY
+function methods:read(n, opts)
+  options.number(n, 0, "read", "n")
+  if opts then
+    wait.check(opts, timeout_only, "read")
+  end
+  checkpoint()
+  if self._reader and is_held(self, "_reader") then
+    return wait.second_reader(self, "read", methods.read, n, opts)
+  end
+  local buf, deadline, got = self._in, false
+  while length(buf) < n do
+    got, deadline = fill(self, n - length(buf), deadline, opts)
+    if got <= 0 then
+      return ended(self, got, "read")
+    end
+  end
+  return n > 0 and take(buf, n) or ""
+end
+
+--- What there is, at least one byte; waits only if there is none. Parks.
+-- @tparam[opt=65536] number most 0: wait until there is something, return ""
+-- @tparam[opt] table opts `timeout`
+-- @treturn ?string nil at the end of the stream and after a reset by the peer;
+-- nil, err: ETIMEDOUT, EAGAIN, ECLOSED, EBUSY
+function methods:read_some(most, opts)
+  if most then
+    options.number(most, 0, "read_some", "most")
+  end
+  if opts then
+    wait.check(opts, timeout_only, "read_some")
+  end
+  checkpoint()
+  if self._reader and is_held(self, "_reader") then
+    return wait.second_reader(self, "read_some", methods.read_some, most, opts)
+  end
+  local buf = self._in
+  if length(buf) == 0 then
+    local got = fill(self, 0, false, opts)
+    if got <= 0 then
+      return ended(self, got, "read_some")
+    end
+  end
+  return take(buf, min(length(buf), most or SOME))
+end
+
+local until_options = { max = true, include = true, timeout = true }
+
+--- Up to a delimiter, which is taken too. Parks.
+-- @tparam string delimiter
+-- @tparam[opt] table opts `max` bytes before the delimiter, `include` true: the
+-- delimiter is part of the result, `timeout`
+-- @treturn ?string nil at the end of the stream; nil, err: ETOOBIG (the bytes
+-- stay in the buffer), and as read
+function methods:read_until(delimiter, opts)
+  if type(delimiter) ~= "string" or delimiter == "" then
+    error("read_until: the delimiter must be a string, and not empty", 2)
+  end
+  local limit, include = MOST, false
+  if opts then
+    wait.check(opts, until_options, "read_until")
+    limit, include = opts.max or MOST, opts.include
+  end
+  checkpoint()
+  if self._reader and is_held(self, "_reader") then
+    return wait.second_reader(self, "read_until", methods.read_until, delimiter, opts)
+  end
+  local buf, deadline, size, got = self._in, false, #delimiter
+  local at = find(buf, delimiter, size, 0)
+  while at < 0 do
+    local seen = length(buf)
+    if seen >= limit + size then
+      return too_big("read_until", limit)
+    end
+    got, deadline = fill(self, 0, deadline, opts)
+    if got <= 0 then
+      return ended(self, got, "read_until")
+    end
+    at = find(buf, delimiter, size, max(0, min(seen, length(buf)) - size + 1))
+  end
+  if at > limit then
+    return too_big("read_until", limit)
+  end
+  return take(buf, at + size, include and 0 or size)
+end
+
+local line_options = { max = true, timeout = true }
+
+--- The line that ends at offset `at`, without its LF or CRLF.
+local function take_line(buf, at)
+  local is_crlf = at > 0 and buf.data[buf.head + at - 1] == CR
+  return take(buf, at + 1, is_crlf and 2 or 1)
+end
+
+--- A line, without its LF or CRLF. What stands behind the last line feed is a
+-- line too. Parks.
+-- @tparam[opt] table opts `max` bytes (65536), `timeout`
+-- @treturn ?string nil at the end of the stream; nil, err: ETOOBIG, ECONNRESET
+-- (amidst a line; `err.partial`), and as read_some
+function methods:read_line(opts)
+  local limit = LINE_MAX
+  if opts then
+    wait.check(opts, line_options, "read_line")
+    limit = opts.max or LINE_MAX
+  end
+  checkpoint()
+  if self._reader and is_held(self, "_reader") then
+    return wait.second_reader(self, "read_line", methods.read_line, opts)
+  end
+  local buf, deadline, got = self._in, false
+  local at = find_byte(buf, LF, 0)
+  while at < 0 do
+    local seen = length(buf)
+    if seen > limit then
+      return too_big("read_line", limit)
+    end
+    got, deadline = fill(self, 0, deadline, opts)
+    if got == 0 and seen > 0 then
+      return take(buf, seen)
+    elseif got <= 0 then
+      return ended(self, got, "read_line")
+    end
+    at = find_byte(buf, LF, min(seen, length(buf)))
+  end
+  if at > limit then
+    return too_big("read_line", limit)
+  end
+  return take_line(buf, at)
+end
+
+--- Everything up to the end of the stream. Parks.
+-- @tparam[opt] number most bytes
+-- @tparam[opt] table opts `timeout`
+-- @treturn ?string "" if nothing comes; nil, err: ETOOBIG (the bytes stay in the
+-- buffer), ECONNRESET (`err.partial`), and as read
+function methods:read_all(most, opts)
+  if opts then
+    wait.check(opts, timeout_only, "read_all")
+  end
+  checkpoint()
+  if self._reader and is_held(self, "_reader") then
+    return wait.second_reader(self, "read_all", methods.read_all, most, opts)
+  end
+  local buf, deadline, limit, got = self._in, false, most or MOST
+  repeat
+    if length(buf) > limit then
+      return too_big("read_all", limit)
+    end
+    got, deadline = fill(self, 0, deadline, opts)
+  until got <= 0
+  local n = length(buf)
+  if got == 0 then
+    return n > 0 and take(buf, n) or ""
+  elseif got == ECONNRESET then
+    return nil, errors.new(got, "read_all", nil, { partial = n > 0 and take(buf, n) or "" })
+  end
+  return nil, errors.new(got, "read_all")
+end
+
+-- -- Iterators ----------------------------------------------------------------
+
+local function or_raise(value, err)
+  if err then
+    error(err, 0)
+  end
+  return value
+end
+
+--- For a loop over read_line(opts): ends with the stream, raises errors. The
+-- loop parks.
+function methods:lines(opts)
+  return function()
+    return or_raise(self:read_line(opts))
+  end
+end
+
+--- For a loop over read_some(most, opts): ends with the stream, raises errors.
+-- The loop parks.
+function methods:chunks(most, opts)
+  return function()
+    return or_raise(self:read_some(most, opts))
+  end
+end
+
+return { methods = methods, fill = fill, take = take, length = length, ended = ended,
+  timeout_only = timeout_only, SOME = SOME }

@@ -1,0 +1,135 @@
+--- Writing to streams: the methods that all streams share.
+-- @module green.stream.write
+
+local core = require "green.core"
+local errors = require "green.error"
+local thread = require "green.thread"
+local wait = require "green.stream.wait"
+
+local ffi = require "ffi"
+
+local checkpoint, wait_write, deadline_of = thread.checkpoint, wait.write, wait.deadline
+local ffi_cast = ffi.cast
+local bytes_t = ffi.typeof("const char *")
+local EAGAIN = core.codes.EAGAIN
+
+local methods = {}
+local timeout_only = { timeout = true }
+
+--- The error of a write that failed; `written` if a part of it is gone.
+local function failed(status, op, written)
+  return nil, errors.new(status, op, nil, { written = written })
+end
+
+--- Send s from offset `done` on. true; or nil, err with `written`. Parks.
+local function send_rest(self, s, done, opts, op)
+  local ptr, total = ffi_cast(bytes_t, s), #s
+  local deadline = false
+  while done < total do
+    local n = self:_send(ptr + done, total - done)
+    if n >= 0 then
+      done = done + n
+    elseif n == EAGAIN then
+      if deadline == false then
+        deadline = deadline_of(self, opts)
+      end
+      n = wait_write(self, deadline)
+    end
+    if n < 0 then
+      return failed(n, op, done)
+    end
+  end
+  return true
+end
+
+local function text_of(value, i, where)
+  local kind = type(value)
+  if kind == "string" then
+    return value
+  elseif kind == "number" then
+    return tostring(value)
+  end
+  error(("%s: piece %d is a %s, not a string or number"):format(where, i, kind), 3)
+end
+
+--- One string of the pieces; and the options, if a table comes last.
+local function gather(where, ...)
+  local n = select("#", ...)
+  local pieces, opts = { ... }, nil
+  if n > 0 and type(pieces[n]) == "table" then
+    opts, pieces[n], n = pieces[n], nil, n - 1
+    wait.check(opts, timeout_only, where)
+  end
+  for i = 1, n do
+    pieces[i] = text_of(pieces[i], i, where)
+  end
+  return table.concat(pieces, "", 1, n), opts
+end
+
+--- Send all of the strings and numbers. Parks while the peer is slow. A write
+-- that is killed may have sent a part.
+-- @param ... strings and numbers; a table at the end: options, `timeout` in
+-- seconds for the whole call
+-- @return true; or nil, err: EPIPE or ECONNRESET (the peer is gone), ETIMEDOUT,
+-- EAGAIN (the timeout is 0), ECLOSED, EBUSY (another green thread writes);
+-- `err.written` bytes had been sent
+function methods:write(...)
+  local s, opts = gather("write", ...)
+  checkpoint()
+  if self._writer and wait.is_held(self, "_writer") then
+    return wait.second_writer(self, "write")
+  end
+  return send_rest(self, s, 0, opts, "write")
+end
+
+--- Send all of a list of strings and numbers, as write does. Parks.
+-- @tparam {string,...} list
+-- @tparam[opt] table opts `timeout`
+function methods:writev(list, opts)
+  local n = #list
+  local pieces = {}
+  for i = 1, n do
+    pieces[i] = text_of(list[i], i, "writev")
+  end
+  if opts then
+    wait.check(opts, timeout_only, "writev")
+  end
+  checkpoint()
+  if self._writer and wait.is_held(self, "_writer") then
+    return wait.second_writer(self, "writev")
+  end
+  return send_rest(self, table.concat(pieces, "", 1, n), 0, opts, "writev")
+end
+
+--- Send what can be sent at once, waiting only if that is nothing. Parks.
+-- @tparam string s
+-- @tparam[opt] table opts `timeout`
+-- @treturn number how many bytes; or nil, err as write
+function methods:send(s, opts)
+  s = text_of(s, 1, "send")
+  if opts then
+    wait.check(opts, timeout_only, "send")
+  end
+  checkpoint()
+  if self._writer and wait.is_held(self, "_writer") then
+    return wait.second_writer(self, "send")
+  end
+  local deadline = false
+  while true do
+    local n = self:_send(s, #s)
+    if n == EAGAIN then
+      deadline = deadline or deadline_of(self, opts)
+      n = wait_write(self, deadline)
+      if n < 0 then
+        return failed(n, "send", 0)
+      end
+    elseif n < 0 then
+      return failed(n, "send", 0)
+    else
+      return n
+    end
+  end
+end
+
+return { methods = methods, send_rest = send_rest, text_of = text_of, gather = gather,
+  failed = failed }

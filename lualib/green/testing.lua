@@ -1,0 +1,174 @@
+--- For specs: a virtual clock, leak checks, in-memory streams.
+--
+-- Works with any test framework; `busted` gives busted an `it` of its own:
+--
+--    local it = require("green.testing").busted()
+--    it("sleeps for a day in no time", function()
+--      green.sleep(86400)
+--    end)
+-- @module green.testing
+
+local core = require "green.core"
+local errors = require "green.error"
+local leaks = require "green.testing.leaks"
+local options = require "green.options"
+local thread = require "green.thread"
+local timeout = require "green.timeout"
+
+local REAL_SECONDS = 10 -- what a body on the real clock may take
+
+local M = { settle = leaks.settle, open_fds = leaks.open_fds }
+
+-- -- Letting others run -------------------------------------------------------
+
+--- Move the virtual clock on, in one step, and let the others run. Needed only
+-- while a real descriptor is waited for: else sleeping moves it. Parks.
+-- @tparam number seconds
+function M.advance(seconds)
+  options.number(seconds, 0, "advance", "seconds")
+  core.advance(seconds)
+  M.settle()
+end
+
+-- -- Running bodies -----------------------------------------------------------
+
+local is_virtual = false
+
+local function clock_on()
+  if core.set_virtual(true) ~= 0 then
+    error("testing.virtual: deadlines are pending on the real clock", 4)
+  end
+  is_virtual = true
+end
+
+local function clock_off()
+  is_virtual = false
+  if core.set_virtual(false) ~= 0 then
+    error("testing.virtual: deadlines are left on the virtual clock", 0)
+  end
+end
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+--- Run the body in a green thread; errors that nobody waits for come back in a
+-- list of texts.
+local function run_body(fn, args)
+  local unheard = {}
+  local old = thread.on_error(function(err, t, trace)
+    unheard[#unheard + 1] = ("green thread %s: %s\n%s"):format(
+      thread.label(t), tostring(err), trace or "")
+  end)
+  local body = thread.spawn(fn, unpack(args, 1, args.n))
+  local outcome = pack(pcall(body.wait, body))
+  outcome.trace = body:traceback()
+  body:kill_soon() -- alive still if the wait ended by a deadlock
+  return outcome, unheard, old
+end
+
+local function run_checked(fn, ...)
+  local args = pack(...)
+  local before = leaks.snapshot()
+  local outcome, unheard, old = run_body(fn, args)
+  local left = leaks.report(before)
+  thread.on_error(old)
+  if outcome[1] and #unheard > 0 then
+    outcome = { false, "errors that nobody waited for:\n" .. table.concat(unheard, "\n"), n = 2 }
+  elseif outcome[1] and left then
+    outcome = { false, left, n = 2 }
+  end
+  return outcome
+end
+
+local function finish(outcome)
+  if outcome[1] then
+    return unpack(outcome, 2, outcome.n)
+  end
+  error(outcome[2], 0)
+end
+
+local function run_virtual(fn, ...)
+  if is_virtual then
+    return run_checked(fn, ...)
+  end
+  clock_on()
+  local outcome = run_checked(fn, ...)
+  clock_off()
+  return outcome
+end
+
+local function with_limit(fn, ...)
+  timeout.Timeout(REAL_SECONDS)
+  return fn(...)
+end
+
+local function run_real(fn, ...)
+  return run_checked(with_limit, fn, ...)
+end
+
+--- Run fn(...) in a green thread on a virtual clock, which jumps to the next
+-- deadline when all threads wait. Raises fn's error; an error that nobody
+-- waited for; and when fn leaves green threads, deadlines or descriptors
+-- behind. Parks.
+-- @return what fn returned
+function M.virtual(fn, ...)
+  return finish(run_virtual(fn, ...))
+end
+
+--- The same on the real clock, for what talks to the world outside. fn gets
+-- 10 s. Parks.
+function M.real(fn, ...)
+  return finish(run_real(fn, ...))
+end
+
+--- Run fn(...) in this green thread, on the clock there is, and raise if it
+-- leaves green threads, deadlines or descriptors behind. Parks.
+-- @return what fn returned
+function M.assert_no_leaks(fn, ...)
+  local before = leaks.snapshot()
+  local outcome = pack(pcall(fn, ...))
+  local left = leaks.report(before)
+  if outcome[1] and left then
+    error(left, 2)
+  end
+  return finish(outcome)
+end
+
+-- -- busted -------------------------------------------------------------------
+
+-- An error object does not say where it was raised; a test report should.
+local function explain(outcome)
+  if not outcome[1] and errors.is_error(outcome[2]) and outcome.trace then
+    outcome[2] = tostring(outcome[2]) .. "\n" .. outcome.trace
+  end
+  return outcome
+end
+
+--- Two functions like busted's `it`, whose bodies run in `virtual` and `real`.
+-- Call it in a spec file. Does not park.
+function M.busted()
+  local it = getfenv(2).it
+  if not it then
+    error("testing.busted: there is no busted here", 2)
+  end
+  local function made(run)
+    return function(title, fn)
+      return it(title, function()
+        return finish(explain(run(fn)))
+      end)
+    end
+  end
+  return made(run_virtual), made(run_real)
+end
+
+local lazy = { stream_pair = "green.testing.stream", check_stream = "green.testing.check_stream" }
+
+return setmetatable(M, {
+  __index = function(self, name)
+    if lazy[name] then
+      rawset(self, name, require(lazy[name])[name])
+      return rawget(self, name)
+    end
+  end,
+})

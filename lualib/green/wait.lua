@@ -1,0 +1,240 @@
+--- Waiting for many things at once: green threads, events, queues, semaphores,
+-- sockets.
+--
+-- What can be waited for is a green thread, or an object with one of these:
+--
+--   * `obj:_ready()`, `obj:_watch(fn)`, `obj:_unwatch(fn)`: is there something to
+--     take now; call fn() whenever there may be; and no more. fn does not park.
+--   * `obj:wait_readable()`: parks until there is something to take.
+--
+-- Nothing is taken: a queue that was reported still holds its item, and another
+-- green thread may get it first.
+-- @module green.wait
+
+local core = require "green.core"
+local options = require "green.options"
+local set_of = require "green.wait.set"
+local thread = require "green.thread"
+
+local M = {}
+
+-- -- Arguments ----------------------------------------------------------------
+
+local function check_objects(objects, where)
+  if type(objects) ~= "table" then
+    error(("%s: a list of objects to wait for expected, not a %s"):format(
+      where, type(objects)), 3)
+  end
+  for i, obj in ipairs(objects) do
+    if not set_of.watcher_for(obj) then
+      error(("%s: object %d (%s) cannot be waited for"):format(where, i, tostring(obj)), 3)
+    end
+    if obj == thread.current() then
+      error(where .. ": a green thread cannot wait for itself", 3)
+    end
+  end
+end
+
+local function check_numbers(timeout, count, where)
+  if timeout ~= nil then
+    options.number(timeout, 0, where, "timeout", 3)
+  end
+  if count ~= nil then
+    options.number(count, 0, where, "count", 3)
+  end
+end
+
+-- -- All the others -----------------------------------------------------------
+
+local waiting_for_all = {} -- threads inside of wait()
+
+--- A green thread other than this one, the main ones and those that wait for all.
+local function some_other(me)
+  for _, t in ipairs(core.threads()) do
+    if t ~= me and t ~= core.main() and not waiting_for_all[t]
+      and core.state(t) ~= "running" then
+      return t
+    end
+  end
+end
+
+-- Who waits for all does not listen to each: an error stays unheard.
+local function report_unheard(t)
+  local data = core.peek(t)
+  if core.state(t) == "raised" and not (data.links and #data.links > 0) then
+    thread.report(data.error, t, thread.describe(t))
+  end
+end
+
+local function wait_for_all(deadline)
+  local me = thread.current()
+  waiting_for_all[me] = true
+  local status, other = 0, some_other(me)
+  while other and status == 0 do
+    local ok
+    ok, status = pcall(core.park, other, deadline)
+    if not ok then -- the wait was refused
+      waiting_for_all[me] = nil
+      error(status, 0)
+    elseif status == 0 then
+      report_unheard(other)
+      other = some_other(me)
+    end
+  end
+  waiting_for_all[me] = nil
+  if status ~= 0 then
+    return thread.failed(status, "wait")
+  end
+  return true
+end
+
+-- -- Public -------------------------------------------------------------------
+
+--- Call fn(obj) for each object as it becomes ready, until fn returns true.
+-- true; or nil, err.
+local function for_each_ready(objects, timeout, count, fn)
+  local deadline, set = thread.deadline(timeout), set_of.open(objects)
+  local obj, status = true, 0
+  while obj and set.taken < (count or math.huge) do
+    obj, status = set_of.next_ready(set, deadline)
+    if obj and fn(obj) then
+      break
+    end
+  end
+  set_of.close(set)
+  if not obj and status ~= 0 then
+    return thread.failed(status, "wait")
+  end
+  return true
+end
+
+--- Wait for several things. Parks.
+-- @tparam[opt] table objects green threads, events, queues, semaphores, sockets;
+-- without it: until all other green threads have ended, those started meanwhile
+-- too (errors that end them are reported)
+-- @tparam[opt] number timeout seconds
+-- @tparam[opt] number count return as soon as so many are ready; default: all
+-- @treturn table those that are ready, in the order they became so; and as a
+-- second result ETIMEDOUT if the time was up. Without objects: true; or nil, err
+function M.wait(objects, timeout, count)
+  check_numbers(timeout, count, "wait")
+  if objects == nil then
+    thread.checkpoint()
+    return wait_for_all(thread.deadline(timeout))
+  end
+  check_objects(objects, "wait")
+  thread.checkpoint()
+  local ready = {}
+  local _, err = for_each_ready(objects, timeout, count, function(obj)
+    ready[#ready + 1] = obj
+  end)
+  return ready, err
+end
+
+--- For a loop over things as they become ready, each once. It ends when all
+-- were, or the time is up. The loop parks.
+-- @tparam table objects as for wait
+-- @tparam[opt] number timeout seconds, for the whole loop
+-- @tparam[opt] number count end after so many
+-- @treturn function the next one; nil at the end; nil, ETIMEDOUT
+function M.iwait(objects, timeout, count)
+  check_numbers(timeout, count, "iwait")
+  check_objects(objects, "iwait")
+  local deadline, set = thread.deadline(timeout), set_of.open(objects)
+  -- A loop that is left early stops watching when its iterator is collected.
+  local guard = newproxy(true)
+  getmetatable(guard).__gc = function()
+    set_of.close(set)
+  end
+  return function()
+    thread.checkpoint()
+    local obj, status = nil, 0
+    if guard and set.taken < (count or math.huge) then
+      obj, status = set_of.next_ready(set, deadline)
+    end
+    if obj then
+      return obj
+    end
+    set_of.close(set)
+    if status ~= 0 then
+      return thread.failed(status, "iwait")
+    end
+    return nil
+  end
+end
+
+local function check_threads(threads, where)
+  for i, t in ipairs(threads) do
+    if not thread.is_thread(t) then
+      error(("%s: object %d (%s) is not a green thread"):format(where, i, tostring(t)), 3)
+    end
+  end
+end
+
+--- Wait until green threads have ended. Parks.
+-- @tparam table threads
+-- @tparam[opt] number timeout seconds
+-- @tparam[opt] boolean raise_error raise the error of the first that fails, at
+-- once, while others still run
+-- @tparam[opt] number count return as soon as so many have ended; default: all
+-- @treturn table those that have ended, in the order of the list; and as a second
+-- result ETIMEDOUT if the time was up
+function M.joinall(threads, timeout, raise_error, count)
+  check_numbers(timeout, count, "joinall")
+  check_threads(threads, "joinall")
+  check_objects(threads, "joinall")
+  thread.checkpoint()
+  local failed
+  local _, err = for_each_ready(threads, timeout, count, function(t)
+    failed = raise_error and core.state(t) == "raised" and t
+    return failed
+  end)
+  if failed then
+    failed:wait()
+  end
+  local list = {}
+  for _, t in ipairs(threads) do
+    if core.is_dead(t) then
+      list[#list + 1] = t
+    end
+  end
+  return list, err
+end
+
+local kill_options = { block = true, timeout = true, force_after = true, error = true }
+
+--- Kill green threads and wait for their ends. The running one, if it is in the
+-- list, comes last. Parks, unless `block` is false.
+-- @tparam table threads
+-- @tparam[opt] table opts `block` false: do not wait; `timeout` seconds to wait;
+-- `force_after` and `error` as in a thread's kill
+-- @return true; or nil, ETIMEDOUT
+function M.killall(threads, opts)
+  opts = options.check(opts, kill_options, "killall")
+  check_threads(threads, "killall")
+  if opts.block ~= false then
+    thread.checkpoint()
+  end
+  local how, others, me = { force_after = opts.force_after, error = opts.error }, {}, nil
+  for _, t in ipairs(threads) do
+    if t == thread.current() then
+      me = t
+    else
+      t:kill_soon(how)
+      others[#others + 1] = t
+    end
+  end
+  local err
+  if opts.block ~= false then
+    err = select(2, M.joinall(others, opts.timeout))
+  end
+  if me then
+    me:kill_soon(how)
+  end
+  if err then
+    return nil, err
+  end
+  return true
+end
+
+return M

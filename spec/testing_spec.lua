@@ -1,0 +1,22 @@
+local green = require "green"
+local testing = require "green.testing"
+local it, real_it = testing.busted()
+describe("green.testing", function()
+  it("sleeps for a day in no time", function()
+    local t0 = green.now()
+    green.sleep(86400)
+    assert.is_true(green.now() - t0 >= 86400)
+  end)
+  real_it("runs on the real clock", function()
+    green.sleep(0.001)
+  end)
+end)
+local busted_it = getfenv(1).it
+describe("memory streams", function()
+  testing.check_stream(testing.stream_pair, { it = busted_it, clock = "virtual" })
+end)
+describe("small memory streams", function()
+  testing.check_stream(function()
+    return testing.stream_pair({ capacity = 1024 })
+  end, { it = busted_it, clock = "virtual" })
+end)
