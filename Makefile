@@ -97,7 +97,9 @@ BIN := $(P)/greenlua
 SHARED := $(P)/libgreenlua.so
 STATIC := $(P)/libgreenlua.a
 CORE := $(P)/lib/green/core.so
-EMBED := $(if $(wildcard examples/embed/host.c),$(P)/examples/embed)
+EMBED := $(if $(wildcard examples/embed/host.c),\
+  $(P)/examples/embed $(P)/examples/embed_static) \
+  $(if $(wildcard examples/embed/host_ev.c),$(P)/examples/embed_ev)
 HEADERS := $(if $(wildcard vm/greenlua.h),$(P)/include/greenlua.h)
 ALL := $(BIN) $(SHARED) $(STATIC) $(CORE) $(HEADERS) $(EMBED) $(FFI_LUA)
 
@@ -211,12 +213,25 @@ $(P)/include/greenlua.h: vm/greenlua.h
 	@mkdir -p $(@D)
 	@cp $< $@
 
+# A host, against the shared library, the static one, and with its own loop.
+LINK_HOST = $(CC) -std=gnu11 $(WARN) $(KFLAGS) $(CFLAGS) $(LDFLAGS) \
+  -I$(P)/include $(LUAJIT_CFLAGS) -o $@ $<
+LINK_HOST_SHARED = $(LINK_HOST) -L$(P) -lgreenlua -Wl,-rpath,'$$ORIGIN/..'
+
 $(P)/examples/embed: examples/embed/host.c $(SHARED) $(HEADERS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -std=gnu11 $(WARN) $(KFLAGS) $(CFLAGS) $(LDFLAGS) -I$(P)/include \
-	  $(LUAJIT_CFLAGS) \
-	  -o $@ $< -L$(P) -lgreenlua -Wl,-rpath,'$$ORIGIN/..' $(LUAJIT_LIBS)
+	$(Q)$(LINK_HOST_SHARED) $(LUAJIT_LIBS)
+
+$(P)/examples/embed_static: examples/embed/host.c $(STATIC) $(HEADERS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK_HOST) $(STATIC) $(VM_LIBS)
+
+$(P)/examples/embed_ev: examples/embed/host_ev.c $(SHARED) $(HEADERS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK_HOST_SHARED) $(LUAJIT_LIBS) -lev
 
 # C tests link greenc's objects only: it stands without Lua. A test
 # names the calls it replaces in a line `/* wrap: accept4 recv */`, and they

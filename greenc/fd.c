@@ -91,9 +91,7 @@ void green__fd_event(green_fd *f, int mode, int error)
   if (mode == GREEN_READ) f->drained = 0;
   if (t)
     green_task_wake(t, 0);
-  else if (mode == GREEN_READ && f->idle)
-    green__idle_event(f);
-  else
+  else if (mode != GREEN_READ || !f->idle || !green__idle_event(f))
     green__loop_disarm(f->hub->loop, f, mode);
 }
 

@@ -369,12 +369,15 @@ static void hub_await_posters(green_hub *hub)
   while (atomic_load(&hub->posting)) sched_yield();
 }
 
-static void hub_disarm_all(green_hub *hub)
+/* The numbers stay open; their objects are closed from here on. */
+static void hub_forget_fds(green_hub *hub)
 {
   for (uint32_t i = 0; i < hub->fds_cap; i++) {
-    if (!hub->fds[i]) continue;
-    green__loop_disarm(hub->loop, hub->fds[i], GREEN_READ);
-    green__loop_disarm(hub->loop, hub->fds[i], GREEN_WRITE);
+    green_fd *f = hub->fds[i];
+    if (!f) continue;
+    green__loop_disarm(hub->loop, f, GREEN_READ);
+    green__loop_disarm(hub->loop, f, GREEN_WRITE);
+    f->fd = -1;
   }
 }
 
@@ -382,8 +385,9 @@ void green_hub_free(green_hub *hub)
 {
   if (!hub) return;
   hub_await_posters(hub);
+  green__hub_run_posts(hub); /* Their owners free themselves there. */
   green_hub_abandon(hub);
-  hub_disarm_all(hub);
+  hub_forget_fds(hub);
   green__loop_close(hub->loop);
   green__scopes_deinit(hub);
   green_heap_deinit(&hub->heap);
@@ -429,6 +433,11 @@ int green_hub_use(green_hub *hub, const char *backend)
   /* A post may have been sent to the old loop's wake-up. */
   green__loop_wake(to);
   return 0;
+}
+
+void green_hub_library(int *major, int *minor)
+{
+  green__loop_version(major, minor);
 }
 
 const char *green_hub_backend(const green_hub *hub)

@@ -149,6 +149,9 @@ GREEN_API void green_hub_abandon(green_hub *hub);
 ** 0, or as green_hub_new with nothing changed; GREEN_EBUSY when attached. */
 GREEN_API int green_hub_use(green_hub *hub, const char *backend);
 
+/* The version of libev that runs the polls. Any thread. */
+GREEN_API void green_hub_library(int *major, int *minor);
+
 /* The backend's name ("epoll"). */
 GREEN_API const char *green_hub_backend(const green_hub *hub);
 

@@ -205,6 +205,12 @@ void green__loop_close(green__loop *loop)
   green__free(loop);
 }
 
+void green__loop_version(int *major, int *minor)
+{
+  *major = ev_version_major();
+  *minor = ev_version_minor();
+}
+
 int green__loop_is_host(const green__loop *loop)
 {
   return loop->host;

@@ -49,6 +49,7 @@ struct green_hub {
 int green__loop_open(green__loop **loop, green_hub *hub, const char *backend,
                      void *ev_loop);
 void green__loop_close(green__loop *loop);
+void green__loop_version(int *major, int *minor);
 int green__loop_is_host(const green__loop *loop);
 const char *green__loop_backend(const green__loop *loop);
 

@@ -25,12 +25,13 @@ static void idle_set_timer(green_idle *s, const green_fd *f)
 
 /* Put f on the ready list and wake the worker that came last: its memory is
 ** warm, and those that are not needed can time out. */
-static void idle_ready(green_idle *s, green_fd *f)
+static int idle_ready(green_idle *s, green_fd *f)
 {
-  if (green_link_in(&f->ready_link)) return;
+  if (green_link_in(&f->ready_link)) return 0;
   green_list_push(&s->ready, &f->ready_link);
   s->n_ready++;
   green_waitq_wake_last(s->workers, 0);
+  return 1;
 }
 
 /* The timer is lazy: it may find that the fd it was set for has gone. An
@@ -83,6 +84,17 @@ static int64_t idle_due(const green_idle *s)
   return s->hub->poll_now + s->timeout;
 }
 
+/* At the end, but before those that have expired and were left: the timer looks
+** at the first. */
+static void idle_insert(green_idle *s, green_fd *f)
+{
+  green_link *k = &s->waiting;
+  if (f->idle_due != GREEN_NEVER)
+    while (k->prev != &s->waiting && fd_of_link(k->prev)->idle_expired)
+      k = k->prev;
+  green_list_push(k, &f->idle_link);
+}
+
 int green_idle_add(green_idle *s, green_fd *f)
 {
   if (f->reader || f->idle) return GREEN_EBUSY;
@@ -91,7 +103,7 @@ int green_idle_add(green_idle *s, green_fd *f)
   f->idle = s;
   f->idle_expired = 0;
   f->idle_due = idle_due(s);
-  green_list_push(&s->waiting, &f->idle_link);
+  idle_insert(s, f);
   s->n_waiting++;
   s->hub->n_waits++;
   idle_set_timer(s, f);
@@ -117,6 +129,7 @@ green_fd *green_idle_take(green_idle *s, int *expired)
   green_fd *f = fd_of_ready(k);
   s->n_ready--;
   *expired = f->idle_expired;
+  green__fd_arm_read(f); /* An event that found it ready took that back. */
   return f;
 }
 
@@ -126,7 +139,7 @@ green_fd *green_idle_oldest(const green_idle *s)
   return k ? fd_of_link(k) : NULL;
 }
 
-void green__idle_event(green_fd *f)
+int green__idle_event(green_fd *f)
 {
-  idle_ready(f->idle, f);
+  return idle_ready(f->idle, f);
 }

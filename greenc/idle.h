@@ -47,7 +47,7 @@ green_fd *green_idle_take(green_idle *s, int *expired);
 /* The fd that has been in the set longest, or NULL. */
 green_fd *green_idle_oldest(const green_idle *s);
 
-/* For fd.c: f has an event. */
-void green__idle_event(green_fd *f);
+/* For fd.c: f has an event. 0 if it stood on the ready list already. */
+int green__idle_event(green_fd *f);
 
 #endif

@@ -24,7 +24,7 @@ end
 local GREENC = {
   { name = "0", nouns = words "err mem list buf heap clock addr digest" },
   { name = "1a", nouns = words "hub scope fd idle" },
-  { name = "1b", nouns = words "sock tpool signal tls dns child fswatch watchdog" },
+  { name = "1b", nouns = words "sock tpool signal stdfd httpd tls dns child fswatch watchdog" },
   { name = "1, all of greenc", nouns = words "green" },
 }
 

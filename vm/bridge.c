@@ -16,6 +16,9 @@ const char vm_keys[VM_N_KEYS];
 
 #define SITES_MAX 10000
 
+/* From here on their memory does not stay in the cache between two turns. */
+#define MANY_THREADS 10000
+
 static vm_thread *thread_of_task(green_task *task)
 {
   return green_container(task, vm_thread, task);
@@ -248,19 +251,28 @@ static void thread_arm(vm *v, vm_thread *t)
     err = green_fd_park(w.ptr, &t->task, w.mode, w.deadline);
   else if (w.kind == VM_WANT_YIELD_FIRST)
     green_task_yield_first(&t->task);
-  else
+  else {
+    t->quiet = 1;
     green_task_yield(&t->task);
+  }
   if (err == 0) return;
   t->status = err;
   green_task_yield(&t->task);
 }
 
-/* What the park returns: its status, then what the waker pushed. */
+/* What the park returns: its status, then what the waker pushed; nothing after
+** a mere turn for the others. */
+static void host_resume(green_task *task)
+{
+  vm_thread *t = thread_of_task(task);
+  t->vm->host_done = 1;
+}
+
 static int thread_push_status(vm_thread *t)
 {
-  int n = t->nargs;
-  t->nargs = 0;
-  if (n > 0) return n;
+  int n = t->nargs, quiet = t->quiet;
+  t->nargs = t->quiet = 0;
+  if (n > 0 || (quiet && !t->status)) return n;
   lua_pushinteger(t->co, t->status ? t->status : t->task.status);
   t->status = 0;
   return 1;
@@ -298,7 +310,9 @@ static int thread_first_args(vm *v, vm_thread *t)
 ** with a million of them each is a cache miss. */
 static void vm_prefetch(const vm *v)
 {
-  const green_task *task = green_hub_upcoming(v->hub);
+  const green_task *task;
+  if (v->n_slots < MANY_THREADS) return;
+  task = green_hub_upcoming(v->hub);
   if (!task) return;
   const char *co = (const char *)thread_of_task((green_task *)task)->co;
   __builtin_prefetch(task->link.next);
@@ -322,13 +336,19 @@ static void vm_resume(green_task *task)
   vm_enter(v, t);
   int r = lua_resume(co, n);
   t->depth = v->turn.depth;
-  vm_enter(v, v->host);
+  v->current = v->host;
+  v->turn.depth = v->host->depth;
   if (r != LUA_YIELD) {
     thread_finish(v, t, r);
     return;
   }
-  lua_settop(co, 0);
+  if (v->want.kind == VM_WANT_NOTHING) lua_settop(co, 0);
   thread_arm(v, t);
+}
+
+int vm_is_thread(const green_task *task)
+{
+  return task->resume == vm_resume || task->resume == host_resume;
 }
 
 /* -- Spawning ------------------------------------------------------------- */
@@ -450,22 +470,21 @@ static int host_wait(vm *v, lua_State *L)
   return thread_push_status(t);
 }
 
-static void host_resume(green_task *task)
+static int is_main_state(lua_State *L)
 {
-  vm_thread *t = thread_of_task(task);
-  t->vm->host_done = 1;
+  int is_main = lua_pushthread(L);
+  lua_pop(L, 1);
+  return is_main;
 }
 
 int vm_wait(vm *v, lua_State *L)
 {
   vm_thread *t = v->current;
-  int is_main_state = lua_pushthread(L);
-  lua_pop(L, 1);
-  if (t == v->host && is_main_state) return host_wait(v, L);
-  if (L == t->co) {
+  if (L == t->co && t != v->host) {
     if (!lua_isyieldable(L)) return vm_cannot_wait(L, 0);
     return lua_yield(L, 0);
   }
+  if (t == v->host && is_main_state(L)) return host_wait(v, L);
   if (v->turn.depth == 0) return vm_cannot_wait(L, 1);
   if (!lua_isyieldable(L)) return vm_cannot_wait(L, 0);
   vm_push_key(L, VM_KEY_SENTINEL);

@@ -34,6 +34,7 @@ typedef struct vm_thread {
   int32_t site;   /* Where it was spawned: index into the table of sites. */
   int32_t depth;  /* User coroutines it has open below itself. */
   int16_t nargs;  /* Values on co's stack for the next resume. */
+  uint8_t quiet;   /* The next resume passes no status if all is well. */
   uint8_t flags;  /* VM_F_* */
   uint8_t ending; /* enum vm_ending, once dead */
   int32_t status; /* Overrides the task's status at the next resume. */
@@ -105,6 +106,9 @@ int vm_run_main(vm *v, vm_thread *t);
 ** popped, the thread's userdata is pushed. Raises when out of memory. */
 vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level);
 
+/* Tasks of greenc's own may stand among the threads'. */
+int vm_is_thread(const green_task *task);
+
 /* Push the userdata of t. */
 void vm_push_thread(lua_State *L, const vm_thread *t);
 
@@ -134,7 +138,7 @@ enum vm_key {
   VM_KEY_THREADS, /* slot -> coroutine at 2 * slot - 1, userdata at 2 * slot */
   VM_KEY_SITES,   /* index -> "file:line", and back; sources it keeps alive */
   VM_KEY_MT,      /* Metatable of threads, filled by green.thread. */
-  VM_KEY_WAITQ_MT,
+  VM_KEY_WAITQ_MT,  /* Has __gc. */
   VM_KEY_ON_END,   /* function(thread, report): links and reports. */
   VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
   VM_KEY_CORE,     /* The table green.core. */

@@ -82,11 +82,12 @@ static int core_park(lua_State *L)
   return vm_wait(v, L);
 }
 
-/* status = sleep(seconds): 0 and less is a turn for the others. Parks. */
+/* status = sleep(seconds): 0 and less is a turn for the others, after which
+** nothing is returned when all is well. Parks. */
 static int core_sleep(lua_State *L)
 {
   vm *v = core_vm(L);
-  double s = luaL_optnumber(L, 1, 0);
+  double s = lua_tonumber(L, 1);
   if (v->current->task.cancel_pending) return vm_cancel(v, L);
   v->want.no_cancel = 0;
   if (s > 0) {
@@ -184,6 +185,15 @@ static int core_wake_thread(lua_State *L)
   if (woken && lua_gettop(L) > 2) wake_push(L, &t->task, 3, lua_gettop(L) - 2);
   lua_pushboolean(L, woken);
   return 1;
+}
+
+/* Nobody holds it any more, but a thread may still stand in it, its only
+** reference a dead stack slot: let the links close without the head. */
+static int core_waitq_gc(lua_State *L)
+{
+  vm_waitq *q = lua_touserdata(L, 1);
+  green_link_remove(&q->q.tasks);
+  return 0;
 }
 
 static int core_waitq(lua_State *L)
@@ -333,13 +343,18 @@ static int core_on_end(lua_State *L)
   return 0;
 }
 
+/* threads(): a list of all that live; without the host's own when the main
+** chunk is a green thread itself. */
 static int core_threads(lua_State *L)
 {
   green_hub *hub = core_vm(L)->hub;
   int n = 0;
   lua_newtable(L);
+  const vm *v = core_vm(L);
+  const green_task *host = v->main == v->host ? NULL : &v->host->task;
   for (green_task *k = green_hub_first_task(hub); k;
        k = green_hub_next_task(hub, k)) {
+    if (!vm_is_thread(k) || k == host) continue;
     vm_push_thread(L, green_container(k, vm_thread, task));
     lua_rawseti(L, -2, ++n);
   }
@@ -627,6 +642,10 @@ void vm_push_core(lua_State *L, vm *v)
     lua_setfield(L, -2, f->name);
   }
   core_set_codes(L);
+  vm_push_key(L, VM_KEY_WAITQ_MT);
+  lua_pushcfunction(L, core_waitq_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
   vm_push_key(L, VM_KEY_MT);
   lua_setfield(L, -2, "thread_mt");
   vm_push_key(L, VM_KEY_SENTINEL);

@@ -6,7 +6,6 @@
 -- @module green.load
 
 local core = require "green.core"
-local thread = require "green.thread"
 
 local raw_require = require
 
@@ -22,6 +21,12 @@ local function is_circle(entry, me)
     entry = loading[waits_for[entry.thread]]
   end
   return false
+end
+
+-- green.thread takes longer to load than Lua to start: not before it is needed.
+local function note_traceback(err)
+  local thread = package.loaded["green.thread"]
+  return thread and thread.note_traceback(err) or err
 end
 
 local function find_loader(name)
@@ -61,7 +66,7 @@ end
 local function wait_for(name, entry, me)
   entry.queue = entry.queue or core.waitq()
   waits_for[me] = name
-  local ok, err = pcall(thread.stand, entry.queue)
+  local ok, err = pcall(require("green.thread").stand, entry.queue)
   waits_for[me] = nil
   if not ok then
     error(err, 0)
@@ -77,7 +82,7 @@ local function green_require(name)
     if not entry then
       entry = { thread = me, queue = nil }
       loading[name] = entry
-      return finish(name, entry, xpcall(run_loader, thread.note_traceback, name))
+      return finish(name, entry, xpcall(run_loader, note_traceback, name))
     elseif is_circle(entry, me) then
       error(("loop or previous error loading module '%s'"):format(name), 2)
     end
@@ -100,4 +105,9 @@ local function install()
   require, dofile = green_require, green_dofile
 end
 
-return { install = install, require = green_require, dofile = green_dofile, raw_require = raw_require }
+return {
+  install = install,
+  require = green_require,
+  dofile = green_dofile,
+  raw_require = raw_require,
+}

@@ -165,7 +165,8 @@ function pile_methods:spawn(fn, ...)
     local t = core.make(2, false, members.run_cell, self.pool, cell, fn, ...)
     members.start(self.pool, t, cell)
   else
-    cell:finish(unpack(call_in_place(fn, ...)))
+    local outcome = call_in_place(fn, ...)
+    cell:finish(unpack(outcome, 1, outcome.n))
   end
 end
 

@@ -267,32 +267,40 @@ local function wait_for_room(state)
   state.is_full = false
 end
 
+--- Take the next client when there is room for one: the connection and its
+-- address; or nil, err. Parks.
+local function next_client(state, listener)
+  if state.running >= state.limit then
+    wait_for_room(state)
+  end
+  if not state.stopped then
+    return listener:accept()
+  end
+end
+
 --- Accept until there is a reason not to: true, or nil, err. Parks.
 local function accept_all(state, listener, handler)
   local pause = BACKOFF_FIRST
-  while not state.stopped do
-    if state.running >= state.limit then
-      wait_for_room(state)
-    end
-    local conn, address = listener:accept()
+  while true do
+    local conn, address = next_client(state, listener)
     if state.stopped then
       if conn then
         conn:close()
       end
+      return true
     elseif conn then
       pause = BACKOFF_FIRST
       state.running = state.running + 1
       thread.spawn_n(serve_client, state, handler, conn, address)
-    elseif address:is("ECLOSED") then
-      return true
     elseif shortages[address.code] then
       thread.sleep(pause)
       pause = math.min(2 * pause, BACKOFF_MOST)
+    elseif address:is("ECLOSED") then
+      return true
     else
       return nil, address
     end
   end
-  return true
 end
 
 local serve_options = { concurrency = true }

@@ -14,7 +14,7 @@ require "green.ffi.turn"
 local turn = ffi.cast("green_turn *", core.turn())
 local core_check, core_data, core_peek = core.check, core.data, core.peek
 local core_park, core_sleep = core.park, core.sleep
-local ECANCELED = core.codes.ECANCELED
+local ECANCELED, ETIMEDOUT = core.codes.ECANCELED, core.codes.ETIMEDOUT
 
 local KILL, SCOPE, THROW = 1, 2, 3 -- enum green_raise
 local RAISE_LIMIT = 100
@@ -117,7 +117,7 @@ function M.checkpoint()
     return
   end
   local status = core_check()
-  if status ~= 0 then
+  if status and status ~= 0 then
     failed(status)
   end
 end
@@ -143,8 +143,8 @@ end
 --- Let the others run for at least that many seconds. Parks.
 -- @tparam[opt=0] number seconds 0 or less: one turn
 function M.sleep(seconds)
-  local status = core_sleep(seconds)
-  if status ~= 0 and status ~= core.codes.ETIMEDOUT then
+  local status = core_sleep(seconds or 0)
+  if status and status ~= ETIMEDOUT then
     failed(status, "sleep")
   end
 end

@@ -5,7 +5,8 @@
 --
 --   * `obj:_ready()`, `obj:_watch(fn)`, `obj:_unwatch(fn)`: is there something to
 --     take now; call fn() whenever there may be; and no more. fn does not park.
---   * `obj:wait_readable()`: parks until there is something to take.
+--   * `obj:wait_readable()`, or a stream's `obj:read_some(0)`: parks until there is
+--     something to take; a green thread is started to wait for it.
 --
 -- Nothing is taken: a queue that was reported still holds its item, and another
 -- green thread may get it first.

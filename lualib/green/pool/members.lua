@@ -60,7 +60,7 @@ function M.sweep(pool)
       pool._unstarted[t] = nil
       local entry = pool._entries[t]
       if entry ~= SLOT then
-        entry:finish(pcall(t.wait, t))
+        entry:finish(false, core.data(t).error)
       end
       leave(pool, t)
     end

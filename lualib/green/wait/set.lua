@@ -61,7 +61,11 @@ end
 -- fails with counts as ready: the next read will tell.
 local function watch_readable(obj, fn)
   local helper = thread.spawn(function()
-    pcall(obj.wait_readable, obj)
+    if obj.wait_readable then
+      pcall(obj.wait_readable, obj)
+    else
+      pcall(obj.read_some, obj, 0)
+    end
     fn()
   end)
   return function()
@@ -86,7 +90,7 @@ local function watcher_for(obj)
     return watch_thread
   elseif has(obj, "_watch") then
     return watch_object
-  elseif has(obj, "wait_readable") then
+  elseif has(obj, "wait_readable") or has(obj, "read_some") then
     return watch_readable
   end
 end

@@ -1,0 +1,171 @@
+--- The results of a DAGPool: who has arrived, and how to wait for more. Private
+-- to green.dagpool.
+-- @module green.dagpool.results
+
+local core = require "green.core"
+local options = require "green.options"
+local thread = require "green.thread"
+
+local methods = {}
+
+-- -- Results ------------------------------------------------------------------
+
+-- A result is { ok, ... }, n counts; a failed one holds the PropagateError.
+
+local function arrived(self, key, result)
+  if not self._results[key] then
+    self._order[#self._order + 1] = key
+  end
+  self._results[key] = result
+  core.wake_all(self._queue)
+end
+
+local function emit(key, result)
+  if not result[1] then
+    error(result[2], 0)
+  end
+  return key, unpack(result, 2, result.n)
+end
+
+local function stand(self, deadline)
+  local status = core.park(self._queue, deadline)
+  if status ~= 0 then
+    return thread.failed(status, "DAGPool:wait")
+  end
+  return true
+end
+
+-- -- Waiting ------------------------------------------------------------------
+
+local function all_keys(self)
+  local keys = {}
+  for key in pairs(self._results) do
+    keys[#keys + 1] = key
+  end
+  for key in pairs(self._calls) do
+    keys[#keys + 1] = key
+  end
+  return keys
+end
+
+--- The next of the keys in `missing` to arrive, which it leaves; nil: none is
+-- missing; nil, err. `at` counts through the order of arrival. Parks.
+local function next_arrival(self, state, deadline)
+  thread.checkpoint()
+  while next(state.missing) ~= nil do
+    local key = self._order[state.at]
+    if key == nil then
+      local ok, err = stand(self, deadline)
+      if not ok then
+        return nil, err
+      end
+    else
+      state.at = state.at + 1
+      if state.missing[key] then
+        state.missing[key] = nil
+        return key
+      end
+    end
+  end
+end
+
+local function new_state(keys)
+  local missing = {}
+  for _, key in ipairs(keys) do
+    missing[key] = true
+  end
+  return { missing = missing, at = 1 }
+end
+
+local function keys_or_all(self, keys, where)
+  if keys ~= nil and type(keys) ~= "table" then
+    error(("%s: a list of keys expected, not a %s"):format(where, type(keys)), 3)
+  end
+  return keys or all_keys(self)
+end
+
+--- For a loop over `key, values...` in the order of arrival. A failed call's
+-- PropagateError is raised in its turn. The loop parks.
+-- @tparam[opt] table keys a list; default: all that there are or run now
+function methods:wait_each(keys)
+  local state = new_state(keys_or_all(self, keys, "wait_each"))
+  return function()
+    local key = next_arrival(self, state)
+    if key ~= nil then
+      return emit(key, self._results[key])
+    end
+  end
+end
+
+--- For a loop over `key, values...` of the calls that did not fail. The loop parks.
+function methods:wait_each_success(keys)
+  local state = new_state(keys_or_all(self, keys, "wait_each_success"))
+  return function()
+    local key
+    repeat
+      key = next_arrival(self, state)
+    until key == nil or self._results[key][1]
+    if key ~= nil then
+      return emit(key, self._results[key])
+    end
+  end
+end
+
+--- For a loop over `key, PropagateError` of the calls that failed. The loop parks.
+function methods:wait_each_exception(keys)
+  local state = new_state(keys_or_all(self, keys, "wait_each_exception"))
+  return function()
+    local key
+    repeat
+      key = next_arrival(self, state)
+    until key == nil or not self._results[key][1]
+    if key ~= nil then
+      return key, self._results[key][2]
+    end
+  end
+end
+
+--- Wait for results. Raises the PropagateError of the first that failed. Parks.
+-- @tparam[opt] table keys a list; default: all that there are or run now
+-- @tparam[opt] number timeout seconds
+-- @treturn table key -> (first) value; or nil, ETIMEDOUT
+function methods:wait(keys, timeout)
+  if timeout ~= nil then
+    options.number(timeout, 0, "DAGPool:wait", "timeout")
+  end
+  local state = new_state(keys_or_all(self, keys, "wait"))
+  local values, deadline = {}, thread.deadline(timeout)
+  local key, err = next_arrival(self, state, deadline)
+  while key ~= nil do
+    values[key] = select(2, emit(key, self._results[key]))
+    key, err = next_arrival(self, state, deadline)
+  end
+  if err then
+    return nil, err
+  end
+  return values
+end
+methods.waitall = methods.wait
+
+--- Wait for one result. Raises its PropagateError. Parks.
+-- @param key
+-- @tparam[opt] number timeout seconds
+-- @return its values; or nil, ETIMEDOUT
+function methods:wait_for(key, timeout)
+  if timeout ~= nil then
+    options.number(timeout, 0, "DAGPool:wait_for", "timeout")
+  end
+  local found, err = next_arrival(self, new_state({ key }), thread.deadline(timeout))
+  if found == nil then
+    return nil, err
+  end
+  return select(2, emit(key, self._results[key]))
+end
+
+return {
+  methods = methods,
+  arrived = arrived,
+  emit = emit,
+  next_arrival = next_arrival,
+  new_state = new_state,
+}

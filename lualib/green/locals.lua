@@ -1,0 +1,75 @@
+--- Values that each green thread has for itself.
+-- @module green.locals
+
+local core = require "green.core"
+
+local core_data, core_peek, current = core.data, core.peek, core.current
+
+local MAKER = {} -- the proxy's one field: how its values begin
+local weak_keys = { __mode = "k" }
+
+local M = {}
+
+--- Fill fresh values. An init function may use the proxy already.
+local function begin(values, init, args)
+  if type(init) == "function" then
+    init(values, unpack(args, 1, args.n))
+    return
+  end
+  for k, v in pairs(init or {}) do
+    values[k] = v
+  end
+end
+
+--- The values of the running green thread as a plain table, for pairs. May park
+-- if the init function does, the first time.
+function M.values(proxy)
+  local t = current()
+  local data = core_peek(t)
+  local all = data and data.locals
+  local values = all and all[proxy]
+  if values then
+    return values
+  end
+  data = core_data(t)
+  all = data.locals or setmetatable({}, weak_keys)
+  data.locals, all[proxy] = all, {}
+  local maker = rawget(proxy, MAKER)
+  local ok, err = pcall(begin, all[proxy], maker.init, maker.args)
+  if not ok then
+    all[proxy] = nil
+    error(err, 0)
+  end
+  return all[proxy]
+end
+
+local values_of = M.values
+
+local local_mt = { __name = "green.local" }
+
+function local_mt:__index(name)
+  return values_of(self)[name]
+end
+
+function local_mt:__newindex(name, value)
+  values_of(self)[name] = value
+end
+
+--- A table whose fields are the running green thread's own; they go with the
+-- thread. Does not park.
+-- @param[opt] init a table: the fields that every thread begins with (a shallow
+-- copy); or a function(values, ...), called in each thread when it first uses
+-- the table
+-- @param ... arguments for that function
+function M.new(init, ...)
+  local kind = type(init)
+  if init ~= nil and kind ~= "table" and kind ~= "function" then
+    error(("thread_local: init must be a table or a function, not a %s"):format(kind), 2)
+  end
+  local maker = { init = init, args = { n = select("#", ...), ... } }
+  return setmetatable({ [MAKER] = maker }, local_mt)
+end
+
+M.thread_local = M.new
+
+return M

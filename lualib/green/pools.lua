@@ -1,0 +1,229 @@
+--- Pool and TokenPool: a few costly things, shared by many green threads.
+-- @module green.pools
+
+local core = require "green.core"
+local options = require "green.options"
+local thread = require "green.thread"
+local watching = require "green.wait.set"
+
+local core_park, wake = core.park, core.wake
+
+local MAX_SIZE = 4
+
+-- -- Pool ---------------------------------------------------------------------
+
+local methods = {}
+watching.watchable(methods)
+local pool_mt = { __name = "green.Pool", __index = methods }
+
+--- Whoever waits longest may make an item: a place is free. Else the pool shrinks.
+local function give_up_place(self)
+  if self._size > self._max or not wake(self._getters, false) then
+    self._size = self._size - 1
+    watching.notify(self)
+  end
+end
+
+local function created(self, ok, item, ...)
+  if ok and item ~= nil then
+    return item
+  end
+  give_up_place(self)
+  if ok then
+    return item, ...
+  end
+  error(item, 0)
+end
+
+--- Make an item for a place that is taken already.
+local function create(self)
+  return created(self, xpcall(self._create, thread.note_traceback))
+end
+
+-- A waker passes true and an item, or false: make one yourself.
+local function woken(self, status, has_item, item)
+  if status ~= 0 then
+    return thread.failed(status, "Pool:get")
+  elseif has_item then
+    return item
+  end
+  return create(self)
+end
+
+--- The next free item; nil if there is none.
+local function take_free(self)
+  local items = self._free
+  if self._first > self._last then
+    return nil
+  end
+  local at = self._last
+  if self._as_stack then
+    self._last = at - 1
+  else
+    at = self._first
+    self._first = at + 1
+  end
+  local item = items[at]
+  items[at] = nil
+  return item
+end
+
+--- Take an item: a free one, a new one while there are fewer than max_size, or
+-- the first that another green thread puts back. Parks.
+-- @tparam[opt] number timeout seconds to wait for an item (making one may take
+-- longer)
+-- @return the item; or nil, err: ETIMEDOUT, or what `create` returned. Errors
+-- that `create` raises are raised; its place is free again
+function methods:get(timeout)
+  if timeout ~= nil then
+    options.number(timeout, 0, "Pool:get", "timeout")
+  end
+  thread.checkpoint()
+  local item = take_free(self)
+  if item ~= nil then
+    return item
+  elseif self._size < self._max then
+    self._size = self._size + 1
+    return create(self)
+  end
+  return woken(self, core_park(self._getters, thread.deadline(timeout)))
+end
+
+--- Give an item back. nil: it is broken, somebody may make another one. What is
+-- too many after shrinking is dropped. Does not park.
+function methods:put(item)
+  if item == nil or self._size > self._max then
+    give_up_place(self)
+  elseif not wake(self._getters, true, item) then
+    self._last = self._last + 1
+    self._free[self._last] = item
+    watching.notify(self)
+  end
+end
+
+local function put_after(self, item, ok, ...)
+  self:put(item)
+  if ok then
+    return ...
+  end
+  error((...), 0)
+end
+
+--- Call fn(item, ...) with an item, which goes back whatever happens. Parks.
+-- @return what fn returned (its error passes on); or nil, err of `create`
+function methods:with(fn, ...)
+  local item, err = self:get()
+  if item == nil then
+    return nil, err
+  end
+  return put_after(self, item, xpcall(fn, thread.note_traceback, item, ...))
+end
+methods.item = methods.with
+
+--- Change how many items there may be. Growing wakes who waits; shrinking drops
+-- items as they come back. Does not park.
+-- @tparam number max_size
+function methods:resize(max_size)
+  self._max = options.number(max_size, 0, "resize", "max_size")
+  while self._size > self._max and take_free(self) ~= nil do
+    self._size = self._size - 1
+  end
+  while self._size < self._max and wake(self._getters, false) do
+    self._size = self._size + 1
+  end
+end
+
+--- How many more green threads could have an item at once, without waiting.
+function methods:free()
+  return self._last - self._first + 1 + self._max - self._size
+end
+
+--- How many wait for an item.
+function methods:waiting()
+  return core.waiting(self._getters)
+end
+
+--- How many items there are, taken and free.
+function methods:size()
+  return self._size
+end
+
+function methods:_ready()
+  return self:free() > 0
+end
+
+function pool_mt:__tostring()
+  return ("%s{%d of %d taken, %d waiting}"):format(pool_mt.__name, self._max - self:free(),
+    self._max, self:waiting())
+end
+
+local known = { create = true, min_size = true, max_size = true, order_as_stack = true }
+
+local function fill(self, min_size)
+  for _ = 1, min_size do
+    self._size = self._size + 1
+    local item, err = create(self)
+    if item == nil then
+      return nil, err
+    end
+    self:put(item)
+  end
+  return self
+end
+
+local function check_sizes(opts, where)
+  local max = options.number(opts.max_size or MAX_SIZE, 0, where, "max_size", 3)
+  local min = options.number(opts.min_size or 0, 0, where, "min_size", 3)
+  if min > max then
+    error(("%s: min_size must not be greater than max_size"):format(where), 3)
+  end
+  return min, max
+end
+
+local function new(opts, min, max)
+  return fill(setmetatable({
+    _create = opts.create,
+    _as_stack = opts.order_as_stack,
+    _max = max,
+    _size = 0, -- items that are taken, free, or being made
+    _free = {}, -- from _first to _last
+    _first = 1,
+    _last = 0,
+    _getters = core.waitq(),
+  }, pool_mt), min)
+end
+
+--- A pool of items. Parks only if `create` does and there is a min_size.
+-- @tparam table opts `create` makes an item (it may park, raise, or return nil,
+-- err); `max_size` of items (4); `min_size` to make at once (0); `order_as_stack`
+-- true: the last that came back goes first (else in turn)
+-- @return the pool; or nil, err of `create`
+local function Pool(opts)
+  opts = options.check(opts, known, "Pool")
+  if type(opts.create) ~= "function" then
+    error("Pool: create must be a function", 2)
+  end
+  local min, max = check_sizes(opts, "Pool")
+  return new(opts, min, max)
+end
+
+-- -- TokenPool ----------------------------------------------------------------
+
+local token_mt = { __name = "green.Token" }
+
+local function create_token()
+  return setmetatable({}, token_mt)
+end
+
+local token_options = { max_size = true }
+
+--- A pool of tokens, which mean nothing but the right to do something. Does not
+-- park.
+-- @tparam[opt] table opts `max_size` (4)
+local function TokenPool(opts)
+  opts = options.check(opts, token_options, "TokenPool")
+  local _, max = check_sizes(opts, "TokenPool")
+  return new({ create = create_token }, 0, max)
+end
+
+return { Pool = Pool, TokenPool = TokenPool }

@@ -1,0 +1,217 @@
+local green = require "green"
+local testing = require "green.testing"
+
+local ffi = require "ffi"
+
+local _, it = testing.busted()
+
+ffi.cdef [[
+int spec_examples_kill(int pid, int signo) __asm__("kill");
+]]
+local TERM = 15
+
+local binary = os.getenv("GREENLUA_BIN") or "build/greenlua"
+
+local function quoted(words)
+  local out = {}
+  for i, word in ipairs(words) do
+    out[i] = "'" .. tostring(word):gsub("'", "'\\''") .. "'"
+  end
+  return table.concat(out, " ")
+end
+
+--- Run an example to its end: its standard output and error, its status.
+local function run(name, ...)
+  local pipe = io.popen(("%s examples/%s.lua %s 2>&1; echo status $?"):format(
+    binary, name, quoted({ ... })))
+  local text = pipe:read("*a")
+  pipe:close()
+  local out, status = text:match("^(.*)status (%d+)\n$")
+  return out, tonumber(status)
+end
+
+--- Start an example that serves: its port, and a function that ends it.
+local function start(name, ...)
+  local pipe = io.popen(("echo $$; exec %s examples/%s.lua %s"):format(
+    binary, name, quoted({ ... })))
+  local pid = tonumber(pipe:read("*l"))
+  local line = pipe:read("*l")
+  local port = tonumber((line or ""):match("127%.0%.0%.1:(%d+)"))
+  local function stop()
+    ffi.C.spec_examples_kill(pid, TERM)
+    pipe:close()
+  end
+  if not port then
+    stop()
+    error(("%s said: %s"):format(name, tostring(line)))
+  end
+  return port, stop
+end
+
+--- A body that is given the port of a running example.
+local function with(name, args, fn)
+  return function()
+    local port, stop = start(name, unpack(args))
+    local ok, err = pcall(fn, port)
+    stop()
+    if not ok then error(err, 0) end
+  end
+end
+
+local function connect(port)
+  local conn = assert(green.connect("127.0.0.1", port))
+  conn:settimeout(10)
+  return conn
+end
+
+describe("examples/echo.lua", function()
+  it("sends back what many clients send at once", with("echo", { 0 }, function(port)
+    local threads = {}
+    for i = 1, 50 do
+      threads[i] = green.spawn(function()
+        local conn = connect(port)
+        local text = ("client " .. i .. "\n"):rep(1000)
+        local writer = green.spawn(function()
+          assert(conn:write(text))
+          conn:shutdown("write")
+        end)
+        local back = conn:read_all()
+        writer:wait()
+        conn:close()
+        return back == text
+      end)
+    end
+    for i = 1, 50 do
+      assert.is_true(threads[i]:wait())
+    end
+  end))
+
+  it("survives clients that leave without a word", with("echo", { 0 }, function(port)
+    for i = 1, 20 do
+      local conn = connect(port)
+      conn:write("x")
+      if i % 2 == 0 then conn:setoption("so_linger", 0) end
+      conn:close()
+    end
+    local conn = connect(port)
+    conn:write("still there?")
+    assert.equal("still there?", conn:read(12))
+    conn:close()
+  end))
+
+  it("says in one line that its port is taken", with("echo", { 0 }, function(port)
+    local out, status = run("echo", port)
+    assert.equal(("listen 127.0.0.1:%d: address already in use (EADDRINUSE)\n"):format(port), out)
+    assert.equal(1, status)
+  end))
+end)
+
+describe("examples/client.lua", function()
+  it("prints what comes back", with("echo", { 0 }, function(port)
+    local out, status = run("client", "127.0.0.1:" .. port, "hello", "and again")
+    assert.equal("hello\nand again\n", out)
+    assert.equal(0, status)
+  end))
+
+  it("says in one line that nobody is there", function()
+    local port, stop = start("echo", 0)
+    stop()
+    local out, status = run("client", "127.0.0.1:" .. port, "hello")
+    assert.equal(("connect 127.0.0.1:%d: connection refused (ECONNREFUSED)\n"):format(port), out)
+    assert.equal(1, status)
+  end)
+end)
+
+describe("examples/connect.lua", function()
+  it("names every target, those that fail too", with("echo", { 0 }, function(port)
+    local taken, stop = start("echo", 0)
+    stop()
+    local out = run("connect", "127.0.0.1:" .. port, "localhost:" .. port, "127.0.0.1:" .. taken)
+    assert.matches("127.0.0.1:" .. port .. "%s+[%d.]+ ms", out)
+    assert.matches("localhost:" .. port .. "%s+[%d.]+ ms", out)
+    assert.matches("127.0.0.1:" .. taken .. "%s+connect .*refused", out)
+  end))
+end)
+
+describe("examples/forwarder.lua", function()
+  it("carries bytes and ends both ways", with("echo", { 0 }, function(port)
+    with("forwarder", { 0, "127.0.0.1:" .. port }, function(front)
+      local conn = connect(front)
+      local text = ("0123456789"):rep(100000)
+      local writer = green.spawn(function()
+        assert(conn:write(text))
+        conn:shutdown("write")
+      end)
+      assert.is_true(conn:read_all() == text)
+      writer:wait()
+      conn:close()
+    end)()
+  end))
+end)
+
+describe("examples/chat.lua", function()
+  local function join(port, name)
+    local conn = connect(port)
+    assert.equal("Your name?", conn:read_until(" ") .. " " .. conn:read_until(" "))
+    conn:write(name, "\r\n")
+    return conn
+  end
+
+  it("lets members talk to each other", with("chat", { 0 }, function(port)
+    local ann = join(port, "ann")
+    assert.equal("* here: ann", ann:read_line())
+    local bob = join(port, "bob")
+    assert.equal("* here: ann, bob", bob:read_line())
+    assert.equal("* bob joined", ann:read_line())
+    ann:write("hello, bob\n")
+    assert.equal("ann: hello, bob", bob:read_line())
+    bob:write("hello, ann\nand how are you?\n")
+    assert.equal("bob: hello, ann", ann:read_line())
+    assert.equal("bob: and how are you?", ann:read_line())
+    bob:close()
+    assert.equal("* bob left", ann:read_line())
+    ann:close()
+  end))
+
+  it("asks again for a name that is taken", with("chat", { 0 }, function(port)
+    local ann = join(port, "ann")
+    ann:read_line()
+    local other = join(port, "ann")
+    assert.equal("Another name?", other:read(13))
+    other:write("ann2\n")
+    assert.equal(" * here: ann, ann2", other:read_line())
+    ann:close()
+    other:close()
+  end))
+
+  it("throws out who reads too slowly; the others notice nothing", with("chat", { 0 },
+    function(port)
+      local slow = join(port, "slow")
+      slow:read_line()
+      local fast, talker = join(port, "fast"), join(port, "talker")
+      local gone, lines = false, 0
+      local reader = green.spawn(function()
+        for line in fast:lines() do
+          lines = lines + 1
+          if line == "* slow left" then
+            gone = true
+            return
+          end
+        end
+      end)
+      local text = ("x"):rep(900) .. "\n"
+      local deaf = green.spawn(talker.read_all, talker)
+      local deadline = green.now() + 20
+      while not gone and green.now() < deadline do
+        assert(talker:write(text:rep(20)))
+        green.sleep(0)
+      end
+      assert.is_true(gone)
+      assert.is_true(lines > 100)
+      reader:wait()
+      deaf:kill()
+      slow:close()
+      fast:close()
+      talker:close()
+    end))
+end)
