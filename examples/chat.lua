@@ -5,7 +5,7 @@
 
 local green = require "green"
 
-local BEHIND = 100 -- lines a reader may be behind
+local BEHIND = 500 -- lines a reader may be behind
 local LONGEST = { max = 1000 }
 
 local room = {} -- who is here: name -> { conn, outbox }

@@ -121,10 +121,14 @@ GREEN_API int green_httpconn_body(green_httpconn *c, const char **ptr);
 /* Give back the last n bytes of what body returned last: they come again. */
 GREEN_API void green_httpconn_unread(green_httpconn *c, uint32_t n);
 
-/* Send "100 Continue" if the client waits for it and the answer has not begun;
-** headers: further header lines with their CRLFs, or NULL. 0 or GREEN_ENOMEM. */
-GREEN_API int green_httpconn_continue(green_httpconn *c, const char *headers,
-                                      size_t n);
+/* Header lines with their CRLFs for the "100 Continue" that the first read
+** sends; the text must live until then. */
+GREEN_API void green_httpconn_continue_lines(green_httpconn *c,
+                                             const char *lines, size_t n);
+
+/* Send "100 Continue" if the client waits for it and the answer has not begun. 0
+** or GREEN_ENOMEM. */
+GREEN_API int green_httpconn_continue(green_httpconn *c);
 
 /* -- Answer --------------------------------------------------------------- */
 

@@ -32,6 +32,8 @@ struct httpd_req {
   uint32_t out_sent;
   uint32_t out_len;
   uint32_t answer; /* Where the present answer begins in out. */
+  const char *lines;  /* Headers for "100 Continue". */
+  size_t lines_len;
   uint32_t given_off; /* Body bytes that were given back (unread). */
   uint32_t given_len;
   int64_t body_left;  /* Of a body with a length: bytes to come. */

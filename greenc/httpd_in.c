@@ -69,6 +69,7 @@ void green__httpd_body_start(httpd_conn *c)
   c->drained = 0;
   r->body_total = 0;
   r->given_len = 0;
+  r->lines_len = 0;
   r->body_left = r->head.content_length;
   if (r->head.chunked) green_chunked_init(&r->chunk);
 }
@@ -148,7 +149,7 @@ int green_httpconn_body(green_httpconn *pub, const char **ptr)
   if (c->body_failed) return GREEN_EPROTO;
   pub->body_read = true;
   if (pub->head->expect_continue && !c->continued && !pub->begun) {
-    int err = green_httpconn_continue(pub, NULL, 0);
+    int err = green_httpconn_continue(pub);
     if (err == 0) err = green_httpconn_flush(pub);
     if (err < 0 && err != GREEN_EAGAIN) return body_fail(c, err);
   }

@@ -346,15 +346,23 @@ int green_httpconn_rollback(green_httpconn *pub)
   return 0;
 }
 
-int green_httpconn_continue(green_httpconn *pub, const char *headers, size_t n)
+void green_httpconn_continue_lines(green_httpconn *pub, const char *lines,
+                                   size_t n)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  c->req->lines = lines;
+  c->req->lines_len = n;
+}
+
+int green_httpconn_continue(green_httpconn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_req *r = c->req;
   if (pub->begun || !pub->head->expect_continue) return 0;
   c->continued = 1;
-  if (out_reserve(r, n + 64) < 0) return GREEN_ENOMEM;
+  if (out_reserve(r, r->lines_len + 64) < 0) return GREEN_ENOMEM;
   out_put(r, TEXT("HTTP/1.1 100 Continue\r\n"));
-  if (n) out_put(r, headers, n);
+  if (r->lines_len) out_put(r, r->lines, r->lines_len);
   out_put(r, TEXT("\r\n"));
   r->answer = r->out_len;
   return 0;

@@ -170,14 +170,13 @@ static void sigint_set_hook(lua_State *L)
 }
 
 /* The first asks main to end, and breaks into Lua that does not wait; the
-** second, before the loop has run or main has ended, is the system's. */
+** second is the system's. */
 static void sigint_caught(int signo)
 {
   if (!pthread_equal(pthread_self(), sigint.thread)) {
     pthread_kill(sigint.thread, signo);
     return;
   }
-  if (sigint.g->listener && !vm_interrupt_pending(sigint.g)) sigint.count = 0;
   if (++sigint.count > 1) {
     green__repl_restore();
     signal(signo, SIG_DFL);
@@ -200,7 +199,7 @@ static void sigint_start(greenlua *g)
 }
 
 /* listen(thread): Ctrl-C ends its wait with EINTR; nil: it kills main again.
-** Each one it is told of is the first. */
+** The next one is the first again. */
 static int cli_listen(lua_State *L)
 {
   lua_settop(L, 1);
@@ -208,6 +207,7 @@ static int cli_listen(lua_State *L)
   lua_pushvalue(L, 1);
   lua_rawset(L, LUA_REGISTRYINDEX); /* Anchor it. */
   sigint.g->listener = lua_touserdata(L, 1);
+  sigint.count = 0;
   return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "bridge.h"
 #include "bundle.h"
+#include "http.h"
 
 #include <string.h>
 
@@ -44,12 +45,12 @@ static int64_t core_deadline(lua_State *L, int i)
 
 /* -- Waiting -------------------------------------------------------------- */
 
-/* A cdata that is a pointer to the object. */
-static void *core_cdata(lua_State *L, int i)
+void *vm_pointer(lua_State *L, int i)
 {
   const void *p = lua_topointer(L, i);
-  if (!p || lua_type(L, i) < LUA_TTHREAD + 1) luaL_typerror(L, i, "cdata");
-  return *(void *const *)p;
+  if (lua_type(L, i) == LUA_TLIGHTUSERDATA) return lua_touserdata(L, i);
+  if (!p || lua_type(L, i) <= LUA_TTHREAD) luaL_typerror(L, i, "pointer");
+  return *(void *const *)p; /* What a cdata pointer holds. */
 }
 
 static void core_want(lua_State *L, vm_want *w)
@@ -60,7 +61,7 @@ static void core_want(lua_State *L, vm_want *w)
   w->mode = (int)lua_tointeger(L, 3);
   w->deadline = core_deadline(L, 2);
   if (w->mode) {
-    w->ptr = core_cdata(L, 1);
+    w->ptr = vm_pointer(L, 1);
     if (w->mode != PARK_QUEUE) w->kind = VM_WANT_FD;
   } else if (!lua_isnil(L, 1)) {
     const uint32_t *kind = lua_touserdata(L, 1);
@@ -173,7 +174,7 @@ static int core_wake_all(lua_State *L)
 /* n = wake_cdata(pointer to a green_waitq): all of them. */
 static int core_wake_cdata(lua_State *L)
 {
-  lua_pushinteger(L, green_waitq_wake_all(core_cdata(L, 1), 0));
+  lua_pushinteger(L, green_waitq_wake_all(vm_pointer(L, 1), 0));
   return 1;
 }
 
@@ -407,6 +408,7 @@ static int core_drop(lua_State *L)
 {
   vm_thread *t = core_thread(L, 1);
   if (t->task.state == GREEN_TASK_DEAD || t == core_vm(L)->current) return 0;
+  if (t == core_vm(L)->host) return 0; /* Its stack is C's. */
   if (t->task.fd) green_fd_close(t->task.fd);
   vm_thread_drop(t, L);
   return 0;
@@ -633,14 +635,20 @@ static const luaL_Reg core_functions[] = {
     {NULL, NULL},
 };
 
-void vm_push_core(lua_State *L, vm *v)
+static void set_functions(lua_State *L, vm *v, const luaL_Reg *f)
 {
-  lua_newtable(L);
-  for (const luaL_Reg *f = core_functions; f->name; f++) {
+  for (; f->name; f++) {
     lua_pushlightuserdata(L, v);
     lua_pushcclosure(L, f->func, 1);
     lua_setfield(L, -2, f->name);
   }
+}
+
+void vm_push_core(lua_State *L, vm *v)
+{
+  lua_newtable(L);
+  set_functions(L, v, core_functions);
+  set_functions(L, v, vm_http_functions);
   core_set_codes(L);
   vm_push_key(L, VM_KEY_WAITQ_MT);
   lua_pushcfunction(L, core_waitq_gc);

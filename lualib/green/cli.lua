@@ -23,6 +23,10 @@ local steps = {
   end,
 }
 
+-- A module that waits at its top level must be loaded without a C frame below
+-- it, also when it is the first to load the library.
+require("green.load").install()
+
 --- @return nil, or the message of a chunk that could not be loaded
 return function(plan)
   local wrong

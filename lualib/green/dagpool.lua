@@ -46,6 +46,7 @@ end
 local function inputs_of(self, call)
   local state = { missing = call.pending, at = 1 }
   return function()
+    thread.checkpoint()
     local key = next_arrival(self, state)
     if key ~= nil then
       return emit(key, self._results[key])

@@ -5,7 +5,6 @@
 -- @module green.repl
 
 local core = require "green.core"
-local errors = require "green.error"
 local options = require "green.options"
 local thread = require "green.thread"
 
@@ -165,7 +164,7 @@ local function wait_for(statement)
   local status = core.park(statement)
   while status ~= 0 do
     if status == EINTR then
-      statement:kill_soon { error = errors.new("EINTR", nil, "interrupted") }
+      statement:kill_soon()
     elseif status == EDEADLOCK then
       statement:throw(thread.deadlock_error())
     else
@@ -191,7 +190,9 @@ local function run(chunk)
   local statement = core.spawn(chunk)
   wait_for(statement)
   local data = core.data(statement)
-  if data.error ~= nil or data.error_is_nil then
+  if core.state(statement) == "killed" then
+    io.stderr:write("interrupted\n")
+  elseif data.error ~= nil or data.error_is_nil then
     io.stderr:write(thread.describe(statement), "\n")
   else
     print_results(data.results)
@@ -236,14 +237,15 @@ function M.run(opts)
   stdio.install()
   _G.green = rawget(_G, "green") or require "green"
   local source = open_editor(stdio) or setmetatable({}, Plain)
-  local listen = opts.listen or function() end
-  listen(core.current())
+  local me, listen = core.current(), opts.listen or function() end
   local ok, err = pcall(function()
-    for chunk in read_statement, source do
+    repeat
+      listen(me) -- the next Ctrl-C is a first one again
+      local chunk = read_statement(source)
       if chunk then
         run(chunk)
       end
-    end
+    until chunk == nil
   end)
   listen(nil)
   source:close()

@@ -143,6 +143,9 @@ end
 --- Let the others run for at least that many seconds. Parks.
 -- @tparam[opt=0] number seconds 0 or less: one turn
 function M.sleep(seconds)
+  if seconds and type(seconds) ~= "number" then
+    error("sleep: seconds must be a number, not " .. tostring(seconds), 2)
+  end
   local status = core_sleep(seconds or 0)
   if status and status ~= ETIMEDOUT then
     failed(status, "sleep")
@@ -176,6 +179,13 @@ function M.note_traceback(err, co)
     data.inner = { error = err, traceback = trace:gsub("^\n", "") }
   end
   return err
+end
+
+--- The traceback that the running thread noted for that error, or nil.
+function M.traceback_of(err)
+  local data = core_peek(core.current())
+  local inner = data and data.inner
+  return inner and rawequal(inner.error, err) and inner.traceback or nil
 end
 
 local function own_traceback(data)
@@ -260,6 +270,9 @@ local function results_of(thread)
   if not data then
     return
   end
+  if data.parent and data.error == nil and core.state(thread) == "killed" then
+    data.error = kill_error(thread) -- the bridge dropped it: its parent has gone
+  end
   if data.error ~= nil or data.error_is_nil then
     local own = core_data(core.current())
     own.cause = { error = data.error, thread = thread }
@@ -305,16 +318,43 @@ end
 
 local kill_options = { force_after = true, error = true }
 
+--- Let the thread be abandoned in that many seconds, unless it ends before.
+local function guard(thread, seconds)
+  local data = core_data(thread)
+  options.number(seconds, 0, "kill", "force_after", 4)
+  if data.guard then
+    core.drop(data.guard)
+  end
+  data.guard = core.make(1, false, abandon, thread)
+  core.start(data.guard, seconds)
+end
+
+local function unguard(thread)
+  local data = core_peek(thread)
+  if data and data.guard and core.is_dead(thread) then
+    core.drop(data.guard)
+    data.guard = nil
+  end
+end
+
+--- Ask for the end, or end a thread that has not started. Returns whether the
+-- thread is yet to be told.
 local function ask_kill(thread, opts)
   opts = options.check(opts, kill_options, "kill", 3)
   local data = core_data(thread)
   if opts.error ~= nil and not data.kill_error then
     data.kill_error = opts.error
   end
-  if opts.force_after then
-    core.start(core.make(1, false, abandon, thread), opts.force_after)
+  if core.state(thread) == "new" then
+    set_unstarted_error(thread, kill_error(thread))
+    core.drop(thread)
+    return false
   end
-  return kill_error(thread)
+  kill_error(thread)
+  if opts.force_after then
+    guard(thread, opts.force_after)
+  end
+  return true
 end
 
 --- End the thread: every later wait in it raises its kill error. Returns once
@@ -325,16 +365,12 @@ end
 -- abandoned: its waiters get the kill error, what it waits on is closed;
 -- `error` the value to raise instead of ECANCELED
 function methods:kill(opts)
-  if core.is_dead(self) then
-    return
-  end
-  local err = ask_kill(self, opts)
-  if core.state(self) == "new" then
-    set_unstarted_error(self, err)
-    core.drop(self)
+  M.checkpoint()
+  if core.is_dead(self) or not ask_kill(self, opts) then
     return
   end
   local status = core.kill(self)
+  unguard(self)
   if status ~= 0 then
     failed(status, "kill")
   end
@@ -342,16 +378,9 @@ end
 
 --- As kill, but does not wait and never raises. Does not park.
 function methods:kill_soon(opts)
-  if core.is_dead(self) then
-    return
+  if not core.is_dead(self) and ask_kill(self, opts) then
+    core.kill_soon(self)
   end
-  local err = ask_kill(self, opts)
-  if core.state(self) == "new" then
-    set_unstarted_error(self, err)
-    core.drop(self)
-    return
-  end
-  core.kill_soon(self)
 end
 
 --- Kill a thread that has not started yet; nothing for one that has.

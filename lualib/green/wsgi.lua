@@ -14,18 +14,16 @@ local env_module = require "green.wsgi.env"
 local log_module = require "green.wsgi.log"
 local responding = require "green.wsgi.respond"
 local C = require "green.ffi.httpd"
-local tpool = nil -- luacheck: ignore
 
-local next_conn, finish, sock_of = C.next, C.httpconn_finish, C.httpconn_sock
-local rollback, close_conn, detach = C.httpconn_rollback, C.httpconn_close, C.httpconn_detach
-local core_park = core.park
+local http_next, http_finish, http_sock = core.http_next, core.http_finish, core.http_sock
+local core_park, core_now, http_respond = core.park, core.now, core.http_respond
 local respond, close_body = responding.respond, responding.close_body
-local turn = thread.turn
-local env_mt = env_module.mt
+local note_traceback, turn = thread.note_traceback, thread.turn
+local CONN = env_module.CONN
 
-local EAGAIN, EBUSY = core.codes.EAGAIN, core.codes.EBUSY
-local QUEUE, READ, WRITE = 3, 1, 2
-local REFUSED = 2
+local EAGAIN, EBUSY, ECANCELED = core.codes.EAGAIN, core.codes.EBUSY, core.codes.ECANCELED
+local READ, WRITE, QUEUE = 1, 2, 3 -- modes of core.park
+local REFUSED = 2 -- GREEN_HTTPD_REFUSED
 local ACCEPT_BATCH = 64
 local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
@@ -91,10 +89,9 @@ end
 
 -- -- One request --------------------------------------------------------------
 
-local function run_posthooks(server, env)
-  local hooks = rawget(env, "posthooks") or rawget(env, "green.posthooks")
-  for _, hook in ipairs(hooks or {}) do
-    local ok, err = xpcall(hook[1], thread.note_traceback, env, unpack(hook, 2, table.maxn(hook)))
+local function run_posthooks(server, env, hooks)
+  for _, hook in ipairs(hooks) do
+    local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, table.maxn(hook)))
     if not ok then
       server.log:error("posthook: %s", tostring(err))
     end
@@ -103,27 +100,19 @@ end
 
 --- A handler failed: 500 if nothing has left yet, else the connection is cut.
 local function answer_error(server, conn, err)
-  local data = core.peek(core.current())
-  local trace = data and data.inner and rawequal(data.inner.error, err) and data.inner.traceback
-  if rollback(conn) ~= 0 then
-    conn.close = true
+  if core.http_rollback(conn) ~= 0 then
     return
   end
-  conn.close = true
   local text = "Internal Server Error\n"
   if server.options.debug then
-    text = tostring(err) .. "\n" .. (trace or "") .. "\n"
+    text = ("%s\n%s\n"):format(tostring(err), thread.traceback_of(err) or "")
   end
   respond(conn, server.options, 0, 500, { ["Content-Type"] = "text/plain" }, text)
 end
 
-local function is_gone(err)
-  return errors.is_error(err) and err.op == "write response"
-end
-
 local function fail(server, conn, env, err)
-  if is_gone(err) then
-    conn.close = true
+  if errors.is_error(err) and err.op == "write response" then
+    core.http_set_close(conn)
     server.log:debug("client went away: %s", tostring(err))
     return
   end
@@ -131,60 +120,52 @@ local function fail(server, conn, env, err)
   answer_error(server, conn, err)
 end
 
-local function send(server, conn, env, status, headers, body)
-  if status == M.ALREADY_HANDLED or env["green.conn"] == nil then
-    return
-  end
-  local least = rawget(env, "green.minimum_write_chunk_size")
+local function least_chunk(server, env)
+  return rawget(env, "green.minimum_write_chunk_size")
     or rawget(env, "eventlet.minimum_write_chunk_size") or server.options.minimum_chunk_size
-  respond(conn, server.options, least, status, headers, body)
 end
 
--- Called with what xpcall(app) gave.
+--- An answer whose body is not a string: it may park, and is closed in any case.
+local function answer_slowly(server, conn, env, status, headers, body)
+  local least = least_chunk(server, env)
+  local ok, err = xpcall(respond, note_traceback, conn, server.options, least, status, headers,
+    body)
+  local closed, close_err = pcall(close_body, body)
+  if not ok then
+    fail(server, conn, env, err)
+  elseif not closed then
+    server.log:failure(env, close_err)
+  end
+end
+
+--- With what xpcall(app) gave.
 local function answer(server, conn, env, ok, status, headers, body)
   if not ok then
     fail(server, conn, env, status)
-    return
-  end
-  local sent, err = true, nil
-  if type(body) == "string" then
-    sent, err = pcall(respond, conn, server.options, 0, status, headers, body)
+  elseif rawget(env, CONN) == nil then
+    return -- the handler has taken the connection over
+  elseif type(body) == "string" or body == nil then
+    local done, problem = http_respond(conn, server.capitalize, status, headers, body)
+    if not done then
+      fail(server, conn, env, problem)
+    end
   else
-    sent, err = xpcall(send, thread.note_traceback, server, conn, env, status, headers, body)
-    local closed, close_err = pcall(close_body, body)
-    if sent and not closed then
-      server.log:failure(env, close_err)
-    end
-  end
-  if not sent then
-    fail(server, conn, env, err)
+    answer_slowly(server, conn, env, status, headers, body)
   end
 end
 
-local function call_app(server, env)
-  local timeout = server.options.handler_timeout
-  if timeout then
-    return xpcall(require("green.timeout").with_timeout, thread.note_traceback, timeout,
-      server.app, env)
-  end
-  return xpcall(server.app, thread.note_traceback, env)
+local function with_timeout(server, env)
+  return xpcall(require("green.timeout").with_timeout, note_traceback,
+    server.options.handler_timeout, server.app, env)
 end
 
-local function handle(server, conn)
-  local env = setmetatable({ ["green.conn"] = conn, ["green.server"] = server }, env_mt)
-  if server.has_environ then
-    for key, value in pairs(server.options.environ) do
-      env[key] = value
-    end
-  end
-  local started = server.log.wants_time and core.now() or 0
-  answer(server, conn, env, call_app(server, env))
-  local taken = rawget(env, "green.conn") == nil
-  if rawget(env, "posthooks") or rawget(env, "green.posthooks") then
-    if not taken then
+local function after(server, conn, env, started)
+  local hooks = rawget(env, "posthooks")
+  if hooks then
+    if rawget(env, CONN) then
       responding.drain(conn, server.options.write_timeout)
     end
-    run_posthooks(server, env)
+    run_posthooks(server, env, hooks)
   end
   if server.log.access then
     server.log:request(env, conn, started)
@@ -193,7 +174,26 @@ local function handle(server, conn)
   if input then
     input.conn = nil
   end
-  env["green.conn"] = nil
+end
+
+--- One request. Returns whether the handler took the connection over.
+local function handle(server, conn)
+  local env = setmetatable({ [CONN] = conn }, server.env_mt)
+  local started = 0
+  if server.is_special then
+    for key, value in pairs(server.options.environ) do
+      env[key] = value
+    end
+    started = core_now()
+  end
+  if server.options.handler_timeout then
+    answer(server, conn, env, with_timeout(server, env))
+  else
+    answer(server, conn, env, xpcall(server.app, note_traceback, env))
+  end
+  after(server, conn, env, started)
+  local taken = rawget(env, CONN) == nil
+  env[CONN] = nil
   if turn.touched ~= 0 then
     core.reset()
   end
@@ -202,56 +202,55 @@ end
 
 -- -- Workers ------------------------------------------------------------------
 
+--- The client does not read: wait for it as long as write_timeout says.
 local function finish_slowly(server, conn)
   local deadline = thread.deadline(server.options.write_timeout)
   while true do
-    local status = core_park(sock_of(conn), deadline, WRITE)
-    if status ~= 0 then
-      close_conn(conn)
-      if status == core.codes.ECANCELED then
-        thread.raise()
-      end
+    local status = core_park(http_sock(conn), deadline, WRITE)
+    if status == ECANCELED then
+      thread.raise() -- worker closes the connection
+    elseif status ~= 0 then
+      core.http_close(conn)
       return 0
     end
-    local r = finish(conn)
+    local r, found = http_finish(conn)
     if r ~= EAGAIN then
-      return r
+      return r, found
     end
   end
 end
 
 --- Serve requests of one connection until it has none at hand.
-local function serve_conn(server, conn)
+local function serve_conn(server, conn, found)
+  local r
   repeat
-    local taken
-    if conn.found == REFUSED then
+    if found == REFUSED then
       server.log:refused(conn)
-    else
-      taken = handle(server, conn)
-    end
-    if taken then
+    elseif handle(server, conn) then
       return
     end
-    local r = finish(conn)
+    r, found = http_finish(conn)
     if r == EAGAIN then
-      r = finish_slowly(server, conn)
+      r, found = finish_slowly(server, conn)
     end
   until r ~= 1
 end
 
-local function worker_loop(server)
+local function worker_loop(server, state)
   local httpd, queue = server.httpd, server.queue
   while true do
-    local conn = next_conn(httpd)
-    if conn ~= nil then
-      serve_conn(server, conn)
+    local conn, found = http_next(httpd)
+    if conn then
+      state.conn = conn
+      serve_conn(server, conn, found)
+      state.conn = nil
     elseif server.stopped then
       return
     else
-      local status = core_park(queue, core.now() + WORKER_IDLE, QUEUE)
-      if status == core.codes.ECANCELED then
+      local status = core_park(queue, core_now() + WORKER_IDLE, QUEUE)
+      if status == ECANCELED then
         thread.raise()
-      elseif status ~= 0 and next_conn == nil then
+      elseif status ~= 0 and http_next(httpd) == nil then
         return
       end
     end
@@ -259,8 +258,12 @@ local function worker_loop(server)
 end
 
 local function worker(server)
-  local ok, err = xpcall(worker_loop, thread.note_traceback, server)
+  local state = { conn = nil } -- the connection in hand
+  local ok, err = xpcall(worker_loop, note_traceback, server, state)
   server.workers = server.workers - 1
+  if state.conn then
+    core.http_close(state.conn)
+  end
   if not ok and not errors.is_error(err, "ECANCELED") then
     server.log:failure(nil, err)
   end
@@ -274,8 +277,7 @@ local function spawner(server)
       server.workers = server.workers + 1
       thread.spawn_n(worker, server)
     end
-    local status = core_park(server.shortage, nil, QUEUE)
-    if status ~= 0 then
+    if core_park(server.shortage, nil, QUEUE) ~= 0 then
       return
     end
   end
@@ -304,7 +306,7 @@ local function accept_loop(server)
       pause = 0.01
       thread.checkpoint()
     end
-    if status == core.codes.ECANCELED then
+    if status == ECANCELED then
       thread.raise()
     elseif status ~= 0 then
       return
@@ -329,14 +331,16 @@ local function new_server(listener, app, opts, where)
   local where_at = describe_listener(listener)
   local httpd = ffi.gc(C.new(core.hub()), C.free)
   apply_options(httpd, o)
-  return setmetatable({
+  local server = setmetatable({
     listener = listener,
     app = app,
+    env_mt = nil, -- set below: it knows the server
+    capitalize = o.capitalize_response_headers,
+    is_special = next(o.environ) ~= nil,
     options = o,
     httpd = httpd,
     queue = C.queue(httpd),
     shortage = C.shortage(httpd),
-    has_environ = next(o.environ) ~= nil,
     workers = 0,
     stopped = false,
     name = where_at.host,
@@ -347,12 +351,14 @@ local function new_server(listener, app, opts, where)
     log = log_module.new(o),
     errors = log_module.errors(o),
   }, server_mt)
+  server.env_mt = env_module.metatable(server)
+  return server
 end
 
 --- Serve until the listener is closed or this thread is killed. Parks.
 function server_methods:serve_forever()
   thread.spawn_n(spawner, self)
-  local ok, err = xpcall(accept_loop, thread.note_traceback, self)
+  local ok, err = xpcall(accept_loop, note_traceback, self)
   self.stopped = true
   self.httpd.closing = true
   C.close_idle(self.httpd, false)
@@ -382,7 +388,6 @@ function M.serve(address, app, opts)
   return M.server(listener, app, opts)
 end
 
-M.ALREADY_HANDLED = setmetatable({}, { __name = "green.wsgi.ALREADY_HANDLED" })
-M.detach = detach
+M.fill = env_module.fill_all
 
 return M

@@ -49,9 +49,9 @@ local function all_keys(self)
 end
 
 --- The next of the keys in `missing` to arrive, which it leaves; nil: none is
--- missing; nil, err. `at` counts through the order of arrival. Parks.
+-- missing; nil, err. `at` counts through the order of arrival. Parks, and leaves
+-- the checkpoint to its callers.
 local function next_arrival(self, state, deadline)
-  thread.checkpoint()
   while next(state.missing) ~= nil do
     local key = self._order[state.at]
     if key == nil then
@@ -90,6 +90,7 @@ end
 function methods:wait_each(keys)
   local state = new_state(keys_or_all(self, keys, "wait_each"))
   return function()
+    thread.checkpoint()
     local key = next_arrival(self, state)
     if key ~= nil then
       return emit(key, self._results[key])
@@ -101,6 +102,7 @@ end
 function methods:wait_each_success(keys)
   local state = new_state(keys_or_all(self, keys, "wait_each_success"))
   return function()
+    thread.checkpoint()
     local key
     repeat
       key = next_arrival(self, state)
@@ -115,6 +117,7 @@ end
 function methods:wait_each_exception(keys)
   local state = new_state(keys_or_all(self, keys, "wait_each_exception"))
   return function()
+    thread.checkpoint()
     local key
     repeat
       key = next_arrival(self, state)
@@ -135,6 +138,7 @@ function methods:wait(keys, timeout)
   end
   local state = new_state(keys_or_all(self, keys, "wait"))
   local values, deadline = {}, thread.deadline(timeout)
+  thread.checkpoint()
   local key, err = next_arrival(self, state, deadline)
   while key ~= nil do
     values[key] = select(2, emit(key, self._results[key]))
@@ -155,6 +159,7 @@ function methods:wait_for(key, timeout)
   if timeout ~= nil then
     options.number(timeout, 0, "DAGPool:wait_for", "timeout")
   end
+  thread.checkpoint()
   local found, err = next_arrival(self, new_state({ key }), thread.deadline(timeout))
   if found == nil then
     return nil, err

@@ -178,7 +178,9 @@ end
 --- For a loop over items; it ends when the queue is shut down and empty. The
 -- loop parks.
 function methods:items()
-  return next_item, self
+  return function()
+    return next_item(self)
+  end
 end
 
 --- Take no more items: every put, also those that wait, gets ECLOSED; gets go on

@@ -2,7 +2,6 @@
 -- @module green.wsgi.log
 
 local thread = require "green.thread"
-local core = require "green.core"
 
 local methods = {}
 local mt = { __name = "green.wsgi.log", __index = methods }
@@ -17,8 +16,7 @@ function methods:debug() end
 
 --- A handler raised.
 function methods:failure(env, err)
-  local data = core.peek(thread.current())
-  local trace = data and data.inner and rawequal(data.inner.error, err) and data.inner.traceback
+  local trace = thread.traceback_of(err)
   self:error("%s %s: %s%s", env and env.REQUEST_METHOD or "-", env and env.RAW_PATH_INFO or "-",
     tostring(err), trace and "\n" .. trace or "")
 end

@@ -1,35 +1,31 @@
 --- Answers: what a handler returned, written to its connection.
 -- @module green.wsgi.respond
 
-local ffi = require "ffi"
 local core = require "green.core"
 local errors = require "green.error"
 local thread = require "green.thread"
-local C = require "green.ffi.httpd"
 
-local begin, begin_line = C.httpconn_begin, C.httpconn_begin_line
-local add_header, whole, stream = C.httpconn_header, C.httpconn_whole, C.httpconn_stream
-local piece, end_pieces = C.httpconn_piece, C.httpconn_end
-local flush, sock_of = C.httpconn_flush, C.httpconn_sock
+local http_respond, http_flush, http_sock = core.http_respond, core.http_flush, core.http_sock
+local http_piece = core.http_piece
 local core_park, failed = core.park, thread.failed
 
-local EAGAIN = core.codes.EAGAIN
+local EAGAIN, EINVAL = core.codes.EAGAIN, core.codes.EINVAL
 local WRITE = 2
-local HIGH_WATER = 65536 -- pieces wait for the client beyond this many bytes
+local BLOCK = 65536 -- read from files at a time
 
 --- Send what is written; waits for a slow client. Parks.
 -- @return true, or nil, err: ETIMEDOUT, EPIPE, ECONNRESET, ...
 local function drain(conn, timeout)
   local deadline
   while true do
-    local err = flush(conn)
-    if err == 0 then
+    local code = http_flush(conn)
+    if code == 0 then
       return true
-    elseif err ~= EAGAIN then
-      return nil, errors.new(err, "write response")
+    elseif code ~= EAGAIN then
+      return nil, errors.new(code, "write response")
     end
     deadline = deadline or thread.deadline(timeout)
-    local status = core_park(sock_of(conn), deadline, WRITE)
+    local status = core_park(http_sock(conn), deadline, WRITE)
     if status ~= 0 then
       return failed(status, "write response")
     end
@@ -40,70 +36,20 @@ local function bad(what, ...)
   error(("wsgi: " .. what):format(...), 0)
 end
 
-local function put_status(conn, status)
-  local err
-  if type(status) == "number" then
-    err = begin(conn, status)
-  elseif type(status) == "string" then
-    err = begin_line(conn, status, #status)
-  else
-    bad("the status must be a number or a string, not %s", type(status))
-  end
-  if err ~= 0 then
-    bad("bad status %q", tostring(status))
-  end
-end
-
-local function put_header(conn, name, value, capitalize)
-  local kind = type(value)
-  if kind == "number" then
-    value = tostring(value)
-  elseif kind ~= "string" then
-    bad("the value of header %s must be a string, a number or a list, not %s", name, kind)
-  end
-  if add_header(conn, name, #name, value, #value, capitalize) ~= 0 then
-    bad("header %q cannot have the value %q", name, value)
-  end
-end
-
-local function put_list(conn, name, list, capitalize)
-  for i = 1, #list do
-    put_header(conn, name, list[i], capitalize)
-  end
-end
-
---- headers: name -> value or list of values; or a list of { name, value }.
-local function put_headers(conn, headers, capitalize)
-  for name, value in pairs(headers) do
-    if type(name) == "number" then
-      put_header(conn, value[1], value[2], capitalize)
-    elseif type(value) == "table" then
-      put_list(conn, name, value, capitalize)
-    else
-      put_header(conn, name, value, capitalize)
-    end
-  end
-end
-
-local function check_piece(err)
-  if err == core.codes.EINVAL then
-    bad("the body is longer than the Content-Length that the handler gave")
-  elseif err < 0 then
-    error(errors.new(err, "write response"), 0)
-  end
-end
-
---- One piece of a body that comes in pieces. Parks when the client is slow.
+--- Write one piece, and send what waits when it is at least that much. Parks.
 local function put_piece(conn, text, options, least)
-  if type(text) ~= "string" then
-    if type(text) ~= "number" then
-      bad("a piece of the body must be a string, not %s", type(text))
-    end
+  local kind = type(text)
+  if kind == "number" then
     text = tostring(text)
+  elseif kind ~= "string" then
+    bad("a piece of the body must be a string, not a %s", kind)
   end
-  local waiting = piece(conn, text, #text)
-  check_piece(waiting)
-  if waiting >= least and waiting > 0 then
+  local waiting = http_piece(conn, text)
+  if waiting == EINVAL then
+    bad("the body is longer than its Content-Length")
+  elseif waiting < 0 then
+    error(errors.new(waiting, "write response"), 0)
+  elseif waiting > 0 and waiting >= least then
     local ok, err = drain(conn, options.write_timeout)
     if not ok then
       error(err, 0)
@@ -111,94 +57,81 @@ local function put_piece(conn, text, options, least)
   end
 end
 
-local function put_table(conn, body)
-  local n = #body
-  if n == 1 and type(body[1]) == "string" then
-    return whole(conn, body[1], #body[1])
+local function end_pieces(conn)
+  if core.http_end(conn) ~= 0 then
+    bad("the body is shorter than its Content-Length")
   end
-  local text = table.concat(body)
-  return whole(conn, text, #text)
 end
 
--- The first piece decides: nothing was sent before it, so an error in making it
+-- The first piece is made before the head leaves, so that an error in making it
 -- is still a clean 500.
-local function put_iterator(conn, body, options, least, state, control)
-  local text = body(state, control)
-  if stream(conn) ~= 0 then
-    bad("the answer's head could not be written")
+local function put_iterator(conn, body, options, least)
+  local text = body()
+  if core.http_stream(conn) ~= 0 then
+    bad("the head of the answer could not be written")
   end
   while text ~= nil do
     put_piece(conn, text, options, least)
-    text = body(state, text)
+    text = body()
   end
-  if end_pieces(conn) ~= 0 then
-    bad("the body is shorter than the Content-Length that the handler gave")
+  end_pieces(conn)
+end
+
+local function put_list(conn, body)
+  local code = core.http_whole(conn, table.concat(body))
+  if code ~= 0 then
+    bad("the body's length differs from its Content-Length")
   end
 end
 
+--- A file object of Lua's, or anything with a read method.
 local function put_file(conn, file, options)
   put_iterator(conn, function()
-    return file:read(HIGH_WATER)
-  end, options, HIGH_WATER)
+    return file:read(BLOCK)
+  end, options, BLOCK)
 end
 
-local function is_file(body)
-  return io.type(body) ~= nil or (type(body) ~= "string" and type(body.read) == "function")
+local function is_callable(body)
+  local mt = getmetatable(body)
+  return type(body) == "function" or (mt and mt.__call ~= nil)
 end
 
+local function put_body(conn, body, options, least)
+  local kind = type(body)
+  if is_callable(body) then
+    put_iterator(conn, body, options, least)
+  elseif io.type(body) or (kind == "table" and type(body.read) == "function") then
+    put_file(conn, body, options)
+  elseif kind == "table" then
+    put_list(conn, body)
+  else
+    bad("the body must be a string, a table, a function or a file, not a %s", kind)
+  end
+end
+
+--- Write a whole answer. Raises when it is not one, or when the client is gone
+-- (an error whose `op` is "write response"). Parks when the body comes in pieces
+-- and the client is slow.
+local function respond(conn, options, least, status, headers, body)
+  local done, problem = http_respond(conn, options.capitalize_response_headers, status, headers,
+    body)
+  if done == false then
+    put_body(conn, body, options, least)
+  elseif not done then
+    error(problem, 0)
+  end
+end
+
+--- Call the body's close, if it has one.
 local function close_body(body)
   local kind = type(body)
-  if kind ~= "table" and kind ~= "userdata" then
-    return
-  end
-  local close = body.close
-  if close and io.type(body) ~= "closed file" then
-    close(body)
-  end
-end
-
-local function put_other(conn, body, options, least)
-  local mt = getmetatable(body)
-  if is_file(body) then
-    put_file(conn, body, options)
-  elseif type(body) == "table" and not (mt and mt.__call) then
-    if put_table(conn, body) ~= 0 then
-      bad("the body's length differs from the Content-Length that the handler gave")
+  if (kind == "table" or kind == "userdata") and io.type(body) ~= "closed file" then
+    local close = body.close
+    if close then
+      close(body)
     end
-  elseif type(body) == "function" or (mt and mt.__call) then
-    put_iterator(conn, body, options, least)
-  else
-    bad("the body must be a string, a table, a function or a file, not %s", type(body))
   end
 end
 
---- Write a whole answer. Raises when it is not one, or the client is gone.
--- Parks when the body comes in pieces and the client is slow.
-local function respond(conn, options, least, status, headers, body)
-  put_status(conn, status)
-  if headers then
-    put_headers(conn, headers, options.capitalize_response_headers)
-  end
-  local err
-  if type(body) == "string" then
-    err = whole(conn, body, #body)
-  elseif body == nil then
-    err = whole(conn, "", 0)
-  else
-    return put_other(conn, body, options, least)
-  end
-  if err ~= 0 then
-    bad("the body's length differs from the Content-Length that the handler gave")
-  end
-end
-
-return {
-  respond = respond,
-  drain = drain,
-  close_body = close_body,
-  put_status = put_status,
-  put_headers = put_headers,
-  put_piece = put_piece,
-  C = C,
-  ffi = ffi,
-}
+return { respond = respond, drain = drain, close_body = close_body, put_piece = put_piece,
+  end_pieces = end_pieces }
