@@ -9,72 +9,13 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <unistd.h>
 
-#define HTTPD_POOL 256 /* Free requests kept. */
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
-#define HTTPD_LINGER_BYTES (1 << 20)
-#define HTTPD_GATHER 65536 /* Flush before the next request beyond this. */
+#define HTTPD_LINGER_BYTES (32 << 20)
+#define HTTPD_LINGER_TURN (256 << 10) /* Of them in one turn. */
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
-
-/* -- Requests from the pool ----------------------------------------------- */
-
-static void req_free(httpd_req *r)
-{
-  green__free(r->in);
-  green__free(r->out);
-  green__free(r);
-}
-
-static httpd_req *req_alloc(void)
-{
-  httpd_req *r = green__zalloc(sizeof(*r));
-  if (!r) return NULL;
-  r->in = green__alloc(HTTPD_BUFFER);
-  r->out = green__alloc(HTTPD_BUFFER);
-  if (!r->in || !r->out) {
-    req_free(r);
-    return NULL;
-  }
-  r->in_cap = r->out_cap = HTTPD_BUFFER;
-  green_http1_init(&r->head);
-  green_chunked_init(&r->chunk);
-  return r;
-}
-
-/* The last one given back comes first: its memory is warm. */
-static int conn_take_req(httpd_conn *c)
-{
-  httpd *d = c->d;
-  if (c->req) return 0;
-  green_link *k = green_list_pop(&d->pool);
-  c->req = k ? green_container(k, httpd_req, link) : req_alloc();
-  if (!c->req) return GREEN_ENOMEM;
-  if (k) d->pooled--;
-  c->req->head.max_line = d->pub.max_line;
-  c->req->head.max_field = d->pub.max_field;
-  c->req->head.max_head = d->pub.max_head;
-  c->req->head.max_headers = d->pub.max_headers;
-  return 0;
-}
-
-static void conn_give_req(httpd_conn *c)
-{
-  httpd_req *r = c->req;
-  if (!r) return;
-  c->req = NULL;
-  c->pub.head = NULL;
-  c->pub.text = NULL;
-  if (c->d->pooled >= HTTPD_POOL || r->in_cap > HTTPD_BUFFER ||
-      r->out_cap > HTTPD_GATHER) {
-    req_free(r);
-    return;
-  }
-  r->start = r->pos = r->end = r->parsed = 0;
-  r->out_len = r->out_sent = r->answer = 0;
-  green_list_push_front(&c->d->pool, &r->link);
-  c->d->pooled++;
-}
 
 /* -- The end of a connection ---------------------------------------------- */
 
@@ -82,15 +23,18 @@ static void conn_close(httpd_conn *c)
 {
   green_hub_undefer(&c->defer);
   green_sock_close(&c->sock);
-  conn_give_req(c);
+  green__httpd_give_req(c);
   green_link_remove(&c->link);
   c->d->pub.connections--;
   green__free(c);
 }
 
+/* Is there, or may there come, something that we will not read? A client that
+** has asked for the close sends no more. */
 static int conn_has_unread(const httpd_conn *c)
 {
-  return !c->body_done || c->req->pos < c->req->end;
+  const httpd_req *r = c->req;
+  return !c->body_done || r->pos < r->end || !c->pub.head || r->head.keep_alive;
 }
 
 /* Closing with unread input makes the system reset the connection, and the
@@ -98,21 +42,24 @@ static int conn_has_unread(const httpd_conn *c)
 static void conn_linger(httpd_conn *c)
 {
   green_sock_shutdown(&c->sock, GREEN_WRITE);
+  green__httpd_give_req(c);
   c->phase = HTTPD_LINGER;
   c->drained = 0;
-  c->req->start = c->req->pos = c->req->end = 0;
+  green_idle_remove(&c->sock.f);
   if (green_idle_add(&c->d->linger, &c->sock.f) < 0) conn_close(c);
 }
 
+/* After its share of a turn it waits for the next: the poll tells again. */
 static void conn_discard(httpd_conn *c, int expired)
 {
-  httpd_req *r = c->req;
-  int n = 0;
+  char sink[16384];
+  int64_t stop = c->drained + HTTPD_LINGER_TURN;
   while (!expired && c->drained < HTTPD_LINGER_BYTES) {
-    n = green_sock_recv(&c->sock, r->in, r->in_cap);
+    int n = green_sock_recv(&c->sock, sink, sizeof(sink));
     if (n == GREEN_EAGAIN) return;
     if (n <= 0) break;
     c->drained += n;
+    if (c->drained >= stop) return;
   }
   conn_close(c);
 }
@@ -131,7 +78,7 @@ static void conn_rest(httpd_conn *c)
 {
   green_idle *s = &c->d->heads;
   if (c->phase == HTTPD_HEAD && conn_is_clean(c)) {
-    conn_give_req(c);
+    green__httpd_give_req(c);
     if (c->pub.served > 0) s = &c->d->keep;
   }
   if (c->sock.f.idle == s) return;
@@ -152,6 +99,7 @@ static void conn_refuse(httpd_conn *c, int status, const char *reason)
   c->pub.head = NULL;
   c->pub.reason = reason;
   c->body_done = 0;
+  c->d->pub.refused++;
   green__httpd_refuse(c, status);
   conn_hand_out(c, GREEN_HTTPD_REFUSED);
 }
@@ -164,6 +112,7 @@ static void conn_start_request(httpd_conn *c, int head_len)
   c->pub.begun = c->pub.head_out = c->pub.body_read = c->pub.chunked = false;
   c->pub.status = 0;
   c->pub.sent = 0;
+  c->left = 0;
   c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
   r->pos = r->start + (uint32_t)head_len;
   r->parsed = 0;
@@ -196,17 +145,19 @@ static int conn_parse(httpd_conn *c)
 }
 
 /* The rest of a body that its handler did not read. 1: gone, the next head may
-** come; 0: wait for more, or the connection is closed. */
+** come; GREEN_EAGAIN: wait for more; another error: the connection is gone. The
+** answer has been sent: it must not get lost for what cannot be read. */
 static int conn_drain(httpd_conn *c)
 {
   int r = green__httpd_body_drain(c);
-  if (r == GREEN_EAGAIN) {
-    conn_rest(c);
-    return 0;
+  if (r == GREEN_EAGAIN) return r;
+  if (r == GREEN_ETOOBIG || r == GREEN_EPROTO) {
+    conn_linger(c);
+    return r;
   }
   if (r < 0) {
     conn_close(c);
-    return 0;
+    return r;
   }
   c->phase = HTTPD_HEAD;
   c->req->start = c->req->pos;
@@ -214,32 +165,43 @@ static int conn_drain(httpd_conn *c)
 }
 
 /* Read and parse until there is something for a worker (1) or the connection
-** has to wait or has gone (0). */
-static int conn_advance(httpd_conn *c)
+** has to wait (GREEN_EAGAIN) or is gone (another error). */
+static int conn_try(httpd_conn *c)
 {
-  if (conn_take_req(c) < 0) {
-    conn_close(c);
-    return 0;
+  int n = green__httpd_take_req(c);
+  if (n == 0 && c->phase == HTTPD_DRAIN) {
+    n = conn_drain(c);
+    if (n < 0) return n;
   }
-  if (c->phase == HTTPD_DRAIN && !conn_drain(c)) return 0;
-  c->pub.found = 0;
-  while (!conn_parse(c)) {
-    int n = green__httpd_fill(c);
-    if (n > 0) continue;
-    if (n == GREEN_EAGAIN)
-      conn_rest(c);
-    else
-      conn_close(c);
-    return 0;
+  while (n >= 0 && !conn_parse(c)) {
+    n = green__httpd_fill(c);
+    if (n == 0) n = GREEN_EEOF;
   }
-  return 1;
+  if (n < 0 && n != GREEN_EAGAIN) conn_close(c);
+  return n < 0 ? n : 1;
 }
 
-/* Its time is up. Only who has sent part of a head is told. */
+static int conn_advance(httpd_conn *c)
+{
+  int r = conn_try(c);
+  if (r == GREEN_EAGAIN) conn_rest(c);
+  return r == 1;
+}
+
+/* Its time is up: what has arrived in it counts. Only who has sent part of a
+** head is told. */
 static int conn_expire(httpd_conn *c)
 {
-  c->d->pub.timeouts++;
-  if (c->phase != HTTPD_HEAD || !c->req || c->req->start == c->req->end) {
+  int was_idle = c->sock.f.idle == &c->d->keep;
+  int r = conn_try(c);
+  if (r != GREEN_EAGAIN) return r == 1;
+  int has_part = c->phase == HTTPD_HEAD && c->req->start < c->req->end;
+  if (was_idle && has_part) {
+    conn_rest(c); /* A head has begun in time. */
+    return 0;
+  }
+  if (!was_idle) c->d->pub.timeouts++;
+  if (!has_part) {
     conn_close(c);
     return 0;
   }
@@ -249,11 +211,36 @@ static int conn_expire(httpd_conn *c)
 
 /* -- Servers -------------------------------------------------------------- */
 
+static httpd_conn *conn_of_fd(green_fd *f)
+{
+  return green_container(green_sock_of(f), httpd_conn, sock);
+}
+
+/* Lingering needs no worker. */
+static void httpd_linger(httpd *d)
+{
+  green_fd *f;
+  int expired;
+  while ((f = green_idle_take(&d->linger, &expired)) != NULL)
+    conn_discard(conn_of_fd(f), expired);
+}
+
+/* Told once for each connection that finds no worker: when there can be no
+** more of them, telling again would only keep the loop from waiting. */
+static void httpd_tell_shortage(httpd *d)
+{
+  uint32_t ready = green_httpd_ready(&d->pub);
+  if (ready < d->told) d->told = ready;
+  if (ready > d->told && green_waitq_wake_all(&d->shortage, 0)) d->told = ready;
+}
+
 /* At the end of each turn: are there connections that no worker has taken? */
 static void httpd_on_turn(green_defer *defer)
 {
   httpd *d = green_container(defer, httpd, defer);
-  if (green_httpd_ready(&d->pub)) green_waitq_wake_all(&d->shortage, 0);
+  if (d->linger.n_ready) httpd_linger(d);
+  if (green_httpd_ready(&d->pub) || d->told) httpd_tell_shortage(d);
+  d->pub.idle = d->keep.n_waiting;
   green_hub_defer(d->hub, defer);
 }
 
@@ -280,7 +267,7 @@ green_httpd *green_httpd_new(green_hub *hub)
   green_idle_init(&d->keep, hub, d->pub.keepalive_timeout);
   green_idle_init(&d->heads, hub, d->pub.header_timeout);
   green_idle_init(&d->linger, hub, HTTPD_LINGER_TIME);
-  d->heads.workers = d->linger.workers = d->keep.workers;
+  d->heads.workers = d->keep.workers;
   green_waitq_init(&d->shortage);
   green_list_init(&d->conns);
   green_list_init(&d->pool);
@@ -297,7 +284,7 @@ void green_httpd_free(green_httpd *pub)
   while ((k = green_list_first(&d->conns)) != NULL)
     conn_close(green_container(k, httpd_conn, link));
   while ((k = green_list_pop(&d->pool)) != NULL)
-    req_free(green_container(k, httpd_req, link));
+    green__httpd_req_free(green_container(k, httpd_req, link));
   green_hub_undefer(&d->defer);
   green_waitq_wake_all(&d->shortage, GREEN_ECLOSED);
   green_idle_deinit(&d->linger);
@@ -309,7 +296,8 @@ void green_httpd_free(green_httpd *pub)
 static void conn_on_turn_end(green_defer *defer)
 {
   httpd_conn *c = green_container(defer, httpd_conn, defer);
-  green_httpconn_flush(&c->pub); /* What it cannot send, finish will. */
+  /* What it cannot send, the next flush or finish will. */
+  green_httpconn_flush(&c->pub);
 }
 
 static httpd_conn *conn_new(httpd *d)
@@ -323,6 +311,12 @@ static httpd_conn *conn_new(httpd *d)
   return c;
 }
 
+/* Options may change at any time. */
+static void set_timeout(green_idle *s, int64_t timeout)
+{
+  if (s->timeout != timeout) green_idle_set_timeout(s, timeout);
+}
+
 static void conn_enter(httpd_conn *c, const green_addr *peer)
 {
   httpd *d = c->d;
@@ -333,7 +327,7 @@ static void conn_enter(httpd_conn *c, const green_addr *peer)
   green_list_push(&d->conns, &c->link);
   d->pub.connections++;
   d->pub.accepted++;
-  d->heads.timeout = d->pub.header_timeout;
+  set_timeout(&d->heads, d->pub.header_timeout);
   conn_rest(c);
 }
 
@@ -356,15 +350,31 @@ int green_httpd_accept(green_httpd *pub, green_sock *listener, int max)
   return n;
 }
 
+/* What s has read and not given out is the start of the first head. */
+static int conn_take_input(httpd_conn *c, const green_sock *s)
+{
+  size_t n = green_buf_len(&s->in);
+  if (n == 0) return 0;
+  int err = green__httpd_take_req(c);
+  while (err == 0 && c->req->in_cap < n) err = green__httpd_grow(c->req);
+  if (err < 0) return err;
+  memcpy(c->req->in, green_buf_data(&s->in), n);
+  c->req->end = (uint32_t)n;
+  return 0;
+}
+
 int green_httpd_adopt(green_httpd *pub, green_sock *s)
 {
   httpd_conn *c = conn_new(httpd_of(pub));
   green_addr peer = {0};
   if (!c) return GREEN_ENOMEM;
   green_sock_peername(s, &peer);
-  int fd = green_sock_detach(s);
-  int err = fd < 0 ? fd : green_sock_adopt(&c->sock, fd);
+  int err = conn_take_input(c, s), fd = -1;
+  if (err == 0) err = fd = green_sock_detach(s);
+  if (err >= 0) err = green_sock_adopt(&c->sock, fd);
   if (err < 0) {
+    if (fd >= 0) close(fd);
+    green__httpd_give_req(c);
     green__free(c);
     return err;
   }
@@ -378,21 +388,16 @@ static int httpd_take(green_idle *s, httpd_conn **out)
   int expired;
   green_fd *f = green_idle_take(s, &expired);
   if (!f) return -1;
-  httpd_conn *c = green_container(green_sock_of(f), httpd_conn, sock);
-  *out = c;
-  if (c->phase == HTTPD_LINGER) {
-    conn_discard(c, expired);
-    return 0;
-  }
+  httpd_conn *c = *out = conn_of_fd(f);
   return expired ? conn_expire(c) : conn_advance(c);
 }
 
 green_httpconn *green_httpd_next(green_httpd *pub)
 {
   httpd *d = httpd_of(pub);
-  green_idle *const sets[] = {&d->keep, &d->heads, &d->linger};
+  green_idle *const sets[] = {&d->keep, &d->heads};
   httpd_conn *c = NULL;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 2; i++) {
     int found;
     while ((found = httpd_take(sets[i], &c)) >= 0)
       if (found) return &c->pub;
@@ -413,23 +418,33 @@ void *green_httpd_shortage(green_httpd *d)
 uint32_t green_httpd_ready(const green_httpd *pub)
 {
   const httpd *d = (const httpd *)pub;
-  return d->keep.n_ready + d->heads.n_ready + d->linger.n_ready;
+  return d->keep.n_ready + d->heads.n_ready;
 }
 
-static void httpd_close_set(green_idle *s)
+/* Waits, and nothing of a request has been seen. */
+static int conn_is_idle(const httpd_conn *c)
 {
-  green_fd *f;
-  while ((f = green_idle_oldest(s)) != NULL)
-    conn_close(green_container(green_sock_of(f), httpd_conn, sock));
+  if (c->phase != HTTPD_HEAD || green_link_in(&c->sock.f.ready_link)) return 0;
+  return !c->req || c->req->start == c->req->end;
+}
+
+static void httpd_close_set(green_idle *s, bool all)
+{
+  green_link *next, *k = s->waiting.next;
+  for (; k != &s->waiting; k = next) {
+    httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
+    next = k->next;
+    if (all || conn_is_idle(c)) conn_close(c);
+  }
 }
 
 void green_httpd_close_idle(green_httpd *pub, bool all)
 {
   httpd *d = httpd_of(pub);
-  httpd_close_set(&d->keep);
-  if (!all) return;
-  httpd_close_set(&d->heads);
-  httpd_close_set(&d->linger);
+  httpd_close_set(&d->keep, all);
+  httpd_close_set(&d->heads, all);
+  if (all) httpd_close_set(&d->linger, all);
+  pub->idle = d->keep.n_waiting;
 }
 
 /* -- Connections in a worker's hands -------------------------------------- */
@@ -474,6 +489,20 @@ static int conn_next(httpd_conn *c)
   return 0;
 }
 
+/* All answers are sent. Nothing new is read here: a client that sends without
+** end gets its turn, as everybody does. */
+static int conn_go_on(httpd_conn *c)
+{
+  if (c->phase == HTTPD_DRAIN) {
+    int r = conn_drain(c);
+    if (r < 0 && r != GREEN_EAGAIN) return 0;
+  }
+  if (c->phase == HTTPD_HEAD && conn_parse(c)) return 1;
+  set_timeout(&c->d->keep, c->d->pub.keepalive_timeout);
+  conn_rest(c);
+  return 0;
+}
+
 static int conn_must_close(httpd_conn *c)
 {
   const green_httpd *d = &c->d->pub;
@@ -484,9 +513,9 @@ static int conn_must_close(httpd_conn *c)
 int green_httpconn_finish(green_httpconn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
-  int closing = c->phase == HTTPD_ACTIVE && conn_must_close(c);
-  if (c->phase == HTTPD_ACTIVE && !closing && c->body_done && conn_next(c))
-    return 1;
+  int active = c->phase == HTTPD_ACTIVE; /* Not when called again. */
+  int closing = active && conn_must_close(c);
+  if (active && !closing && c->body_done && conn_next(c)) return 1;
   int err = green_httpconn_flush(pub);
   if (err == GREEN_EAGAIN) return err;
   if (err < 0) {
@@ -494,12 +523,11 @@ int green_httpconn_finish(green_httpconn *pub)
     return 0;
   }
   if (closing) return conn_end(c);
-  if (!c->body_done && c->phase == HTTPD_ACTIVE) {
+  if (c->phase == HTTPD_ACTIVE) {
     c->phase = HTTPD_DRAIN;
     c->pub.served++;
   }
-  c->d->keep.timeout = c->d->pub.keepalive_timeout;
-  return conn_advance(c);
+  return conn_go_on(c);
 }
 
 void green_httpconn_close(green_httpconn *pub)
@@ -511,11 +539,15 @@ int green_httpconn_detach(green_httpconn *pub, green_sock *s)
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_req *r = c->req;
-  int fd = green_sock_detach(&c->sock);
-  int err = fd < 0 ? fd : green_sock_adopt(s, fd);
-  if (err == 0 && r->pos < r->end)
-    err = green_buf_append(green_sock_input(s), r->in + r->pos,
-                           r->end - r->pos);
+  green_buf *in = green_sock_input(s);
+  int err = green_httpconn_flush(pub);
+  if (err < 0) return err;
+  int fd = err = green_sock_detach(&c->sock);
+  if (err >= 0) err = green_sock_adopt(s, fd);
+  if (err < 0 && fd >= 0) close(fd);
+  if (err == 0) err = green_buf_append(in, r->in + r->given_off, r->given_len);
+  if (err == 0) err = green_buf_append(in, r->in + r->pos, r->end - r->pos);
+  if (err < 0) green_sock_close(s);
   conn_close(c);
   return err;
 }

@@ -34,40 +34,40 @@ typedef struct green_httpd {
   int64_t keepalive_timeout; /* Between requests. */
   int64_t header_timeout;    /* From the first byte (or accept) to the head. */
   int64_t max_body;          /* Larger bodies are refused (413); -1: any. */
-  int64_t max_drain;         /* Unread rest of a body that is read and dropped. */
-  uint32_t max_requests;     /* Of one connection; 0: any. */
-  uint32_t max_connections;  /* At this many no more are accepted. */
-  uint32_t max_line;         /* As in green_http1. */
+  int64_t max_drain;     /* Unread rest of a body that is read and dropped. */
+  uint32_t max_requests; /* Of one connection; 0: any. */
+  uint32_t max_connections; /* At this many no more are accepted. */
+  uint32_t max_line;        /* As in green_http1. */
   uint32_t max_field;
   uint32_t max_head;
   uint32_t max_headers;
-  bool keepalive;            /* Off: close after each answer. */
-  bool closing;              /* Draining: every answer says so and closes. */
-  bool http10;               /* Answer as an HTTP/1.0 server. */
-  bool date;                 /* Send a Date header. */
+  bool keepalive; /* Off: close after each answer. */
+  bool closing;   /* Draining: every answer says so and closes. */
+  bool http10;    /* Answer as an HTTP/1.0 server. */
+  bool date;      /* Send a Date header. */
   /* Counts. */
-  uint32_t connections;      /* Open now, */
-  uint32_t idle;             /* of which between requests. */
+  uint32_t connections; /* Open now, */
+  uint32_t idle;        /* of which between requests (as of this turn). */
   uint64_t accepted;
   uint64_t requests;
   uint64_t refused;
-  uint64_t timeouts;         /* Closed for being too slow. */
+  uint64_t timeouts; /* Too slow with a head, or to begin the first. */
 } green_httpd;
 
 typedef struct green_httpconn {
-  green_http1 *head;   /* The present request; NULL between requests. */
-  const char *text;    /* What its offsets count from. */
-  const char *reason;  /* Why it was refused. Static text. */
-  int32_t status;      /* Of the answer that was begun or refused. */
-  uint32_t served;     /* Requests answered before this one. */
-  int64_t sent;        /* Bytes of body in the answer so far. */
-  uint8_t found;       /* GREEN_HTTPD_REQUEST or GREEN_HTTPD_REFUSED */
-  bool body_read;      /* The worker has asked for the body. */
-  bool begun;          /* An answer was begun, */
-  bool head_out;       /* its head has left or is about to: no way back. */
-  bool chunked;        /* The answer's framing. */
-  bool close;          /* The connection ends with this answer. */
-  bool no_body;        /* HEAD, 204, 304: what is written is counted only. */
+  green_http1 *head;  /* The present request; NULL between requests. */
+  const char *text;   /* What its offsets count from. */
+  const char *reason; /* Why it was refused. Static text. */
+  int32_t status;     /* Of the answer that was begun or refused. */
+  uint32_t served;    /* Requests answered before this one. */
+  int64_t sent;       /* Bytes of body in the answer so far. */
+  uint8_t found;      /* GREEN_HTTPD_REQUEST or GREEN_HTTPD_REFUSED */
+  bool body_read;     /* The worker has asked for the body. */
+  bool begun;         /* An answer was begun, */
+  bool head_out;      /* its head has left or is about to: no way back. */
+  bool chunked;       /* The answer's framing. */
+  bool close;         /* The connection ends with this answer. */
+  bool no_body;       /* HEAD, 204, 304: what is written is counted only. */
 } green_httpconn;
 
 /* A server on this hub with default options. **Free with** green_httpd_free.
@@ -83,7 +83,8 @@ GREEN_API void green_httpd_free(green_httpd *d);
 ** the like: out of something, try later. */
 GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
 
-/* **Takes** an open socket as a new connection. 0 or GREEN_ENOMEM. */
+/* **Takes** an open socket, and what it has buffered, as a new connection. 0 or
+** an error; s is closed then unless it is GREEN_ENOMEM. */
 GREEN_API int green_httpd_adopt(green_httpd *d, green_sock *s);
 
 /* The next connection with something for a worker (conn->found), or NULL: park
@@ -100,8 +101,9 @@ GREEN_API void *green_httpd_shortage(green_httpd *d);
 /* Connections that have bytes and no worker yet. */
 GREEN_API uint32_t green_httpd_ready(const green_httpd *d);
 
-/* Close connections between requests now; with all set, too those in the middle
-** of a head. For a graceful stop, with closing set before. */
+/* Close connections of which no byte of a next request has come; with all set,
+** too those in the middle of a head, and those that linger. For a graceful
+** stop, with closing set before. */
 GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
 
 /* The socket, to park on; NULL when it is closed or was taken over. */
@@ -114,20 +116,23 @@ GREEN_API void green_httpconn_peer(const green_httpconn *c, green_addr *a);
 
 /* The next bytes of the body: *ptr, good until the next call on c. The count, 0
 ** at the end; GREEN_EAGAIN: wait for GREEN_READ; GREEN_EPROTO: bad chunks;
-** GREEN_ETOOBIG: over max_body; GREEN_EEOF: the client stopped in the middle; or
+** GREEN_ETOOBIG: over max_body; GREEN_EEOF: the client stopped in the middle;
+*or
 ** a socket error. After an error the connection ends with the answer. */
 GREEN_API int green_httpconn_body(green_httpconn *c, const char **ptr);
 
-/* Give back the last n bytes of what body returned last: they come again. */
+/* Give back the last n bytes, of those that body returned last: they come
+** again. */
 GREEN_API void green_httpconn_unread(green_httpconn *c, uint32_t n);
 
 /* Header lines with their CRLFs for the "100 Continue" that the first read
-** sends; the text must live until then. */
-GREEN_API void green_httpconn_continue_lines(green_httpconn *c,
-                                             const char *lines, size_t n);
+** sends; they are copied. 0 or GREEN_ENOMEM. */
+GREEN_API int green_httpconn_continue_lines(green_httpconn *c,
+                                            const char *lines, size_t n);
 
-/* Send "100 Continue" if the client waits for it and the answer has not begun. 0
-** or GREEN_ENOMEM. */
+/* Send "100 Continue" if the client waits for it and the answer has not begun.
+ *0
+ ** or GREEN_ENOMEM. */
 GREEN_API int green_httpconn_continue(green_httpconn *c);
 
 /* -- Answer --------------------------------------------------------------- */
@@ -139,7 +144,8 @@ GREEN_API int green_httpconn_begin_line(green_httpconn *c, const char *line,
                                         size_t n);
 
 /* Add a header. Content-Length and Connection are understood and written by the
-** server; 0; GREEN_EINVAL: a bad name or value (CR, LF, ...), or one that is not
+** server; 0; GREEN_EINVAL: a bad name or value (CR, LF, ...), or one that is
+*not
 ** the handler's business (Transfer-Encoding, Keep-Alive, ...). capitalize: make
 ** the name look as usual. */
 GREEN_API int green_httpconn_header(green_httpconn *c, const char *name,
@@ -166,10 +172,24 @@ GREEN_API int green_httpconn_end(green_httpconn *c);
 /* n bytes of the body go out past us (sendfile): count them. As piece. */
 GREEN_API int green_httpconn_count(green_httpconn *c, size_t n);
 
+/* End the head of an answer whose body is size bytes of a file, or as many as
+** the handler's Content-Length says. How many are to be sent (0 if the answer has
+** no body); GREEN_EINVAL: it says more; GREEN_ENOMEM. */
+GREEN_API int64_t green_httpconn_file(green_httpconn *c, int64_t size);
+
+/* Send what is written, and at most n bytes of a file at offset, by sendfile; or
+** put them where flush finds them when they are few. How many, counted as by
+** piece; 0: the file has ended; GREEN_EAGAIN: wait for GREEN_WRITE; or an error.
+** Waits for the disk if need be. */
+GREEN_API int64_t green_httpconn_sendfile(green_httpconn *c, int fd,
+                                          int64_t offset, int64_t n);
+
 /* Drop the answer if no byte of it has left: 0, or GREEN_EBUSY. */
 GREEN_API int green_httpconn_rollback(green_httpconn *c);
 
-/* Send what is written. 0; GREEN_EAGAIN: wait for GREEN_WRITE; or an error. */
+/* Send what is written; not of a head that has no end yet. 0; GREEN_EAGAIN:
+ *wait
+ ** for GREEN_WRITE; or an error. */
 GREEN_API int green_httpconn_flush(green_httpconn *c);
 
 /* The request is dealt with. 1: the next one was there already, go on with c;
@@ -180,8 +200,12 @@ GREEN_API int green_httpconn_finish(green_httpconn *c);
 /* Close at once, without a word. c is gone. */
 GREEN_API void green_httpconn_close(green_httpconn *c);
 
-/* Take the connection over: **takes** s, a closed socket of the same hub, which
-** gets number and unread bytes. c is gone. 0 or GREEN_ECLOSED. */
+/* Take the connection over: s, a closed socket of the same hub, gets number and
+** unread bytes. 0. What is written is sent before: errors of flush
+*(GREEN_EAGAIN:
+** wait for GREEN_WRITE and call again) leave c as it was; after GREEN_ECLOSED
+*or
+** GREEN_ENOMEM c is gone, and s stays closed. */
 GREEN_API int green_httpconn_detach(green_httpconn *c, green_sock *s);
 /* end ffi */
 

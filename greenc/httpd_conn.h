@@ -12,6 +12,9 @@
 ** curl's size, and their answers. */
 #define HTTPD_BUFFER 16384
 
+/* Flush before the next request beyond this. */
+#define HTTPD_GATHER 65536
+
 typedef struct httpd_req httpd_req;
 typedef struct httpd_conn httpd_conn;
 typedef struct httpd httpd;
@@ -23,8 +26,8 @@ struct httpd_req {
   green_link link; /* In the pool. */
   char *in;        /* in[start..]: head, body, and what follows. */
   uint32_t in_cap;
-  uint32_t start;  /* The present head. */
-  uint32_t pos;    /* Body bytes are handed out from here. */
+  uint32_t start; /* The present head. */
+  uint32_t pos;   /* Body bytes are handed out from here. */
   uint32_t end;
   uint32_t parsed; /* Bytes of an incomplete head that were looked at. */
   char *out;       /* out[sent..len] waits to be sent. */
@@ -32,11 +35,11 @@ struct httpd_req {
   uint32_t out_sent;
   uint32_t out_len;
   uint32_t answer; /* Where the present answer begins in out. */
-  const char *lines;  /* Headers for "100 Continue". */
+  char *lines;     /* Headers for "100 Continue", our own copy. */
   size_t lines_len;
   uint32_t given_off; /* Body bytes that were given back (unread). */
   uint32_t given_len;
-  int64_t body_left;  /* Of a body with a length: bytes to come. */
+  int64_t body_left; /* Of a body with a length: bytes to come. */
   int64_t body_total;
   int64_t out_length; /* The answer's Content-Length, -1: not given. */
   uint8_t flags;      /* HTTPD_A_*: headers the handler wrote. */
@@ -62,9 +65,10 @@ struct httpd_conn {
   uint8_t body_done;   /* No more body to come. */
   uint8_t body_failed; /* Its framing is lost. */
   uint8_t continued;   /* 100 was sent. */
+  uint8_t left;        /* Bytes of the present answer have left. */
   uint8_t peer_len;
-  char peer[28];       /* A sockaddr_in or sockaddr_in6. */
-  int64_t drained;     /* Bytes thrown away. */
+  char peer[28];   /* A sockaddr_in or sockaddr_in6. */
+  int64_t drained; /* Bytes thrown away. */
 };
 
 struct httpd {
@@ -74,12 +78,13 @@ struct httpd {
   green_idle heads;  /* In a head, or draining a body. */
   green_idle linger; /* Shut down. */
   green_waitq shortage;
+  uint32_t told; /* Ready connections that the spawner knows of. */
   green_defer defer;
   green_list conns;
-  green_list pool;   /* Free httpd_req. */
+  green_list pool; /* Free httpd_req. */
   uint32_t pooled;
   time_t date_second;
-  char date[32];     /* "Date: ...\r\n" is made of this once a second. */
+  char date[32]; /* "Date: ...\r\n" is made of this once a second. */
   uint32_t date_len;
 };
 
@@ -93,6 +98,12 @@ static inline httpd *httpd_of(green_httpd *d)
   return (httpd *)d;
 }
 
+/* Give c a request from the pool if it has none: the one given back last comes
+** first, its memory is warm. 0 or GREEN_ENOMEM. And take it away. */
+int green__httpd_take_req(httpd_conn *c);
+void green__httpd_give_req(httpd_conn *c);
+void green__httpd_req_free(httpd_req *r);
+
 /* Write an answer of our own, to be followed by a close. */
 void green__httpd_refuse(httpd_conn *c, int status);
 
@@ -101,6 +112,9 @@ void green__httpd_body_start(httpd_conn *c);
 
 /* Drop what is left of the body. 0: done; GREEN_EAGAIN; else an error. */
 int green__httpd_body_drain(httpd_conn *c);
+
+/* Double the room for what is read. 0 or GREEN_ENOMEM. */
+int green__httpd_grow(httpd_req *r);
 
 /* Read more behind end. The count, 0: end of stream, or an error. */
 int green__httpd_fill(httpd_conn *c);

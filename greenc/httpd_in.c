@@ -1,5 +1,5 @@
 /*
-** httpd_in.c: bytes into the request's buffer, and the body out of it.
+** httpd_in.c: requests, bytes into their buffers, and bodies out of them.
 **
 ** The buffer keeps the head, which handlers read late, at start; the body's
 ** bytes pass through the room behind it.
@@ -11,7 +11,77 @@
 
 #include <string.h>
 
+#define HTTPD_POOL 256 /* Free requests kept. */
+
+/* -- Requests from the pool ----------------------------------------------- */
+
+void green__httpd_req_free(httpd_req *r)
+{
+  green__free(r->lines);
+  green__free(r->in);
+  green__free(r->out);
+  green__free(r);
+}
+
+/* Who only ever sends a part of a head never gets room for an answer. */
+static httpd_req *req_alloc(void)
+{
+  httpd_req *r = green__zalloc(sizeof(*r));
+  if (!r) return NULL;
+  r->in = green__alloc(HTTPD_BUFFER);
+  if (!r->in) {
+    green__httpd_req_free(r);
+    return NULL;
+  }
+  r->in_cap = HTTPD_BUFFER;
+  green_http1_init(&r->head);
+  green_chunked_init(&r->chunk);
+  return r;
+}
+
+int green__httpd_take_req(httpd_conn *c)
+{
+  httpd *d = c->d;
+  if (c->req) return 0;
+  green_link *k = green_list_pop(&d->pool);
+  c->req = k ? green_container(k, httpd_req, link) : req_alloc();
+  if (!c->req) return GREEN_ENOMEM;
+  if (k) d->pooled--;
+  c->req->head.max_line = d->pub.max_line;
+  c->req->head.max_field = d->pub.max_field;
+  c->req->head.max_head = d->pub.max_head;
+  c->req->head.max_headers = d->pub.max_headers;
+  return 0;
+}
+
+void green__httpd_give_req(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  if (!r) return;
+  c->req = NULL;
+  c->pub.head = NULL;
+  c->pub.text = NULL;
+  if (c->d->pooled >= HTTPD_POOL || r->in_cap > HTTPD_BUFFER ||
+      r->out_cap > HTTPD_GATHER) {
+    green__httpd_req_free(r);
+    return;
+  }
+  r->start = r->pos = r->end = r->parsed = 0;
+  r->out_len = r->out_sent = r->answer = 0;
+  green_list_push_front(&c->d->pool, &r->link);
+  c->d->pooled++;
+}
+
 /* -- Filling -------------------------------------------------------------- */
+
+int green__httpd_grow(httpd_req *r)
+{
+  char *in = green__realloc(r->in, 2 * (size_t)r->in_cap);
+  if (!in) return GREEN_ENOMEM;
+  r->in = in;
+  r->in_cap *= 2;
+  return 0;
+}
 
 /* Before a head is complete the buffer may move and grow. */
 static int req_make_room(httpd_req *r)
@@ -21,12 +91,7 @@ static int req_make_room(httpd_req *r)
     r->end -= r->start;
     r->start = r->pos = 0;
   }
-  if (r->end < r->in_cap) return 0;
-  char *in = green__realloc(r->in, 2 * (size_t)r->in_cap);
-  if (!in) return GREEN_ENOMEM;
-  r->in = in;
-  r->in_cap *= 2;
-  return 0;
+  return r->end < r->in_cap ? 0 : green__httpd_grow(r);
 }
 
 int green__httpd_fill(httpd_conn *c)
@@ -148,7 +213,8 @@ int green_httpconn_body(green_httpconn *pub, const char **ptr)
   httpd_conn *c = httpd_conn_of(pub);
   if (c->body_failed) return GREEN_EPROTO;
   pub->body_read = true;
-  if (pub->head->expect_continue && !c->continued && !pub->begun) {
+  if (pub->head->expect_continue && !c->continued && !pub->begun &&
+      !c->body_done) {
     int err = green_httpconn_continue(pub);
     if (err == 0) err = green_httpconn_flush(pub);
     if (err < 0 && err != GREEN_EAGAIN) return body_fail(c, err);

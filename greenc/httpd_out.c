@@ -7,10 +7,16 @@
 #include "mem.h"
 #include "proto/httpout.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
 
 /* Beyond this a body is sent from where it is instead of being copied. */
 #define OUT_COPY_MAX 16384
+
+/* So much of a file goes out before others have their turn. */
+#define FILE_CHUNK (256 << 10)
 
 /* Literal text with its length. */
 #define TEXT(s) s, sizeof(s) - 1
@@ -22,7 +28,7 @@ static int out_reserve(httpd_req *r, size_t n)
   if (r->out_cap - r->out_len >= n) return 0;
   if (r->out_sent == r->out_len && r->answer == r->out_len)
     r->out_sent = r->out_len = r->answer = 0;
-  size_t cap = r->out_cap;
+  size_t cap = r->out_cap ? r->out_cap : HTTPD_BUFFER;
   while (cap - r->out_len < n) cap *= 2;
   if (cap == r->out_cap) return 0;
   char *out = cap < UINT32_MAX ? green__realloc(r->out, cap) : NULL;
@@ -56,18 +62,28 @@ static int out_append(httpd_req *r, const char *p, size_t n)
   return err;
 }
 
+/* out[..stop) is sent; the rest, if any, is a head that is being made. */
+static void out_sent(httpd_req *r, uint32_t stop)
+{
+  uint32_t rest = r->out_len - stop;
+  if (rest) memmove(r->out, r->out + stop, rest);
+  r->out_len = rest;
+  r->out_sent = r->answer = 0;
+}
+
 int green_httpconn_flush(green_httpconn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_req *r = c->req;
   if (!r) return 0;
-  while (r->out_sent < r->out_len) {
-    int n = green_sock_send(&c->sock, r->out + r->out_sent,
-                            r->out_len - r->out_sent);
+  uint32_t stop = pub->begun && !pub->head_out ? r->answer : r->out_len;
+  while (r->out_sent < stop) {
+    int n = green_sock_send(&c->sock, r->out + r->out_sent, stop - r->out_sent);
     if (n < 0) return n;
     r->out_sent += (uint32_t)n;
+    if (r->out_sent > r->answer) c->left = 1;
   }
-  r->out_sent = r->out_len = r->answer = 0;
+  out_sent(r, stop);
   green_hub_undefer(&c->defer);
   return 0;
 }
@@ -78,9 +94,11 @@ static int answer_start(httpd_conn *c, int status, int written)
 {
   httpd_req *r = c->req;
   if (written < 0) return written;
+  if (c->d->pub.http10) out_end(r)[sizeof("HTTP/1.") - 1] = '0';
   r->out_len += (uint32_t)written;
   r->out_length = -1;
   r->flags = 0;
+  c->left = 0;
   c->pub.begun = true;
   c->pub.status = status;
   c->pub.sent = 0;
@@ -108,9 +126,8 @@ int green_httpconn_begin(green_httpconn *pub, int code)
   if (code < 200) return GREEN_EINVAL;
   int err = answer_prepare(c, 64);
   if (err < 0) return err;
-  return answer_start(c, code,
-                      green_httpout_status(out_end(c->req), out_room(c->req),
-                                           code));
+  return answer_start(
+      c, code, green_httpout_status(out_end(c->req), out_room(c->req), code));
 }
 
 int green_httpconn_begin_line(green_httpconn *pub, const char *line, size_t n)
@@ -120,9 +137,9 @@ int green_httpconn_begin_line(green_httpconn *pub, const char *line, size_t n)
   int err = answer_prepare(c, n);
   if (err < 0) return err;
   int status = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
-  return answer_start(c, status,
-                      green_httpout_status_line(out_end(c->req),
-                                                out_room(c->req), line, n));
+  return answer_start(
+      c, status,
+      green_httpout_status_line(out_end(c->req), out_room(c->req), line, n));
 }
 
 static int is_name(const char *name, size_t n, const char *want)
@@ -146,6 +163,7 @@ static int header_length(httpd_req *r, const char *p, size_t n)
 /* "close" and "upgrade" are a handler's to say, the rest is ours. */
 static int header_connection(httpd_conn *c, const char *p, size_t n)
 {
+  if (!green_httpout_is_value(p, n)) return GREEN_EINVAL;
   if (n == 5 && is_name(p, n, "close"))
     c->pub.close = true;
   else if (n == 7 && is_name(p, n, "upgrade"))
@@ -179,8 +197,8 @@ int green_httpconn_header(green_httpconn *pub, const char *name,
   if (special <= 0) return special;
   if (out_reserve(r, name_len + value_len + 4) < 0) return GREEN_ENOMEM;
   char *at = out_end(r);
-  int n = green_httpout_header(at, out_room(r), name, name_len, value,
-                               value_len);
+  int n =
+      green_httpout_header(at, out_room(r), name, name_len, value, value_len);
   if (n < 0) return n;
   if (capitalize) green_httpout_capitalize(at, name_len);
   r->out_len += (uint32_t)n;
@@ -202,19 +220,39 @@ static void head_put_date(httpd *d, httpd_req *r)
   out_put(r, TEXT("\r\n"));
 }
 
+/* How long we wait for the next request, for who asked for keep-alive. */
+static void head_put_keep_alive(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  int64_t seconds = c->d->pub.keepalive_timeout / GREEN_SECOND;
+  out_put(r, TEXT("Connection: keep-alive\r\n"));
+  if (seconds > 86400) return;
+  out_put(r, TEXT("Keep-Alive: timeout="));
+  r->out_len +=
+      (uint32_t)green_httpout_decimal(out_end(r), out_room(r), seconds);
+  out_put(r, TEXT("\r\n"));
+}
+
+/* A body that nobody will read to its end cannot be followed by a request. */
+static int body_is_too_much(const httpd_conn *c)
+{
+  return !c->body_done && c->req->body_left > c->d->pub.max_drain &&
+         !c->pub.body_read;
+}
+
 static void head_put_connection(httpd_conn *c)
 {
   httpd_req *r = c->req;
   const green_httpd *d = &c->d->pub;
-  if (d->closing || c->body_failed ||
+  if (d->closing || c->body_failed || body_is_too_much(c) ||
       (d->max_requests && c->pub.served + 1 >= d->max_requests))
     c->pub.close = true;
   if (r->flags & HTTPD_A_UPGRADE)
     out_put(r, TEXT("Connection: upgrade\r\n"));
   else if (c->pub.close)
     out_put(r, TEXT("Connection: close\r\n"));
-  else if (c->pub.head && c->pub.head->minor == 0)
-    out_put(r, TEXT("Connection: keep-alive\r\n"));
+  else if (c->pub.head && c->pub.head->conn_keep_alive)
+    head_put_keep_alive(c);
 }
 
 /* The end of the head: what the handler did not say, and the blank line.
@@ -244,6 +282,7 @@ static int out_send_past(httpd_conn *c, const char *p, size_t n)
   green_iov v[2] = {{r->out + r->out_sent, r->out_len - r->out_sent}, {p, n}};
   int sent = green_sock_sendv(&c->sock, v, 2);
   if (sent < 0) sent = 0;
+  if (r->out_sent + (size_t)sent > r->answer) c->left = 1;
   size_t head = (size_t)sent < v[0].len ? (size_t)sent : v[0].len;
   r->out_sent += (uint32_t)head;
   size_t body = (size_t)sent - head;
@@ -263,14 +302,14 @@ int green_httpconn_whole(green_httpconn *pub, const char *body, size_t n)
   httpd_req *r = c->req;
   if (!pub->begun || pub->head_out) return GREEN_EINVAL;
   int64_t length = (int64_t)n;
-  if (pub->no_body) {
-    /* HEAD tells what GET would: an empty body may stand for a length given. */
-    if (n == 0 && r->out_length >= 0) length = r->out_length;
-  } else if (r->out_length >= 0 && r->out_length != length) {
+  if (pub->status == 204)
+    length = -1;
+  else if (pub->status == 304)
+    length = r->out_length;
+  else if (n == 0 && pub->no_body && r->out_length >= 0)
+    length = r->out_length; /* HEAD tells what GET would. */
+  else if (r->out_length >= 0 && r->out_length != length)
     return GREEN_EINVAL;
-  }
-  if (pub->status == 204) length = -1;
-  if (pub->status == 304 && r->out_length < 0) length = -1;
   int err = head_end(c, length);
   if (err < 0 || pub->no_body) return err;
   pub->sent = (int64_t)n;
@@ -294,7 +333,53 @@ int green_httpconn_count(green_httpconn *pub, size_t n)
 {
   const httpd_req *r = httpd_conn_of(pub)->req;
   pub->sent += (int64_t)n;
+  httpd_conn_of(pub)->left = 1;
   return r->out_length >= 0 && pub->sent > r->out_length ? GREEN_EINVAL : 0;
+}
+
+int64_t green_httpconn_file(green_httpconn *pub, int64_t size)
+{
+  httpd_req *r = httpd_conn_of(pub)->req;
+  if (r->out_length > size) return GREEN_EINVAL;
+  if (r->out_length < 0) r->out_length = size;
+  int err = green_httpconn_stream(pub);
+  if (err < 0) return err;
+  return pub->no_body ? 0 : r->out_length;
+}
+
+/* A small file leaves together with its head. */
+static int64_t file_copy(httpd_req *r, int fd, int64_t offset, int64_t n)
+{
+  if (out_reserve(r, (size_t)n) < 0) return GREEN_ENOMEM;
+  ssize_t got = pread(fd, out_end(r), (size_t)n, offset);
+  if (got < 0) return -errno;
+  r->out_len += (uint32_t)got;
+  return got;
+}
+
+static int64_t file_send(green_httpconn *pub, int fd, int64_t offset, int64_t n)
+{
+  off_t at = offset;
+  ssize_t sent;
+  int err = green_httpconn_flush(pub);
+  if (err < 0) return err;
+  int s = green_sock_fileno(&httpd_conn_of(pub)->sock);
+  if (s < 0) return s;
+  if (n > FILE_CHUNK) n = FILE_CHUNK;
+  do sent = sendfile(s, fd, &at, (size_t)n);
+  while (sent < 0 && errno == EINTR);
+  if (sent > 0) httpd_conn_of(pub)->left = 1;
+  return sent < 0 ? -errno : sent;
+}
+
+int64_t green_httpconn_sendfile(green_httpconn *pub, int fd, int64_t offset,
+                                int64_t n)
+{
+  httpd_req *r = httpd_conn_of(pub)->req;
+  int64_t sent = n <= OUT_COPY_MAX ? file_copy(r, fd, offset, n)
+                                   : file_send(pub, fd, offset, n);
+  if (sent > 0) pub->sent += sent;
+  return sent;
 }
 
 static int piece_put(httpd_conn *c, const char *p, size_t n)
@@ -338,27 +423,30 @@ int green_httpconn_rollback(green_httpconn *pub)
 {
   httpd_req *r = httpd_conn_of(pub)->req;
   if (!pub->begun) return 0;
-  if (r->out_sent > r->answer || (r->out_len < r->answer)) return GREEN_EBUSY;
-  if (pub->head_out && r->out_len == 0) return GREEN_EBUSY;
+  if (httpd_conn_of(pub)->left) return GREEN_EBUSY;
   r->out_len = r->answer;
   pub->begun = pub->head_out = pub->chunked = false;
   pub->sent = 0;
   return 0;
 }
 
-void green_httpconn_continue_lines(green_httpconn *pub, const char *lines,
-                                   size_t n)
+int green_httpconn_continue_lines(green_httpconn *pub, const char *lines,
+                                  size_t n)
 {
-  httpd_conn *c = httpd_conn_of(pub);
-  c->req->lines = lines;
-  c->req->lines_len = n;
+  httpd_req *r = httpd_conn_of(pub)->req;
+  char *copy = green__realloc(r->lines, n ? n : 1);
+  if (!copy) return GREEN_ENOMEM;
+  memcpy(copy, lines, n);
+  r->lines = copy;
+  r->lines_len = n;
+  return 0;
 }
 
 int green_httpconn_continue(green_httpconn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_req *r = c->req;
-  if (pub->begun || !pub->head->expect_continue) return 0;
+  if (pub->begun || c->body_done || !pub->head->expect_continue) return 0;
   c->continued = 1;
   if (out_reserve(r, r->lines_len + 64) < 0) return GREEN_ENOMEM;
   out_put(r, TEXT("HTTP/1.1 100 Continue\r\n"));
@@ -374,6 +462,7 @@ void green__httpd_refuse(httpd_conn *c, int status)
   const char *text = green_httpout_reason(status);
   pub->begun = pub->head_out = pub->chunked = pub->no_body = false;
   pub->close = true;
+  pub->status = status;
   if (green_httpconn_begin(pub, status) < 0) return;
   green_httpconn_header(pub, TEXT("Content-Type"), TEXT("text/plain"), false);
   green_httpconn_whole(pub, text, strlen(text));

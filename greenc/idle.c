@@ -110,6 +110,20 @@ int green_idle_add(green_idle *s, green_fd *f)
   return 0;
 }
 
+void green_idle_set_timeout(green_idle *s, int64_t timeout)
+{
+  int64_t due;
+  s->timeout = timeout;
+  due = idle_due(s);
+  for (green_link *k = s->waiting.next; k != &s->waiting; k = k->next) {
+    green_fd *f = fd_of_link(k);
+    if (!f->idle_expired && due < f->idle_due) f->idle_due = due;
+  }
+  green_fd *first = green_idle_oldest(s);
+  if (first && first->idle_due != GREEN_NEVER)
+    green_hub_timer_set(s->hub, &s->timer, first->idle_due);
+}
+
 void green_idle_remove(green_fd *f)
 {
   green_idle *s = f->idle;

@@ -21,11 +21,11 @@ typedef struct green_idle {
   green_waitq *workers; /* Who is woken for a ready fd: workers_own at first;
                            sets may share one queue. */
   green_waitq workers_own;
-  green_list waiting;  /* All fds of the set, soonest to expire first. */
-  green_list ready;    /* Those with bytes or expired, oldest first. */
+  green_list waiting; /* All fds of the set, soonest to expire first. */
+  green_list ready;   /* Those with bytes or expired, oldest first. */
   green_timer timer;
-  int64_t timeout;     /* Nanoseconds, or GREEN_NEVER. */
-  uint32_t n_waiting;  /* In the set, ready ones included. */
+  int64_t timeout;    /* Nanoseconds, or GREEN_NEVER. */
+  uint32_t n_waiting; /* In the set, ready ones included. */
   uint32_t n_ready;
 } green_idle;
 
@@ -36,6 +36,10 @@ void green_idle_deinit(green_idle *s);
 
 /* Put f into the set; it must have no reader. 0 or as green_fd_park. */
 int green_idle_add(green_idle *s, green_fd *f);
+
+/* Change the timeout. A shorter one counts for those who wait already, from now
+** on; a longer one for those who come. */
+void green_idle_set_timeout(green_idle *s, int64_t timeout);
 
 /* Take f out, wherever it stands. No-op if it is in no set. */
 void green_idle_remove(green_fd *f);

@@ -35,8 +35,7 @@ GREEN_API int green_stdfd_init(green_stdfd *s, green_hub *hub, int number,
 
 /* Write what is queued for as long as the reader makes progress at least every
 ** linger seconds (and 10 times that at most), report what was dropped on
-** descriptor 2, let go. Idempotent. Later puts are written at once, and wait.
- */
+** descriptor 2, let go. Idempotent. Later puts go out at once and may wait. */
 GREEN_API void green_stdfd_deinit(green_stdfd *s);
 
 /* Most bytes in the queue (1 MiB) and what deinit gives a reader (5 s). */

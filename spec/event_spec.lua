@@ -88,6 +88,19 @@ describe("green.event", function()
     assert.are.equal("from gsub", t:wait())
   end)
 
+  it("raises an expired scope again when pcall has swallowed it [b67]", function()
+    local event, swallowed = green.Event(), 0
+    local value, err = green.timeout(1, function()
+      for _ = 1, 3 do
+        swallowed = swallowed + (pcall(event.wait, event) and 0 or 1)
+      end
+      event:wait()
+    end)
+    assert.is_nil(value)
+    assert.is_true(err:is("ETIMEDOUT"))
+    assert.are.equal(3, swallowed)
+  end)
+
   it("is sent once only, until it is reset [b52]", function()
     local event = green.Event()
     assert.has_error(function()

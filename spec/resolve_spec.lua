@@ -1,17 +1,11 @@
 local core = require "green.core"
-local errors = require "green.error"
 local green = require "green"
 local resolve = require "green.resolve"
 local socket = require "green.socket"
 local testing = require "green.testing"
 
+local fails = dofile("spec/support/sockets.lua").fails
 local _, it = testing.busted()
-
-local function fails(code, value, err)
-  assert.is_nil(value)
-  assert.is_true(errors.is_error(err, code), tostring(err))
-  return err
-end
 
 --- Start lookups until one is caught while it is under way, and do that to it.
 local function catch_one(what)

@@ -8,6 +8,7 @@ local testing = require "green.testing"
 local ffi = require "ffi"
 
 local sockets = dofile("spec/support/sockets.lua")
+local fails = sockets.fails
 local virtual_it, it = testing.busted()
 
 ffi.cdef [[
@@ -16,12 +17,6 @@ int spec_server_getrlimit(int what, spec_server_limit *l) __asm__("getrlimit");
 int spec_server_setrlimit(int what, const spec_server_limit *l) __asm__("setrlimit");
 ]]
 local RLIMIT_NOFILE = 7
-
-local function fails(code, value, err)
-  assert.is_nil(value)
-  assert.is_true(errors.is_error(err, code), tostring(err))
-  return err
-end
 
 local function port_of(listener)
   return select(2, listener:sockname())

@@ -1,10 +1,10 @@
-local errors = require "green.error"
 local green = require "green"
 local signal = require "green.signal"
 local testing = require "green.testing"
 
 local ffi = require "ffi"
 
+local fails = dofile("spec/support/sockets.lua").fails
 local _, it = testing.busted()
 
 ffi.cdef [[
@@ -15,12 +15,6 @@ local HUP, USR1, USR2 = 1, 10, 12
 
 local function send(signo)
   ffi.C.spec_signal_kill(ffi.C.spec_signal_getpid(), signo)
-end
-
-local function fails(code, value, err)
-  assert.is_nil(value)
-  assert.is_true(errors.is_error(err, code), tostring(err))
-  return err
 end
 
 --- Does the process catch it just now?

@@ -3,6 +3,7 @@ local green = require "green"
 local testing = require "green.testing"
 
 local sockets = dofile("spec/support/sockets.lua")
+local fails = sockets.fails
 local _, it = testing.busted()
 
 local SOON = 0.005
@@ -15,11 +16,6 @@ local function with(what, fn)
     what.done(c)
     if not ok then error(err, 0) end
   end
-end
-
-local function fails(code, value, err)
-  assert.is_nil(value)
-  assert.is_true(err:is(code), tostring(err))
 end
 
 --- Start the call and let it come to where it waits.

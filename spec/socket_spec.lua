@@ -6,21 +6,17 @@ local testing = require "green.testing"
 local ffi = require "ffi"
 
 local sockets = dofile("spec/support/sockets.lua")
+local fails = sockets.fails
 local busted_it = getfenv(1).it
 local _, it = testing.busted()
 
 ffi.cdef [[
+int spec_socket_open(const char *path, int flags) __asm__("open");
 int spec_socket_close(int fd) __asm__("close");
 int spec_socket_fcntl(int fd, int cmd, ...) __asm__("fcntl");
 ]]
 local raw_close = ffi.C.spec_socket_close
 local F_GETFD, F_GETFL, O_NONBLOCK = 1, 3, 0x800
-
-local function fails(code, value, err)
-  assert.is_nil(value)
-  assert.is_true(err:is(code), tostring(err))
-  return err
-end
 
 local function is_open(fd)
   return ffi.C.spec_socket_fcntl(fd, F_GETFD) >= 0
@@ -432,144 +428,11 @@ describe("green.socket descriptors", function()
     local s = socket.from_fd(socket.udp():detach())
     assert.is_function(s.recvfrom)
     s:close()
-    assert.is_nil((socket.from_fd(0))) -- whatever stdin is, it is no socket here
-  end)
-end)
-
-describe("green.socket names", function()
-  it("are host and port, or a path", function()
-    local l, port = sockets.listener("inet", "127.0.0.1")
-    assert.same({ "127.0.0.1", port }, { l:sockname() })
-    fails("ENOTCONN", l:peername())
-    assert.matches("^green.socket{%d+, 127.0.0.1:%d+ %-> %-}$", tostring(l))
-    l:close()
-    fails("ECLOSED", l:sockname())
-    assert.equal("green.socket{closed}", tostring(l))
-    local path = sockets.path()
-    local u = socket.unix()
-    u:bind("unix:" .. path)
-    assert.equal(path, u:sockname())
-    u:close()
-    os.remove(path)
-  end)
-
-  it("may be abstract", function()
-    local name = "unix:@greenlua-spec-" .. tostring(green.now())
-    local l = socket.unix()
-    assert(l:bind(name))
-    assert(l:listen())
-    assert.equal("\0" .. name:sub(7), l:sockname())
-    local c = socket.unix()
-    assert.is_true(c:connect(name))
-    local s, peer = l:accept()
-    assert.equal("unix:", tostring(peer))
-    assert.equal(0, s:peercred().uid - c:peercred().uid)
-    s:close()
-    c:close()
-    l:close()
-  end)
-
-  it("of IPv6 may carry a scope [b90]", function()
-    for _, text in ipairs({ "::1%1", "fe80::1%2" }) do
-      local address = socket.address(text, 80)
-      if address then
-        assert.equal("inet6", address.family)
-        assert.equal(80, address.port)
-      end
-    end
-    assert.equal("inet6", assert(socket.address("[::1%lo]:80")).family)
-  end)
-
-  it("read and print alike", function()
-    for _, text in ipairs({ "127.0.0.1:80", "[::1]:0", "unix:/a/b", "unix:@name" }) do
-      assert.equal(text, tostring(socket.address(text)))
-    end
-    assert.is_true(socket.address("127.0.0.1:80") == socket.address("127.0.0.1", 80))
-    assert.is_true(socket.address("[::1]:80") == socket.address("::1", 80))
-    fails("EAI_NONAME", socket.address("localhost:80"))
-    fails("EINVAL", socket.address("127.0.0.1"))
-    fails("EINVAL", socket.address("1.2.3.4:99999"))
-    assert.has_error(function() socket.address(true) end,
-      "address: an address is a string or a port number, not a boolean")
-  end)
-end)
-
-describe("green.socket datagrams", function()
-  local function pair(family, host)
-    local a, b = socket.udp(family), socket.udp(family)
-    assert(a:bind(host, 0))
-    assert(b:bind(host, 0))
-    return a, b
-  end
-
-  it("go to addresses in every order of arguments [b84]", function()
-    local a, b = pair("inet", "127.0.0.1")
-    local host, port = a:sockname()
-    local address = socket.address(host, port)
-    assert.equal(3, b:sendto("one", address))
-    assert.equal(3, b:sendto("two", 0, address))
-    assert.equal(5, b:sendto("three", host, port))
-    assert.equal(4, b:sendto("four", 0, host, port))
-    assert.equal(4, b:sendto("five", host .. ":" .. port, { timeout = 1 }))
-    assert.equal(3, b:sendto("six", port))
-    for _, text in ipairs({ "one", "two", "three", "four", "five", "six" }) do
-      local data, from, whole = a:recvfrom()
-      assert.equal(text, data)
-      assert.equal(select(2, b:sockname()), from.port)
-      assert.equal(#text, whole)
-    end
-    assert.has_error(function() b:sendto("x", 1, host, port) end, "sendto: flags must be 0")
-    a:close()
-    b:close()
-  end)
-
-  it("may be empty, and tell what was cut off", function()
-    local a, b = pair("inet", "127.0.0.1")
-    assert(b:connect(a:sockname()))
-    assert.equal(0, b:send(""))
-    assert.equal("", a:recv())
-    b:send("abcdef")
-    local data, _, whole = a:recvfrom(2)
-    assert.same({ "ab", 6 }, { data, whole })
-    b:send(("x"):rep(60000))
-    assert.equal(60000, #a:recv())
-    fails("EMSGSIZE", b:send(("x"):rep(70000)))
-    a:close()
-    b:close()
-  end)
-
-  it("are refused when nobody is there", function()
-    local a, b = pair("inet", "127.0.0.1")
-    assert(b:connect(a:sockname()))
-    a:close()
-    b:send("x")
-    fails("ECONNREFUSED", b:recv(10, { timeout = 1 }))
-    b:close()
-  end)
-
-  it("work over IPv6", function()
-    if not sockets.has_ipv6() then
-      pending("this machine has no ::1")
-    end
-    local a, b = pair("inet6", "::1")
-    b:sendto("x", a:sockname())
-    local data, from = a:recvfrom()
-    assert.equal("x", data)
-    assert.equal("::1", from.host)
-    a:close()
-    b:close()
-  end)
-
-  it("work over UNIX sockets", function()
-    local path = sockets.path()
-    local a, b = socket.unix_dgram(), socket.unix_dgram()
-    assert(a:bind(path))
-    assert.equal(1, b:sendto("x", path))
-    local data, from = a:recvfrom()
-    assert.equal("x", data)
-    assert.equal("-", tostring(from):gsub("^unix:$", "-"))
-    a:close()
-    b:close()
-    os.remove(path)
+    local null = ffi.C.spec_socket_open("/dev/null", 0)
+    local nothing, err = socket.from_fd(null)
+    assert.is_nil(nothing)
+    assert.matches("^from_fd " .. null .. ": ", tostring(err))
+    assert.is_true(is_open(null))
+    raw_close(null)
   end)
 end)

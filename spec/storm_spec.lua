@@ -110,7 +110,17 @@ local acts = {
   end,
   function() green.shield(0.01, doze) end,
   function() green.finally(doze, doze) end,
-  function() green.spawn(green.sleep, 1):kill() end,
+  function()
+    local t = green.spawn(green.sleep, 60)
+    local ok, err = pcall(function()
+      doze()
+      t:kill()
+    end)
+    t:kill_soon() -- a kill by a killed thread has no effect
+    if not ok then
+      error(err, 0)
+    end
+  end,
   function(w) some_pair(w):read_some(100, { timeout = random() * 0.002 }) end,
   function(w) some_pair(w):read_line() end,
   function(w) some_pair(w):read(random(1000)) end,
@@ -241,6 +251,7 @@ describe("a kill storm", function()
     local ok, err = pcall(testing.assert_no_leaks, function()
       w = make_world()
       local ok, err = pcall(storm, w)
+      green.sleep(0.01) -- for what dozes
       w.pool:waitall(5)
       close_world(w)
       if not ok then error(err, 0) end

@@ -386,46 +386,48 @@ vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
 
 /* -- Waiting -------------------------------------------------------------- */
 
-/* Without a position: the place is the caller's, somewhere up in the library;
-** the traceback tells. */
-static int vm_cannot_wait(lua_State *L, int foreign)
-{
-  if (foreign) {
-    lua_pushliteral(L, "cannot wait in a coroutine that greenlua did not "
-                       "resume");
-  } else {
-    lua_pushliteral(L, "cannot wait inside ");
-    vm_push_blocker(L);
-    lua_concat(L, 2);
-  }
-  return lua_error(L);
-}
-
-/* Is the function at the top of L one that calls back but cannot be waited in?
-** The main chunk's stack cannot be asked (lua_isyieldable) since the main
-** chunk does not yield. */
-static int host_is_callback(lua_State *L)
+/* The library puts a print of its own over Lua's, which calls that: keep the
+** functions themselves. */
+static void vm_open_blockers(lua_State *L)
 {
   static const char *const names[][2] = {
       {"string", "gsub"}, {"table", "sort"}, {"_G", "print"}};
+  vm_push_key(L, VM_KEY_BLOCKERS);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   for (int i = 0; i < 3; i++) {
-    lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
     lua_getfield(L, -1, names[i][0]);
     lua_getfield(L, -1, names[i][1]);
-    int same = lua_rawequal(L, -1, -4);
-    lua_pop(L, 3);
-    if (same) return 1;
+    if (*names[i][0] == '_')
+      lua_pushstring(L, names[i][1]);
+    else
+      lua_pushfstring(L, "%s.%s", names[i][0], names[i][1]);
+    lua_rawset(L, -5);
+    lua_pop(L, 1);
   }
+  lua_pop(L, 2);
+}
+
+/* Push the name of the function at the top of L if it is one of those. */
+static int push_blocker_name(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_BLOCKERS);
+  lua_pushvalue(L, -2);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+  if (!lua_isnil(L, -1)) return 1;
+  lua_pop(L, 1);
   return 0;
 }
 
+/* The main chunk's stack cannot be asked (lua_isyieldable) since the main
+** chunk does not yield. */
 static int host_in_callback(lua_State *L)
 {
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sf", &ar);
-    int bad = *ar.what == 'C' && host_is_callback(L);
-    lua_pop(L, 1);
+    int bad = *ar.what == 'C' && push_blocker_name(L);
+    lua_pop(L, 1 + bad);
     if (bad) return 1;
   }
   return 0;
@@ -456,7 +458,6 @@ static int host_in_finalizer(lua_State *L)
 static int host_wait(vm *v, lua_State *L)
 {
   vm_thread *t = v->host;
-  if (host_in_callback(L) || host_in_finalizer(L)) return vm_cannot_wait(L, 0);
   t->co = L;
   thread_arm(v, t);
   v->host_done = 0;
@@ -477,16 +478,45 @@ static int is_main_state(lua_State *L)
   return is_main;
 }
 
+/* Can L wait here? Else push why not. Without a position: the place is the
+** caller's, somewhere up in the library; the traceback tells. */
+static int vm_refuses(vm *v, lua_State *L, int push)
+{
+  vm_thread *t = v->current;
+  int at_host = t == v->host && is_main_state(L);
+  int foreign = !at_host && L != t->co && v->turn.depth == 0;
+  if (!foreign && (at_host ? !host_in_callback(L) && !host_in_finalizer(L)
+                           : lua_isyieldable(L)))
+    return 0;
+  if (!push) return 1;
+  v->want.kind = VM_WANT_NOTHING;
+  if (foreign) {
+    lua_pushliteral(L, "cannot wait in a coroutine that greenlua did not "
+                       "resume");
+  } else {
+    lua_pushliteral(L, "cannot wait inside ");
+    vm_push_blocker(L);
+    lua_concat(L, 2);
+  }
+  return 1;
+}
+
+int vm_can_wait(vm *v, lua_State *L)
+{
+  return !vm_refuses(v, L, 0);
+}
+
+int vm_push_refusal(vm *v, lua_State *L)
+{
+  return vm_refuses(v, L, 1);
+}
+
 int vm_wait(vm *v, lua_State *L)
 {
   vm_thread *t = v->current;
-  if (L == t->co && t != v->host) {
-    if (!lua_isyieldable(L)) return vm_cannot_wait(L, 0);
-    return lua_yield(L, 0);
-  }
+  if (L == t->co && t != v->host && lua_isyieldable(L)) return lua_yield(L, 0);
+  if (vm_push_refusal(v, L)) return lua_error(L);
   if (t == v->host && is_main_state(L)) return host_wait(v, L);
-  if (v->turn.depth == 0) return vm_cannot_wait(L, 1);
-  if (!lua_isyieldable(L)) return vm_cannot_wait(L, 0);
   vm_push_key(L, VM_KEY_SENTINEL);
   return lua_yield(L, 1);
 }
@@ -495,7 +525,7 @@ int vm_cancel(vm *v, lua_State *L)
 {
   vm_thread *t = v->current;
   int64_t at = green_task_raise_at(&t->task);
-  if (at == 0 || (t != v->host && !lua_isyieldable(L))) {
+  if (at == 0 || !vm_can_wait(v, L)) {
     lua_pushinteger(L, GREEN_ECANCELED);
     return 1;
   }
@@ -508,6 +538,10 @@ int vm_cancel(vm *v, lua_State *L)
 
 int vm_run_main(vm *v, vm_thread *t)
 {
+  if (green_hub_current(v->hub)) { /* A run inside its own run. */
+    vm_thread_drop(t, v->L);
+    return GREEN_EBUSY;
+  }
   t->flags |= VM_F_MAIN;
   v->main = t;
   v->main_done = 0;
@@ -562,6 +596,7 @@ int vm_open(lua_State *L, green_hub *hub)
   vm_set_key(L, VM_KEY_RUNTIME);
   for (int k = VM_KEY_THREADS; k <= VM_KEY_SENTINEL; k++)
     if (k != VM_KEY_ON_END) vm_new_key_table(L, (enum vm_key)k);
+  vm_open_blockers(L);
   v->L = lua_newthread(L);
   vm_set_key(L, VM_KEY_L);
   vm_open_host(v, L);
@@ -611,7 +646,7 @@ void vm_push_blocker(lua_State *L)
   luaL_checkstack(L, 12, "traceback");
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sf", &ar);
-    if (*ar.what == 'C' && push_loaded_name(L)) {
+    if (*ar.what == 'C' && (push_blocker_name(L) || push_loaded_name(L))) {
       lua_remove(L, -2);
       if (!is_transparent(lua_tostring(L, -1))) return;
     }

@@ -118,6 +118,11 @@ void vm_push_data(lua_State *L, int index);
 /* Wait as v->want says: what a lua_CFunction returns. */
 int vm_wait(vm *v, lua_State *L);
 
+/* May vm_wait be called here, or would it raise? */
+int vm_can_wait(vm *v, lua_State *L);
+/* 1: it would; the message is pushed. 0: it may be called. */
+int vm_push_refusal(vm *v, lua_State *L);
+
 /* End a thread that never ran, or is given up: its waiters get the kill error.
  */
 void vm_thread_drop(vm_thread *t, lua_State *L);
@@ -139,6 +144,8 @@ enum vm_key {
   VM_KEY_SITES,   /* index -> "file:line", and back; sources it keeps alive */
   VM_KEY_MT,      /* Metatable of threads, filled by green.thread. */
   VM_KEY_WAITQ_MT,  /* Has __gc. */
+  VM_KEY_BLOCKERS,  /* Lua's functions that call back but cannot be waited in,
+                       as they were at vm_open -> their names */
   VM_KEY_ON_END,   /* function(thread, report): links and reports. */
   VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
   VM_KEY_CORE,     /* The table green.core. */

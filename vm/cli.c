@@ -9,6 +9,7 @@
 #include "repl.h"
 #include "runtime.h"
 
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <pthread.h>
 #include <signal.h>
@@ -241,10 +242,13 @@ static void cli_push_steps(lua_State *L, const cli *c)
 
 static void cli_push_version(lua_State *L)
 {
+  int major, minor;
+  green_hub_library(&major, &minor);
   lua_getglobal(L, "jit");
   lua_getfield(L, -1, "version");
-  lua_pushfstring(L, "greenlua %s (%s, hub %s)", GREENLUA_VERSION,
-                  lua_tostring(L, -1), green_hub_backend(sigint.g->v->hub));
+  lua_pushfstring(L, "greenlua %s (%s, libev %d.%d, hub %s)", GREENLUA_VERSION,
+                  lua_tostring(L, -1), major, minor,
+                  green_hub_backend(sigint.g->v->hub));
   lua_replace(L, -3);
   lua_pop(L, 1);
 }
@@ -347,10 +351,18 @@ static int cli_cannot_start(int err)
   return STATUS_ERROR;
 }
 
+/* A hub that got one of these numbers would be printed into. */
+static void cli_open_standard(void)
+{
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0) (void)!open("/dev/null", O_RDWR);
+}
+
 int greenlua_cli(int argc, char **argv)
 {
   cli c;
   const char *wrong = cli_parse(&c, argc, argv);
+  cli_open_standard();
   if (wrong) {
     fprintf(stderr, "greenlua: wrong option '%s'\n%s", wrong, usage);
     return STATUS_USAGE;

@@ -107,7 +107,7 @@ static int core_check(lua_State *L)
   vm *v = core_vm(L);
   if (v->current->task.cancel_pending) return vm_cancel(v, L);
   v->turn.budget = GREEN_TURN_BUDGET;
-  if (v->current == v->host || lua_isyieldable(L)) {
+  if (vm_can_wait(v, L)) {
     v->want = (vm_want){.kind = VM_WANT_YIELD};
     return vm_wait(v, L);
   }
@@ -115,10 +115,18 @@ static int core_check(lua_State *L)
   return 1;
 }
 
-/* A coroutine yielded the sentinel: pass the wait on to the level above. */
+/* status, ... = relay(): a coroutine yielded the sentinel: pass the wait on to
+** the level above. ECANCELED, text: that level cannot wait; to be raised inside
+** of the coroutine. */
 static int core_relay(lua_State *L)
 {
-  return vm_wait(core_vm(L), L);
+  vm *v = core_vm(L);
+  if (!vm_can_wait(v, L)) {
+    lua_pushinteger(L, GREEN_ECANCELED);
+    vm_push_refusal(v, L);
+    return 2;
+  }
+  return vm_wait(v, L);
 }
 
 /* kind, id, count = raise(): what is to be raised: kind as enum green_raise,

@@ -9,9 +9,12 @@
 #include "bridge.h"
 #include "http.h"
 
-#include "../greenc/httpd.h"
+#include "../greenc/httpd_log.h"
 
+#include <lualib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* What __index knows how to make; the rest is Lua's. */
 enum http_key {
@@ -180,9 +183,9 @@ static int env_index(lua_State *L)
 static int http_index(lua_State *L)
 {
   static const char *const names[] = {
-      [KEY_METHOD] = "REQUEST_METHOD", [KEY_PATH] = "PATH_INFO",
-      [KEY_RAW_PATH] = "RAW_PATH_INFO", [KEY_QUERY] = "QUERY_STRING",
-      [KEY_URI] = "REQUEST_URI",       [KEY_HOST] = "HTTP_HOST",
+      [KEY_METHOD] = "REQUEST_METHOD",   [KEY_PATH] = "PATH_INFO",
+      [KEY_RAW_PATH] = "RAW_PATH_INFO",  [KEY_QUERY] = "QUERY_STRING",
+      [KEY_URI] = "REQUEST_URI",         [KEY_HOST] = "HTTP_HOST",
       [KEY_PROTOCOL] = "SERVER_PROTOCOL"};
   lua_settop(L, 3);
   lua_newtable(L);
@@ -200,11 +203,12 @@ static int http_index(lua_State *L)
 static int http_keys(lua_State *L)
 {
   const green_httpconn *c = http_conn(L, 1);
-  char key[GREEN_HTTP1_HEADERS * 8];
+  size_t room = (size_t)c->head->head_len + 5;
+  char *key = lua_newuserdata(L, room);
   int k = 0;
   lua_newtable(L);
   for (uint32_t i = 0; i < c->head->nheaders; i++) {
-    int n = green_http1_cgi_key(c->head, c->text, (int)i, key, sizeof(key));
+    int n = green_http1_cgi_key(c->head, c->text, (int)i, key, room);
     if (n <= 0) continue;
     lua_pushlstring(L, key, (size_t)n);
     lua_rawseti(L, -2, ++k);
@@ -266,9 +270,10 @@ static int http_info(lua_State *L)
 static int http_body(lua_State *L)
 {
   green_httpconn *c = http_conn(L, 1);
-  const char *p;
-  int n = green_httpconn_body(c, &p);
   lua_Number max = luaL_optnumber(L, 2, 1e15);
+  const char *p;
+  luaL_argcheck(L, max >= 0, 2, "must not be negative");
+  int n = green_httpconn_body(c, &p);
   if (n > 0) {
     if (n > max) {
       green_httpconn_unread(c, (uint32_t)(n - (int)max));
@@ -288,15 +293,16 @@ static int http_body(lua_State *L)
 static int http_line(lua_State *L)
 {
   green_httpconn *c = http_conn(L, 1);
+  lua_Number max = luaL_checknumber(L, 2);
   const char *p;
+  luaL_argcheck(L, max >= 0, 2, "must not be negative");
   int n = green_httpconn_body(c, &p);
   if (n <= 0) {
     lua_pushnil(L);
     if (n < 0) lua_pushinteger(L, n);
     return n < 0 ? 2 : 1;
   }
-  int take = n, max = (int)luaL_checkinteger(L, 2);
-  if (take > max) take = max;
+  int take = n > max ? (int)max : n;
   const char *eol = memchr(p, '\n', (size_t)take);
   if (eol) take = (int)(eol - p) + 1;
   if (take < n) green_httpconn_unread(c, (uint32_t)(n - take));
@@ -304,13 +310,13 @@ static int http_line(lua_State *L)
   return 1;
 }
 
-/* http_continue_lines(conn, text): the caller keeps the text. */
+/* code = http_continue_lines(conn, text) */
 static int http_continue_lines(lua_State *L)
 {
   size_t n;
   const char *lines = luaL_checklstring(L, 2, &n);
-  green_httpconn_continue_lines(http_conn(L, 1), lines, n);
-  return 0;
+  lua_pushinteger(L, green_httpconn_continue_lines(http_conn(L, 1), lines, n));
+  return 1;
 }
 
 /* code = http_continue(conn) */
@@ -486,6 +492,51 @@ static int http_set_close(lua_State *L)
   return 0;
 }
 
+/* -- Files, logs ---------------------------------------------------------- */
+
+/* number, offset, bytes from there = http_file(file of Lua's): nothing when it
+** is no regular one, or its length cannot be known. */
+static int http_file(lua_State *L)
+{
+  struct stat st;
+  FILE *f = *(FILE **)luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  off_t at = f ? ftello(f) : -1;
+  if (at < 0 || fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode)) return 0;
+  if (st.st_size <= at) return 0; /* As files below /proc seem to be. */
+  lua_pushinteger(L, fileno(f));
+  lua_pushnumber(L, (lua_Number)at);
+  lua_pushnumber(L, (lua_Number)(st.st_size - at));
+  return 3;
+}
+
+/* n = http_file_head(conn, size): as green_httpconn_file. */
+static int http_file_head(lua_State *L)
+{
+  int64_t size = (int64_t)luaL_checknumber(L, 2);
+  int64_t n = green_httpconn_file(http_conn(L, 1), size);
+  lua_pushnumber(L, (lua_Number)n);
+  return 1;
+}
+
+/* n = http_sendfile(conn, number, offset, n): as green_httpconn_sendfile. */
+static int http_sendfile(lua_State *L)
+{
+  int64_t n = green_httpconn_sendfile(
+      http_conn(L, 1), (int)luaL_checkinteger(L, 2),
+      (int64_t)luaL_checknumber(L, 3), (int64_t)luaL_checknumber(L, 4));
+  lua_pushnumber(L, (lua_Number)n);
+  return 1;
+}
+
+/* waiting = http_log(log, conn, started in seconds): green_httpd_log_put. */
+static int http_log(lua_State *L)
+{
+  int64_t started = (int64_t)(lua_tonumber(L, 3) * 1e9);
+  green_httpconn *c = http_conn(L, 2);
+  lua_pushinteger(L, green_httpd_log_put(vm_pointer(L, 1), c, started));
+  return 1;
+}
+
 /* code = http_detach(conn, pointer to a closed green_sock) */
 static int http_detach(lua_State *L)
 {
@@ -494,17 +545,31 @@ static int http_detach(lua_State *L)
 }
 
 const luaL_Reg vm_http_functions[] = {
-    {"http_next", http_next},         {"http_finish", http_finish},
-    {"http_close", http_close},       {"http_sock", http_sock},
-    {"http_index", http_index},       {"http_keys", http_keys},
+    {"http_next", http_next},
+    {"http_finish", http_finish},
+    {"http_close", http_close},
+    {"http_sock", http_sock},
+    {"http_index", http_index},
+    {"http_keys", http_keys},
     {"http_headers_raw", http_headers_raw},
-    {"http_peer", http_peer},         {"http_info", http_info},
-    {"http_body", http_body},         {"http_line", http_line},
+    {"http_peer", http_peer},
+    {"http_info", http_info},
+    {"http_body", http_body},
+    {"http_line", http_line},
     {"http_continue_lines", http_continue_lines},
-    {"http_continue", http_continue}, {"http_respond", http_respond},
-    {"http_whole", http_whole},       {"http_stream", http_stream},
-    {"http_piece", http_piece},       {"http_end", http_end},
-    {"http_flush", http_flush},       {"http_rollback", http_rollback},
-    {"http_set_close", http_set_close}, {"http_detach", http_detach},
+    {"http_continue", http_continue},
+    {"http_respond", http_respond},
+    {"http_whole", http_whole},
+    {"http_stream", http_stream},
+    {"http_piece", http_piece},
+    {"http_end", http_end},
+    {"http_flush", http_flush},
+    {"http_rollback", http_rollback},
+    {"http_set_close", http_set_close},
+    {"http_detach", http_detach},
+    {"http_file", http_file},
+    {"http_file_head", http_file_head},
+    {"http_sendfile", http_sendfile},
+    {"http_log", http_log},
     {NULL, NULL},
 };

@@ -24,8 +24,30 @@ local steps = {
 }
 
 -- A module that waits at its top level must be loaded without a C frame below
--- it, also when it is the first to load the library.
-require("green.load").install()
+-- it, also when it is the first to load the library. Most short programs load
+-- nothing, so green.load comes with the first call.
+local raw = { require = require, dofile = dofile }
+local load, is_loading
+
+local function put_late(name)
+  local function late(...)
+    if is_loading then
+      return raw[name](...)
+    elseif not load then
+      is_loading = true
+      load = raw.require "green.load"
+      is_loading = false
+    end
+    if _G[name] == late then -- the script has not put its own there
+      load.install()
+    end
+    return load[name](...)
+  end
+  _G[name] = late
+end
+
+put_late "require"
+put_late "dofile"
 
 --- @return nil, or the message of a chunk that could not be loaded
 return function(plan)

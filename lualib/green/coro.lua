@@ -20,6 +20,7 @@ local raw = {
 local raw_create, raw_resume, raw_yield = raw.create, raw.resume, raw.yield
 local sentinel, relay = core.sentinel, core.relay
 local turn = thread.turn
+local ECANCELED = core.codes.ECANCELED
 
 -- Coroutines that resume must refuse: those that a green thread is parked in,
 -- meanwhile, and the own ones of green threads that have asked for theirs.
@@ -28,8 +29,12 @@ local taken = setmetatable({}, { __mode = "k" })
 local resumed -- forward
 
 local function relayed(co, ...)
+  local status, refusal = ...
   taken[co] = nil
   turn.depth = turn.depth + 1
+  if status == ECANCELED and refusal then
+    thread.refuse(refusal)
+  end
   return resumed(co, raw_resume(co, ...))
 end
 

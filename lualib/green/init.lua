@@ -17,6 +17,7 @@ local errors = require "green.error"
 
 require("green.coro").install()
 require("green.load").install()
+require("green.stdio").install()
 
 local green = {
   version = core.version,

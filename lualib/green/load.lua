@@ -10,7 +10,7 @@ local core = require "green.core"
 local raw_require = require
 
 local loading = {} -- name -> { thread = who loads it, queue = who waits }
-local waits_for = {} -- thread -> name of the module it waits for
+local waits_for = setmetatable({}, { __mode = "k" }) -- thread -> the module it waits for
 
 --- Would waiting for that loader close a circle of threads?
 local function is_circle(entry, me)
@@ -29,6 +29,9 @@ local function note_traceback(err)
   return thread and thread.note_traceback(err) or err
 end
 
+-- find_loader, run_loader, xpcall, green_require, and who called that.
+local LEVEL_OF_CALLER = 5
+
 local function find_loader(name)
   local tried = {}
   for _, search in ipairs(package.loaders) do
@@ -39,7 +42,7 @@ local function find_loader(name)
       tried[#tried + 1] = found
     end
   end
-  error(("module '%s' not found:%s"):format(name, table.concat(tried)), 4)
+  error(("module '%s' not found:%s"):format(name, table.concat(tried)), LEVEL_OF_CALLER)
 end
 
 local function run_loader(name)
@@ -52,9 +55,18 @@ local function run_loader(name)
   return package.loaded[name]
 end
 
+--- Whoever loads the module has been abandoned: another may try.
+local function abandoned(_, name, entry)
+  if loading[name] == entry then
+    loading[name] = nil
+    core.wake_all(entry.queue)
+  end
+end
+
 local function finish(name, entry, ok, value)
   loading[name] = nil
   if entry.queue then
+    entry.thread:unlink(abandoned, name, entry)
     core.wake_all(entry.queue)
   end
   if not ok then
@@ -64,12 +76,32 @@ local function finish(name, entry, ok, value)
 end
 
 local function wait_for(name, entry, me)
-  entry.queue = entry.queue or core.waitq()
+  local thread = require "green.thread"
+  if not entry.queue then
+    entry.queue = core.waitq()
+    entry.thread:link(abandoned, name, entry)
+  end
   waits_for[me] = name
-  local ok, err = pcall(require("green.thread").stand, entry.queue)
+  local ok, err = pcall(thread.stand, entry.queue)
   waits_for[me] = nil
   if not ok then
     error(err, 0)
+  end
+end
+
+local function name_of(value)
+  if type(value) ~= "string" and type(value) ~= "number" then
+    error(("bad argument #1 to 'require' (string expected, got %s)"):format(
+      value == nil and "no value" or type(value)), 3)
+  end
+  return tostring(value)
+end
+
+--- Who loads the module now, if anybody does.
+local function loader_of(name)
+  local entry = loading[name]
+  if entry and not core.is_dead(entry.thread) then
+    return entry
   end
 end
 
@@ -77,8 +109,9 @@ end
 -- the module itself waits.
 local function green_require(name)
   local me = core.current()
-  while package.loaded[name] == nil do
-    local entry = loading[name]
+  name = name_of(name)
+  while not package.loaded[name] do
+    local entry = loader_of(name)
     if not entry then
       entry = { thread = me, queue = nil }
       loading[name] = entry
@@ -95,7 +128,7 @@ end
 local function green_dofile(path)
   local chunk, err = loadfile(path)
   if not chunk then
-    error(err, 2)
+    error(err, 0)
   end
   return chunk()
 end

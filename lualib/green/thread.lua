@@ -15,6 +15,7 @@ local turn = ffi.cast("green_turn *", core.turn())
 local core_check, core_data, core_peek = core.check, core.data, core.peek
 local core_park, core_sleep = core.park, core.sleep
 local ECANCELED, ETIMEDOUT = core.codes.ECANCELED, core.codes.ETIMEDOUT
+local EDEADLOCK = core.codes.EDEADLOCK
 
 local KILL, SCOPE, THROW = 1, 2, 3 -- enum green_raise
 local RAISE_LIMIT = 100
@@ -46,17 +47,14 @@ local function timeout_error(data, id)
   while timeout and timeout.id ~= id do
     timeout = timeout.older
   end
-  if timeout then
-    local err = timeout.error
-    return (err == nil or err == true) and timeout or err
-  end
+  return timeout and timeout:raises()
 end
 
 --- The error object of a scope of the running thread; always the same one.
 local function scope_error(thread, id)
   local data = core_data(thread)
   local raised = timeout_error(data, id)
-  if raised ~= nil then
+  if raised then
     return raised
   end
   local scopes = data.scopes
@@ -70,7 +68,20 @@ local function scope_error(thread, id)
   return scopes[id]
 end
 
+local refusal -- why the wait that ends now could not be
+
+--- For green.coro: the next raise is this text; the coroutine that waits gets
+-- it at once.
+function M.refuse(text)
+  refusal = text
+end
+
 local function pending_error(thread)
+  if refusal then
+    local text = refusal
+    refusal = nil
+    return text, 1
+  end
   local kind, id, count = core.raise()
   if kind == KILL then
     return kill_error(thread), count
@@ -83,7 +94,10 @@ local function pending_error(thread)
     return err, 1
   end
   -- Another thread cancelled the Timeout between its expiry and this raise.
-  return errors.new("ETIMEDOUT"), 1
+  local data = core_data(thread)
+  local err = data.late or errors.new("ETIMEDOUT")
+  data.late = nil
+  return err, 1
 end
 
 --- Raise what cancels the running thread.
@@ -102,7 +116,7 @@ M.raise = raise
 local function failed(status, op)
   if status == ECANCELED then
     raise()
-  elseif status == core.codes.EDEADLOCK then
+  elseif status == EDEADLOCK then
     error(M.deadlock_error(), 0)
   end
   return nil, errors.new(status, op)
@@ -128,10 +142,10 @@ function M.deadline(timeout)
 end
 
 --- Stand in a wait queue. Returns 0 and what the waker passed, or a negative
--- status other than a cancel, which is raised. Parks.
+-- status other than a cancel or a deadlock, which are raised. Parks.
 local function stand_result(status, ...)
-  if status == ECANCELED then
-    raise()
+  if status == ECANCELED or status == EDEADLOCK then
+    failed(status)
   end
   return status, ...
 end
@@ -211,8 +225,14 @@ function M.describe(thread)
 end
 
 local function default_on_error(err, thread, trace)
-  io.stderr:write(("greenlua: unhandled error in green thread %s: %s\n%s\n"):format(
-    label(thread), tostring(err), trace or ""))
+  local text = tostring(err)
+  if trace and trace:sub(1, #text) == text then
+    text = trace
+  elseif trace then
+    text = text .. "\n" .. trace
+  end
+  io.stderr:write(("greenlua: unhandled error in green thread %s:\n%s\n"):format(
+    label(thread), text))
 end
 
 local on_error = default_on_error

@@ -165,7 +165,9 @@ function timeout_methods:cancel()
   local id = self.id
   if id then
     self.id = false
-    scope_pop(id)
+    if scope_pop(id) and self.owner ~= current() then
+      core_data(self.owner).late = self:raises() -- if it is on its way there
+    end
     timeout_unlink(self)
   end
 end
@@ -180,6 +182,12 @@ function timeout_methods:fired()
   return self.id and core.scope_state(self.id) == "fired" or false
 end
 
+--- What it raises: itself, unless it was given something else.
+function timeout_methods:raises()
+  local err = self.error
+  return (not err or err == true) and self or err
+end
+
 function timeout_methods:is(code)
   return code == "ETIMEDOUT"
 end
@@ -187,7 +195,7 @@ end
 --- A timeout for what follows in the running thread, until its cancel() or the
 -- thread's end: when the time is up each checkpoint raises. Does not park.
 -- @tparam ?number seconds nil never fires
--- @param[opt] err what to raise; nil or true: the object itself
+-- @param[opt] err what to raise; nil, false or true: the object itself
 function M.Timeout(seconds, err)
   if seconds ~= nil then
     options.number(seconds, 0, "Timeout", "seconds")
@@ -263,14 +271,11 @@ end
 --- Join what is left: children that a cancelled owner waits for are killed
 -- first, and the join cannot be cancelled again.
 local function group_close(self)
-  group_kill_children(self)
   while next(self.children) ~= nil do
+    group_kill_children(self)
     local ok, err = pcall(M.shield, CLEANUP_SECONDS, group_join, self)
-    if not ok then
-      error(err, 0)
-    end
-    if next(self.children) ~= nil then
-      group_kill_children(self)
+    if not ok then -- thrown at us
+      table.insert(self.others, err)
     end
   end
 end

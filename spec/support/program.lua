@@ -197,10 +197,13 @@ function Program:listen(ms)
   return self
 end
 
+--- What a program that has ended did not read is lost.
 function Program:write(text)
   while #text > 0 do
     local n = tonumber(C.program_write(self.stdin, text, #text))
-    assert(n > 0, "cannot write to the program")
+    if n <= 0 then
+      break
+    end
     text = text:sub(n + 1)
   end
   return self
@@ -232,6 +235,19 @@ function Program:poll()
     self.status = not self.signal and bit.rshift(status[0], 8) or nil
   end
   return self.ended
+end
+
+--- Do something again and again, some milliseconds apart, until it has ended.
+function Program:insist(action)
+  local due = os.time() + PATIENCE
+  repeat
+    action()
+    pump(self, 20)
+    if os.time() > due then
+      give_up(self, "it does not end")
+    end
+  until self:poll()
+  return self:wait()
 end
 
 --- Let it end: no more input, all of its output. Returns itself.

@@ -1,9 +1,18 @@
 -- What specs of sockets share: connected pairs of every family, and the calls
 -- that park, each as a table that says how to make it wait and how to end that.
 
+local errors = require "green.error"
+local luassert = require "luassert"
 local socket = require "green.socket"
 
 local M = {}
+
+--- Assert that the results are nil and an error with that code; the error.
+function M.fails(code, value, err)
+  luassert.is_nil(value)
+  luassert.is_true(errors.is_error(err, code), tostring(err))
+  return err
+end
 
 local n_paths = 0
 

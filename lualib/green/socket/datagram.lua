@@ -4,6 +4,7 @@
 local core = require "green.core"
 local addr = require "green.addr"
 local base = require "green.socket.base"
+local connect = require "green.socket.connect"
 local errors = require "green.error"
 local thread = require "green.thread"
 local wait = require "green.stream.wait"
@@ -20,8 +21,10 @@ local timeout_only = { timeout = true }
 local resolve_options = { type = "dgram" }
 
 local methods = {}
-for name, method in pairs(base.methods) do
-  methods[name] = method
+for _, part in ipairs({ base.methods, connect.methods }) do
+  for name, method in pairs(part) do
+    methods[name] = method
+  end
 end
 local mt = { __name = "green.socket.datagram", __index = methods, __tostring = base.describe }
 
@@ -150,7 +153,7 @@ function methods:sendto(data, target, port, opts)
   if opts then
     wait.check(opts, timeout_only, "sendto")
   end
-  local raw, err = base.resolve(self, target, port, resolve_options, "sendto")
+  local raw, err = connect.resolve(self, target, port, resolve_options, "sendto")
   if not raw then
     return nil, err
   end

@@ -7,6 +7,7 @@
 local core = require "green.core"
 local addr = require "green.addr"
 local base = require "green.socket.base"
+local connect = require "green.socket.connect"
 local errors = require "green.error"
 local stream = require "green.stream"
 local thread = require "green.thread"
@@ -230,7 +231,7 @@ end
 -- -- The class ----------------------------------------------------------------
 
 local own = {}
-for _, part in ipairs({ base.methods, methods }) do
+for _, part in ipairs({ base.methods, connect.methods, methods }) do
   for name, method in pairs(part) do
     own[name] = method
   end

@@ -5,7 +5,7 @@
 
 local core = require "green.core"
 local thread = require "green.thread"
-local stdio = require "green.stdio"
+local output = require "green.stdio.output"
 
 local api = require "green.ffi.stdfd"
 local ffi = require "ffi"
@@ -30,7 +30,7 @@ end
 
 --- Green standard input, or nil when C's stdio will do.
 local function open()
-  local s, memory = stdio.open(0, 0)
+  local s, memory = output.open(0, 0)
   if not s then
     return nil
   end

@@ -1,0 +1,456 @@
+/*
+** httpd_log.c: lines of an access log.
+*/
+
+#include "httpd_log.h"
+#include "httpd_conn.h"
+#include "mem.h"
+#include "proto/httpout.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <time.h>
+
+#define LOG_LIMIT (1 << 20)
+#define LOG_KEEP 65536   /* A larger buffer is freed when it is empty. */
+#define LOG_LINE_MAX 512 /* Of a refused request. */
+
+typedef struct log_field {
+  uint8_t what;
+  uint8_t decimals;
+  uint32_t off; /* Of its text in the template's. */
+  uint32_t len;
+} log_field;
+
+typedef struct httpd_log {
+  green_httpd_log pub;
+  green_hub *hub;
+  log_field *fields;
+  uint32_t n_fields;
+  char *texts;
+  uint32_t texts_len;
+  char *buf;
+  uint32_t cap;
+  uint32_t len;  /* As pub.waiting, a line in the making included. */
+  int failed;    /* The line in the making is lost. */
+  time_t second; /* What the dates are for. */
+  char date[64];
+  char iso[32];
+  uint32_t date_len;
+  uint32_t iso_len;
+} httpd_log;
+
+/* -- Life ----------------------------------------------------------------- */
+
+green_httpd_log *green_httpd_log_new(green_hub *hub)
+{
+  httpd_log *l = green__zalloc(sizeof(*l));
+  if (!l) return NULL;
+  l->hub = hub;
+  l->pub.limit = LOG_LIMIT;
+  l->second = -1;
+  return &l->pub;
+}
+
+void green_httpd_log_free(green_httpd_log *pub)
+{
+  httpd_log *l = (httpd_log *)pub;
+  if (!l) return;
+  green__free(l->fields);
+  green__free(l->texts);
+  green__free(l->buf);
+  green__free(l);
+}
+
+static int log_keep_text(httpd_log *l, const char *text, size_t n)
+{
+  char *texts = green__realloc(l->texts, l->texts_len + n + 1);
+  if (!texts) return GREEN_ENOMEM;
+  if (n) memcpy(texts + l->texts_len, text, n);
+  l->texts = texts;
+  l->texts_len += (uint32_t)n;
+  return 0;
+}
+
+int green_httpd_log_field(green_httpd_log *pub, int field, const char *text,
+                          size_t n, int decimals)
+{
+  httpd_log *l = (httpd_log *)pub;
+  log_field *f = green__realloc(l->fields, (l->n_fields + 1) * sizeof(*f));
+  if (!f) return GREEN_ENOMEM;
+  l->fields = f;
+  f += l->n_fields;
+  f->what = (uint8_t)field;
+  f->decimals = (uint8_t)(decimals < 0 ? 0 : decimals > 9 ? 9 : decimals);
+  f->off = l->texts_len;
+  f->len = (uint32_t)n;
+  if (log_keep_text(l, text, n) < 0) return GREEN_ENOMEM;
+  l->n_fields++;
+  return 0;
+}
+
+/* -- The buffer ----------------------------------------------------------- */
+
+static char *log_room(httpd_log *l, size_t n)
+{
+  size_t want = l->len + n, cap = l->cap ? l->cap : 4096;
+  if (want <= l->cap) return l->buf + l->len;
+  while (cap < want) cap *= 2;
+  char *buf = want > 2 * (size_t)LOG_LIMIT ? NULL : green__realloc(l->buf, cap);
+  if (!buf) {
+    l->failed = 1;
+    return NULL;
+  }
+  l->buf = buf;
+  l->cap = (uint32_t)cap;
+  return buf + l->len;
+}
+
+static void log_plain(httpd_log *l, const char *p, size_t n)
+{
+  char *at = log_room(l, n);
+  if (!at) return;
+  memcpy(at, p, n);
+  l->len += (uint32_t)n;
+}
+
+static int is_plain(unsigned char b)
+{
+  return b >= 0x20 && b < 0x7f && b != '"' && b != '\\';
+}
+
+static char *put_escape(char *at, unsigned char b, int json)
+{
+  static const char hex[] = "0123456789abcdef";
+  *at++ = '\\';
+  if (json && (b == '"' || b == '\\')) {
+    *at++ = (char)b;
+    return at;
+  }
+  *at++ = json ? 'u' : 'x';
+  if (json) *at++ = '0', *at++ = '0';
+  *at++ = hex[b >> 4];
+  *at++ = hex[b & 15];
+  return at;
+}
+
+/* What a client sent. */
+static void log_text(httpd_log *l, const char *p, size_t n)
+{
+  char *at = log_room(l, 6 * n);
+  if (!at) return;
+  for (size_t i = 0; i < n; i++) {
+    if (is_plain((unsigned char)p[i]))
+      *at++ = p[i];
+    else
+      at = put_escape(at, (unsigned char)p[i], l->pub.json);
+  }
+  l->len = (uint32_t)(at - l->buf);
+}
+
+static void log_number(httpd_log *l, int64_t n)
+{
+  char *at = log_room(l, 24);
+  if (at) l->len += (uint32_t)green_httpout_decimal(at, 24, n);
+}
+
+/* In JSON a template has no quotes around fields: they come with the value. */
+static void log_none(httpd_log *l)
+{
+  if (l->pub.json)
+    log_plain(l, "null", 4);
+  else
+    log_plain(l, "-", 1);
+}
+
+static void log_quote(httpd_log *l)
+{
+  if (l->pub.json) log_plain(l, "\"", 1);
+}
+
+static void log_string(httpd_log *l, const char *p, size_t n)
+{
+  log_quote(l);
+  log_text(l, p, n);
+  log_quote(l);
+}
+
+static void log_maybe(httpd_log *l, const char *p, size_t n)
+{
+  if (n)
+    log_string(l, p, n);
+  else
+    log_none(l);
+}
+
+/* -- Fields --------------------------------------------------------------- */
+
+static void log_ipv4(httpd_log *l, const unsigned char b[4])
+{
+  char text[16], *at = text;
+  for (int i = 0; i < 4; i++) {
+    if (b[i] >= 100) *at++ = (char)('0' + b[i] / 100);
+    if (b[i] >= 10) *at++ = (char)('0' + b[i] / 10 % 10);
+    *at++ = (char)('0' + b[i] % 10);
+    *at++ = '.';
+  }
+  log_plain(l, text, (size_t)(at - text) - 1);
+}
+
+static void log_peer(httpd_log *l, const httpd_conn *c)
+{
+  green_addr a;
+  char text[GREEN_ADDR_TEXT];
+  struct sockaddr_in in;
+  if (c->peer_len == sizeof(in)) {
+    memcpy(&in, c->peer, sizeof(in));
+    log_ipv4(l, (const unsigned char *)&in.sin_addr);
+    return;
+  }
+  green_httpconn_peer(&c->pub, &a);
+  int n = a.len ? green_addr_host(&a, text, sizeof(text)) : 0;
+  if (n > 0)
+    log_plain(l, text, (size_t)n);
+  else
+    log_plain(l, "unix", 4);
+}
+
+static void log_client(httpd_log *l, const httpd_conn *c)
+{
+  const green_http1 *h = c->pub.head;
+  int i = h && l->pub.forwarded ? h->first[GREEN_H_X_FORWARDED_FOR] - 1 : -1;
+  log_quote(l);
+  for (; i >= 0; i = green_http1_next(h, c->pub.text, i)) {
+    log_text(l, c->pub.text + h->headers[i].value_off, h->headers[i].value_len);
+    log_plain(l, ",", 1);
+  }
+  log_peer(l, c);
+  log_quote(l);
+}
+
+static void log_port(httpd_log *l, const httpd_conn *c)
+{
+  green_addr a;
+  green_httpconn_peer(&c->pub, &a);
+  if (a.len)
+    log_number(l, green_addr_port(&a));
+  else
+    log_none(l);
+}
+
+/* Both dates are made once a second. */
+static void log_set_dates(httpd_log *l)
+{
+  time_t now = time(NULL);
+  struct tm local, utc;
+  if (now == l->second) return;
+  l->second = now;
+  localtime_r(&now, &local);
+  gmtime_r(&now, &utc);
+  l->date_len = (uint32_t)strftime(l->date, sizeof(l->date),
+                                   "%d/%b/%Y:%H:%M:%S %z", &local);
+  l->iso_len =
+      (uint32_t)strftime(l->iso, sizeof(l->iso), "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+static void log_date(httpd_log *l, int iso)
+{
+  log_set_dates(l);
+  log_quote(l);
+  if (iso)
+    log_plain(l, l->iso, l->iso_len);
+  else
+    log_plain(l, l->date, l->date_len);
+  log_quote(l);
+}
+
+/* A request that was refused has no head: the line as far as it came. */
+static size_t refused_line(const httpd_conn *c, const char **p)
+{
+  const httpd_req *r = c->req;
+  if (!r || r->end <= r->start) return 0;
+  size_t n = r->end - r->start;
+  if (n > LOG_LINE_MAX) n = LOG_LINE_MAX;
+  *p = r->in + r->start;
+  const char *end = memchr(*p, '\n', n);
+  if (end) n = (size_t)(end - *p);
+  if (n && (*p)[n - 1] == '\r') n--;
+  return n;
+}
+
+static void log_request_line(httpd_log *l, const httpd_conn *c)
+{
+  const green_http1 *h = c->pub.head;
+  const char *p = NULL;
+  size_t n = sizeof(" HTTP/1.1") - 1;
+  if (h) {
+    p = c->pub.text + h->method_off;
+    n += h->target_off + h->target_len - h->method_off;
+  } else {
+    n = refused_line(c, &p);
+  }
+  log_maybe(l, p, n);
+}
+
+/* 0: a part of the head that is not there. */
+static size_t head_part(const httpd_conn *c, int what, const char **p)
+{
+  const green_http1 *h = c->pub.head;
+  if (!h) return 0;
+  uint32_t off = what == GREEN_LOG_METHOD ? h->method_off
+                 : what == GREEN_LOG_PATH ? h->path_off
+                                          : h->query_off;
+  *p = c->pub.text + off;
+  if (what == GREEN_LOG_METHOD) return h->method_len;
+  if (what == GREEN_LOG_PATH) return h->path_len;
+  return h->has_query ? h->query_len : 0;
+}
+
+static void log_protocol(httpd_log *l, const httpd_conn *c)
+{
+  if (!c->pub.head)
+    log_none(l);
+  else
+    log_string(l, c->pub.head->minor ? "HTTP/1.1" : "HTTP/1.0", 8);
+}
+
+static void log_header(httpd_log *l, const httpd_conn *c, const log_field *f)
+{
+  const green_http1 *h = c->pub.head;
+  const char *key = l->texts + f->off;
+  int i = h ? green_http1_cgi(h, c->pub.text, key, f->len) : -1;
+  if (i < 0)
+    log_none(l);
+  else
+    log_string(l, c->pub.text + h->headers[i].value_off,
+               h->headers[i].value_len);
+}
+
+/* Nanoseconds as seconds with that many decimals, cut off. */
+static void log_seconds(httpd_log *l, int64_t ns, int decimals)
+{
+  char text[16];
+  if (ns < 0) ns = 0;
+  log_number(l, ns / GREEN_SECOND);
+  if (decimals == 0) return;
+  int64_t rest = ns % GREEN_SECOND;
+  text[0] = '.';
+  for (int i = 9; i > 0; i--, rest /= 10) text[i] = (char)('0' + rest % 10);
+  log_plain(l, text, 1 + (size_t)decimals);
+}
+
+static void log_status(httpd_log *l, int status)
+{
+  if (status)
+    log_number(l, status);
+  else
+    log_none(l);
+}
+
+static void log_reason(httpd_log *l, const httpd_conn *c)
+{
+  const char *text = c->pub.head ? NULL : c->pub.reason;
+  log_maybe(l, text, text ? strlen(text) : 0);
+}
+
+static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c,
+                    int64_t started)
+{
+  const char *p = NULL;
+  size_t n;
+  switch (f->what) {
+  case GREEN_LOG_TEXT:
+    log_plain(l, l->texts + f->off, f->len);
+    break;
+  case GREEN_LOG_CLIENT_IP:
+    log_client(l, c);
+    break;
+  case GREEN_LOG_CLIENT_PORT:
+    log_port(l, c);
+    break;
+  case GREEN_LOG_DATE_TIME:
+    log_date(l, 0);
+    break;
+  case GREEN_LOG_ISO_TIME:
+    log_date(l, 1);
+    break;
+  case GREEN_LOG_REQUEST_LINE:
+    log_request_line(l, c);
+    break;
+  case GREEN_LOG_PROTOCOL:
+    log_protocol(l, c);
+    break;
+  case GREEN_LOG_STATUS:
+    log_status(l, c->pub.status);
+    break;
+  case GREEN_LOG_BODY_LENGTH:
+    log_number(l, c->pub.sent);
+    break;
+  case GREEN_LOG_WALL_SECONDS:
+    log_seconds(l, started ? green_hub_now(l->hub) - started : 0, f->decimals);
+    break;
+  case GREEN_LOG_REASON:
+    log_reason(l, c);
+    break;
+  case GREEN_LOG_HEADER:
+    log_header(l, c, f);
+    break;
+  default:
+    n = head_part(c, f->what, &p);
+    log_maybe(l, p, n);
+  }
+}
+
+/* -- Lines ---------------------------------------------------------------- */
+
+/* The line since pub.waiting is complete, or it is lost. */
+static uint32_t log_end(httpd_log *l)
+{
+  log_plain(l, "\n", 1);
+  l->pub.lines++;
+  if (l->failed || l->len > l->pub.limit) {
+    l->pub.dropped++;
+    l->len = l->pub.waiting;
+    l->failed = 0;
+  }
+  l->pub.waiting = l->len;
+  return l->len;
+}
+
+uint32_t green_httpd_log_put(green_httpd_log *pub, const green_httpconn *c,
+                             int64_t started)
+{
+  httpd_log *l = (httpd_log *)pub;
+  for (uint32_t i = 0; i < l->n_fields; i++)
+    log_one(l, &l->fields[i], (const httpd_conn *)c, started);
+  return log_end(l);
+}
+
+uint32_t green_httpd_log_line(green_httpd_log *pub, const char *p, size_t n)
+{
+  httpd_log *l = (httpd_log *)pub;
+  log_plain(l, p, n);
+  return log_end(l);
+}
+
+uint32_t green_httpd_log_peek(const green_httpd_log *pub, const char **ptr)
+{
+  const httpd_log *l = (const httpd_log *)pub;
+  *ptr = l->buf;
+  return pub->waiting;
+}
+
+void green_httpd_log_drop(green_httpd_log *pub, uint32_t n)
+{
+  httpd_log *l = (httpd_log *)pub;
+  if (n > l->len) n = l->len;
+  l->len -= n;
+  pub->waiting = l->len;
+  if (l->len) {
+    memmove(l->buf, l->buf + n, l->len);
+  } else if (l->cap > LOG_KEEP) {
+    green__free(l->buf);
+    l->buf = NULL;
+    l->cap = 0;
+  }
+}

@@ -1,0 +1,107 @@
+--- green.serve.
+-- @module green.server.serve
+
+local core = require "green.core"
+local options = require "green.options"
+local thread = require "green.thread"
+
+local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
+
+--- Raise this in a handler to end serve: `error(green.StopServe)`.
+local StopServe = setmetatable({}, {
+  __name = "green.StopServe",
+  __tostring = function()
+    return "StopServe"
+  end,
+})
+
+local shortages = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
+
+--- Serve one client. An error of the handler's ends this thread, which reports it.
+local function serve_client(state, handler, conn, address)
+  local ok, err = xpcall(handler, thread.note_traceback, conn, address)
+  conn:close()
+  state.running = state.running - 1
+  if not ok and rawequal(err, StopServe) then
+    state.stopped = true
+    core.wake_thread(state.thread, core.codes.EINTR)
+  elseif state.is_full then
+    core.wake(state.room)
+  end
+  if not ok and not rawequal(err, StopServe) then
+    error(err, 0)
+  end
+end
+
+--- Wait until one of the clients has gone. Parks.
+local function wait_for_room(state)
+  state.is_full = true
+  while state.running >= state.limit and not state.stopped do
+    thread.stand(state.room)
+  end
+  state.is_full = false
+end
+
+--- Take the next client when there is room for one: the connection and its
+-- address; or nil, err. Parks.
+local function next_client(state, listener)
+  if state.running >= state.limit then
+    wait_for_room(state)
+  end
+  if not state.stopped then
+    return listener:accept()
+  end
+end
+
+--- Accept until there is a reason not to: true, or nil, err. Parks.
+local function accept_all(state, listener, handler)
+  local pause = BACKOFF_FIRST
+  while true do
+    local conn, address = next_client(state, listener)
+    if state.stopped then
+      if conn then
+        conn:close()
+      end
+      return true
+    elseif conn then
+      pause = BACKOFF_FIRST
+      state.running = state.running + 1
+      thread.spawn_n(serve_client, state, handler, conn, address)
+    elseif shortages[address.code] then
+      thread.sleep(pause)
+      pause = math.min(2 * pause, BACKOFF_MOST)
+    elseif address:is("ECLOSED") then
+      return true
+    else
+      return nil, address
+    end
+  end
+end
+
+local serve_options = { concurrency = true }
+
+--- Call handler(conn, address) in a green thread for each client that connects.
+-- The connection is closed when the handler returns or raises; an error is
+-- reported (green.on_error) and ends nothing but its client. When the process is
+-- out of descriptors, serve waits a little and goes on. Parks.
+-- @param listener what green.listen gave, or anything with its `accept`
+-- @tparam function handler
+-- @tparam[opt] table opts `concurrency` how many clients at a time (1000); the
+-- others wait in the listener's queue
+-- @return true when the listener was closed or a handler raised green.StopServe
+-- (clients that are being served go on); or nil, err
+local function serve(listener, handler, opts)
+  opts = options.check(opts, serve_options, "serve")
+  local limit = options.number(opts.concurrency or 1000, 1, "serve", "concurrency")
+  local state = {
+    thread = thread.current(),
+    limit = limit,
+    running = 0,
+    is_full = false,
+    stopped = false,
+    room = core.waitq(),
+  }
+  return accept_all(state, listener, handler)
+end
+
+return { serve = serve, StopServe = StopServe }

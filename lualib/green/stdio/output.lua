@@ -1,0 +1,270 @@
+--- The writing half of green.stdio.
+-- @module green.stdio.output
+
+local core = require "green.core"
+local thread = require "green.thread"
+
+local codes = core.codes
+local EAGAIN, ECANCELED, ENOBUFS = codes.EAGAIN, codes.ECANCELED, codes.ENOBUFS
+local ROOM = 3 -- core.park's mode for a queue inside a C struct
+
+local stdout, stderr = io.stdout, io.stderr
+local file_methods = getmetatable(stdout).__index
+local io_output = io.output
+
+-- Lua's own, for all other files.
+local raw = {
+  print = print,
+  write = file_methods.write,
+  flush = file_methods.flush,
+  setvbuf = file_methods.setvbuf,
+}
+
+local M = {}
+
+local settings = { limit = 2 ^ 20, linger = 5, patience = 5 }
+
+-- -- Opening ------------------------------------------------------------------
+
+local api, hub -- the C side, when first needed
+local streams = {} -- file -> its stream; false: C's stdio is right for it
+
+--- The C object of a descriptor, closed (and flushed) when the state is.
+-- @return it, and the memory it lives in; nil when C's stdio will do
+local function open(number, for_write)
+  local ffi = require "ffi"
+  api = api or require "green.ffi.stdfd"
+  hub = hub or ffi.cast("green_hub *", core.hub())
+  local memory = ffi.new("uint64_t[?]", math.ceil(tonumber(api.size()) / 8))
+  local s = ffi.cast("green_stdfd *", memory)
+  if api.init(s, hub, number, for_write) < 0 then
+    return nil
+  end
+  api.set(s, settings.limit, settings.linger)
+  -- The memory outlives its finalizer: others may print in theirs.
+  return s, ffi.gc(memory, function()
+    api.deinit(s)
+  end)
+end
+M.open = open
+
+local numbers = { [stdout] = 1, [stderr] = 2 }
+
+--- The stream of a file at its first use; false if it needs none.
+local function opened(file)
+  local number = numbers[file]
+  if not number then
+    return false
+  end
+  streams[file] = false
+  raw.flush(file) -- what was written before comes first
+  local s, memory = open(number, 1)
+  if s then
+    local is_tty = api.is_tty(s) ~= 0
+    streams[file] = {
+      s = s,
+      memory = memory,
+      room = api.room(s),
+      is_tty = is_tty,
+      lazy = (file == stdout and not is_tty) and 1 or 0,
+      parks = file == stdout,
+    }
+  end
+  return streams[file]
+end
+
+local function stream_of(file)
+  local stream = streams[file]
+  if stream == nil then
+    return opened(file)
+  end
+  return stream
+end
+
+-- -- Writing ------------------------------------------------------------------
+
+--- As the io library reports what failed.
+local function failure(code)
+  local _, text = core.errtext(code)
+  return nil, text, -code
+end
+
+--- Park until there is room. Returns whether another try is worth it: not where
+-- nobody can wait (a finalizer, a sort), nor when the reader has stopped.
+local function wait_for_room(stream)
+  local queued = api.queued(stream.s)
+  local ok, status = pcall(core.park, stream.room, core.now() + settings.patience, ROOM)
+  if ok and status == ECANCELED then
+    thread.raise()
+  end
+  if ok and status == codes.ETIMEDOUT and api.queued(stream.s) >= queued then
+    api.give_up(stream.s)
+    return false
+  end
+  return ok and (status == 0 or status == codes.ETIMEDOUT)
+end
+
+local function put_slowly(stream, text, result)
+  while result == EAGAIN and stream.parks and wait_for_room(stream) do
+    result = api.put(stream.s, text, #text, 0)
+  end
+  if result == EAGAIN then
+    api.drop(stream.s, #text)
+    result = ENOBUFS
+  end
+  if result ~= 0 then
+    return failure(result)
+  end
+  return true
+end
+
+local before -- called before text goes to a terminal (green.repl)
+
+local function put(stream, text)
+  if before and stream.is_tty then
+    before(text)
+  end
+  local result = api.put(stream.s, text, #text, stream.lazy)
+  if result ~= 0 then
+    return put_slowly(stream, text, result)
+  end
+  return true
+end
+
+local function check_strings(...)
+  for i = 1, select("#", ...) do
+    local kind = type((select(i, ...)))
+    if kind ~= "string" and kind ~= "number" then
+      error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, kind), 4)
+    end
+  end
+end
+
+--- Write strings and numbers; all of one call stays together.
+local function write_to(stream, first, ...)
+  check_strings(first, ...)
+  if select("#", ...) > 0 then
+    first = table.concat({ first, ... })
+  end
+  return put(stream, type(first) == "number" and first .. "" or first)
+end
+
+local function write(file, ...)
+  local stream = stream_of(file)
+  if stream and select("#", ...) > 0 then
+    return write_to(stream, ...)
+  end
+  return raw.write(file, ...)
+end
+
+local function io_write(...)
+  local file = io_output()
+  local stream = stream_of(file)
+  if stream and select("#", ...) > 0 then
+    return write_to(stream, ...)
+  end
+  return raw.write(file, ...)
+end
+
+--- As Lua's, through the global tostring.
+local function green_print(...)
+  local stream = stream_of(stdout)
+  if not stream then
+    return raw.print(...)
+  end
+  local n, parts = select("#", ...), { ... }
+  local text_of = tostring
+  for i = 1, n do
+    parts[i] = text_of(parts[i])
+    if type(parts[i]) ~= "string" and type(parts[i]) ~= "number" then
+      error("'tostring' must return a string to 'print'", 2)
+    end
+  end
+  put(stream, table.concat(parts, "\t", 1, n) .. "\n")
+end
+
+--- Parks until the reader has taken all, a few seconds without progress at most.
+local function flush_stream(stream)
+  local result = api.flush(stream.s)
+  while result == EAGAIN and stream.parks and wait_for_room(stream) do
+    result = api.flush(stream.s)
+  end
+  if result == 0 or result == EAGAIN and not stream.parks then
+    return true
+  end
+  return failure(result == EAGAIN and codes.ETIMEDOUT or result)
+end
+
+local function flush(file)
+  local stream = streams[file]
+  if stream then
+    return flush_stream(stream)
+  end
+  return raw.flush(file)
+end
+
+local function setvbuf(file, mode, ...)
+  local stream = stream_of(file)
+  if stream and (mode == "no" or mode == "line" or mode == "full") then
+    stream.lazy = mode == "full" and 1 or 0
+    return true
+  end
+  return raw.setvbuf(file, mode, ...)
+end
+
+-- -- Looking after it ---------------------------------------------------------
+
+--- Bytes queued and dropped so far.
+-- @treturn table `{ stdout = { queued=, dropped= }, stderr = ... }`; a file that
+-- needs no queue, or was not written to, has zeros
+function M.stats()
+  local all = {}
+  for name, file in pairs { stdout = stdout, stderr = stderr } do
+    local stream = streams[file]
+    all[name] = {
+      queued = stream and api.queued(stream.s) or 0,
+      dropped = stream and api.dropped(stream.s) or 0,
+    }
+  end
+  return all
+end
+
+--- Change the settings of this runtime.
+-- @tparam table opts `limit` bytes in each queue (1 MiB); `patience` seconds a
+-- writer of standard output waits for a reader that takes nothing (5); `linger`
+-- seconds that the end of the program does (5)
+function M.configure(opts)
+  local options = require "green.options"
+  for name, value in pairs(options.check(opts, settings, "stdio.configure")) do
+    settings[name] = options.number(value, 0, "stdio.configure", name)
+  end
+  for _, stream in pairs(streams) do
+    if stream then
+      api.set(stream.s, settings.limit, settings.linger)
+    end
+  end
+end
+
+--- For green.repl: fn(text) is called before text goes to a terminal; nil: none.
+function M.set_before(fn)
+  before = fn
+end
+
+--- Open what else the first write would: for those who count descriptors.
+function M.open_all()
+  stream_of(stdout)
+  stream_of(stderr)
+end
+
+--- Write what is queued and let go.
+function M.finish()
+  for _, stream in pairs(streams) do
+    if stream then
+      api.deinit(stream.s)
+    end
+  end
+end
+
+M.print, M.io_write, M.write, M.flush, M.setvbuf = green_print, io_write, write, flush, setvbuf
+
+return M

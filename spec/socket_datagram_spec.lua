@@ -1,0 +1,86 @@
+local socket = require "green.socket"
+local testing = require "green.testing"
+
+local sockets = dofile("spec/support/sockets.lua")
+local fails = sockets.fails
+local _, it = testing.busted()
+
+describe("green.socket datagrams", function()
+  local function pair(family, host)
+    local a, b = socket.udp(family), socket.udp(family)
+    assert(a:bind(host, 0))
+    assert(b:bind(host, 0))
+    return a, b
+  end
+
+  it("go to addresses in every order of arguments [b84]", function()
+    local a, b = pair("inet", "127.0.0.1")
+    local host, port = a:sockname()
+    local address = socket.address(host, port)
+    assert.equal(3, b:sendto("one", address))
+    assert.equal(3, b:sendto("two", 0, address))
+    assert.equal(5, b:sendto("three", host, port))
+    assert.equal(4, b:sendto("four", 0, host, port))
+    assert.equal(4, b:sendto("five", host .. ":" .. port, { timeout = 1 }))
+    assert.equal(3, b:sendto("six", port))
+    for _, text in ipairs({ "one", "two", "three", "four", "five", "six" }) do
+      local data, from, whole = a:recvfrom()
+      assert.equal(text, data)
+      assert.equal(select(2, b:sockname()), from.port)
+      assert.equal(#text, whole)
+    end
+    assert.has_error(function() b:sendto("x", 1, host, port) end, "sendto: flags must be 0")
+    a:close()
+    b:close()
+  end)
+
+  it("may be empty, and tell what was cut off", function()
+    local a, b = pair("inet", "127.0.0.1")
+    assert(b:connect(a:sockname()))
+    assert.equal(0, b:send(""))
+    assert.equal("", a:recv())
+    b:send("abcdef")
+    local data, _, whole = a:recvfrom(2)
+    assert.same({ "ab", 6 }, { data, whole })
+    b:send(("x"):rep(60000))
+    assert.equal(60000, #a:recv())
+    fails("EMSGSIZE", b:send(("x"):rep(70000)))
+    a:close()
+    b:close()
+  end)
+
+  it("are refused when nobody is there", function()
+    local a, b = pair("inet", "127.0.0.1")
+    assert(b:connect(a:sockname()))
+    a:close()
+    b:send("x")
+    fails("ECONNREFUSED", b:recv(10, { timeout = 1 }))
+    b:close()
+  end)
+
+  it("work over IPv6", function()
+    if not sockets.has_ipv6() then
+      pending("this machine has no ::1")
+    end
+    local a, b = pair("inet6", "::1")
+    b:sendto("x", a:sockname())
+    local data, from = a:recvfrom()
+    assert.equal("x", data)
+    assert.equal("::1", from.host)
+    a:close()
+    b:close()
+  end)
+
+  it("work over UNIX sockets", function()
+    local path = sockets.path()
+    local a, b = socket.unix_dgram(), socket.unix_dgram()
+    assert(a:bind(path))
+    assert.equal(1, b:sendto("x", path))
+    local data, from = a:recvfrom()
+    assert.equal("x", data)
+    assert.equal("-", tostring(from):gsub("^unix:$", "-"))
+    a:close()
+    b:close()
+    os.remove(path)
+  end)
+end)
