@@ -73,17 +73,19 @@ static int conn_is_clean(const httpd_conn *c)
 }
 
 /* Leave the connection to the poll. A head that has begun keeps its deadline,
-** however slowly it comes. */
-static void conn_rest(httpd_conn *c)
+** however slowly it comes. 0, or an error when it had to be closed. */
+static int conn_rest(httpd_conn *c)
 {
   green_idle *s = &c->d->heads;
   if (c->phase == HTTPD_HEAD && conn_is_clean(c)) {
     green__httpd_give_req(c);
     if (c->pub.served > 0) s = &c->d->keep;
   }
-  if (c->sock.f.idle == s) return;
+  if (c->sock.f.idle == s) return 0;
   green_idle_remove(&c->sock.f);
-  if (green_idle_add(s, &c->sock.f) < 0) conn_close(c);
+  int err = green_idle_add(s, &c->sock.f);
+  if (err < 0) conn_close(c);
+  return err;
 }
 
 static void conn_hand_out(httpd_conn *c, int found)
@@ -328,7 +330,7 @@ static void conn_enter(httpd_conn *c, const green_addr *peer)
   d->pub.connections++;
   d->pub.accepted++;
   set_timeout(&d->heads, d->pub.header_timeout);
-  conn_rest(c);
+  if (conn_rest(c) == 0 && c->req) green__idle_event(&c->sock.f);
 }
 
 int green_httpd_accept(green_httpd *pub, green_sock *listener, int max)

@@ -51,24 +51,26 @@ typedef struct green_waitq {
 /* Embed in the owner, zeroed, then green_task_init. The fields are read-only
 ** outside of greenc. */
 struct green_task {
-  green_link link;         /* In a ready list or in a wait queue. */
-  green_link all;          /* In the hub's list of live tasks. */
+  /* What every switch touches, together. */
+  green_link link;        /* In a ready list or in a wait queue. */
   green_hub *hub;
   green_resume_fn *resume;
-  green_timer timer;       /* The deadline of the present wait. */
-  green_fd *fd;            /* Parked on this fd's readiness, or NULL. */
-  green_waitq joiners;     /* Woken when the task ends. */
-  green_list scopes;       /* Innermost last (scope.h). */
-  green_scope *pending;    /* The scope whose cancel is to be raised, or NULL. */
-  int32_t status;          /* How the last wait ended: 0 or GREEN_E*. */
-  uint8_t state;           /* enum green_task_state */
-  uint8_t killed;          /* A kill was asked for. */
+  int32_t status;         /* How the last wait ended: 0 or GREEN_E*. */
+  uint8_t state;          /* enum green_task_state */
   uint8_t started;
-  uint8_t fd_mode;         /* GREEN_READ or GREEN_WRITE of the present wait. */
-  uint8_t cancel_pending;  /* A kill or scope is due at the next checkpoint. */
-  uint8_t raises;          /* Cancels raised in a row, saturating (scope.h). */
-  uint8_t no_cancel;       /* The present wait may not be cancelled. */
-  uint8_t thrown;          /* An error is to be raised once, at the next check. */
+  uint8_t cancel_pending; /* A kill or scope is due at the next checkpoint. */
+  uint8_t no_cancel;      /* The present wait may not be cancelled. */
+  /* What waits and cancels touch. */
+  green_timer timer;    /* The deadline of the present wait. */
+  green_fd *fd;         /* Parked on this fd's readiness, or NULL. */
+  uint8_t fd_mode;      /* GREEN_READ or GREEN_WRITE of the present wait. */
+  uint8_t killed;       /* A kill was asked for. */
+  uint8_t raises;       /* Cancels raised in a row, saturating (scope.h). */
+  uint8_t thrown;       /* An error is to be raised once, at the next check. */
+  green_link all;       /* In the hub's list of live tasks. */
+  green_waitq joiners;  /* Woken when the task ends. */
+  green_list scopes;    /* Innermost last (scope.h). */
+  green_scope *pending; /* The scope whose cancel is to be raised, or NULL. */
 };
 
 /* A new task: state NEW, in the list of live tasks, in no ready list. */

@@ -120,8 +120,8 @@ void green_idle_set_timeout(green_idle *s, int64_t timeout)
     if (!f->idle_expired && due < f->idle_due) f->idle_due = due;
   }
   green_fd *first = green_idle_oldest(s);
-  if (first && first->idle_due != GREEN_NEVER)
-    green_hub_timer_set(s->hub, &s->timer, first->idle_due);
+  green_hub_timer_stop(s->hub, &s->timer); /* It may be set for one gone. */
+  if (first) idle_set_timer(s, first);
 }
 
 void green_idle_remove(green_fd *f)

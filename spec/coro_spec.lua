@@ -15,6 +15,17 @@ local function raised(fn, ...)
   return err
 end
 
+-- Lua's own; the green one over it takes the texts by itself.
+local function lua_print()
+  for i = 1, 60 do
+    local name, value = debug.getupvalue(print, i)
+    if name == "raw" then
+      return value.print
+    end
+  end
+  return print
+end
+
 --- A generator that waits before each of its values.
 local function slow(n)
   return wrap(function()
@@ -352,7 +363,7 @@ describe("green.coro", function()
       end)
     end,
     ["print"] = function(fn)
-      print(setmetatable({}, { __tostring = function()
+      lua_print()(setmetatable({}, { __tostring = function()
         fn()
         return ""
       end }))

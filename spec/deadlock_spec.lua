@@ -118,7 +118,7 @@ describe("the exit status", function()
     ]]
     assert.are.equal(0, status)
     assert.are.equal("fine\n", out)
-    assert.matches("unhandled error in green thread .*spawned at %(command line%):2%): oops", err)
+    assert.matches("unhandled error in green thread .*spawned at %(command line%):2%):%s+oops", err)
     assert.are.equal(1, select(2, err:gsub("unhandled error", "")))
   end)
 
@@ -215,12 +215,14 @@ describe("the main chunk of plain luajit", function()
     green.sleep(0.001)
     print "on"
   ]], function(p)
-    assert.matches("^false\tEDEADLOCK\tdeadlock: .*\n  main %(parked, %)\n  worker %(parked, %)", p.out)
+    assert.matches("^false\tEDEADLOCK\tdeadlock: ", p.out)
+    assert.matches("\n  main %(parked, %)\n  worker %(parked, %)", p.out)
     assert.matches("on\n$", p.out)
     assert.are.equal(0, p.status)
   end)
 
-  plain("cannot wait inside gsub, sort, print and finalizers", [[
+  plain("cannot wait inside gsub, sort, Lua's print and finalizers", [[
+    local plain_print = print -- the green one takes texts by itself
     local green = require "green"
     local function try(fn, ...)
       local ok, err = pcall(fn, ...)
@@ -228,7 +230,7 @@ describe("the main chunk of plain luajit", function()
     end
     try(string.gsub, "x", "x", function() green.sleep(0.001) end)
     try(table.sort, { 1, 2 }, function() green.sleep(0.001) end)
-    try(print, setmetatable({}, { __tostring = function() green.sleep(0.001) end }))
+    try(plain_print, setmetatable({}, { __tostring = function() green.sleep(0.001) end }))
     local function finalizer()
       print((select(2, pcall(green.sleep, 0.001)):match("cannot wait inside")))
     end
@@ -283,7 +285,4 @@ describe("the main chunk of plain luajit", function()
     print "end"
   ]], prints "end\n")
 
-  plain("gives one clear error for an unknown hub", "require 'green'", function(p)
-    assert.are.equal(0, p.status)
-  end)
 end)

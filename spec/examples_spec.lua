@@ -10,8 +10,6 @@ int spec_examples_kill(int pid, int signo) __asm__("kill");
 ]]
 local TERM = 15
 
--- What a child prints is to come at once, not when a buffer is full.
-local by_lines = 'io.stdout:setvbuf("line")'
 local binary = os.getenv("GREENLUA_BIN") or "build/greenlua"
 
 local function quoted(words)
@@ -35,8 +33,8 @@ end
 --- Start an example that serves: its port, and a function that ends it. timeout(1)
 -- passes the signal on, and ends what this process could not.
 local function start(name, ...)
-  local pipe = io.popen(("echo $$; exec timeout 20 %s -e '%s' examples/%s.lua %s"):format(
-    binary, by_lines, name, quoted({ ... })))
+  local pipe = io.popen(("echo $$; exec timeout 20 %s examples/%s.lua %s"):format(
+    binary, name, quoted({ ... })))
   local pid = tonumber(pipe:read("*l"))
   local line = pipe:read("*l")
   local port = tonumber((line or ""):match("127%.0%.0%.1:(%d+)"))

@@ -344,6 +344,24 @@ describe("green.thread", function()
       assert.is_true(turns >= 9 and turns <= 12, turns .. " turns")
     end)
 
+    it("do so though each call is in a timeout of its own", function()
+      local done = green.spawn(nothing)
+      testing.settle()
+      local turns, stop = 0, false
+      green.spawn(function()
+        while not stop do
+          turns = turns + 1
+          green.sleep(0)
+        end
+      end)
+      for _ = 1, 64 * 10 do
+        green.timeout(1, done.wait, done)
+      end
+      stop = true
+      testing.settle()
+      assert.is_true(turns >= 9 and turns <= 12, turns .. " turns")
+    end)
+
     it("let timeouts fire in a thread whose calls never wait", function()
       local done = green.spawn(nothing)
       testing.settle()
@@ -463,6 +481,24 @@ describe("green.thread", function()
         local k = sleeper()
         k:kill()
         green.sleep(2)
+      end))
+    end)
+
+    it("is not reported when it is waited for at once, at whichever checkpoint", function()
+      assert.are.equal(0, #reports_of(function()
+        for _ = 1, 200 do
+          local t = green.spawn(error, "x", 0)
+          assert.are.equal("x", raised(t.wait, t))
+        end
+        local done = green.spawn(nothing)
+        testing.settle()
+        for n = 60, 70 do
+          for _ = 1, n do
+            done:wait()
+          end
+          local t = green.spawn(error, "x", 0)
+          assert.are.equal("x", raised(t.wait, t))
+        end
       end))
     end)
 

@@ -241,15 +241,15 @@ void vm_thread_drop(vm_thread *t, lua_State *L)
 /* Do what the thread that has just yielded asked for. */
 static void thread_arm(vm *v, vm_thread *t)
 {
-  const vm_want w = v->want;
-  int err = 0;
+  const vm_want *w = &v->want;
+  int kind = w->kind, err = 0;
   v->want.kind = VM_WANT_NOTHING;
-  t->task.no_cancel = (uint8_t)w.no_cancel;
-  if (w.kind == VM_WANT_QUEUE)
-    err = green_task_park(&t->task, w.ptr, w.deadline);
-  else if (w.kind == VM_WANT_FD)
-    err = green_fd_park(w.ptr, &t->task, w.mode, w.deadline);
-  else if (w.kind == VM_WANT_YIELD_FIRST)
+  t->task.no_cancel = (uint8_t)w->no_cancel;
+  if (kind == VM_WANT_QUEUE)
+    err = green_task_park(&t->task, w->ptr, w->deadline);
+  else if (kind == VM_WANT_FD)
+    err = green_fd_park(w->ptr, &t->task, w->mode, w->deadline);
+  else if (kind == VM_WANT_YIELD_FIRST)
     green_task_yield_first(&t->task);
   else {
     t->quiet = 1;

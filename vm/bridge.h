@@ -27,17 +27,17 @@ typedef struct vm_waitq {
 ** coroutine's stack, the coroutine through the runtime's table of threads. */
 typedef struct vm_thread {
   uint32_t kind;
-  uint32_t slot; /* In the table of threads, from 1. */
-  green_task task;
+  uint32_t slot;  /* In the table of threads, from 1. */
   struct vm *vm;
   lua_State *co;  /* NULL when dead. */
-  int32_t site;   /* Where it was spawned: index into the table of sites. */
   int32_t depth;  /* User coroutines it has open below itself. */
+  int32_t status; /* Overrides the task's status at the next resume. */
   int16_t nargs;  /* Values on co's stack for the next resume. */
-  uint8_t quiet;   /* The next resume passes no status if all is well. */
+  uint8_t quiet;  /* The next resume passes no status if all is well. */
   uint8_t flags;  /* VM_F_* */
   uint8_t ending; /* enum vm_ending, once dead */
-  int32_t status; /* Overrides the task's status at the next resume. */
+  int32_t site;   /* Where it was spawned: index into the table of sites. */
+  green_task task;
 } vm_thread;
 
 enum {

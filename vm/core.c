@@ -389,16 +389,20 @@ static int core_kill(lua_State *L)
   return 1;
 }
 
-/* A change of what is pending in the running thread. */
-static void core_sync(vm *v)
+/* What is pending in the running thread may have changed; was: something was.
+** The next checkpoint must look, or need not any more. */
+static void core_sync(vm *v, int was)
 {
-  if (v->current->task.cancel_pending) v->turn.budget = 0;
+  if (v->current->task.cancel_pending)
+    v->turn.budget = 0;
+  else if (was)
+    v->turn.budget = GREEN_TURN_BUDGET;
 }
 
 static int core_kill_soon(lua_State *L)
 {
   green_task_kill(&core_thread(L, 1)->task);
-  core_sync(core_vm(L));
+  core_sync(core_vm(L), 0);
   return 0;
 }
 
@@ -406,7 +410,7 @@ static int core_kill_soon(lua_State *L)
 static int core_throw(lua_State *L)
 {
   green_task_throw(&core_thread(L, 1)->task);
-  core_sync(core_vm(L));
+  core_sync(core_vm(L), 0);
   return 0;
 }
 
@@ -429,12 +433,12 @@ static int core_scope_push(lua_State *L)
   vm *v = core_vm(L);
   vm_thread *t = lua_isnoneornil(L, 3) ? v->current : core_thread(L, 3);
   int64_t due = GREEN_NEVER;
+  int was = v->current->task.cancel_pending;
   if (!lua_isnoneornil(L, 2))
     due = green_clock_after(green_hub_now(v->hub), lua_tonumber(L, 2));
   green_scope *s = green_scope_push(&t->task, (int)lua_tointeger(L, 1), due);
   if (!s) return luaL_error(L, "out of memory");
-  if (t == v->current && !t->task.cancel_pending && v->turn.budget == 0)
-    v->turn.budget = GREEN_TURN_BUDGET;
+  core_sync(v, was);
   v->turn.touched = 1;
   lua_pushnumber(L, (lua_Number)s->id);
   return 1;
@@ -447,11 +451,12 @@ static int core_reset(lua_State *L)
   vm *v = core_vm(L);
   vm_thread *t = v->current;
   green_link *k;
+  int was = t->task.cancel_pending;
   while ((k = green_list_first(&t->task.scopes)) != NULL)
     green_scope_pop(green_container(k, green_scope, link));
   t->flags &= (uint8_t)~VM_F_DATA;
   v->turn.touched = 0;
-  core_sync(v);
+  core_sync(v, was);
   return 0;
 }
 
@@ -463,11 +468,13 @@ static green_scope *core_scope(lua_State *L)
 /* fired = scope_pop(id): nil if it was popped before. */
 static int core_scope_pop(lua_State *L)
 {
+  vm *v = core_vm(L);
   green_scope *s = core_scope(L);
+  int was = v->current->task.cancel_pending;
   if (!s) return 0;
   lua_pushboolean(L, s->fired);
   green_scope_pop(s);
-  core_sync(core_vm(L));
+  core_sync(v, was);
   return 1;
 }
 
@@ -475,7 +482,7 @@ static int core_scope_fire(lua_State *L)
 {
   green_scope *s = core_scope(L);
   if (s) green_scope_fire(s);
-  core_sync(core_vm(L));
+  core_sync(core_vm(L), 0);
   return 0;
 }
 

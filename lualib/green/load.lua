@@ -7,6 +7,8 @@
 
 local core = require "green.core"
 
+local tostring = tostring -- scripts may put their own there
+
 local raw_require = require
 
 local loading = {} -- name -> { thread = who loads it, queue = who waits }

@@ -168,14 +168,14 @@ end
 
 -- -- Reports ------------------------------------------------------------------
 
---- One line for a thread: name or address, state, spawn site.
-local function label(thread)
+--- One line for a thread: name or address, state (default: its own), spawn site.
+local function label(thread, state)
   local data = core_peek(thread)
   local name = data and data.name or ("%p"):format(thread)
   if thread == core.main() then
     name = data and data.name or "main"
   end
-  return ("%s (%s, spawned at %s)"):format(name, core.state(thread), core.site(thread))
+  return ("%s (%s, spawned at %s)"):format(name, state or core.state(thread), core.site(thread))
 end
 M.label = label
 
@@ -256,7 +256,7 @@ end
 function M.deadlock_error()
   local lines = {}
   for _, thread in ipairs(core.threads()) do
-    lines[#lines + 1] = "\n  " .. label(thread)
+    lines[#lines + 1] = "\n  " .. label(thread, "parked")
   end
   return errors.new("EDEADLOCK", nil, "deadlock: every green thread is parked for ever"
     .. table.concat(lines))
@@ -309,8 +309,8 @@ end
 -- @return what the function returned; nil, ETIMEDOUT if it still runs. Raises
 -- the error it ended with, ECANCELED (an error object) if it was killed.
 function methods:wait(timeout)
-  M.checkpoint()
   if core.is_dead(self) then
+    M.checkpoint()
     return results_of(self)
   end
   if self == core.current() then

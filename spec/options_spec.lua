@@ -1,0 +1,81 @@
+local options = require "green.options"
+
+local known = { timeout = true, backlog = 128, reuse_port = false }
+
+local function message(fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok)
+  return err
+end
+
+local function call(opts)
+  local checked = options.check(opts, known, "listen")
+  return checked -- no tail call: the level counts frames
+end
+
+describe("green.options", function()
+  describe("check", function()
+    it("gives the options, an empty table for none", function()
+      local opts = { timeout = 1, reuse_port = true }
+      assert.are.equal(opts, call(opts))
+      assert.are.same({}, call(nil))
+    end)
+
+    it("raises for an unknown one, naming the nearest", function()
+      assert.matches("listen: unknown option 'timout'; did you mean 'timeout'%?",
+        message(call, { timout = 1 }))
+      assert.matches("did you mean 'reuse_port'", message(call, { reuseport = true }))
+      assert.matches("did you mean 'backlog'", message(call, { Backlog = 1 }))
+    end)
+
+    it("names none when none is near", function()
+      local err = message(call, { colour = "red" })
+      assert.matches("unknown option 'colour'", err)
+      assert.is_nil(err:find("did you mean"))
+      assert.matches("unknown option '1'", message(call, { "timeout" }))
+    end)
+
+    it("blames the caller of the function that has the options", function()
+      local line = debug.getinfo(1, "l").currentline + 2
+      local err = message(function()
+        call { wrong = 1 }
+      end)
+      assert.matches("options_spec%.lua:" .. line .. ": listen", err)
+    end)
+
+    it("refuses what is no table", function()
+      assert.matches("listen: options must be a table, not a number", message(call, 5))
+    end)
+  end)
+
+  describe("nearest", function()
+    it("takes names as keys or in a list", function()
+      assert.are.equal("timeout", options.nearest("timeot", known))
+      assert.are.equal("timeout", options.nearest("timeot", { "backlog", "timeout" }))
+      assert.is_nil(options.nearest("x", known))
+    end)
+
+    it("takes the first of two that are equally near", function()
+      assert.are.equal("recv", options.nearest("rexv", { "send", "recv", "resv" }))
+    end)
+  end)
+
+  describe("number", function()
+    it("gives the number, and raises for what is none or too small", function()
+      local function sleep(value)
+        local number = options.number(value, 0, "sleep", "seconds")
+        return number
+      end
+      assert.are.equal(0, sleep(0))
+      assert.are.equal(math.huge, sleep(math.huge))
+      for _, value in ipairs { -1, 0 / 0, "1", {}, false } do
+        assert.matches("sleep: seconds must be a number of at least 0, not ", message(sleep, value))
+      end
+      local line = debug.getinfo(1, "l").currentline + 2
+      local err = message(function()
+        sleep(-1)
+      end)
+      assert.matches("options_spec%.lua:" .. line .. ":", err)
+    end)
+  end)
+end)
