@@ -21,15 +21,15 @@ typedef struct green__io {
 /* Embed in the owner. Fields are read-only outside greenc. */
 struct green_fd {
   green_hub *hub;
-  int fd;           /* -1: closed, handed over, or stale. */
-  uint8_t drained;  /* The last read was short: wait before the next. */
-  uint8_t armed;    /* GREEN_READ | GREEN_WRITE: what the poll watches. */
+  int fd;               /* -1: closed, handed over, or stale. */
+  uint8_t drained;      /* The last read was short: wait before the next. */
+  uint8_t armed;        /* GREEN_READ | GREEN_WRITE: what the poll watches. */
   uint8_t idle_expired; /* Its time in the idle set was up. */
-  green_task *reader; /* At most one each. */
+  green_task *reader;   /* At most one each. */
   green_task *writer;
   struct green_idle *idle; /* Waits there without a task, or NULL (idle.h). */
-  green_link idle_link;  /* In the set. */
-  green_link ready_link; /* In its ready list. */
+  green_link idle_link;    /* In the set. */
+  green_link ready_link;   /* In its ready list. */
   int64_t idle_due;
   green_link touched; /* Its registration changed since the last poll. */
   green__io io_read;
@@ -38,7 +38,8 @@ struct green_fd {
 
 /* Take over an open descriptor: non-blocking and close-on-exec from here on;
 ** an older object with the same number turns stale, its waiters are woken
-** with GREEN_ECLOSED. 0, GREEN_EBADF or GREEN_ENOMEM (fd stays the caller's). */
+** with GREEN_ECLOSED. 0, GREEN_EBADF or GREEN_ENOMEM (fd stays the caller's).
+*/
 int green_fd_open(green_fd *f, green_hub *hub, int fd);
 
 /* The same for a number known to be non-blocking and close-on-exec (accept4,

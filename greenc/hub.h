@@ -52,11 +52,11 @@ typedef struct green_waitq {
 ** outside of greenc. */
 struct green_task {
   /* What every switch touches, together. */
-  green_link link;        /* In a ready list or in a wait queue. */
+  green_link link; /* In a ready list or in a wait queue. */
   green_hub *hub;
   green_resume_fn *resume;
-  int32_t status;         /* How the last wait ended: 0 or GREEN_E*. */
-  uint8_t state;          /* enum green_task_state */
+  int32_t status; /* How the last wait ended: 0 or GREEN_E*. */
+  uint8_t state;  /* enum green_task_state */
   uint8_t started;
   uint8_t cancel_pending; /* A kill or scope is due at the next checkpoint. */
   uint8_t no_cancel;      /* The present wait may not be cancelled. */
@@ -196,9 +196,9 @@ typedef struct green_hub_stats {
   uint64_t switches; /* Tasks resumed. */
   uint32_t live;     /* Tasks made and not ended. */
   uint32_t ready;
-  uint32_t timers;   /* Deadlines pending. */
-  uint32_t fds;      /* Registered descriptors. */
-  uint32_t waits;    /* Tasks and idle sets that wait for a descriptor. */
+  uint32_t timers; /* Deadlines pending. */
+  uint32_t fds;    /* Registered descriptors. */
+  uint32_t waits;  /* Tasks and idle sets that wait for a descriptor. */
 } green_hub_stats;
 GREEN_API void green_hub_stats_get(const green_hub *hub, green_hub_stats *s);
 

@@ -103,7 +103,8 @@ static void loop_on_check(struct ev_loop *ev, ev_check *w, int revents)
   green__loop *loop = w->data;
   (void)revents;
   green__hub_expire(loop->hub);
-  /* Ours may have been the last active watcher: keep ev_run for one more turn. */
+  /* Ours may have been the last active watcher: keep ev_run for one more turn.
+   */
   if (green__hub_is_ready(loop->hub)) ev_idle_start(ev, &loop->idle);
 }
 

@@ -28,14 +28,14 @@ struct green_hub {
   green_task *current;
   green_heap heap;
   green__scopes scopes;
-  green_fd **fds;    /* By number: who has it registered. */
+  green_fd **fds; /* By number: who has it registered. */
   uint32_t fds_cap;
   green_list touched; /* fds whose registration changed since the last poll. */
   uint32_t n_fds;
-  uint32_t n_waits;  /* Tasks parked on fds, and fds in idle sets. */
+  uint32_t n_waits; /* Tasks parked on fds, and fds in idle sets. */
   uint32_t n_live;
   uint32_t holds;
-  uint8_t running;   /* Inside a run: runs do not nest. */
+  uint8_t running; /* Inside a run: runs do not nest. */
   uint8_t is_virtual;
   int64_t virtual_now;
   int64_t poll_now; /* The clock as of the last poll. */

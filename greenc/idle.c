@@ -89,9 +89,8 @@ static int64_t idle_due(const green_idle *s)
 static void idle_insert(green_idle *s, green_fd *f)
 {
   green_link *k = &s->waiting;
-  if (f->idle_due != GREEN_NEVER)
-    while (k->prev != &s->waiting && fd_of_link(k->prev)->idle_expired)
-      k = k->prev;
+  while (k->prev != &s->waiting && fd_of_link(k->prev)->idle_expired)
+    k = k->prev;
   green_list_push(k, &f->idle_link);
 }
 

@@ -131,9 +131,8 @@ green_scope *green_scope_push(green_task *t, int kind, int64_t deadline)
   return s;
 }
 
-static void scope_free(green_scope *s)
+static void scope_free(green_hub *hub, green_scope *s)
 {
-  green_hub *hub = s->task->hub;
   green_hub_timer_stop(hub, &s->timer);
   green_link_remove(&s->link);
   s->task = NULL;
@@ -145,7 +144,7 @@ void green_scope_pop(green_scope *s)
 {
   green_task *t = s->task;
   int matters = s->fired || s->kind == GREEN_SCOPE_SHIELD;
-  scope_free(s);
+  scope_free(t->hub, s);
   if (matters) task_update(t);
 }
 
@@ -161,7 +160,7 @@ void green__scope_drop_all(green_task *t)
 {
   green_link *k;
   while ((k = green_list_first(&t->scopes)) != NULL)
-    scope_free(scope_of_link(k));
+    scope_free(t->hub, scope_of_link(k));
   t->pending = NULL;
 }
 

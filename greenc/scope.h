@@ -18,13 +18,13 @@ enum green_scope_kind {
 };
 
 struct green_scope {
-  green_link link;   /* In its task's list. */
-  green_task *task;  /* NULL: popped. */
+  green_link link;  /* In its task's list. */
+  green_task *task; /* NULL: popped. */
   green_timer timer;
   uint8_t kind;
   uint8_t fired;
-  uint64_t id;       /* Never 0; fits a double; not used again soon. */
-  int data;          /* The owner's; 0 at push. */
+  uint64_t id; /* Never 0; fits a double; not used again soon. */
+  int data;    /* The owner's; 0 at push. */
 };
 
 /* Open a scope innermost in t. Scopes come from the hub's pool and return to it

@@ -258,7 +258,7 @@ describe("check_stream", function()
   busted_it("names the checks that fail", function()
     local function broken_pair()
       local a, b = testing.stream_pair()
-      function b.read_line()
+      function b.read_until()
         return "always the same"
       end
       return a, b
@@ -266,7 +266,7 @@ describe("check_stream", function()
     local err = fails(function()
       testing.check_stream(broken_pair, { clock = "virtual" })
     end, "checks failed")
-    assert.matches("read_line strips LF and CRLF", err)
+    assert.matches("read_until finds a delimiter", err)
     assert.not_matches("writev", err)
   end)
 

@@ -27,7 +27,7 @@ typedef struct vm_waitq {
 ** coroutine's stack, the coroutine through the runtime's table of threads. */
 typedef struct vm_thread {
   uint32_t kind;
-  uint32_t slot;  /* In the table of threads, from 1. */
+  uint32_t slot; /* In the table of threads, from 1. */
   struct vm *vm;
   lua_State *co;  /* NULL when dead. */
   int32_t depth;  /* User coroutines it has open below itself. */
@@ -139,13 +139,13 @@ void vm_push_blocker(lua_State *L);
 
 /* Registry keys: only their addresses matter. */
 enum vm_key {
-  VM_KEY_RUNTIME, /* The vm's userdata. */
-  VM_KEY_THREADS, /* slot -> coroutine at 2 * slot - 1, userdata at 2 * slot */
-  VM_KEY_SITES,   /* index -> "file:line", and back; sources it keeps alive */
-  VM_KEY_MT,      /* Metatable of threads, filled by green.thread. */
-  VM_KEY_WAITQ_MT,  /* Has __gc. */
-  VM_KEY_BLOCKERS,  /* Lua's functions that call back but cannot be waited in,
-                       as they were at vm_open -> their names */
+  VM_KEY_RUNTIME,  /* The vm's userdata. */
+  VM_KEY_THREADS,  /* slot -> coroutine at 2 * slot - 1, userdata at 2 * slot */
+  VM_KEY_SITES,    /* index -> "file:line", and back; sources it keeps alive */
+  VM_KEY_MT,       /* Metatable of threads, filled by green.thread. */
+  VM_KEY_WAITQ_MT, /* Has __gc. */
+  VM_KEY_BLOCKERS, /* Lua's functions that call back but cannot be waited in,
+                      as they were at vm_open -> their names */
   VM_KEY_ON_END,   /* function(thread, report): links and reports. */
   VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
   VM_KEY_CORE,     /* The table green.core. */

@@ -83,21 +83,27 @@ static int core_park(lua_State *L)
   return vm_wait(v, L);
 }
 
-/* status = sleep(seconds): 0 and less is a turn for the others, after which
-** nothing is returned when all is well. Parks. */
+/* status = sleep(seconds): more than 0. Parks. */
 static int core_sleep(lua_State *L)
 {
   vm *v = core_vm(L);
   double s = lua_tonumber(L, 1);
   if (v->current->task.cancel_pending) return vm_cancel(v, L);
   v->want.no_cancel = 0;
-  if (s > 0) {
-    v->want.kind = VM_WANT_QUEUE;
-    v->want.ptr = NULL;
-    v->want.deadline = green_clock_after(green_hub_now(v->hub), s);
-  } else {
-    v->want.kind = VM_WANT_YIELD;
-  }
+  v->want.kind = VM_WANT_QUEUE;
+  v->want.ptr = NULL;
+  v->want.deadline = green_clock_after(green_hub_now(v->hub), s);
+  return vm_wait(v, L);
+}
+
+/* status = yield(): a turn for the others, after which nothing is returned when
+** all is well. Parks. */
+static int core_yield(lua_State *L)
+{
+  vm *v = core_vm(L);
+  if (v->current->task.cancel_pending) return vm_cancel(v, L);
+  v->want.no_cancel = 0;
+  v->want.kind = VM_WANT_YIELD;
   return vm_wait(v, L);
 }
 
@@ -603,6 +609,7 @@ static void core_set_codes(lua_State *L)
 static const luaL_Reg core_functions[] = {
     {"park", core_park},
     {"sleep", core_sleep},
+    {"yield", core_yield},
     {"check", core_check},
     {"relay", core_relay},
     {"raise", core_raise},

@@ -98,6 +98,8 @@ end
 
 --- spawn for several keys. Does not park.
 -- @tparam table depends key -> list of keys it depends on
+-- @tparam function fn
+-- @param ... its arguments after key and inputs
 function methods:spawn_many(depends, fn, ...)
   for key, list in pairs(depends) do
     self:spawn(key, list, fn, ...)

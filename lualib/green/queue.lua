@@ -19,6 +19,7 @@ local light_mt = class("green.LightQueue", base.methods)
 --- A queue without task_done and join. Does not park.
 -- @tparam[opt] number maxsize
 local function LightQueue(maxsize)
+  base.check_maxsize(maxsize, "LightQueue")
   return new(light_mt, maxsize, store.fifo())
 end
 
@@ -35,11 +36,13 @@ end
 --- First in, first out. Does not park.
 -- @tparam[opt] number maxsize nil: no limit; 0: put waits for a get
 local function Queue(maxsize)
+  base.check_maxsize(maxsize, "Queue")
   return with_tasks(new(queue_mt, maxsize, store.fifo()))
 end
 
 --- Last in, first out. Does not park.
 local function LifoQueue(maxsize)
+  base.check_maxsize(maxsize, "LifoQueue")
   return with_tasks(new(lifo_mt, maxsize, store.lifo()))
 end
 
@@ -50,6 +53,7 @@ local priority_options = { less = true }
 -- @tparam[opt] number maxsize
 -- @tparam[opt] table opts `less`: function(a, b), is a to come before b?
 local function PriorityQueue(maxsize, opts)
+  base.check_maxsize(maxsize, "PriorityQueue")
   opts = options.check(opts, priority_options, "PriorityQueue")
   return with_tasks(new(priority_mt, maxsize, store.heap(opts.less)))
 end

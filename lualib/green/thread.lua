@@ -13,7 +13,7 @@ require "green.ffi.turn"
 
 local turn = ffi.cast("green_turn *", core.turn())
 local core_check, core_data, core_peek = core.check, core.data, core.peek
-local core_park, core_sleep = core.park, core.sleep
+local core_park, core_sleep, core_yield = core.park, core.sleep, core.yield
 local ECANCELED, ETIMEDOUT = core.codes.ECANCELED, core.codes.ETIMEDOUT
 local EDEADLOCK = core.codes.EDEADLOCK
 
@@ -160,7 +160,12 @@ function M.sleep(seconds)
   if seconds and type(seconds) ~= "number" then
     error("sleep: seconds must be a number, not " .. tostring(seconds), 2)
   end
-  local status = core_sleep(seconds or 0)
+  local status
+  if seconds and seconds > 0 then
+    status = core_sleep(seconds)
+  else
+    status = core_yield()
+  end
   if status and status ~= ETIMEDOUT then
     failed(status, "sleep")
   end

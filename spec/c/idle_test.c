@@ -293,6 +293,56 @@ static void test_expired_and_left(void)
   den_close(&d);
 }
 
+static void test_a_shorter_timeout(void)
+{
+  den d;
+  den_open(&d, 100 * MS);
+  add(&d, 0);
+  pass(&d, 95 * MS);
+  add(&d, 1);
+  green_idle_set_timeout(&d.set, 10 * MS);
+  add(&d, 2);
+  pass(&d, 5 * MS);
+  is(next(&d), 100, "who is due before stays so");
+  pass(&d, 5 * MS);
+  is(next(&d), 101, "a shorter timeout counts for those who wait");
+  is(next(&d), 102, "and for those who come");
+  den_close(&d);
+}
+
+static void test_a_longer_timeout(void)
+{
+  den d;
+  den_open(&d, 10 * MS);
+  add(&d, 0);
+  green_idle_set_timeout(&d.set, 20 * MS);
+  add(&d, 1);
+  pass(&d, 10 * MS);
+  is(next(&d), 100, "a longer one does not");
+  pass(&d, 5 * MS);
+  is(next(&d), -1, "but for those who come");
+  pass(&d, 5 * MS);
+  is(next(&d), 101, "it does");
+  den_close(&d);
+}
+
+static void test_from_never_to_a_timeout(void)
+{
+  den d;
+  den_open(&d, 10 * MS);
+  add(&d, 0);
+  pass(&d, 10 * MS);
+  green_idle_set_timeout(&d.set, GREEN_NEVER);
+  add(&d, 1);
+  pass(&d, 100 * MS);
+  is(next(&d), 100, "expired before, and left");
+  is(next(&d), -1, "never is never");
+  green_idle_set_timeout(&d.set, 10 * MS);
+  pass(&d, 10 * MS);
+  is(next(&d), 101, "until there is a timeout");
+  den_close(&d);
+}
+
 static void test_timer_of_one_that_left(void)
 {
   den d;
@@ -441,6 +491,9 @@ int main(void)
   test_expiry_in_order();
   test_expired_with_bytes();
   test_expired_and_left();
+  test_a_shorter_timeout();
+  test_a_longer_timeout();
+  test_from_never_to_a_timeout();
   test_timer_of_one_that_left();
   test_oldest();
   test_leave_in_each_state(leave_by_remove);

@@ -59,6 +59,7 @@ static inline int t_done(void)
 
 #define ok(cond, what) t_ok(!!(cond), __FILE__, __LINE__, what)
 #define is(got, want, what) t_is((got), (want), __FILE__, __LINE__, what)
-#define is_str(got, want, what) t_is_str((got), (want), __FILE__, __LINE__, what)
+#define is_str(got, want, what) \
+  t_is_str((got), (want), __FILE__, __LINE__, what)
 
 #endif

@@ -78,12 +78,15 @@ M.kinds = {
   { "a UNIX socket", M.unix },
 }
 
---- Write until the peer's buffers are full.
+--- Write until the buffers of both ends are full. The system moves what was sent
+-- from one to the other in its own time.
 function M.stuff(s)
-  local block = ("x"):rep(65536)
-  while s:send(block, { timeout = 0 }) do
-    s:send("x", { timeout = 0 })
-  end
+  local block, n = ("x"):rep(65536), nil
+  repeat
+    repeat
+      n = s:send(block, { timeout = 0 })
+    until not n
+  until not s:wait_writable({ timeout = 0.003 })
 end
 
 --- Read everything that is there.

@@ -142,6 +142,7 @@ end
 -- call is raised in its place; the iterator can be called again for the next.
 -- The calls are members of the pool, but take none of its slots. Does not park;
 -- the loop does.
+-- @param pool
 -- @tparam ?function fn nil: the elements themselves
 -- @param ... lists, or functions that return the next element and nil at the end;
 -- with several, fn gets one of each until the shortest ends

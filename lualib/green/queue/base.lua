@@ -240,14 +240,14 @@ local function check_maxsize(maxsize, where)
   if maxsize ~= nil then
     options.number(maxsize, 0, where, "maxsize", 3)
   end
-  return maxsize
 end
 
 --- Change the size. Growing wakes who waits to put; shrinking drops nothing.
 -- Does not park.
 -- @tparam ?number maxsize nil: no limit
 function methods:resize(maxsize)
-  self._maxsize = check_maxsize(maxsize, "resize")
+  check_maxsize(maxsize, "resize")
+  self._maxsize = maxsize
   admit(self)
 end
 
@@ -265,7 +265,7 @@ end
 
 local function new(mt, maxsize, items)
   return setmetatable({
-    _maxsize = check_maxsize(maxsize, mt.__name),
+    _maxsize = maxsize,
     _items = items,
     _line = line.new(), -- who waits to put
     _getters = core.waitq(),
@@ -273,4 +273,10 @@ local function new(mt, maxsize, items)
   }, mt)
 end
 
-return { class = class, new = new, methods = methods, check_timeout = check_timeout }
+return {
+  class = class,
+  new = new,
+  methods = methods,
+  check_maxsize = check_maxsize,
+  check_timeout = check_timeout,
+}

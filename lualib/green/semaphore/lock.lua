@@ -103,7 +103,9 @@ local function metaphore()
 end
 
 local function step(by, where)
-  return options.number(by or 1, 0, where, "by", 3)
+  by = by or 1
+  options.number(by, 0, where, "by", 3)
+  return by
 end
 
 --- More things are under way. Does not park.

@@ -179,7 +179,7 @@ local function add_lines(add)
   add("plays ping-pong", function(a, b)
     local t = thread.spawn(function()
       for line in b:lines() do
-        b:write(line:upper(), "\n")
+        assert(b:write(line:upper(), "\n"))
       end
       return "done"
     end)
