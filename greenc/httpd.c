@@ -19,14 +19,25 @@ _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 
 /* -- The end of a connection ---------------------------------------------- */
 
+/* A server that has ended leaves no deadline behind; one that goes on saves the
+** trouble. */
+static void httpd_stop_timers(httpd *d)
+{
+  if (!d->pub.closing || d->pub.connections > 0) return;
+  green_hub_timer_stop(d->hub, &d->keep.timer);
+  green_hub_timer_stop(d->hub, &d->heads.timer);
+  green_hub_timer_stop(d->hub, &d->linger.timer);
+}
+
 static void conn_close(httpd_conn *c)
 {
+  httpd *d = c->d;
   green_hub_undefer(&c->defer);
   green_sock_close(&c->sock);
   green__httpd_give_req(c);
   green_link_remove(&c->link);
-  c->d->pub.connections--;
   green__free(c);
+  if (--d->pub.connections == 0) httpd_stop_timers(d);
 }
 
 /* Is there, or may there come, something that we will not read? A client that
@@ -446,6 +457,7 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   httpd_close_set(&d->keep, all);
   httpd_close_set(&d->heads, all);
   if (all) httpd_close_set(&d->linger, all);
+  httpd_stop_timers(d);
   pub->idle = d->keep.n_waiting;
 }
 

@@ -547,14 +547,17 @@ static int core_hold(lua_State *L)
 
 static int core_stats(lua_State *L)
 {
+  const vm *v = core_vm(L);
+  /* The host is no thread of the script's when main is one. */
+  const uint32_t hosts = v->main != v->host;
   green_hub_stats s;
-  green_hub_stats_get(core_vm(L)->hub, &s);
+  green_hub_stats_get(v->hub, &s);
   const struct {
     const char *name;
     double value;
-  } fields[] = {{"turns", (double)s.turns}, {"switches", (double)s.switches},
-                {"threads", s.live},        {"ready", s.ready},
-                {"timers", s.timers},       {"fds", s.fds},
+  } fields[] = {{"turns", (double)s.turns},  {"switches", (double)s.switches},
+                {"threads", s.live - hosts}, {"ready", s.ready},
+                {"timers", s.timers},        {"fds", s.fds},
                 {"waits", s.waits}};
   lua_createtable(L, 0, 7);
   for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {

@@ -8,9 +8,9 @@ local listener = assert(green.listen("127.0.0.1", arg[1] or 7000))
 print(("listening on %s:%d"):format(listener:sockname()))
 
 green.serve(listener, function(client, address)
-  print(address .. " has come")
+  print(address, "has come")
   for line in client:lines() do
     client:write(line, "\n")
   end
-  print(address .. " has gone")
+  print(address, "has gone")
 end)

@@ -18,15 +18,16 @@ pages["/slow"] = function()
 end
 
 pages["/echo"] = function(env)
-  return 200, TEXT, env.input:read_all()
+  return 200, TEXT, env.input:read()
 end
 
-local address = "127.0.0.1:" .. (arg[1] or 8080)
-print("serving on http://" .. address)
-assert(wsgi.serve(address, function(env)
+local listener = assert(green.listen("127.0.0.1", arg[1] or 8080))
+print(("serving on http://%s:%d"):format(listener:sockname()))
+
+wsgi.server(listener, function(env)
   local page = pages[env.PATH_INFO]
   if not page then
     return 404, TEXT, "no such page\n"
   end
   return page(env)
-end))
+end)

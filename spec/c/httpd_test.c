@@ -488,6 +488,7 @@ static void test_closing(void)
   ok(heard("hello"), "answered");
   green_httpd_close_idle(h.d, true);
   is(h.d->connections, 0, "none is left");
+  is(stats_of(h.hub).timers, 0, "and no deadline");
   int fds[] = {idle, fresh, part, busy, soon};
   for (int i = 0; i < 5; i++) close(fds[i]);
   house_close(&h);

@@ -69,6 +69,9 @@ local function opened(file)
       lazy = (file == stdout and not is_tty) and 1 or 0,
       parks = file == stdout,
     }
+  elseif file == stdout then
+    -- A regular file: a server's log is to be there when one looks.
+    raw.setvbuf(file, "line")
   end
   return streams[file]
 end

@@ -8,7 +8,9 @@
 local core = require "green.core"
 local new_input = require "green.wsgi.input"
 
-local CONN = "green.conn" -- where an env keeps its connection while it lasts
+-- Where an env keeps its connection while it lasts, and the body's reader that
+-- was made from it: keys that no handler overwrites.
+local CONN, INPUT = { "connection" }, { "input" }
 
 local fill = {} -- key -> function(conn, env, server), for what C does not know
 
@@ -34,8 +36,9 @@ fill.SCRIPT_NAME = constant ""
 fill.GATEWAY_INTERFACE = constant "CGI/1.1"
 fill.SERVER_SOFTWARE = of_server "software"
 fill.SERVER_NAME = of_server "name"
-fill.SERVER_PORT = of_server "port"
+fill.SERVER_PORT = of_server "env_port"
 fill.error = of_server "errors"
+fill["green.server"] = function(_, _, server) return server end
 
 function fill.REMOTE_ADDR(conn, env)
   local host, port = core.http_peer(conn)
@@ -49,8 +52,27 @@ function fill.REMOTE_PORT(conn, env)
   return port
 end
 
-function fill.input(conn, _, server)
-  return new_input(conn, server.options.body_timeout)
+function fill.input(conn, env, server)
+  local input = rawget(env, INPUT)
+  if not input then
+    input = new_input(conn, server.options.body_timeout)
+    rawset(env, INPUT, input)
+  end
+  return input
+end
+
+-- Functions about the request, for handlers that know nothing of this module.
+
+function fill.take_over(_, env, server)
+  return function()
+    return server:take_over(env)
+  end
+end
+
+fill["green.set_idle"] = function(_, env, server)
+  return function()
+    server:set_idle(env)
+  end
 end
 
 function fill.posthooks()
@@ -62,9 +84,11 @@ function fill.headers_raw(conn)
   return core.http_headers_raw(conn)
 end
 
-fill["wsgi.input"] = alias "input"
-fill["green.input"] = alias "input"
-fill["eventlet.input"] = alias "input"
+fill["wsgi.input"] = fill.input
+fill["green.input"] = fill.input
+fill["eventlet.input"] = fill.input
+fill["green.take_over"] = alias "take_over"
+fill["eventlet.set_idle"] = alias "green.set_idle"
 fill["green.posthooks"] = alias "posthooks"
 fill["eventlet.posthooks"] = alias "posthooks"
 fill["wsgi.errors"] = of_server "errors"
@@ -100,9 +124,22 @@ local function fill_all(env)
   return env, read
 end
 
---- The metatable for the envs of a server.
-local function metatable(server)
-  return { __name = "green.env", __index = core.http_index(fill, CONN, server) }
+--- For WSAPI applications: what is missing reads as "".
+local function or_empty(index)
+  return function(env, key)
+    local value = index(env, key)
+    if value == nil and type(key) == "string" then
+      value = ""
+      rawset(env, key, value)
+    end
+    return value
+  end
 end
 
-return { metatable = metatable, fill_all = fill_all, CONN = CONN }
+--- The metatable for the envs of a server.
+local function metatable(server)
+  local index = core.http_index(fill, CONN, server)
+  return { __name = "green.env", __index = server.options.wsapi and or_empty(index) or index }
+end
+
+return { metatable = metatable, fill_all = fill_all, CONN = CONN, INPUT = INPUT }

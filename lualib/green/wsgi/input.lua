@@ -16,11 +16,25 @@ local LINE_MAX = 65536
 local methods = {}
 local mt = { __name = "green.input", __index = methods }
 
+--- The same from a body that was read before the handler was called.
+local function text_piece(self, get, max)
+  local text, from = self.text, self.pos
+  local to = math.min(#text, from + (max or #text) - 1)
+  if from > #text then
+    return nil
+  end
+  if get == http_line then
+    to = math.min(to, text:find("\n", from, true) or to)
+  end
+  self.pos = to + 1
+  return text:sub(from, to)
+end
+
 --- get is http_body or http_line; waits for the client as need be.
 local function next_piece(self, get, max)
   local conn, deadline = self.conn, nil
   if not conn then
-    return nil
+    return self.text and text_piece(self, get, max)
   end
   checkpoint()
   while true do
@@ -133,17 +147,31 @@ function methods:set_hundred_continue_response_headers(headers)
     end
     lines[i] = line .. "\r\n"
   end
-  self.continue_lines = table.concat(lines)
-  core.http_continue_lines(self.conn, self.continue_lines)
+  local code = self.conn and core.http_continue_lines(self.conn, table.concat(lines)) or 0
+  if code ~= 0 then
+    error(errors.new(code, "100 Continue"), 2)
+  end
 end
 
 --- Send "100 Continue" now if the client waits for it; may be called again.
 -- @return true, or nil, err
 function methods:send_hundred_continue_response()
-  local code = core.http_continue(self.conn)
+  local code = self.conn and core.http_continue(self.conn) or core.codes.ECLOSED
   if code ~= 0 then
     return nil, errors.new(code, "100 Continue")
   end
+  return true
+end
+
+--- Read it all now: for applications that know only bodies with a length. Parks.
+-- @return true, or nil, err as read
+function methods:slurp()
+  local text, err = self:read()
+  if err then
+    return nil, err
+  end
+  self.text, self.pos = text or "", 1
+  self.conn, self.length = nil, #self.text
   return true
 end
 
@@ -154,6 +182,7 @@ return function(conn, timeout)
     conn = conn, -- nil when the request is over
     timeout = timeout,
     length = length >= 0 and length or nil,
-    continue_lines = "",
+    text = nil, -- the whole body, after slurp
+    pos = 1,
   }, mt)
 end

@@ -2,20 +2,25 @@
 -- @module green.wsgi.respond
 
 local core = require "green.core"
+local env_module = require "green.wsgi.env"
 local errors = require "green.error"
 local thread = require "green.thread"
 
 local http_respond, http_flush, http_sock = core.http_respond, core.http_flush, core.http_sock
-local http_piece = core.http_piece
-local core_park, failed = core.park, thread.failed
+local http_piece, http_sendfile = core.http_piece, core.http_sendfile
+local core_park, failed, checkpoint = core.park, thread.failed, thread.checkpoint
+local CONN = env_module.CONN
 
 local EAGAIN, EINVAL = core.codes.EAGAIN, core.codes.EINVAL
 local WRITE = 2
-local BLOCK = 65536 -- read from files at a time
+local BLOCK = 65536 -- read at a time from files that sendfile cannot send
+
+-- The body of an answer that its handler has written itself.
+local DONE = {}
 
 --- Send what is written; waits for a slow client. Parks.
 -- @return true, or nil, err: ETIMEDOUT, EPIPE, ECONNRESET, ...
-local function drain(conn, timeout)
+local function drain(conn, seconds)
   local deadline
   while true do
     local code = http_flush(conn)
@@ -24,7 +29,7 @@ local function drain(conn, timeout)
     elseif code ~= EAGAIN then
       return nil, errors.new(code, "write response")
     end
-    deadline = deadline or thread.deadline(timeout)
+    deadline = deadline or thread.deadline(seconds)
     local status = core_park(http_sock(conn), deadline, WRITE)
     if status ~= 0 then
       return failed(status, "write response")
@@ -64,10 +69,13 @@ local function end_pieces(conn)
 end
 
 -- The first piece is made before the head leaves, so that an error in making it
--- is still a clean 500.
-local function put_iterator(conn, body, options, least)
+-- is still a clean 500. In making it the handler may take the connection over:
+-- then there is nothing to write to any more.
+local function put_iterator(conn, env, body, options, least)
   local text = body()
-  if core.http_stream(conn) ~= 0 then
+  if rawget(env, CONN) == nil then
+    return
+  elseif core.http_stream(conn) ~= 0 then
     bad("the head of the answer could not be written")
   end
   while text ~= nil do
@@ -84,10 +92,52 @@ local function put_list(conn, body)
   end
 end
 
+--- Wait until the client has taken some. Raises when it does not. Parks.
+local function wait_to_send(conn, options)
+  local status = core_park(http_sock(conn), thread.deadline(options.write_timeout), WRITE)
+  if status ~= 0 then
+    local _, err = failed(status, "write response")
+    error(err, 0)
+  end
+end
+
+--- A regular file, past us. Its length, or the handler's Content-Length, is known
+-- to the client before the first byte.
+local function send_file(conn, options, fd, offset, size)
+  local left = core.http_file_head(conn, size)
+  if left < 0 then
+    bad("the file is shorter than its Content-Length")
+  end
+  while left > 0 do
+    local n = http_sendfile(conn, fd, offset, left)
+    if n > 0 then
+      offset, left = offset + n, left - n
+      checkpoint()
+    elseif n == EAGAIN then
+      wait_to_send(conn, options)
+    elseif n == 0 then
+      bad("the file became shorter while it was sent")
+    else
+      error(errors.new(n, "write response"), 0)
+    end
+  end
+  end_pieces(conn)
+end
+
 --- A file object of Lua's, or anything with a read method.
-local function put_file(conn, file, options)
-  put_iterator(conn, function()
-    return file:read(BLOCK)
+local function put_file(conn, env, file, options)
+  if io.type(file) == "file" then
+    local fd, offset, size = core.http_file(file)
+    if fd then
+      return send_file(conn, options, fd, offset, size)
+    end
+  end
+  put_iterator(conn, env, function()
+    local text, err = file:read(BLOCK)
+    if text == nil and err then
+      error(err, 0)
+    end
+    return text ~= "" and text or nil
   end, options, BLOCK)
 end
 
@@ -96,12 +146,12 @@ local function is_callable(body)
   return type(body) == "function" or (mt and mt.__call ~= nil)
 end
 
-local function put_body(conn, body, options, least)
+local function put_body(conn, env, body, options, least)
   local kind = type(body)
   if is_callable(body) then
-    put_iterator(conn, body, options, least)
+    put_iterator(conn, env, body, options, least)
   elseif io.type(body) or (kind == "table" and type(body.read) == "function") then
-    put_file(conn, body, options)
+    put_file(conn, env, body, options)
   elseif kind == "table" then
     put_list(conn, body)
   else
@@ -109,17 +159,31 @@ local function put_body(conn, body, options, least)
   end
 end
 
+--- Write the head; the body is to follow. Raises as respond. Does not park.
+local function begin(conn, options, status, headers)
+  local done, problem = http_respond(conn, options.capitalize_response_headers, status, headers,
+    false)
+  if done == nil then
+    error(problem, 0)
+  end
+end
+
 --- Write a whole answer. Raises when it is not one, or when the client is gone
 -- (an error whose `op` is "write response"). Parks when the body comes in pieces
 -- and the client is slow.
-local function respond(conn, options, least, status, headers, body)
-  local done, problem = http_respond(conn, options.capitalize_response_headers, status, headers,
-    body)
-  if done == false then
-    put_body(conn, body, options, least)
-  elseif not done then
-    error(problem, 0)
+local function respond(conn, env, options, least, status, headers, body)
+  if body == DONE then
+    return
+  elseif type(body) == "string" then
+    local done, problem = http_respond(conn, options.capitalize_response_headers, status,
+      headers, body)
+    if not done then
+      error(problem, 0)
+    end
+    return
   end
+  begin(conn, options, status, headers)
+  put_body(conn, env, body, options, least)
 end
 
 --- Call the body's close, if it has one.
@@ -133,5 +197,5 @@ local function close_body(body)
   end
 end
 
-return { respond = respond, drain = drain, close_body = close_body, put_piece = put_piece,
-  end_pieces = end_pieces }
+return { respond = respond, begin = begin, drain = drain, close_body = close_body,
+  put_piece = put_piece, end_pieces = end_pieces, is_callable = is_callable, DONE = DONE }

@@ -1,0 +1,190 @@
+--- How servers stop. One green thread does it, whoever asked and however often.
+-- @module green.wsgi.stopping
+
+local core = require "green.core"
+local options = require "green.options"
+local thread = require "green.thread"
+local C = require "green.ffi.httpd"
+
+local LOOK = 0.01 -- seconds between looks at what is left
+local FORCE_AFTER = 5
+
+local M = {}
+
+--- Take the connections that wait in the listener's queue, and no more: closing
+-- it would reset them.
+local function stop_accepting(self)
+  local sock = self.listener._s
+  while C.accept(self.httpd, sock, 64) > 0 do
+    thread.checkpoint()
+  end
+  self.listener:close()
+end
+
+--- Workers whose handler said that it does not hold up a stop, and those who have
+-- their connection for themselves.
+local function kill_idle_ones(self, force_after)
+  for state in pairs(self.detached) do
+    state.thread:kill_soon({ force_after = force_after })
+  end
+  for state in pairs(self.active) do
+    if state.env and state.idle == state.env then
+      state.thread:kill_soon({ force_after = force_after })
+    end
+  end
+end
+
+--- Wait until there are no connections. Parks.
+local function drain(self, plan)
+  while self.httpd.connections > 0 and not plan.forced and core.now() < plan.deadline do
+    core.park(self.hurry, math.min(core.now() + LOOK, plan.deadline))
+    C.close_idle(self.httpd, false)
+  end
+end
+
+local function kill_all(self, force_after)
+  for state in pairs(self.active) do
+    if state.conn then
+      state.thread:kill_soon({ force_after = force_after })
+    end
+  end
+end
+
+--- A worker that was abandoned has not given its connection back.
+local function bury(self, set)
+  for state in pairs(set) do
+    if state.thread:dead() then
+      set[state] = nil
+      if set == self.active then
+        self.workers = self.workers - 1
+      end
+      if state.conn then
+        core.http_close(state.conn)
+        state.conn = false
+      end
+    end
+  end
+end
+
+--- Wait until all workers have ended. Parks.
+local function join(self)
+  self.stopped = true
+  core.wake_cdata(self.queue)
+  core.wake_cdata(self.shortage)
+  while next(self.active) or next(self.detached) do
+    core.wake_cdata(self.queue)
+    bury(self, self.active)
+    bury(self, self.detached)
+    core.park(self.hurry, core.now() + LOOK / 5)
+  end
+end
+
+local function finish(self)
+  self.log:info("stopped %s", self.url)
+  self.log:close()
+  self.ended = true
+  core.wake_all(self.end_queue)
+end
+
+local function run(self, plan)
+  if not self.started then
+    self.listener:close()
+    return finish(self)
+  end
+  stop_accepting(self)
+  thread.sleep(0) -- what has arrived is looked at first
+  thread.sleep(0)
+  C.close_idle(self.httpd, false)
+  kill_idle_ones(self, plan.force_after)
+  drain(self, plan)
+  if self.httpd.connections > 0 then
+    C.close_idle(self.httpd, true)
+    kill_all(self, plan.force_after)
+  end
+  join(self)
+  C.close_idle(self.httpd, true)
+  local pool = self.options.custom_pool
+  if pool then
+    pool:waitall()
+  end
+  finish(self)
+end
+
+--- Begin to stop, unless that was done. Does not park.
+function M.begin(self, opts)
+  if self.stopping then
+    return
+  end
+  local grace = opts and opts.grace
+  if grace == nil then
+    grace = self.options.stop_grace
+  end
+  self.stopping = true
+  self.httpd.closing = true
+  self.plan = {
+    forced = false,
+    deadline = grace and core.now() + grace or math.huge,
+    force_after = opts and opts.force_after or FORCE_AFTER,
+  }
+  thread.spawn_n(run, self, self.plan)
+end
+
+local function force(self)
+  self.plan.forced = true
+  core.wake_all(self.hurry)
+end
+
+local known = { grace = true, force_after = true }
+
+local function check_caller(self)
+  local current = thread.current()
+  for _, set in ipairs { self.active, self.detached } do
+    for state in pairs(set) do
+      if state.thread == current then
+        error("stop: a handler cannot wait for its own end; green.spawn(server.stop, server)", 4)
+      end
+    end
+  end
+end
+
+--- See green.wsgi.server. Parks.
+function M.stop(self, opts)
+  check_caller(self)
+  opts = options.check(opts, known, "stop", 3)
+  if opts.grace then
+    options.number(opts.grace, 0, "stop", "grace", 3)
+  end
+  if opts.force_after then
+    options.number(opts.force_after, 0, "stop", "force_after", 3)
+  end
+  if self.stopping and not self.ended then
+    force(self)
+  end
+  M.begin(self, opts)
+  while not self.ended do
+    local status = core.park(self.end_queue)
+    if status ~= 0 then
+      return thread.failed(status, "stop")
+    end
+  end
+  return true
+end
+
+--- The first SIGINT or SIGTERM stops the server, the next one does not wait.
+function M.watch_signals(self)
+  local signal = require "green.signal"
+  local handlers = {}
+  local function on_signal()
+    if self.stopping and not self.ended then
+      force(self)
+    else
+      M.begin(self)
+    end
+  end
+  for i, name in ipairs { "INT", "TERM" } do
+    handlers[i] = assert(signal.handler(name, on_signal))
+  end
+  return handlers
+end
+
+return M

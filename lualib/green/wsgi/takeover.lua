@@ -1,0 +1,72 @@
+--- Taking a request's connection over: from here on it is a stream of the handler's.
+-- @module green.wsgi.takeover
+
+local core = require "green.core"
+local base = require "green.socket.base"
+local env_module = require "green.wsgi.env"
+local errors = require "green.error"
+local responding = require "green.wsgi.respond"
+local stream = require "green.socket.stream"
+
+local CONN, INPUT = env_module.CONN, env_module.INPUT
+local ECLOSED, ENOMEM = core.codes.ECLOSED, core.codes.ENOMEM
+
+--- The worker that has this connection in hand.
+local function worker_of(server, conn)
+  for state in pairs(server.active) do
+    if state.conn == conn then
+      return state
+    end
+  end
+end
+
+--- The connection is the server's no more. A middleware may have handed on
+-- another env than the worker's.
+local function let_go(server, conn)
+  local state = worker_of(server, conn)
+  local env = state.env
+  state.taken, state.conn = env, false
+  env[CONN] = nil
+  local input = rawget(env, INPUT)
+  if input then
+    input.conn = nil
+  end
+  server:worker_detaches(state)
+end
+
+--- See green.wsgi.take_over.
+local function take_over(server, env)
+  local conn = env[CONN]
+  if not conn then
+    return nil, errors.new("ECLOSED", "take over")
+  elseif core.http_rollback(conn) ~= 0 then
+    return nil, errors.new("EBUSY", "take over", "the answer has begun to leave")
+  end
+  local ok, err = responding.drain(conn, server.options.write_timeout)
+  if not ok then
+    return nil, err
+  end
+  if server.log.access then
+    server.log:request(conn, 0)
+  end
+  local s = base.handle()
+  local code = core.http_detach(conn, s)
+  if code == 0 or code == ECLOSED or code == ENOMEM then
+    let_go(server, conn)
+    env[CONN] = nil
+  end
+  if code ~= 0 then
+    return nil, errors.new(code, "take over")
+  end
+  return base.wrap(s, stream.mt)
+end
+
+--- This request's handler does not hold up a graceful stop: it is killed at once.
+local function set_idle(server, env)
+  local state = worker_of(server, env[CONN])
+  if state then
+    state.idle = state.env
+  end
+end
+
+return { take_over = take_over, set_idle = set_idle }

@@ -1,0 +1,247 @@
+--- Workers: green threads that take requests and answer them.
+--
+-- A worker takes whatever request is complete, and stays with its connection as
+-- long as that has more at hand. The path of a plain request is short on
+-- purpose: every table access here is paid for by every request.
+-- @module green.wsgi.worker
+
+local core = require "green.core"
+local env_module = require "green.wsgi.env"
+local errors = require "green.error"
+local responding = require "green.wsgi.respond"
+local thread = require "green.thread"
+local timeout = require "green.timeout"
+
+local http_next, http_finish, http_sock = core.http_next, core.http_finish, core.http_sock
+local http_respond = core.http_respond
+local core_park, core_now, core_reset = core.park, core.now, core.reset
+local respond, close_body = responding.respond, responding.close_body
+local note_traceback, turn = thread.note_traceback, thread.turn
+local CONN, INPUT = env_module.CONN, env_module.INPUT
+
+local EAGAIN, ECANCELED = core.codes.EAGAIN, core.codes.ECANCELED
+local WRITE, QUEUE = 2, 3 -- modes of core.park
+local REFUSED = 2 -- GREEN_HTTPD_REFUSED
+local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
+
+-- -- Failures -----------------------------------------------------------------
+
+--- Another answer instead: if nothing has left yet, else the connection is cut.
+local function answer_error(server, conn, status, text)
+  if core.http_rollback(conn) == 0 then
+    respond(conn, nil, server.options, 0, status, { ["Content-Type"] = "text/plain" }, text)
+  end
+end
+
+--- WSAPI: { 404, message } is a page, not a failure.
+local function is_not_found(err)
+  return type(err) == "table" and rawget(err, 1) == 404
+end
+
+local function fail(server, conn, env, err)
+  if errors.is_error(err) and err.op == "write response" then
+    core.http_set_close(conn)
+    server.log:debug("client went away: %s", tostring(err))
+    return
+  elseif is_not_found(err) then
+    rawset(env, "STATUS", 404)
+    return answer_error(server, conn, 404, tostring(err[2] or "Not Found") .. "\n")
+  end
+  rawset(env, "STATUS", 500)
+  server.failed = server.failed + 1
+  if not (server.stopping and errors.is_error(err, "ECANCELED")) then
+    server.log:failure(env, err)
+  end
+  local text = "Internal Server Error\n"
+  if server.options.debug then
+    text = ("%s\n%s\n"):format(tostring(err), thread.traceback_of(err) or "")
+  end
+  answer_error(server, conn, 500, text)
+end
+
+-- -- One request --------------------------------------------------------------
+
+local function least_chunk(server, env)
+  return rawget(env, "green.minimum_write_chunk_size")
+    or rawget(env, "eventlet.minimum_write_chunk_size") or server.options.minimum_chunk_size
+end
+
+--- The body's end, also when its connection is not ours any more.
+local function finish_body(server, env, body)
+  local ok, err = xpcall(close_body, note_traceback, body)
+  if not ok then
+    server.log:failure(env, err)
+  end
+end
+
+--- An answer whose body is not a string: it may park, and is closed in any case.
+local function answer_slowly(server, state, conn, env, status, headers, body)
+  local least = least_chunk(server, env)
+  local ok, err = xpcall(respond, note_traceback, conn, env, server.options, least, status,
+    headers, body)
+  finish_body(server, env, body)
+  if not ok and state.taken ~= env then
+    fail(server, conn, env, err)
+  elseif not ok then
+    server.log:failure(env, err)
+  end
+end
+
+--- The handler has the connection: what it returns does not matter.
+local function answer_nobody(server, env, ok, status, body)
+  if not ok and not errors.is_error(status, "ECANCELED") then
+    server.log:failure(env, status)
+  elseif ok then
+    finish_body(server, env, body)
+  end
+end
+
+--- With what xpcall(app) gave.
+local function answer(server, state, conn, env, ok, status, headers, body)
+  if state.taken == env then
+    answer_nobody(server, env, ok, status, body)
+  elseif not ok then
+    fail(server, conn, env, status)
+  elseif type(body) == "string" or body == nil then
+    local done, problem = http_respond(conn, server.capitalize, status, headers, body)
+    if not done then
+      fail(server, conn, env, problem)
+    end
+  else
+    answer_slowly(server, state, conn, env, status, headers, body)
+  end
+end
+
+local function run_posthooks(server, state, conn, env, hooks)
+  if state.taken ~= env then
+    responding.drain(conn, server.options.write_timeout)
+  end
+  for _, hook in ipairs(hooks) do
+    local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, table.maxn(hook)))
+    if not ok then
+      server.log:failure(env, err)
+    end
+  end
+end
+
+--- What servers with further wishes do before a request. Returns the time.
+local function before(server, env)
+  for key, value in pairs(server.options.environ) do
+    env[key] = value
+  end
+  return core_now()
+end
+
+--- One request. Returns whether the handler took the connection over.
+local function handle(server, state, conn)
+  local env = setmetatable({ [CONN] = conn }, server.env_mt)
+  local started = 0
+  state.env = env
+  if server.is_special then
+    started = before(server, env)
+  end
+  local limit = server.handler_timeout
+  if limit then
+    answer(server, state, conn, env,
+      xpcall(timeout.with_timeout, note_traceback, limit, server.app, env))
+  else
+    answer(server, state, conn, env, xpcall(server.app, note_traceback, env))
+  end
+  local hooks = rawget(env, "posthooks")
+  if hooks then
+    run_posthooks(server, state, conn, env, hooks)
+  end
+  local is_taken = state.taken == env
+  if started ~= 0 and not is_taken and server.log.access then
+    server.log:request(conn, started)
+  end
+  local input = rawget(env, INPUT)
+  if input then
+    input.conn = nil
+  end
+  env[CONN] = nil
+  state.env = nil
+  if turn.touched ~= 0 then
+    core_reset()
+  end
+  return is_taken
+end
+
+-- -- Workers ------------------------------------------------------------------
+
+--- The client does not read: wait for it as long as write_timeout says.
+local function finish_slowly(server, conn)
+  local deadline = thread.deadline(server.options.write_timeout)
+  while true do
+    local status = core_park(http_sock(conn), deadline, WRITE)
+    if status == ECANCELED then
+      thread.raise() -- worker closes the connection
+    elseif status ~= 0 then
+      core.http_close(conn)
+      return 0
+    end
+    local r, found = http_finish(conn)
+    if r ~= EAGAIN then
+      return r, found
+    end
+  end
+end
+
+--- Serve requests of one connection until it has none at hand. Returns whether
+-- a handler took it over.
+local function serve_conn(server, state, conn, found)
+  local r
+  repeat
+    if found == REFUSED then
+      server.log:refused(conn)
+    elseif handle(server, state, conn) then
+      return true
+    end
+    r, found = http_finish(conn)
+    if r == EAGAIN then
+      r, found = finish_slowly(server, conn)
+    end
+  until r ~= 1
+end
+
+local function work(server, state)
+  local httpd, queue, idle = server.httpd, server.queue, server.worker_idle
+  while true do
+    local conn, found = http_next(httpd)
+    if conn then
+      state.conn = conn
+      if serve_conn(server, state, conn, found) then
+        return
+      end
+      state.conn = nil
+    elseif server.stopped or idle == 0 then
+      return
+    else
+      local status = core_park(queue, core_now() + idle, QUEUE)
+      if status == ECANCELED then
+        thread.raise()
+      elseif status ~= 0 then
+        idle = 0 -- nobody needed it for so long: one more look
+      end
+    end
+  end
+end
+
+--- A worker's life, in a green thread of its own.
+local function run(server)
+  local state = {
+    thread = thread.current(),
+    conn = false, -- the connection in hand
+    env = nil, -- of the request in hand
+    taken = nil, -- the env whose connection the handler has taken over
+    idle = nil, -- the env whose handler does not hold up a stop
+  }
+  server.active[state] = true
+  local ok, err = xpcall(work, note_traceback, server, state)
+  server:worker_ends(state)
+  if not ok and not errors.is_error(err, "ECANCELED") then
+    server.log:failure(nil, err)
+  end
+end
+
+return { run = run, WORKER_IDLE = WORKER_IDLE }
