@@ -341,10 +341,12 @@ fmt: ## clang-format -i
 
 .PHONY: bench bench-peers docs
 bench: $(BIN) ## the figures of bench/README.md; ROWS="echo http" for some
-	$(Q)GREENLUA=$(BIN) B=$(B)/bench PEERS= bench/run $(ROWS)
+	$(Q)GREENLUA=$(BIN) B=$(B)/bench LUAJIT_CMD=$(LUAJIT_BIN) \
+	  LUAJIT_CFLAGS="$(LUAJIT_CFLAGS)" LUAJIT_LIBS="$(LUAJIT_LIBS)" \
+	  bench/run $(ROWS)
 
-bench-peers: $(BIN) ## the same beside nginx, Go, node and Eventlet
-	$(Q)GREENLUA=$(BIN) B=$(B)/bench bench/run $(ROWS)
+bench-peers: ## install what bench compares with: nginx, Go, node, Eventlet
+	$(Q)bench/install-peers
 
 docs: ## the reference, to build/docs
 	$(Q)mkdir -p $(BUILD)/docs

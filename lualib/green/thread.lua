@@ -157,11 +157,16 @@ end
 --- Let the others run for at least that many seconds. Parks.
 -- @tparam[opt=0] number seconds 0 or less: one turn
 function M.sleep(seconds)
-  if seconds and type(seconds) ~= "number" then
-    error("sleep: seconds must be a number, not " .. tostring(seconds), 2)
-  end
   local status
-  if seconds and seconds > 0 then
+  if seconds == 0 or seconds == nil then -- first: this is every spinner's call
+    status = core_yield()
+    if status then
+      failed(status, "sleep")
+    end
+    return
+  elseif type(seconds) ~= "number" then
+    error("sleep: seconds must be a number, not " .. tostring(seconds), 2)
+  elseif seconds > 0 then
     status = core_sleep(seconds)
   else
     status = core_yield()

@@ -16,7 +16,11 @@ function M.serve(app, opts)
   for _, t in ipairs(core.threads()) do
     self.before[t] = true
   end
-  local options = { log = { write = function(_, text) self.log[#self.log + 1] = text end } }
+  local options = { access_log = false, error_log = { write = function(_, text)
+    if not text:find(": serving on ", 1, true) then
+      self.log[#self.log + 1] = text
+    end
+  end } }
   for name, value in pairs(opts or {}) do
     options[name] = value
   end
