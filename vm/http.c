@@ -6,8 +6,7 @@
 ** calls cost five times as much as these. A connection is a light userdata.
 */
 
-#include "bridge.h"
-#include "http.h"
+#include "core.h"
 
 #include "../greenc/httpd_log.h"
 

@@ -1,0 +1,303 @@
+/*
+** core_thread.c: green.core's functions about threads and what cancels them.
+*/
+
+#include "core.h"
+
+/* -- Threads -------------------------------------------------------------- */
+
+/* thread = spawn(fn, ...) */
+static int core_spawn(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  vm_thread *t = vm_thread_new(core_vm(L), L, lua_gettop(L) - 1, 0, 1);
+  green_task_start(&t->task);
+  return 1;
+}
+
+/* spawn_n(fn, ...): no handle, results are dropped. */
+static int core_spawn_n(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  int n = lua_gettop(L) - 1;
+  vm_thread *t = vm_thread_new(core_vm(L), L, n, VM_F_NOWAIT, 1);
+  green_task_start(&t->task);
+  return 0;
+}
+
+/* thread = make(level, is_local, fn, ...): not started. level counts from the
+** caller (1) outwards and names the spawn site. */
+static int core_make(lua_State *L)
+{
+  int level = (int)luaL_checkinteger(L, 1);
+  int flags = lua_toboolean(L, 2) ? VM_F_LOCAL : 0;
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  vm_thread_new(core_vm(L), L, lua_gettop(L) - 3, flags, level);
+  return 1;
+}
+
+/* start(thread, seconds or nil) */
+static int core_start(lua_State *L)
+{
+  vm *v = core_vm(L);
+  vm_thread *t = core_thread(L, 1);
+  if (lua_isnoneornil(L, 2)) {
+    green_task_start(&t->task);
+    return 0;
+  }
+  int64_t due = green_clock_after(green_hub_now(v->hub), lua_tonumber(L, 2));
+  if (green_task_start_at(&t->task, due) < 0) return luaL_error(L, "no memory");
+  return 0;
+}
+
+static int core_current(lua_State *L)
+{
+  vm_push_thread(L, core_vm(L)->current);
+  return 1;
+}
+
+static int core_main(lua_State *L)
+{
+  vm_push_thread(L, core_vm(L)->main);
+  return 1;
+}
+
+/* "new" (spawned, has not run yet) "ready" "running" "parked"; when dead
+** "returned" "raised" "killed". */
+static int core_state(lua_State *L)
+{
+  static const char *const states[] = {"new", "ready", "running", "parked"};
+  static const char *const endings[] = {"alive", "returned", "raised",
+                                        "killed"};
+  const vm_thread *t = core_thread(L, 1);
+  int state = t->flags & VM_F_STARTED ? t->task.state : GREEN_TASK_NEW;
+  lua_pushstring(L, t->ending ? endings[t->ending] : states[state]);
+  return 1;
+}
+
+static int core_is_dead(lua_State *L)
+{
+  lua_pushboolean(L, core_thread(L, 1)->task.state == GREEN_TASK_DEAD);
+  return 1;
+}
+
+/* The thread's own table; peek: nil if it has none. */
+static int core_data(lua_State *L)
+{
+  core_thread(L, 1);
+  vm_push_data(L, 1);
+  return 1;
+}
+
+static int core_peek(lua_State *L)
+{
+  if (!(core_thread(L, 1)->flags & VM_F_DATA)) return 0;
+  vm_push_data(L, 1);
+  return 1;
+}
+
+static int core_site(lua_State *L)
+{
+  vm_push_site(L, core_thread(L, 1));
+  return 1;
+}
+
+/* text = traceback(thread): of a live thread's coroutine. */
+static int core_traceback(lua_State *L)
+{
+  vm_thread *t = core_thread(L, 1);
+  if (!t->co || t->task.state == GREEN_TASK_NEW) return 0;
+  luaL_traceback(L, t == core_vm(L)->current ? L : t->co, NULL, 0);
+  return 1;
+}
+
+/* on_end is to be called when this thread dies. */
+static int core_set_linked(lua_State *L)
+{
+  vm_thread *t = core_thread(L, 1);
+  if (lua_toboolean(L, 2))
+    t->flags |= VM_F_LINKED;
+  else
+    t->flags &= (uint8_t)~VM_F_LINKED;
+  return 0;
+}
+
+/* on_end(function(thread, report)) */
+static int core_on_end(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  vm_set_key(L, VM_KEY_ON_END);
+  return 0;
+}
+
+/* threads(): a list of all that live; without the host's own when the main
+** chunk is a green thread itself. */
+static int core_threads(lua_State *L)
+{
+  green_hub *hub = core_vm(L)->hub;
+  int n = 0;
+  lua_newtable(L);
+  const vm *v = core_vm(L);
+  const green_task *host = v->main == v->host ? NULL : &v->host->task;
+  for (green_task *k = green_hub_first_task(hub); k;
+       k = green_hub_next_task(hub, k)) {
+    if (!vm_is_thread(k) || k == host) continue;
+    vm_push_thread(L, green_container(k, vm_thread, task));
+    lua_rawseti(L, -2, ++n);
+  }
+  return 1;
+}
+
+/* -- Cancellation --------------------------------------------------------- */
+
+/* status = kill(thread): the target runs first. Parks. */
+static int core_kill(lua_State *L)
+{
+  vm *v = core_vm(L);
+  vm_thread *t = core_thread(L, 1), *me = v->current;
+  if (t == me) green_task_kill(&t->task);
+  if (me->task.cancel_pending) return vm_cancel(v, L);
+  green_task_kill(&t->task);
+  if (t->task.state == GREEN_TASK_READY) {
+    green_task_hurry(&t->task);
+    v->want = (vm_want){.kind = VM_WANT_YIELD_FIRST};
+    return vm_wait(v, L);
+  }
+  lua_pushinteger(L, 0);
+  return 1;
+}
+
+/* What is pending in the running thread may have changed; was: something was.
+** The next checkpoint must look, or need not any more. */
+static void core_sync(vm *v, int was)
+{
+  if (v->current->task.cancel_pending)
+    v->turn.budget = 0;
+  else if (was)
+    v->turn.budget = GREEN_TURN_BUDGET;
+}
+
+static int core_kill_soon(lua_State *L)
+{
+  green_task_kill(&core_thread(L, 1)->task);
+  core_sync(core_vm(L), 0);
+  return 0;
+}
+
+/* throw(thread): its data.thrown is raised once. */
+static int core_throw(lua_State *L)
+{
+  green_task_throw(&core_thread(L, 1)->task);
+  core_sync(core_vm(L), 0);
+  return 0;
+}
+
+/* drop(thread): never resume it again; dead with ending "killed". What it
+** waits for on a descriptor is closed. */
+static int core_drop(lua_State *L)
+{
+  vm_thread *t = core_thread(L, 1);
+  if (t->task.state == GREEN_TASK_DEAD || t == core_vm(L)->current) return 0;
+  if (t == core_vm(L)->host) return 0; /* Its stack is C's. */
+  if (t->task.fd) green_fd_close(t->task.fd);
+  vm_thread_drop(t, L);
+  return 0;
+}
+
+/* id = scope_push(kind, seconds or nil, thread or nil): kind 0 a timeout, 1 a
+** shield; innermost in the thread (default: the running one). */
+static int core_scope_push(lua_State *L)
+{
+  vm *v = core_vm(L);
+  vm_thread *t = lua_isnoneornil(L, 3) ? v->current : core_thread(L, 3);
+  int64_t due = GREEN_NEVER;
+  int was = v->current->task.cancel_pending;
+  if (!lua_isnoneornil(L, 2))
+    due = green_clock_after(green_hub_now(v->hub), lua_tonumber(L, 2));
+  green_scope *s = green_scope_push(&t->task, (int)lua_tointeger(L, 1), due);
+  if (!s) return luaL_error(L, "out of memory");
+  core_sync(v, was);
+  v->turn.touched = 1;
+  lua_pushnumber(L, (lua_Number)s->id);
+  return 1;
+}
+
+/* reset(): the running thread is used again for something new: what was left
+** in it (Timeouts, locals) ends as it would with the thread. */
+static int core_reset(lua_State *L)
+{
+  vm *v = core_vm(L);
+  vm_thread *t = v->current;
+  green_link *k;
+  int was = t->task.cancel_pending;
+  while ((k = green_list_first(&t->task.scopes)) != NULL)
+    green_scope_pop(green_container(k, green_scope, link));
+  t->flags &= (uint8_t)~VM_F_DATA;
+  v->turn.touched = 0;
+  core_sync(v, was);
+  return 0;
+}
+
+static green_scope *core_scope(lua_State *L)
+{
+  return green_scope_find(core_vm(L)->hub, (uint64_t)luaL_checknumber(L, 1));
+}
+
+/* fired = scope_pop(id): nil if it was popped before. */
+static int core_scope_pop(lua_State *L)
+{
+  vm *v = core_vm(L);
+  green_scope *s = core_scope(L);
+  int was = v->current->task.cancel_pending;
+  if (!s) return 0;
+  lua_pushboolean(L, s->fired);
+  green_scope_pop(s);
+  core_sync(v, was);
+  return 1;
+}
+
+static int core_scope_fire(lua_State *L)
+{
+  green_scope *s = core_scope(L);
+  if (s) green_scope_fire(s);
+  core_sync(core_vm(L), 0);
+  return 0;
+}
+
+/* "pending", "fired", or nil: gone. */
+static int core_scope_state(lua_State *L)
+{
+  const green_scope *s = core_scope(L);
+  if (!s) return 0;
+  lua_pushstring(L, s->fired ? "fired" : "pending");
+  return 1;
+}
+
+const luaL_Reg vm_thread_functions[] = {
+    {"spawn", core_spawn},
+    {"spawn_n", core_spawn_n},
+    {"make", core_make},
+    {"start", core_start},
+    {"current", core_current},
+    {"main", core_main},
+    {"state", core_state},
+    {"is_dead", core_is_dead},
+    {"data", core_data},
+    {"peek", core_peek},
+    {"site", core_site},
+    {"traceback", core_traceback},
+    {"set_linked", core_set_linked},
+    {"on_end", core_on_end},
+    {"threads", core_threads},
+    {"kill", core_kill},
+    {"kill_soon", core_kill_soon},
+    {"throw", core_throw},
+    {"drop", core_drop},
+    {"reset", core_reset},
+    {"scope_push", core_scope_push},
+    {"scope_pop", core_scope_pop},
+    {"scope_fire", core_scope_fire},
+    {"scope_state", core_scope_state},
+    {NULL, NULL},
+};
