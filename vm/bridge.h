@@ -137,6 +137,13 @@ int vm_cancel(vm *v, lua_State *L);
 /* Push "string.gsub" or what else keeps L from waiting. */
 void vm_push_blocker(lua_State *L);
 
+/* May the main chunk run the loop here, or is it inside string.gsub or the
+** like, or a finalizer? */
+int vm_host_can_wait(lua_State *L);
+
+/* Remember the functions of Lua's that call back, for the above. */
+void vm_open_blockers(lua_State *L);
+
 /* Registry keys: only their addresses matter. */
 enum vm_key {
   VM_KEY_RUNTIME,  /* The vm's userdata. */
