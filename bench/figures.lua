@@ -8,6 +8,7 @@
 --   limit      greenlua's median, in the unit, at most
 --   beside     { subject = greenlua's median ratio to it, at most }
 local BELOW = { nginx = 1, ["nginx+lua"] = 1 }
+local BELOW_LUA = { ["nginx+lua"] = 1 }
 
 return {
   { row = "switch", key = "switch", unit = "ns", ratio = 2.5,
@@ -41,6 +42,19 @@ return {
     title = "the same, 10,000 active connections" },
   { row = "pipeline", key = "cpu_ns", unit = "µs", per = 1000, beside = { nginx = 1 / 3 },
     title = "16 pipelined requests, 64 connections: CPU a request" },
+  { row = "log", key = "cpu_ns", unit = "µs", per = 1000, ratio = 1.2, beside = BELOW_LUA,
+    title = "HTTP hello with an access log in a file: CPU a request" },
+  { row = "body1k", key = "cpu_ns", unit = "µs", per = 1000, beside = BELOW_LUA,
+    title = "HTTP answers of 1 KB: CPU a request" },
+  { row = "body100k", key = "cpu_ns", unit = "µs", per = 1000, beside = BELOW_LUA,
+    title = "HTTP answers of 100 KB: CPU a request" },
+  { row = "post1k", key = "cpu_ns", unit = "µs", per = 1000, beside = BELOW_LUA,
+    title = "POST of 1 KB, echoed: CPU a request" },
+  { row = "headers", key = "cpu_ns", unit = "µs", per = 1000, beside = BELOW_LUA,
+    title = "HTTP hello, 20 more request headers: CPU a request" },
+  { row = "latency", key = "p99_us", unit = "µs", beside = BELOW_LUA,
+    title = "HTTP hello at half load: 99 of 100 are answered within" },
+  { row = "latency", key = "p50_us", unit = "µs", title = "the same, the median" },
   { row = "idle", key = "growth", unit = "B", limit = 1536,
     title = "an idle keep-alive connection, of 10,000: memory" },
   { row = "startup", key = "wall_us", unit = "ms", per = 1000, floor = "luajit", ratio = 1.5,

@@ -402,6 +402,7 @@ static int httpd_take(green_idle *s, httpd_conn **out)
   green_fd *f = green_idle_take(s, &expired);
   if (!f) return -1;
   httpd_conn *c = *out = conn_of_fd(f);
+  if (c->d->told) c->d->told--;
   return expired ? conn_expire(c) : conn_advance(c);
 }
 

@@ -30,8 +30,8 @@ local function run(name, ...)
   return out, tonumber(status)
 end
 
---- Start an example that serves: its port, and a function that ends it. timeout(1)
--- passes the signal on, and ends what this process could not.
+--- Start an example that serves: its port, and a function that ends it and the
+-- timeout(1) around it, which leads a process group.
 local function start(name, ...)
   local pipe = io.popen(("echo $$; exec timeout 20 %s examples/%s.lua %s"):format(
     binary, name, quoted({ ... })))
@@ -39,7 +39,7 @@ local function start(name, ...)
   local line = pipe:read("*l")
   local port = tonumber((line or ""):match("127%.0%.0%.1:(%d+)"))
   local function stop()
-    ffi.C.spec_examples_kill(pid, TERM)
+    ffi.C.spec_examples_kill(-pid, TERM)
     pipe:close()
   end
   if not port then

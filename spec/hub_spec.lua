@@ -208,6 +208,25 @@ describe("the hub", function()
     b:close()
   end)
 
+  real_it("counts a sleep from the call, not from the last poll", function()
+    local t0 = os.clock()
+    while os.clock() - t0 < 0.01 do -- this thread keeps the loop from polling
+    end
+    local started = green.now()
+    green.sleep(0.005)
+    assert.is_true(green.now() - started >= 0.005)
+  end)
+
+  it("refuses a bad descriptor each time it is tried [b9]", function()
+    for _ = 1, 3 do
+      for _, fd in ipairs { -1, 9999 } do
+        local value, err = socket.from_fd(fd)
+        assert.is_nil(value)
+        assert.is_true(err:is("EBADF"))
+      end
+    end
+  end)
+
   it("tells what it has and did", function()
     local before = green.stats()
     local t = green.spawn_after(1, function() end)

@@ -309,6 +309,37 @@ describe("green.thread ends threads by", function()
     end)
   end)
 
+  describe("what never checks", function()
+    it("works in a thread that is cancelled", function()
+      local event, queue, lock = green.Event(), green.Queue(), green.Semaphore(0)
+      local socket = require "green.socket"
+      local a, b = socket.pair()
+      local other = sleeper()
+      local ran = false
+      local t = green.spawn(function()
+        green.getcurrent():kill_soon()
+        event:send("sent")
+        queue:put_nowait("put")
+        lock:release()
+        a:close()
+        other:kill_soon()
+        green.spawn(function()
+          ran = true
+        end)
+        green.Timeout(1):cancel()
+        return "through"
+      end)
+      assert.are.equal("through", t:wait())
+      testing.settle()
+      assert.is_true(ran)
+      assert.is_true(other:dead())
+      assert.are.equal("sent", event:wait())
+      assert.are.equal("put", queue:get())
+      assert.is_true(lock:acquire(0))
+      b:close()
+    end)
+  end)
+
   describe("cancel", function()
     it("ends what has not started, and nothing else [b23]", function()
       local ran = false

@@ -1,314 +1,328 @@
 local green = require "green"
 local testing = require "green.testing"
+local wsgi = require "green.wsgi"
 
-local http = dofile("spec/support/http.lua")
-local _, real_it = testing.busted()
-local it = http.its(real_it)
+local kit = dofile("spec/support/wsgi_kit.lua")
+local program = dofile("spec/support/program.lua")
+local _, it = testing.busted()
 
-local answer, ask, get, post = http.answer, http.ask, http.get, http.post
+local with = kit.with
 
---- An iterator over the pieces; a function among them is called for its value.
-local function pieces(...)
-  local list, i = { ... }, 0
-  return function()
-    i = i + 1
-    local piece = list[i]
-    if type(piece) == "function" then
-      return piece()
-    end
-    return piece
-  end
+--- An iterator object that counts its closes.
+local function closing(pieces, counts)
+  local i = 0
+  return setmetatable({
+    close = function() counts.closed = (counts.closed or 0) + 1 end,
+  }, {
+    __call = function()
+      i = i + 1
+      return type(pieces) == "function" and pieces(i) or type(pieces) == "table" and pieces[i]
+        or nil
+    end,
+  })
 end
 
---- Serve one answer, again and again.
-local function always(...)
-  local values = { n = select("#", ...), ... }
-  return function()
-    return unpack(values, 1, values.n)
-  end
-end
-
-local function hello()
-  return 200, {}, "hello\n"
-end
-
-describe("answers of green.wsgi", function()
-  it("to HEAD have the head that GET has, and no body", function(serve)
-    local server = serve(function(env)
-      if env.PATH_INFO == "/pieces" then
-        return 200, {}, pieces("ab", "cd")
-      elseif env.PATH_INFO == "/length" then
-        return 200, { ["Content-Length"] = 1000 }, nil
+describe("bodies", function()
+  it("may be a string, a list, an iterator, something with read, or nothing", function()
+    local forms = {
+      string = "abc",
+      list = { "a", "b", "c" },
+      reader = { parts = { "ab", "c" }, read = function(self)
+        return table.remove(self.parts, 1)
+      end },
+    }
+    with(function(env)
+      local name = env.PATH_INFO:sub(2)
+      if name == "iterator" then
+        return 200, nil, closing({ "a", "", "bc" }, {})
       end
-      return 200, {}, "hello\n"
+      return 200, nil, forms[name]
+    end, function(client)
+      for _, name in ipairs { "string", "list", "iterator", "reader" } do
+        assert.equal("abc", (select(3, client:get("/" .. name))), name)
+      end
+      local status, headers = client:get("/nothing")
+      assert.same({ 200, "0" }, { status, headers["content-length"] })
     end)
-    local conn = server:connect()
-    assert.equal("6", ask(conn, get("/", nil, "HEAD")).headers["content-length"])
-    assert.equal("1000", ask(conn, get("/length", nil, "HEAD")).headers["content-length"])
-    local a = ask(conn, get("/pieces", nil, "HEAD"))
-    assert.equal("chunked", a.headers["transfer-encoding"])
-    assert.equal("hello\n", ask(conn, get "/").body)
   end)
 
-  it("204 and 304 have no length, no coding, no body, and keep the connection [b106]",
-    function(serve)
-      local server = serve(function(env)
-        local body = env.QUERY_STRING == "pieces" and pieces("a", "b") or "text"
-        return tonumber(env.PATH_INFO:sub(2)), {}, body
+  it("of regular files have their length and are sent as they are", function()
+    local text = ("0123456789abcdef"):rep(200000) -- 3.2 MB
+    for _, size in ipairs { 10, 16384, 16385, #text } do
+      local path = program.file(text:sub(1, size))
+      with(function() return 200, nil, io.open(path) end, function(client)
+        local _, headers, body = client:get("/")
+        assert.equal(tostring(size), headers["content-length"])
+        assert.is_true(body == text:sub(1, size))
+        local status, head, none = client:get("/", nil, nil, "HEAD")
+        assert.same({ 200, tostring(size), "" }, { status, head["content-length"], none })
       end)
-      local conn = server:connect()
-      for _, path in ipairs { "/204", "/304", "/204?pieces", "/304?pieces" } do
-        local a = ask(conn, get(path))
-        assert.equal(tonumber(path:match "%d+"), a.status)
-        assert.is_nil(a.headers["content-length"])
-        assert.is_nil(a.headers["transfer-encoding"])
+      os.remove(path)
+    end
+  end)
+
+  it("of files begin where the file stands and end at the Content-Length", function()
+    local path = program.file("0123456789")
+    with(function(env)
+      local file = io.open(path)
+      file:seek("set", 3)
+      return 206, { ["Content-Length"] = env.QUERY_STRING }, file
+    end, function(client)
+      assert.equal("345", (select(3, client:get("/?3"))))
+      assert.equal("3456789", (select(3, client:get("/?7"))))
+      assert.equal(500, (client:get("/?8")))
+    end)
+    os.remove(path)
+  end)
+
+  it("of files go to many slow readers at once, each file closed", function()
+    local text = ("x"):rep(2000000)
+    local path = program.file(text)
+    local fds = testing.open_fds()
+    with(function() return 200, nil, io.open(path) end, function(client)
+      local conns = {}
+      for i = 1, 5 do
+        conns[i] = client:connect("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
       end
-      assert.equal("text", ask(conn, get "/200").body)
-    end)
-
-  it("cannot be 1xx: that is a 500 [b106]", function(serve)
-    for _, status in ipairs { 100, 101, "103 Early Hints", 42, 1000, "abc", "20", "" } do
-      assert.matches("^HTTP/1.1 500 ", serve(always(status, {}, "x")):raw(get "/"))
-    end
-  end)
-
-  it("have the handler's Content-Length once [b106]", function(serve)
-    for _, name in ipairs { "Content-Length", "content-length" } do
-      local conn = serve(always(200, { [name] = "2" }, "ab")):connect()
-      local a = ask(conn, get "/")
-      assert.equal("ab", a.body)
-      assert.equal(1, http.count(table.concat(a.raw, "\n"):lower(), "content-length"))
-    end
-  end)
-
-  it("in pieces skip empty ones [b103]", function(serve)
-    local conn = serve(always(200, {}, nil)):connect()
-    assert.equal("", ask(conn, get "/").body)
-    conn = serve(function()
-      return 200, {}, pieces("", "ab", "", "cd", "")
-    end, { minimum_chunk_size = 0 }):connect()
-    for _ = 1, 2 do
-      local a = ask(conn, get "/")
-      assert.same({ "ab", "cd" }, a.chunks)
-      assert.is_true(a.whole)
-    end
-  end)
-
-  it("of only empty pieces, or none, have one end [b104]", function(serve)
-    for _, list in ipairs { { "" }, { "", "" }, {} } do
-      local conn = serve(function()
-        return 200, {}, pieces(unpack(list))
-      end):connect()
-      for _ = 1, 2 do
-        local a = ask(conn, get "/")
-        assert.same({}, a.chunks)
-        assert.is_true(a.whole)
+      green.sleep(0.02)
+      for _, conn in ipairs(conns) do
+        local _, _, body = kit.parse(conn:read_all())
+        assert.equal(#text, #body)
+        conn:close()
       end
-    end
-  end)
-
-  it("in pieces of a known length are not chunked", function(serve)
-    local conn = serve(function()
-      return 200, { ["Content-Length"] = 4 }, pieces("ab", "cd")
-    end):connect()
-    for _ = 1, 2 do
-      local a = ask(conn, get "/")
-      assert.equal("abcd", a.body)
-      assert.is_nil(a.headers["transfer-encoding"])
-    end
-  end)
-
-  it("longer than their Content-Length are caught", function(serve)
-    local server = serve(function(env)
-      local body = env.PATH_INFO == "/text" and "abcd" or pieces("ab", "cd")
-      return 200, { ["Content-Length"] = 3 }, body
     end)
-    assert.matches("^HTTP/1.1 500 ", server:raw(get "/text"))
-    local text = server:raw(get "/pieces" .. get "/text")
-    assert.equal(1, http.count(text, "HTTP/1.1"))
-    assert.not_matches("abcd", text)
-    assert.matches("length", table.concat(server.log):lower())
+    os.remove(path)
+    collectgarbage()
+    assert.is_true(testing.open_fds() <= fds + 1)
   end)
 
-  it("shorter than their Content-Length end the connection", function(serve)
-    local server = serve(function(env)
-      local body = env.PATH_INFO == "/text" and "a" or pieces("a")
-      return 200, { ["Content-Length"] = 3 }, body
+  it("are closed once in every case", function()
+    local counts = {}
+    local pieces = {
+      ["/good"] = { "a", "b" },
+      ["/early"] = function() error("early") end,
+      ["/late"] = function(i) return i < 3 and "x" or error("late") end,
+      ["/type"] = function() return {} end,
+      ["/long"] = { "abc" },
+    }
+    with(function(env)
+      local headers = env.PATH_INFO == "/long" and { ["Content-Length"] = 1 } or nil
+      return env.PATH_INFO == "/status" and 99 or 200, headers,
+        closing(pieces[env.PATH_INFO], counts)
+    end, function(client)
+      local n = 0
+      for _, path in ipairs { "/good", "/early", "/late", "/type", "/long", "/status" } do
+        client:get(path)
+        n = n + 1
+        assert.equal(n, counts.closed, path)
+      end
+      assert.equal(500, (client:get("/early")))
     end)
-    assert.matches("^HTTP/1.1 500 ", server:raw(get "/text"))
-    assert.equal(1, http.count(server:raw(get "/pieces" .. get "/text"), "HTTP/1.1"))
   end)
 
-  it("cannot be split", function(serve)
-    for _, headers in ipairs {
-      { ["X-A"] = "a\r\nX-B: b" }, { ["X-A"] = "a\nb" }, { ["X-A"] = "a\r\n\r\n<html>" },
-      { ["X-A\r\nX-B"] = "a" }, { ["X A"] = "a" }, { [""] = "a" }, { ["X-A"] = "a\0b" },
-      { ["X-A"] = { "a", "b\r\nc: d" } }, { { "X-A", "b\r\nc: d" } },
-      { Connection = "close\r\nX: y" }, { ["Content-Length"] = "5\r\nX: y" },
-      { ["Transfer-Encoding"] = "chunked" }, { ["X-A"] = false },
-    } do
-      local server = serve(always(200, headers, "hello"))
-      local text = server:raw(get "/")
-      assert.matches("^HTTP/1.1 500 Internal Server Error\r\n", text)
-      assert.matches("\r\nConnection: close\r\n", text)
-      assert.not_matches("\nX%-B", text)
-      assert.not_matches("hello", text)
-      assert.is_true(#server.log > 0)
-    end
-    assert.matches("^HTTP/1.1 500 ", serve(always("200 OK\r\nX: y", {}, "")):raw(get "/"))
+  it("are closed when the client has gone, and nobody is told more than that [b122]", function()
+    local counts = {}
+    with(function()
+      return 200, nil, closing(function() return ("x"):rep(100000) end, counts)
+    end, function(client, _, log)
+      local conn = client:connect("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+      conn:read(10)
+      conn:close()
+      while not counts.closed do green.sleep(0.001) end
+      testing.settle()
+      assert.equal(1, counts.closed)
+      assert.is_nil(table.concat(log, "\n"):find("traceback", 1, true))
+    end)
+  end)
+
+  it("that fail half-way cut the connection", function()
+    with(function()
+      return 200, nil, closing(function(i) return i < 3 and "x" or error("late") end, {})
+    end, { minimum_chunk_size = 0 }, function(client)
+      local text = client:raw("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+      assert.truthy(text:find("chunked", 1, true))
+      assert.is_nil(text:find("\r\n0\r\n", 1, true))
+    end)
   end)
 end)
 
-describe("errors of a handler of green.wsgi", function()
-  it("give 500 without a traceback, and end the connection [b123]", function(serve)
-    local server = serve(function()
-      error "secret"
+describe("failures", function()
+  it("answer 500, say Connection: close, and close [S37]", function()
+    with(function() error("boom") end, function(client)
+      local text = client:raw("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n")
+      assert.truthy(text:find("^HTTP/1.1 500 "))
+      assert.truthy(text:find("\r\nConnection: close\r\n", 1, true))
+      assert.is_nil(text:find("HTTP/1.1", 10, true))
     end)
-    local text = server:raw(get "/" .. get "/")
-    assert.matches("^HTTP/1.1 500 Internal Server Error\r\n", text)
-    assert.matches("Connection: close", text)
-    assert.not_matches("secret", text)
-    assert.equal(1, http.count(text, "HTTP/1.1"))
-    assert.matches("secret", table.concat(server.log))
   end)
 
-  it("are shown when debug is set [b123]", function(serve)
-    local server = serve(function()
-      error "secret"
-    end, { debug = true })
-    assert.matches("secret.*stack traceback", server:raw(get "/"))
-  end)
-
-  it("before the first piece give 500, and close the body", function(serve)
-    local closed = 0
-    local body = setmetatable({ close = function() closed = closed + 1 end },
-      { __call = function() error "no first piece" end })
-    local text = serve(always(200, { ["X-A"] = "b" }, body)):raw(get "/")
-    assert.matches("^HTTP/1.1 500 ", text)
-    assert.not_matches("X%-A", text)
-    assert.equal(1, closed)
-  end)
-
-  it("after the first piece cut the answer off [b105]", function(serve)
-    local server = serve(function()
-      return 200, {}, pieces("first", function() green.sleep(0) error "later" end)
-    end, { minimum_chunk_size = 0 })
-    local conn = server:connect(get "/")
-    local a = answer(conn)
-    assert.equal("first", a.body)
-    assert.is_false(a.whole)
-    assert.is_nil(conn:read_some())
-  end)
-
-  it("while a head waits for its first piece do not mix two heads", function(serve)
-    local go = green.Event()
-    local server = serve(function(env)
-      if env.PATH_INFO == "/" then
-        return hello()
-      end
-      return 200, { ["X-Wrong"] = "1" }, pieces(function() go:wait() error "late" end)
+  it("show a traceback only with debug [b123]", function()
+    local function app() error("a secret") end
+    with(app, function(client)
+      assert.is_nil((select(3, client:get("/"))):find("secret", 1, true))
     end)
-    local conn = server:connect(get "/" .. get "/late")
-    assert.equal("hello\n", answer(conn).body)
-    testing.settle()
-    go:send(true)
-    local a = answer(conn)
-    assert.equal(500, a.status)
-    assert.is_nil(a.headers["x-wrong"])
+    with(app, { debug = true }, function(client)
+      local _, headers, body = client:get("/")
+      assert.truthy(body:find("a secret", 1, true))
+      assert.truthy(body:find("wsgi_answer_spec.lua", 1, true))
+      assert.equal("close", headers["connection"])
+    end)
   end)
 
-  it("do not end the server: timeouts in the handler [b124]", function(serve)
-    local server = serve(function(env)
-      if env.PATH_INFO == "/" then
-        return hello()
-      end
-      local list = env.PATH_INFO == "/late" and { "first" } or {}
-      list[#list + 1] = function()
+  it("by a timeout, the handler's or the server's, end no worker [b124]", function()
+    with(function(env)
+      if env.PATH_INFO == "/own" then
         green.Timeout(0.001)
         green.sleep(5)
+      elseif env.PATH_INFO == "/late" then
+        return 200, nil, function() green.Timeout(0.001) green.sleep(5) end
       end
-      return 200, {}, pieces(unpack(list))
-    end, { minimum_chunk_size = 0 })
-    assert.matches("^HTTP/1.1 500 ", server:raw(get "/early"))
-    assert.matches("first\r\n$", server:raw(get "/late"))
-    assert.equal("hello\n", ask(server:connect(), get "/").body)
-  end)
-
-  it("in odd answers give 500", function(serve)
-    for _, values in ipairs { {}, { 200, "x", "y" }, { 200, {}, 5 }, { 200, {}, true },
-      { nil, {}, "x" }, { 200, {}, { "a", {} } }, { {}, {}, "" } } do
-      local server = serve(always(unpack(values, 1, 3)))
-      assert.matches("^HTTP/1.1 500 ", server:raw(get "/"))
-    end
+      green.sleep(env.PATH_INFO == "/slow" and 5 or 0)
+      return 200, nil, "in time"
+    end, { handler_timeout = 0.05 }, function(client)
+      for _, path in ipairs { "/own", "/late", "/slow" } do
+        assert.equal(500, (client:get(path)), path)
+        assert.equal("in time", (select(3, client:get("/"))))
+      end
+    end)
   end)
 end)
 
-describe("a handler of green.wsgi", function()
-  it("may overwrite any key of env [b130]", function(serve)
-    local conn = serve(function(env)
-      for _, key in ipairs { "REQUEST_METHOD", "PATH_INFO", "SERVER_PROTOCOL", "HTTP_HOST",
-        "CONTENT_LENGTH", "HTTP_CONNECTION", "input", "QUERY_STRING", "REMOTE_ADDR" } do
-        env[key] = "garbage"
-      end
-      env.HTTP_HOST = nil
-      return 200, {}, "ok"
-    end):connect()
-    for _ = 1, 2 do
-      assert.equal("ok", ask(conn, post("/", "body")).body)
+describe("header names", function()
+  it("are capitalised, values never, and not at all on request [b125]", function()
+    local function app()
+      return 200, { ["x-some-thing"] = "as-is", ["x-list"] = { "a", "b" } }, ""
     end
-    assert.equal("", ask(conn, get("/", nil, "HEAD")).body)
-    assert.equal("ok", ask(conn, get "/").body)
+    with(app, function(client)
+      local text = client:raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+      assert.truthy(text:find("X-Some-Thing: as-is\r\n", 1, true))
+      assert.truthy(text:find("X-List: a\r\nX-List: b\r\n", 1, true))
+    end)
+    with(app, { capitalize_response_headers = false }, function(client)
+      local text = client:raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+      assert.truthy(text:find("x-some-thing: as-is\r\n", 1, true))
+    end)
+  end)
+end)
+
+describe("posthooks", function()
+  it("run in order, with env and their arguments, behind the last byte [S45] [b121]", function()
+    local order = {}
+    with(function(env)
+      table.insert(env.posthooks, { function(e, a, b, c)
+        order[#order + 1] = { e == env, a, b, c }
+        error("hooks may fail")
+      end, 1, nil, 3 })
+      table.insert(env["eventlet.posthooks"], { function() order[#order + 1] = "second" end })
+      return 200, nil, "x"
+    end, function(client)
+      local conn = client:connect("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+      assert.equal("x", (select(3, kit.read_answer(conn))))
+      testing.settle()
+      assert.same({ { true, 1, nil, 3 }, "second" }, order)
+      conn:close()
+    end)
   end)
 
-  it("that keeps the input beyond its request reads nothing", function(serve)
-    local kept
-    local conn = serve(function(env)
-      kept = kept or env.input
-      env.input = nil
-      return 200, {}, "ok"
-    end):connect()
-    ask(conn, post("/", "one"))
-    ask(conn, post("/", "two"))
-    assert.is_nil((kept:read()))
-  end)
-
-  it("has posthooks run after the answer, in order [b121]", function(serve)
+  it("run when the client has gone, when the handler failed, and from a new list", function()
     local ran = {}
-    local function hook(_, name)
-      ran[#ran + 1] = name
-    end
-    local server = serve(function(env)
-      env.posthooks[1] = { hook, "first" }
-      if env.PATH_INFO == "/replaced" then
-        env.posthooks = { { hook, "other" } }
-      end
-      env.posthooks[#env.posthooks + 1] = { hook, "last" }
-      if env.PATH_INFO == "/error" then
-        error "oops"
-      end
-      return 200, {}, "ok"
+    with(function(env)
+      env.posthooks = { { function() ran[env.PATH_INFO] = true end } }
+      if env.PATH_INFO == "/fail" then error("failed") end
+      if env.PATH_INFO == "/take" then env.take_over():close() end
+      return 200, nil, function() return ("x"):rep(65536) end
+    end, function(client)
+      client:get("/fail")
+      client:get("/take")
+      local conn = client:connect("GET /gone HTTP/1.1\r\nHost: x\r\n\r\n")
+      conn:read(1)
+      conn:close()
+      while not ran["/gone"] do green.sleep(0.001) end
+      assert.same({ ["/fail"] = true, ["/take"] = true, ["/gone"] = true }, ran)
     end)
-    ask(server:connect(), get "/")
-    ask(server:connect(), get "/replaced")
-    ask(server:connect(), get "/error")
-    testing.settle()
-    assert.same({ "first", "last", "other", "last", "first", "last" }, ran)
+  end)
+end)
+
+describe("take_over", function()
+  local request = "GET /take HTTP/1.1\r\nHost: x\r\n\r\n"
+
+  local function shout(env)
+    local stream = assert(env.take_over())
+    for line in stream:lines() do
+      stream:write(line:upper(), "\n")
+    end
+    stream:close()
+  end
+
+  it("gives the handler a stream, with what has come behind the head [b135]", function()
+    with(shout, function(client, server)
+      local conn = client:connect(request .. "one\ntw")
+      assert.equal("ONE", conn:read_line())
+      assert.equal(1, server:stats().taken_over)
+      assert.equal(0, server:stats().connections)
+      conn:write("o\n")
+      assert.equal("TWO", conn:read_line())
+      conn:close()
+      testing.settle()
+      assert.equal(0, server:stats().taken_over)
+    end)
   end)
 
-  it("whose client vanishes is closed quietly, posthooks run [b122, b121]", function(serve)
-    local ran, closed = 0, 0
-    local body = setmetatable({ close = function() closed = closed + 1 end },
-      { __call = function() green.sleep(0) return ("x"):rep(65536) end })
-    local server = serve(function(env)
-      env.posthooks[1] = { function() ran = ran + 1 end }
-      return 200, {}, body
+  it("works below an iterator and other middleware, each request for itself [b135]", function()
+    local counts = {}
+    local function inner(env)
+      if env.PATH_INFO == "/take" then return shout(env) end
+      return 200, nil, "plain"
+    end
+    with(function(env)
+      local copy = setmetatable({}, { __index = env })
+      local body
+      return 200, nil, setmetatable({ close = function() counts.closed = true end }, {
+        __call = function()
+          if not body then
+            body = select(3, inner(copy)) or ""
+            return body
+          end
+        end,
+      })
+    end, function(client)
+      local conn = client:connect(request .. "hello\n")
+      assert.equal("HELLO", conn:read_line())
+      assert.equal("plain", (select(3, client:get("/"))))
+      conn:close()
+      while not counts.closed do green.sleep(0.001) end
     end)
-    local conn = server:connect(get "/")
-    conn:read(100000)
-    conn:close()
-    testing.settle()
-    assert.equal(1, closed)
-    assert.equal(1, ran)
-    assert.equal("", table.concat(server.log))
+  end)
+
+  it("sends the answers of earlier requests first", function()
+    with(function(env)
+      if env.PATH_INFO == "/take" then return shout(env) end
+      return 200, nil, "plain"
+    end, function(client)
+      local conn = client:connect("GET / HTTP/1.1\r\nHost: x\r\n\r\n" .. request .. "x\n")
+      assert.equal("plain", (select(3, kit.read_answer(conn))))
+      assert.equal("X", conn:read_line())
+      conn:close()
+    end)
+  end)
+
+  it("is refused when an answer has left, and when the request is over", function()
+    local kept, late, code
+    with(function(env)
+      kept = env
+      local n = 0
+      return 200, nil, function()
+        n = n + 1
+        if n == 2 then late, code = env.take_over() end
+        return n < 3 and ("x"):rep(70000) or nil
+      end
+    end, function(client)
+      client:get("/")
+      assert.is_nil(late)
+      assert.is_true(code:is("EBUSY"))
+      local stream, err = wsgi.take_over(kept)
+      assert.is_nil(stream)
+      assert.is_true(err:is("ECLOSED"))
+    end)
   end)
 end)

@@ -3,7 +3,7 @@ local testing = require "green.testing"
 
 local http = dofile("spec/support/http.lua")
 local virtual_it, real_it = testing.busted()
-local it, timed_it = http.its(real_it), http.its(virtual_it)
+local it, timed_it = http.its(real_it), http.its(virtual_it, testing.advance)
 
 local answer, ask, get, post, post_chunks = http.answer, http.ask, http.get, http.post,
   http.post_chunks
@@ -62,7 +62,8 @@ describe("connections of green.wsgi", function()
 
   it("say how long they wait, in whole seconds, to clients that ask [b113]", function(serve)
     local conn = serve(hello, { keepalive = 2.5 }):connect()
-    assert.equal("timeout=2", ask(conn, get("/", "Connection: keep-alive\r\n")).headers["keep-alive"])
+    local a = ask(conn, get("/", "Connection: keep-alive\r\n"))
+    assert.equal("timeout=2", a.headers["keep-alive"])
     assert.is_nil(ask(conn, get "/").headers["keep-alive"])
   end)
 

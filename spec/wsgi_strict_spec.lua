@@ -116,12 +116,15 @@ local refused = {
   { "a name with a blank: Transfer-Encoding",
     body_with("Content-Length: 5", "Transfer-Encoding : chunked") },
   -- Sizes.
-  { "a request line over the limit", lines("GET /" .. ("x"):rep(9000) .. " HTTP/1.1", "Host: a"), 414 },
+  { "a request line over the limit",
+    lines("GET /" .. ("x"):rep(9000) .. " HTTP/1.1", "Host: a"), 414 },
   { "a request line without an end", "GET /" .. ("x"):rep(9000), 414 },
   { "a header line over the limit", with_field("X: " .. ("x"):rep(9000)), 431 },
   { "too many headers", with_field(("X: y\r\n"):rep(200) .. "X: y"), 431 },
-  { "headers over the limit", with_field(("X: " .. ("x"):rep(8000) .. "\r\n"):rep(9) .. "X: y"), 431 },
-  { "a body over the limit", lines("POST / HTTP/1.1", "Host: a", "Content-Length: 99999999999"), 413 },
+  { "headers over the limit",
+    with_field(("X: " .. ("x"):rep(8000) .. "\r\n"):rep(9) .. "X: y"), 431 },
+  { "a body over the limit",
+    lines("POST / HTTP/1.1", "Host: a", "Content-Length: 99999999999"), 413 },
 }
 
 describe("green.wsgi refuses", function()

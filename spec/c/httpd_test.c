@@ -587,6 +587,11 @@ static void test_shortage(void)
   say(fd[2], GET);
   turns(h.hub, 10);
   is(told, 3, "but again later");
+  say(fd[0], GET); /* Comes in the turn in which the other one is taken. */
+  turns(h.hub, 1);
+  serve(green_httpd_next(h.d));
+  turns(h.hub, 10);
+  is(told, 4, "one that takes the place of another is told of, too");
   green_task_end(&a.task);
   for (int i = 0; i < 3; i++) close(fd[i]);
   house_close(&h);

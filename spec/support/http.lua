@@ -1,6 +1,5 @@
 -- A server of green.wsgi in this process, and clients that send raw bytes.
 
-local core = require "green.core"
 local green = require "green"
 local testing = require "green.testing"
 local wsgi = require "green.wsgi"
@@ -12,12 +11,9 @@ Server.__index = Server
 
 --- Serve an app on a free port. `log` collects what the server writes.
 function M.serve(app, opts)
-  local self = setmetatable({ log = {}, clients = {}, before = {} }, Server)
-  for _, t in ipairs(core.threads()) do
-    self.before[t] = true
-  end
+  local self = setmetatable({ log = {}, clients = {} }, Server)
   local options = { access_log = false, error_log = { write = function(_, text)
-    if not text:find(": serving on ", 1, true) then
+    if not text:find("http://", 1, true) then -- where it serves, and that it stopped
       self.log[#self.log + 1] = text
     end
   end } }
@@ -26,24 +22,23 @@ function M.serve(app, opts)
   end
   self.listener = assert(green.listen("127.0.0.1:0"))
   self.port = select(2, self.listener:sockname())
-  self.thread = green.spawn(function()
-    wsgi.server(self.listener, app, options)
-  end)
+  self.server = wsgi.new(self.listener, app, options):start()
   return self
 end
 
---- End the server, its workers and the clients.
-function Server:close()
+--- End the clients and the server. pass(s) lets time pass.
+function Server:close(pass)
   for _, conn in ipairs(self.clients) do
     conn:close()
   end
   testing.settle()
-  for _, t in ipairs(core.threads()) do
-    if not self.before[t] and t ~= green.getcurrent() then
-      t:kill_soon()
+  local stopper = green.spawn(self.server.stop, self.server, { grace = 0, force_after = 0.01 })
+  for _ = 1, 1000 do
+    if stopper:dead() then
+      break
     end
+    pass(0.01)
   end
-  self.listener:close()
   testing.settle()
 end
 
@@ -162,7 +157,9 @@ function M.count(text, part)
 end
 
 --- An `it` whose body gets a function that serves; servers are closed at the end.
-function M.its(it)
+-- pass: testing.advance on a virtual clock.
+function M.its(it, pass)
+  pass = pass or green.sleep
   return function(title, fn)
     it(title, function()
       local servers = {}
@@ -171,7 +168,7 @@ function M.its(it)
         return servers[#servers]
       end)
       for _, server in ipairs(servers) do
-        server:close()
+        server:close(pass)
       end
       if not ok then
         error(err, 0)

@@ -81,10 +81,10 @@ M.kinds = {
 --- Write until the buffers of both ends are full. The system moves what was sent
 -- from one to the other in its own time.
 function M.stuff(s)
-  local block, n = ("x"):rep(65536), nil
+  local block = ("x"):rep(65536)
   repeat
     repeat
-      n = s:send(block, { timeout = 0 })
+      local n = s:send(block, { timeout = 0 })
     until not n
   until not s:wait_writable({ timeout = 0.003 })
 end

@@ -2,6 +2,7 @@
 -- @module green.wsgi.stopping
 
 local core = require "green.core"
+local errors = require "green.error"
 local options = require "green.options"
 local thread = require "green.thread"
 local C = require "green.ffi.httpd"
@@ -21,36 +22,51 @@ local function stop_accepting(self)
   self.listener:close()
 end
 
+--- Kill a worker; join abandons it when it has not ended in time.
+local function kill(state, plan)
+  if not state.due then
+    state.due = core.now() + plan.force_after
+    state.thread:kill_soon()
+  end
+end
+
 --- Workers whose handler said that it does not hold up a stop, and those who have
 -- their connection for themselves.
-local function kill_idle_ones(self, force_after)
+local function kill_idle_ones(self, plan)
   for state in pairs(self.detached) do
-    state.thread:kill_soon({ force_after = force_after })
+    kill(state, plan)
   end
   for state in pairs(self.active) do
     if state.env and state.idle == state.env then
-      state.thread:kill_soon({ force_after = force_after })
+      kill(state, plan)
     end
+  end
+end
+
+local function wait(self, due)
+  if core.park(self.hurry, due) == core.codes.ECANCELED then
+    thread.raise()
   end
 end
 
 --- Wait until there are no connections. Parks.
 local function drain(self, plan)
   while self.httpd.connections > 0 and not plan.forced and core.now() < plan.deadline do
-    core.park(self.hurry, math.min(core.now() + LOOK, plan.deadline))
+    wait(self, math.min(core.now() + LOOK, plan.deadline))
     C.close_idle(self.httpd, false)
   end
 end
 
-local function kill_all(self, force_after)
+local function kill_all(self, plan)
   for state in pairs(self.active) do
     if state.conn then
-      state.thread:kill_soon({ force_after = force_after })
+      kill(state, plan)
     end
   end
 end
 
---- A worker that was abandoned has not given its connection back.
+--- Those who do not end in time are abandoned; such a one has not given its
+-- connection back.
 local function bury(self, set)
   for state in pairs(set) do
     if state.thread:dead() then
@@ -62,6 +78,9 @@ local function bury(self, set)
         core.http_close(state.conn)
         state.conn = false
       end
+    elseif state.due and core.now() >= state.due then
+      state.due = math.huge
+      state.thread:kill_soon({ force_after = 0 })
     end
   end
 end
@@ -75,31 +94,20 @@ local function join(self)
     core.wake_cdata(self.queue)
     bury(self, self.active)
     bury(self, self.detached)
-    core.park(self.hurry, core.now() + LOOK / 5)
+    wait(self, core.now() + LOOK / 5)
   end
 end
 
-local function finish(self)
-  self.log:info("stopped %s", self.url)
-  self.log:close()
-  self.ended = true
-  core.wake_all(self.end_queue)
-end
-
-local function run(self, plan)
-  if not self.started then
-    self.listener:close()
-    return finish(self)
-  end
+local function stop_all(self, plan)
   stop_accepting(self)
   thread.sleep(0) -- what has arrived is looked at first
   thread.sleep(0)
   C.close_idle(self.httpd, false)
-  kill_idle_ones(self, plan.force_after)
+  kill_idle_ones(self, plan)
   drain(self, plan)
   if self.httpd.connections > 0 then
     C.close_idle(self.httpd, true)
-    kill_all(self, plan.force_after)
+    kill_all(self, plan)
   end
   join(self)
   C.close_idle(self.httpd, true)
@@ -107,7 +115,22 @@ local function run(self, plan)
   if pool then
     pool:waitall()
   end
-  finish(self)
+end
+
+local function run(self, plan)
+  local ok, err = true, nil
+  if self.started then
+    ok, err = xpcall(stop_all, thread.note_traceback, self, plan)
+  end
+  self.listener:close()
+  self.stopped = true
+  if not ok and not errors.is_error(err, "ECANCELED") then
+    self.log:failure(nil, err)
+  end
+  self.log:info("stopped %s", self.url)
+  pcall(self.log.close, self.log)
+  self.ended = true
+  core.wake_all(self.end_queue)
 end
 
 --- Begin to stop, unless that was done. Does not park.

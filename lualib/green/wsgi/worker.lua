@@ -235,6 +235,7 @@ local function run(server)
     env = nil, -- of the request in hand
     taken = nil, -- the env whose connection the handler has taken over
     idle = nil, -- the env whose handler does not hold up a stop
+    due = nil, -- killed by a stop: when it will be abandoned
   }
   server.active[state] = true
   local ok, err = xpcall(work, note_traceback, server, state)

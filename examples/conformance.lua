@@ -1,0 +1,49 @@
+-- What HTTP test suites expect of a server, to point yours at:
+--   any path   GET, HEAD, OPTIONS: 200 "OK"; other methods: 200 and the body sent
+--   /echo      the request's headers as received, one "Name: value" a line
+--   /cookie    one "name=value" a line
+--
+--   greenlua examples/conformance.lua PORT
+local wsgi = require "green.wsgi"
+
+local text = { ["Content-Type"] = "text/plain" }
+local plain = { GET = true, HEAD = true, OPTIONS = true }
+
+local function echo(env)
+  local lines = {}
+  for i, header in ipairs(env.headers_raw) do
+    lines[i] = header[1] .. ": " .. header[2] .. "\n"
+  end
+  return 200, text, table.concat(lines)
+end
+
+local function cookies(env)
+  local lines = {}
+  for pair in (env.HTTP_COOKIE or ""):gmatch("[^;]+") do
+    lines[#lines + 1] = pair:match("^%s*(.-)%s*$") .. "\n"
+  end
+  return 200, text, table.concat(lines)
+end
+
+local function app(env)
+  if env.PATH_INFO == "/echo" then
+    return echo(env)
+  elseif env.PATH_INFO == "/cookie" then
+    return cookies(env)
+  elseif plain[env.REQUEST_METHOD] then
+    return 200, text, "OK"
+  end
+  local body, err = env.input:read()
+  if err then
+    return 400, text, tostring(err)
+  end
+  return 200, text, body or ""
+end
+
+local server, err = wsgi.new("127.0.0.1:" .. (arg[1] or 8080), app)
+if not server then
+  io.stderr:write("greenlua: ", tostring(err), "\n")
+  os.exit(1)
+end
+print("serving on " .. server.url)
+server:serve_forever()
