@@ -1,298 +1,56 @@
---- Green threads: what `green.spawn` returns, and how waits end.
+--- Green threads: what `green.spawn` returns.
 --
--- The layer below (green.core) reports how a wait ended as a number; here that
--- becomes a return, an error object, or the raise of what cancels the thread.
+-- The names of green.thread.park (how waits end) and green.thread.report stand
+-- here, too.
 -- @module green.thread
 
 local core = require "green.core"
-local errors = require "green.error"
 local options = require "green.options"
+local park = require "green.thread.park"
+local report = require "green.thread.report"
 
-local ffi = require "ffi"
-require "green.ffi.turn"
-
-local turn = ffi.cast("green_turn *", core.turn())
-local core_check, core_data, core_peek = core.check, core.data, core.peek
-local core_park, core_sleep, core_yield = core.park, core.sleep, core.yield
-local ECANCELED, ETIMEDOUT = core.codes.ECANCELED, core.codes.ETIMEDOUT
-local EDEADLOCK = core.codes.EDEADLOCK
-
-local KILL, SCOPE, THROW = 1, 2, 3 -- enum green_raise
-local RAISE_LIMIT = 100
+local core_data, core_peek, core_park = core.data, core.peek, core.park
+local failed, kill_error = park.failed, park.kill_error
 
 local methods = {}
 local mt = core.thread_mt
 mt.__name = "green.thread"
 mt.__index = methods
 
-local M = { mt = mt, methods = methods, turn = turn }
+local M = { mt = mt, methods = methods }
+for _, part in ipairs { park, report } do
+  for name, value in pairs(part) do
+    M[name] = value
+  end
+end
 
 local function is_thread(value)
   return type(value) == "userdata" and getmetatable(value) == mt
 end
 
--- -- How waits end ------------------------------------------------------------
-
-local function kill_error(thread)
-  local data = core_data(thread)
-  if not data.kill_error then
-    data.kill_error = errors.new("ECANCELED", nil, nil, { thread = thread })
-  end
-  return data.kill_error
-end
-
---- What the Timeout object with that scope raises, if it is one.
-local function timeout_error(data, id)
-  local timeout = data.timeouts
-  while timeout and timeout.id ~= id do
-    timeout = timeout.older
-  end
-  return timeout and timeout:raises()
-end
-
---- The error object of a scope of the running thread; always the same one.
-local function scope_error(thread, id)
-  local data = core_data(thread)
-  local raised = timeout_error(data, id)
-  if raised then
-    return raised
-  end
-  local scopes = data.scopes
-  if not scopes then
-    scopes = {}
-    data.scopes = scopes
-  end
-  if not scopes[id] then
-    scopes[id] = errors.new("ETIMEDOUT", nil, nil, { is_timeout = true })
-  end
-  return scopes[id]
-end
-
-local refusal -- why the wait that ends now could not be
-
---- For green.coro: the next raise is this text; the coroutine that waits gets
--- it at once.
-function M.refuse(text)
-  refusal = text
-end
-
-local function pending_error(thread)
-  if refusal then
-    local text = refusal
-    refusal = nil
-    return text, 1
-  end
-  local kind, id, count = core.raise()
-  if kind == KILL then
-    return kill_error(thread), count
-  elseif kind == SCOPE then
-    return scope_error(thread, id), count
-  elseif kind == THROW then
-    local data = core_data(thread)
-    local err = data.thrown
-    data.thrown = nil
-    return err, 1
-  end
-  -- Another thread cancelled the Timeout between its expiry and this raise.
-  local data = core_data(thread)
-  local err = data.late or errors.new("ETIMEDOUT")
-  data.late = nil
-  return err, 1
-end
-
---- Raise what cancels the running thread.
-local function raise()
-  local thread = core.current()
-  local err, count = pending_error(thread)
-  if count == RAISE_LIMIT then
-    M.report(err, thread, "a thread keeps running after its cancellation was raised "
-      .. RAISE_LIMIT .. " times")
-  end
-  error(err, 0)
-end
-M.raise = raise
-
---- Turn the status of a wait that did not succeed into nil, err; or raise.
-local function failed(status, op)
-  if status == ECANCELED then
-    raise()
-  elseif status == EDEADLOCK then
-    error(M.deadlock_error(), 0)
-  end
-  return nil, errors.new(status, op)
-end
-M.failed = failed
-
---- The checkpoint of calls that can finish without parking.
-function M.checkpoint()
-  local n = turn.budget
-  if n > 0 then
-    turn.budget = n - 1
-    return
-  end
-  local status = core_check()
-  if status and status ~= 0 then
-    failed(status)
-  end
-end
-
---- Absolute deadline for a timeout in seconds; nil stays nil.
-function M.deadline(timeout)
-  return timeout and core.now() + timeout
-end
-
---- Stand in a wait queue. Returns 0 and what the waker passed, or a negative
--- status other than a cancel or a deadlock, which are raised. Parks.
-local function stand_result(status, ...)
-  if status == ECANCELED or status == EDEADLOCK then
-    failed(status)
-  end
-  return status, ...
-end
-
-function M.stand(queue, deadline)
-  return stand_result(core_park(queue, deadline))
-end
-
---- Let the others run for at least that many seconds. Parks.
--- @tparam[opt=0] number seconds 0 or less: one turn
-function M.sleep(seconds)
-  local status
-  if seconds == 0 or seconds == nil then -- first: this is every spinner's call
-    status = core_yield()
-    if status then
-      failed(status, "sleep")
-    end
-    return
-  elseif type(seconds) ~= "number" then
-    error("sleep: seconds must be a number, not " .. tostring(seconds), 2)
-  elseif seconds > 0 then
-    status = core_sleep(seconds)
-  else
-    status = core_yield()
-  end
-  if status and status ~= ETIMEDOUT then
-    failed(status, "sleep")
-  end
-end
-
--- -- Reports ------------------------------------------------------------------
-
---- One line for a thread: name or address, state (default: its own), spawn site.
-local function label(thread, state)
-  local data = core_peek(thread)
-  local name = data and data.name or ("%p"):format(thread)
-  if thread == core.main() then
-    name = data and data.name or "main"
-  end
-  return ("%s (%s, spawned at %s)"):format(name, state or core.state(thread), core.site(thread))
-end
-M.label = label
-
---- For xpcall: rethrowing an error loses its place, so keep the traceback with
--- the thread until the error ends it. Cancels are not worth one.
--- @param err returned as it is
--- @tparam[opt] thread co the coroutine that failed; default: the running one
-function M.note_traceback(err, co)
-  if type(err) == "table" and (err.is_timeout or err.code == "ECANCELED") then
-    return err
-  end
-  local data = core_data(core.current())
-  if not (data.inner and rawequal(data.inner.error, err)) then
-    local trace = type(co) == "thread" and debug.traceback(co, "") or debug.traceback("", 2)
-    data.inner = { error = err, traceback = trace:gsub("^\n", "") }
-  end
-  return err
-end
-
---- The traceback that the running thread noted for that error, or nil.
-function M.traceback_of(err)
-  local data = core_peek(core.current())
-  local inner = data and data.inner
-  return inner and rawequal(inner.error, err) and inner.traceback or nil
-end
-
-local function own_traceback(data)
-  if data.inner and rawequal(data.inner.error, data.error) then
-    return data.inner.traceback
-  end
-  return data.traceback or ""
-end
-
---- Text for the error that ended a thread: message, traceback, and where it was
--- raised if another thread died of it first.
-function M.describe(thread)
-  local data = core_data(thread)
-  local lines = { tostring(data.error) .. "\n" .. own_traceback(data) }
-  local cause = data.cause
-  while cause and rawequal(cause.error, data.error) do
-    local from = core_data(cause.thread)
-    lines[#lines + 1] = ("raised in green thread %s, spawned at %s\n%s"):format(
-      from.name or ("%p"):format(cause.thread), core.site(cause.thread), own_traceback(from))
-    cause = from.cause
-  end
-  return table.concat(lines, "\n")
-end
-
-local function default_on_error(err, thread, trace)
-  local text = tostring(err)
-  if trace and trace:sub(1, #text) == text then
-    text = trace
-  elseif trace then
-    text = text .. "\n" .. trace
-  end
-  io.stderr:write(("greenlua: unhandled error in green thread %s:\n%s\n"):format(
-    label(thread), text))
-end
-
-local on_error = default_on_error
-
---- Set who is told of errors that nobody waits for; returns the former one.
--- @tparam ?function fn fn(err, thread, traceback), runs in a green thread of
--- its own; nil: back to a line on stderr
-function M.on_error(fn)
-  local old = on_error
-  on_error = fn or default_on_error
-  return old
-end
-
-function M.report(err, thread, trace)
-  local ok, again = pcall(on_error, err, thread, trace)
-  if not ok then
-    default_on_error(again, thread, "(raised by the on_error function)")
-  end
-end
-
-function M.deadlock_error()
-  local lines = {}
-  for _, thread in ipairs(core.threads()) do
-    lines[#lines + 1] = "\n  " .. label(thread, "parked")
-  end
-  return errors.new("EDEADLOCK", nil, "deadlock: every green thread is parked for ever"
-    .. table.concat(lines))
-end
+-- -- Ends ---------------------------------------------------------------------
 
 local function run_link(fn, thread, args)
   fn(thread, unpack(args, 1, args.n))
 end
 
 -- Runs in a green thread of its own when a linked or failed thread has died.
-core.on_end(function(thread, report)
+core.on_end(function(thread, unheard)
   local data = core_data(thread)
   local links = data.links
   data.links = nil
   for _, link in ipairs(links or {}) do
     core.spawn(run_link, link.fn, thread, link.args)
   end
-  if report then
-    M.report(data.error, thread, M.describe(thread))
+  if unheard then
+    report.report(data.error, thread, report.describe(thread))
   end
 end)
 
 -- -- Methods ------------------------------------------------------------------
 
 function mt:__tostring()
-  return "green.thread{" .. label(self) .. "}"
+  return "green.thread{" .. report.label(self) .. "}"
 end
 
 local function results_of(thread)
