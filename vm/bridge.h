@@ -16,7 +16,11 @@
 #include <lua.h>
 
 /* First word of each userdata that core.park takes. */
-enum vm_kind { VM_WAITQ = 0x71756575, VM_THREAD = 0x74687264 };
+enum vm_kind {
+  VM_WAITQ = 0x71756575,
+  VM_THREAD = 0x74687264,
+  VM_WATCH = 0x77617463
+};
 
 typedef struct vm_waitq {
   uint32_t kind;

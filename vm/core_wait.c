@@ -7,6 +7,11 @@
 
 #include "core.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
 /* core.park(p, deadline, mode): what the pointer p leads to. */
 enum { PARK_QUEUE = 3 };
 
@@ -197,7 +202,59 @@ static int core_waiting(lua_State *L)
   return 1;
 }
 
+/* -- Descriptors of others ------------------------------------------------ */
+
+/* A private dup: the loop must not trip over a number that its owner closes. */
+typedef struct vm_watch {
+  uint32_t kind;
+  green_fd f;
+} vm_watch;
+
+static int watch_gc(lua_State *L)
+{
+  vm_watch *w = lua_touserdata(L, 1);
+  green_fd_close(&w->f);
+  return 0;
+}
+
+/* watch, pointer = watch(fd): pointer is for park, unwatch(watch) ends it; or
+** nil, error code. */
+static int core_watch(lua_State *L)
+{
+  vm *v = core_vm(L);
+  int number = (int)luaL_checkinteger(L, 1);
+  vm_watch *w = lua_newuserdata(L, sizeof(*w));
+  memset(w, 0, sizeof(*w));
+  w->kind = VM_WATCH;
+  w->f.hub = v->hub;
+  w->f.fd = -1;
+  lua_newtable(L);
+  lua_pushcfunction(L, watch_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  int fd = fcntl(number, F_DUPFD_CLOEXEC, 0);
+  int err = fd < 0 ? -errno : green__fd_adopt(&w->f, v->hub, fd);
+  if (err == 0) {
+    lua_pushlightuserdata(L, &w->f);
+    return 2;
+  }
+  if (fd >= 0) close(fd);
+  lua_pushnil(L);
+  lua_pushinteger(L, err);
+  return 2;
+}
+
+static int core_unwatch(lua_State *L)
+{
+  vm_watch *w = lua_touserdata(L, 1);
+  if (!w || w->kind != VM_WATCH) return luaL_typerror(L, 1, "watch");
+  green_fd_close(&w->f);
+  return 0;
+}
+
 const luaL_Reg vm_wait_functions[] = {
+    {"watch", core_watch},
+    {"unwatch", core_unwatch},
     {"park", core_park},
     {"sleep", core_sleep},
     {"yield", core_yield},

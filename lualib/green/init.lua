@@ -94,6 +94,7 @@ local lazy = {
   iwait = "green.wait",
   joinall = "green.wait",
   killall = "green.wait",
+  trampoline = "green.trampoline",
   listen = "green.server",
   connect = "green.server",
   serve = "green.server",

@@ -1,0 +1,39 @@
+--- Waiting on descriptors that belong to somebody else.
+-- @module green.trampoline
+
+local core = require "green.core"
+local errors = require "green.error"
+local options = require "green.options"
+local thread = require "green.thread"
+
+local READ, WRITE = 1, 2 -- modes of core.park
+
+local known = { read = true, write = true, timeout = true }
+
+--- Wait until a descriptor is ready. It is watched through a private dup: its
+-- flags stay, and its owner may close it meanwhile. Readable includes the end of
+-- the stream and errors. Parks.
+-- @param fd a number, or an object with a method `fileno`
+-- @tparam[opt] table opts `read` (the default) or `write`, not both; `timeout`
+-- in seconds
+-- @return true; or nil, err: ETIMEDOUT, EBADF (not open: each time it is tried)
+local function trampoline(fd, opts)
+  opts = options.check(opts, known, "trampoline", 2)
+  if opts.read and opts.write then
+    error("trampoline: read or write, not both", 2)
+  end
+  local number = type(fd) == "number" and fd or fd:fileno()
+  thread.checkpoint()
+  local watch, target = core.watch(number)
+  if not watch then
+    return nil, errors.new(target, "trampoline")
+  end
+  local status = core.park(target, thread.deadline(opts.timeout), opts.write and WRITE or READ)
+  core.unwatch(watch)
+  if status ~= 0 then
+    return thread.failed(status, "trampoline")
+  end
+  return true
+end
+
+return { trampoline = trampoline }
