@@ -70,7 +70,8 @@ function kinds.too_large(conn)
 end
 
 function kinds.unread_body(conn)
-  conn:write(("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n" .. ("x"):rep(20000)):rep(3))
+  local head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n"
+  conn:write((head .. ("x"):rep(20000)):rep(3))
   conn:read_some()
 end
 

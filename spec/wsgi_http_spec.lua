@@ -276,8 +276,9 @@ describe("100 Continue of green.wsgi", function()
       env.input:send_hundred_continue_response()
       return 200, {}, env.input:read()
     end)
-    for _, framing in ipairs { "Content-Length: 3\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n" } do
-      local conn = server:connect("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n" .. framing)
+    for _, framing in ipairs { "Content-Length: 3", "Transfer-Encoding: chunked" } do
+      local conn = server:connect("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+        .. framing .. "\r\n\r\n")
       local a = answer(conn)
       assert.equal(100, a.status)
       assert.same({ "X-Go: on", "X-More: 1" }, a.raw)

@@ -157,6 +157,12 @@ static void test_memory(void)
     if (calls < n) break;
   } while (n < 1000);
   ok(n > 4 && n < 1000, "out of memory at every place");
+  green_hub *hub = hub_open_virtual();
+  green__alloc_fail_from(1);
+  ok(!green_httpd_new(hub), "no server");
+  green__alloc_fail_from(0);
+  ok(is_clean(hub), "nothing is left");
+  green_hub_free(hub);
 }
 
 static void test_system_calls(void)

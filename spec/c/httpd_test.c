@@ -555,6 +555,24 @@ static void test_detach(void)
   house_close(&h);
 }
 
+static void test_closed_behind_our_back(void)
+{
+  house h = house_open();
+  int idle = client_open(&h), busy = client_open(&h);
+  green_httpconn *c = next_after(&h, idle, GET);
+  serve(c);
+  close(httpd_conn_of(c)->sock.f.fd);
+  c = next_after(&h, busy, GET);
+  close(httpd_conn_of(c)->sock.f.fd);
+  is(serve(c), 0, "an answer that cannot be sent");
+  pass(&h, 100 * GREEN_SECOND);
+  ok(!green_httpd_next(h.d), "and a connection that nobody hears of again");
+  is(h.d->connections, 0, "are given up");
+  close(idle);
+  close(busy);
+  house_close(&h);
+}
+
 /* -- Workers -------------------------------------------------------------- */
 
 static int told;
@@ -621,6 +639,7 @@ int main(void)
   test_free_in_every_state();
   test_half_closed();
   test_detach();
+  test_closed_behind_our_back();
   test_shortage();
   return t_done();
 }

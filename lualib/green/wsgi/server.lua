@@ -86,15 +86,14 @@ local function wait_to_accept(self, n, pause)
   if n == codes.EAGAIN then
     local status = core.park(self.listener._s, nil, READ)
     return status -- no tail call: the socket must stay reachable meanwhile
-  elseif n == codes.EBUSY then
-    thread.sleep(FULL_PAUSE)
   elseif n == codes.ECLOSED or n == codes.EBADF then
     return n
-  else
+  elseif n ~= codes.EBUSY then
     self.log:error("accept: %s", tostring(errors.new(n)))
-    thread.sleep(pause)
   end
-  return 0
+  pause = n == codes.EBUSY and FULL_PAUSE or pause
+  local status = core.park(self.accept_queue, core.now() + pause) -- a stop wakes it
+  return status == codes.ETIMEDOUT and 0 or status
 end
 
 local function accept_loop(self)
@@ -248,7 +247,7 @@ local function new(listener, app, opts, where, level)
   self.active, self.detached = {}, {} -- sets of workers' states
   self.failed = 0
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false
-  self.end_queue, self.hurry = core.waitq(), core.waitq()
+  self.accept_queue, self.end_queue, self.hurry = core.waitq(), core.waitq(), core.waitq()
   option_module.apply(self.httpd, o)
   setmetatable(self, mt)
   self.env_mt = env_module.metatable(self)

@@ -20,6 +20,7 @@ local function stop_accepting(self)
     thread.checkpoint()
   end
   self.listener:close()
+  core.wake(self.accept_queue)
 end
 
 --- Kill a worker; join abandons it when it has not ended in time.
