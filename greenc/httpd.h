@@ -174,16 +174,13 @@ GREEN_API int green_httpconn_count(green_httpconn *c, size_t n);
 
 /* End the head of an answer whose body is size bytes of a file, or as many as
 ** the handler's Content-Length says. How many are to be sent (0 if the answer
-*has
-** no body); GREEN_EINVAL: it says more; GREEN_ENOMEM. */
+** has no body); GREEN_EINVAL: it says more; GREEN_ENOMEM. */
 GREEN_API int64_t green_httpconn_file(green_httpconn *c, int64_t size);
 
 /* Send what is written, and at most n bytes of a file at offset, by sendfile;
- *or
- ** put them where flush finds them when they are few. How many, counted as by
- ** piece; 0: the file has ended; GREEN_EAGAIN: wait for GREEN_WRITE; or an
- *error.
- ** Waits for the disk if need be. */
+** or put them where flush finds them when they are few. How many, counted as by
+** piece; 0: the file has ended; GREEN_EAGAIN: wait for GREEN_WRITE; or an
+** error. Waits for the disk if need be. */
 GREEN_API int64_t green_httpconn_sendfile(green_httpconn *c, int fd,
                                           int64_t offset, int64_t n);
 

@@ -10,6 +10,8 @@ local errors = require "green.error"
 local listening = require "green.server"
 local server_module = require "green.wsgi.server"
 
+require("green.stdio").install() -- a log that goes to a full pipe stops no server
+
 local M = {}
 
 local function is_listener(value)

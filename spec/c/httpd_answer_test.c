@@ -343,9 +343,9 @@ static void test_gathered_answers_have_a_bound(void)
   int fd = client_open(&h), result = 1, served = 0;
   static char big[12001];
   memset(big, 'x', sizeof(big) - 1);
-  char many[sizeof(GET) * 101] = "";
-  for (int i = 0; i < 100; i++) strcat(many, GET);
+  char *many = repeated(GET, 100);
   green_httpconn *c = next_after(&h, fd, many);
+  free(many);
   limit_send(httpd_conn_of(c)->sock.f.fd, 4096);
   for (; result == 1; served++) {
     answer(c, 200, big);

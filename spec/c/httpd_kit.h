@@ -150,6 +150,17 @@ static inline int take_body(green_httpconn *c, char *text, size_t size)
   return n;
 }
 
+/* The text n times. **Free with** free. */
+static inline char *repeated(const char *text, size_t n)
+{
+  size_t len = strlen(text);
+  char *all = malloc(len * n + 1);
+  if (!all) abort();
+  for (size_t i = 0; i < n; i++) memcpy(all + len * i, text, len);
+  all[len * n] = '\0';
+  return all;
+}
+
 static inline void limit_send(int fd, int bytes)
 {
   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));

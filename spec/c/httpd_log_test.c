@@ -1,0 +1,173 @@
+/* httpd_log: templates, escapes, limits, memory that fails. */
+
+#include "httpd_log.h"
+#include "httpd_conn.h"
+#include "mem.h"
+#include "t.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+static green_hub *hub;
+
+/* A connection with a request in hand, as a worker has it. */
+typedef struct fake {
+  httpd_conn c;
+  httpd_req req;
+} fake;
+
+static void fake_peer(fake *f, const char *text)
+{
+  struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(4711)};
+  inet_pton(AF_INET, text, &in.sin_addr);
+  memcpy(f->c.peer, &in, sizeof(in));
+  f->c.peer_len = sizeof(in);
+}
+
+static void fake_request(fake *f, const char *text)
+{
+  memset(f, 0, sizeof(*f));
+  fake_peer(f, "192.0.2.10");
+  f->c.req = &f->req;
+  f->req.in = (char *)(uintptr_t)text;
+  f->req.end = (uint32_t)strlen(text);
+  green_http1_init(&f->req.head);
+  if (green_http1_parse(&f->req.head, text, strlen(text), 0) > 0) {
+    f->c.pub.head = &f->req.head;
+    f->c.pub.text = text;
+  } else {
+    f->c.pub.reason = "no good";
+  }
+  f->c.pub.status = 200;
+  f->c.pub.sent = 12;
+}
+
+static green_httpd_log *log_of(const int *fields)
+{
+  green_httpd_log *l = green_httpd_log_new(hub);
+  for (; l && *fields; fields++) {
+    green_httpd_log_field(l, *fields, "", 0, 6);
+    if (fields[1]) green_httpd_log_field(l, GREEN_LOG_TEXT, "|", 1, 0);
+  }
+  return l;
+}
+
+/* What waits, as a string; it is dropped. */
+static const char *take(green_httpd_log *l)
+{
+  static char text[70000];
+  const char *p;
+  uint32_t n = green_httpd_log_peek(l, &p);
+  if (n >= sizeof(text)) n = sizeof(text) - 1;
+  if (n) memcpy(text, p, n);
+  text[n] = 0;
+  green_httpd_log_drop(l, n);
+  return text;
+}
+
+static void test_fills_fields(void)
+{
+  static const int fields[] = {
+      GREEN_LOG_CLIENT_IP, GREEN_LOG_CLIENT_PORT,  GREEN_LOG_REQUEST_LINE,
+      GREEN_LOG_METHOD,    GREEN_LOG_PATH,         GREEN_LOG_QUERY,
+      GREEN_LOG_PROTOCOL,  GREEN_LOG_STATUS,       GREEN_LOG_BODY_LENGTH,
+      GREEN_LOG_REASON,    GREEN_LOG_WALL_SECONDS, 0};
+  fake f;
+  green_httpd_log *l = log_of(fields);
+  fake_request(&f, "PUT /p?q=1 HTTP/1.0\r\n\r\n");
+  ok(green_httpd_log_put(l, &f.c.pub, 0) > 0, "a line waits");
+  is_str(take(l),
+         "192.0.2.10|4711|PUT /p?q=1 HTTP/1.0|PUT|/p|q=1|HTTP/1.0|"
+         "200|12|-|0.000000\n",
+         "all fields");
+  is(l->waiting, 0, "nothing waits");
+  is(l->lines, 1, "one line");
+  green_httpd_log_free(l);
+}
+
+static void test_escapes_what_clients_send(void)
+{
+  static const int fields[] = {GREEN_LOG_REQUEST_LINE, 0};
+  fake f;
+  green_httpd_log *l = log_of(fields);
+  fake_request(&f, "GET \"\\\x01\xff oops\r\nX: y\r\n");
+  green_httpd_log_put(l, &f.c.pub, 0);
+  is_str(take(l), "GET \\x22\\x5c\\x01\\xff oops\n", "escaped");
+  l->json = true;
+  green_httpd_log_put(l, &f.c.pub, 0);
+  is_str(take(l), "\"GET \\\"\\\\\\u0001\\u00ff oops\"\n", "in JSON");
+  green_httpd_log_free(l);
+}
+
+static void test_shows_what_is_missing(void)
+{
+  static const int fields[] = {GREEN_LOG_METHOD, GREEN_LOG_STATUS,
+                               GREEN_LOG_PROTOCOL, 0};
+  fake f;
+  green_httpd_log *l = log_of(fields);
+  fake_request(&f, "");
+  f.c.pub.status = 0;
+  green_httpd_log_put(l, &f.c.pub, 0);
+  is_str(take(l), "-|-|-\n", "dashes");
+  l->json = true;
+  green_httpd_log_put(l, &f.c.pub, 0);
+  is_str(take(l), "null|null|null\n", "nulls");
+  green_httpd_log_free(l);
+}
+
+static void test_puts_forwarded_addresses_first(void)
+{
+  static const int fields[] = {GREEN_LOG_CLIENT_IP, 0};
+  fake f;
+  green_httpd_log *l = log_of(fields);
+  l->forwarded = true;
+  fake_request(&f, "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: a\r\n"
+                   "x-forwarded-for: b\r\n\r\n");
+  green_httpd_log_put(l, &f.c.pub, 0);
+  is_str(take(l), "a,b,192.0.2.10\n", "all that were named");
+  green_httpd_log_free(l);
+}
+
+static void test_drops_lines_beyond_its_limit(void)
+{
+  green_httpd_log *l = green_httpd_log_new(hub);
+  l->limit = 10;
+  is(green_httpd_log_line(l, "1234", 4), 5, "one line");
+  is(green_httpd_log_line(l, "1234", 4), 10, "two lines");
+  is(green_httpd_log_line(l, "1", 1), 10, "a third does not fit");
+  is(l->dropped, 1, "it is counted");
+  is(l->lines, 3, "as are all");
+  green_httpd_log_drop(l, 5);
+  is_str(take(l), "1234\n", "the second line is left");
+  green_httpd_log_free(l);
+}
+
+static void test_survives_failing_memory(void)
+{
+  static const int fields[] = {GREEN_LOG_REQUEST_LINE, GREEN_LOG_CLIENT_IP, 0};
+  fake f;
+  fake_request(&f, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (int n = 1; n < 12; n++) {
+    green__alloc_fail_from(n);
+    green_httpd_log *l = log_of(fields);
+    if (l) green_httpd_log_put(l, &f.c.pub, 0);
+    green__alloc_fail_from(0);
+    if (l) green_httpd_log_put(l, &f.c.pub, 0);
+    green_httpd_log_free(l);
+  }
+  ok(1, "nothing is lost or used twice");
+}
+
+int main(void)
+{
+  t_start();
+  ok(green_hub_new(&hub, NULL) == 0, "a hub");
+  test_fills_fields();
+  test_escapes_what_clients_send();
+  test_shows_what_is_missing();
+  test_puts_forwarded_addresses_first();
+  test_drops_lines_beyond_its_limit();
+  test_survives_failing_memory();
+  green_hub_free(hub);
+  return t_done();
+}
