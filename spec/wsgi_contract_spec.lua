@@ -176,7 +176,8 @@ describe("WSAPI applications", function()
       assert.equal("[]body", (select(3, client:get("/", nil, "body"))))
       assert.equal("[]nil", (select(3, client:get("/"))))
       local _, _, body = kit.parse(client:raw("POST / HTTP/1.1\r\nHost: x\r\n"
-        .. "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"))
+        .. "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        .. "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"))
       assert.equal("[]abcde", body)
     end)
   end)

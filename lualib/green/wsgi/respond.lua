@@ -21,7 +21,6 @@ local DONE = {}
 --- Send what is written; waits for a slow client. Parks.
 -- @return true, or nil, err: ETIMEDOUT, EPIPE, ECONNRESET, ...
 local function drain(conn, seconds)
-  local deadline
   while true do
     local code = http_flush(conn)
     if code == 0 then
@@ -29,8 +28,7 @@ local function drain(conn, seconds)
     elseif code ~= EAGAIN then
       return nil, errors.new(code, "write response")
     end
-    deadline = deadline or thread.deadline(seconds)
-    local status = core_park(http_sock(conn), deadline, WRITE)
+    local status = core_park(http_sock(conn), thread.deadline(seconds), WRITE)
     if status ~= 0 then
       return failed(status, "write response")
     end

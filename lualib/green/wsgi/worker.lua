@@ -169,10 +169,11 @@ end
 
 -- -- Workers ------------------------------------------------------------------
 
---- The client does not read: wait for it as long as write_timeout says.
+--- The client does not read: wait for it as long as write_timeout says, anew
+-- whenever it has taken something.
 local function finish_slowly(server, conn)
-  local deadline = thread.deadline(server.options.write_timeout)
   while true do
+    local deadline = thread.deadline(server.options.write_timeout)
     local status = core_park(http_sock(conn), deadline, WRITE)
     if status == ECANCELED then
       thread.raise() -- worker closes the connection
@@ -217,7 +218,9 @@ local function work(server, state)
     elseif server.stopped or idle == 0 then
       return
     else
-      local status = core_park(queue, core_now() + idle, QUEUE)
+      -- The only worker stays: it saves the clock and a deadline a request.
+      local deadline = server.workers > 1 and core_now() + idle or nil
+      local status = core_park(queue, deadline, QUEUE)
       if status == ECANCELED then
         thread.raise()
       elseif status ~= 0 then
