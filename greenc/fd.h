@@ -57,8 +57,8 @@ int green_fd_detach(green_fd *f);
 ** GREEN_WRITE), the deadline passes (GREEN_ETIMEDOUT) or f is closed
 ** (GREEN_ECLOSED). Ready includes error and hang-up: the next call tells.
 ** 0; at once and unparked: GREEN_EBUSY (another task waits in this direction),
-** GREEN_ECLOSED, GREEN_EBADF (the number is not open: each time, and nothing is
-** left behind), GREEN_ENOMEM. */
+** GREEN_ECLOSED, GREEN_EBADF (the number is not open: f is released, later
+** calls give GREEN_ECLOSED, nothing is left behind), GREEN_ENOMEM. */
 int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline);
 
 /* For idle.c: watch for reading with no task. 0, GREEN_ECLOSED, GREEN_EBADF. */

@@ -4,38 +4,9 @@ local thread = require "green.thread"
 
 local it = testing.busted()
 
-local function nothing() end
-
---- The error of a call that must fail.
-local function raised(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return err
-end
-
---- A thread that waits for ever, and a list of what its cleanup did.
-local function sleeper()
-  local notes = {}
-  local t = green.spawn(function()
-    local ok, err = pcall(green.sleep, math.huge)
-    notes[#notes + 1] = { ok, err }
-    error(err, 0)
-  end)
-  testing.settle()
-  return t, notes
-end
-
---- Errors that nobody waits for, while fn runs.
-local function reports_of(fn)
-  local reports = {}
-  local old = green.on_error(function(err, t, trace)
-    reports[#reports + 1] = { err = err, thread = t, trace = trace }
-  end)
-  fn()
-  testing.settle()
-  green.on_error(old)
-  return reports
-end
+local threads = require "spec.support.threads"
+local nothing, raised = threads.nothing, threads.raised
+local sleeper, reports_of = threads.sleeper, threads.reports_of
 
 describe("green.thread", function()
   describe("spawn", function()
