@@ -45,9 +45,9 @@ GREENLUA_API int greenlua_dostring(greenlua *g, const char *code,
 GREENLUA_API int greenlua_dofile(greenlua *g, const char *path);
 
 /* Begin a chunk as a green thread of its own and return at once: for a host
- *that
- ** turns the loop (greenlua_turn, or its own ev_loop). Its errors are reported
- ** as any green thread's. 0; 1 when it does not compile: greenlua_error. */
+** that turns the loop (greenlua_turn, or its own ev_loop). Its errors are
+** reported as any green thread's. 0; 1 when it does not compile:
+** greenlua_error. */
 GREENLUA_API int greenlua_start(greenlua *g, const char *code,
                                 const char *name);
 

@@ -26,9 +26,8 @@ GREEN_API void green_repl_close(void);
 GREEN_API void green_repl_begin(const char *prompt);
 
 /* Take the keys that have been typed, waiting for none. 1: the line is
- *complete,
- ** green_repl_line has it; 0: not yet; GREEN_EEOF: the end of input (Ctrl-D).
- ** Only 0 leaves the terminal to the editor. */
+** complete, green_repl_line has it; 0: not yet; GREEN_EEOF: the end of input
+** (Ctrl-D). Only 0 leaves the terminal to the editor. */
 GREEN_API int green_repl_feed(void);
 
 /* The line without its end; until the next begin. */

@@ -44,8 +44,7 @@ typedef struct green_chunked {
 } green_chunked;
 
 /* A new body, default limits. No call takes more than 2^31 - 1 bytes of input
- *or
- ** output; the rest is left as if it had not been passed. */
+** or output; the rest is left as if it had not been passed. */
 GREEN_API void green_chunked_init(green_chunked *c);
 
 /*

@@ -1,6 +1,6 @@
 /*
 ** httpd_fault_test.c: out of memory, and system calls that fail, at every
-*place.
+** place.
 */
 
 #include "httpd_kit.h"

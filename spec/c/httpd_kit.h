@@ -1,7 +1,6 @@
 /*
 ** httpd_kit.h: a server on a hub with a clock that is moved by hand, and
-*clients
-** at the other ends of socket pairs.
+** clients at the other ends of socket pairs.
 */
 #ifndef GREEN_HTTPD_KIT_H
 #define GREEN_HTTPD_KIT_H

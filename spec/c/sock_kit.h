@@ -158,4 +158,15 @@ static inline void free_both(green_sock *a, green_sock *b)
   green_sock_free(b);
 }
 
+/* The last of the checks. */
+static inline void nothing_is_left(int fds_before)
+{
+  green_hub_stats st;
+  green_hub_stats_get(hub, &st);
+  is(st.fds, 0, "no descriptor is registered");
+  is(st.live, 0, "no task lives");
+  is(st.waits, 0, "nobody waits");
+  is(open_fds(), fds_before, "no descriptor is left open");
+}
+
 #endif
