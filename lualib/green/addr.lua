@@ -13,6 +13,7 @@
 -- @module green.addr
 
 local errors = require "green.error"
+local options = require "green.options"
 
 local ffi = require "ffi"
 local api = require "green.ffi.addr"
@@ -123,15 +124,36 @@ local function read_unix(target)
   return { raw = raw }
 end
 
+local function wrong(target, why)
+  return nil, errors.new("EINVAL", "address " .. tostring(target), why)
+end
+
+local NO_PORT = "a port is a number from 0 to 65535"
+
+local function why_no_port(target)
+  if target:find("://", 1, true) then
+    return "host:port is wanted, not a URL"
+  elseif target:find("^%d+$") then
+    return "a port alone is a number, not a text"
+  end
+  return "no port in it"
+end
+
 --- Host and port of "host:port".
 local function read_pair(target)
   local status = api.split(split, target, #target)
   if status < 0 then
-    return failed(status, target)
+    return wrong(target, target:find(":[^:%]]*$") and NO_PORT)
   elseif split.port < 0 then
-    return nil, errors.new("EINVAL", "address " .. target, "no port in it")
+    return wrong(target, why_no_port(target))
   end
   return target:sub(split.host + 1, split.host + split.host_len), split.port
+end
+
+--- A number that no port can be? Names of services are looked up later.
+local function is_bad_port(port)
+  local number = tonumber(port)
+  return number ~= nil and (number < 0 or number > 65535 or number % 1 ~= 0)
 end
 
 local function read_host(host, port)
@@ -148,6 +170,8 @@ local function read_host(host, port)
     return { raw = raw }
   elseif err.number == EAI_NONAME then
     return { host = host, service = number }
+  elseif err:is("EINVAL") then
+    return wrong(host, "no such numeric address")
   end
   return nil, err
 end
@@ -155,17 +179,21 @@ end
 --- Understand an address as users give it.
 -- @param target, port see above
 -- @tparam string where the function's name, for misuse
+-- @tparam[opt=3] number level whom misuse blames, counted from here
 -- @return a table with `raw` (a green_addr: nothing to look up), or `host` (nil:
 -- any) and `service`; or nil, err: EINVAL, ENODEV, ENAMETOOLONG
-function M.read(target, port, where)
+function M.read(target, port, where, level)
   if M.is_address(target) then
     local raw, err = M.raw(target)
     return raw and { raw = raw }, err
   elseif type(target) == "number" and port == nil then
-    return { service = target }
+    target, port = "", target -- any host
   elseif type(target) ~= "string" then
-    error(("%s: an address is a string or a port number, not a %s"):format(
-      where, type(target)), 3)
+    error(("%s: an address is a string or a port number, not %s"):format(
+      where, options.kind(target)), level or 3)
+  end
+  if is_bad_port(port) then
+    return wrong(target, NO_PORT)
   elseif target:find("^unix:") then
     return read_unix(target)
   elseif port ~= nil then
@@ -183,7 +211,8 @@ function M.text(target, port)
   if port == nil then
     return type(target) == "number" and ":" .. target or tostring(target)
   end
-  return ("%s:%s"):format(target:find(":", 1, true) and "[" .. target .. "]" or target, port)
+  local host = tostring(target)
+  return ("%s:%s"):format(host:find(":", 1, true) and "[" .. host .. "]" or host, tostring(port))
 end
 
 return M

@@ -73,4 +73,29 @@ local function number(value, min, where, name, level)
   return value
 end
 
-return { check = check, nearest = nearest, unknown = unknown, number = number }
+--- What a wrong value is, for a message: "nil", "a table".
+local function kind(value)
+  return value == nil and "nil" or "a " .. type(value)
+end
+
+--- Something that can be called, or an error that names the argument.
+local function callable(value, where, name, level)
+  if type(value) == "function" then
+    return value
+  end
+  local mt = getmetatable(value)
+  if type(mt) ~= "table" or not mt.__call then
+    error(("%s: %s must be a function, not %s"):format(
+      where, name, kind(value)), (level or 2) + 1)
+  end
+  return value
+end
+
+return {
+  check = check,
+  kind = kind,
+  callable = callable,
+  nearest = nearest,
+  unknown = unknown,
+  number = number,
+}

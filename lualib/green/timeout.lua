@@ -60,6 +60,7 @@ function M.timeout(seconds, fn, ...)
   if seconds ~= nil then
     options.number(seconds, 0, "timeout", "seconds")
   end
+  options.callable(fn, "timeout", "what it calls")
   return scope_end(current(), scope_push(TIMEOUT, seconds), xpcall(fn, note_traceback, ...))
 end
 
@@ -72,6 +73,7 @@ function M.shield(seconds, fn, ...)
   if seconds == math.huge then
     error("shield: seconds must be finite", 2)
   end
+  options.callable(fn, "shield", "what it calls")
   return scope_end(current(), scope_push(SHIELD, seconds), xpcall(fn, note_traceback, ...))
 end
 
@@ -87,12 +89,15 @@ end
 -- out. cleanup runs in a shield of 5 s. Parks.
 -- @return what fn returned; its error passes on
 function M.finally(fn, cleanup)
+  options.callable(fn, "finally", "what it calls")
+  options.callable(cleanup, "finally", "the cleanup")
   return finally_end(cleanup, xpcall(fn, note_traceback))
 end
 
 --- with_timeout(seconds, fn, ...): Eventlet's name and shape: raises.
 -- As timeout, but its own expiry raises instead of returning nil, err. Parks.
 function M.with_timeout(seconds, fn, ...)
+  options.callable(fn, "with_timeout", "what it calls")
   local deadline = M.Timeout(seconds)
   local function done(ok, ...)
     deadline:cancel()

@@ -18,7 +18,7 @@ end
 
 --- Where to connect to: a list of green_addr. Parks for names.
 local function places(target, port, opts, deadline)
-  local spot, err = addr.read(target, port, "connect")
+  local spot, err = addr.read(target, port, "connect", 4)
   if not spot then
     return nil, err
   elseif spot.raw then

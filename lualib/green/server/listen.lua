@@ -50,6 +50,17 @@ local function bind(listener, raw)
   return listener:bind(target)
 end
 
+local MOST_MODE = tonumber("7777", 8)
+
+local function check_mode(mode)
+  if mode == nil then
+    return
+  elseif type(mode) ~= "number" or mode < 0 or mode > MOST_MODE or mode % 1 ~= 0 then
+    error(('listen: mode must be a number such as tonumber("660", 8), not %s'):format(
+      tostring(mode)), 3)
+  end
+end
+
 --- What stands between a new socket and a listener.
 local function prepare(listener, raw, opts)
   for option, name in pairs({ reuse_addr = "SO_REUSEADDR", reuse_port = "SO_REUSEPORT" }) do
@@ -73,7 +84,7 @@ end
 
 --- Where to listen: a green_addr. Parks for names.
 local function find(target, port, opts)
-  local spot, err = addr.read(target, port, "listen")
+  local spot, err = addr.read(target, port, "listen", 4)
   if not spot or spot.raw then
     return spot and spot.raw, err
   end
@@ -97,6 +108,7 @@ local listen_options =
 -- EAI_*
 local function listen(target, port, opts)
   port, opts = place.arguments(port, opts, listen_options, "listen")
+  check_mode(opts.mode)
   local what = "listen " .. addr.text(target, port)
   local raw, err = find(target, port, opts)
   if not raw then

@@ -92,6 +92,10 @@ local serve_options = { concurrency = true }
 -- (clients that are being served go on); or nil, err
 local function serve(listener, handler, opts)
   opts = options.check(opts, serve_options, "serve")
+  if listener == nil then
+    error("serve: no listener but nil: use assert(green.listen(...))", 2)
+  end
+  options.callable(handler, "serve", "the handler")
   local limit = options.number(opts.concurrency or 1000, 1, "serve", "concurrency")
   local state = {
     thread = thread.current(),

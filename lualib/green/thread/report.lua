@@ -8,14 +8,17 @@ local core_data, core_peek = core.data, core.peek
 
 local M = {}
 
---- One line for a thread: name or address, state (default: its own), spawn site.
+--- One line for a thread: name or address, state (default: its own), spawn site
+-- if there is one: main was not spawned.
 local function label(thread, state)
   local data = core_peek(thread)
   local name = data and data.name or ("%p"):format(thread)
   if thread == core.main() then
     name = data and data.name or "main"
   end
-  return ("%s (%s, spawned at %s)"):format(name, state or core.state(thread), core.site(thread))
+  local site = core.site(thread)
+  local spawned = site == "?" and "" or ", spawned at " .. site
+  return ("%s (%s%s)"):format(name, state or core.state(thread), spawned)
 end
 M.label = label
 
