@@ -25,6 +25,7 @@ struct green_fd {
   uint8_t drained;      /* The last read was short: wait before the next. */
   uint8_t armed;        /* GREEN_READ | GREEN_WRITE: what the poll watches. */
   uint8_t idle_expired; /* Its time in the idle set was up. */
+  uint8_t idle_events;  /* Since it is ready there. */
   green_task *reader;   /* At most one each. */
   green_task *writer;
   struct green_idle *idle; /* Waits there without a task, or NULL (idle.h). */

@@ -7,13 +7,17 @@
 #include "hub_loop.h"
 #include "mem.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
 #define HTTPD_LINGER_BYTES (32 << 20)
 #define HTTPD_LINGER_TURN (256 << 10) /* Of them in one turn. */
+#define HTTPD_BURST_MAX 4096
+#define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 
@@ -41,11 +45,16 @@ static void conn_close(httpd_conn *c)
 }
 
 /* Is there, or may there come, something that we will not read? A client that
-** has asked for the close sends no more. */
+** has asked for the close should send no more; some send a CRLF behind a body
+** all the same, and with a long answer there is time for that. */
 static int conn_has_unread(const httpd_conn *c)
 {
   const httpd_req *r = c->req;
-  return !c->body_done || r->pos < r->end || !c->pub.head || r->head.keep_alive;
+  int waiting = 0;
+  if (!c->body_done || r->pos < r->end || !c->pub.head || r->head.keep_alive)
+    return 1;
+  return c->pub.sent > HTTPD_GATHER ||
+         (ioctl(c->sock.f.fd, FIONREAD, &waiting) == 0 && waiting > 0);
 }
 
 /* Closing with unread input makes the system reset the connection, and the
@@ -73,6 +82,19 @@ static void conn_discard(httpd_conn *c, int expired)
     if (c->drained >= stop) return;
   }
   conn_close(c);
+}
+
+/* Has the peer's system all that we sent, the end too, and has it sent no more
+** than we have read? Then closing resets nothing and loses nothing: what the
+** peer sends now, it sends after our end. Not while a body is on its way, its
+** sender may look at the answer much later. */
+static int conn_is_delivered(const httpd_conn *c)
+{
+  int fd = green_sock_fileno(&c->sock), left = 1, unread = 1;
+  if (!c->body_done || fd < 0) return 0;
+  if (ioctl(fd, SIOCOUTQ, &left) < 0 || ioctl(fd, SIOCINQ, &unread) < 0)
+    return 0;
+  return unread == 0 && (left == 0 || c->peer_len == 0);
 }
 
 /* -- Between requests ----------------------------------------------------- */
@@ -129,6 +151,7 @@ static void conn_start_request(httpd_conn *c, int head_len)
   c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
   r->pos = r->start + (uint32_t)head_len;
   r->parsed = 0;
+  r->started = c->d->hub->poll_now;
   r->answer = r->out_len;
   c->d->pub.requests++;
   green__httpd_body_start(c);
@@ -238,21 +261,36 @@ static void httpd_linger(httpd *d)
     conn_discard(conn_of_fd(f), expired);
 }
 
-/* Told once for each connection that finds no worker: when there can be no
-** more of them, telling again would only keep the loop from waiting. */
-static void httpd_tell_shortage(httpd *d)
+/* Whoever takes a ready connection goes on until there are none, so few workers
+** are woken at first. Some left over means that handlers wait: more, then. */
+static void httpd_set_burst(httpd *d, uint32_t ready)
 {
-  uint32_t ready = green_httpd_ready(&d->pub);
-  if (ready < d->told) d->told = ready;
-  if (ready > d->told && green_waitq_wake_all(&d->shortage, 0)) d->told = ready;
+  green_idlers *w = d->keep.workers;
+  w->woken = 0;
+  if (ready && !d->over && w->burst < HTTPD_BURST_MAX)
+    w->burst *= 2;
+  else if (!ready)
+    w->burst -= (w->burst - 1 + 15) / 16;
+}
+
+static void httpd_wake_workers(httpd *d, uint32_t ready)
+{
+  green_idlers *w = d->keep.workers;
+  uint32_t want = ready < w->burst ? ready : w->burst;
+  while (w->woken < want && green_idlers_wake(w)) continue;
+  d->pub.wanted = want - w->woken;
+  if (d->pub.wanted && !d->pub.full) green_waitq_wake_all(&d->shortage, 0);
 }
 
 /* At the end of each turn: are there connections that no worker has taken? */
 static void httpd_on_turn(green_defer *defer)
 {
   httpd *d = green_container(defer, httpd, defer);
+  uint32_t ready = green_httpd_ready(&d->pub);
   if (d->linger.n_ready) httpd_linger(d);
-  if (green_httpd_ready(&d->pub) || d->told) httpd_tell_shortage(d);
+  httpd_set_burst(d, ready);
+  if (ready) httpd_wake_workers(d, ready);
+  d->over = 0;
   d->pub.idle = d->keep.n_waiting;
   green_hub_defer(d->hub, defer);
 }
@@ -281,6 +319,7 @@ green_httpd *green_httpd_new(green_hub *hub)
   green_idle_init(&d->heads, hub, d->pub.header_timeout);
   green_idle_init(&d->linger, hub, HTTPD_LINGER_TIME);
   d->heads.workers = d->keep.workers;
+  d->keep.workers->burst = 1;
   green_waitq_init(&d->shortage);
   green_list_init(&d->conns);
   green_list_init(&d->pool);
@@ -402,8 +441,16 @@ static int httpd_take(green_idle *s, httpd_conn **out)
   green_fd *f = green_idle_take(s, &expired);
   if (!f) return -1;
   httpd_conn *c = *out = conn_of_fd(f);
-  if (c->d->told) c->d->told--;
   return expired ? conn_expire(c) : conn_advance(c);
+}
+
+/* Timers and other threads must not wait for all requests there are. The clock
+** is read now and then. */
+static int httpd_turn_is_over(httpd *d)
+{
+  if (!d->over && (++d->taken & 15) == 0)
+    d->over = green_hub_now(d->hub) - d->hub->poll_now > HTTPD_TURN;
+  return d->over;
 }
 
 green_httpconn *green_httpd_next(green_httpd *pub)
@@ -411,17 +458,18 @@ green_httpconn *green_httpd_next(green_httpd *pub)
   httpd *d = httpd_of(pub);
   green_idle *const sets[] = {&d->keep, &d->heads};
   httpd_conn *c = NULL;
-  for (int i = 0; i < 2; i++) {
-    int found;
-    while ((found = httpd_take(sets[i], &c)) >= 0)
-      if (found) return &c->pub;
+  int found = 0;
+  while (found == 0 && !httpd_turn_is_over(d)) {
+    int first = d->taken & 1; /* Neither starves the other. */
+    found = httpd_take(sets[first], &c);
+    if (found < 0) found = httpd_take(sets[!first], &c);
   }
-  return NULL;
+  return found > 0 ? &c->pub : NULL;
 }
 
 void *green_httpd_queue(green_httpd *d)
 {
-  return &httpd_of(d)->keep.workers_own;
+  return &httpd_of(d)->keep.workers_own.tasks;
 }
 
 void *green_httpd_shortage(green_httpd *d)
@@ -435,9 +483,10 @@ uint32_t green_httpd_ready(const green_httpd *pub)
   return d->keep.n_ready + d->heads.n_ready;
 }
 
-/* Waits, and nothing of a request has been seen. */
+/* Waits, and nothing of a request has been seen; or was answered. */
 static int conn_is_idle(const httpd_conn *c)
 {
+  if (c->phase == HTTPD_LINGER) return conn_is_delivered(c);
   if (c->phase != HTTPD_HEAD || green_link_in(&c->sock.f.ready_link)) return 0;
   return !c->req || c->req->start == c->req->end;
 }
@@ -457,7 +506,7 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   httpd *d = httpd_of(pub);
   httpd_close_set(&d->keep, all);
   httpd_close_set(&d->heads, all);
-  if (all) httpd_close_set(&d->linger, all);
+  httpd_close_set(&d->linger, all);
   httpd_stop_timers(d);
   pub->idle = d->keep.n_waiting;
 }
@@ -508,13 +557,16 @@ static int conn_next(httpd_conn *c)
 ** end gets its turn, as everybody does. */
 static int conn_go_on(httpd_conn *c)
 {
+  int drained = 0;
   if (c->phase == HTTPD_DRAIN) {
-    int r = conn_drain(c);
-    if (r < 0 && r != GREEN_EAGAIN) return 0;
+    drained = conn_drain(c);
+    if (drained < 0 && drained != GREEN_EAGAIN) return 0;
   }
-  if (c->phase == HTTPD_HEAD && conn_parse(c)) return 1;
+  /* What was read behind the rest of a body waits its turn, too. */
+  if (drained == 0 && conn_parse(c)) return 1;
   set_timeout(&c->d->keep, c->d->pub.keepalive_timeout);
-  conn_rest(c);
+  if (conn_rest(c) == 0 && drained == 1 && c->req)
+    green__idle_event(&c->sock.f);
   return 0;
 }
 

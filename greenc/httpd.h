@@ -45,6 +45,9 @@ typedef struct green_httpd {
   bool closing;   /* Draining: every answer says so and closes. */
   bool http10;    /* Answer as an HTTP/1.0 server. */
   bool date;      /* Send a Date header. */
+  /* For whoever makes workers. */
+  uint32_t wanted; /* So many more would have something to do. */
+  bool full;       /* His answer: there can be no more. */
   /* Counts. */
   uint32_t connections; /* Open now, */
   uint32_t idle;        /* of which between requests (as of this turn). */
@@ -59,6 +62,7 @@ typedef struct green_httpconn {
   const char *text;   /* What its offsets count from. */
   const char *reason; /* Why it was refused. Static text. */
   int32_t status;     /* Of the answer that was begun or refused. */
+  uint32_t slot;      /* The worker's own. */
   uint32_t served;    /* Requests answered before this one. */
   int64_t sent;       /* Bytes of body in the answer so far. */
   uint8_t found;      /* GREEN_HTTPD_REQUEST or GREEN_HTTPD_REFUSED */
@@ -88,22 +92,24 @@ GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
 GREEN_API int green_httpd_adopt(green_httpd *d, green_sock *s);
 
 /* The next connection with something for a worker (conn->found), or NULL: park
-** on green_httpd_queue. */
+** on green_httpd_queue. NULL, too, when requests have had their share of this
+** turn: workers are woken in the next. */
 GREEN_API green_httpconn *green_httpd_next(green_httpd *d);
 
 /* Where workers wait (a green_waitq), the one that came last is woken first. */
 GREEN_API void *green_httpd_queue(green_httpd *d);
 
 /* Where whoever makes workers waits (a green_waitq): it is woken when there are
-** connections with bytes and no worker is free for them. */
+** connections with bytes and no worker is free for them, unless full is set. */
 GREEN_API void *green_httpd_shortage(green_httpd *d);
 
 /* Connections that have bytes and no worker yet. */
 GREEN_API uint32_t green_httpd_ready(const green_httpd *d);
 
-/* Close connections of which no byte of a next request has come; with all set,
-** too those in the middle of a head, and those that linger. For a graceful
-** stop, with closing set before. */
+/* Close connections of which no byte of a next request has come, and those that
+** linger although the peer's system has all of the answer; with all set, too
+** those in the middle of a head, and those that linger for another reason. For
+** a graceful stop, with closing set before. */
 GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
 
 /* The socket, to park on; NULL when it is closed or was taken over. */
@@ -117,8 +123,7 @@ GREEN_API void green_httpconn_peer(const green_httpconn *c, green_addr *a);
 /* The next bytes of the body: *ptr, good until the next call on c. The count, 0
 ** at the end; GREEN_EAGAIN: wait for GREEN_READ; GREEN_EPROTO: bad chunks;
 ** GREEN_ETOOBIG: over max_body; GREEN_EEOF: the client stopped in the middle;
-*or
-** a socket error. After an error the connection ends with the answer. */
+** or a socket error. After an error the connection ends with the answer. */
 GREEN_API int green_httpconn_body(green_httpconn *c, const char **ptr);
 
 /* Give back the last n bytes, of those that body returned last: they come
@@ -131,8 +136,7 @@ GREEN_API int green_httpconn_continue_lines(green_httpconn *c,
                                             const char *lines, size_t n);
 
 /* Send "100 Continue" if the client waits for it and the answer has not begun.
- *0
- ** or GREEN_ENOMEM. */
+** 0 or GREEN_ENOMEM. */
 GREEN_API int green_httpconn_continue(green_httpconn *c);
 
 /* -- Answer --------------------------------------------------------------- */
@@ -144,10 +148,9 @@ GREEN_API int green_httpconn_begin_line(green_httpconn *c, const char *line,
                                         size_t n);
 
 /* Add a header. Content-Length and Connection are understood and written by the
-** server; 0; GREEN_EINVAL: a bad name or value (CR, LF, ...), or one that is
-*not
-** the handler's business (Transfer-Encoding, Keep-Alive, ...). capitalize: make
-** the name look as usual. */
+** server. 0; GREEN_EINVAL: a bad name or value (CR, LF, ...), or one that is
+** not the handler's business (Transfer-Encoding, Keep-Alive, ...). capitalize:
+** make the name look as usual. */
 GREEN_API int green_httpconn_header(green_httpconn *c, const char *name,
                                     size_t name_len, const char *value,
                                     size_t value_len, bool capitalize);
@@ -187,9 +190,12 @@ GREEN_API int64_t green_httpconn_sendfile(green_httpconn *c, int fd,
 /* Drop the answer if no byte of it has left: 0, or GREEN_EBUSY. */
 GREEN_API int green_httpconn_rollback(green_httpconn *c);
 
+/* Nothing more can be sent or read: close the socket, so that nobody waits for
+** it again. c stays until finish or close. */
+GREEN_API void green_httpconn_cut(green_httpconn *c);
+
 /* Send what is written; not of a head that has no end yet. 0; GREEN_EAGAIN:
- *wait
- ** for GREEN_WRITE; or an error. */
+** wait for GREEN_WRITE; or an error. */
 GREEN_API int green_httpconn_flush(green_httpconn *c);
 
 /* The request is dealt with. 1: the next one was there already, go on with c;
@@ -202,10 +208,8 @@ GREEN_API void green_httpconn_close(green_httpconn *c);
 
 /* Take the connection over: s, a closed socket of the same hub, gets number and
 ** unread bytes. 0. What is written is sent before: errors of flush
-*(GREEN_EAGAIN:
-** wait for GREEN_WRITE and call again) leave c as it was; after GREEN_ECLOSED
-*or
-** GREEN_ENOMEM c is gone, and s stays closed. */
+** (GREEN_EAGAIN: wait for GREEN_WRITE and call again) leave c as it was; after
+** GREEN_ECLOSED or GREEN_ENOMEM c is gone, and s stays closed. */
 GREEN_API int green_httpconn_detach(green_httpconn *c, green_sock *s);
 /* end ffi */
 

@@ -41,6 +41,7 @@ struct httpd_req {
   uint32_t given_len;
   int64_t body_left; /* Of a body with a length: bytes to come. */
   int64_t body_total;
+  int64_t started;    /* The poll that brought the head. */
   int64_t out_length; /* The answer's Content-Length, -1: not given. */
   uint8_t flags;      /* HTTPD_A_*: headers the handler wrote. */
 };
@@ -78,13 +79,14 @@ struct httpd {
   green_idle heads;  /* In a head, or draining a body. */
   green_idle linger; /* Shut down. */
   green_waitq shortage;
-  uint32_t told; /* Ready connections that the spawner knows of. */
+  uint32_t taken; /* Counts calls of green_httpd_next. */
+  uint8_t over;   /* Requests have had their share of this turn. */
   green_defer defer;
   green_list conns;
   green_list pool; /* Free httpd_req. */
   uint32_t pooled;
   time_t date_second;
-  char date[32]; /* "Date: ...\r\n" is made of this once a second. */
+  char date[40]; /* "Date: ...\r\n" of that second. */
   uint32_t date_len;
 };
 

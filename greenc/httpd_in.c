@@ -104,20 +104,36 @@ int green__httpd_fill(httpd_conn *c)
   return n;
 }
 
-/* Behind a head: the window [head, in_cap) is empty and starts anew. */
-static int body_fill(httpd_conn *c)
+/* Handlers see offsets, so the head may move: to the front of the buffer, for
+** requests that come one behind the other would carry it on without end; and
+** with the buffer, when it fills that. */
+static int body_room(httpd_conn *c)
 {
   httpd_req *r = c->req;
-  uint32_t window = r->start + (uint32_t)r->head.head_len;
-  if (r->pos == r->end) r->pos = r->end = window;
-  if (r->in_cap - r->end < HTTPD_BUFFER / 2) {
-    /* A head that fills the buffer: handlers see offsets, so it may move. */
+  uint32_t head = (uint32_t)r->head.head_len;
+  if (r->start > 0) {
+    memmove(r->in, r->in + r->start, head);
+    r->start = 0;
+  }
+  if (r->in_cap - head < HTTPD_BUFFER / 2) {
     char *in = green__realloc(r->in, (size_t)r->in_cap + HTTPD_BUFFER);
     if (!in) return GREEN_ENOMEM;
     r->in = in;
     r->in_cap += HTTPD_BUFFER;
-    c->pub.text = in + r->start;
   }
+  c->pub.text = r->in;
+  r->pos = r->end = head;
+  return 0;
+}
+
+/* The body so far was handed out: the window behind the head starts anew. */
+static int body_fill(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  uint32_t window = r->start + (uint32_t)r->head.head_len;
+  r->pos = r->end = window;
+  if (r->in_cap - window < HTTPD_BUFFER / 2 && body_room(c) < 0)
+    return GREEN_ENOMEM;
   int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
   if (n > 0) r->end += (uint32_t)n;
   return n == 0 ? GREEN_EEOF : n;
@@ -158,17 +174,34 @@ static int body_plain(httpd_req *r, const char **ptr)
   return (int)n;
 }
 
-static int body_chunked(httpd_conn *c, const char **ptr)
+/* The next run of a chunked body, as green_chunked_next. */
+static int chunk_next(httpd_conn *c, char **ptr)
 {
   httpd_req *r = c->req;
-  const char *in = r->in + r->pos;
+  char *in = r->in + r->pos;
   int e = green_chunked_next(&r->chunk, in, r->end - r->pos);
   if (e < 0 && e != GREEN_EAGAIN) return e;
   r->pos += r->chunk.used;
   if (e == 0) c->body_done = 1;
-  if (e <= 0) return e;
   *ptr = in + r->chunk.data_off;
-  return (int)r->chunk.data_len;
+  return e;
+}
+
+/* Chunks of a byte each are not handed out byte by byte: what is in the buffer
+** moves up to the first run. An error comes again after these. */
+static int body_chunked(httpd_conn *c, const char **ptr)
+{
+  httpd_req *r = c->req;
+  char *to, *from;
+  int e = chunk_next(c, &to);
+  if (e <= 0) return e;
+  uint32_t n = r->chunk.data_len;
+  while (r->pos < r->end && chunk_next(c, &from) > 0) {
+    memmove(to + n, from, r->chunk.data_len);
+    n += r->chunk.data_len;
+  }
+  *ptr = to;
+  return (int)n;
 }
 
 /* Without a system call. 0: the end; GREEN_EAGAIN: the buffer is empty. */

@@ -14,6 +14,8 @@
 #define LOG_LIMIT (1 << 20)
 #define LOG_KEEP 65536   /* A larger buffer is freed when it is empty. */
 #define LOG_LINE_MAX 512 /* Of a refused request. */
+#define LOG_FIELD_MAX 80 /* Of all but texts. */
+#define LOG_BLOCK 16     /* Copied at a time, beyond the end if need be. */
 
 typedef struct log_field {
   uint8_t what;
@@ -27,11 +29,12 @@ typedef struct httpd_log {
   green_hub *hub;
   log_field *fields;
   uint32_t n_fields;
-  char *texts;
+  char *texts; /* And LOG_BLOCK bytes behind them. */
   uint32_t texts_len;
+  uint32_t fixed; /* Room for a line without its texts. */
   char *buf;
+  char *at; /* In buf: the end of a line in the making. */
   uint32_t cap;
-  uint32_t len;  /* As pub.waiting, a line in the making included. */
   int failed;    /* The line in the making is lost. */
   time_t second; /* What the dates are for. */
   char date[64];
@@ -64,9 +67,11 @@ void green_httpd_log_free(green_httpd_log *pub)
 
 static int log_keep_text(httpd_log *l, const char *text, size_t n)
 {
-  char *texts = green__realloc(l->texts, l->texts_len + n + 1);
+  size_t size = l->texts_len + n + LOG_BLOCK;
+  char *texts = green__realloc(l->texts, size);
   if (!texts) return GREEN_ENOMEM;
   if (n) memcpy(texts + l->texts_len, text, n);
+  memset(texts + l->texts_len + n, 0, LOG_BLOCK);
   l->texts = texts;
   l->texts_len += (uint32_t)n;
   return 0;
@@ -85,38 +90,68 @@ int green_httpd_log_field(green_httpd_log *pub, int field, const char *text,
   f->off = l->texts_len;
   f->len = (uint32_t)n;
   if (log_keep_text(l, text, n) < 0) return GREEN_ENOMEM;
+  l->fixed += (uint32_t)n + LOG_FIELD_MAX;
   l->n_fields++;
   return 0;
 }
 
 /* -- The buffer ----------------------------------------------------------- */
 
-static char *log_room(httpd_log *l, size_t n)
+/* Room for n bytes and what is fixed of a line behind l->at. */
+static int log_reserve(httpd_log *l, size_t n)
 {
-  size_t want = l->len + n, cap = l->cap ? l->cap : 4096;
-  if (want <= l->cap) return l->buf + l->len;
+  size_t len = (size_t)(l->at - l->buf), want = len + n + l->fixed;
+  if (green_likely(want <= l->cap)) return 1;
+  size_t cap = l->cap ? l->cap : 4096;
   while (cap < want) cap *= 2;
   char *buf = want > 2 * (size_t)LOG_LIMIT ? NULL : green__realloc(l->buf, cap);
   if (!buf) {
     l->failed = 1;
-    return NULL;
+    return 0;
   }
   l->buf = buf;
+  l->at = buf + len;
   l->cap = (uint32_t)cap;
-  return buf + l->len;
+  return 1;
+}
+
+/* Room is there from here on: of log_reserve for texts, of a line's start for
+** the rest. */
+static void log_byte(httpd_log *l, char c)
+{
+  *l->at++ = c;
 }
 
 static void log_plain(httpd_log *l, const char *p, size_t n)
 {
-  char *at = log_room(l, n);
-  if (!at) return;
-  memcpy(at, p, n);
-  l->len += (uint32_t)n;
+  memcpy(l->at, p, n);
+  l->at += n;
+}
+
+/* From the template: mostly short, and readable beyond its end. */
+static void log_literal(httpd_log *l, const log_field *f)
+{
+  const char *p = l->texts + f->off;
+  memcpy(l->at, p, LOG_BLOCK);
+  if (f->len > LOG_BLOCK)
+    memcpy(l->at + LOG_BLOCK, p + LOG_BLOCK, f->len - LOG_BLOCK);
+  l->at += f->len;
 }
 
 static int is_plain(unsigned char b)
 {
   return b >= 0x20 && b < 0x7f && b != '"' && b != '\\';
+}
+
+#define EACH(byte) (0x0101010101010101u * (byte))
+#define HAS_ZERO(x) (((x)-EACH(1)) & ~(x)&EACH(0x80))
+
+/* Eight bytes at once: is_plain of all of them? */
+static int are_plain(uint64_t x)
+{
+  uint64_t odd = x | (x - EACH(0x20)) | HAS_ZERO(x ^ EACH(0x7f)) |
+                 HAS_ZERO(x ^ EACH('"')) | HAS_ZERO(x ^ EACH('\\'));
+  return !(odd & EACH(0x80));
 }
 
 static char *put_escape(char *at, unsigned char b, int json)
@@ -137,21 +172,26 @@ static char *put_escape(char *at, unsigned char b, int json)
 /* What a client sent. */
 static void log_text(httpd_log *l, const char *p, size_t n)
 {
-  char *at = log_room(l, 6 * n);
-  if (!at) return;
-  for (size_t i = 0; i < n; i++) {
-    if (is_plain((unsigned char)p[i]))
-      *at++ = p[i];
-    else
-      at = put_escape(at, (unsigned char)p[i], l->pub.json);
+  uint64_t block;
+  if (!log_reserve(l, 6 * n)) return;
+  char *at = l->at;
+  for (; n >= 8; p += 8, n -= 8, at += 8) {
+    memcpy(&block, p, 8);
+    if (!are_plain(block)) break;
+    memcpy(at, &block, 8);
   }
-  l->len = (uint32_t)(at - l->buf);
+  for (; n > 0; p++, n--) {
+    if (is_plain((unsigned char)*p))
+      *at++ = *p;
+    else
+      at = put_escape(at, (unsigned char)*p, l->pub.json);
+  }
+  l->at = at;
 }
 
 static void log_number(httpd_log *l, int64_t n)
 {
-  char *at = log_room(l, 24);
-  if (at) l->len += (uint32_t)green_httpout_decimal(at, 24, n);
+  l->at += green_httpout_decimal(l->at, 24, n);
 }
 
 /* In JSON a template has no quotes around fields: they come with the value. */
@@ -160,12 +200,12 @@ static void log_none(httpd_log *l)
   if (l->pub.json)
     log_plain(l, "null", 4);
   else
-    log_plain(l, "-", 1);
+    log_byte(l, '-');
 }
 
 static void log_quote(httpd_log *l)
 {
-  if (l->pub.json) log_plain(l, "\"", 1);
+  if (l->pub.json) log_byte(l, '"');
 }
 
 static void log_string(httpd_log *l, const char *p, size_t n)
@@ -187,14 +227,14 @@ static void log_maybe(httpd_log *l, const char *p, size_t n)
 
 static void log_ipv4(httpd_log *l, const unsigned char b[4])
 {
-  char text[16], *at = text;
+  char *at = l->at;
   for (int i = 0; i < 4; i++) {
     if (b[i] >= 100) *at++ = (char)('0' + b[i] / 100);
     if (b[i] >= 10) *at++ = (char)('0' + b[i] / 10 % 10);
     *at++ = (char)('0' + b[i] % 10);
-    *at++ = '.';
+    if (i < 3) *at++ = '.';
   }
-  log_plain(l, text, (size_t)(at - text) - 1);
+  l->at = at;
 }
 
 static void log_peer(httpd_log *l, const httpd_conn *c)
@@ -222,7 +262,7 @@ static void log_client(httpd_log *l, const httpd_conn *c)
   log_quote(l);
   for (; i >= 0; i = green_http1_next(h, c->pub.text, i)) {
     log_text(l, c->pub.text + h->headers[i].value_off, h->headers[i].value_len);
-    log_plain(l, ",", 1);
+    log_byte(l, ',');
   }
   log_peer(l, c);
   log_quote(l);
@@ -253,14 +293,10 @@ static void log_set_dates(httpd_log *l)
       (uint32_t)strftime(l->iso, sizeof(l->iso), "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
-static void log_date(httpd_log *l, int iso)
+static void log_date(httpd_log *l, const char *text, size_t n)
 {
-  log_set_dates(l);
   log_quote(l);
-  if (iso)
-    log_plain(l, l->iso, l->iso_len);
-  else
-    log_plain(l, l->date, l->date_len);
+  log_plain(l, text, n);
   log_quote(l);
 }
 
@@ -326,17 +362,18 @@ static void log_header(httpd_log *l, const httpd_conn *c, const log_field *f)
                h->headers[i].value_len);
 }
 
-/* Nanoseconds as seconds with that many decimals, cut off. */
-static void log_seconds(httpd_log *l, int64_t ns, int decimals)
+/* Since the request's head was read, with that many decimals, cut off. */
+static void log_seconds(httpd_log *l, const httpd_conn *c, int decimals)
 {
-  char text[16];
+  int64_t ns = c->pub.head ? green_hub_now(l->hub) - c->req->started : 0;
   if (ns < 0) ns = 0;
   log_number(l, ns / GREEN_SECOND);
   if (decimals == 0) return;
-  int64_t rest = ns % GREEN_SECOND;
-  text[0] = '.';
-  for (int i = 9; i > 0; i--, rest /= 10) text[i] = (char)('0' + rest % 10);
-  log_plain(l, text, 1 + (size_t)decimals);
+  uint32_t rest = (uint32_t)(ns % GREEN_SECOND);
+  log_byte(l, '.');
+  for (int i = 9; i > 0; i--, rest /= 10)
+    l->at[i - 1] = (char)('0' + rest % 10);
+  l->at += decimals;
 }
 
 static void log_status(httpd_log *l, int status)
@@ -353,14 +390,13 @@ static void log_reason(httpd_log *l, const httpd_conn *c)
   log_maybe(l, text, text ? strlen(text) : 0);
 }
 
-static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c,
-                    int64_t started)
+static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c)
 {
   const char *p = NULL;
   size_t n;
   switch (f->what) {
   case GREEN_LOG_TEXT:
-    log_plain(l, l->texts + f->off, f->len);
+    log_literal(l, f);
     break;
   case GREEN_LOG_CLIENT_IP:
     log_client(l, c);
@@ -369,10 +405,10 @@ static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c,
     log_port(l, c);
     break;
   case GREEN_LOG_DATE_TIME:
-    log_date(l, 0);
+    log_date(l, l->date, l->date_len);
     break;
   case GREEN_LOG_ISO_TIME:
-    log_date(l, 1);
+    log_date(l, l->iso, l->iso_len);
     break;
   case GREEN_LOG_REQUEST_LINE:
     log_request_line(l, c);
@@ -387,7 +423,7 @@ static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c,
     log_number(l, c->pub.sent);
     break;
   case GREEN_LOG_WALL_SECONDS:
-    log_seconds(l, started ? green_hub_now(l->hub) - started : 0, f->decimals);
+    log_seconds(l, c, f->decimals);
     break;
   case GREEN_LOG_REASON:
     log_reason(l, c);
@@ -403,33 +439,39 @@ static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c,
 
 /* -- Lines ---------------------------------------------------------------- */
 
+static int log_begin(httpd_log *l, size_t n)
+{
+  l->failed = 0;
+  l->at = l->buf + l->pub.waiting;
+  log_set_dates(l);
+  return log_reserve(l, n + 1);
+}
+
 /* The line since pub.waiting is complete, or it is lost. */
 static uint32_t log_end(httpd_log *l)
 {
-  log_plain(l, "\n", 1);
   l->pub.lines++;
-  if (l->failed || l->len > l->pub.limit) {
+  if (!l->failed) log_byte(l, '\n');
+  if (l->failed || l->at - l->buf > l->pub.limit)
     l->pub.dropped++;
-    l->len = l->pub.waiting;
-    l->failed = 0;
-  }
-  l->pub.waiting = l->len;
-  return l->len;
+  else
+    l->pub.waiting = (uint32_t)(l->at - l->buf);
+  return l->pub.waiting;
 }
 
-uint32_t green_httpd_log_put(green_httpd_log *pub, const green_httpconn *c,
-                             int64_t started)
+uint32_t green_httpd_log_put(green_httpd_log *pub, const green_httpconn *c)
 {
   httpd_log *l = (httpd_log *)pub;
-  for (uint32_t i = 0; i < l->n_fields; i++)
-    log_one(l, &l->fields[i], (const httpd_conn *)c, started);
+  if (log_begin(l, 0))
+    for (uint32_t i = 0; i < l->n_fields; i++)
+      log_one(l, &l->fields[i], (const httpd_conn *)c);
   return log_end(l);
 }
 
 uint32_t green_httpd_log_line(green_httpd_log *pub, const char *p, size_t n)
 {
   httpd_log *l = (httpd_log *)pub;
-  log_plain(l, p, n);
+  if (log_begin(l, n)) log_plain(l, p, n);
   return log_end(l);
 }
 
@@ -443,14 +485,13 @@ uint32_t green_httpd_log_peek(const green_httpd_log *pub, const char **ptr)
 void green_httpd_log_drop(green_httpd_log *pub, uint32_t n)
 {
   httpd_log *l = (httpd_log *)pub;
-  if (n > l->len) n = l->len;
-  l->len -= n;
-  pub->waiting = l->len;
-  if (l->len) {
-    memmove(l->buf, l->buf + n, l->len);
+  if (n > pub->waiting) n = pub->waiting;
+  pub->waiting -= n;
+  if (pub->waiting) {
+    memmove(l->buf, l->buf + n, pub->waiting);
   } else if (l->cap > LOG_KEEP) {
     green__free(l->buf);
-    l->buf = NULL;
+    l->buf = l->at = NULL;
     l->cap = 0;
   }
 }

@@ -28,7 +28,7 @@ enum {
   GREEN_LOG_PROTOCOL,
   GREEN_LOG_STATUS,
   GREEN_LOG_BODY_LENGTH,
-  GREEN_LOG_WALL_SECONDS, /* From the head's arrival until now. */
+  GREEN_LOG_WALL_SECONDS, /* From the poll that brought the head until now. */
   GREEN_LOG_REASON,       /* Why it was refused. */
   GREEN_LOG_HEADER        /* By its CGI key: "HTTP_USER_AGENT". */
 };
@@ -52,11 +52,10 @@ GREEN_API void green_httpd_log_free(green_httpd_log *l);
 GREEN_API int green_httpd_log_field(green_httpd_log *l, int field,
                                     const char *text, size_t n, int decimals);
 
-/* A line for the request that c's worker is about to finish; started is what
-** green_hub_now gave when it began, 0: not known. The bytes waiting. */
+/* A line for the request that c's worker is about to finish. The bytes
+** waiting. */
 GREEN_API uint32_t green_httpd_log_put(green_httpd_log *l,
-                                       const green_httpconn *c,
-                                       int64_t started);
+                                       const green_httpconn *c);
 
 /* A line of one's own (its end is added), as it is. The bytes waiting. */
 GREEN_API uint32_t green_httpd_log_line(green_httpd_log *l, const char *p,

@@ -90,6 +90,14 @@ int green_httpconn_flush(green_httpconn *pub)
 
 /* -- Heads ---------------------------------------------------------------- */
 
+/* What follows a 2xx to CONNECT is a tunnel's: no length, no body, and no other
+** request, as whoever means to be the tunnel takes the connection over. */
+static int is_tunnel(const httpd_conn *c)
+{
+  const green_http1 *head = c->pub.head;
+  return head && head->method == GREEN_M_CONNECT && c->pub.status / 100 == 2;
+}
+
 static int answer_start(httpd_conn *c, int status, int written)
 {
   httpd_req *r = c->req;
@@ -102,8 +110,9 @@ static int answer_start(httpd_conn *c, int status, int written)
   c->pub.begun = true;
   c->pub.status = status;
   c->pub.sent = 0;
-  c->pub.no_body = status == 204 || status == 304 ||
+  c->pub.no_body = status == 204 || status == 205 || status == 304 ||
                    (c->pub.head && c->pub.head->method == GREEN_M_HEAD);
+  if (is_tunnel(c)) c->pub.no_body = c->pub.close = true;
   /* A client that waits for 100 may or may not send its body now. */
   if (c->pub.head && c->pub.head->expect_continue && !c->continued &&
       !c->body_done)
@@ -163,11 +172,17 @@ static int header_length(httpd_req *r, const char *p, size_t n)
 /* "close" and "upgrade" are a handler's to say, the rest is ours. */
 static int header_connection(httpd_conn *c, const char *p, size_t n)
 {
+  const char *end = p + n;
   if (!green_httpout_is_value(p, n)) return GREEN_EINVAL;
-  if (n == 5 && is_name(p, n, "close"))
-    c->pub.close = true;
-  else if (n == 7 && is_name(p, n, "upgrade"))
-    c->req->flags |= HTTPD_A_UPGRADE;
+  for (; p < end; p++) {
+    const char *word = p;
+    while (p < end && !strchr(", \t", *p)) p++;
+    n = (size_t)(p - word);
+    if (n == 5 && is_name(word, n, "close"))
+      c->pub.close = true;
+    else if (n == 7 && is_name(word, n, "upgrade"))
+      c->req->flags |= HTTPD_A_UPGRADE;
+  }
   return 0;
 }
 
@@ -205,18 +220,25 @@ int green_httpconn_header(green_httpconn *pub, const char *name,
   return 0;
 }
 
-/* "Date: ..." is formatted once a second. */
+/* The line is made once a second. */
 static void head_put_date(httpd *d, httpd_req *r)
 {
   time_t now = time(NULL);
   if (now != d->date_second) {
-    char *p = d->date;
-    int n = green_httpout_date(p, sizeof(d->date), now);
-    d->date_len = n > 0 ? (uint32_t)n : 0;
+    char *p = memcpy(d->date, "Date: ", 6);
+    int n = green_httpout_date(p + 6, sizeof(d->date) - 8, now);
+    if (n > 0) memcpy(p + 6 + n, "\r\n", 2);
+    d->date_len = n > 0 ? (uint32_t)n + 8 : 0;
     d->date_second = now;
   }
-  out_put(r, TEXT("Date: "));
   out_put(r, d->date, d->date_len);
+}
+
+static void head_put_length(httpd_req *r, int64_t length)
+{
+  out_put(r, TEXT("Content-Length: "));
+  r->out_len +=
+      (uint32_t)green_httpout_decimal(out_end(r), out_room(r), length);
   out_put(r, TEXT("\r\n"));
 }
 
@@ -262,9 +284,7 @@ static int head_end(httpd_conn *c, int64_t length)
   httpd_req *r = c->req;
   if (out_reserve(r, 256) < 0) return GREEN_ENOMEM;
   if (c->pub.chunked) out_put(r, TEXT("Transfer-Encoding: chunked\r\n"));
-  if (length >= 0)
-    r->out_len += (uint32_t)green_httpout_header_int(
-        out_end(r), out_room(r), TEXT("Content-Length"), length);
+  if (length >= 0) head_put_length(r, length);
   if (c->d->pub.date && !(r->flags & HTTPD_A_DATE)) head_put_date(c->d, r);
   head_put_connection(c);
   out_put(r, TEXT("\r\n"));
@@ -302,8 +322,10 @@ int green_httpconn_whole(green_httpconn *pub, const char *body, size_t n)
   httpd_req *r = c->req;
   if (!pub->begun || pub->head_out) return GREEN_EINVAL;
   int64_t length = (int64_t)n;
-  if (pub->status == 204)
+  if (pub->status == 204 || is_tunnel(c))
     length = -1;
+  else if (pub->status == 205)
+    length = 0;
   else if (pub->status == 304)
     length = r->out_length;
   else if (n == 0 && pub->no_body && r->out_length >= 0)
@@ -321,7 +343,9 @@ int green_httpconn_stream(green_httpconn *pub)
   httpd_conn *c = httpd_conn_of(pub);
   int64_t length = c->req->out_length;
   if (!pub->begun || pub->head_out) return GREEN_EINVAL;
-  if (pub->status == 204 || pub->status == 304) return head_end(c, -1);
+  if (pub->status == 204 || pub->status == 304 || is_tunnel(c))
+    return head_end(c, -1);
+  if (pub->status == 205) return head_end(c, 0);
   if (length < 0) {
     pub->chunked = pub->head->minor > 0 && !c->d->pub.http10;
     if (!pub->chunked) pub->close = true;
@@ -430,6 +454,14 @@ int green_httpconn_rollback(green_httpconn *pub)
   return 0;
 }
 
+void green_httpconn_cut(green_httpconn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  pub->close = true;
+  c->body_failed = 1;
+  green_sock_close(&c->sock);
+}
+
 int green_httpconn_continue_lines(green_httpconn *pub, const char *lines,
                                   size_t n)
 {
@@ -446,7 +478,9 @@ int green_httpconn_continue(green_httpconn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_req *r = c->req;
-  if (pub->begun || c->body_done || !pub->head->expect_continue) return 0;
+  if (pub->begun || c->body_done || !pub->head->expect_continue ||
+      c->d->pub.http10)
+    return 0;
   c->continued = 1;
   if (out_reserve(r, r->lines_len + 64) < 0) return GREEN_ENOMEM;
   out_put(r, TEXT("HTTP/1.1 100 Continue\r\n"));
@@ -465,5 +499,8 @@ void green__httpd_refuse(httpd_conn *c, int status)
   pub->status = status;
   if (green_httpconn_begin(pub, status) < 0) return;
   green_httpconn_header(pub, TEXT("Content-Type"), TEXT("text/plain"), false);
+  /* The request, as far as it is known: HEAD gets no body. */
+  const green_http1 *h = &c->req->head;
+  pub->no_body = h->head_len > 0 && h->method == GREEN_M_HEAD;
   green_httpconn_whole(pub, text, strlen(text));
 }

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define IDLE_EVENTS 16 /* The poll may tell of a ready fd so often. */
+
 static green_fd *fd_of_link(green_link *k)
 {
   return green_container(k, green_fd, idle_link);
@@ -23,15 +25,22 @@ static void idle_set_timer(green_idle *s, const green_fd *f)
     green_hub_timer_set(s->hub, &s->timer, f->idle_due);
 }
 
-/* Put f on the ready list and wake the worker that came last: its memory is
-** warm, and those that are not needed can time out. */
-static int idle_ready(green_idle *s, green_fd *f)
+int green_idlers_wake(green_idlers *w)
 {
-  if (green_link_in(&f->ready_link)) return 0;
+  int n = green_waitq_wake_last(&w->tasks, 0);
+  w->woken += (uint32_t)n;
+  return n;
+}
+
+/* Put f on the ready list, if it is not there. */
+static void idle_ready(green_idle *s, green_fd *f)
+{
+  green_idlers *w = s->workers;
+  if (green_link_in(&f->ready_link)) return;
   green_list_push(&s->ready, &f->ready_link);
   s->n_ready++;
-  green_waitq_wake_last(s->workers, 0);
-  return 1;
+  f->idle_events = 0;
+  if (!w->burst || w->woken < w->burst) green_idlers_wake(w);
 }
 
 /* The timer is lazy: it may find that the fd it was set for has gone. An
@@ -61,7 +70,7 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
   s->hub = hub;
   s->timeout = timeout;
   s->timer.fire = idle_on_timer;
-  green_waitq_init(&s->workers_own);
+  green_waitq_init(&s->workers_own.tasks);
   s->workers = &s->workers_own;
   green_list_init(&s->waiting);
   green_list_init(&s->ready);
@@ -73,7 +82,7 @@ void green_idle_deinit(green_idle *s)
   while ((k = green_list_first(&s->waiting)) != NULL)
     green_idle_remove(fd_of_link(k));
   green_hub_timer_stop(s->hub, &s->timer);
-  green_waitq_wake_all(&s->workers_own, GREEN_ECLOSED);
+  green_waitq_wake_all(&s->workers_own.tasks, GREEN_ECLOSED);
 }
 
 /* As of the last poll: a clock read a request is saved, and the deadlines of
@@ -152,7 +161,9 @@ green_fd *green_idle_oldest(const green_idle *s)
   return k ? fd_of_link(k) : NULL;
 }
 
+/* An fd that is taken some turns later keeps its registration. */
 int green__idle_event(green_fd *f)
 {
-  return idle_ready(f->idle, f);
+  idle_ready(f->idle, f);
+  return f->idle_events++ < IDLE_EVENTS;
 }

@@ -3,9 +3,9 @@
 **
 ** An fd in the set costs only its own struct. When bytes (or the end of the
 ** stream) arrive it is put on the set's ready list and one task that waits for
-** ready fds is woken; when it has been in the set too long it is handed out
-** likewise, marked expired. All fds of a set share one timeout, so the set is
-** in order of expiry and one timer serves all.
+** ready fds is woken, unless enough were; when it has been in the set too long
+** it is handed out likewise, marked expired. All fds of a set share one
+** timeout, so the set is in order of expiry and one timer serves all.
 **
 ** Taking an fd from the ready list leaves it in the set, at its place in the
 ** order of expiry: who finds too few bytes just leaves it there, and a sender
@@ -16,11 +16,19 @@
 
 #include "fd.h"
 
+/* Tasks that wait for ready fds, of one set or of several. */
+typedef struct green_idlers {
+  green_waitq tasks;
+  uint32_t burst; /* No more are woken once woken has come to it; 0: for each
+                     ready fd one. */
+  uint32_t woken; /* The owner puts it back to 0, say once a turn. */
+} green_idlers;
+
 typedef struct green_idle {
   green_hub *hub;
-  green_waitq *workers; /* Who is woken for a ready fd: workers_own at first;
-                           sets may share one queue. */
-  green_waitq workers_own;
+  green_idlers
+      *workers; /* Who is woken for a ready fd: workers_own at first. */
+  green_idlers workers_own;
   green_list waiting; /* All fds of the set, soonest to expire first. */
   green_list ready;   /* Those with bytes or expired, oldest first. */
   green_timer timer;
@@ -45,13 +53,18 @@ void green_idle_set_timeout(green_idle *s, int64_t timeout);
 void green_idle_remove(green_fd *f);
 
 /* The oldest ready fd, off the ready list but still in the set; NULL: none
-** (park on s->workers). *expired: it was in the set too long. */
+** (park on s->workers->tasks). *expired: it was in the set too long. */
 green_fd *green_idle_take(green_idle *s, int *expired);
 
 /* The fd that has been in the set longest, or NULL. */
 green_fd *green_idle_oldest(const green_idle *s);
 
-/* For fd.c: f has an event. 0 if it stood on the ready list already. */
+/* Wake the worker that came last: its memory is warm, and those that are not
+** needed can time out. How many: 1 or 0. */
+int green_idlers_wake(green_idlers *w);
+
+/* For fd.c: f has an event. 0 if it stands on the ready list since long ago:
+** nobody takes it, and the poll must not tell again. */
 int green__idle_event(green_fd *f);
 
 #endif

@@ -493,6 +493,7 @@ static int vm_gc(lua_State *L)
   vm *v = lua_touserdata(L, 1);
   green_hub_free(v->hub);
   v->hub = NULL;
+  vm_slots_deinit(&v->slots);
   return 0;
 }
 

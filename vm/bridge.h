@@ -6,6 +6,7 @@
 #define GREEN_BRIDGE_H
 
 #include "greenlua.h"
+#include "slot.h"
 #include "turn.h"
 
 #include "../greenc/fd.h"
@@ -92,6 +93,7 @@ typedef struct vm {
   uint32_t free_slot; /* and the first free one, 0: none. */
   int main_done;      /* What green_hub_run watches. */
   int host_done;
+  vm_slots slots;                /* Of connections in hand (http.c). */
   vm_site_entry sites[VM_SITES]; /* Cache: the last sites seen. */
 } vm;
 
@@ -103,7 +105,7 @@ vm *vm_get(lua_State *L);
 int vm_open(lua_State *L, green_hub *hub);
 
 /* Run the loop until the main green thread t ends. 0, 1 (it raised, or was
- * killed), or negative. */
+** killed), or negative. */
 int vm_run_main(vm *v, vm_thread *t);
 
 /* Make a thread of the function below n arguments on L's stack; they are

@@ -12,10 +12,18 @@
 
 void *vm_pointer(lua_State *L, int i)
 {
-  const void *p = lua_topointer(L, i);
-  if (lua_type(L, i) == LUA_TLIGHTUSERDATA) return lua_touserdata(L, i);
-  if (!p || lua_type(L, i) <= LUA_TTHREAD) luaL_typerror(L, i, "pointer");
-  return *(void *const *)p; /* What a cdata pointer holds. */
+  int type = lua_type(L, i);
+  if (type == LUA_TLIGHTUSERDATA) return lua_touserdata(L, i);
+  if (type <= LUA_TTHREAD) luaL_typerror(L, i, "pointer");
+  return *(void *const *)lua_topointer(L, i); /* What a cdata pointer holds. */
+}
+
+/* p = pointer(cdata pointer): a light userdata, the cheaper argument. What it
+** points to must be kept alive by other means. */
+static int core_pointer(lua_State *L)
+{
+  lua_pushlightuserdata(L, vm_pointer(L, 1));
+  return 1;
 }
 
 /* -- Hub ------------------------------------------------------------------ */
@@ -127,12 +135,19 @@ static void core_set_codes(lua_State *L)
 }
 
 static const luaL_Reg core_functions[] = {
-    {"now", core_now},         {"use_hub", core_use_hub},
-    {"backend", core_backend}, {"set_virtual", core_set_virtual},
-    {"advance", core_advance}, {"hold", core_hold},
-    {"stats", core_stats},     {"api", core_api},
-    {"turn", core_turn},       {"hub", core_hub},
-    {"errtext", core_errtext}, {NULL, NULL},
+    {"now", core_now},
+    {"pointer", core_pointer},
+    {"use_hub", core_use_hub},
+    {"backend", core_backend},
+    {"set_virtual", core_set_virtual},
+    {"advance", core_advance},
+    {"hold", core_hold},
+    {"stats", core_stats},
+    {"api", core_api},
+    {"turn", core_turn},
+    {"hub", core_hub},
+    {"errtext", core_errtext},
+    {NULL, NULL},
 };
 
 static void set_functions(lua_State *L, vm *v, const luaL_Reg *f)
@@ -151,6 +166,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_wait_functions);
   set_functions(L, v, vm_thread_functions);
   set_functions(L, v, vm_http_functions);
+  set_functions(L, v, vm_http_answer_functions);
   core_set_codes(L);
   vm_push_key(L, VM_KEY_WAITQ_MT);
   lua_pushcfunction(L, vm_waitq_gc);

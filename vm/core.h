@@ -10,6 +10,7 @@
 extern const luaL_Reg vm_wait_functions[];   /* core_wait.c */
 extern const luaL_Reg vm_thread_functions[]; /* core_thread.c */
 extern const luaL_Reg vm_http_functions[];   /* http.c */
+extern const luaL_Reg vm_http_answer_functions[];
 
 /* __gc of wait queues. */
 int vm_waitq_gc(lua_State *L);

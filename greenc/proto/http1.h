@@ -213,7 +213,8 @@ GREEN_API int green_http1_join(const green_http1 *r, const char *buf, int i,
 
 /* Index of the first header that the CGI key names: "HTTP_USER_AGENT",
 ** "CONTENT_TYPE", "CONTENT_LENGTH"; capitals only. -1: none, or no such key.
-** Names with "_" are never found, so that X_Y cannot pass for X-Y. */
+** Names with "_" are never found, so that X_Y cannot pass for X-Y; nor is
+** "Proxy", whose key would mean something else to programs we start. */
 GREEN_API int green_http1_cgi(const green_http1 *r, const char *buf,
                               const char *key, size_t len);
 

@@ -77,6 +77,14 @@ static bool cgi_plain(unsigned id)
   return id == GREEN_H_CONTENT_LENGTH || id == GREEN_H_CONTENT_TYPE;
 }
 
+/* "Proxy" would become HTTP_PROXY, which programs that inherit the keys as
+** their environment take for the proxy to use. */
+static bool cgi_hides(const green_http1_header *h, const char *name)
+{
+  return h->flags & GREEN_HF_UNDERSCORE ||
+         (h->name_len == 5 && green__http1_same(name, "proxy", 5));
+}
+
 int green_http1_cgi(const green_http1 *r, const char *buf, const char *key,
                     size_t len)
 {
@@ -89,9 +97,9 @@ int green_http1_cgi(const green_http1 *r, const char *buf, const char *key,
   len -= 5;
   for (uint32_t i = 0; i < r->nheaders; i++) {
     const green_http1_header *h = &r->headers[i];
-    if (h->name_len != len || h->flags & GREEN_HF_UNDERSCORE) continue;
-    if (cgi_is(buf + h->name_off, key, len))
-      return cgi_plain(h->id) ? -1 : (int)i;
+    const char *name = buf + h->name_off;
+    if (h->name_len != len || cgi_hides(h, name)) continue;
+    if (cgi_is(name, key, len)) return cgi_plain(h->id) ? -1 : (int)i;
   }
   return -1;
 }
@@ -101,7 +109,7 @@ int green_http1_cgi_key(const green_http1 *r, const char *buf, int i, char *out,
 {
   const green_http1_header *h = get_header(r, i);
   if (!h) return GREEN_EINVAL;
-  if (h->flags & GREEN_HF_UNDERSCORE) return 0;
+  if (cgi_hides(h, buf + h->name_off)) return 0;
   size_t prefix = cgi_plain(h->id) ? 0 : 5;
   if (prefix + h->name_len > cap) return GREEN_ENOBUFS;
   memcpy(out, "HTTP_", prefix);

@@ -111,6 +111,10 @@ static int status_put(char *p, size_t cap, const char *line, size_t len,
 
 int green_httpout_status(char *p, size_t cap, int code)
 {
+  if (code == 200 && cap >= 17) { /* Nearly all of them. */
+    put(p, "HTTP/1.1 200 OK\r\n", 17);
+    return 17;
+  }
   if (code < 100 || code > 999) return GREEN_EINVAL;
   char digits[3] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10),
                     (char)('0' + code % 10)};
@@ -145,14 +149,6 @@ int green_httpout_header(char *p, size_t cap, const char *name, size_t name_len,
   p = put(p, value, value_len);
   put(p, "\r\n", 2);
   return (int)need;
-}
-
-int green_httpout_header_int(char *p, size_t cap, const char *name,
-                             size_t name_len, int64_t value)
-{
-  char digits[20];
-  int len = green_httpout_decimal(digits, sizeof(digits), value);
-  return green_httpout_header(p, cap, name, name_len, digits, (size_t)len);
 }
 
 void green_httpout_capitalize(char *name, size_t len)

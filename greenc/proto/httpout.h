@@ -36,10 +36,6 @@ GREEN_API int green_httpout_header(char *p, size_t cap, const char *name,
                                    size_t name_len, const char *value,
                                    size_t value_len);
 
-/* The same with a decimal number, negative ones included. */
-GREEN_API int green_httpout_header_int(char *p, size_t cap, const char *name,
-                                       size_t name_len, int64_t value);
-
 /* Make a header name look as usual, in place: "content-type" becomes
 ** "Content-Type". Touches ASCII letters only, and only the first of each word;
 ** "WWW-Authenticate" and "ETag" stay. */

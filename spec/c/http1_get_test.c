@@ -116,9 +116,12 @@ static void test_cgi(void)
   is(cgi("HTTP_NONE"), -1, "none");
   is(cgi("HOST"), -1, "no prefix");
   is(cgi(""), -1, "nothing");
-  parse("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  parse("GET / HTTP/1.1\r\nHost: a\r\nPROXY: b\r\nProxy-X: c\r\n\r\n");
   is(cgi("CONTENT_TYPE"), -1, "no type");
   is(cgi("CONTENT_LENGTH"), -1, "no length");
+  is(cgi("HTTP_PROXY"), -1, "nothing that programs take for their proxy");
+  is(cgi("HTTP_PROXY_X"), 2, "but what only begins so");
+  is(green_http1_cgi_key(&req, buf, 1, out, sizeof(out)), 0, "no key for it");
 }
 
 static int cgi_key(int i, size_t cap)

@@ -40,6 +40,7 @@ static void fake_request(fake *f, const char *text)
   }
   f->c.pub.status = 200;
   f->c.pub.sent = 12;
+  f->req.started = green_hub_now(hub);
 }
 
 static green_httpd_log *log_of(const int *fields)
@@ -75,10 +76,11 @@ static void test_fills_fields(void)
   fake f;
   green_httpd_log *l = log_of(fields);
   fake_request(&f, "PUT /p?q=1 HTTP/1.0\r\n\r\n");
-  ok(green_httpd_log_put(l, &f.c.pub, 0) > 0, "a line waits");
+  green_hub_advance(hub, GREEN_SECOND * 3 / 2);
+  ok(green_httpd_log_put(l, &f.c.pub) > 0, "a line waits");
   is_str(take(l),
          "192.0.2.10|4711|PUT /p?q=1 HTTP/1.0|PUT|/p|q=1|HTTP/1.0|"
-         "200|12|-|0.000000\n",
+         "200|12|-|1.500000\n",
          "all fields");
   is(l->waiting, 0, "nothing waits");
   is(l->lines, 1, "one line");
@@ -91,11 +93,45 @@ static void test_escapes_what_clients_send(void)
   fake f;
   green_httpd_log *l = log_of(fields);
   fake_request(&f, "GET \"\\\x01\xff oops\r\nX: y\r\n");
-  green_httpd_log_put(l, &f.c.pub, 0);
+  green_httpd_log_put(l, &f.c.pub);
   is_str(take(l), "GET \\x22\\x5c\\x01\\xff oops\n", "escaped");
   l->json = true;
-  green_httpd_log_put(l, &f.c.pub, 0);
+  green_httpd_log_put(l, &f.c.pub);
   is_str(take(l), "\"GET \\\"\\\\\\u0001\\u00ff oops\"\n", "in JSON");
+  green_httpd_log_free(l);
+}
+
+/* A JSON line of one string. */
+static void json_line(char *out, const char *text)
+{
+  *out++ = '"';
+  for (; *text; text++) {
+    unsigned char b = (unsigned char)*text;
+    if (b == '"' || b == '\\')
+      out += sprintf(out, "\\%c", b);
+    else
+      out += sprintf(out, b < 0x20 || b >= 0x7f ? "\\u%04x" : "%c", b);
+  }
+  memcpy(out, "\"\n", 3);
+}
+
+static void test_escapes_any_byte_anywhere(void)
+{
+  static const int fields[] = {GREEN_LOG_REQUEST_LINE, 0};
+  fake f;
+  char line[] = "no request, but twenty-nine b", want[200];
+  green_httpd_log *l = log_of(fields);
+  l->json = true;
+  for (int b = 1; b < 256; b++) {
+    char *at = line + b % (int)(sizeof(line) - 2), was = *at;
+    if (b == '\n') continue;
+    *at = (char)b;
+    fake_request(&f, line);
+    green_httpd_log_put(l, &f.c.pub);
+    json_line(want, line);
+    is_str(take(l), want, "a byte");
+    *at = was;
+  }
   green_httpd_log_free(l);
 }
 
@@ -107,10 +143,10 @@ static void test_shows_what_is_missing(void)
   green_httpd_log *l = log_of(fields);
   fake_request(&f, "");
   f.c.pub.status = 0;
-  green_httpd_log_put(l, &f.c.pub, 0);
+  green_httpd_log_put(l, &f.c.pub);
   is_str(take(l), "-|-|-\n", "dashes");
   l->json = true;
-  green_httpd_log_put(l, &f.c.pub, 0);
+  green_httpd_log_put(l, &f.c.pub);
   is_str(take(l), "null|null|null\n", "nulls");
   green_httpd_log_free(l);
 }
@@ -123,7 +159,7 @@ static void test_puts_forwarded_addresses_first(void)
   l->forwarded = true;
   fake_request(&f, "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: a\r\n"
                    "x-forwarded-for: b\r\n\r\n");
-  green_httpd_log_put(l, &f.c.pub, 0);
+  green_httpd_log_put(l, &f.c.pub);
   is_str(take(l), "a,b,192.0.2.10\n", "all that were named");
   green_httpd_log_free(l);
 }
@@ -150,9 +186,9 @@ static void test_survives_failing_memory(void)
   for (int n = 1; n < 12; n++) {
     green__alloc_fail_from(n);
     green_httpd_log *l = log_of(fields);
-    if (l) green_httpd_log_put(l, &f.c.pub, 0);
+    if (l) green_httpd_log_put(l, &f.c.pub);
     green__alloc_fail_from(0);
-    if (l) green_httpd_log_put(l, &f.c.pub, 0);
+    if (l) green_httpd_log_put(l, &f.c.pub);
     green_httpd_log_free(l);
   }
   ok(1, "nothing is lost or used twice");
@@ -162,8 +198,10 @@ int main(void)
 {
   t_start();
   ok(green_hub_new(&hub, NULL) == 0, "a hub");
+  green_hub_set_virtual(hub, 1);
   test_fills_fields();
   test_escapes_what_clients_send();
+  test_escapes_any_byte_anywhere();
   test_shows_what_is_missing();
   test_puts_forwarded_addresses_first();
   test_drops_lines_beyond_its_limit();

@@ -1,6 +1,6 @@
 /*
-** httpd_test.c: connections of an HTTP server: waiting, handed out, refused,
-** timed out, closed.
+** httpd_test.c: connections of an HTTP server: accepted, handed out, kept,
+** taken over. How they end: httpd_end_test.c.
 */
 
 #include "httpd_kit.h"
@@ -219,9 +219,11 @@ static void test_endless_pipeline(void)
   is(recvs, 0, "and nothing more was read");
   turns(h.hub, 2);
   is(green_httpd_ready(h.d), 1, "the rest waits its turn");
-  while ((c = next(&h)) != NULL) do
+  while ((c = next(&h)) != NULL) {
+    do {
       runs++;
-    while (serve(c));
+    } while (serve(c));
+  }
   is(runs, 999, "all are answered in the end");
   close(fd);
   house_close(&h);
@@ -277,263 +279,6 @@ static void test_big_heads(void)
   house_close(&h);
 }
 
-/* -- Refusals ------------------------------------------------------------- */
-
-static void test_refused(void)
-{
-  house h = house_open();
-  int fd = client_open(&h);
-  green_httpconn *c = next_after(&h, fd, GET "GET / HTTP/1.1\r\n\r\nmore");
-  is(serve(c), 1, "a good one, then");
-  is(c->found, GREEN_HTTPD_REFUSED, "one without Host");
-  is(c->status, 400, "is refused");
-  ok(c->reason && !c->head, "with a reason, without a head");
-  is(green_httpconn_finish(c), 0, "answered");
-  is(h.d->refused, 1, "counted");
-  say(fd, "and more");
-  is(hear(fd), '.', "a clean end, although there was more");
-  ok(heard("200 OK") && heard("400 Bad") && heard("Connection: close"), "told");
-  turns(h.hub, 2);
-  is(h.d->connections, 1, "it lingers");
-  ok(!green_httpd_next(h.d), "without a worker");
-  say(fd, GET);
-  turns(h.hub, 3);
-  is(hear(fd), '.', "what comes then is read and dropped");
-  close(fd);
-  turns(h.hub, 3);
-  is(h.d->connections, 0, "until the client closes");
-  house_close(&h);
-}
-
-static void test_linger_has_bounds(void)
-{
-  house h = house_open();
-  int slow = client_open(&h), fast = client_open(&h);
-  char block[65536] = "";
-  green_httpconn_finish(next_after(&h, slow, "bad\r\n\r\n"));
-  green_httpconn_finish(next_after(&h, fast, "bad\r\n\r\n"));
-  int most = 2000;
-  while (most-- > 0) {
-    ssize_t n = send(fast, block, sizeof(block), MSG_NOSIGNAL);
-    if (n < 0 && errno != EAGAIN) break;
-    turns(h.hub, 1);
-  }
-  ok(most > 0, "a client that never stops sending is cut off");
-  is(h.d->connections, 1, "the other one stays");
-  pass(&h, GREEN_SECOND);
-  is(h.d->connections, 1, "for a while");
-  pass(&h, 2 * GREEN_SECOND);
-  is(h.d->connections, 0, "not for ever");
-  close(slow);
-  close(fast);
-  house_close(&h);
-}
-
-static void test_too_large_a_body(void)
-{
-  house h = house_open();
-  h.d->max_body = 10;
-  int fd = client_open(&h);
-  green_httpconn *c = next_after(
-      &h, fd, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n");
-  is(c->found, GREEN_HTTPD_REFUSED, "refused at once");
-  is(c->status, 413, "as too large");
-  green_httpconn_finish(c);
-  hear(fd);
-  ok(heard("413 Content Too Large"), "told");
-  close(fd);
-  house_close(&h);
-}
-
-/* -- Time ----------------------------------------------------------------- */
-
-static void test_header_timeout(void)
-{
-  house h = house_open();
-  int fd = client_open(&h), mute = client_open(&h);
-  const char *text = "GET / HTTP/1.1\r\nHost: a";
-  for (int i = 0; i < 20; i++) {
-    say_n(fd, text + i, 1);
-    pass(&h, GREEN_SECOND);
-    if (green_httpd_next(h.d)) abort();
-  }
-  is(h.d->connections, 2, "both wait");
-  pass(&h, 11 * GREEN_SECOND);
-  green_httpconn *c = green_httpd_next(h.d);
-  ok(c && c->found == GREEN_HTTPD_REFUSED, "single bytes win no time");
-  is(c->status, 408, "told so");
-  is(green_httpconn_finish(c), 0, "sent");
-  ok(!green_httpd_next(h.d), "who said nothing is told nothing");
-  is(hear(fd), '.', "one is ended");
-  ok(heard("408 Request Timeout"), "with an answer");
-  is(hear(mute), '.', "the other, too");
-  is(heard_len, 0, "without");
-  is(h.d->timeouts, 2, "both are counted");
-  close(fd);
-  close(mute);
-  house_close(&h);
-}
-
-static void test_data_beats_the_deadline(void)
-{
-  house h = house_open();
-  int head = client_open(&h), kept = client_open(&h), part = client_open(&h);
-  serve(next_after(&h, kept, GET));
-  serve(next_after(&h, part, GET));
-  say(head, "GET / HT");
-  turns(h.hub, 2);
-  ok(!green_httpd_next(h.d), "half a head");
-  say(head, "TP/1.1\r\nHost: a\r\n\r\n");
-  say(kept, GET);
-  say(part, "GET ");
-  pass(&h, 100 * GREEN_SECOND);
-  int served = 0;
-  for (green_httpconn *c; (c = green_httpd_next(h.d)) != NULL; served++) {
-    is(c->found, GREEN_HTTPD_REQUEST, "arrived in time");
-    serve(c);
-  }
-  is(served, 2, "what has arrived is served");
-  is(h.d->connections, 3, "and a head that has begun may go on");
-  close(head);
-  close(kept);
-  close(part);
-  house_close(&h);
-}
-
-static void test_keepalive_timeout(void)
-{
-  house h = house_open();
-  h.d->keepalive_timeout = 5 * GREEN_SECOND;
-  int fd = client_open(&h);
-  serve(next_after(&h, fd, GET));
-  pass(&h, 4 * GREEN_SECOND);
-  ok(!green_httpd_next(h.d), "it waits");
-  is(h.d->connections, 1, "still");
-  pass(&h, 2 * GREEN_SECOND);
-  ok(!green_httpd_next(h.d), "nobody's work");
-  is(h.d->connections, 0, "closed");
-  is(h.d->timeouts, 0, "that is nobody's fault");
-  hear(fd);
-  is(heard_count("HTTP/"), 1, "without a word");
-  close(fd);
-  house_close(&h);
-}
-
-static void test_timeouts_change(void)
-{
-  house h = house_open();
-  int first = client_open(&h), second = client_open(&h), third;
-  serve(next_after(&h, first, GET));
-  h.d->keepalive_timeout = 5 * GREEN_SECOND;
-  h.d->header_timeout = 3 * GREEN_SECOND;
-  serve(next_after(&h, second, GET));
-  third = client_open(&h);
-  pass(&h, 4 * GREEN_SECOND);
-  ok(!green_httpd_next(h.d), "idle ones are closed");
-  is(h.d->connections, 2, "the one without a head first");
-  pass(&h, 2 * GREEN_SECOND);
-  ok(!green_httpd_next(h.d), "then those");
-  is(h.d->connections, 0, "that wait with a shorter time now");
-  close(first);
-  close(second);
-  close(third);
-  house_close(&h);
-}
-
-/* -- Closing -------------------------------------------------------------- */
-
-static void test_max_requests(void)
-{
-  house h = house_open();
-  h.d->max_requests = 2;
-  int fd = client_open(&h);
-  green_httpconn *c = next_after(&h, fd, GET GET GET);
-  is(serve(c), 1, "one");
-  is(serve(c), 0, "two and no more");
-  is(hear(fd), '.', "closed without a reset");
-  is(heard_count("hello"), 2, "two answers");
-  is(heard_count("Connection: close"), 1, "the last says so");
-  close(fd);
-  house_close(&h);
-}
-
-static void test_closing(void)
-{
-  house h = house_open();
-  int idle = client_open(&h), fresh = client_open(&h), part = client_open(&h);
-  int busy = client_open(&h), soon = client_open(&h);
-  serve(next_after(&h, idle, GET));
-  serve(next_after(&h, soon, GET));
-  green_httpconn *c = next_after(&h, busy, GET);
-  say(part, "GET / HTTP/1.1\r\n");
-  turns(h.hub, 2);
-  ok(!green_httpd_next(h.d), "a part of a head");
-  say(soon, GET);
-  turns(h.hub, 2);
-  h.d->closing = true;
-  green_httpd_close_idle(h.d, false);
-  is(hear(idle), '.', "an idle one is closed");
-  is(hear(fresh), '.', "a fresh one, too");
-  is(h.d->connections, 3, "the others go on");
-  is(serve(c), 0, "an answer is finished");
-  hear(busy);
-  ok(heard("hello") && heard("Connection: close"), "and says that it ends");
-  c = green_httpd_next(h.d);
-  ok(c, "a request that has arrived is served");
-  serve(c);
-  is(hear(soon), '.', "and closed then");
-  c = next_after(&h, part, "Host: a\r\n\r\n");
-  ok(c, "a head that was on its way is served");
-  serve(c);
-  is(hear(part), '.', "and closed");
-  ok(heard("hello"), "answered");
-  green_httpd_close_idle(h.d, true);
-  is(h.d->connections, 0, "none is left");
-  is(stats_of(h.hub).timers, 0, "and no deadline");
-  int fds[] = {idle, fresh, part, busy, soon};
-  for (int i = 0; i < 5; i++) close(fds[i]);
-  house_close(&h);
-}
-
-/* One connection in each state when the server is freed. */
-static void test_free_in_every_state(void)
-{
-  house h = house_open();
-  int fd[8];
-  for (int i = 0; i < 8; i++) fd[i] = client_open(&h);
-  serve(next_after(&h, fd[1], GET));
-  ok(!next_after(&h, fd[2], "GET / HT"), "in a head");
-  green_httpconn_finish(next_after(&h, fd[3], "bad\r\n\r\n"));
-  serve(next_after(&h, fd[4],
-                   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"));
-  say(fd[5], GET);
-  say(fd[6], "bad\r\n\r\n");
-  turns(h.hub, 2);
-  green_httpconn *c = green_httpd_next(h.d);
-  serve(c);
-  is(h.d->connections, 8, "fresh, idle, head, linger, drain, ready, refused");
-  for (int i = 0; i < 8; i++) close(fd[i]);
-  house_close(&h);
-}
-
-static void test_half_closed(void)
-{
-  house h = house_open();
-  int fd = client_open(&h);
-  say(fd, GET GET);
-  shutdown(fd, SHUT_WR);
-  green_httpconn *c = next(&h);
-  is(serve(c), 1, "a client that has ended its side");
-  serve(c);
-  is(hear(fd), '-', "gets its answers");
-  is(heard_count("hello"), 2, "all of them");
-  turns(h.hub, 2);
-  ok(!green_httpd_next(h.d), "then");
-  is(hear(fd), '.', "it ends");
-  close(fd);
-  house_close(&h);
-}
-
 static void test_detach(void)
 {
   house h = house_open();
@@ -556,26 +301,15 @@ static void test_detach(void)
   house_close(&h);
 }
 
-static void test_closed_behind_our_back(void)
-{
-  house h = house_open();
-  int idle = client_open(&h), busy = client_open(&h);
-  green_httpconn *c = next_after(&h, idle, GET);
-  serve(c);
-  close(httpd_conn_of(c)->sock.f.fd);
-  c = next_after(&h, busy, GET);
-  close(httpd_conn_of(c)->sock.f.fd);
-  is(serve(c), 0, "an answer that cannot be sent");
-  pass(&h, 100 * GREEN_SECOND);
-  ok(!green_httpd_next(h.d), "and a connection that nobody hears of again");
-  is(h.d->connections, 0, "are given up");
-  close(idle);
-  close(busy);
-  house_close(&h);
-}
-
 /* -- Workers -------------------------------------------------------------- */
 
+typedef struct crew {
+  actor a[8];
+  house *h;
+  int seen; /* Connections taken. */
+} crew;
+
+static crew the_crew;
 static int told;
 
 static void step_told(actor *a)
@@ -593,26 +327,98 @@ static void test_shortage(void)
   a.q = green_httpd_shortage(h.d);
   turns(h.hub, 1);
   for (int i = 0; i < 3; i++) fd[i] = client_open(&h);
-  say(fd[0], GET);
-  turns(h.hub, 10);
-  is(told, 1, "told once that a worker is missing, not every turn");
-  say(fd[1], GET);
-  turns(h.hub, 10);
-  is(told, 2, "and once for the next connection");
-  serve(green_httpd_next(h.d));
-  serve(green_httpd_next(h.d));
-  turns(h.hub, 10);
-  is(told, 2, "not when they are taken");
-  say(fd[2], GET);
-  turns(h.hub, 10);
-  is(told, 3, "but again later");
-  say(fd[0], GET); /* Comes in the turn in which the other one is taken. */
+  turns(h.hub, 3);
+  is(told, 0, "nobody has said anything");
+  for (int i = 0; i < 2; i++) say(fd[i], GET);
+  turns(h.hub, 2);
+  ok(told == 0 && h.d->wanted > 0, "workers are wanted");
   turns(h.hub, 1);
-  serve(green_httpd_next(h.d));
+  is(told, 1, "which is told");
+  ok(h.d->wanted <= 2, "not more than there are connections");
+  h.d->full = true;
   turns(h.hub, 10);
-  is(told, 4, "one that takes the place of another is told of, too");
+  int before = told;
+  turns(h.hub, 10);
+  is(told, before, "but not to somebody who can make no more");
+  h.d->full = false;
+  turns(h.hub, 2);
+  ok(told > before, "until he can");
+  while (serve(green_httpd_next(h.d))) continue;
+  while (serve(green_httpd_next(h.d))) continue;
+  turns(h.hub, 1);
+  before = told;
+  turns(h.hub, 10);
+  is(told, before, "all are taken: nobody is told");
   green_task_end(&a.task);
   for (int i = 0; i < 3; i++) close(fd[i]);
+  house_close(&h);
+}
+
+/* A worker whose handler answers at once: it takes all there are. */
+static void step_quick(actor *a)
+{
+  green_httpconn *c;
+  while ((c = green_httpd_next(the_crew.h->d)) != NULL) {
+    while (serve(c)) continue;
+    the_crew.seen++;
+  }
+  green_task_park(&a->task, a->q, GREEN_NEVER);
+}
+
+/* One whose handler waits: it takes one, and is not seen again. */
+static void step_slow(actor *a)
+{
+  green_httpconn *c = a->runs > 1 ? green_httpd_next(the_crew.h->d) : NULL;
+  if (c) {
+    while (serve(c)) continue;
+    the_crew.seen++;
+  }
+  green_task_park(&a->task, c ? NULL : a->q, GREEN_NEVER);
+}
+
+static int crew_runs(void)
+{
+  int n = 0;
+  for (int i = 0; i < 8; i++) n += the_crew.a[i].runs;
+  return n;
+}
+
+/* Six requests at once, before so many workers; the turns it took. */
+static int crew_work(house *h, void (*step)(actor *), int *runs)
+{
+  int fd[6], n = 0;
+  the_crew.h = h;
+  the_crew.seen = 0;
+  for (int i = 0; i < 8; i++) actor_start(&the_crew.a[i], h->hub, i, step);
+  for (int i = 0; i < 8; i++) the_crew.a[i].q = green_httpd_queue(h->d);
+  for (int i = 0; i < 6; i++) fd[i] = client_open(h);
+  turns(h->hub, 2);
+  *runs = crew_runs();
+  for (int i = 0; i < 6; i++) say(fd[i], GET);
+  while (the_crew.seen < 6 && n++ < 20) turns(h->hub, 1);
+  *runs = crew_runs() - *runs;
+  for (int i = 0; i < 8; i++) green_task_end(&the_crew.a[i].task);
+  for (int i = 0; i < 6; i++) close(fd[i]);
+  return n;
+}
+
+static void test_few_workers_are_woken(void)
+{
+  house h = house_open();
+  int runs;
+  crew_work(&h, step_quick, &runs);
+  is(the_crew.seen, 6, "all requests are answered");
+  is(runs, 1, "by the one worker that was woken");
+  house_close(&h);
+}
+
+static void test_more_when_handlers_wait(void)
+{
+  house h = house_open();
+  int runs, n = crew_work(&h, step_slow, &runs);
+  is(the_crew.seen, 6, "all requests are answered");
+  ok(runs >= 6, "by six workers");
+  ok(n <= 5, "ever more of them are woken");
   house_close(&h);
 }
 
@@ -628,19 +434,9 @@ int main(void)
   test_endless_pipeline();
   test_two_connections_take_turns();
   test_big_heads();
-  test_refused();
-  test_linger_has_bounds();
-  test_too_large_a_body();
-  test_header_timeout();
-  test_data_beats_the_deadline();
-  test_keepalive_timeout();
-  test_timeouts_change();
-  test_max_requests();
-  test_closing();
-  test_free_in_every_state();
-  test_half_closed();
   test_detach();
-  test_closed_behind_our_back();
   test_shortage();
+  test_few_workers_are_woken();
+  test_more_when_handlers_wait();
   return t_done();
 }

@@ -130,11 +130,7 @@ static void test_numbers(void)
   is(number(1, 10), GREEN_ENOBUFS, "10 in one byte");
   ok(wrote(number(32, INT64_MAX), 32, "9223372036854775807"), "the largest");
   ok(wrote(number(20, INT64_MIN), 20, "-9223372036854775808"), "the smallest");
-  char *p = room(64);
-  ok(wrote(green_httpout_header_int(p, 64, "Content-Length", 14, 42), 64,
-           "Content-Length: 42\r\n"),
-     "in a header");
-  p = room(3);
+  char *p = room(3);
   ok(wrote(green_httpout_chunk(p, 3, 0), 3, "0\r\n"), "the last chunk");
   is(green_httpout_chunk(p, 2, 0), GREEN_ENOBUFS, "a byte too few");
   p = room(32);

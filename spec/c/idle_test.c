@@ -129,6 +129,35 @@ static void test_too_few_bytes(void)
   den_close(&d);
 }
 
+/* With a burst, so many workers are woken at once, and no more. */
+static void test_burst(void)
+{
+  den d;
+  actor a[N];
+  den_open(&d, GREEN_NEVER);
+  d.set.workers->burst = 2;
+  for (int i = 0; i < N; i++) {
+    add(&d, i);
+    actor_start(&a[i], d.hub, (char)('a' + i), step_park);
+    a[i].q = &d.set.workers->tasks;
+    a[i].deadline = GREEN_NEVER;
+  }
+  turns(d.hub, 1);
+  for (int i = 0; i < N; i++) put(d.peer[i]);
+  turns(d.hub, 2);
+  int runs = 0;
+  for (int i = 0; i < N; i++) runs += a[i].runs - 1;
+  is(runs, 2, "two are woken for four");
+  is(d.set.n_ready, N, "all are ready");
+  d.set.workers->woken = 0;
+  is(green_idlers_wake(d.set.workers), 1, "the owner may wake more");
+  turns(d.hub, 1);
+  is(a[0].runs + a[1].runs, 3, "the one that came last, of those that wait");
+  is(a[1].runs, 2, "in turn");
+  for (int i = 0; i < N; i++) green_task_end(&a[i].task);
+  den_close(&d);
+}
+
 static void test_ready_and_not_taken(void)
 {
   den d;
@@ -137,7 +166,10 @@ static void test_ready_and_not_taken(void)
   put(d.peer[0]);
   turns(d.hub, 3);
   is(d.set.n_ready, 1, "it is in the ready list once");
-  ok(!(d.f[0].armed & GREEN_READ), "and not polled in vain meanwhile");
+  ok(d.f[0].armed & GREEN_READ, "armed still: it may be taken soon");
+  turns(d.hub, 30);
+  is(d.set.n_ready, 1, "still once");
+  ok(!(d.f[0].armed & GREEN_READ), "not polled in vain for ever");
   is(next(&d), 0, "taken with its bytes unread");
   turns(d.hub, 1);
   is(next(&d), 0, "it is ready again");
@@ -483,6 +515,7 @@ int main(void)
   test_ready();
   test_end_of_stream_is_ready();
   test_too_few_bytes();
+  test_burst();
   test_ready_and_not_taken();
   test_one_reader();
   test_workers();

@@ -1,0 +1,31 @@
+/*
+** slot.c: handles of connections.
+*/
+
+#include "slot.h"
+
+#include "../greenc/mem.h"
+
+#include <string.h>
+
+int vm_slots_reserve(vm_slots *t)
+{
+  if (green_likely(t->free)) return 0;
+  uint32_t cap = t->cap ? 2 * t->cap : 16;
+  if (cap > 1 << VM_SLOT_BITS) return GREEN_ENOMEM;
+  vm_slot *at = green__realloc(t->at, cap * sizeof(*at));
+  if (!at) return GREEN_ENOMEM;
+  uint32_t first = t->cap ? t->cap : 1;
+  memset(at + t->cap, 0, (cap - t->cap) * sizeof(*at));
+  for (uint32_t i = first; i + 1 < cap; i++) at[i].next = i + 1;
+  t->at = at;
+  t->cap = cap;
+  t->free = first;
+  return 0;
+}
+
+void vm_slots_deinit(vm_slots *t)
+{
+  green__free(t->at);
+  memset(t, 0, sizeof(*t));
+}
