@@ -53,6 +53,17 @@ function kinds.no_reader(conn)
   green.sleep(math.random() * 3)
 end
 
+function kinds.leaves(conn)
+  conn:write "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"
+  conn:read_some()
+end
+
+function kinds.tiny_chunks(conn)
+  conn:write("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    .. ("1\r\nx\r\n"):rep(20000) .. "0\r\n\r\n")
+  conn:read_some()
+end
+
 function kinds.half_closed(conn)
   conn:write(GET .. GET)
   conn:shutdown "write"

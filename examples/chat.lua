@@ -67,7 +67,12 @@ local function chat(conn)
   leave(name)
 end
 
-local listener, err = green.listen("127.0.0.1", arg[1] or 7001)
+local port = tonumber(arg[1] or 7001)
+if not port then
+  io.stderr:write("usage: greenlua examples/chat.lua [PORT]\n")
+  os.exit(2)
+end
+local listener, err = green.listen("127.0.0.1", port)
 if not listener then
   io.stderr:write(tostring(err), "\n")
   os.exit(1)

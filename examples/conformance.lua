@@ -1,7 +1,7 @@
 -- What HTTP test suites expect of a server, to point yours at:
 --   any path   GET, HEAD, OPTIONS: 200 "OK"; other methods: 200 and the body sent
 --   /echo      the request's headers as received, one "Name: value" a line
---   /cookie    one "name=value" a line
+--   /cookie    the request's cookies, one "name=value" a line
 --
 --   greenlua examples/conformance.lua PORT
 local wsgi = require "green.wsgi"
@@ -19,8 +19,13 @@ end
 
 local function cookies(env)
   local lines = {}
-  for pair in (env.HTTP_COOKIE or ""):gmatch("[^;]+") do
-    lines[#lines + 1] = pair:match("^%s*(.-)%s*$") .. "\n"
+  for _, header in ipairs(env.headers_raw) do
+    if header[1]:lower() == "cookie" then
+      for pair in header[2]:gmatch("[^;]+") do
+        local name, value = pair:match("^%s*(.-)%s*=%s*(.-)%s*$")
+        lines[#lines + 1] = name and name .. "=" .. value .. "\n"
+      end
+    end
   end
   return 200, text, table.concat(lines)
 end
@@ -35,12 +40,17 @@ local function app(env)
   end
   local body, err = env.input:read()
   if err then
-    return 400, text, tostring(err)
+    return err:is("ETOOBIG") and 413 or 400, text, tostring(err) .. "\n"
   end
   return 200, text, body or ""
 end
 
-local server, err = wsgi.new("127.0.0.1:" .. (arg[1] or 8080), app)
+local port = tonumber(arg[1] or 8080)
+if not port then
+  io.stderr:write("usage: greenlua examples/conformance.lua PORT\n")
+  os.exit(2)
+end
+local server, err = wsgi.new("127.0.0.1:" .. port, app)
 if not server then
   io.stderr:write("greenlua: ", tostring(err), "\n")
   os.exit(1)

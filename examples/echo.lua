@@ -5,7 +5,12 @@
 
 local green = require "green"
 
-local listener, err = green.listen("127.0.0.1", arg[1] or 7000)
+local port = tonumber(arg[1] or 7000)
+if not port then
+  io.stderr:write("usage: greenlua examples/echo.lua [PORT]\n")
+  os.exit(2)
+end
+local listener, err = green.listen("127.0.0.1", port)
 if not listener then
   io.stderr:write(tostring(err), "\n")
   os.exit(1)

@@ -10,7 +10,11 @@ local function app(env)
   return 200, { ["Content-Type"] = "text/plain" }, "hello\n"
 end
 
-local port = tonumber(arg[1] or os.getenv("PORT")) or 8080
+local port = tonumber(arg[1] or os.getenv("PORT") or 8080)
+if not port then
+  io.stderr:write("usage: greenlua examples/hello.lua [PORT]\n")
+  os.exit(2)
+end
 local address = "127.0.0.1:" .. port
 local listener, err = require("green").listen(address)
 if not listener then

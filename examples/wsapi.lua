@@ -1,7 +1,9 @@
--- Serves a WSAPI application: a file, a module's name, or the one below, which is
--- as WSAPI applications are written and knows nothing of greenlua.
+-- Serves an existing WSAPI or Orbit application as it is: a file, a module's name, or
+-- all that a folder has (an absolute path with "/" at its end: .lua and .ws files and
+-- Orbit's .op pages, each in a Lua state of its own, by the launchers of the wsapi
+-- package). Without one, the application below, which knows nothing of greenlua.
 --
---   greenlua examples/wsapi.lua [PORT [FILE-OR-MODULE]]
+--   greenlua examples/wsapi.lua [PORT [FILE | MODULE | FOLDER/]]
 local wsgi = require "green.wsgi"
 
 local sample = {}
@@ -17,8 +19,29 @@ function sample.run(wsapi_env)
   return 200, headers, coroutine.wrap(page)
 end
 
-local server, err = wsgi.new("127.0.0.1:" .. (arg[1] or 8080), arg[2] or sample,
-  { wsapi = true })
+--- What the launchers of the wsapi package make of a request: they look for the
+-- file in DOCUMENT_ROOT.
+local function launcher()
+  local common = require "wsapi.common"
+  local scripts = common.make_loader()
+  local pages = common.make_isolated_launcher { modname = "orbit.pages" }
+  return function(wsapi_env)
+    local launch = wsapi_env.PATH_INFO:find("%.op$") and pages or scripts
+    return launch(wsapi_env)
+  end
+end
+
+local port = tonumber(arg[1] or 8080)
+if not port then
+  io.stderr:write("usage: greenlua examples/wsapi.lua [PORT [FILE | MODULE | FOLDER/]]\n")
+  os.exit(2)
+end
+local app, environ = arg[2] or sample, {}
+if arg[2] and arg[2]:find("^/.*/$") then
+  app, environ = launcher(), { DOCUMENT_ROOT = arg[2] }
+end
+local server, err = wsgi.new("127.0.0.1:" .. port, app,
+  { wsapi = true, environ = environ })
 if not server then
   io.stderr:write("greenlua: ", tostring(err), "\n")
   os.exit(1)

@@ -145,6 +145,32 @@ describe("bodies", function()
   end)
 end)
 
+describe("answers to CONNECT", function()
+  local request = "CONNECT a.b:80 HTTP/1.1\r\nHost: a.b:80\r\n\r\n"
+
+  it("have no length and no body when they accept, and end the connection", function()
+    local path = program.file("a file")
+    local bodies = { "text", { "a", "list" }, function() return nil end, io.open(path) }
+    for _, body in ipairs(bodies) do
+      with(function() return 200, { ["Content-Length"] = "6" }, body end, function(client)
+        local status, headers, rest = kit.parse(client:raw(request .. "GET / HTTP/1.1\r\n"))
+        assert.same({ 200, "close", "" }, { status, headers.connection, rest })
+        assert.is_nil(headers["content-length"])
+        assert.is_nil(headers["transfer-encoding"])
+      end)
+    end
+    os.remove(path)
+  end)
+
+  it("are as others when they refuse", function()
+    with(function() return 405, nil, "no" end, function(client)
+      local conn = client:connect(request .. request)
+      assert.same({ 405, "no" }, { (kit.read_answer(conn)), (select(3, kit.read_answer(conn))) })
+      conn:close()
+    end)
+  end)
+end)
+
 describe("failures", function()
   it("answer 500, say Connection: close, and close [S37]", function()
     with(function() error("boom") end, function(client)

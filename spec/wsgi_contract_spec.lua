@@ -131,7 +131,7 @@ describe("applications", function()
     end)
   end)
 
-  it("pass news on to many who wait while many more are idle [S02]", function()
+  it("pass news on to many who wait while many more are idle, and serve others [S02]", function()
     local news = green.Event()
     with(function(env)
       if env.PATH_INFO == "/wait" then
@@ -140,7 +140,7 @@ describe("applications", function()
         news:send(env.QUERY_STRING)
       end
       return 200, nil, "ok"
-    end, { log = false }, function(client)
+    end, { log = false }, function(client, server)
       local idle, waiting = {}, {}
       for i = 1, 500 do
         idle[i] = client:connect("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -152,11 +152,24 @@ describe("applications", function()
       for i = 1, 50 do
         waiting[i] = client:connect("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
       end
+      testing.settle()
+      for i = 1, 500, 50 do -- idle ones and new ones are answered meanwhile
+        idle[i]:write("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert.equal("ok", (select(3, kit.read_answer(idle[i]))))
+        assert.equal("ok", (select(3, client:get("/"))))
+      end
+      testing.settle()
+      local stats = server:stats()
+      assert.same({ 550, 500, 50 }, { stats.connections, stats.idle, stats.busy })
+      assert.is_true(stats.workers < 100, stats.workers .. " workers")
       client:get("/say?hello")
       for _, conn in ipairs(waiting) do
         assert.equal("hello", (select(3, kit.read_answer(conn))))
-        conn:close()
       end
+      testing.settle()
+      stats = server:stats()
+      assert.same({ 550, 550, 0 }, { stats.connections, stats.idle, stats.busy })
+      for _, conn in ipairs(waiting) do conn:close() end
       for _, conn in ipairs(idle) do conn:close() end
     end)
   end)

@@ -75,8 +75,16 @@ describe("examples", function()
       "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"))))
     assert.equal("Host: x\nConnection: close\nx-a_b: 1\nX-A_b: 2\n",
       (select(3, ask(port, "GET /echo", "x-a_b: 1\r\nX-A_b:  2 \r\n\r\n"))))
-    assert.equal("a=b\nc=\"d\"\n",
-      (select(3, ask(port, "POST /cookie", "Cookie: a=b; c=\"d\"\r\n\r\n"))))
+    assert.equal("OK", (select(3, ask(port, "OPTIONS *"))))
+    for _, method in ipairs { "POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW" } do
+      local got, head, none = ask(port, method .. " /any")
+      assert.same({ 200, "0", "" }, { got, head["content-length"], none })
+    end
+    local _, echo_head, no_body = ask(port, "HEAD /echo")
+    assert.same({ "26", "" }, { echo_head["content-length"], no_body })
+    assert.equal("a=b\nc=\"d\"\nf=g=h\nz=\n", (select(3, ask(port, "POST /cookie",
+      "Cookie: a=b; c=\"d\"; ; lost\r\ncookie: f = g=h;z=\r\n\r\n"))))
+    assert.equal("", (select(3, ask(port, "GET /cookie"))))
   end))
 
   it("http_client.lua fetches", with("conformance", function(port)

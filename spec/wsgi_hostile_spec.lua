@@ -379,6 +379,52 @@ describe("many clients of green.wsgi:", function()
     end)
   end)
 
+  it("that send bodies slowly do not use up max_size", function(serve)
+    local server = serve(function(env)
+      return 200, {}, env.input:read() or "hello\n"
+    end, { max_size = 2 })
+    local slow = {}
+    for i = 1, 20 do
+      slow[i] = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"
+    end
+    testing.settle()
+    others_are_served(server)
+    for _, conn in ipairs(slow) do
+      conn:write "cdefghi"
+    end
+    for _, conn in ipairs(slow) do
+      assert.equal("abcdefghi", answer(conn).body)
+    end
+    assert.equal(0, server.server:stats().busy)
+  end)
+
+  it("that read slowly do not use up max_size", function(serve)
+    local large = ("x"):rep(8000000)
+    local server = serve(function(env)
+      return 200, {}, env.PATH_INFO == "/large" and large or "hello\n"
+    end, { max_size = 2 })
+    local slow = {}
+    for i = 1, 20 do
+      slow[i] = server:connect(get "/large")
+    end
+    testing.settle()
+    others_are_served(server)
+    for _, conn in ipairs(slow) do
+      assert.equal(#large, #answer(conn).body)
+    end
+  end)
+
+  it("that are slow are let in up to ten times max_size, the rest waits", function(serve)
+    local server = serve(function(env)
+      return 200, {}, env.input:read() or "hello\n"
+    end, { max_size = 1 })
+    for _ = 1, 30 do
+      server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"
+    end
+    testing.settle()
+    assert.equal(11, server.server:stats().busy)
+  end)
+
   it("500 that send half a head each do not keep others from being served", function(serve)
     local server = serve(hello, { max_size = 4 })
     for _ = 1, 500 do

@@ -164,7 +164,7 @@ describe("logs", function()
   it("that cannot be written lose lines, count them, and stop nothing", function()
     local bad = { write = function() error("disk full") end }
     local refusing = { write = function() return nil, "disk full" end }
-    for _, target in ipairs { bad, refusing, "/nowhere/at/all.log", "/dev/full" } do
+    for _, target in ipairs { bad, refusing, "/dev/full" } do
       with(app, { log = target }, function(client, server)
         for _ = 1, 3 do
           assert.equal(200, (client:get("/")))

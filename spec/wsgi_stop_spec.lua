@@ -3,9 +3,16 @@ local green = require "green"
 local testing = require "green.testing"
 local wsgi = require "green.wsgi"
 
+local ffi = require "ffi"
+
 local kit = dofile("spec/support/wsgi_kit.lua")
 local program = dofile("spec/support/program.lua")
-local _, it = testing.busted()
+local virtual_it, it = testing.busted()
+
+ffi.cdef [[
+int spec_stop_getpid(void) __asm__("getpid");
+int spec_stop_kill(int pid, int signo) __asm__("kill");
+]]
 
 local with = kit.with
 local GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -49,6 +56,99 @@ describe("server:stop", function()
       assert.same({ 200, "close" }, { status, headers.connection })
       conn:close()
     end)
+  end)
+
+  virtual_it("does not wait for clients that have their answer and stay", function()
+    local gate = green.Event()
+    local server = assert(wsgi.new("127.0.0.1:0", function()
+      gate:wait()
+      return hello()
+    end, { log = {} })):start()
+    local conn = assert(green.connect("127.0.0.1", server.port))
+    conn:write(GET)
+    testing.settle()
+    local stopper = green.spawn(server.stop, server)
+    testing.settle()
+    gate:send(true)
+    for _ = 1, 100 do -- one second of the two that others are given
+      local due = os.clock() + 0.002
+      repeat until os.clock() > due -- for the system to acknowledge, in real time
+      testing.advance(0.01)
+    end
+    assert.is_true(stopper:dead())
+    assert.equal("hello", (select(3, kit.read_answer(conn))))
+    assert.is_nil(conn:read_some())
+    conn:close()
+  end)
+
+  it("serves more of those who wait to be accepted as idle connections make room", function()
+    with(hello, { max_connections = 1 }, function(client, server)
+      local idle = client:connect(GET)
+      kit.read_answer(idle)
+      local waiting = client:connect(GET)
+      testing.settle()
+      assert.equal(1, server:stats().accepted)
+      local stopper = green.spawn(server.stop, server)
+      local status, headers = kit.read_answer(waiting)
+      assert.same({ 200, "close" }, { status, headers.connection })
+      waiting:close()
+      assert.is_nil(idle:read_some())
+      assert.is_true(stopper:wait())
+      idle:close()
+    end)
+  end)
+
+  it("answers every request of many clients, or none: no answer is cut", function()
+    with(function()
+      green.sleep(0.001)
+      return 200, nil, ("x"):rep(50000)
+    end, function(client, server)
+      local whole, none, threads = 0, 0, {}
+      local function ask()
+        local conn = green.connect(client.target)
+        while conn and conn:write(GET) do
+          local status, _, body = kit.read_answer(conn)
+          if not status then
+            none = none + 1
+            break
+          end
+          assert.equal(50000, #body)
+          whole = whole + 1
+        end
+        if conn then conn:close() end
+      end
+      for i = 1, 20 do threads[i] = green.spawn(ask) end
+      while whole < 50 do green.sleep(0.001) end
+      assert.is_true(server:stop())
+      for _, t in ipairs(threads) do t:wait() end
+      assert.equal(server:stats().requests, whole)
+    end)
+  end)
+
+  it("gives a pool's other threads the grace, and no more", function()
+    local pool = green.GreenPool(3)
+    local gate = green.Event()
+    with(hello, { custom_pool = pool }, function(_, server)
+      pool:spawn(gate.wait, gate)
+      local stopper = green.spawn(server.stop, server, { grace = false })
+      testing.settle()
+      assert.is_false(stopper:dead())
+      gate:send(true)
+      assert.is_true(stopper:wait())
+    end)
+    gate = green.Event()
+    with(hello, { custom_pool = pool }, function(_, server)
+      pool:spawn(gate.wait, gate)
+      assert.is_true(server:stop({ grace = 0.01 }))
+    end)
+    with(hello, { custom_pool = pool }, function(_, server)
+      local stopper = green.spawn(server.stop, server, { grace = false })
+      testing.settle()
+      assert.is_true(server:stop()) -- the second one does not wait
+      assert.is_true(stopper:wait())
+    end)
+    gate:send(true)
+    pool:waitall()
   end)
 
   it("kills what is left after the grace, and abandons what survives that", function()
@@ -175,108 +275,80 @@ describe("serve_forever", function()
     end)
   end)
 
-  it("with signals: the first stops, the next does not wait", function()
-    local script = program.file([[
-      local green, wsgi = require "green", require "green.wsgi"
-      local server = wsgi.new("127.0.0.1:0", function()
-        print("in hand")
-        green.sleep(60)
-      end, { signals = true, stop_grace = 60 })
-      server:start()
-      green.spawn(function()
-        local conn = green.connect("127.0.0.1", server.port)
-        conn:write("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        conn:read_all()
-      end)
-      print("ready")
-      server:serve_forever()
-      print("stopped well")
-    ]])
+  -- One request in hand for ever; what comes of it.
+  local stubborn = [[
+    local green, wsgi = require "green", require "green.wsgi"
+    local server = wsgi.new("127.0.0.1:0", function()
+      print("in hand")
+      green.sleep(SECONDS)
+      return 200, nil, "whole"
+    end, { signals = true, stop_grace = 60 })
+    server:start()
+    green.spawn(function()
+      local conn = green.connect("127.0.0.1", server.port)
+      conn:write("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+      print((conn:read_all() or ""):match("%w*$") .. " answer")
+    end)
+    server:serve_forever()
+    green.sleep(0)
+    print("stopped well")
+  ]]
+
+  it("with signals: the first stops, a later one does not wait", function()
+    local script = program.file((stubborn:gsub("SECONDS", "60")))
     local run = program.start_greenlua { script }
     run:expect("in hand")
     run:kill(15)
     run:listen(50)
     assert.is_falsy(run:poll())
-    run:kill(2)
+    run:insist(function() run:kill(2) end) -- until one is late enough
+    assert.equal(0, run.status)
+    assert.truthy(run.out:find("stopped well", 1, true))
+    assert.is_nil(run.out:find("whole", 1, true))
+    os.remove(script)
+  end)
+
+  it("with signals: two at once, as timeout(1) sends them, let requests finish", function()
+    local script = program.file((stubborn:gsub("SECONDS", "0.5")))
+    local run = program.start_greenlua { script }
+    run:expect("in hand")
+    run:kill(15):listen(5) -- so that it has seen the first
+    run:kill(15)
+    run:expect("whole answer")
     run:expect("stopped well")
     run:wait()
     assert.equal(0, run.status)
     os.remove(script)
   end)
-end)
 
-describe("options", function()
-  it("have Eventlet's names", function()
-    local opts = {
-      environ = {}, max_size = 10, max_http_version = "HTTP/1.1", minimum_chunk_size = 1,
-      log_x_forwarded_for = true, keepalive = 5, log_output = true,
-      log_format = "%(client_ip)s", url_length_limit = 100, debug = true, socket_timeout = 1,
-      capitalize_response_headers = true, custom_pool = green.GreenPool(5),
-    }
-    with(hello, opts, function(client)
-      assert.equal("hello", (select(3, client:get("/"))))
-      assert.equal(414, (client:get("/" .. ("x"):rep(200))))
-    end)
-  end)
-
-  it("are checked, by name and value", function()
-    local bad = {
-      { { max_siez = 1 }, "did you mean 'max_size'" },
-      { { keepalive = "yes" }, "option 'keepalive' must be true, false or seconds" },
-      { { custom_pool = {} }, "an object with spawn and waitall" },
-      { { max_http_version = "HTTP/2" }, '"HTTP/1.0" or "HTTP/1.1"' },
-      { { protocol = {} }, "does not exist here" },
-      { { body_timeout = -1 }, "seconds, or false" },
-      { "fast", "options must be a table" },
-    }
-    for _, case in ipairs(bad) do
-      local ok, err = pcall(wsgi.new, "127.0.0.1:0", hello, case[1])
-      assert.is_false(ok)
-      assert.truthy(err:find(case[2], 1, true), err)
+  virtual_it("with signals: what comes within 0.3 seconds of the first is the same one", function()
+    local killed
+    local server = assert(wsgi.new("127.0.0.1:0", function()
+      killed = not pcall(green.sleep, 3600)
+    end, { log = {}, signals = true, stop_grace = 600 }))
+    local serving = green.spawn(server.serve_forever, server)
+    local conn = assert(green.connect("127.0.0.1", server.port))
+    conn:write(GET)
+    testing.settle()
+    local function signal()
+      ffi.C.spec_stop_kill(ffi.C.spec_stop_getpid(), 15)
+      for _ = 1, 20 do testing.settle() end
     end
-  end)
-
-  it("keepalive decides whether there is a second request", function()
-    local two = GET .. "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    local function answers(opts)
-      local n
-      with(hello, opts, function(client)
-        n = select(2, client:raw(two):gsub("HTTP/1%.%d 200", ""))
-      end)
-      return n
+    signal()
+    assert.is_true(server.stopping)
+    signal()
+    testing.advance(0.25)
+    signal()
+    testing.advance(1)
+    assert.is_nil(killed)
+    signal()
+    testing.advance(0.1)
+    assert.is_true(killed)
+    for _ = 1, 1000 do
+      if serving:dead() then break end
+      testing.advance(0.01)
     end
-    assert.same({ 2, 2, 1, 1, 1 }, { answers {}, answers { keepalive = 5 },
-      answers { keepalive = false }, answers { keepalive = 0 }, answers { max_requests = 1 } })
-  end)
-
-  it("max_http_version pretends to be old", function()
-    with(function() return 200, nil, coroutine.wrap(function() coroutine.yield("x") end) end,
-      { max_http_version = "HTTP/1.0" }, function(client)
-        local text = client:raw(GET)
-        assert.truthy(text:find("^HTTP/1%.0 200 OK"))
-        assert.is_nil(text:find("chunked", 1, true))
-        assert.truthy(text:find("\r\n\r\nx$"))
-      end)
-  end)
-
-  it("max_size and a custom pool bound how many requests are in hand", function()
-    for _, opts in ipairs { { max_size = 2 }, { custom_pool = green.GreenPool(2) } } do
-      local now, most = 0, 0
-      with(function()
-        now = now + 1
-        most = math.max(most, now)
-        green.sleep(0.002)
-        now = now - 1
-        return hello()
-      end, opts, function(client, server)
-        local threads = {}
-        for i = 1, 8 do
-          threads[i] = green.spawn(client.get, client, "/")
-        end
-        for _, t in ipairs(threads) do assert.equal(200, (t:wait())) end
-        assert.equal(2, most)
-        assert.equal(8, server:stats().requests)
-      end)
-    end
+    assert.is_true(serving:wait())
+    conn:close()
   end)
 end)

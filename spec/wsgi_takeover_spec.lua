@@ -108,6 +108,46 @@ describe("take_over", function()
     end)
   end)
 
+  it("ends the handler's time limit, not before it has the connection", function()
+    local ends = {}
+    with(function(env)
+      local copy = setmetatable({}, { __index = env }) -- as a middleware may hand it on
+      if env.PATH_INFO == "/slow" then
+        ends.slow = { pcall(green.sleep, 60) }
+      end
+      local stream, err = copy.take_over()
+      ends.take = err
+      green.sleep(0.05)
+      stream:write("taken")
+      stream:close()
+    end, { handler_timeout = 0.02 }, function(client)
+      local taken = client:connect(request)
+      assert.equal("taken", taken:read_all())
+      taken:close()
+      assert.is_nil(ends.take)
+      assert.equal(500, (client:get("/slow")))
+      assert.is_false(ends.slow[1])
+      assert.is_true(ends.slow[2]:is("ETIMEDOUT"))
+    end)
+  end)
+
+  it("leaves the handler its own timeouts", function()
+    local ended
+    with(function(env)
+      local own = green.Timeout(0.01)
+      local stream = env.take_over()
+      local ok, err = pcall(green.sleep, 60)
+      own:cancel()
+      ended = not ok and err == own
+      stream:close()
+    end, { handler_timeout = 5 }, function(client)
+      local conn = client:connect(request)
+      assert.is_nil(conn:read_some())
+      conn:close()
+      assert.is_true(ended)
+    end)
+  end)
+
   it("is refused when an answer has left, and when the request is over", function()
     local kept, late, code
     with(function(env)

@@ -14,35 +14,73 @@ require("green.stdio").install() -- a log that goes to a full pipe stops no serv
 
 local M = {}
 
+local WANTED = {
+  ["wsgi.server"] = "no listener but nil: use assert(green.listen(...))",
+  ["wsgi.new"] = "no listener and no address but nil: use assert(green.listen(...))",
+}
+
+--- green.listen takes host and port apart; here the second is the application.
+local function is_port(app, where, opts)
+  return type(where) == "string" and tonumber(app) ~= nil
+    and (type(opts) == "function" or not where:find(":%d+$"))
+end
+
+local function check_arguments(where, app, opts, name)
+  if where == nil and WANTED[name] then
+    error(name .. ": " .. WANTED[name], 0)
+  elseif is_port(app, where, opts) then
+    error(name .. ': the address is one string, "127.0.0.1:8080", and then comes the application',
+      0)
+  end
+end
+
 local function is_listener(value)
   return type(value) == "table" and value._s ~= nil and type(value.sockname) == "function"
 end
 
 --- The listener, or one at that address; nil, err.
-local function listen(where, opts)
+local function listen(where, opts, name)
   if is_listener(where) then
     if not where:fileno() then
       return nil, errors.new("ECLOSED", "serve")
     end
     return where
   end
-  return listening.listen(where, type(opts) == "table" and opts.listen or nil)
+  local ok, listener, err = pcall(listening.listen, where,
+    type(opts) == "table" and opts.listen or nil)
+  if ok then
+    return listener, err
+  end
+  error(type(listener) == "string" and name .. ": " .. listener or listener, 0)
 end
 
---- As new; level is that of the caller to blame.
-local function make(where, app, opts, name, level)
-  local listener, err = listen(where, opts)
+local function build(where, app, opts, name)
+  check_arguments(where, app, opts, name)
+  local plan = server_module.plan(app, opts, name) -- before anybody can connect
+  local listener, err = listen(where, opts, name)
   if not listener then
     return nil, err
   end
-  local ok, server = pcall(server_module.new, listener, app, opts, name, level + 2)
+  local ok, server
+  ok, server, err = pcall(server_module.new, listener, plan)
+  if not (ok and server) and listener ~= where then
+    listener:close()
+  end
   if not ok then
-    if listener ~= where then
-      listener:close()
-    end
     error(server, 0)
   end
-  return server
+  return server, err
+end
+
+--- As new. Misuse, whose messages begin with the function's name, is blamed on the
+-- caller at that level; what an application raises while it is loaded passes as it is.
+local function make(where, app, opts, name, level)
+  local ok, server, err = pcall(build, where, app, opts, name)
+  if ok then
+    return server, err
+  end
+  local is_misuse = type(server) == "string" and server:sub(1, #name + 2) == name .. ": "
+  error(server, is_misuse and level + 1 or 0)
 end
 
 --- A server that has not started: see green.wsgi.server for its methods. Parks
@@ -52,7 +90,8 @@ end
 -- @param app a handler; a table with `run`; the name of a module or a file that
 -- gives one
 -- @tparam[opt] table opts see docs/modules/wsgi.md
--- @return the server; or nil, err as green.listen
+-- @return the server; or nil, err as green.listen, or when a log's path cannot be
+-- opened: ENOENT, EACCES, ...
 function M.new(where, app, opts)
   local server, err = make(where, app, opts, "wsgi.new", 2)
   return server, err
@@ -62,7 +101,7 @@ end
 -- killed. Parks.
 -- @param listener what green.listen returned
 -- @param app, opts as for new
--- @return true; or nil, ECLOSED
+-- @return true; or nil, err: ECLOSED, or for a log as new
 function M.server(listener, app, opts)
   local server, err = make(listener, app, opts, "wsgi.server", 2)
   if not server then
@@ -72,7 +111,7 @@ function M.server(listener, app, opts)
 end
 
 --- Listen at an address and serve. Parks.
--- @return true; or nil, err if it cannot listen there
+-- @return true; or nil, err as new
 function M.serve(address, app, opts)
   local server, err = make(address, app, opts, "wsgi.serve", 2)
   if not server then

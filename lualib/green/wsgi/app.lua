@@ -3,29 +3,33 @@
 
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
+local explain = require "green.wsgi.explain"
 local responding = require "green.wsgi.respond"
+local wsapi = require "green.wsgi.wsapi"
 
 local CONN = env_module.CONN
 local DONE = responding.DONE
 
 -- -- start_response -----------------------------------------------------------
 
-local function options_of(env)
-  return env["green.server"].options
+local function server_of(env)
+  return env["green.server"]
 end
 
 --- What start_response returns: write(text), which sends the head if need be.
 local function writer(call, env)
   return function(text)
-    local conn, options = rawget(env, CONN), options_of(env)
-    if not conn then
+    local conn = rawget(env, CONN)
+    if not (conn and core.http_is_open(conn)) then
       error("write: the request is over", 2)
-    elseif not call.conn then
-      responding.begin(conn, options, call.status, call.headers)
+    end
+    local server = server_of(env)
+    if not call.conn then
+      responding.begin(server, conn, call.status, call.headers)
       core.http_stream(conn)
       call.conn = conn
     end
-    responding.put_piece(conn, text, options, options.minimum_chunk_size)
+    responding.put_piece(server, conn, text, server.options.minimum_chunk_size)
   end
 end
 
@@ -64,11 +68,16 @@ end
 
 --- The handler has begun to write: its body is the rest.
 local function write_rest(call, env, body)
-  local options = options_of(env)
+  local server = server_of(env)
   for text in each_piece(body) do
-    responding.put_piece(call.conn, text, options, options.minimum_chunk_size)
+    if not core.http_is_open(call.conn) then
+      return -- taken over, nothing of the answer had left
+    end
+    responding.put_piece(server, call.conn, text, server.options.minimum_chunk_size)
   end
-  responding.end_pieces(call.conn)
+  if core.http_is_open(call.conn) then
+    responding.end_pieces(call.conn)
+  end
 end
 
 --- A generator: start_response is called when its first piece is made.
@@ -98,7 +107,7 @@ local function finish(call, env, ...)
   local kind = type(body)
   if not call.status and (kind == "number" or kind == "string" or third ~= nil) then
     return ... -- it is of the other kind, and has a second argument of its own
-  elseif not call.status and (kind == "nil" or rawget(env, CONN) == nil) then
+  elseif not call.status and (kind == "nil" or not core.http_is_open(rawget(env, CONN))) then
     return ...
   elseif not call.status then
     body = start_late(call, body)
@@ -127,65 +136,96 @@ local function takes_start_response(fn)
   return info.nparams == 2 and not info.isvararg
 end
 
--- -- WSAPI --------------------------------------------------------------------
-
---- WSAPI applications read CONTENT_LENGTH bytes: a chunked body is read for them.
-local function with_length(app)
-  return function(env)
-    local conn = rawget(env, CONN)
-    local is_chunked = select(6, core.http_info(conn))
-    if is_chunked then
-      local ok, err = env.input:slurp()
-      if not ok then
-        return 400, { ["Content-Type"] = "text/plain" }, tostring(err) .. "\n"
-      end
-      env.CONTENT_LENGTH = tostring(env.input.length)
-    end
-    return app(env)
-  end
-end
-
 -- -- Forms --------------------------------------------------------------------
 
 local resolve
 
-local function load_app(name, where, level)
-  if name:find("/", 1, true) or name:find("%.lua$") or name:find("%.ws$") then
-    local chunk, problem = loadfile(name)
-    if not chunk then
-      error(("%s: cannot load the application: %s"):format(where, problem), level + 1)
-    end
-    return resolve(chunk(), where, level + 1)
+--- What a chunk gives that was read from a file. A .lua file is loaded as require
+-- does it, so it may be made with module(...) and find itself by its name; what
+-- else has that name in the program stays what it was.
+local function run_file(chunk, file)
+  local name = file:match("([^/]*)%.lua$")
+  if not name then
+    return chunk()
   end
-  return resolve(require(name), where, level + 1)
+  local loaded, preload = package.loaded, package.preload
+  local before, waiting = loaded[name], preload[name]
+  loaded[name], preload[name] = nil, chunk
+  local ok, app = pcall(require, name)
+  preload[name] = waiting
+  if before ~= nil then
+    loaded[name] = before
+  end
+  if not ok then
+    error(app, 0)
+  end
+  return app
 end
 
---- The function of an application: a function, something callable, a table with
--- `run`, a module's name, or a file's (anything with "/", or ending in .lua or
--- .ws), which returns one of these.
-function resolve(app, where, level)
+--- What a file gives; `app_path` of the options becomes its folder, for WSAPI.
+local function load_file(name, options, where)
+  local chunk, problem = loadfile(name)
+  if not chunk then
+    error(("%s: cannot load the application: %s"):format(where, problem), 0)
+  elseif options.wsapi then
+    options.app_path = wsapi.enter(name)
+  end
+  return run_file(chunk, name)
+end
+
+--- What a module gives. That it is not there, or is no Lua, is the caller's mistake;
+-- what it raises passes as it is, with its own place.
+local function load_module(name, where)
+  local ok, app = pcall(require, name)
+  if ok then
+    return app
+  elseif type(app) == "string" and (app:find("^module '") or app:find("^error loading ")) then
+    app = ("%s: cannot load the application: %s"):format(where, app)
+  end
+  error(app, 0)
+end
+
+local function load_app(name, options, where)
+  if name:find("/", 1, true) or name:find("%.lua$") or name:find("%.ws$") then
+    return resolve(load_file(name, options, where), options, where, name)
+  end
+  return resolve(load_module(name, where), options, where, name)
+end
+
+--- The function of an application, and the one that its author wrote: a function,
+-- something callable, a table with `run`, a module's name, or a file's (anything
+-- with "/", or ending in .lua or .ws), which returns one of these. WSAPI knows no
+-- second parameter.
+function resolve(app, options, where, from)
   local kind = type(app)
   if kind == "function" then
-    return takes_start_response(app) and with_start_response(app) or app
+    local is_python = not options.wsapi and takes_start_response(app)
+    return is_python and with_start_response(app) or app, app
   elseif kind == "string" then
-    return load_app(app, where, level + 1)
+    return load_app(app, options, where)
   elseif kind == "table" and rawget(app, "run") ~= nil then
-    return resolve(app.run, where, level + 1)
+    return resolve(app.run, options, where, from)
   elseif responding.is_callable(app) then
-    return function(env)
+    local function call(env)
       return app(env)
     end
+    local handler = getmetatable(app).__call
+    return call, type(handler) == "function" and handler or nil
   elseif kind == "table" and app.run ~= nil then
-    return resolve(app.run, where, level + 1)
+    return resolve(app.run, options, where, from)
   end
   error(("%s: an application is a function, a table with run, or the name of a module or a "
-    .. "file, not %s"):format(where, tostring(app)), level + 1)
+    .. "file, not %s%s"):format(where, explain.shown(app), from and " (from " .. from .. ")" or ""),
+    0)
 end
 
---- The function that a server with these options calls.
-local function read(app, options, where, level)
-  local fn = resolve(app, where, level + 1)
-  return options.wsapi and with_length(fn) or fn
+--- The function that a server with these options calls. Raises, without a place,
+-- what is wrong with the application. Parks if its module does.
+-- @tparam string where the function's name, for messages
+-- @return the function; the application's own function, which it calls
+local function read(app, options, where)
+  local fn, handler = resolve(app, options, where)
+  return options.wsapi and wsapi.adapt(fn) or fn, handler
 end
 
 return { read = read }

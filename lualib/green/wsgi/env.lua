@@ -38,6 +38,7 @@ fill.SERVER_SOFTWARE = of_server "software"
 fill.SERVER_NAME = of_server "name"
 fill.SERVER_PORT = of_server "env_port"
 fill.error = of_server "errors"
+fill.APP_PATH = function(_, _, server) return server.options.app_path end
 fill["green.server"] = function(_, _, server) return server end
 
 function fill.REMOTE_ADDR(conn, env)
@@ -55,7 +56,10 @@ end
 function fill.input(conn, env, server)
   local input = rawget(env, INPUT)
   if not input then
-    input = new_input(conn, server.options.body_timeout)
+    input = new_input(conn, server)
+    if server.options.wsapi then
+      input.length = input.length or 0
+    end
     rawset(env, INPUT, input)
   end
   return input
@@ -108,7 +112,7 @@ local known = {
 -- @return the env
 local function fill_all(env)
   local conn = rawget(env, CONN)
-  if not conn then
+  if not (conn and core.http_is_open(conn)) then
     return env
   end
   local read

@@ -1,17 +1,18 @@
 --- A request's body, read when the handler asks for it.
 -- @module green.wsgi.input
 
+local client = require "green.wsgi.client"
 local core = require "green.core"
 local errors = require "green.error"
 local thread = require "green.thread"
 
-local http_body, http_line, http_sock = core.http_body, core.http_line, core.http_sock
-local core_park = core.park
+local http_body, http_line = core.http_body, core.http_line
 local checkpoint, deadline_of, failed = thread.checkpoint, thread.deadline, thread.failed
 
 local EAGAIN = core.codes.EAGAIN
-local READ = 1
 local LINE_MAX = 65536
+-- An answer without a body may not tell where its body ends.
+local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true }
 
 local methods = {}
 local mt = { __name = "green.input", __index = methods }
@@ -45,8 +46,10 @@ local function next_piece(self, get, max)
       return nil, errors.new(code, "read request body")
     end
     deadline = deadline or deadline_of(self.timeout)
-    local status = core_park(http_sock(conn), deadline, READ)
-    if status ~= 0 then
+    local status = client.wait(self.server, conn, client.READ, deadline)
+    if not core.http_is_open(conn) then -- its handler has left this thread behind
+      return nil, errors.new("ECLOSED", "read request body")
+    elseif status ~= 0 then
       core.http_set_close(conn)
       return failed(status, "read request body")
     end
@@ -67,7 +70,7 @@ end
 -- @return a string: n bytes, fewer at the end; nil when there are none left; or
 -- nil, err as read_some
 function methods:read(n)
-  local pieces, have, want = {}, 0, n or math.huge
+  local pieces, have, want = {}, 0, math.floor(n or math.huge)
   while have < want do
     local piece, err = next_piece(self, http_body, want - have)
     if err then
@@ -86,7 +89,7 @@ end
 -- @return a string, nil at the end, or nil, err as read_some
 function methods:read_line(max)
   local pieces, have = {}, 0
-  max = max or LINE_MAX
+  max = math.floor(max or LINE_MAX)
   while have < max do
     local text, err = next_piece(self, http_line, max - have)
     if err then
@@ -141,11 +144,11 @@ end
 function methods:set_hundred_continue_response_headers(headers)
   local lines = {}
   for i, pair in ipairs(headers) do
-    local line = ("%s: %s"):format(pair[1], pair[2])
-    if line:find("%c") then
-      error("100 Continue: control characters in header " .. i, 2)
+    local name, value = tostring(pair[1]), tostring(pair[2])
+    if not name:find("^[%w!#$%%&'*+.^_`|~-]+$") or value:find("%c") or FRAMING[name:lower()] then
+      error(("100 Continue: header %d, '%s', has a bad name or value"):format(i, name), 2)
     end
-    lines[i] = line .. "\r\n"
+    lines[i] = name .. ": " .. value .. "\r\n"
   end
   local code = self.conn and core.http_continue_lines(self.conn, table.concat(lines)) or 0
   if code ~= 0 then
@@ -176,11 +179,12 @@ function methods:slurp()
 end
 
 --- The input of a request. `length` is its Content-Length, nil if unknown.
-return function(conn, timeout)
+return function(conn, server)
   local _, _, _, _, length = core.http_info(conn)
   return setmetatable({
-    conn = conn, -- nil when the request is over
-    timeout = timeout,
+    conn = conn, -- nil after slurp
+    server = server,
+    timeout = server.options.body_timeout,
     length = length >= 0 and length or nil,
     text = nil, -- the whole body, after slurp
     pos = 1,

@@ -1,102 +1,24 @@
 --- The server's logs: one line a request, and what went wrong.
 --
--- Lines gather in C (greenc/httpd_log.h). A green thread that lives only while
--- there are some writes them away: at the end of the turn, or for files once a
--- second or when there are 4 KB. A log that cannot be written loses lines, which
--- are counted, and stops nothing.
+-- A log that cannot be written loses lines, which are counted, and stops nothing.
 -- @module green.wsgi.log
 
+local channels = require "green.wsgi.log_channel"
 local core = require "green.core"
-local ffi = require "ffi"
+local explain = require "green.wsgi.explain"
 local format_module = require "green.wsgi.log_format"
-local sinks = require "green.wsgi.log_sink"
 local thread = require "green.thread"
-local C = require "green.ffi.httpd_log"
+local timeout = require "green.timeout"
 
 local http_log = core.http_log
-local FULL = 4096 -- bytes that are worth a write
-local NEVER = math.huge
-
-local hub = ffi.cast("green_hub *", core.hub())
-local text_ptr = ffi.new("const char *[1]")
-
--- -- Channels: a buffer and where it goes -------------------------------------
-
-local Channel = {}
-Channel.__index = Channel
-
-local function new_channel(where)
-  local sink = sinks.new(where)
-  return setmetatable({
-    c = ffi.gc(C.new(hub), C.free),
-    sink = sink,
-    mark = 0, -- above so many bytes the writer is to be told
-    queue = core.waitq(), -- where the writer waits
-    lost = 0,
-    urgent = false,
-  }, Channel)
-end
-
---- Write what there is. Parks if the sink does.
-function Channel:flush()
-  local c = self.c
-  while c.waiting > 0 do
-    local n = C.peek(c, text_ptr)
-    local text = ffi.string(text_ptr[0], n)
-    C.drop(c, n)
-    self.lost = self.lost + self.sink.write(text, "info")
-  end
-end
-
-local function write_later(self)
-  local delay = self.sink.delay
-  if delay > 0 and not self.urgent and self.c.waiting < FULL then
-    self.mark = FULL
-    core.park(self.queue, core.now() + delay)
-  end
-  self.mark = NEVER
-  self:flush()
-  self.mark, self.urgent, self.writing = 0, false, false
-end
-
---- There is something to write, or enough of it.
-function Channel:tell()
-  self.mark = NEVER
-  if self.writing then
-    core.wake(self.queue)
-  else
-    self.writing = true
-    thread.spawn_n(write_later, self)
-  end
-end
-
---- Add a line of text (more lines, if it has some); it is written soon. A logger
--- gets it at once, with its level.
-function Channel:line(text, level)
-  if self.sink.has_levels then
-    self.lost = self.lost + self.sink.write(text .. "\n", level)
-    return
-  end
-  C.line(self.c, text, #text)
-  self.urgent = true
-  if self.mark ~= NEVER then
-    self:tell()
-  end
-end
-
-function Channel:dropped()
-  return tonumber(self.c.dropped) + self.lost
-end
-
--- -- The two logs -------------------------------------------------------------
 
 local methods = {}
 local mt = { __name = "green.wsgi.log", __index = methods }
 
 --- The line of a finished request. Does not park.
-function methods:request(conn, started)
+function methods:request(conn)
   local access = self.access
-  if http_log(access.c, conn, started) > access.mark then
+  if http_log(access.pointer, conn) > access.mark then
     access:tell()
   end
 end
@@ -129,20 +51,21 @@ end
 --- A handler raised.
 function methods:failure(env, err)
   local trace = thread.traceback_of(err)
+  local server = env and env["green.server"]
   self:error("%s %s: %s%s", env and env.REQUEST_METHOD or "-", env and env.RAW_PATH_INFO or "-",
-    tostring(err), trace and "\n" .. trace or "")
+    explain.failure(err, type(server) == "table" and server.handler), trace and "\n" .. trace or "")
 end
 
 --- A request that was no good, or came too slowly.
 function methods:refused(conn)
   local status, _, reason = core.http_info(conn)
   if self.access then
-    self:request(conn, 0)
+    self:request(conn)
   end
   self:debug("refused with %d: %s", status, reason)
 end
 
---- Write what waits now. Parks if what the log was given does.
+--- Have written what waits. Parks.
 function methods:flush()
   for _, channel in ipairs(self.channels) do
     channel:flush()
@@ -158,11 +81,11 @@ function methods:reopen()
   end
 end
 
---- Write what waits, let go of files. Parks if what the log was given does.
-function methods:close()
-  self:flush()
+--- Write what waits, for so many seconds at most; let go of files. Parks.
+function methods:close(seconds)
+  pcall(timeout.timeout, seconds, self.flush, self)
   for _, channel in ipairs(self.channels) do
-    core.wake(channel.queue) -- its writer finds nothing and ends
+    channel:give_up()
     if channel.sink.close then
       channel.sink.close()
     end
@@ -193,11 +116,27 @@ local function open(self, where)
   end
   local channel = self.by_target[where]
   if not channel then
-    channel = new_channel(where)
+    channel = channels.new(where)
     self.by_target[where] = channel
     self.channels[#self.channels + 1] = channel
   end
   return channel
+end
+
+--- Open what can be opened now: the first that cannot is told. nil, err.
+local function open_all(self)
+  for _, channel in ipairs(self.channels) do
+    local sink = channel.sink
+    local ok, err = true, nil
+    if sink.open then
+      ok, err = sink.open()
+    end
+    if not ok then
+      methods.reopen(self) -- which closes those that are open
+      return nil, err
+    end
+  end
+  return self
 end
 
 --- env.error and wsgi.errors: what handlers write to.
@@ -216,7 +155,9 @@ local function error_stream(self)
   }
 end
 
---- The logs that a server's options ask for.
+--- The logs that a server's options ask for. Raises what is wrong with their
+-- format, without a place.
+-- @return nil, err when one cannot be opened
 local function new(o, where)
   local self = setmetatable({
     channels = {}, by_target = {}, wants_debug = o.debug, wants_info = false,
@@ -228,11 +169,12 @@ local function new(o, where)
     self.wants_info = (both or o.error_log ~= true) and true
   end
   if self.access then
+    local tag = self.access.sink.tag
     self.access.c.forwarded = o.log_x_forwarded_for
-    format_module.compile(self.access.c, o.log_format, where)
+    format_module.compile(self.access.c, o.log_format, where, tag and tag("info"))
   end
   self.stream = error_stream(self)
-  return self
+  return open_all(self)
 end
 
 return { new = new }

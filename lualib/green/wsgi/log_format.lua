@@ -65,7 +65,7 @@ local function add_field(log, name, decimals, where)
   end
   local key = short[name] or name:match("^HTTP_[A-Z0-9_]+$")
   if not key then
-    options.unknown("field of log_format", name, known, where, 3)
+    options.unknown("field of log_format", name, known, where, -1) -- the caller adds its place
   end
   add(log, HEADER, key, 0)
 end
@@ -88,7 +88,7 @@ local function add_template(log, text, where)
       to = at + 1
     else
       error(("%s: log_format has a '%%' that begins no field: '%s'"):format(
-        where, text:sub(at, at + 15)), 3)
+        where, text:sub(at, at + 15)), 0)
     end
     from = to + 1
   end
@@ -106,7 +106,10 @@ end
 --- Give a C log its template.
 -- @param log a green_httpd_log
 -- @param format false or nil: the default; "json"; or a text with %(name)s
-local function compile(log, format, where)
+-- @tparam string where the function's name, for messages
+-- @tparam[opt] string prefix of each line
+local function compile(log, format, where, prefix)
+  add_literal(log, prefix or "")
   if format == "json" then
     add_json(log, where)
   else

@@ -1,10 +1,12 @@
 --- Where the lines of a log go.
 --
--- A sink is a function(text) of whole lines, each with its "\n", which returns
--- how many of them were lost. A sink never raises; it may park.
+-- A sink has write(text), with whole lines, each with its "\n", which may park; or
+-- write_bytes(pointer, n), which does not. Both return how many lines were lost,
+-- and never raise. A sink with tag(level) wants that in front of each line.
 -- @module green.wsgi.log_sink
 
 local bit = require "bit"
+local errors = require "green.error"
 local ffi = require "ffi"
 
 ffi.cdef [[
@@ -17,6 +19,8 @@ local C = ffi.C
 -- O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, the same on all of
 -- Linux that LuaJIT runs on. Not O_RDWR: a FIFO that nobody reads is no log.
 local FLAGS = bit.bor(1, 64, 1024, 2048, 524288)
+local PROBE = bit.bor(2, 2048, 524288) -- O_RDWR | O_NONBLOCK | O_CLOEXEC
+local ENXIO = 6
 
 local function count_lines(text)
   local _, n = text:gsub("\n", "")
@@ -25,9 +29,11 @@ end
 
 -- -- Paths --------------------------------------------------------------------
 
+--- Returns whether it is open; or false and errno.
 local function file_open(file)
   file.fd = C.green_log_open(file.path, FLAGS, 420) -- rw-r--r--
-  return file.fd >= 0
+  local errno = ffi.errno()
+  return file.fd >= 0, errno
 end
 
 local function file_close(file)
@@ -37,26 +43,61 @@ local function file_close(file)
   end
 end
 
---- What was not written of the last text: its first line is torn, so that much
--- of it is kept for the next time.
-local function file_write(file, text)
-  local whole = file.rest .. text
-  file.rest = ""
+--- A FIFO that nobody reads? A socket says ENXIO, too, and stays no log for ever.
+local function is_fifo(path)
+  local fd = C.green_log_open(path, PROBE, 0)
+  if fd >= 0 then
+    C.green_log_close(fd)
+  end
+  return fd >= 0
+end
+
+--- As the server is made: true, or nil, err for what nothing can be written to.
+local function file_open_first(file)
+  local ok, errno = file_open(file)
+  if ok or errno == ENXIO and is_fifo(file.path) then
+    return true
+  end
+  return nil, errors.new(-errno, "open log " .. file.path)
+end
+
+local function count_in(p, n)
+  return count_lines(ffi.string(p, n))
+end
+
+--- Of a text that was cut off in its first line the rest is kept for the next
+-- time, so that no line is torn; of what follows the lines are lost.
+local function keep_rest(file, left)
+  local eol = left:find("\n", 1, true)
+  file.rest = left:sub(1, eol)
+  return count_lines(left:sub(eol + 1))
+end
+
+--- The bytes that the last write has left of a line, first.
+local function write_rest(file)
+  local rest = file.rest
+  local n = tonumber(C.green_log_write(file.fd, rest, #rest))
+  file.rest = n > 0 and rest:sub(n + 1) or rest
+  return file.rest == ""
+end
+
+--- Write n bytes at p, whole lines. Returns how many lines were lost.
+local function file_write(file, p, n)
   if file.fd < 0 and not file_open(file) then
-    return count_lines(whole)
+    local torn = file.rest == "" and 0 or 1
+    file.rest = ""
+    return torn + count_in(p, n)
+  elseif file.rest ~= "" and not write_rest(file) then
+    return count_in(p, n)
   end
-  local n = tonumber(C.green_log_write(file.fd, whole, #whole))
-  if n == #whole then
+  local done = tonumber(C.green_log_write(file.fd, p, n))
+  if done == n then
     return 0
-  elseif n <= 0 then
-    return count_lines(whole)
+  elseif done <= 0 then
+    return count_in(p, n)
   end
-  local left = whole:sub(n + 1)
-  if whole:byte(n) ~= 10 then
-    local eol = left:find("\n", 1, true)
-    file.rest, left = left:sub(1, eol), left:sub(eol + 1)
-  end
-  return count_lines(left)
+  local left = ffi.string(p + done, n - done)
+  return p[done - 1] == 10 and count_lines(left) or keep_rest(file, left)
 end
 
 --- Append to the file at a path. It is opened anew by reopen (log rotation).
@@ -68,8 +109,11 @@ local function to_path(path)
   end
   return {
     delay = 1,
-    write = function(text)
-      return file_write(file, text)
+    write_bytes = function(p, n)
+      return file_write(file, p, n)
+    end,
+    open = function()
+      return file_open_first(file)
     end,
     reopen = function()
       file_close(file)
@@ -86,8 +130,8 @@ end
 local function counted(fn)
   return {
     delay = 0,
-    write = function(text, level)
-      local ok, result, problem = pcall(fn, text, level)
+    write = function(text)
+      local ok, result, problem = pcall(fn, text)
       if ok and (result or problem == nil) then
         return 0
       end
@@ -96,22 +140,35 @@ local function counted(fn)
   }
 end
 
+--- A line that raises is lost alone, unless it is the writer's end.
 local function each_line(put)
-  return counted(function(text, level)
-    for line in text:gmatch("([^\n]*)\n") do
-      put(line, level)
-    end
-    return true
-  end)
+  return {
+    delay = 0,
+    write = function(text)
+      local lost = 0
+      for line, to in text:gmatch("([^\n]*)\n()") do
+        local ok, err = pcall(put, line)
+        lost = lost + (ok and 0 or 1)
+        if not ok and errors.is_error(err, "ECANCELED") then
+          return lost + count_lines(text:sub(to))
+        end
+      end
+      return lost
+    end,
+  }
 end
 
---- A logger as Python's: info, debug, error.
+--- A logger as Python's: info, debug, error. It may wait as other objects may, so
+-- lines come to it by the same way, each with its level in front.
 local function to_logger(logger)
-  local sink = each_line(function(line, level)
+  local sink = each_line(function(tagged)
+    local level, line = tagged:match("^\1(%a+)\1(.*)$")
     local method = logger[level] or logger.info
     method(logger, line)
   end)
-  sink.has_levels = true
+  function sink.tag(level)
+    return "\1" .. level .. "\1"
+  end
   return sink
 end
 

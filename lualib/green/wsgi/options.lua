@@ -7,6 +7,7 @@ local core = require "green.core"
 local options = require "green.options"
 
 local FOR_EVER = 9e18 -- nanoseconds
+local MOST_COUNT, MOST_BYTES = 4294967295, 2 ^ 53 -- what C has room for
 
 -- Each check returns whether it likes the value, and says what it wants.
 local checks = {
@@ -28,6 +29,9 @@ local checks = {
   limit = function(v)
     return v == false or type(v) == "number" and v >= 0, "bytes, or false for no limit"
   end,
+  format = function(v)
+    return v == false or type(v) == "string", 'a text with fields, "json" or false'
+  end,
   text = function(v)
     return type(v) == "string", "a string"
   end,
@@ -38,9 +42,10 @@ local checks = {
     return v == "HTTP/1.0" or v == "HTTP/1.1", '"HTTP/1.0" or "HTTP/1.1"'
   end,
   pool = function(v)
-    local kind = type(v)
-    local ok = v == false or (kind == "table" or kind == "userdata") and v.spawn and v.waitall
-    return ok, "an object with spawn and waitall"
+    local is_object, good = pcall(function()
+      return v.spawn and v.waitall
+    end)
+    return v == false or is_object and good, "an object with spawn and waitall"
   end,
   log = function(v)
     local kind = type(v)
@@ -61,7 +66,7 @@ local known = {
   log_x_forwarded_for = { true, "flag" },
   keepalive = { true, "keepalive" },
   log_output = { true, "flag" },
-  log_format = { false, "log" },
+  log_format = { false, "format" },
   url_length_limit = { 8192, "positive" },
   debug = { false, "flag" },
   socket_timeout = { false, "seconds" },
@@ -80,7 +85,7 @@ local known = {
   max_headers = { 100, "positive" },
   max_body = { 67108864, "limit" },
   max_drain = { 1048576, "count" },
-  max_connections = { 4294967295, "positive" },
+  max_connections = { MOST_COUNT, "positive" },
   max_requests = { 0, "count" },
   -- The rest.
   date_header = { true, "flag" },
@@ -96,32 +101,32 @@ for name in pairs(known) do
   names[name] = true
 end
 
-local function check(name, value, where, level)
+local NO_PLACE = -2 -- a level: the caller's caller adds the place
+
+local function check(name, value, where)
   local good, want = checks[known[name][2]](value)
   if not good then
-    error(("%s: option '%s' must be %s, not %s"):format(where, name, want, tostring(value)),
-      level + 1)
+    error(("%s: option '%s' must be %s, not %s"):format(where, name, want, tostring(value)), 0)
   end
 end
 
---- The options to serve with, checked, defaults filled in.
+--- The options to serve with, checked, defaults filled in. Raises what is wrong
+-- with them, without a place.
 -- @tparam ?table opts
 -- @tparam string where the function's name, for messages
--- @tparam number level of the caller to blame
-local function read(opts, where, level)
-  level = level + 1
-  if opts and opts.protocol ~= nil then
+local function read(opts, where)
+  if type(opts) == "table" and opts.protocol ~= nil then
     error(where .. ": option 'protocol' does not exist here: the protocol is in C; its class "
-      .. "attributes in Eventlet are options of their own", level)
+      .. "attributes in Eventlet are options of their own", 0)
   end
-  opts = options.check(opts, names, where, level)
+  opts = options.check(opts, names, where, NO_PLACE)
   local o = {}
   for name, spec in pairs(known) do
     local value = opts[name]
     if value == nil then
       value = spec[1]
     else
-      check(name, value, where, level)
+      check(name, value, where)
     end
     o[name] = value
   end
@@ -137,18 +142,22 @@ local function ns(seconds)
   return seconds and math.min(seconds * 1e9, FOR_EVER) or FOR_EVER
 end
 
+local function count(n)
+  return math.min(n, MOST_COUNT)
+end
+
 --- Tell the C core.
 local function apply(httpd, o)
   httpd.keepalive = o.keepalive and o.keepalive ~= 0
   httpd.keepalive_timeout = ns(o.keepalive == true and 75 or o.keepalive or 0)
   httpd.header_timeout = ns(o.header_timeout)
-  httpd.max_body = o.max_body or -1
-  httpd.max_drain = o.max_drain
-  httpd.max_requests = o.max_requests
-  httpd.max_connections = math.min(o.max_connections, 4294967295)
-  httpd.max_line = o.url_length_limit
-  httpd.max_field = o.max_header_line
-  httpd.max_head = o.max_header_size
+  httpd.max_body = o.max_body and math.min(o.max_body, MOST_BYTES) or -1
+  httpd.max_drain = math.min(o.max_drain, MOST_BYTES)
+  httpd.max_requests = count(o.max_requests)
+  httpd.max_connections = count(o.max_connections)
+  httpd.max_line = count(o.url_length_limit)
+  httpd.max_field = count(o.max_header_line)
+  httpd.max_head = count(o.max_header_size)
   httpd.max_headers = math.min(o.max_headers, 128)
   httpd.http10 = o.max_http_version == "HTTP/1.0"
   httpd.date = o.date_header

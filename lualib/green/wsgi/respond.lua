@@ -1,18 +1,19 @@
 --- Answers: what a handler returned, written to its connection.
 -- @module green.wsgi.respond
 
+local client = require "green.wsgi.client"
 local core = require "green.core"
-local env_module = require "green.wsgi.env"
 local errors = require "green.error"
+local explain = require "green.wsgi.explain"
 local thread = require "green.thread"
 
-local http_respond, http_flush, http_sock = core.http_respond, core.http_flush, core.http_sock
+local http_respond, http_flush = core.http_respond, core.http_flush
 local http_piece, http_sendfile = core.http_piece, core.http_sendfile
-local core_park, failed, checkpoint = core.park, thread.failed, thread.checkpoint
-local CONN = env_module.CONN
+local http_is_open = core.http_is_open
+local wait_to_write = client.wait_to_write
+local failed, checkpoint = thread.failed, thread.checkpoint
 
 local EAGAIN, EINVAL = core.codes.EAGAIN, core.codes.EINVAL
-local WRITE = 2
 local BLOCK = 65536 -- read at a time from files that sendfile cannot send
 
 -- The body of an answer that its handler has written itself.
@@ -20,7 +21,9 @@ local DONE = {}
 
 --- Send what is written; waits for a slow client. Parks.
 -- @return true, or nil, err: ETIMEDOUT, EPIPE, ECONNRESET, ...
-local function drain(conn, seconds)
+-- ECLOSED: the request has ended meanwhile, as it may for a thread that the
+-- handler has left behind.
+local function drain(server, conn)
   while true do
     local code = http_flush(conn)
     if code == 0 then
@@ -28,8 +31,10 @@ local function drain(conn, seconds)
     elseif code ~= EAGAIN then
       return nil, errors.new(code, "write response")
     end
-    local status = core_park(http_sock(conn), thread.deadline(seconds), WRITE)
-    if status ~= 0 then
+    local status = wait_to_write(server, conn)
+    if not http_is_open(conn) then
+      return nil, errors.new("ECLOSED", "write response")
+    elseif status ~= 0 then
       return failed(status, "write response")
     end
   end
@@ -40,7 +45,7 @@ local function bad(what, ...)
 end
 
 --- Write one piece, and send what waits when it is at least that much. Parks.
-local function put_piece(conn, text, options, least)
+local function put_piece(server, conn, text, least)
   local kind = type(text)
   if kind == "number" then
     text = tostring(text)
@@ -53,10 +58,11 @@ local function put_piece(conn, text, options, least)
   elseif waiting < 0 then
     error(errors.new(waiting, "write response"), 0)
   elseif waiting > 0 and waiting >= least then
-    local ok, err = drain(conn, options.write_timeout)
+    local ok, err = drain(server, conn)
     if not ok then
       error(err, 0)
     end
+    checkpoint() -- a client that reads as fast as we write keeps nobody out
   end
 end
 
@@ -69,30 +75,37 @@ end
 -- The first piece is made before the head leaves, so that an error in making it
 -- is still a clean 500. In making it the handler may take the connection over:
 -- then there is nothing to write to any more.
-local function put_iterator(conn, env, body, options, least)
+local function put_iterator(server, conn, body, least)
   local text = body()
-  if rawget(env, CONN) == nil then
+  if not http_is_open(conn) then
     return
   elseif core.http_stream(conn) ~= 0 then
     bad("the head of the answer could not be written")
   end
-  while text ~= nil do
-    put_piece(conn, text, options, least)
+  -- HEAD, 204, 304: the rest of the pieces, which may have no end, is not made.
+  while text ~= nil and not core.http_has_no_body(conn) do
+    put_piece(server, conn, text, least)
     text = body()
+    if not http_is_open(conn) then
+      return -- taken over, nothing of the answer had left
+    end
   end
   end_pieces(conn)
 end
 
 local function put_list(conn, body)
-  local code = core.http_whole(conn, table.concat(body))
-  if code ~= 0 then
+  local ok, text = pcall(table.concat, body)
+  local mistake = not ok and explain.list(body) or text == "" and explain.record(body)
+  if mistake then
+    bad("%s", mistake)
+  elseif core.http_whole(conn, text) ~= 0 then
     bad("the body's length differs from its Content-Length")
   end
 end
 
 --- Wait until the client has taken some. Raises when it does not. Parks.
-local function wait_to_send(conn, options)
-  local status = core_park(http_sock(conn), thread.deadline(options.write_timeout), WRITE)
+local function wait_to_send(server, conn)
+  local status = wait_to_write(server, conn)
   if status ~= 0 then
     local _, err = failed(status, "write response")
     error(err, 0)
@@ -101,7 +114,7 @@ end
 
 --- A regular file, past us. Its length, or the handler's Content-Length, is known
 -- to the client before the first byte.
-local function send_file(conn, options, fd, offset, size)
+local function send_file(server, conn, fd, offset, size)
   local left = core.http_file_head(conn, size)
   if left < 0 then
     bad("the file is shorter than its Content-Length")
@@ -112,7 +125,7 @@ local function send_file(conn, options, fd, offset, size)
       offset, left = offset + n, left - n
       checkpoint()
     elseif n == EAGAIN then
-      wait_to_send(conn, options)
+      wait_to_send(server, conn)
     elseif n == 0 then
       bad("the file became shorter while it was sent")
     else
@@ -123,20 +136,20 @@ local function send_file(conn, options, fd, offset, size)
 end
 
 --- A file object of Lua's, or anything with a read method.
-local function put_file(conn, env, file, options)
+local function put_file(server, conn, file)
   if io.type(file) == "file" then
     local fd, offset, size = core.http_file(file)
     if fd then
-      return send_file(conn, options, fd, offset, size)
+      return send_file(server, conn, fd, offset, size)
     end
   end
-  put_iterator(conn, env, function()
+  put_iterator(server, conn, function()
     local text, err = file:read(BLOCK)
     if text == nil and err then
       error(err, 0)
     end
     return text ~= "" and text or nil
-  end, options, BLOCK)
+  end, BLOCK)
 end
 
 local function is_callable(body)
@@ -144,23 +157,22 @@ local function is_callable(body)
   return type(body) == "function" or (mt and mt.__call ~= nil)
 end
 
-local function put_body(conn, env, body, options, least)
+local function put_body(server, conn, body, least)
   local kind = type(body)
   if is_callable(body) then
-    put_iterator(conn, env, body, options, least)
+    put_iterator(server, conn, body, least)
   elseif io.type(body) or (kind == "table" and type(body.read) == "function") then
-    put_file(conn, env, body, options)
+    put_file(server, conn, body)
   elseif kind == "table" then
     put_list(conn, body)
   else
-    bad("the body must be a string, a table, a function or a file, not a %s", kind)
+    bad("the body must be a string, a list of strings, a function or a file, not a %s", kind)
   end
 end
 
 --- Write the head; the body is to follow. Raises as respond. Does not park.
-local function begin(conn, options, status, headers)
-  local done, problem = http_respond(conn, options.capitalize_response_headers, status, headers,
-    false)
+local function begin(server, conn, status, headers)
+  local done, problem = http_respond(conn, server.capitalize, status, headers, false)
   if done == nil then
     error(problem, 0)
   end
@@ -169,19 +181,18 @@ end
 --- Write a whole answer. Raises when it is not one, or when the client is gone
 -- (an error whose `op` is "write response"). Parks when the body comes in pieces
 -- and the client is slow.
-local function respond(conn, env, options, least, status, headers, body)
+local function respond(server, conn, least, status, headers, body)
   if body == DONE then
     return
   elseif type(body) == "string" then
-    local done, problem = http_respond(conn, options.capitalize_response_headers, status,
-      headers, body)
+    local done, problem = http_respond(conn, server.capitalize, status, headers, body)
     if not done then
       error(problem, 0)
     end
     return
   end
-  begin(conn, options, status, headers)
-  put_body(conn, env, body, options, least)
+  begin(server, conn, status, headers)
+  put_body(server, conn, body, least)
 end
 
 --- Call the body's close, if it has one.

@@ -2,8 +2,9 @@
 -- @module green.wsgi.server
 
 local ffi = require "ffi"
+local client = require "green.wsgi.client"
 local core = require "green.core"
-local errors = require "green.error"
+local accept_loop = require "green.wsgi.accepting"
 local app_module = require "green.wsgi.app"
 local env_module = require "green.wsgi.env"
 local log_module = require "green.wsgi.log"
@@ -15,11 +16,7 @@ local timeout = require "green.timeout"
 local workers = require "green.wsgi.worker"
 local C = require "green.ffi.httpd"
 
-local codes = core.codes
-local READ, QUEUE = 1, 3 -- modes of core.park
-local ACCEPT_BATCH = 64
-local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
-local FULL_PAUSE = 0.05 -- seconds between looks when max_connections are open
+local QUEUE = 3 -- a mode of core.park
 -- What a killed serve_forever gives requests in hand, like every cleanup.
 local KILL_GRACE, KILL_FORCE = 3, 1
 
@@ -35,7 +32,7 @@ function methods:worker_detaches(state)
   self.active[state] = nil
   self.detached[state] = true
   self.workers = self.workers - 1
-  core.wake_cdata(self.shortage)
+  self.httpd.full = false
 end
 
 --- The last thing a worker does.
@@ -52,9 +49,7 @@ function methods:worker_ends(state)
   if state.conn then
     core.http_close(state.conn)
   end
-  if C.ready(self.httpd) > 0 then
-    core.wake_cdata(self.shortage)
-  end
+  self.httpd.full = false
 end
 
 local function spawn_worker(self)
@@ -70,51 +65,21 @@ end
 --- Makes workers when connections have bytes and nobody is free for them.
 local function spawner(self)
   while not self.stopped do
-    for _ = 1, math.min(C.ready(self.httpd), self.max_workers - self.workers) do
+    local httpd = self.httpd
+    for _ = 1, math.min(httpd.wanted, client.room(self)) do
       spawn_worker(self)
     end
+    httpd.full = client.room(self) <= 0
     if core.park(self.shortage, nil, QUEUE) ~= 0 then
       return
     end
   end
 end
 
--- -- Accepting ----------------------------------------------------------------
-
---- Wait for what stands in the way of the next accept: 0, or why there is none.
-local function wait_to_accept(self, n, pause)
-  if n == codes.EAGAIN then
-    local status = core.park(self.listener._s, nil, READ)
-    return status -- no tail call: the socket must stay reachable meanwhile
-  elseif n == codes.ECLOSED or n == codes.EBADF then
-    return n
-  elseif n ~= codes.EBUSY then
-    self.log:error("accept: %s", tostring(errors.new(n)))
-  end
-  pause = n == codes.EBUSY and FULL_PAUSE or pause
-  local status = core.park(self.accept_queue, core.now() + pause) -- a stop wakes it
-  return status == codes.ETIMEDOUT and 0 or status
-end
-
-local function accept_loop(self)
-  local sock, httpd = self.listener._s, self.httpd
-  local pause, status = BACKOFF_FIRST, 0
-  while status == 0 and not self.stopping do
-    local n = C.accept(httpd, sock, ACCEPT_BATCH)
-    if n >= 0 then
-      pause = BACKOFF_FIRST
-      thread.checkpoint()
-    else
-      status = wait_to_accept(self, n, pause)
-      pause = math.min(pause * 2, BACKOFF_MOST)
-    end
-  end
-  stopping.begin(self) -- the listener was closed
-end
-
 -- -- The public side ----------------------------------------------------------
 
---- Serve in the background. Does not park. Idempotent.
+--- Serve in the background. Does not park. Idempotent; an error once the server
+-- was stopped.
 -- @return the server
 function methods:start()
   if self.stopping then
@@ -132,19 +97,22 @@ end
 -- in hand finish, each with "Connection: close". After the grace, or when stop is
 -- called again meanwhile, those that are left are killed, and after a further
 -- force_after seconds abandoned. Handlers that have taken their connection over
--- are killed. Returns when all is over. Parks.
+-- are killed. Returns when all is over. A handler may not call it. Parks.
 -- @tparam[opt] table opts `grace` seconds for requests in hand (the option
 -- stop_grace, 30), false for no limit; `force_after` seconds (5)
 -- @treturn boolean true
 function methods:stop(opts)
-  return stopping.stop(self, opts)
+  local done = stopping.stop(self, opts) -- no tail call: errors blame our caller
+  return done
 end
 
 --- Serve until the server is stopped, its listener is closed, or this thread is
 -- killed; then requests in hand get three seconds. Parks.
--- @treturn boolean true
+-- @treturn boolean true, at once if the server was stopped before
 function methods:serve_forever()
-  self:start()
+  if not self.stopping then
+    self:start()
+  end
   local signals = self.options.signals and stopping.watch_signals(self)
   local status = 0
   while status == 0 and not self.ended do
@@ -227,24 +195,43 @@ local function describe(listener)
   }
 end
 
---- A server for a listener, which it owns from here on.
-local function new(listener, app, opts, where, level)
-  local o = option_module.read(opts, where, level + 1)
+--- What can be made without a listener. Raises misuse, without a place; and what
+-- the application's module raises. Parks if that does.
+-- @tparam string where the function's name, for messages
+local function plan(app, opts, where)
+  local o = option_module.read(opts, where)
+  local fn, handler = app_module.read(app, o, where)
+  return {
+    where = where,
+    options = o,
+    app = o.handler_timeout and takeover.limited(fn, o.handler_timeout) or fn,
+    handler = handler,
+  }
+end
+
+--- A server for a listener, which it owns from here on. Raises as plan.
+-- @return nil, err when a log cannot be opened: the listener is the caller's still
+local function new(listener, planned)
+  local o = planned.options
+  local log, err = log_module.new(o, planned.where)
+  if not log then
+    return nil, err
+  end
   local self = describe(listener)
-  self.options = o
-  self.listener = listener
-  self.app = app_module.read(app, o, where, level + 1)
-  self.log = log_module.new(o, where)
+  self.options, self.listener, self.log = o, listener, log
+  self.app = planned.app
+  self.handler = planned.handler -- what app calls, for messages
   self.errors = self.log.stream
   self.scheme, self.software = "http", o.server_software
-  self.handler_timeout = o.handler_timeout
   self.capitalize = o.capitalize_response_headers
-  self.is_special = next(o.environ) ~= nil or self.log.access ~= nil
+  self.environ = next(o.environ) ~= nil and o.environ
   self.httpd = ffi.gc(C.new(hub), C.free)
-  self.queue, self.shortage = C.queue(self.httpd), C.shortage(self.httpd)
+  self.httpd_pointer = core.pointer(self.httpd)
+  self.queue, self.shortage = core.pointer(C.queue(self.httpd)), C.shortage(self.httpd)
   self.workers, self.max_workers = 0, o.custom_pool and math.huge or o.max_size
   self.worker_idle = o.custom_pool and 0 or workers.WORKER_IDLE
   self.active, self.detached = {}, {} -- sets of workers' states
+  self.slow = 0 -- workers that wait for their clients
   self.failed = 0
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false
   self.accept_queue, self.end_queue, self.hurry = core.waitq(), core.waitq(), core.waitq()
@@ -254,4 +241,4 @@ local function new(listener, app, opts, where, level)
   return self
 end
 
-return { new = new }
+return { plan = plan, new = new }

@@ -9,16 +9,37 @@ local C = require "green.ffi.httpd"
 
 local LOOK = 0.01 -- seconds between looks at what is left
 local FORCE_AFTER = 5
+local LOG_SECONDS = 1 -- for logs to take their last lines
+-- timeout(1) sends its signal to the program and then to its process group: two
+-- signals within so many seconds are one wish.
+local SAME_SIGNAL = 0.3
 
 local M = {}
 
---- Take the connections that wait in the listener's queue, and no more: closing
--- it would reset them.
-local function stop_accepting(self)
-  local sock = self.listener._s
-  while C.accept(self.httpd, sock, 64) > 0 do
+--- Take the connections that wait in the listener's queue: closing it would reset
+-- them. Returns whether some are left there, because max_connections are open.
+-- Parks.
+local function take_waiting(self)
+  local n
+  repeat
+    n = C.accept(self.httpd, self.listener._s, 64)
     thread.checkpoint()
-  end
+  until n <= 0
+  return n == core.codes.EBUSY
+end
+
+--- Take who has connected, close who has nothing to ask, which may make room for
+-- more. Then refuse the others. Parks.
+local function stop_accepting(self, plan)
+  local httpd = self.httpd
+  local are_left
+  repeat
+    are_left = take_waiting(self)
+    thread.sleep(0) -- what has arrived is looked at first
+    thread.sleep(0)
+    C.close_idle(httpd, false)
+    local has_room = httpd.connections < httpd.max_connections
+  until not (are_left and has_room) or plan.forced or core.now() >= plan.deadline
   self.listener:close()
   core.wake(self.accept_queue)
 end
@@ -99,11 +120,24 @@ local function join(self)
   end
 end
 
+--- The pool may have others than our workers: they have the grace, too. Parks.
+local function wait_for_pool(self, plan)
+  local pool = self.options.custom_pool
+  if not pool then
+    return
+  end
+  local all = thread.spawn(function()
+    pool:waitall()
+    core.wake_all(self.hurry)
+  end)
+  while not all:dead() and not plan.forced and core.now() < plan.deadline do
+    wait(self, plan.deadline)
+  end
+  all:kill_soon()
+end
+
 local function stop_all(self, plan)
-  stop_accepting(self)
-  thread.sleep(0) -- what has arrived is looked at first
-  thread.sleep(0)
-  C.close_idle(self.httpd, false)
+  stop_accepting(self, plan)
   kill_idle_ones(self, plan)
   drain(self, plan)
   if self.httpd.connections > 0 then
@@ -112,10 +146,7 @@ local function stop_all(self, plan)
   end
   join(self)
   C.close_idle(self.httpd, true)
-  local pool = self.options.custom_pool
-  if pool then
-    pool:waitall()
-  end
+  wait_for_pool(self, plan)
 end
 
 local function run(self, plan)
@@ -129,7 +160,7 @@ local function run(self, plan)
     self.log:failure(nil, err)
   end
   self.log:info("stopped %s", self.url)
-  pcall(self.log.close, self.log)
+  pcall(self.log.close, self.log, LOG_SECONDS)
   self.ended = true
   core.wake_all(self.end_queue)
 end
@@ -194,15 +225,18 @@ function M.stop(self, opts)
   return true
 end
 
---- The first SIGINT or SIGTERM stops the server, the next one does not wait.
+--- The first SIGINT or SIGTERM stops the server; one that comes later than
+-- SAME_SIGNAL does not wait.
 function M.watch_signals(self)
   local signal = require "green.signal"
   local handlers = {}
+  local first = -math.huge -- when the one came that began the stop
   local function on_signal()
-    if self.stopping and not self.ended then
-      force(self)
-    else
+    if not self.stopping then
+      first = core.now()
       M.begin(self)
+    elseif not self.ended and core.now() - first >= SAME_SIGNAL then
+      force(self)
     end
   end
   for i, name in ipairs { "INT", "TERM" } do

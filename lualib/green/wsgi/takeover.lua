@@ -7,8 +7,11 @@ local env_module = require "green.wsgi.env"
 local errors = require "green.error"
 local responding = require "green.wsgi.respond"
 local stream = require "green.socket.stream"
+local thread = require "green.thread"
+local timeout = require "green.timeout"
 
-local CONN, INPUT = env_module.CONN, env_module.INPUT
+local CONN = env_module.CONN
+local LIMIT = { "limit" } -- where an env keeps its handler's Timeout
 local ECLOSED, ENOMEM = core.codes.ECLOSED, core.codes.ENOMEM
 
 --- The worker that has this connection in hand.
@@ -26,34 +29,33 @@ local function let_go(server, conn)
   local state = worker_of(server, conn)
   local env = state.env
   state.taken, state.conn = env, false
-  env[CONN] = nil
-  local input = rawget(env, INPUT)
-  if input then
-    input.conn = nil
+  local limit = rawget(env, LIMIT)
+  if limit then
+    limit:cancel()
   end
   server:worker_detaches(state)
 end
 
 --- See green.wsgi.take_over.
 local function take_over(server, env)
+  thread.checkpoint()
   local conn = env[CONN]
-  if not conn then
+  if not (conn and core.http_is_open(conn)) then
     return nil, errors.new("ECLOSED", "take over")
   elseif core.http_rollback(conn) ~= 0 then
     return nil, errors.new("EBUSY", "take over", "the answer has begun to leave")
   end
-  local ok, err = responding.drain(conn, server.options.write_timeout)
+  local ok, err = responding.drain(server, conn)
   if not ok then
     return nil, err
   end
   if server.log.access then
-    server.log:request(conn, 0)
+    server.log:request(conn)
   end
   local s = base.handle()
   local code = core.http_detach(conn, s)
   if code == 0 or code == ECLOSED or code == ENOMEM then
     let_go(server, conn)
-    env[CONN] = nil
   end
   if code ~= 0 then
     return nil, errors.new(code, "take over")
@@ -69,4 +71,22 @@ local function set_idle(server, env)
   end
 end
 
-return { take_over = take_over, set_idle = set_idle }
+local function finish(limit, ok, ...)
+  limit:cancel()
+  if not ok then
+    error((...), 0)
+  end
+  return ...
+end
+
+--- The app with a limit to its time: so many seconds until it has returned, or has
+-- taken its connection over. What it does with that takes as long as it takes.
+local function limited(app, seconds)
+  return function(env)
+    local limit = timeout.Timeout(seconds)
+    rawset(env, LIMIT, limit)
+    return finish(limit, xpcall(app, thread.note_traceback, env))
+  end
+end
+
+return { take_over = take_over, set_idle = set_idle, limited = limited }

@@ -5,22 +5,23 @@
 -- purpose: every table access here is paid for by every request.
 -- @module green.wsgi.worker
 
+local client = require "green.wsgi.client"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
+local explain = require "green.wsgi.explain"
 local responding = require "green.wsgi.respond"
 local thread = require "green.thread"
-local timeout = require "green.timeout"
 
-local http_next, http_finish, http_sock = core.http_next, core.http_finish, core.http_sock
+local http_next, http_finish = core.http_next, core.http_finish
 local http_respond = core.http_respond
 local core_park, core_now, core_reset = core.park, core.now, core.reset
 local respond, close_body = responding.respond, responding.close_body
 local note_traceback, turn = thread.note_traceback, thread.turn
-local CONN, INPUT = env_module.CONN, env_module.INPUT
+local CONN = env_module.CONN
 
-local EAGAIN, ECANCELED = core.codes.EAGAIN, core.codes.ECANCELED
-local WRITE, QUEUE = 2, 3 -- modes of core.park
+local ECANCELED = core.codes.ECANCELED
+local QUEUE = 3 -- a mode of core.park
 local REFUSED = 2 -- GREEN_HTTPD_REFUSED
 local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
@@ -29,7 +30,7 @@ local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 --- Another answer instead: if nothing has left yet, else the connection is cut.
 local function answer_error(server, conn, status, text)
   if core.http_rollback(conn) == 0 then
-    respond(conn, nil, server.options, 0, status, { ["Content-Type"] = "text/plain" }, text)
+    respond(server, conn, 0, status, { ["Content-Type"] = "text/plain" }, text)
   end
 end
 
@@ -40,7 +41,7 @@ end
 
 local function fail(server, conn, env, err)
   if errors.is_error(err) and err.op == "write response" then
-    core.http_set_close(conn)
+    core.http_cut(conn) -- what is left is not waited for once more
     server.log:debug("client went away: %s", tostring(err))
     return
   elseif is_not_found(err) then
@@ -54,7 +55,7 @@ local function fail(server, conn, env, err)
   end
   local text = "Internal Server Error\n"
   if server.options.debug then
-    text = ("%s\n%s\n"):format(tostring(err), thread.traceback_of(err) or "")
+    text = ("%s\n%s\n"):format(explain.failure(err, server.handler), thread.traceback_of(err) or "")
   end
   answer_error(server, conn, 500, text)
 end
@@ -77,7 +78,7 @@ end
 --- An answer whose body is not a string: it may park, and is closed in any case.
 local function answer_slowly(server, state, conn, env, status, headers, body)
   local least = least_chunk(server, env)
-  local ok, err = xpcall(respond, note_traceback, conn, env, server.options, least, status,
+  local ok, err = xpcall(respond, note_traceback, server, conn, least, status,
     headers, body)
   finish_body(server, env, body)
   if not ok and state.taken ~= env then
@@ -112,10 +113,7 @@ local function answer(server, state, conn, env, ok, status, headers, body)
   end
 end
 
-local function run_posthooks(server, state, conn, env, hooks)
-  if state.taken ~= env then
-    responding.drain(conn, server.options.write_timeout)
-  end
+local function call_posthooks(server, env, hooks)
   for _, hook in ipairs(hooks) do
     local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, table.maxn(hook)))
     if not ok then
@@ -124,42 +122,35 @@ local function run_posthooks(server, state, conn, env, hooks)
   end
 end
 
---- What servers with further wishes do before a request. Returns the time.
-local function before(server, env)
-  for key, value in pairs(server.options.environ) do
-    env[key] = value
+--- What stands in the list is the handler's: it may be no list, or hold no hooks.
+local function run_posthooks(server, state, conn, env, hooks)
+  if state.taken ~= env then
+    responding.drain(server, conn)
   end
-  return core_now()
+  local ok, err = xpcall(call_posthooks, note_traceback, server, env, hooks)
+  if not ok then
+    server.log:failure(env, err)
+  end
 end
 
 --- One request. Returns whether the handler took the connection over.
 local function handle(server, state, conn)
   local env = setmetatable({ [CONN] = conn }, server.env_mt)
-  local started = 0
   state.env = env
-  if server.is_special then
-    started = before(server, env)
+  if server.environ then
+    for key, value in pairs(server.environ) do
+      env[key] = value
+    end
   end
-  local limit = server.handler_timeout
-  if limit then
-    answer(server, state, conn, env,
-      xpcall(timeout.with_timeout, note_traceback, limit, server.app, env))
-  else
-    answer(server, state, conn, env, xpcall(server.app, note_traceback, env))
-  end
+  answer(server, state, conn, env, xpcall(server.app, note_traceback, env))
   local hooks = rawget(env, "posthooks")
   if hooks then
     run_posthooks(server, state, conn, env, hooks)
   end
   local is_taken = state.taken == env
-  if started ~= 0 and not is_taken and server.log.access then
-    server.log:request(conn, started)
+  if not is_taken and server.log.access then
+    server.log:request(conn)
   end
-  local input = rawget(env, INPUT)
-  if input then
-    input.conn = nil
-  end
-  env[CONN] = nil
   state.env = nil
   if turn.touched ~= 0 then
     core_reset()
@@ -170,62 +161,53 @@ end
 -- -- Workers ------------------------------------------------------------------
 
 --- The client does not read: wait for it as long as write_timeout says, anew
--- whenever it has taken something.
+-- whenever it has taken something. Returns the next connection, as http_next.
 local function finish_slowly(server, conn)
   while true do
-    local deadline = thread.deadline(server.options.write_timeout)
-    local status = core_park(http_sock(conn), deadline, WRITE)
+    local status = client.wait_to_write(server, conn)
     if status == ECANCELED then
-      thread.raise() -- worker closes the connection
+      thread.raise() -- run's caller closes the connection
     elseif status ~= 0 then
       core.http_close(conn)
-      return 0
+      return nil
     end
-    local r, found = http_finish(conn)
-    if r ~= EAGAIN then
-      return r, found
+    local next_conn, found = http_finish(conn, server.httpd_pointer)
+    if next_conn ~= false then
+      return next_conn, found
     end
   end
 end
 
---- Serve requests of one connection until it has none at hand. Returns whether
--- a handler took it over.
-local function serve_conn(server, state, conn, found)
-  local r
-  repeat
+--- Serve requests until there are none at hand. Returns whether a handler took
+-- its connection over: then this worker is one no more.
+local function serve(server, state, conn, found)
+  local httpd = server.httpd_pointer
+  while conn do
+    state.conn = conn
     if found == REFUSED then
       server.log:refused(conn)
     elseif handle(server, state, conn) then
       return true
     end
-    r, found = http_finish(conn)
-    if r == EAGAIN then
-      r, found = finish_slowly(server, conn)
+    conn, found = http_finish(conn, httpd)
+    if conn == false then
+      conn, found = finish_slowly(server, state.conn)
     end
-  until r ~= 1
+  end
+  state.conn = nil
+  return false
 end
 
 local function work(server, state)
-  local httpd, queue, idle = server.httpd, server.queue, server.worker_idle
-  while true do
-    local conn, found = http_next(httpd)
-    if conn then
-      state.conn = conn
-      if serve_conn(server, state, conn, found) then
-        return
-      end
-      state.conn = nil
-    elseif server.stopped or idle == 0 then
-      return
-    else
-      -- The only worker stays: it saves the clock and a deadline a request.
-      local deadline = server.workers > 1 and core_now() + idle or nil
-      local status = core_park(queue, deadline, QUEUE)
-      if status == ECANCELED then
-        thread.raise()
-      elseif status ~= 0 then
-        idle = 0 -- nobody needed it for so long: one more look
-      end
+  local httpd, queue, idle = server.httpd_pointer, server.queue, server.worker_idle
+  while not serve(server, state, http_next(httpd)) and not server.stopped and idle ~= 0 do
+    -- The only worker stays: it saves the clock and a deadline a request.
+    local deadline = server.workers > 1 and core_now() + idle or nil
+    local status = core_park(queue, deadline, QUEUE)
+    if status == ECANCELED then
+      thread.raise()
+    elseif status ~= 0 then
+      idle = 0 -- nobody needed it for so long: one more look
     end
   end
 end

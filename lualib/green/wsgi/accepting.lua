@@ -1,0 +1,50 @@
+--- How servers accept connections.
+-- @module green.wsgi.accepting
+
+local core = require "green.core"
+local errors = require "green.error"
+local stopping = require "green.wsgi.stopping"
+local thread = require "green.thread"
+local C = require "green.ffi.httpd"
+
+local codes = core.codes
+local READ = 1 -- a mode of core.park
+local BATCH = 64
+local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
+local FULL_PAUSE = 0.05 -- seconds between looks when max_connections are open
+
+--- Wait for what stands in the way of the next accept: 0, or why there is none.
+local function wait_to_accept(self, n, pause)
+  if n == codes.EAGAIN then
+    local status = core.park(self.listener._s, nil, READ)
+    return status -- no tail call: the socket must stay reachable meanwhile
+  elseif n == codes.ECLOSED or n == codes.EBADF then
+    return n
+  elseif n ~= codes.EBUSY then
+    self.log:error("accept: %s", tostring(errors.new(n)))
+    if n == codes.EINVAL then
+      return n -- the socket does not listen
+    end
+  end
+  pause = n == codes.EBUSY and FULL_PAUSE or pause
+  local status = core.park(self.accept_queue, core.now() + pause) -- a stop wakes it
+  return status == codes.ETIMEDOUT and 0 or status
+end
+
+--- A green thread of a server: take connections until the listener is closed, which
+-- stops the server, or the server is stopped.
+return function(self)
+  local sock, httpd = self.listener._s, self.httpd
+  local pause, status = BACKOFF_FIRST, 0
+  while status == 0 and not self.stopping do
+    local n = C.accept(httpd, sock, BATCH)
+    if n >= 0 then
+      pause = BACKOFF_FIRST
+      thread.checkpoint()
+    else
+      status = wait_to_accept(self, n, pause)
+      pause = math.min(pause * 2, BACKOFF_MOST)
+    end
+  end
+  stopping.begin(self) -- the listener was closed
+end

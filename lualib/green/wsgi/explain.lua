@@ -1,0 +1,214 @@
+--- What is wrong with an answer, and with whatever a handler raised, in words.
+--
+-- The C core only says that something is wrong: nobody pays for these texts who
+-- makes no mistake.
+-- @module green.wsgi.explain
+
+local core = require "green.core"
+
+local LONGEST = 200 -- bytes shown of a text
+local MOST = 8 -- fields shown of a table
+
+-- -- Values -------------------------------------------------------------------
+
+local function escape(byte)
+  return ("\\x%02x"):format(byte:byte())
+end
+
+--- A text as it may stand in a line of a log.
+local function clean(text)
+  if #text > LONGEST then
+    text = text:sub(1, LONGEST) .. "..."
+  end
+  return (text:gsub("[%z\1-\31\127]", escape))
+end
+
+--- "nil", "a table": of what shows nothing by itself.
+local function kind(value)
+  return value == nil and "nil" or "a " .. type(value)
+end
+
+local function shown(value)
+  if type(value) == "string" then
+    return '"' .. clean(value) .. '"'
+  end
+  return type(value) == "number" and tostring(value) or kind(value)
+end
+
+-- -- Answers ------------------------------------------------------------------
+
+local parts = {}
+
+function parts.status(status)
+  return 'the status must be 200 to 999 or a line such as "404 Not Found", not ' .. shown(status)
+end
+
+function parts.headers(headers)
+  return "headers must be a table, not " .. kind(headers)
+end
+
+local function name_mistake(name)
+  if name == "" then
+    return "the name of a header is empty"
+  elseif name:find("[^%w!#$%%&'*+.^_`|~-]") then
+    return ("the name of a header has a byte that none may have: '%s'"):format(clean(name))
+  end
+end
+
+local function length_mistake(length)
+  if not tostring(length):find("^%d+$") or #tostring(length) > 18 then
+    return "Content-Length must be digits, not " .. shown(length)
+  end
+end
+
+local function framing_mistake(name)
+  return ("header '%s' is not the handler's to give: the server frames the body"):format(name)
+end
+
+local special = {
+  ["content-length"] = function(_, value) return length_mistake(value) end,
+  ["transfer-encoding"] = framing_mistake,
+  ["keep-alive"] = framing_mistake,
+}
+
+--- What is wrong with one value of a header, or nil.
+local function value_mistake(name, value)
+  if type(value) ~= "string" and type(value) ~= "number" then
+    return ("the value of header '%s' must be a string or a number, not %s"):format(clean(name),
+      kind(value))
+  end
+  local check = special[name:lower()]
+  local mistake = check and check(name, value) or name_mistake(name)
+  local control = tostring(value):match("[%z\1-\8\10-\31\127]")
+  if not mistake and control then
+    mistake = ("the value of header '%s' has the control byte 0x%02x in it"):format(name,
+      control:byte())
+  end
+  return mistake
+end
+
+--- Of a name and its value, or a list of them.
+local function header_mistake(name, values)
+  for _, value in ipairs(values) do
+    local mistake = value_mistake(name, value)
+    if mistake then
+      return mistake
+    end
+  end
+  return name:lower() == "content-length" and "Content-Length is given twice"
+    or ("header '%s' cannot be sent"):format(clean(name))
+end
+
+local function pair_mistake(i, pair)
+  local wanted = "pairs are wanted, { name, value }, or name = value"
+  if type(pair) == "string" then
+    return ("header %g is the text %s: %s"):format(i, shown(pair), wanted)
+  elseif type(pair) ~= "table" then
+    return ("header %g is %s: %s"):format(i, kind(pair), wanted)
+  elseif type(pair[1]) ~= "string" then
+    return ("header %g has no name: %s"):format(i, wanted)
+  end
+  return value_mistake(pair[1], pair[2]) or header_mistake(pair[1], {})
+end
+
+function parts.header(key, value)
+  if type(key) == "number" then
+    return pair_mistake(key, value)
+  elseif type(key) ~= "string" then
+    return "the name of a header must be a string, not " .. kind(key)
+  elseif type(value) == "table" then
+    return header_mistake(key, value)
+  end
+  return value_mistake(key, value) or header_mistake(key, {})
+end
+
+-- For vm/http_answer.c, which knows what it has refused, and no reason.
+core.http_explainer(function(part, code, a, b)
+  local text = code == core.codes.ENOMEM and "out of memory" or parts[part](a, b)
+  return "wsgi: " .. text
+end)
+
+--- What is wrong with a list of strings that has something else in it.
+local function list(body)
+  for i = 1, #body do
+    if type(body[i]) ~= "string" and type(body[i]) ~= "number" then
+      return ("element %d of the body must be a string, not %s"):format(i, kind(body[i]))
+    end
+  end
+  return "the body is no list of strings"
+end
+
+--- What is wrong with a table that would make an empty body, or nil.
+local function record(body)
+  local key = next(body)
+  if key == nil or #body > 0 or type(body.close) == "function" then
+    return nil
+  end
+  local with = type(key) == "string" and ("the key '%s'"):format(clean(key))
+    or "a key of type " .. type(key)
+  return ("the body is a table with %s, but no list of strings: is it still to be encoded, "
+    .. "by cjson for instance?"):format(with)
+end
+
+-- -- What handlers raise ------------------------------------------------------
+
+local function field(key, value)
+  local text = type(value) == "table" and "table" or clean(tostring(value))
+  return type(key) == "number" and text or clean(tostring(key)) .. " = " .. text
+end
+
+--- "{500, out of tea, code = 7}"
+local function fields(err)
+  local out, others = {}, {}
+  for i = 1, math.min(#err, MOST) do
+    out[i] = field(i, err[i])
+  end
+  for key, value in pairs(err) do
+    if type(key) ~= "number" then
+      others[#others + 1] = field(key, value)
+    end
+  end
+  table.sort(others)
+  local dots = #err > MOST
+  for _, text in ipairs(others) do
+    if #out < MOST then
+      out[#out + 1] = text
+    else
+      dots = true
+    end
+  end
+  return "{" .. table.concat(out, ", ") .. (dots and ", ..." or "") .. "}"
+end
+
+--- An error of whatever type as a text. Never raises.
+local function text_of(err)
+  local mt = getmetatable(err)
+  if type(err) ~= "table" or type(mt) == "table" and mt.__tostring then
+    local ok, text = pcall(tostring, err)
+    if ok then
+      return text
+    end
+  end
+  return type(err) == "table" and fields(err) or type(err)
+end
+
+--- " (handler at app.lua:8)", or "" for one that is not made of Lua.
+local function place_of(handler)
+  local info = handler and debug.getinfo(handler, "S")
+  if not info or info.linedefined < 0 then
+    return ""
+  end
+  return (" (handler at %s:%d)"):format(info.short_src, info.linedefined)
+end
+
+--- What a handler has raised, or what is wrong with its answer, as a text for logs.
+-- @param err
+-- @tparam ?function handler whose answer it is
+local function failure(err, handler)
+  if type(err) == "string" and err:sub(1, 6) == "wsgi: " then
+    return err .. place_of(handler)
+  end
+  return text_of(err)
+end
+
+return { list = list, record = record, failure = failure, shown = shown }

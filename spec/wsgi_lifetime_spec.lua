@@ -1,0 +1,270 @@
+-- What outlives its request, or has no end: threads left behind, copies of env,
+-- take-overs, endless bodies; and who must not be kept waiting by them.
+
+local green = require "green"
+local testing = require "green.testing"
+
+local http = dofile("spec/support/http.lua")
+local _, real_it = testing.busted()
+local it = http.its(real_it)
+
+local answer, ask, get, post = http.answer, http.ask, http.get, http.post
+
+local function hello()
+  return 200, {}, "hello\n"
+end
+
+local function copy_of(env)
+  local copy = {}
+  for key, value in pairs(env) do
+    copy[key] = value
+  end
+  return setmetatable(copy, getmetatable(env))
+end
+
+describe("a handler of green.wsgi", function()
+  it("may hand on a copy of env, which is empty when the request is over", function(serve)
+    local kept, input
+    local server = serve(function(env)
+      kept = copy_of(env)
+      input = kept.input
+      return 200, {}, kept.HTTP_X
+    end)
+    local conn = server:connect()
+    assert.equal("y", ask(conn, post("/", "abc", "X: y\r\nZ: z\r\n")).body)
+    assert.is_nil(kept.HTTP_Z) -- the connection is idle
+    assert.is_nil((input:read()))
+    conn:close()
+    testing.settle()
+    assert.is_nil(kept.HTTP_Y) -- and now gone
+    assert.is_nil(kept.take_over and (kept.take_over()))
+    assert.is_nil((input:read()))
+    assert.is_nil((input:send_hundred_continue_response()))
+  end)
+
+  it("may leave a thread behind that waits for the body", function(serve)
+    local code
+    local server = serve(function(env)
+      green.spawn(function()
+        local _, err = env.input:read()
+        code = err and err.code
+      end)
+      green.sleep(0)
+      return hello()
+    end)
+    local conn = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
+    assert.equal(200, answer(conn).status)
+    testing.settle()
+    conn:close()
+    testing.settle()
+    assert.equal("ECLOSED", code)
+    assert.equal("hello\n", ask(server:connect(), get "/").body)
+  end)
+
+  it("may take over in any piece, as long as none has left", function(serve)
+    local server = serve(function(env)
+      local step = 0
+      return 200, {}, function()
+        step = step + 1
+        if step == 2 then
+          local s = assert(env.take_over())
+          s:write "taken"
+          s:close()
+          return env.QUERY_STRING ~= "end" and "more" or nil
+        end
+        return "small"
+      end
+    end)
+    assert.equal("taken", server:raw(get "/"))
+    assert.equal("taken", server:raw(get "/?end"))
+  end)
+
+  it("may take over after write, as long as nothing has left", function(serve)
+    local server = serve(function(env, start_response)
+      local write = start_response("200 OK", {})
+      write "small"
+      if env.QUERY_STRING then
+        return function()
+          local s = env.take_over()
+          if s then
+            s:write "taken"
+            s:close()
+            return "more"
+          end
+        end
+      end
+      local s = assert(env.take_over())
+      s:write "taken"
+      s:close()
+      return { "more" }
+    end)
+    assert.equal("taken", server:raw(get "/"))
+    assert.equal("taken", server:raw(get "/?later"))
+  end)
+
+  it("may leave a thread behind that waits to write", function(serve)
+    local problem
+    local server = serve(function(_, start_response)
+      local write = start_response("200 OK", {})
+      green.spawn(function()
+        for _ = 1, 400 do
+          local ok, err = pcall(write, ("s"):rep(100000))
+          problem = not ok and err
+          if not ok then
+            return
+          end
+        end
+      end)
+      green.sleep(0.02) -- until that one waits
+      return { "main" }
+    end, { error_log = false })
+    local conn = server:connect(get "/")
+    green.sleep(0.05)
+    assert(conn:setoption("SO_LINGER", 0))
+    conn:close()
+    green.sleep(0.02)
+    testing.settle()
+    assert.truthy(problem)
+  end)
+
+  it("whose write comes too late is told so", function(serve)
+    local write
+    local server = serve(function(_, start_response)
+      write = start_response("200 OK", {})
+      return { "main" }
+    end)
+    ask(server:connect(), get "/")
+    local ok, err = pcall(write, "late")
+    assert.is_false(ok)
+    assert.matches("the request is over", err)
+  end)
+
+  it("that has many pieces for a fast client lets others run between them", function(serve)
+    local ticks, seen, is_over = 0, nil, false
+    local server = serve(function()
+      local made = 0
+      return 200, {}, function()
+        made = made + 1
+        if made == 200 then
+          seen = ticks
+          return nil
+        elseif made == 1 then
+          ticks = 0
+        end
+        return ("x"):rep(500)
+      end
+    end, { minimum_chunk_size = 0 })
+    green.spawn(function()
+      while not is_over do
+        ticks = ticks + 1
+        green.sleep(0)
+      end
+    end)
+    ask(server:connect(), get "/")
+    is_over = true
+    assert.is_true(seen >= 2, seen .. " ticks")
+  end)
+
+  it("is not asked for pieces without end that nobody gets", function(serve)
+    local made, closed = 0, 0
+    local body = setmetatable({ close = function() closed = closed + 1 end },
+      { __call = function()
+        made = made + 1
+        return made < 100000 and ("x"):rep(1000) or nil
+      end })
+    local server = serve(function(env)
+      return tonumber(env.QUERY_STRING or 200), {}, body
+    end)
+    local conn = server:connect()
+    for i, request in ipairs { get("/", nil, "HEAD"), get "/?204", get "/?304" } do
+      made = 0
+      ask(conn, request)
+      assert.is_true(made < 10, made .. " pieces")
+      assert.equal(i, closed)
+    end
+  end)
+
+  it("may ask for bytes that are no whole number", function(serve)
+    local server = serve(function(env)
+      return 200, {}, env.input:read(2.5) .. "|" .. env.input:read_line(1.5) .. "|"
+        .. env.input:read()
+    end)
+    local conn = server:connect(post("/", "abcde"))
+    local a = green.timeout(1, answer, conn)
+    assert.equal("ab|c|de", a and a.body)
+  end)
+
+  it("whose error cannot be shown gives 500 all the same", function(serve)
+    local server = serve(function()
+      error(setmetatable({}, { __tostring = function() error "no" end }))
+    end)
+    assert.matches("^HTTP/1.1 500 ", server:raw(get "/"))
+    assert.matches("/", table.concat(server.log))
+  end)
+
+  it("can put nothing but headers into a 100 answer", function(serve)
+    for _, pair in ipairs { { "X Y", "1" }, { "", "1" }, { "X:", "1" }, { "X\255", "1" },
+      { "Content-Length", "5" }, { "Transfer-Encoding", "chunked" } } do
+      local server = serve(function(env)
+        env.input:set_hundred_continue_response_headers { pair }
+        return 200, {}, env.input:read()
+      end)
+      local text = server:raw("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+        .. "Content-Length: 2\r\n\r\nxy")
+      assert.matches("^HTTP/1.1 500 ", text)
+    end
+  end)
+
+  it("has its Connection taken as a list", function(serve)
+    for _, value in ipairs { "close, X", "X , Close", "keep-alive,close" } do
+      local server = serve(function()
+        return 200, { Connection = value }, "hello\n"
+      end)
+      local text = server:raw(get "/" .. get "/")
+      assert.equal(1, http.count(text, "HTTP/1.1"))
+      assert.matches("\r\nConnection: close\r\n", text)
+    end
+  end)
+end)
+
+describe("answers of green.wsgi", function()
+  it("2xx to CONNECT have no length and no body, and end the connection", function(serve)
+    local server = serve(function(env)
+      local step = 0
+      return 200, {}, env.HTTP_PIECES and function()
+        step = step + 1
+        return step == 1 and "piece" or nil
+      end or "whole"
+    end)
+    for _, field in ipairs { "", "Pieces: 1\r\n" } do
+      local text = server:raw("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n" .. field .. "\r\n")
+      assert.not_matches("Content%-Length", text)
+      assert.not_matches("Transfer%-Encoding", text)
+      assert.matches("Connection: close\r\n\r\n$", text)
+    end
+  end)
+
+  it("413 to HEAD has no body", function(serve)
+    local server = serve(hello)
+    local text = server:raw(get("/", "Content-Length: 99999999999\r\n", "HEAD"))
+    assert.matches("^HTTP/1.1 413 .*\r\n\r\n$", text)
+  end)
+
+  it("arrive although the client sends more than it said", function(serve)
+    local large = ("x"):rep(3000000) -- httpd.c: conn_has_unread
+    local server = serve(function(env)
+      green.sleep(0.01)
+      return 200, {}, env.PATH_INFO == "/large" and large or "small"
+    end)
+    for _ = 1, 20 do
+      for path, size in pairs { ["/"] = 5, ["/large"] = #large } do
+        local conn = server:connect(get(path, "Connection: close\r\n"))
+        green.sleep(0.002)
+        conn:write "\r\n"
+        green.sleep(0.02)
+        assert.equal(size, #(answer(conn).body or ""))
+        conn:close()
+      end
+    end
+  end)
+end)
