@@ -8,6 +8,8 @@ local wsgi = require "green.wsgi"
 
 local text = { ["Content-Type"] = "text/plain" }
 local plain = { GET = true, HEAD = true, OPTIONS = true }
+local options = { ["Content-Type"] = "text/plain",
+  ["Allow"] = "GET, HEAD, OPTIONS, POST, PUT, DELETE, PATCH" }
 
 local function echo(env)
   local lines = {}
@@ -36,7 +38,7 @@ local function app(env)
   elseif env.PATH_INFO == "/cookie" then
     return cookies(env)
   elseif plain[env.REQUEST_METHOD] then
-    return 200, text, "OK"
+    return 200, env.REQUEST_METHOD == "OPTIONS" and options or text, "OK"
   end
   local body, err = env.input:read()
   if err then

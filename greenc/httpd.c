@@ -157,6 +157,20 @@ static void conn_start_request(httpd_conn *c, int head_len)
   green__httpd_body_start(c);
 }
 
+/* A head is complete. */
+static void conn_take_head(httpd_conn *c, int head_len)
+{
+  const green_http1 *h = &c->req->head;
+  const green_httpd *d = &c->d->pub;
+  conn_start_request(c, head_len);
+  if (h->method == GREEN_M_CONNECT && !d->connect)
+    conn_refuse(c, 501, "CONNECT is not served");
+  else if (h->content_length > d->max_body && d->max_body >= 0)
+    conn_refuse(c, 413, "body larger than the limit");
+  else
+    conn_hand_out(c, GREEN_HTTPD_REQUEST);
+}
+
 /* Look at what is in the buffer. 1: something for a worker; 0: not yet. */
 static int conn_parse(httpd_conn *c)
 {
@@ -168,15 +182,10 @@ static int conn_parse(httpd_conn *c)
     r->parsed = (uint32_t)len;
     return 0;
   }
-  if (n > 0) {
-    conn_start_request(c, n);
-    if (r->head.content_length > c->d->pub.max_body && c->d->pub.max_body >= 0)
-      conn_refuse(c, 413, "body larger than the limit");
-    else
-      conn_hand_out(c, GREEN_HTTPD_REQUEST);
-  } else {
+  if (n > 0)
+    conn_take_head(c, n);
+  else
     conn_refuse(c, r->head.status, r->head.reason);
-  }
   return 1;
 }
 

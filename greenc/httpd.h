@@ -45,6 +45,7 @@ typedef struct green_httpd {
   bool closing;   /* Draining: every answer says so and closes. */
   bool http10;    /* Answer as an HTTP/1.0 server. */
   bool date;      /* Send a Date header. */
+  bool connect;   /* Hand out CONNECT; else it gets 501. */
   /* For whoever makes workers. */
   uint32_t wanted; /* So many more would have something to do. */
   bool full;       /* His answer: there can be no more. */

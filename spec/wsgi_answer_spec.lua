@@ -147,12 +147,20 @@ end)
 
 describe("answers to CONNECT", function()
   local request = "CONNECT a.b:80 HTTP/1.1\r\nHost: a.b:80\r\n\r\n"
+  local allowed = { connect = true }
+
+  it("are 501 and the end, unless the server is to hand it out", function()
+    with(function() error("asked") end, function(client)
+      local status, headers = kit.parse(client:raw(request .. "GET / HTTP/1.1\r\n"))
+      assert.same({ 501, "close" }, { status, headers.connection })
+    end)
+  end)
 
   it("have no length and no body when they accept, and end the connection", function()
     local path = program.file("a file")
     local bodies = { "text", { "a", "list" }, function() return nil end, io.open(path) }
     for _, body in ipairs(bodies) do
-      with(function() return 200, { ["Content-Length"] = "6" }, body end, function(client)
+      with(function() return 200, { ["Content-Length"] = "6" }, body end, allowed, function(client)
         local status, headers, rest = kit.parse(client:raw(request .. "GET / HTTP/1.1\r\n"))
         assert.same({ 200, "close", "" }, { status, headers.connection, rest })
         assert.is_nil(headers["content-length"])
@@ -163,7 +171,7 @@ describe("answers to CONNECT", function()
   end)
 
   it("are as others when they refuse", function()
-    with(function() return 405, nil, "no" end, function(client)
+    with(function() return 405, nil, "no" end, allowed, function(client)
       local conn = client:connect(request .. request)
       assert.same({ 405, "no" }, { (kit.read_answer(conn)), (select(3, kit.read_answer(conn))) })
       conn:close()

@@ -228,22 +228,6 @@ describe("a handler of green.wsgi", function()
 end)
 
 describe("answers of green.wsgi", function()
-  it("2xx to CONNECT have no length and no body, and end the connection", function(serve)
-    local server = serve(function(env)
-      local step = 0
-      return 200, {}, env.HTTP_PIECES and function()
-        step = step + 1
-        return step == 1 and "piece" or nil
-      end or "whole"
-    end)
-    for _, field in ipairs { "", "Pieces: 1\r\n" } do
-      local text = server:raw("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n" .. field .. "\r\n")
-      assert.not_matches("Content%-Length", text)
-      assert.not_matches("Transfer%-Encoding", text)
-      assert.matches("Connection: close\r\n\r\n$", text)
-    end
-  end)
-
   it("413 to HEAD has no body", function(serve)
     local server = serve(hello)
     local text = server:raw(get("/", "Content-Length: 99999999999\r\n", "HEAD"))

@@ -89,6 +89,7 @@ local known = {
   max_requests = { 0, "count" },
   -- The rest.
   date_header = { true, "flag" },
+  connect = { false, "flag" },
   server_software = { "greenlua/" .. core.version, "text" },
   signals = { false, "flag" },
   stop_grace = { 30, "seconds" },
@@ -161,6 +162,7 @@ local function apply(httpd, o)
   httpd.max_headers = math.min(o.max_headers, 128)
   httpd.http10 = o.max_http_version == "HTTP/1.0"
   httpd.date = o.date_header
+  httpd.connect = o.connect
 end
 
 return { read = read, apply = apply }
