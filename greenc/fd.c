@@ -27,7 +27,7 @@ static int fd_table_grow(green_hub *hub, uint32_t want)
   return 0;
 }
 
-static void fd_wake_both(green_fd *f, int status)
+void green_fd_wake(green_fd *f, int status)
 {
   if (f->reader) green_task_wake(f->reader, status);
   if (f->writer) green_task_wake(f->writer, status);
@@ -38,7 +38,7 @@ static int fd_release(green_fd *f, int status)
 {
   int fd = f->fd;
   if (fd < 0) return -1;
-  fd_wake_both(f, status);
+  green_fd_wake(f, status);
   green__loop_disarm(f->hub->loop, f, GREEN_READ);
   green__loop_disarm(f->hub->loop, f, GREEN_WRITE);
   green_link_remove(&f->touched);

@@ -62,6 +62,9 @@ int green_fd_detach(green_fd *f);
 ** calls give GREEN_ECLOSED, nothing is left behind), GREEN_ENOMEM. */
 int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline);
 
+/* Wake who waits for it, with this status; it stays open. */
+void green_fd_wake(green_fd *f, int status);
+
 /* For idle.c: watch for reading with no task. 0, GREEN_ECLOSED, GREEN_EBADF. */
 int green__fd_arm_read(green_fd *f);
 

@@ -145,6 +145,7 @@ static void conn_start_request(httpd_conn *c, int head_len)
   c->pub.head = &r->head;
   c->pub.text = r->in + r->start;
   c->pub.begun = c->pub.head_out = c->pub.body_read = c->pub.chunked = false;
+  c->pub.ended = false;
   c->pub.status = 0;
   c->pub.sent = 0;
   c->left = 0;
@@ -298,6 +299,7 @@ static void httpd_on_turn(green_defer *defer)
   uint32_t ready = green_httpd_ready(&d->pub);
   if (d->linger.n_ready) httpd_linger(d);
   httpd_set_burst(d, ready);
+  d->pub.wanted = 0;
   if (ready) httpd_wake_workers(d, ready);
   d->over = 0;
   d->pub.idle = d->keep.n_waiting;
@@ -506,7 +508,10 @@ static void httpd_close_set(green_idle *s, bool all)
   for (; k != &s->waiting; k = next) {
     httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
     next = k->next;
-    if (all || conn_is_idle(c)) conn_close(c);
+    if (all || conn_is_idle(c))
+      conn_close(c);
+    else if (c->phase == HTTPD_DRAIN)
+      conn_linger(c); /* It has its answer, and a while to read it. */
   }
 }
 
@@ -526,6 +531,11 @@ green_sock *green_httpconn_sock(green_httpconn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
   return c->sock.f.fd < 0 ? NULL : &c->sock;
+}
+
+green_httpd *green_httpconn_server(const green_httpconn *pub)
+{
+  return &((const httpd_conn *)pub)->d->pub;
 }
 
 void green_httpconn_peer(const green_httpconn *pub, green_addr *a)
@@ -590,6 +600,8 @@ int green_httpconn_finish(green_httpconn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
   int active = c->phase == HTTPD_ACTIVE; /* Not when called again. */
+  /* Threads that the handler left behind: it is not theirs any more. */
+  green_fd_wake(&c->sock.f, GREEN_ECLOSED);
   int closing = active && conn_must_close(c);
   if (active && !closing && c->body_done && conn_next(c)) return 1;
   int err = green_httpconn_flush(pub);
@@ -616,9 +628,9 @@ int green_httpconn_detach(green_httpconn *pub, green_sock *s)
   httpd_conn *c = httpd_conn_of(pub);
   httpd_req *r = c->req;
   green_buf *in = green_sock_input(s);
-  int err = green_httpconn_flush(pub);
-  if (err < 0) return err;
-  int fd = err = green_sock_detach(&c->sock);
+  int fd = -1, err = green_httpconn_flush(pub);
+  if (err == GREEN_EAGAIN) return err;
+  if (err == 0) err = fd = green_sock_detach(&c->sock);
   if (err >= 0) err = green_sock_adopt(s, fd);
   if (err < 0 && fd >= 0) close(fd);
   if (err == 0) err = green_buf_append(in, r->in + r->given_off, r->given_len);

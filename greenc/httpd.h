@@ -70,6 +70,7 @@ typedef struct green_httpconn {
   bool body_read;     /* The worker has asked for the body. */
   bool begun;         /* An answer was begun, */
   bool head_out;      /* its head has left or is about to: no way back. */
+  bool ended;         /* The answer is complete. */
   bool chunked;       /* The answer's framing. */
   bool close;         /* The connection ends with this answer. */
   bool no_body;       /* HEAD, 204, 304: what is written is counted only. */
@@ -115,6 +116,9 @@ GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
 
 /* The socket, to park on; NULL when it is closed or was taken over. */
 GREEN_API green_sock *green_httpconn_sock(green_httpconn *c);
+
+/* Whose it is. */
+GREEN_API green_httpd *green_httpconn_server(const green_httpconn *c);
 
 /* The peer's address as of accept; len 0 if it has none. */
 GREEN_API void green_httpconn_peer(const green_httpconn *c, green_addr *a);
@@ -166,15 +170,13 @@ GREEN_API int green_httpconn_whole(green_httpconn *c, const char *body,
 GREEN_API int green_httpconn_stream(green_httpconn *c);
 
 /* Write a piece; an empty one is skipped. The bytes that now wait to be
-** flushed, or GREEN_EINVAL: more than Content-Length; GREEN_ENOMEM. */
+** flushed, or GREEN_EINVAL: more than Content-Length; GREEN_ECLOSED: the answer
+** is complete; GREEN_ENOMEM. */
 GREEN_API int green_httpconn_piece(green_httpconn *c, const char *p, size_t n);
 
 /* End the pieces. 0; GREEN_EINVAL: fewer bytes than Content-Length, the
-** connection will be closed; GREEN_ENOMEM. */
+** connection will be closed; GREEN_ECLOSED: that was done; GREEN_ENOMEM. */
 GREEN_API int green_httpconn_end(green_httpconn *c);
-
-/* n bytes of the body go out past us (sendfile): count them. As piece. */
-GREEN_API int green_httpconn_count(green_httpconn *c, size_t n);
 
 /* End the head of an answer whose body is size bytes of a file, or as many as
 ** the handler's Content-Length says. How many are to be sent (0 if the answer
@@ -208,9 +210,9 @@ GREEN_API int green_httpconn_finish(green_httpconn *c);
 GREEN_API void green_httpconn_close(green_httpconn *c);
 
 /* Take the connection over: s, a closed socket of the same hub, gets number and
-** unread bytes. 0. What is written is sent before: errors of flush
-** (GREEN_EAGAIN: wait for GREEN_WRITE and call again) leave c as it was; after
-** GREEN_ECLOSED or GREEN_ENOMEM c is gone, and s stays closed. */
+** unread bytes. 0. What is written is sent before: after GREEN_EAGAIN c is as it
+** was, wait for GREEN_WRITE and call again; after another error it is gone, and
+** s stays closed. */
 GREEN_API int green_httpconn_detach(green_httpconn *c, green_sock *s);
 /* end ffi */
 

@@ -180,7 +180,8 @@ static int chunk_next(httpd_conn *c, char **ptr)
   httpd_req *r = c->req;
   char *in = r->in + r->pos;
   int e = green_chunked_next(&r->chunk, in, r->end - r->pos);
-  if (e < 0 && e != GREEN_EAGAIN) return e;
+  if (e < 0 && e != GREEN_EAGAIN)
+    return GREEN_EPROTO; /* Overlong extensions, too: the body is not large. */
   r->pos += r->chunk.used;
   if (e == 0) c->body_done = 1;
   *ptr = in + r->chunk.data_off;
@@ -241,17 +242,29 @@ static int body_again(httpd_req *r, const char **ptr)
   return n;
 }
 
+/* "100 Continue", for who waits for it: not for one who sends already (RFC 9110,
+** 10.1.1). */
+static int body_invite(httpd_conn *c)
+{
+  green_httpconn *pub = &c->pub;
+  if (!pub->head->expect_continue || c->continued || pub->begun || c->body_done)
+    return 0;
+  if (c->req->pos < c->req->end) {
+    c->continued = 1;
+    return 0;
+  }
+  int err = green_httpconn_continue(pub);
+  if (err == 0) err = green_httpconn_flush(pub);
+  return err == GREEN_EAGAIN ? 0 : err;
+}
+
 int green_httpconn_body(green_httpconn *pub, const char **ptr)
 {
   httpd_conn *c = httpd_conn_of(pub);
   if (c->body_failed) return GREEN_EPROTO;
   pub->body_read = true;
-  if (pub->head->expect_continue && !c->continued && !pub->begun &&
-      !c->body_done) {
-    int err = green_httpconn_continue(pub);
-    if (err == 0) err = green_httpconn_flush(pub);
-    if (err < 0 && err != GREEN_EAGAIN) return body_fail(c, err);
-  }
+  int err = body_invite(c);
+  if (err < 0) return body_fail(c, err);
   if (c->req->given_len) return body_again(c->req, ptr);
   int n = body_next(c, ptr);
   if (n <= 0) return n;

@@ -262,6 +262,7 @@ static void log_client(httpd_log *l, const httpd_conn *c)
   log_quote(l);
   for (; i >= 0; i = green_http1_next(h, c->pub.text, i)) {
     log_text(l, c->pub.text + h->headers[i].value_off, h->headers[i].value_len);
+    if (l->failed) return; /* Of room for the rest nothing is known. */
     log_byte(l, ',');
   }
   log_peer(l, c);
@@ -463,7 +464,7 @@ uint32_t green_httpd_log_put(green_httpd_log *pub, const green_httpconn *c)
 {
   httpd_log *l = (httpd_log *)pub;
   if (log_begin(l, 0))
-    for (uint32_t i = 0; i < l->n_fields; i++)
+    for (uint32_t i = 0; i < l->n_fields && !l->failed; i++)
       log_one(l, &l->fields[i], (const httpd_conn *)c);
   return log_end(l);
 }

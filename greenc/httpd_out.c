@@ -108,6 +108,7 @@ static int answer_start(httpd_conn *c, int status, int written)
   r->flags = 0;
   c->left = 0;
   c->pub.begun = true;
+  c->pub.ended = false;
   c->pub.status = status;
   c->pub.sent = 0;
   c->pub.no_body = status == 204 || status == 205 || status == 304 ||
@@ -333,6 +334,7 @@ int green_httpconn_whole(green_httpconn *pub, const char *body, size_t n)
   else if (r->out_length >= 0 && r->out_length != length)
     return GREEN_EINVAL;
   int err = head_end(c, length);
+  pub->ended = true;
   if (err < 0 || pub->no_body) return err;
   pub->sent = (int64_t)n;
   return out_body(c, body, n);
@@ -351,14 +353,6 @@ int green_httpconn_stream(green_httpconn *pub)
     if (!pub->chunked) pub->close = true;
   }
   return head_end(c, length);
-}
-
-int green_httpconn_count(green_httpconn *pub, size_t n)
-{
-  const httpd_req *r = httpd_conn_of(pub)->req;
-  pub->sent += (int64_t)n;
-  httpd_conn_of(pub)->left = 1;
-  return r->out_length >= 0 && pub->sent > r->out_length ? GREEN_EINVAL : 0;
 }
 
 int64_t green_httpconn_file(green_httpconn *pub, int64_t size)
@@ -400,6 +394,7 @@ int64_t green_httpconn_sendfile(green_httpconn *pub, int fd, int64_t offset,
                                 int64_t n)
 {
   httpd_req *r = httpd_conn_of(pub)->req;
+  if (pub->ended) return GREEN_ECLOSED;
   int64_t sent = n <= OUT_COPY_MAX ? file_copy(r, fd, offset, n)
                                    : file_send(pub, fd, offset, n);
   if (sent > 0) pub->sent += sent;
@@ -421,6 +416,7 @@ int green_httpconn_piece(green_httpconn *pub, const char *p, size_t n)
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_req *r = c->req;
+  if (pub->ended) return GREEN_ECLOSED;
   if (n > 0 && !pub->no_body) {
     if (r->out_length >= 0 && pub->sent + (int64_t)n > r->out_length) {
       pub->close = true;
@@ -436,6 +432,8 @@ int green_httpconn_piece(green_httpconn *pub, const char *p, size_t n)
 int green_httpconn_end(green_httpconn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
+  if (pub->ended) return GREEN_ECLOSED;
+  pub->ended = true;
   if (pub->no_body) return 0;
   if (pub->chunked) return out_append(c->req, TEXT("0\r\n\r\n"));
   if (c->req->out_length < 0 || pub->sent == c->req->out_length) return 0;
@@ -449,7 +447,8 @@ int green_httpconn_rollback(green_httpconn *pub)
   if (!pub->begun) return 0;
   if (httpd_conn_of(pub)->left) return GREEN_EBUSY;
   r->out_len = r->answer;
-  pub->begun = pub->head_out = pub->chunked = false;
+  pub->begun = pub->head_out = pub->chunked = pub->ended = false;
+  pub->status = 0;
   pub->sent = 0;
   return 0;
 }

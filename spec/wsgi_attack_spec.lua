@@ -21,6 +21,10 @@ local function with_field(field)
   return lines("GET / HTTP/1.1", "Host: a", field)
 end
 
+local function with_method(method)
+  return lines(method .. " / HTTP/1.1", "Host: a")
+end
+
 local function with_target(target)
   return lines("GET " .. target .. " HTTP/1.1", "Host: a")
 end
@@ -65,6 +69,16 @@ local families = {
     "X: a\rTransfer-Encoding: chunked", "X: a\nTransfer-Encoding: chunked",
     "Transfer-Encoding:\vchunked", "Transfer-Encoding: chunked\r", '"Transfer-Encoding": chunked',
     "Transfer-Encoding;: chunked", "Transfer-Encoding", "Transfer-Encoding= chunked" } },
+  { "codings beside a length, with a request as their chunk", 400, function(value)
+    return lines("OPTIONS / HTTP/1.1", "Host: a", "Transfer-Encoding:" .. value,
+      "Content-Length: 4") .. ("%x\r\n%s\r\n0\r\n\r\n"):format(#SMUGGLED, SMUGGLED)
+  end, { " chunked", " chunked ", "\tchunked", " Chunked", " , chunked", " chunked,",
+    " chunked;a=b", "\r\n chunked", " identity", " xchunked", "",
+    " chunked\r\nTransfer-Encoding: identity", " identity\r\nTransfer-Encoding: chunked" } },
+  { "lengths beside chunks", 400, function(value)
+    return lines("POST / HTTP/1.1", "Host: a", "Content-Length:" .. value,
+      "Transfer-Encoding: chunked") .. "0\r\n\r\n"
+  end, { " 0", " 5", " 44", " +44", " 44x", "", " 0\r\nContent-Length: 5" } },
   { "lengths", 400, function(value)
     return lines("POST / HTTP/1.1", "Host: a", "Content-Length: " .. value) .. "hello"
   end, { "-0", "5;", "5,5", "5 ,", '"5"', "5\v", "5\160", "\1605", "5.0", "5e0", "00", "05", "0 5",
@@ -83,7 +97,8 @@ local families = {
     "http:///x", "http://:80/", "http://u@a/", "http://u:p@a/", "http://a:70000/", "http://a:-1/",
     "http://[::1/", "http://[::g]/", "http://::1/", "http:/a/", "http:a", "file:///etc/passwd",
     "http://a#b", "http://a\\b/", "http://a/%4", "http://a/%00", "http://[v1.a]/",
-    "http://[::1]x/", "a:80", "[::1]:80" } },
+    "http://[::1]x/", "/a\\b", "/a\\", "http://a/b\\c?d",
+    "a:80", "[::1]:80", "/\192\175", "/\128" } },
   { "targets of CONNECT", 400, function(target)
     return lines("CONNECT " .. target .. " HTTP/1.1", "Host: a")
   end, { "/", "a", "a:80/", "a:80?x", "http://a/", "*", ":80", "u@a:80", "a:99999", "a:",
@@ -103,22 +118,23 @@ local families = {
   end, { "GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\r\n",
     "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\n \r\n\r\n", "GET / HTTP/1.1\r\n \r\nHost: a\r\n\r\n" } },
-  { "control bytes in a name", 400, function(c)
-    return with_field("X" .. c .. "Y: z")
-  end, controls() },
-  { "control bytes in a value", 400, function(c)
-    return with_field("X: a" .. c .. "b")
-  end, controls() },
-  { "control bytes in a target", 400, function(c)
-    return with_target("/a" .. c .. "b")
-  end, controls() },
-  { "control bytes in a method", 400, function(c)
-    return lines("G" .. c .. "T / HTTP/1.1", "Host: a")
-  end, controls() },
-  { "control bytes in a host", 400, function(c)
-    return with_host("a" .. c .. "b")
-  end, controls() },
+  { "names", 400, with_field, { "Content\tLength: 5", "X Y: z", "X\t: y", "X,Y: z", "X(Y): z",
+    "X\\: y", "X{Y}: z", "X/Y: z", "X@Y: z", "X\128: y", '"X": y', "X;Y: z", "X=Y" } },
+  { "names beyond the limit", 431, with_field, { ("X"):rep(9000) .. ": y", ("X"):rep(100000) } },
+  { "methods", 400, with_method, { "", " GET", '"GET"', "GET:", "G,T", "G/T", "G{}T", "G\128T",
+    "GET\t" } },
+  { "methods beyond the limit", 501, with_method, { ("G"):rep(100), ("G"):rep(100000) } },
 }
+
+for place, make in pairs {
+  name = function(c) return with_field("X" .. c .. "Y: z") end,
+  value = function(c) return with_field("X: a" .. c .. "b") end,
+  target = function(c) return with_target("/a" .. c .. "b") end,
+  method = function(c) return with_method("G" .. c .. "T") end,
+  host = function(c) return with_host("a" .. c .. "b") end,
+} do
+  families[#families + 1] = { "control bytes in a " .. place, 400, make, controls() }
+end
 
 describe("green.wsgi refuses all", function()
   for _, family in ipairs(families) do
@@ -167,6 +183,80 @@ describe("green.wsgi refuses all", function()
     assert.same({}, wrong)
     for _, path in ipairs(seen) do
       assert.equal("/first", path)
+    end
+  end)
+end)
+
+describe("green.wsgi takes for what it is", function()
+  local fields = { "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 99",
+    "Connection: upgrade\r\nUpgrade: unheard-of/1.0", "Upgrade: websocket",
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk",
+    "Range: bytes=0-1", "Range: bytes=x-y", "Range: bytes=" .. ("0-,"):rep(1000) .. "0-",
+    "If-None-Match: *", 'If-Match: "a"', "If-Modified-Since: never", "Accept: none/such",
+    "If-Modified-Since: Thu, 01 Jan 2099 00:00:00 GMT", "TE: trailers, gzip", "Max-Forwards: 0",
+    "Content-Type: a/b\r\nContent-Type: c/d", "Authorization: Basic", "Transfer_Encoding: chunked",
+    "Content_Length: 99", "Content-Lengths: 99", "X-Transfer-Encoding: chunked" }
+
+  it("a field that asks it for nothing", function(serve)
+    local seen, app = recorder()
+    local conn = serve(app):connect()
+    for _, field in ipairs(fields) do
+      for _, request in ipairs { get("/", field .. "\r\n"), post("/", "text", field .. "\r\n"),
+        get("/", field .. "\r\n", "HEAD"), post_chunks("/", { "text" }, field .. "\r\n") } do
+        local a = ask(conn, request)
+        assert.equal(200, a.status, field)
+        assert.equal(request:find "^POST" and "text" or "", a.body)
+      end
+    end
+    assert.equal(4 * #fields, #seen)
+  end)
+
+  it("a length between blanks", function(serve)
+    local _, app = recorder()
+    local conn = serve(app):connect()
+    for _, value in ipairs { "5", "  5", " 5 ", "\t5", "\t 5\t " } do
+      local head = lines("POST / HTTP/1.1", "Host: a", "Content-Length:" .. value)
+      assert.equal("hello", ask(conn, head .. "hello").body)
+    end
+  end)
+
+  it("a request line of 8,000 bytes", function(serve)
+    local _, app = recorder()
+    local path = "/" .. ("x"):rep(8000 - #"GET / HTTP/1.1")
+    assert.equal(200, ask(serve(app):connect(), get(path)).status)
+  end)
+
+  it("a request in a body that nobody reads", function(serve)
+    local conn = serve(function(env)
+      return 200, { ["X-For"] = env.REQUEST_METHOD .. env.PATH_INFO }, ""
+    end):connect()
+    local half = SMUGGLED:sub(1, -3)
+    for _, method in ipairs { "GET", "HEAD", "OPTIONS", "DELETE", "TRACE", "BREW" } do
+      for _, text in ipairs { post("/", SMUGGLED), post_chunks("/", { SMUGGLED }),
+        post("/", half), post_chunks("/", { half }) } do
+        assert.equal(method .. "/", ask(conn, (text:gsub("^POST", method))).headers["x-for"])
+        assert.equal("GET/next", ask(conn, "\r\n" .. get "/next").headers["x-for"])
+      end
+    end
+  end)
+
+  it("chunks without a coding: no request", function(serve)
+    local seen, app = recorder()
+    for _, field in ipairs { "Transfer_Encoding: chunked", "X: y", "TE: chunked" } do
+      local text = lines("POST / HTTP/1.1", "Host: a", field) .. "0\r\n\r\n" .. SMUGGLED
+      assert.matches("^HTTP/1.1 200 .*HTTP/1.1 400 ", serve(app):raw(text))
+    end
+    assert.same({ "/", "/", "/" }, seen)
+  end)
+
+  it("a body sent along with 100-continue", function(serve)
+    local _, app = recorder()
+    local server, expect = serve(app), "Expect: 100-continue\r\n"
+    for _, text in ipairs { post("/", "abc", expect), post_chunks("/", { "abc" }, expect) } do
+      assert.matches("HTTP/1.1 200 .*\r\n\r\nabcHTTP/1.1 200 ", server:ended(text .. get "/"))
+      text = text:gsub("HTTP/1.1", "HTTP/1.0") -- It knows of no 100, nor of chunks.
+      assert.matches(text:find "Transfer" and "^HTTP/1.1 400 " or "^HTTP/1.1 200 .*abc$",
+        server:raw(text))
     end
   end)
 end)
@@ -267,6 +357,29 @@ describe("a handler of green.wsgi cannot be fooled", function()
       ask(server:connect(), get("/", name .. ": http://evil/\r\n"))
       assert.is_nil(got)
       assert.same({ name, "http://evil/" }, raw)
+    end
+  end)
+
+  it("by fields behind its body", function(serve)
+    local conn = serve(function(env)
+      env.input:read()
+      require("green.wsgi").fill(env)
+      return 200, {}, env.HTTP_HOST .. #env.headers_raw
+        .. tostring(env.CONTENT_TYPE or env.HTTP_AUTHORIZATION or env.CONTENT_LENGTH)
+    end):connect()
+    local text = post_chunks("/", { "hello" }):sub(1, -3) .. "Host: evil\r\nContent-Length: 50\r\n"
+      .. "Transfer-Encoding: chunked\r\nAuthorization: evil\r\nContent-Type: evil\r\n\r\n"
+    for _ = 1, 2 do
+      assert.equal("a2nil", ask(conn, text).body)
+    end
+  end)
+
+  it("by line ends in an escaped path", function(serve)
+    local server = serve(function(env) return 302, { Location = env.PATH_INFO }, "" end)
+    for _, escape in ipairs { "%0d%0a", "%0A", "%0D" } do
+      local text = server:raw(get("/x" .. escape .. "X-Bad:%20evil"))
+      assert.matches("^HTTP/1.1 500 ", text)
+      assert.not_matches("X%-Bad", text)
     end
   end)
 

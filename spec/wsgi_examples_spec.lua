@@ -87,6 +87,33 @@ describe("examples", function()
     assert.equal("", (select(3, ask(port, "GET /cookie"))))
   end))
 
+  it("conformance.lua tells headers and cookies of any shape", with("conformance", function(port)
+    local function sent(path, ...)
+      local status, _, body = ask(port, "GET " .. path, table.concat({ ... }, "\r\n") .. "\r\n\r\n")
+      return status, (body:gsub("^Host: x\nConnection: close\n", ""))
+    end
+    for value, told in pairs { ["foo=bar"] = "foo=bar\n", ["foo="] = "foo=\n", ["===;;;"] = "===\n",
+      [""] = "", ["a=hello world; b=x=y"] = "a=hello world\nb=x=y\n" } do
+      assert.same({ 200, "Cookie: " .. value .. "\n" }, { sent("/echo", "Cookie: " .. value) })
+      assert.same({ 200, told }, { sent("/cookie", "Cookie: " .. value) })
+    end
+    assert.same({ 200, "Cookie: a=1\nCookie: b=2\n" },
+      { sent("/echo", "Cookie: a=1", "Cookie: b=2") })
+    local many = {}
+    for i = 1, 500 do
+      many[i] = ("k%d=v%d"):format(i, i)
+    end
+    assert.same({ 200, table.concat(many, "\n") .. "\n" },
+      { sent("/cookie", "Cookie: " .. table.concat(many, "; ")) })
+    assert.equal(431, (sent("/echo", "Cookie: big=" .. ("A"):rep(65536))))
+    for _, field in ipairs { "Cookie: a=\0b", "Cookie: a=\1\2\3", "Cookie : a=b",
+      "Coo\tkie: a=b" } do
+      assert.equal(400, (sent("/echo", field)))
+    end
+    assert.same({ 200, "TRANSFER-ENCODING: chunked\nTransfer_Encoding: gzip\n" }, { sent("/echo",
+      "TRANSFER-ENCODING: chunked", "Transfer_Encoding: gzip", "", "0") })
+  end))
+
   it("http_client.lua fetches", with("conformance", function(port)
     local run = program.run_greenlua { "examples/http_client.lua", "127.0.0.1:" .. port .. "/" }
     assert.truthy(run.out:find("HTTP/1.1 200 OK", 1, true))

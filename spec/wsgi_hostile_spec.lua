@@ -425,6 +425,49 @@ describe("many clients of green.wsgi:", function()
     assert.equal(11, server.server:stats().busy)
   end)
 
+  it("that were slow leave no more handlers at a time than max_size", function(serve)
+    local now, most = 0, 0
+    local server = serve(function(env)
+      if env.input:read() then
+        return hello()
+      end
+      now = now + 1
+      most = math.max(most, now)
+      green.sleep(0.001)
+      now = now - 1
+      return hello()
+    end, { max_size = 2 })
+    local slow, fast = {}, {}
+    for i = 1, 20 do
+      slow[i] = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+    end
+    testing.settle()
+    for i = 1, 20 do
+      slow[i]:write "x"
+      answer(slow[i])
+      fast[i] = server:connect(get "/" .. get "/" .. get "/")
+    end
+    for i = 1, 20 do
+      for _ = 1, 3 do
+        answer(fast[i])
+      end
+    end
+    assert.equal(2, most)
+  end)
+
+  it("and a wait that is not allowed leave no trace in what may wait", function(serve)
+    local server = serve(function(env)
+      return 200, {}, (("x"):gsub("x", function()
+        return (env.input:read())
+      end))
+    end, { error_log = false })
+    for _ = 1, 3 do
+      local conn = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+      assert.equal(500, answer(conn).status)
+    end
+    assert.equal(0, server.server.slow)
+  end)
+
   it("500 that send half a head each do not keep others from being served", function(serve)
     local server = serve(hello, { max_size = 4 })
     for _ = 1, 500 do

@@ -5,6 +5,7 @@ local green = require "green"
 local testing = require "green.testing"
 
 local http = dofile("spec/support/http.lua")
+local program = dofile("spec/support/program.lua")
 local _, real_it = testing.busted()
 local it = http.its(real_it)
 
@@ -127,6 +128,109 @@ describe("a handler of green.wsgi", function()
     assert.truthy(problem)
   end)
 
+  it("leaves nothing in its thread, however requests take turns", function(serve)
+    local left = green.thread_local()
+    local server = serve(function(env)
+      local user = left.user
+      left.user = env.PATH_INFO
+      green.Timeout(0.2)
+      green.sleep(env.PATH_INFO == "/first" and 0.02 or 0.01)
+      return 200, {}, tostring(user)
+    end)
+    local conns = { server:connect(get "/first"), server:connect(get "/second") }
+    for _, conn in ipairs(conns) do
+      answer(conn)
+    end
+    green.sleep(0.25) -- more than the Timeouts
+    for i, conn in ipairs(conns) do
+      conn:write(get "/" .. get "/")
+      assert.equal("nil", answer(conn).body, i)
+      assert.equal("nil", answer(conn).body, i)
+    end
+  end)
+
+  it("that is killed takes nobody else's request with it", function(serve)
+    local server = serve(function(env)
+      if env.PATH_INFO == "/kill" then
+        green.current():kill_soon()
+      end
+      green.sleep(0.001)
+      return hello()
+    end, { max_size = 1 })
+    local killed = server:connect(get "/kill" .. get "/")
+    local others = {}
+    for i = 1, 5 do
+      others[i] = server:connect(get "/")
+    end
+    assert.equal(500, answer(killed).status)
+    for _, conn in ipairs(others) do
+      assert.equal("hello\n", answer(conn).body)
+    end
+  end)
+
+  it("lets go of threads that still read when it is answered", function(serve)
+    local code
+    local server = serve(function(env)
+      green.spawn(function()
+        local _, err = env.input:read()
+        code = code or err and err.code
+      end)
+      green.sleep(0.001)
+      return hello()
+    end)
+    local conn = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+    assert.equal(200, answer(conn).status)
+    testing.settle()
+    assert.equal("ECLOSED", code)
+    conn:write("abc" .. post("/", "abc"))
+    assert.equal(200, answer(conn).status)
+  end)
+
+  it("can add nothing to an answer that is complete, and still to be read", function(serve)
+    local large, late = ("x"):rep(8000000), nil
+    local server = serve(function(_, start_response)
+      local write = start_response(200, {})
+      write "first"
+      green.spawn(function()
+        green.sleep(0.01)
+        late = { pcall(write, "late") }
+      end)
+      return { large }
+    end, { minimum_chunk_size = 2 ^ 40 })
+    local conn = server:connect(get "/")
+    green.sleep(0.03)
+    testing.settle()
+    assert.equal(5 + #large, #answer(conn).body)
+    assert.is_false(late[1])
+    conn:settimeout(0.05)
+    assert.equal("ETIMEDOUT", (select(2, conn:read_some())).code) -- nothing behind it
+  end)
+
+  it("is not asked for more after write than HEAD gets", function(serve)
+    local made = 0
+    local server = serve(function(_, start_response)
+      start_response(200, {}) "first"
+      return function()
+        made = made + 1
+        return "x"
+      end
+    end)
+    assert.equal(200, answer(server:connect "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "HEAD").status)
+    assert.is_true(made <= 1)
+  end)
+
+  it("has its posthooks called, and its line logged, when it is killed meanwhile", function(serve)
+    local hooks, lines = 0, {}
+    local server = serve(function(env)
+      env.posthooks[1] = { function() hooks = hooks + 1 end }
+      return 200, {}, ("x"):rep(20000000)
+    end, { access_log = lines })
+    server:connect(get "/")
+    testing.settle()
+    server.server:stop { grace = 0, force_after = 1 }
+    assert.same({ 1, 1 }, { hooks, #lines })
+  end)
+
   it("whose write comes too late is told so", function(serve)
     local write
     local server = serve(function(_, start_response)
@@ -224,6 +328,32 @@ describe("a handler of green.wsgi", function()
       assert.equal(1, http.count(text, "HTTP/1.1"))
       assert.matches("\r\nConnection: close\r\n", text)
     end
+  end)
+end)
+
+describe("a request in hand when the program ends", function()
+  local SCRIPT = [[
+    local green, wsgi = require "green", require "green.wsgi"
+    local server = assert(wsgi.new("127.0.0.1:0", function(env)
+      keep = newproxy(true)
+      getmetatable(keep).__gc = function()
+        io.stderr:write("path ", tostring(env.RAW_PATH_INFO), "\n")
+      end
+      while true do pcall(green.sleep, 10) end
+    end)):start()
+    local conn = assert(green.connect("127.0.0.1", server.port))
+    conn:write "GET /abc HTTP/1.1\r\nHost: a\r\n\r\n"
+    green.sleep(0.05)
+    if arg[1] then os.exit(0, true) end
+  ]]
+
+  real_it("is over for finalizers", function()
+    local path = program.file(SCRIPT)
+    for _, word in ipairs { "", "exit" } do
+      local run = program.run { program.greenlua, path, word ~= "" and word or nil }
+      assert.same({ 0, "path nil\n" }, { run.status, run.err })
+    end
+    os.remove(path)
   end)
 end)
 

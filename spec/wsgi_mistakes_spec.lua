@@ -155,6 +155,14 @@ describe("headers that are none", function()
     end
   end)
 
+  it("may have pairs that raise when they are looked at", function()
+    local pair = setmetatable({}, { __index = function() error("lazy") end })
+    for _, body in ipairs { "hello", { "hello" } } do
+      assert.equal("header 1 has no name: pairs are wanted, { name, value }, or name = value",
+        wrong(200, { pair }, body))
+    end
+  end)
+
   it("are told of bodies that come in pieces, too", function()
     for _, case in ipairs(cases) do
       assert.equal(case[1], wrong(200, case[2], { "hello" }))
@@ -219,6 +227,24 @@ describe("an error that is no text", function()
         error(err ~= "nil" and err or nil)
       end)
       assert.equal(text, shown:match("^[^\n]*"))
+    end
+  end)
+
+  it("is logged whatever its fields do", function()
+    local bad = newproxy(true)
+    getmetatable(bad).__tostring = function() error("no") end
+    local none = setmetatable({}, { __tostring = function() return nil end })
+    local hidden = setmetatable({ "x" }, { __metatable = "hidden", __tostring = error })
+    local errors = {
+      ["{500, conn = userdata}"] = { 500, conn = bad },
+      ["{userdata, userdata = 1}"] = { bad, [bad] = 1 },
+      ["userdata"] = bad,
+      ["{}"] = none,
+      ["{x}"] = hidden,
+      ["{1}"] = setmetatable({ 1 }, { __len = error, __pairs = error }),
+    }
+    for text, err in pairs(errors) do
+      assert.equal(text, complaint(function() error(err) end):match("^[^\n]*"))
     end
   end)
 

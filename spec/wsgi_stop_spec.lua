@@ -209,6 +209,27 @@ describe("server:stop", function()
       end)
     end)
 
+  it("ends those that take over, or say that they are idle, when it has begun", function()
+    for name, unasked in pairs { take_over = false, ["green.set_idle"] = true } do
+      local gate, ended = green.Event(), nil
+      with(function(env)
+        gate:wait()
+        env[name]()
+        ended = not pcall(green.sleep, 60)
+      end, function(client, server)
+        local conn = client:connect(GET)
+        testing.settle()
+        local stopper = green.spawn(server.stop, server, { grace = 60, force_after = 60 })
+        testing.settle()
+        gate:send(true)
+        assert.is_true(stopper:wait(20), name)
+        assert.is_true(ended)
+        assert.equal(unasked, server:stats().failed == 1)
+        conn:close()
+      end)
+    end
+  end)
+
   it("is refused to a handler, which would wait for itself", function()
     with(function(env) env["green.server"]:stop() end, function(client, _, log)
       assert.equal(500, (client:get("/")))
@@ -222,6 +243,47 @@ describe("server:stop", function()
     assert.is_true(server:stop())
     assert.is_nil((green.connect("127.0.0.1", server.port)))
     assert.has_error(function() server:start() end)
+  end)
+end)
+
+describe("a flood of connections", function()
+  local MODULES = { "green.ffi.httpd", "green.wsgi.stopping" }
+
+  --- green.wsgi.stopping, for which there is always one more to be accepted: until
+  -- so many calls are made.
+  local function flooded(calls)
+    local real = {}
+    for _, name in ipairs(MODULES) do
+      real[name] = require(name)
+    end
+    local accepted = 0
+    package.loaded["green.ffi.httpd"] = setmetatable({ accept = function()
+      accepted = accepted + 1
+      green.sleep(0)
+      return accepted < calls and 64 or 0
+    end }, { __index = function(_, key) return real["green.ffi.httpd"][key] end })
+    package.loaded["green.wsgi.stopping"] = nil
+    local stopping = require "green.wsgi.stopping"
+    for _, name in ipairs(MODULES) do
+      package.loaded[name] = real[name]
+    end
+    return stopping, function() return accepted end
+  end
+
+  it("holds up a stop for the grace, and none that is asked for twice", function()
+    for _, grace in ipairs { 0, false } do
+      local stopping, accepted = flooded(5000)
+      with(hello, function(_, server)
+        local stopper = green.spawn(stopping.stop, server, { grace = grace })
+        if not grace then
+          for _ = 1, 5 do green.sleep(0) end
+          assert.is_false(stopper:dead())
+          stopping.stop(server)
+        end
+        assert.is_true(stopper:wait(20))
+        assert.is_true(accepted() > 0 and accepted() < 5000, tostring(accepted()))
+      end)
+    end
   end)
 end)
 

@@ -2,6 +2,7 @@
 -- real sockets. Answers are compared with those that the reference gives: its own
 -- CGI launcher, run by lua5.1.
 
+local green = require "green"
 local testing = require "green.testing"
 
 local kit = dofile("spec/support/wsgi_kit.lua")
@@ -226,6 +227,23 @@ describe("WSAPI's own package", function()
     end)
   end)
 end)
+
+--- The applications of a folder's files a.txt and b.txt, each a file of that name in
+-- a folder of its own, loaded at once or one after the other: what they answer.
+local function load_both(folder, name, in_turn)
+  local threads, answers = {}, {}
+  for i, part in ipairs { "a", "b" } do
+    local file = ("%s/%s/%s.lua"):format(folder, part, name)
+    os.execute(("mkdir -p %s/%s && cp %s/%s.txt %s"):format(folder, part, folder, part, file))
+    threads[i] = green.spawn(serve, file, {}, function(client)
+      answers[i] = body_of(client:get("/"))
+    end)
+    if in_turn then threads[i]:wait() end
+  end
+  for i = 1, 2 do threads[i]:wait() end
+  return answers
+end
+
 describe("With wsapi = true", function()
   real_it("a file may be a module, finds what is beside it and knows its folder", function()
     with_files({
@@ -247,6 +265,51 @@ describe("With wsapi = true", function()
       end)
     end)
     assert.equal(before, package.loaded.string)
+  end)
+
+  real_it("files of one name may be loaded at once, and stay apart", function()
+    local forms = {
+      spec_plain = "require 'green'.sleep(0.001)\nreturn function() return 200, {}, '%s' end",
+      spec_module = "module(..., package.seeall)\nfunction name() return '%s' end\n"
+        .. "require 'green'.sleep(0.001)\nfunction run() return 200, {}, name() end",
+    }
+    for name, form in pairs(forms) do
+      with_files({ ["a.txt"] = form:format("a"), ["b.txt"] = form:format("b") }, function(folder)
+        assert.same({ "a", "b" }, load_both(folder, name))
+        assert.is_nil(package.preload[name])
+        assert.same({ "a", "b" }, load_both(folder, name, true))
+      end)
+      package.loaded[name], _G[name] = nil, nil
+    end
+  end)
+
+  real_it("a file may say itself what it is to require", function()
+    local path = "spec_said.lua"
+    with_files({ [path] = "package.loaded[...] = function() return 200, {}, 'said' end" },
+      function(folder)
+        serve(folder .. "/" .. path, {}, function(client)
+          assert.equal("said", body_of(client:get("/")))
+        end)
+      end)
+    package.loaded.spec_said = nil
+  end)
+
+  real_it("a file that is a module leaves another one of its name alone", function()
+    local other = { _NAME = "spec_other" }
+    other._M = other
+    package.loaded.spec_other = other
+    rawset(_G, "spec_other", other)
+    with_files({ ["spec_other.lua"] = "module(...)\nfunction run() return 200, {}, _NAME end" },
+      function(folder)
+        serve(folder .. "/spec_other.lua", {}, function(client)
+          assert.equal("spec_other", body_of(client:get("/")))
+        end)
+      end)
+    assert.is_nil(other.run)
+    assert.equal(other, package.loaded.spec_other)
+    assert.equal(other, rawget(_G, "spec_other"))
+    package.loaded.spec_other = nil
+    rawset(_G, "spec_other", nil)
   end)
 
   real_it("a file's errors come from where it is served", function()
@@ -316,6 +379,14 @@ describe("With wsapi = true", function()
       end
       assert.is_nil(logged(log):find("Content-Length", 1, true))
     end)
+  end)
+
+  real_it("a redirect's headers stay the application's", function()
+    local headers = { Location = "/x", ["Content-Length"] = 5 }
+    serve(function() return 302, headers, function() return nil end end, {}, function(client)
+      assert.equal("0", (select(2, client:get("/")))["content-length"])
+    end)
+    assert.same({ Location = "/x", ["Content-Length"] = 5 }, headers)
   end)
 
   real_it("chunked bodies that are bad or too long are refused", function()

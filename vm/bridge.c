@@ -132,7 +132,7 @@ void vm_push_data(lua_State *L, int index)
     lua_newtable(L);
     lua_setfenv(L, index < 0 ? index - 1 : index);
     t->flags |= VM_F_DATA;
-    t->vm->turn.touched = 1;
+    vm_touch(t);
   }
   lua_getfenv(L, index);
 }
@@ -206,6 +206,7 @@ static void thread_end(vm *v, vm_thread *t, int ud, int ending)
                 (t->flags & (VM_F_LINKED | VM_F_MAIN));
   t->ending = (uint8_t)ending;
   thread_unanchor(v, t);
+  vm_untouch(t);
   green_task_end(&t->task);
   if (t->flags & VM_F_MAIN) v->main_done = 1;
   if ((t->flags & VM_F_LINKED) || (ending == VM_RAISED && !watched))

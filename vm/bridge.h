@@ -51,7 +51,8 @@ enum {
   VM_F_LINKED = 4, /* Somebody linked: on_end runs at its death. */
   VM_F_LOCAL = 8,  /* spawn_after_local: dropped if its parent is dead. */
   VM_F_MAIN = 16,
-  VM_F_STARTED = 32
+  VM_F_STARTED = 32,
+  VM_F_TOUCHED = 64 /* Counted in turn.touched. */
 };
 
 enum vm_ending { VM_ALIVE, VM_RETURNED, VM_RAISED, VM_KILLED };
@@ -114,6 +115,19 @@ vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level);
 
 /* Tasks of greenc's own may stand among the threads'. */
 int vm_is_thread(const green_task *task);
+
+/* It has got a table or a scope; and it has none any more. */
+static inline void vm_touch(vm_thread *t)
+{
+  if (!(t->flags & VM_F_TOUCHED)) t->vm->turn.touched++;
+  t->flags |= VM_F_TOUCHED;
+}
+
+static inline void vm_untouch(vm_thread *t)
+{
+  if (t->flags & VM_F_TOUCHED) t->vm->turn.touched--;
+  t->flags &= (uint8_t)~VM_F_TOUCHED;
+}
 
 /* Push the userdata of t. */
 void vm_push_thread(lua_State *L, const vm_thread *t);

@@ -218,7 +218,7 @@ static int core_scope_push(lua_State *L)
   green_scope *s = green_scope_push(&t->task, (int)lua_tointeger(L, 1), due);
   if (!s) return luaL_error(L, "out of memory");
   core_sync(v, was);
-  v->turn.touched = 1;
+  vm_touch(green_container(s->task, vm_thread, task));
   lua_pushnumber(L, (lua_Number)s->id);
   return 1;
 }
@@ -231,10 +231,11 @@ static int core_reset(lua_State *L)
   vm_thread *t = v->current;
   green_link *k;
   int was = t->task.cancel_pending;
+  if (!(t->flags & VM_F_TOUCHED)) return 0;
   while ((k = green_list_first(&t->task.scopes)) != NULL)
     green_scope_pop(green_container(k, green_scope, link));
   t->flags &= (uint8_t)~VM_F_DATA;
-  v->turn.touched = 0;
+  vm_untouch(t);
   core_sync(v, was);
   return 0;
 }

@@ -52,6 +52,19 @@ static vm_slots *http_slots(lua_State *L)
   return t;
 }
 
+/* http_free(httpd): connections still in hand are its, too. */
+static int http_free(lua_State *L)
+{
+  green_httpd *d = vm_pointer(L, 1);
+  vm_slots *t = &core_vm(L)->slots;
+  for (uint32_t i = 0; i < t->cap; i++) {
+    green_httpconn *c = t->at[i].c;
+    if (c && green_httpconn_server(c) == d) vm_slot_close(t, c);
+  }
+  green_httpd_free(d);
+  return 0;
+}
+
 static int push_next(lua_State *L, vm_slots *t, green_httpconn *c)
 {
   if (!c) return 0;
@@ -68,20 +81,25 @@ static int http_next(lua_State *L)
 }
 
 /* next, found = http_finish(conn, httpd): conn is dealt with, what is next, as
-** http_next (the same connection if it has more at hand); false: wait until
-** conn's socket can be written, and call again. */
+** http_next (the same connection if it has more at hand; without httpd, or for a
+** killed thread, nothing else); false, conn: wait until its socket can be written, and call again with
+** this other handle: the handler's is good no more. */
 static int http_finish(lua_State *L)
 {
   green_httpconn *c = vm_http_conn(L, 1);
   vm_slots *t = &core_vm(L)->slots;
+  int is_killed = core_vm(L)->current->task.cancel_pending;
   vm_slot_close(t, c);
+  if (is_killed) c->close = true;
   int r = green_httpconn_finish(c);
   if (green_unlikely(r == GREEN_EAGAIN)) {
-    vm_slot_reopen(t, c);
     lua_pushboolean(L, 0);
-    return 1;
+    lua_pushnumber(L, vm_slot_open(t, c));
+    return 2;
   }
-  if (r == 0) c = green_httpd_next(vm_pointer(L, 2));
+  if (r == 0)
+    c = is_killed || lua_isnil(L, 2) ? NULL
+                                     : green_httpd_next(vm_pointer(L, 2));
   return push_next(L, t, c);
 }
 
@@ -387,13 +405,13 @@ static int http_detach(lua_State *L)
   vm_slots *t = &core_vm(L)->slots;
   vm_slot_close(t, c);
   int err = green_httpconn_detach(c, s);
-  if (err < 0 && err != GREEN_ECLOSED && err != GREEN_ENOMEM)
-    vm_slot_reopen(t, c);
+  if (err == GREEN_EAGAIN) vm_slot_reopen(t, c);
   lua_pushinteger(L, err);
   return 1;
 }
 
 const luaL_Reg vm_http_functions[] = {
+    {"http_free", http_free},
     {"http_next", http_next},
     {"http_finish", http_finish},
     {"http_close", http_close},

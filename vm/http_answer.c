@@ -202,8 +202,9 @@ static int http_flush(lua_State *L)
 static int http_rollback(lua_State *L)
 {
   green_httpconn *c = vm_http_conn(L, 1);
-  c->close = true;
-  lua_pushinteger(L, green_httpconn_rollback(c));
+  int err = green_httpconn_rollback(c);
+  if (err == 0) c->close = true;
+  lua_pushinteger(L, err);
   return 1;
 }
 

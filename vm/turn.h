@@ -10,8 +10,8 @@
 typedef struct green_turn {
   int32_t budget;  /* Checkpoints left before one must call core.check. */
   int32_t depth;   /* User coroutines open in the running thread. */
-  int32_t touched; /* Since it was last cleared a thread got a table or a scope:
-                      whoever reuses threads must reset them. */
+  int32_t touched; /* Threads that have got a table or a scope since they began
+                      or were reset. Who reuses one resets it, unless 0. */
 } green_turn;
 /* end ffi */
 

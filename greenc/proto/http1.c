@@ -75,6 +75,8 @@ static const char *target_fail(green_http1 *r, char c)
 {
   if (c == '\r' || c == '\n') return line_fail(r, 400, "no HTTP version");
   if (c == '#') return line_fail(r, 400, "fragment in the target");
+  /* No URI has it, and some readers take it for "/". */
+  if (c == '\\') return line_fail(r, 400, "backslash in the path");
   if (c & 0x80) return line_fail(r, 400, "non-ASCII byte in the target");
   return line_fail(r, 400, "control byte in the target");
 }
@@ -127,11 +129,10 @@ static bool target_absolute(green_http1 *r, const char *buf, const char *p,
                               (size_t)(path - host)))
     return line_fail(r, 400, "bad host in the target"), false;
   r->form = GREEN_FORM_ABSOLUTE;
-  if (!target_path(r, buf, path, e)) {
-    /* An escape cut off by the end of the target. */
-    green__http1_fail(r, 400, "bad escape in the path");
-    return false;
-  }
+  const char *end = target_path(r, buf, path, e);
+  /* NULL: an escape cut off by the end of the target. */
+  if (!end) return line_fail(r, 400, "bad escape in the path"), false;
+  if (end != e) return target_fail(r, *end), false;
   if (r->path_len) return true;
   /* The path "/" was left out. Callers get one all the same: the second slash
   ** of "://" will do. */

@@ -16,7 +16,7 @@
 
 enum {
   GREEN__TOKEN = 1,  /* tchar: names, methods */
-  GREEN__PATH = 2,   /* visible ASCII without "#", "%", "?" */
+  GREEN__PATH = 2,   /* visible ASCII without "#", "%", "?", "\" */
   GREEN__TARGET = 4, /* visible ASCII without "#" */
   GREEN__VALUE = 8,  /* HTAB, blank, visible ASCII, 0x80 and above */
   GREEN__HOST = 16,  /* unreserved and sub-delims of RFC 3986, no "," */
@@ -166,6 +166,7 @@ static inline green__vec green__vec_stops(green__vec x, unsigned cls)
   if (cls == GREEN__NAME) return green__vec_or(stops, green__vec_eq(x, ':'));
   stops = green__vec_or(stops, green__vec_eq(x, '#'));
   if (cls == GREEN__TARGET) return stops;
+  stops = green__vec_or(stops, green__vec_eq(x, '\\'));
   return green__vec_or(
       stops, green__vec_or(green__vec_eq(x, '%'), green__vec_eq(x, '?')));
 }

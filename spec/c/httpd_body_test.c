@@ -254,6 +254,14 @@ static void test_continue_not_sent(void)
   is(heard_len, 0, "HTTP/1.0 knows no 100");
   green_httpconn_close(c);
   close(fd);
+  fd = client_open(&h);
+  c = next_after(&h, fd, EXPECT "a");
+  is(take_body(c, body, sizeof(body)), GREEN_EAGAIN, "the body has begun");
+  is(more(&h, c, fd, "bc"), 0, "and comes");
+  serve(c);
+  is(hear(fd), '-', "so it goes on");
+  ok(!heard("100 Continue"), "who sends already need not be asked");
+  close(fd);
   house_close(&h);
 }
 

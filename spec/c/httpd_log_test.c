@@ -194,6 +194,29 @@ static void test_survives_failing_memory(void)
   ok(1, "nothing is lost or used twice");
 }
 
+/* A line that does not fit has many parts, and no room for any of them. */
+static void test_survives_it_in_a_long_line(void)
+{
+  static const int fields[] = {GREEN_LOG_CLIENT_IP, 0};
+  static char head[8000] = "GET / HTTP/1.1\r\nHost: a\r\n", fill[4000];
+  fake f;
+  for (int i = 0; i < 98; i++) strcat(head, "X-Forwarded-For: a\r\n");
+  strcat(head, "\r\n");
+  memset(fill, 'x', sizeof(fill));
+  for (size_t n = 0; n < 100; n++) {
+    green_httpd_log *l = log_of(fields);
+    l->forwarded = true;
+    fake_request(&f, head);
+    green_httpd_log_line(l, fill, sizeof(fill) - n);
+    green__alloc_fail_from(1);
+    green_httpd_log_put(l, &f.c.pub);
+    green__alloc_fail_from(0);
+    if (!l->dropped) ok(0, "it did fit");
+    green_httpd_log_free(l);
+  }
+  ok(1, "it is lost as a whole");
+}
+
 int main(void)
 {
   t_start();
@@ -206,6 +229,7 @@ int main(void)
   test_puts_forwarded_addresses_first();
   test_drops_lines_beyond_its_limit();
   test_survives_failing_memory();
+  test_survives_it_in_a_long_line();
   green_hub_free(hub);
   return t_done();
 }

@@ -31,7 +31,7 @@ static void test_classes(void)
     unsigned want = 0;
     if (word || (c && strchr("!#$%&'*+-.^_`|~", c))) want |= GREEN__TOKEN;
     if (word || (c && strchr("-._~!$&'()*+;=", c))) want |= GREEN__HOST;
-    if (seen && !strchr("#%?", c)) want |= GREEN__PATH;
+    if (seen && !strchr("#%?\\", c)) want |= GREEN__PATH;
     if (seen && c != '#') want |= GREEN__TARGET;
     if (seen && c != ':') want |= GREEN__NAME;
     if (c == '\t' || (c >= 0x20 && c != 0x7f)) want |= GREEN__VALUE;

@@ -22,12 +22,17 @@ local function label(thread, state)
 end
 M.label = label
 
+local function is_cancel(err)
+  return type(err) == "table" and (err.is_timeout or err.code == "ECANCELED")
+end
+
 --- For xpcall: rethrowing an error loses its place, so keep the traceback with
 -- the thread until the error ends it. Cancels are not worth one.
 -- @param err returned as it is
 -- @tparam[opt] thread co the coroutine that failed; default: the running one
 function M.note_traceback(err, co)
-  if type(err) == "table" and (err.is_timeout or err.code == "ECANCELED") then
+  local known, cancels = pcall(is_cancel, err) -- a handler's object may refuse
+  if known and cancels then
     return err
   end
   local data = core_data(core.current())

@@ -5,6 +5,7 @@ local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local explain = require "green.wsgi.explain"
 local responding = require "green.wsgi.respond"
+local thread = require "green.thread"
 local wsapi = require "green.wsgi.wsapi"
 
 local CONN = env_module.CONN
@@ -70,8 +71,8 @@ end
 local function write_rest(call, env, body)
   local server = server_of(env)
   for text in each_piece(body) do
-    if not core.http_is_open(call.conn) then
-      return -- taken over, nothing of the answer had left
+    if not core.http_is_open(call.conn) or core.http_has_no_body(call.conn) then
+      break -- taken over, nothing of the answer had left; or nobody gets the rest
     end
     responding.put_piece(server, call.conn, text, server.options.minimum_chunk_size)
   end
@@ -140,22 +141,46 @@ end
 
 local resolve
 
---- What a chunk gives that was read from a file. A .lua file is loaded as require
+--- Was this table made by module(...)?
+local function is_module(value)
+  return type(value) == "table" and rawget(value, "_M") == value
+end
+
+--- Take the module of that name, if there is one, out of the places where module(...)
+-- looks for a table to go on with. Returns what puts it back.
+local function set_aside(name)
+  local loaded, global = package.loaded, rawget(_G, name)
+  local before = loaded[name]
+  loaded[name] = nil
+  if is_module(global) then
+    rawset(_G, name, nil)
+  end
+  return function(app)
+    if before ~= nil or loaded[name] == nil then
+      loaded[name] = before or app
+    end
+    if is_module(global) then
+      rawset(_G, name, global)
+    end
+  end
+end
+
+--- What a chunk gives that was read from a file. A .lua file is called as require
 -- does it, so it may be made with module(...) and find itself by its name; what
--- else has that name in the program stays what it was.
+-- else has that name in the program stays what it was. require itself is not asked:
+-- while this file waits, others of its name may be loaded. Parks if the file does.
 local function run_file(chunk, file)
   local name = file:match("([^/]*)%.lua$")
   if not name then
     return chunk()
   end
-  local loaded, preload = package.loaded, package.preload
-  local before, waiting = loaded[name], preload[name]
-  loaded[name], preload[name] = nil, chunk
-  local ok, app = pcall(require, name)
-  preload[name] = waiting
-  if before ~= nil then
-    loaded[name] = before
+  local put_back = set_aside(name)
+  local ok, app = xpcall(chunk, thread.note_traceback, name)
+  if ok and app == nil then
+    local env = getfenv(chunk)
+    app = is_module(env) and env or package.loaded[name]
   end
+  put_back(ok and app or nil)
   if not ok then
     error(app, 0)
   end

@@ -35,6 +35,12 @@ local function shown(value)
   return type(value) == "number" and tostring(value) or kind(value)
 end
 
+--- Any value as its tostring has it, or its type where that raises. Never raises.
+local function text(value)
+  local ok, result = pcall(tostring, value)
+  return ok and type(result) == "string" and result or type(value)
+end
+
 -- -- Answers ------------------------------------------------------------------
 
 local parts = {}
@@ -105,10 +111,12 @@ local function pair_mistake(i, pair)
     return ("header %g is the text %s: %s"):format(i, shown(pair), wanted)
   elseif type(pair) ~= "table" then
     return ("header %g is %s: %s"):format(i, kind(pair), wanted)
-  elseif type(pair[1]) ~= "string" then
+  end
+  local name, value = rawget(pair, 1), rawget(pair, 2)
+  if type(name) ~= "string" then
     return ("header %g has no name: %s"):format(i, wanted)
   end
-  return value_mistake(pair[1], pair[2]) or header_mistake(pair[1], {})
+  return value_mistake(name, value) or header_mistake(name, {})
 end
 
 function parts.header(key, value)
@@ -124,8 +132,7 @@ end
 
 -- For vm/http_answer.c, which knows what it has refused, and no reason.
 core.http_explainer(function(part, code, a, b)
-  local text = code == core.codes.ENOMEM and "out of memory" or parts[part](a, b)
-  return "wsgi: " .. text
+  return "wsgi: " .. (code == core.codes.ENOMEM and "out of memory" or parts[part](a, b))
 end)
 
 --- What is wrong with a list of strings that has something else in it.
@@ -153,26 +160,26 @@ end
 -- -- What handlers raise ------------------------------------------------------
 
 local function field(key, value)
-  local text = type(value) == "table" and "table" or clean(tostring(value))
-  return type(key) == "number" and text or clean(tostring(key)) .. " = " .. text
+  local shown_value = type(value) == "table" and "table" or clean(text(value))
+  return type(key) == "number" and shown_value or clean(text(key)) .. " = " .. shown_value
 end
 
 --- "{500, out of tea, code = 7}"
 local function fields(err)
   local out, others = {}, {}
-  for i = 1, math.min(#err, MOST) do
-    out[i] = field(i, err[i])
+  while #out < MOST and rawget(err, #out + 1) ~= nil do
+    out[#out + 1] = field(#out + 1, rawget(err, #out + 1))
   end
-  for key, value in pairs(err) do
+  local dots = rawget(err, MOST + 1) ~= nil
+  for key, value in next, err do
     if type(key) ~= "number" then
       others[#others + 1] = field(key, value)
     end
   end
   table.sort(others)
-  local dots = #err > MOST
-  for _, text in ipairs(others) do
+  for _, other in ipairs(others) do
     if #out < MOST then
-      out[#out + 1] = text
+      out[#out + 1] = other
     else
       dots = true
     end
@@ -183,13 +190,15 @@ end
 --- An error of whatever type as a text. Never raises.
 local function text_of(err)
   local mt = getmetatable(err)
-  if type(err) ~= "table" or type(mt) == "table" and mt.__tostring then
-    local ok, text = pcall(tostring, err)
-    if ok then
-      return text
+  if type(err) ~= "table" then
+    return text(err)
+  elseif type(mt) == "table" and rawget(mt, "__tostring") then
+    local ok, result = pcall(tostring, err)
+    if ok and type(result) == "string" then
+      return result
     end
   end
-  return type(err) == "table" and fields(err) or type(err)
+  return fields(err)
 end
 
 --- " (handler at app.lua:8)", or "" for one that is not made of Lua.
@@ -211,4 +220,4 @@ local function failure(err, handler)
   return text_of(err)
 end
 
-return { list = list, record = record, failure = failure, shown = shown }
+return { list = list, record = record, failure = failure, shown = shown, text = text }

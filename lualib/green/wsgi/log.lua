@@ -110,21 +110,29 @@ function methods:dropped()
   return n
 end
 
+--- The channel to that target, or none; what has kept it from being made stands in
+-- self.problem.
 local function open(self, where)
   if not where then
     return nil
   end
-  local channel = self.by_target[where]
-  if not channel then
-    channel = channels.new(where)
+  if not self.by_target[where] then
+    local channel, err = channels.new(where)
+    if not channel then
+      self.problem = err
+      return nil
+    end
     self.by_target[where] = channel
     self.channels[#self.channels + 1] = channel
   end
-  return channel
+  return self.by_target[where]
 end
 
 --- Open what can be opened now: the first that cannot is told. nil, err.
 local function open_all(self)
+  if self.problem then
+    return nil, self.problem
+  end
   for _, channel in ipairs(self.channels) do
     local sink = channel.sink
     local ok, err = true, nil
@@ -157,10 +165,10 @@ end
 
 --- The logs that a server's options ask for. Raises what is wrong with their
 -- format, without a place.
--- @return nil, err when one cannot be opened
+-- @return nil, err when one cannot be opened or made
 local function new(o, where)
   local self = setmetatable({
-    channels = {}, by_target = {}, wants_debug = o.debug, wants_info = false,
+    channels = {}, by_target = {}, problem = nil, wants_debug = o.debug, wants_info = false,
   }, mt)
   if o.log_output then
     local both = o.log

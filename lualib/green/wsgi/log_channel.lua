@@ -6,6 +6,7 @@
 -- @module green.wsgi.log_channel
 
 local core = require "green.core"
+local errors = require "green.error"
 local ffi = require "ffi"
 local sinks = require "green.wsgi.log_sink"
 local thread = require "green.thread"
@@ -20,12 +21,15 @@ local text_ptr = ffi.new("const char *[1]")
 local Channel = {}
 Channel.__index = Channel
 
---- A channel to what users give for a log.
+--- A channel to what users give for a log. nil, err: ENOMEM.
 local function new(where)
   local sink = sinks.new(where)
-  local c = ffi.gc(C.new(hub), C.free)
+  local c = C.new(hub)
+  if c == nil then
+    return nil, errors.new("ENOMEM", "open log")
+  end
   return setmetatable({
-    c = c,
+    c = ffi.gc(c, C.free),
     pointer = core.pointer(c),
     sink = sink,
     mark = 0, -- above so many bytes the writer is to be told

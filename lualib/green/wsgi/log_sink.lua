@@ -16,8 +16,9 @@ int green_log_close(int fd) __asm__("close");
 ]]
 local C = ffi.C
 
--- O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, the same on all of
--- Linux that LuaJIT runs on. Not O_RDWR: a FIFO that nobody reads is no log.
+-- O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, as x86, ARM and PowerPC
+-- have them: Linux on MIPS has other numbers. Not O_RDWR: a FIFO that nobody reads
+-- is no log.
 local FLAGS = bit.bor(1, 64, 1024, 2048, 524288)
 local PROBE = bit.bor(2, 2048, 524288) -- O_RDWR | O_NONBLOCK | O_CLOEXEC
 local ENXIO = 6

@@ -7,6 +7,7 @@ local core = require "green.core"
 local accept_loop = require "green.wsgi.accepting"
 local app_module = require "green.wsgi.app"
 local env_module = require "green.wsgi.env"
+local errors = require "green.error"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
 local stopping = require "green.wsgi.stopping"
@@ -53,26 +54,25 @@ function methods:worker_ends(state)
 end
 
 local function spawn_worker(self)
-  self.workers = self.workers + 1
   local pool = self.options.custom_pool
   if pool then
-    pool:spawn(workers.run, self)
+    pool:spawn(workers.run, self) -- parks while the pool is full
   else
     thread.spawn_n(workers.run, self)
   end
+  self.workers = self.workers + 1
 end
 
 --- Makes workers when connections have bytes and nobody is free for them.
+-- A stop kills it.
 local function spawner(self)
-  while not self.stopped do
-    local httpd = self.httpd
+  local httpd, status = self.httpd, 0
+  while status == 0 do
     for _ = 1, math.min(httpd.wanted, client.room(self)) do
       spawn_worker(self)
     end
     httpd.full = client.room(self) <= 0
-    if core.park(self.shortage, nil, QUEUE) ~= 0 then
-      return
-    end
+    status = core.park(self.shortage, nil, QUEUE)
   end
 end
 
@@ -86,7 +86,7 @@ function methods:start()
     error("start: the server was stopped", 2)
   elseif not self.started then
     self.started = true
-    thread.spawn_n(spawner, self)
+    self.spawner = thread.spawn(spawner, self)
     thread.spawn_n(accept_loop, self)
     self.log:info("serving on %s", self.url)
   end
@@ -210,9 +210,15 @@ local function plan(app, opts, where)
 end
 
 --- A server for a listener, which it owns from here on. Raises as plan.
--- @return nil, err when a log cannot be opened: the listener is the caller's still
+-- @return nil, err when a log cannot be opened, or ENOMEM: the listener is the
+-- caller's still
 local function new(listener, planned)
   local o = planned.options
+  local httpd = C.new(hub)
+  if httpd == nil then
+    return nil, errors.new("ENOMEM", "serve")
+  end
+  ffi.gc(httpd, core.http_free)
   local log, err = log_module.new(o, planned.where)
   if not log then
     return nil, err
@@ -225,8 +231,7 @@ local function new(listener, planned)
   self.scheme, self.software = "http", o.server_software
   self.capitalize = o.capitalize_response_headers
   self.environ = next(o.environ) ~= nil and o.environ
-  self.httpd = ffi.gc(C.new(hub), C.free)
-  self.httpd_pointer = core.pointer(self.httpd)
+  self.httpd, self.httpd_pointer = httpd, core.pointer(httpd)
   self.queue, self.shortage = core.pointer(C.queue(self.httpd)), C.shortage(self.httpd)
   self.workers, self.max_workers = 0, o.custom_pool and math.huge or o.max_size
   self.worker_idle = o.custom_pool and 0 or workers.WORKER_IDLE

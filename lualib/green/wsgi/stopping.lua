@@ -16,15 +16,19 @@ local SAME_SIGNAL = 0.3
 
 local M = {}
 
+local function is_over(plan)
+  return plan.forced or core.now() >= plan.deadline
+end
+
 --- Take the connections that wait in the listener's queue: closing it would reset
--- them. Returns whether some are left there, because max_connections are open.
--- Parks.
-local function take_waiting(self)
+-- them. More may come as fast as they are taken: the grace is for them, too.
+-- Returns whether some are left there, because max_connections are open. Parks.
+local function take_waiting(self, plan)
   local n
   repeat
     n = C.accept(self.httpd, self.listener._s, 64)
     thread.checkpoint()
-  until n <= 0
+  until n <= 0 or is_over(plan)
   return n == core.codes.EBUSY
 end
 
@@ -34,12 +38,12 @@ local function stop_accepting(self, plan)
   local httpd = self.httpd
   local are_left
   repeat
-    are_left = take_waiting(self)
+    are_left = take_waiting(self, plan)
     thread.sleep(0) -- what has arrived is looked at first
     thread.sleep(0)
     C.close_idle(httpd, false)
     local has_room = httpd.connections < httpd.max_connections
-  until not (are_left and has_room) or plan.forced or core.now() >= plan.deadline
+  until not (are_left and has_room) or is_over(plan)
   self.listener:close()
   core.wake(self.accept_queue)
 end
@@ -52,14 +56,23 @@ local function kill(state, plan)
   end
 end
 
---- Workers whose handler said that it does not hold up a stop, and those who have
--- their connection for themselves.
+--- Those who have their connection for themselves, and workers whose handler said
+-- that it does not hold up a stop. Either may come about at any time of a stop.
 local function kill_idle_ones(self, plan)
   for state in pairs(self.detached) do
     kill(state, plan)
   end
   for state in pairs(self.active) do
     if state.env and state.idle == state.env then
+      kill(state, plan)
+    end
+  end
+end
+
+local function kill_all(self, plan)
+  kill_idle_ones(self, plan)
+  for state in pairs(self.active) do
+    if state.conn then
       kill(state, plan)
     end
   end
@@ -73,17 +86,11 @@ end
 
 --- Wait until there are no connections. Parks.
 local function drain(self, plan)
-  while self.httpd.connections > 0 and not plan.forced and core.now() < plan.deadline do
+  kill_idle_ones(self, plan)
+  while self.httpd.connections > 0 and not is_over(plan) do
     wait(self, math.min(core.now() + LOOK, plan.deadline))
     C.close_idle(self.httpd, false)
-  end
-end
-
-local function kill_all(self, plan)
-  for state in pairs(self.active) do
-    if state.conn then
-      kill(state, plan)
-    end
+    kill_idle_ones(self, plan)
   end
 end
 
@@ -107,13 +114,15 @@ local function bury(self, set)
   end
 end
 
---- Wait until all workers have ended. Parks.
-local function join(self)
+--- Wait until all workers have ended. None is spared here: the last connection has
+-- gone, or the grace has. Parks.
+local function join(self, plan)
   self.stopped = true
+  self.spawner:kill_soon()
   core.wake_cdata(self.queue)
-  core.wake_cdata(self.shortage)
   while next(self.active) or next(self.detached) do
     core.wake_cdata(self.queue)
+    kill_all(self, plan)
     bury(self, self.active)
     bury(self, self.detached)
     wait(self, core.now() + LOOK / 5)
@@ -130,7 +139,7 @@ local function wait_for_pool(self, plan)
     pool:waitall()
     core.wake_all(self.hurry)
   end)
-  while not all:dead() and not plan.forced and core.now() < plan.deadline do
+  while not all:dead() and not is_over(plan) do
     wait(self, plan.deadline)
   end
   all:kill_soon()
@@ -138,13 +147,9 @@ end
 
 local function stop_all(self, plan)
   stop_accepting(self, plan)
-  kill_idle_ones(self, plan)
   drain(self, plan)
-  if self.httpd.connections > 0 then
-    C.close_idle(self.httpd, true)
-    kill_all(self, plan)
-  end
-  join(self)
+  C.close_idle(self.httpd, true)
+  join(self, plan)
   C.close_idle(self.httpd, true)
   wait_for_pool(self, plan)
 end

@@ -29,6 +29,7 @@ local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
 --- Another answer instead: if nothing has left yet, else the connection is cut.
 local function answer_error(server, conn, status, text)
+  core.http_set_close(conn)
   if core.http_rollback(conn) == 0 then
     respond(server, conn, 0, status, { ["Content-Type"] = "text/plain" }, text)
   end
@@ -40,13 +41,13 @@ local function is_not_found(err)
 end
 
 local function fail(server, conn, env, err)
-  if errors.is_error(err) and err.op == "write response" then
+  if errors.is_error(err) and err.op == "write response" and err.code ~= "ENOMEM" then
     core.http_cut(conn) -- what is left is not waited for once more
     server.log:debug("client went away: %s", tostring(err))
     return
   elseif is_not_found(err) then
     rawset(env, "STATUS", 404)
-    return answer_error(server, conn, 404, tostring(err[2] or "Not Found") .. "\n")
+    return answer_error(server, conn, 404, explain.text(rawget(err, 2) or "Not Found") .. "\n")
   end
   rawset(env, "STATUS", 500)
   server.failed = server.failed + 1
@@ -123,19 +124,24 @@ local function call_posthooks(server, env, hooks)
 end
 
 --- What stands in the list is the handler's: it may be no list, or hold no hooks.
+-- They are called when the answer has left, or cannot leave. Returns what is to be
+-- raised then: this thread was killed meanwhile.
 local function run_posthooks(server, state, conn, env, hooks)
+  local sent, killed = true, nil
   if state.taken ~= env then
-    responding.drain(server, conn)
+    sent, killed = xpcall(responding.drain, note_traceback, server, conn)
   end
   local ok, err = xpcall(call_posthooks, note_traceback, server, env, hooks)
   if not ok then
     server.log:failure(env, err)
   end
+  return not sent and killed or nil
 end
 
 --- One request. Returns whether the handler took the connection over.
 local function handle(server, state, conn)
   local env = setmetatable({ [CONN] = conn }, server.env_mt)
+  local killed
   state.env = env
   if server.environ then
     for key, value in pairs(server.environ) do
@@ -145,14 +151,16 @@ local function handle(server, state, conn)
   answer(server, state, conn, env, xpcall(server.app, note_traceback, env))
   local hooks = rawget(env, "posthooks")
   if hooks then
-    run_posthooks(server, state, conn, env, hooks)
+    killed = run_posthooks(server, state, conn, env, hooks)
   end
   local is_taken = state.taken == env
   if not is_taken and server.log.access then
     server.log:request(conn)
   end
   state.env = nil
-  if turn.touched ~= 0 then
+  if killed then
+    error(killed, 0)
+  elseif turn.touched ~= 0 then
     core_reset()
   end
   return is_taken
@@ -162,8 +170,10 @@ end
 
 --- The client does not read: wait for it as long as write_timeout says, anew
 -- whenever it has taken something. Returns the next connection, as http_next.
-local function finish_slowly(server, conn)
-  while true do
+local function finish_slowly(server, state, conn)
+  local next_conn
+  repeat
+    state.conn = conn
     local status = client.wait_to_write(server, conn)
     if status == ECANCELED then
       thread.raise() -- run's caller closes the connection
@@ -171,11 +181,14 @@ local function finish_slowly(server, conn)
       core.http_close(conn)
       return nil
     end
-    local next_conn, found = http_finish(conn, server.httpd_pointer)
-    if next_conn ~= false then
-      return next_conn, found
-    end
-  end
+    next_conn, conn = http_finish(conn, server.httpd_pointer)
+  until next_conn ~= false
+  return next_conn, conn
+end
+
+--- More workers than max_size? They came while others waited for slow clients.
+local function is_surplus(server)
+  return server.workers > server.max_workers and client.room(server) < 0
 end
 
 --- Serve requests until there are none at hand. Returns whether a handler took
@@ -189,26 +202,32 @@ local function serve(server, state, conn, found)
     elseif handle(server, state, conn) then
       return true
     end
-    conn, found = http_finish(conn, httpd)
+    conn, found = http_finish(conn, not is_surplus(server) and httpd or nil)
     if conn == false then
-      conn, found = finish_slowly(server, state.conn)
+      conn, found = finish_slowly(server, state, found)
     end
   end
   state.conn = nil
   return false
 end
 
+--- Wait until there may be something to do. Returns whether somebody wanted this
+-- worker in time.
+local function wait(server)
+  -- The only worker stays: it saves the clock and a deadline a request.
+  local deadline = server.workers > 1 and core_now() + server.worker_idle or nil
+  local status = core_park(server.queue, deadline, QUEUE)
+  if status == ECANCELED then
+    thread.raise()
+  end
+  return status == 0
+end
+
 local function work(server, state)
-  local httpd, queue, idle = server.httpd_pointer, server.queue, server.worker_idle
-  while not serve(server, state, http_next(httpd)) and not server.stopped and idle ~= 0 do
-    -- The only worker stays: it saves the clock and a deadline a request.
-    local deadline = server.workers > 1 and core_now() + idle or nil
-    local status = core_park(queue, deadline, QUEUE)
-    if status == ECANCELED then
-      thread.raise()
-    elseif status ~= 0 then
-      idle = 0 -- nobody needed it for so long: one more look
-    end
+  local is_wanted = server.worker_idle > 0
+  while not is_surplus(server) and not serve(server, state, http_next(server.httpd_pointer))
+    and is_wanted and not server.stopped do
+    is_wanted = wait(server) -- if not, one more look
   end
 end
 

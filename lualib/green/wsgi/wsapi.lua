@@ -67,12 +67,22 @@ end
 
 -- -- Answers ------------------------------------------------------------------
 
+--- The headers of an answer without a body. They may be a table that the application
+-- keeps: ours is another one.
+local function without_length(headers)
+  local copy = {}
+  for name, value in pairs(headers) do
+    copy[name] = value
+  end
+  copy["Content-Length"] = 0
+  return copy
+end
+
 --- wsapi.response:redirect() throws away what was written, but not its length.
 local function mend_redirect(status, headers, body)
   local first = body()
   if first == nil then
-    headers["Content-Length"] = 0
-    return status, headers, nil
+    return status, without_length(headers), nil
   end
   return status, headers, function()
     local text = first
