@@ -11,12 +11,14 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
 #define HTTPD_LINGER_BYTES (32 << 20)
 #define HTTPD_LINGER_TURN (256 << 10) /* Of them in one turn. */
 #define HTTPD_BURST_MAX 4096
+#define HTTPD_TOGETHER 16              /* Answers sent one after the other. */
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
@@ -119,6 +121,19 @@ static int conn_rest(httpd_conn *c)
   int err = green_idle_add(s, &c->sock.f);
   if (err < 0) conn_close(c);
   return err;
+}
+
+/* Options may change at any time. */
+static void set_timeout(green_idle *s, int64_t timeout)
+{
+  if (s->timeout != timeout) green_idle_set_timeout(s, timeout);
+}
+
+/* Everything is answered and sent, nothing is at hand. */
+static void conn_settle(httpd_conn *c)
+{
+  set_timeout(&c->d->keep, c->d->pub.keepalive_timeout);
+  conn_rest(c);
 }
 
 static void conn_hand_out(httpd_conn *c, int found)
@@ -292,10 +307,55 @@ static void httpd_wake_workers(httpd *d, uint32_t ready)
   if (d->pub.wanted && !d->pub.full) green_waitq_wake_all(&d->shortage, 0);
 }
 
+/* -- Sending together ------------------------------------------------------ */
+
+/* Between two system calls the caches are the kernel's. So answers of several
+** connections are made one after the other, and then sent. */
+static void conn_send(httpd_conn *c)
+{
+  int err = green_httpconn_flush(&c->pub);
+  if (err == GREEN_EAGAIN) {
+    c->pub.found = GREEN_HTTPD_UNSENT;
+    green_list_push(&c->d->stuck, &c->defer.link);
+  } else if (err < 0) {
+    conn_close(c);
+  } else {
+    conn_settle(c);
+  }
+}
+
+static void httpd_send_unsent(httpd *d)
+{
+  green_link *k;
+  d->n_unsent = 0;
+  while ((k = green_list_pop(&d->unsent)) != NULL)
+    conn_send(green_container(k, httpd_conn, defer.link));
+}
+
+/* A slow handler must not hold up the answers of others for long. */
+static time_t coarse_ticks(void)
+{
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return (time_t)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
+}
+
+static void conn_put_off(httpd_conn *c)
+{
+  httpd *d = c->d;
+  time_t now = coarse_ticks();
+  if (d->n_unsent++ == 0) d->unsent_since = now;
+  green_hub_undefer(&c->defer);
+  green_list_push(&d->unsent, &c->defer.link);
+  if (d->n_unsent >= HTTPD_TOGETHER || now != d->unsent_since)
+    httpd_send_unsent(d);
+}
+
 /* At the end of each turn: are there connections that no worker has taken? */
 static void httpd_on_turn(green_defer *defer)
 {
   httpd *d = green_container(defer, httpd, defer);
+  httpd_send_unsent(d);
   uint32_t ready = green_httpd_ready(&d->pub);
   if (d->linger.n_ready) httpd_linger(d);
   httpd_set_burst(d, ready);
@@ -334,6 +394,8 @@ green_httpd *green_httpd_new(green_hub *hub)
   green_waitq_init(&d->shortage);
   green_list_init(&d->conns);
   green_list_init(&d->pool);
+  green_list_init(&d->unsent);
+  green_list_init(&d->stuck);
   d->defer.run = httpd_on_turn;
   green_hub_defer(hub, &d->defer);
   return &d->pub;
@@ -372,12 +434,6 @@ static httpd_conn *conn_new(httpd *d)
   c->sock.f.hub = d->hub;
   c->sock.f.fd = -1;
   return c;
-}
-
-/* Options may change at any time. */
-static void set_timeout(green_idle *s, int64_t timeout)
-{
-  if (s->timeout != timeout) green_idle_set_timeout(s, timeout);
 }
 
 static void conn_enter(httpd_conn *c, const green_addr *peer)
@@ -470,12 +526,16 @@ green_httpconn *green_httpd_next(green_httpd *pub)
   green_idle *const sets[] = {&d->keep, &d->heads};
   httpd_conn *c = NULL;
   int found = 0;
+  green_link *k = green_list_pop(&d->stuck);
+  if (k) return &green_container(k, httpd_conn, defer.link)->pub;
   while (found == 0 && !httpd_turn_is_over(d)) {
     int first = d->taken & 1; /* Neither starves the other. */
     found = httpd_take(sets[first], &c);
     if (found < 0) found = httpd_take(sets[!first], &c);
   }
-  return found > 0 ? &c->pub : NULL;
+  if (found > 0) return &c->pub;
+  httpd_send_unsent(d);
+  return NULL;
 }
 
 void *green_httpd_queue(green_httpd *d)
@@ -491,7 +551,7 @@ void *green_httpd_shortage(green_httpd *d)
 uint32_t green_httpd_ready(const green_httpd *pub)
 {
   const httpd *d = (const httpd *)pub;
-  return d->keep.n_ready + d->heads.n_ready;
+  return d->keep.n_ready + d->heads.n_ready + !green_list_empty(&d->stuck);
 }
 
 /* Waits, and nothing of a request has been seen; or was answered. */
@@ -596,6 +656,14 @@ static int conn_must_close(httpd_conn *c)
   return d->max_requests && c->pub.served + 1 >= d->max_requests;
 }
 
+/* It has all that is at hand, and a small answer that will leave at once. */
+static int conn_can_wait(const httpd_conn *c)
+{
+  const httpd_req *r = c->req;
+  return c->d->pub.gather && c->phase == HTTPD_HEAD && !c->left &&
+         r->start == r->end && r->out_len - r->out_sent <= HTTPD_BUFFER;
+}
+
 int green_httpconn_finish(green_httpconn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
@@ -604,6 +672,10 @@ int green_httpconn_finish(green_httpconn *pub)
   green_fd_wake(&c->sock.f, GREEN_ECLOSED);
   int closing = active && conn_must_close(c);
   if (active && !closing && c->body_done && conn_next(c)) return 1;
+  if (active && !closing && conn_can_wait(c)) {
+    conn_put_off(c);
+    return 0;
+  }
   int err = green_httpconn_flush(pub);
   if (err == GREEN_EAGAIN) return err;
   if (err < 0) {

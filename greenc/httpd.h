@@ -26,7 +26,8 @@
 /* What green_httpd_next has found. */
 enum {
   GREEN_HTTPD_REQUEST = 1, /* A head is there: answer it. */
-  GREEN_HTTPD_REFUSED = 2  /* A bad one was answered: log it, close. */
+  GREEN_HTTPD_REFUSED = 2, /* A bad one was answered: log it, close. */
+  GREEN_HTTPD_UNSENT = 3   /* An answer that could not be sent: only finish. */
 };
 
 typedef struct green_httpd {
@@ -46,6 +47,8 @@ typedef struct green_httpd {
   bool http10;    /* Answer as an HTTP/1.0 server. */
   bool date;      /* Send a Date header. */
   bool connect;   /* Hand out CONNECT; else it gets 501. */
+  bool gather;    /* Send the answers of some connections one after the other:
+                     finish only takes a note. */
   /* For whoever makes workers. */
   uint32_t wanted; /* So many more would have something to do. */
   bool full;       /* His answer: there can be no more. */

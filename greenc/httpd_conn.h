@@ -61,7 +61,8 @@ struct httpd_conn {
   httpd *d;
   httpd_req *req;    /* NULL while idle. */
   green_link link;   /* In the list of all connections. */
-  green_defer defer; /* Sends pipelined answers at the end of the turn. */
+  green_defer defer; /* Sends pipelined answers at the end of the turn. Its
+                        link stands in unsent or stuck otherwise. */
   uint8_t phase;
   uint8_t body_done;   /* No more body to come. */
   uint8_t body_failed; /* Its framing is lost. */
@@ -83,7 +84,11 @@ struct httpd {
   uint8_t over;   /* Requests have had their share of this turn. */
   green_defer defer;
   green_list conns;
-  green_list pool; /* Free httpd_req. */
+  green_list unsent; /* Complete answers, to be sent together. */
+  uint32_t n_unsent;
+  time_t unsent_since; /* In ticks of a coarse clock. */
+  green_list stuck;    /* To be handed out: they could not be sent. */
+  green_list pool;     /* Free httpd_req. */
   uint32_t pooled;
   time_t date_second;
   char date[40]; /* "Date: ...\r\n" of that second. */

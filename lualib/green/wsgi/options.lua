@@ -163,6 +163,7 @@ local function apply(httpd, o)
   httpd.http10 = o.max_http_version == "HTTP/1.0"
   httpd.date = o.date_header
   httpd.connect = o.connect
+  httpd.gather = true
 end
 
 return { read = read, apply = apply }

@@ -22,7 +22,7 @@ local CONN = env_module.CONN
 
 local ECANCELED = core.codes.ECANCELED
 local QUEUE = 3 -- a mode of core.park
-local REFUSED = 2 -- GREEN_HTTPD_REFUSED
+local REQUEST, REFUSED = 1, 2 -- GREEN_HTTPD_*; UNSENT has nothing but its finish
 local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
 -- -- Failures -----------------------------------------------------------------
@@ -197,10 +197,12 @@ local function serve(server, state, conn, found)
   local httpd = server.httpd_pointer
   while conn do
     state.conn = conn
-    if found == REFUSED then
+    if found == REQUEST then
+      if handle(server, state, conn) then
+        return true
+      end
+    elseif found == REFUSED then
       server.log:refused(conn)
-    elseif handle(server, state, conn) then
-      return true
     end
     conn, found = http_finish(conn, not is_surplus(server) and httpd or nil)
     if conn == false then
