@@ -1,5 +1,5 @@
 /*
-** httpd.c: connections come, wait, are handed out, and go.
+** httpd.c: servers: connections come, wait, are handed out, and are sent.
 */
 
 #include "httpd.h"
@@ -7,27 +7,23 @@
 #include "hub_loop.h"
 #include "mem.h"
 
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
-#define HTTPD_LINGER_BYTES (32 << 20)
-#define HTTPD_LINGER_TURN (256 << 10) /* Of them in one turn. */
 #define HTTPD_BURST_MAX 4096
 #define HTTPD_TOGETHER 16              /* Answers sent one after the other. */
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 
-/* -- The end of a connection ---------------------------------------------- */
+/* -- Timers ----------------------------------------------------------------- */
 
 /* A server that has ended leaves no deadline behind; one that goes on saves the
 ** trouble. */
-static void httpd_stop_timers(httpd *d)
+void green__httpd_stop_timers(httpd *d)
 {
   if (!d->pub.closing || d->pub.connections > 0) return;
   green_hub_timer_stop(d->hub, &d->keep.timer);
@@ -35,242 +31,13 @@ static void httpd_stop_timers(httpd *d)
   green_hub_timer_stop(d->hub, &d->linger.timer);
 }
 
-static void conn_close(httpd_conn *c)
-{
-  httpd *d = c->d;
-  green_hub_undefer(&c->defer);
-  green_sock_close(&c->sock);
-  green__httpd_give_req(c);
-  green_link_remove(&c->link);
-  green__free(c);
-  if (--d->pub.connections == 0) httpd_stop_timers(d);
-}
-
-/* Is there, or may there come, something that we will not read? A client that
-** has asked for the close should send no more; some send a CRLF behind a body
-** all the same, and with a long answer there is time for that. */
-static int conn_has_unread(const httpd_conn *c)
-{
-  const httpd_req *r = c->req;
-  int waiting = 0;
-  if (!c->body_done || r->pos < r->end || !c->pub.head || r->head.keep_alive)
-    return 1;
-  return c->pub.sent > HTTPD_GATHER ||
-         (ioctl(c->sock.f.fd, FIONREAD, &waiting) == 0 && waiting > 0);
-}
-
-/* Closing with unread input makes the system reset the connection, and the
-** client may lose the answer: say that we are done, and read on for a while. */
-static void conn_linger(httpd_conn *c)
-{
-  green_sock_shutdown(&c->sock, GREEN_WRITE);
-  green__httpd_give_req(c);
-  c->phase = HTTPD_LINGER;
-  c->drained = 0;
-  green_idle_remove(&c->sock.f);
-  if (green_idle_add(&c->d->linger, &c->sock.f) < 0) conn_close(c);
-}
-
-/* After its share of a turn it waits for the next: the poll tells again. */
-static void conn_discard(httpd_conn *c, int expired)
-{
-  char sink[16384];
-  int64_t stop = c->drained + HTTPD_LINGER_TURN;
-  while (!expired && c->drained < HTTPD_LINGER_BYTES) {
-    int n = green_sock_recv(&c->sock, sink, sizeof(sink));
-    if (n == GREEN_EAGAIN) return;
-    if (n <= 0) break;
-    c->drained += n;
-    if (c->drained >= stop) return;
-  }
-  conn_close(c);
-}
-
-/* Has the peer's system all that we sent, the end too, and has it sent no more
-** than we have read? Then closing resets nothing and loses nothing: what the
-** peer sends now, it sends after our end. Not while a body is on its way, its
-** sender may look at the answer much later. */
-static int conn_is_delivered(const httpd_conn *c)
-{
-  int fd = green_sock_fileno(&c->sock), left = 1, unread = 1;
-  if (!c->body_done || fd < 0) return 0;
-  if (ioctl(fd, SIOCOUTQ, &left) < 0 || ioctl(fd, SIOCINQ, &unread) < 0)
-    return 0;
-  return unread == 0 && (left == 0 || c->peer_len == 0);
-}
-
-/* -- Between requests ----------------------------------------------------- */
-
-static int conn_is_clean(const httpd_conn *c)
-{
-  const httpd_req *r = c->req;
-  return !r || (r->start == r->end && r->out_sent == r->out_len);
-}
-
-/* Leave the connection to the poll. A head that has begun keeps its deadline,
-** however slowly it comes. 0, or an error when it had to be closed. */
-static int conn_rest(httpd_conn *c)
-{
-  green_idle *s = &c->d->heads;
-  if (c->phase == HTTPD_HEAD && conn_is_clean(c)) {
-    green__httpd_give_req(c);
-    if (c->pub.served > 0) s = &c->d->keep;
-  }
-  if (c->sock.f.idle == s) return 0;
-  green_idle_remove(&c->sock.f);
-  int err = green_idle_add(s, &c->sock.f);
-  if (err < 0) conn_close(c);
-  return err;
-}
-
 /* Options may change at any time. */
-static void set_timeout(green_idle *s, int64_t timeout)
+void green__httpd_set_timeout(green_idle *s, int64_t timeout)
 {
   if (s->timeout != timeout) green_idle_set_timeout(s, timeout);
 }
 
-/* Everything is answered and sent, nothing is at hand. */
-static void conn_settle(httpd_conn *c)
-{
-  set_timeout(&c->d->keep, c->d->pub.keepalive_timeout);
-  conn_rest(c);
-}
-
-static void conn_hand_out(httpd_conn *c, int found)
-{
-  green_idle_remove(&c->sock.f);
-  c->pub.found = (uint8_t)found;
-  c->phase = HTTPD_ACTIVE;
-}
-
-/* What follows in the buffer cannot be trusted: never read as a request. */
-static void conn_refuse(httpd_conn *c, int status, const char *reason)
-{
-  c->pub.head = NULL;
-  c->pub.reason = reason;
-  c->body_done = 0;
-  c->d->pub.refused++;
-  green__httpd_refuse(c, status);
-  conn_hand_out(c, GREEN_HTTPD_REFUSED);
-}
-
-static void conn_start_request(httpd_conn *c, int head_len)
-{
-  httpd_req *r = c->req;
-  c->pub.head = &r->head;
-  c->pub.text = r->in + r->start;
-  c->pub.begun = c->pub.head_out = c->pub.body_read = c->pub.chunked = false;
-  c->pub.ended = false;
-  c->pub.status = 0;
-  c->pub.sent = 0;
-  c->left = 0;
-  c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
-  r->pos = r->start + (uint32_t)head_len;
-  r->parsed = 0;
-  r->started = c->d->hub->poll_now;
-  r->answer = r->out_len;
-  c->d->pub.requests++;
-  green__httpd_body_start(c);
-}
-
-/* A head is complete. */
-static void conn_take_head(httpd_conn *c, int head_len)
-{
-  const green_http1 *h = &c->req->head;
-  const green_httpd *d = &c->d->pub;
-  conn_start_request(c, head_len);
-  if (h->method == GREEN_M_CONNECT && !d->connect)
-    conn_refuse(c, 501, "CONNECT is not served");
-  else if (h->content_length > d->max_body && d->max_body >= 0)
-    conn_refuse(c, 413, "body larger than the limit");
-  else
-    conn_hand_out(c, GREEN_HTTPD_REQUEST);
-}
-
-/* Look at what is in the buffer. 1: something for a worker; 0: not yet. */
-static int conn_parse(httpd_conn *c)
-{
-  httpd_req *r = c->req;
-  size_t len = r->end - r->start;
-  if (len == 0) return 0;
-  int n = green_http1_parse(&r->head, r->in + r->start, len, r->parsed);
-  if (n == GREEN_EAGAIN) {
-    r->parsed = (uint32_t)len;
-    return 0;
-  }
-  if (n > 0)
-    conn_take_head(c, n);
-  else
-    conn_refuse(c, r->head.status, r->head.reason);
-  return 1;
-}
-
-/* The rest of a body that its handler did not read. 1: gone, the next head may
-** come; GREEN_EAGAIN: wait for more; another error: the connection is gone. The
-** answer has been sent: it must not get lost for what cannot be read. */
-static int conn_drain(httpd_conn *c)
-{
-  int r = green__httpd_body_drain(c);
-  if (r == GREEN_EAGAIN) return r;
-  if (r == GREEN_ETOOBIG || r == GREEN_EPROTO) {
-    conn_linger(c);
-    return r;
-  }
-  if (r < 0) {
-    conn_close(c);
-    return r;
-  }
-  c->phase = HTTPD_HEAD;
-  c->req->start = c->req->pos;
-  return 1;
-}
-
-/* Read and parse until there is something for a worker (1) or the connection
-** has to wait (GREEN_EAGAIN) or is gone (another error). */
-static int conn_try(httpd_conn *c)
-{
-  int n = green__httpd_take_req(c);
-  if (n == 0 && c->phase == HTTPD_DRAIN) {
-    n = conn_drain(c);
-    if (n < 0) return n;
-  }
-  while (n >= 0 && !conn_parse(c)) {
-    n = green__httpd_fill(c);
-    if (n == 0) n = GREEN_EEOF;
-  }
-  if (n < 0 && n != GREEN_EAGAIN) conn_close(c);
-  return n < 0 ? n : 1;
-}
-
-static int conn_advance(httpd_conn *c)
-{
-  int r = conn_try(c);
-  if (r == GREEN_EAGAIN) conn_rest(c);
-  return r == 1;
-}
-
-/* Its time is up: what has arrived in it counts. Only who has sent part of a
-** head is told. */
-static int conn_expire(httpd_conn *c)
-{
-  int was_idle = c->sock.f.idle == &c->d->keep;
-  int r = conn_try(c);
-  if (r != GREEN_EAGAIN) return r == 1;
-  int has_part = c->phase == HTTPD_HEAD && c->req->start < c->req->end;
-  if (was_idle && has_part) {
-    conn_rest(c); /* A head has begun in time. */
-    return 0;
-  }
-  if (!was_idle) c->d->pub.timeouts++;
-  if (!has_part) {
-    conn_close(c);
-    return 0;
-  }
-  conn_refuse(c, 408, "head took too long");
-  return 1;
-}
-
-/* -- Servers -------------------------------------------------------------- */
+/* -- Turns ------------------------------------------------------------------ */
 
 static httpd_conn *conn_of_fd(green_fd *f)
 {
@@ -283,7 +50,7 @@ static void httpd_linger(httpd *d)
   green_fd *f;
   int expired;
   while ((f = green_idle_take(&d->linger, &expired)) != NULL)
-    conn_discard(conn_of_fd(f), expired);
+    green__conn_discard(conn_of_fd(f), expired);
 }
 
 /* Whoever takes a ready connection goes on until there are none, so few workers
@@ -318,9 +85,9 @@ static void conn_send(httpd_conn *c)
     c->pub.found = GREEN_HTTPD_UNSENT;
     green_list_push(&c->d->stuck, &c->defer.link);
   } else if (err < 0) {
-    conn_close(c);
+    green__conn_close(c);
   } else {
-    conn_settle(c);
+    green__conn_settle(c);
   }
 }
 
@@ -340,7 +107,7 @@ static time_t coarse_ticks(void)
   return (time_t)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
 }
 
-static void conn_put_off(httpd_conn *c)
+void green__httpd_put_off(httpd_conn *c)
 {
   httpd *d = c->d;
   time_t now = coarse_ticks();
@@ -365,6 +132,8 @@ static void httpd_on_turn(green_defer *defer)
   d->pub.idle = d->keep.n_waiting;
   green_hub_defer(d->hub, defer);
 }
+
+/* -- Servers -------------------------------------------------------------- */
 
 static const green_httpd httpd_defaults = {
     .keepalive_timeout = 75 * GREEN_SECOND,
@@ -407,7 +176,7 @@ void green_httpd_free(green_httpd *pub)
   green_link *k;
   if (!d) return;
   while ((k = green_list_first(&d->conns)) != NULL)
-    conn_close(green_container(k, httpd_conn, link));
+    green__conn_close(green_container(k, httpd_conn, link));
   while ((k = green_list_pop(&d->pool)) != NULL)
     green__httpd_req_free(green_container(k, httpd_req, link));
   green_hub_undefer(&d->defer);
@@ -446,8 +215,8 @@ static void conn_enter(httpd_conn *c, const green_addr *peer)
   green_list_push(&d->conns, &c->link);
   d->pub.connections++;
   d->pub.accepted++;
-  set_timeout(&d->heads, d->pub.header_timeout);
-  if (conn_rest(c) == 0 && c->req) green__idle_event(&c->sock.f);
+  green__httpd_set_timeout(&d->heads, d->pub.header_timeout);
+  if (green__conn_rest(c) == 0 && c->req) green__idle_event(&c->sock.f);
 }
 
 int green_httpd_accept(green_httpd *pub, green_sock *listener, int max)
@@ -508,7 +277,7 @@ static int httpd_take(green_idle *s, httpd_conn **out)
   green_fd *f = green_idle_take(s, &expired);
   if (!f) return -1;
   httpd_conn *c = *out = conn_of_fd(f);
-  return expired ? conn_expire(c) : conn_advance(c);
+  return expired ? green__conn_expire(c) : green__conn_advance(c);
 }
 
 /* Timers and other threads must not wait for all requests there are. The clock
@@ -557,7 +326,7 @@ uint32_t green_httpd_ready(const green_httpd *pub)
 /* Waits, and nothing of a request has been seen; or was answered. */
 static int conn_is_idle(const httpd_conn *c)
 {
-  if (c->phase == HTTPD_LINGER) return conn_is_delivered(c);
+  if (c->phase == HTTPD_LINGER) return green__conn_is_delivered(c);
   if (c->phase != HTTPD_HEAD || green_link_in(&c->sock.f.ready_link)) return 0;
   return !c->req || c->req->start == c->req->end;
 }
@@ -569,9 +338,9 @@ static void httpd_close_set(green_idle *s, bool all)
     httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
     next = k->next;
     if (all || conn_is_idle(c))
-      conn_close(c);
+      green__conn_close(c);
     else if (c->phase == HTTPD_DRAIN)
-      conn_linger(c); /* It has its answer, and a while to read it. */
+      green__conn_linger(c); /* It has its answer, and a while to read it. */
   }
 }
 
@@ -581,133 +350,6 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   httpd_close_set(&d->keep, all);
   httpd_close_set(&d->heads, all);
   httpd_close_set(&d->linger, all);
-  httpd_stop_timers(d);
+  green__httpd_stop_timers(d);
   pub->idle = d->keep.n_waiting;
-}
-
-/* -- Connections in a worker's hands -------------------------------------- */
-
-green_sock *green_httpconn_sock(green_httpconn *pub)
-{
-  httpd_conn *c = httpd_conn_of(pub);
-  return c->sock.f.fd < 0 ? NULL : &c->sock;
-}
-
-green_httpd *green_httpconn_server(const green_httpconn *pub)
-{
-  return &((const httpd_conn *)pub)->d->pub;
-}
-
-void green_httpconn_peer(const green_httpconn *pub, green_addr *a)
-{
-  const httpd_conn *c = (const httpd_conn *)pub;
-  memset(a, 0, sizeof(*a));
-  a->len = c->peer_len;
-  memcpy(a->u.bytes, c->peer, c->peer_len);
-}
-
-/* Everything is sent and the connection ends. */
-static int conn_end(httpd_conn *c)
-{
-  if (conn_has_unread(c))
-    conn_linger(c);
-  else
-    conn_close(c);
-  return 0;
-}
-
-/* The answer is complete: is there another request in the buffer? Then its
-** answer leaves together with this one. */
-static int conn_next(httpd_conn *c)
-{
-  httpd_req *r = c->req;
-  c->phase = HTTPD_HEAD;
-  c->pub.served++;
-  r->start = r->pos;
-  c->pub.found = 0;
-  if (r->out_len - r->out_sent < HTTPD_GATHER && conn_parse(c)) {
-    if (r->out_len > r->out_sent) green_hub_defer(c->d->hub, &c->defer);
-    return 1;
-  }
-  return 0;
-}
-
-/* All answers are sent. Nothing new is read here: a client that sends without
-** end gets its turn, as everybody does. */
-static int conn_go_on(httpd_conn *c)
-{
-  int drained = 0;
-  if (c->phase == HTTPD_DRAIN) {
-    drained = conn_drain(c);
-    if (drained < 0 && drained != GREEN_EAGAIN) return 0;
-  }
-  /* What was read behind the rest of a body waits its turn, too. */
-  if (drained == 0 && conn_parse(c)) return 1;
-  set_timeout(&c->d->keep, c->d->pub.keepalive_timeout);
-  if (conn_rest(c) == 0 && drained == 1 && c->req)
-    green__idle_event(&c->sock.f);
-  return 0;
-}
-
-static int conn_must_close(httpd_conn *c)
-{
-  const green_httpd *d = &c->d->pub;
-  if (c->pub.close || c->body_failed || d->closing) return 1;
-  return d->max_requests && c->pub.served + 1 >= d->max_requests;
-}
-
-/* It has all that is at hand, and a small answer that will leave at once. */
-static int conn_can_wait(const httpd_conn *c)
-{
-  const httpd_req *r = c->req;
-  return c->d->pub.gather && c->phase == HTTPD_HEAD && !c->left &&
-         r->start == r->end && r->out_len - r->out_sent <= HTTPD_BUFFER;
-}
-
-int green_httpconn_finish(green_httpconn *pub)
-{
-  httpd_conn *c = httpd_conn_of(pub);
-  int active = c->phase == HTTPD_ACTIVE; /* Not when called again. */
-  /* Threads that the handler left behind: it is not theirs any more. */
-  green_fd_wake(&c->sock.f, GREEN_ECLOSED);
-  int closing = active && conn_must_close(c);
-  if (active && !closing && c->body_done && conn_next(c)) return 1;
-  if (active && !closing && conn_can_wait(c)) {
-    conn_put_off(c);
-    return 0;
-  }
-  int err = green_httpconn_flush(pub);
-  if (err == GREEN_EAGAIN) return err;
-  if (err < 0) {
-    conn_close(c);
-    return 0;
-  }
-  if (closing) return conn_end(c);
-  if (c->phase == HTTPD_ACTIVE) {
-    c->phase = HTTPD_DRAIN;
-    c->pub.served++;
-  }
-  return conn_go_on(c);
-}
-
-void green_httpconn_close(green_httpconn *pub)
-{
-  conn_close(httpd_conn_of(pub));
-}
-
-int green_httpconn_detach(green_httpconn *pub, green_sock *s)
-{
-  httpd_conn *c = httpd_conn_of(pub);
-  httpd_req *r = c->req;
-  green_buf *in = green_sock_input(s);
-  int fd = -1, err = green_httpconn_flush(pub);
-  if (err == GREEN_EAGAIN) return err;
-  if (err == 0) err = fd = green_sock_detach(&c->sock);
-  if (err >= 0) err = green_sock_adopt(s, fd);
-  if (err < 0 && fd >= 0) close(fd);
-  if (err == 0) err = green_buf_append(in, r->in + r->given_off, r->given_len);
-  if (err == 0) err = green_buf_append(in, r->in + r->pos, r->end - r->pos);
-  if (err < 0) green_sock_close(s);
-  conn_close(c);
-  return err;
 }

@@ -1,5 +1,5 @@
 /*
-** httpd_conn.h: what httpd.c, httpd_in.c and httpd_out.c share. Private.
+** httpd_conn.h: what the files of httpd share. Private.
 */
 #ifndef GREEN_HTTPD_CONN_H
 #define GREEN_HTTPD_CONN_H
@@ -104,6 +104,46 @@ static inline httpd *httpd_of(green_httpd *d)
 {
   return (httpd *)d;
 }
+
+/* -- httpd.c -------------------------------------------------------------- */
+
+/* A server that has ended leaves no deadline behind. */
+void green__httpd_stop_timers(httpd *d);
+
+/* Options may change at any time. */
+void green__httpd_set_timeout(green_idle *s, int64_t timeout);
+
+/* c's answer is complete: send it, soon, with those of others. */
+void green__httpd_put_off(httpd_conn *c);
+
+/* -- httpd_conn.c ----------------------------------------------------------- */
+
+/* Read and parse. 1: something for a worker. */
+int green__conn_advance(httpd_conn *c);
+
+/* The same when its time is up. */
+int green__conn_expire(httpd_conn *c);
+
+/* Leave the connection to the poll. A head that has begun keeps its deadline,
+** however slowly it comes. 0, or an error when it had to be closed. */
+int green__conn_rest(httpd_conn *c);
+
+/* Everything is answered and sent, nothing is at hand. */
+void green__conn_settle(httpd_conn *c);
+
+/* Say that we are done, and read on for a while: closing with unread input makes
+** the system reset the connection, and the client may lose the answer. */
+void green__conn_linger(httpd_conn *c);
+
+/* What comes then. */
+void green__conn_discard(httpd_conn *c, int expired);
+
+/* Has the peer's system all that we sent, so that closing loses nothing? */
+int green__conn_is_delivered(const httpd_conn *c);
+
+void green__conn_close(httpd_conn *c);
+
+/* -- httpd_in.c, httpd_out.c ------------------------------------------------ */
 
 /* Give c a request from the pool if it has none: the one given back last comes
 ** first, its memory is warm. 0 or GREEN_ENOMEM. And take it away. */

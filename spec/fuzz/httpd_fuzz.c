@@ -75,7 +75,7 @@ static void work(house *h, int fd, green_httpconn *c, unsigned salt)
   int r = 1;
   while (r == 1) {
     unsigned way = c->served + salt;
-    CHECK(c->head || c->found == GREEN_HTTPD_REFUSED);
+    CHECK(c->head || c->found != GREEN_HTTPD_REQUEST);
     if (c->found == GREEN_HTTPD_REQUEST) handle(c, way);
     if (c->found == GREEN_HTTPD_REQUEST && way % 23 == 22) {
       green_httpconn_close(c);
@@ -175,6 +175,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   h.d->max_body = 1000;
   h.d->max_drain = 300;
   h.d->max_requests = salt % 16 == 15 ? 3 : 0;
+  h.d->gather = salt & 32;
+  h.d->connect = salt & 64;
   back_len = 0;
   int fd = client_open(&h);
   int end = feed(&h, fd, (const char *)data + 1, size - 1, salt);
