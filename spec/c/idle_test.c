@@ -210,7 +210,7 @@ static void test_one_reader(void)
 static void worker(den *d, actor *a, char name)
 {
   actor_start(a, d->hub, name, step_park);
-  a->q = d->set.workers;
+  a->q = &d->set.workers->tasks;
 }
 
 static void test_workers(void)
