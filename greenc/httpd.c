@@ -100,17 +100,18 @@ static void httpd_send_unsent(httpd *d)
 }
 
 /* A slow handler must not hold up the answers of others for long. */
-static time_t coarse_ticks(void)
+static int64_t httpd_ticks(const httpd *d)
 {
   struct timespec t;
+  if (d->hub->is_virtual) return green_hub_now(d->hub);
   clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  return (time_t)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
+  return t.tv_sec * GREEN_SECOND + t.tv_nsec;
 }
 
 void green__httpd_put_off(httpd_conn *c)
 {
   httpd *d = c->d;
-  time_t now = coarse_ticks();
+  int64_t now = httpd_ticks(d);
   if (d->n_unsent++ == 0) d->unsent_since = now;
   green_hub_undefer(&c->defer);
   green_list_push(&d->unsent, &c->defer.link);

@@ -86,9 +86,9 @@ struct httpd {
   green_list conns;
   green_list unsent; /* Complete answers, to be sent together. */
   uint32_t n_unsent;
-  time_t unsent_since; /* In ticks of a coarse clock. */
-  green_list stuck;    /* To be handed out: they could not be sent. */
-  green_list pool;     /* Free httpd_req. */
+  int64_t unsent_since; /* By a coarse clock. */
+  green_list stuck;     /* To be handed out: they could not be sent. */
+  green_list pool;      /* Free httpd_req. */
   uint32_t pooled;
   time_t date_second;
   char date[40]; /* "Date: ...\r\n" of that second. */

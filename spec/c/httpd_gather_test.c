@@ -57,6 +57,21 @@ static void test_sent_when_there_are_many(void)
   house_close(&h);
 }
 
+static void test_sent_when_time_has_passed(void)
+{
+  house h = gathering_house();
+  int a = client_open(&h), b = client_open(&h);
+  say(a, GET);
+  say(b, GET);
+  serve(next(&h));
+  green_hub_advance(h.hub, 5 * MS); /* A slow handler. */
+  serve(green_httpd_next(h.d));
+  is(answered(a) + answered(b), 2, "nobody waits for a third");
+  close(a);
+  close(b);
+  house_close(&h);
+}
+
 static void test_what_does_not_wait(void)
 {
   house h = gathering_house();
@@ -138,6 +153,7 @@ int main(void)
   t_start();
   test_sent_when_nothing_is_left();
   test_sent_when_there_are_many();
+  test_sent_when_time_has_passed();
   test_what_does_not_wait();
   test_client_has_gone();
   test_socket_is_full();
