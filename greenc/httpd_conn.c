@@ -105,11 +105,10 @@ int green__conn_rest(httpd_conn *c)
   return err;
 }
 
-/* Everything is answered and sent, nothing is at hand. */
-void green__conn_settle(httpd_conn *c)
+int green__conn_settle(httpd_conn *c)
 {
   green__httpd_set_timeout(&c->d->keep, c->d->pub.keepalive_timeout);
-  green__conn_rest(c);
+  return green__conn_rest(c);
 }
 
 static void conn_hand_out(httpd_conn *c, int found)
@@ -304,8 +303,7 @@ static int conn_go_on(httpd_conn *c)
   }
   /* What was read behind the rest of a body waits its turn, too. */
   if (drained == 0 && conn_parse(c)) return 1;
-  green__httpd_set_timeout(&c->d->keep, c->d->pub.keepalive_timeout);
-  if (green__conn_rest(c) == 0 && drained == 1 && c->req)
+  if (green__conn_settle(c) == 0 && drained == 1 && c->req)
     green__idle_event(&c->sock.f);
   return 0;
 }

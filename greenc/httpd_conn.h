@@ -128,8 +128,8 @@ int green__conn_expire(httpd_conn *c);
 ** however slowly it comes. 0, or an error when it had to be closed. */
 int green__conn_rest(httpd_conn *c);
 
-/* Everything is answered and sent, nothing is at hand. */
-void green__conn_settle(httpd_conn *c);
+/* The same when everything is answered and sent. */
+int green__conn_settle(httpd_conn *c);
 
 /* Say that we are done, and read on for a while: closing with unread input makes
 ** the system reset the connection, and the client may lose the answer. */

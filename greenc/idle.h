@@ -26,8 +26,7 @@ typedef struct green_idlers {
 
 typedef struct green_idle {
   green_hub *hub;
-  green_idlers
-      *workers; /* Who is woken for a ready fd: workers_own at first. */
+  green_idlers *workers; /* Woken for a ready fd: workers_own at first. */
   green_idlers workers_own;
   green_list waiting; /* All fds of the set, soonest to expire first. */
   green_list ready;   /* Those with bytes or expired, oldest first. */

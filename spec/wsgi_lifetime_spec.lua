@@ -41,6 +41,8 @@ describe("a handler of green.wsgi", function()
     assert.is_nil(kept.take_over and (kept.take_over()))
     assert.is_nil((input:read()))
     assert.is_nil((input:send_hundred_continue_response()))
+    local _, err = pcall(input.set_hundred_continue_response_headers, input, { { "A", "b" } })
+    assert.equal("ECLOSED", err.code)
   end)
 
   it("may leave a thread behind that waits for the body", function(serve)

@@ -81,9 +81,9 @@ static int http_next(lua_State *L)
 }
 
 /* next, found = http_finish(conn, httpd): conn is dealt with, what is next, as
-** http_next (the same connection if it has more at hand; without httpd, or for a
-** killed thread, nothing else); false, conn: wait until its socket can be written, and call again with
-** this other handle: the handler's is good no more. */
+** http_next: the same connection if it has more at hand; without httpd, or for a
+** killed thread, nothing else. false, conn: wait until its socket can be written
+** and call again with this other handle: the handler's is good no more. */
 static int http_finish(lua_State *L)
 {
   green_httpconn *c = vm_http_conn(L, 1);
@@ -372,8 +372,9 @@ static int http_continue_lines(lua_State *L)
 {
   size_t n;
   const char *lines = luaL_checklstring(L, 2, &n);
-  lua_pushinteger(L,
-                  green_httpconn_continue_lines(vm_http_conn(L, 1), lines, n));
+  green_httpconn *c = http_conn(L, 1);
+  int err = c ? green_httpconn_continue_lines(c, lines, n) : GREEN_ECLOSED;
+  lua_pushinteger(L, err);
   return 1;
 }
 

@@ -15,8 +15,9 @@ local SLOW_MOST = 10 -- times max_size
 --- Wait until the connection can be read or written, mode READ or WRITE. Parks.
 -- @return status as core.park
 local function wait(server, conn, mode, deadline)
+  local sock = http_sock(conn) -- raises when the request is over
   server.slow, server.httpd.full = server.slow + 1, false
-  local ok, status = pcall(core_park, http_sock(conn), deadline, mode)
+  local ok, status = pcall(core_park, sock, deadline, mode)
   server.slow = server.slow - 1
   if not ok then
     error(status, 0) -- it cannot wait where it is
