@@ -30,9 +30,9 @@ say = $(if $(V),@:,@printf '  %-8s %s\n' $(1) $(2))
 
 # -- Kinds --------------------------------------------------------------------
 
-SAN := -O1 -g3 -fno-omit-frame-pointer
+SAN := -O1 -g3 -fno-omit-frame-pointer -DGREEN_DEBUG
 FLAGS_release := -O2 -g
-FLAGS_debug := -Og -g3
+FLAGS_debug := -Og -g3 -DGREEN_DEBUG
 FLAGS_asan := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := $(SAN) -fsanitize=thread
 FLAGS_cov := -O0 -g3 --coverage
@@ -99,7 +99,8 @@ STATIC := $(P)/libgreenlua.a
 CORE := $(P)/lib/green/core.so
 EMBED := $(if $(wildcard examples/embed/host.c),\
   $(P)/examples/embed $(P)/examples/embed_static) \
-  $(if $(wildcard examples/embed/host_ev.c),$(P)/examples/embed_ev)
+  $(if $(wildcard examples/embed/host_ev.c),$(P)/examples/embed_ev) \
+  $(patsubst spec/embed/%.c,$(P)/examples/spec_%,$(wildcard spec/embed/*.c))
 HEADERS := $(if $(wildcard vm/greenlua.h),$(P)/include/greenlua.h)
 ALL := $(BIN) $(SHARED) $(STATIC) $(CORE) $(HEADERS) $(EMBED) $(FFI_LUA)
 
@@ -233,6 +234,12 @@ $(P)/examples/embed_ev: examples/embed/host_ev.c $(SHARED) $(HEADERS)
 	$(call say,LINK,$@)
 	$(Q)$(LINK_HOST_SHARED) $(LUAJIT_LIBS) -lev
 
+# Hosts that specs run.
+$(P)/examples/spec_%: spec/embed/%.c $(SHARED) $(HEADERS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK_HOST_SHARED) $(LUAJIT_LIBS) -lev
+
 # C tests link greenc's objects only: it stands without Lua. A test
 # names the calls it replaces in a line `/* wrap: accept4 recv */`, and they
 # reach it as __wrap_accept4; WRAP_<noun> adds other linker flags.
@@ -325,7 +332,7 @@ check: ## lint + test + asan: before every push
 # -- Lint ---------------------------------------------------------------------
 
 OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*.c spec/fuzz/*.c bench/*.c \
-  examples/embed/*.c)
+  examples/embed/*.c spec/embed/*.c)
 OUR_H = $(wildcard greenc/*.h greenc/proto/*.h vm/*.h spec/c/*.h spec/fuzz/*.h \
   bench/*.h)
 

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Our own codes have no errno; these only let the assertion below name them. */
@@ -54,4 +56,11 @@ const char *green_err_text(int code)
     if (err_table[i].code == code) return err_table[i].text;
   const char *text = is_errno(code) ? strerrordesc_np(-code) : NULL;
   return text ? text : "unknown error";
+}
+
+void green__assert_failed(const char *file, int line, const char *sentence)
+{
+  fprintf(stderr, "greenlua: %s:%d: broken precondition: %s\n", file, line,
+          sentence);
+  abort();
 }

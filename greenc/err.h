@@ -16,6 +16,17 @@
 #define green_container(ptr, type, field) \
   ((type *)((char *)(ptr)-offsetof(type, field)))
 
+/* A precondition, with the sentence of the header that states it. Builds for
+** finding faults (debug, asan, tsan) stop where it is broken. */
+#ifdef GREEN_DEBUG
+#define green_assert(condition, sentence) \
+  ((condition) ? (void)0 : green__assert_failed(__FILE__, __LINE__, sentence))
+#else
+#define green_assert(condition, sentence) ((void)0)
+#endif
+void green__assert_failed(const char *file, int line, const char *sentence)
+    __attribute__((noreturn));
+
 /* clang-format off */
 /* Symbol, number, text. The numbers are Linux's; err.c asserts each. */
 #define GREEN_ERR_MAP(X) \

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,9 +28,16 @@ static int fd_table_grow(green_hub *hub, uint32_t want)
   return 0;
 }
 
+static int fd_wake_readers(green_fd *f, int status)
+{
+  int n = 0;
+  for (; f->readers; n++) green_task_wake(f->readers, status);
+  return n;
+}
+
 void green_fd_wake(green_fd *f, int status)
 {
-  if (f->reader) green_task_wake(f->reader, status);
+  fd_wake_readers(f, status);
   if (f->writer) green_task_wake(f->writer, status);
 }
 
@@ -73,12 +81,37 @@ void green__fd_check_touched(green_hub *hub)
   }
 }
 
-void green__fd_check_all(green_hub *hub)
+/* The armed numbers that are not open any more: how many of numbers are filled,
+** or a negative error. One call, however many are armed. */
+static int fd_ask_all(const green_hub *hub, struct pollfd *all)
+{
+  nfds_t n = 0;
+  for (uint32_t i = 0; i < hub->fds_cap; i++)
+    if (hub->fds[i] && hub->fds[i]->armed)
+      all[n++] = (struct pollfd){.fd = (int)i};
+  int r = poll(all, n, 0);
+  return r < 0 ? -errno : r ? (int)n : 0;
+}
+
+static void fd_check_each(green_hub *hub)
 {
   for (uint32_t i = 0; i < hub->fds_cap; i++) {
     green_fd *f = hub->fds[i];
     if (f && f->armed && !fd_is_open(f)) fd_lost(f, GREEN_EBADF);
   }
+}
+
+/* libev's poll backend ends the program at a number that is not open: it has to
+** be found before, at each turn. */
+void green__fd_check_all(green_hub *hub)
+{
+  if (!hub->n_fds) return;
+  struct pollfd *all = green__alloc(hub->n_fds * sizeof(*all));
+  int n = all ? fd_ask_all(hub, all) : GREEN_ENOMEM;
+  for (int i = 0; i < n; i++)
+    if (all[i].revents & POLLNVAL) fd_lost(hub->fds[all[i].fd], GREEN_EBADF);
+  if (n < 0) fd_check_each(hub);
+  green__free(all);
 }
 
 void green__fd_event(green_fd *f, int mode, int error)
@@ -87,12 +120,15 @@ void green__fd_event(green_fd *f, int mode, int error)
     fd_lost(f, GREEN_EBADF);
     return;
   }
-  green_task *t = green_fd_waiter(f, mode);
-  if (mode == GREEN_READ) f->drained = 0;
-  if (t)
-    green_task_wake(t, 0);
-  else if (mode != GREEN_READ || !f->idle || !green__idle_event(f))
-    green__loop_disarm(f->hub->loop, f, mode);
+  int is_heard = 0;
+  if (mode == GREEN_READ) {
+    f->drained = 0;
+    is_heard = fd_wake_readers(f, 0);
+    if (!is_heard && f->idle) is_heard = green__idle_event(f);
+  } else if (f->writer) {
+    is_heard = green_task_wake(f->writer, 0);
+  }
+  if (!is_heard) green__loop_disarm(f->hub->loop, f, mode);
 }
 
 /* -- Public API ----------------------------------------------------------- */
@@ -161,20 +197,53 @@ int green__fd_arm_read(green_fd *f)
   return f->fd < 0 ? GREEN_ECLOSED : fd_arm(f, GREEN_READ);
 }
 
+/* Into the ring of readers, as the first or the last. */
+static void fd_add_reader(green_fd *f, green_task *t, int is_first)
+{
+  if (f->readers)
+    green_list_push(&f->readers->link, &t->link);
+  else
+    green_list_init(&t->link);
+  if (is_first || !f->readers) f->readers = t;
+}
+
+/* Park t at f: place says as what. */
+static int fd_park(green_fd *f, green_task *t, int place, int64_t deadline)
+{
+  int err = fd_arm(f, place == GREEN_AT_WRITE ? GREEN_WRITE : GREEN_READ);
+  if (err == 0) err = green_task_park(t, NULL, deadline);
+  if (err < 0) return err;
+  if (place == GREEN_AT_WRITE)
+    f->writer = t;
+  else
+    fd_add_reader(f, t, place == GREEN_AT_READ);
+  t->at.fd = f;
+  t->place = (uint8_t)place;
+  f->hub->n_waits++;
+  return 0;
+}
+
 int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline)
 {
   if (f->fd < 0) return GREEN_ECLOSED;
   if (green_fd_waiter(f, mode) || (mode == GREEN_READ && f->idle))
     return GREEN_EBUSY;
-  int err = fd_arm(f, mode);
-  if (err == 0) err = green_task_park(t, NULL, deadline);
-  if (err < 0) return err;
-  t->fd = f;
-  t->fd_mode = (uint8_t)mode;
-  if (mode == GREEN_READ)
-    f->reader = t;
-  else
-    f->writer = t;
-  f->hub->n_waits++;
-  return 0;
+  return fd_park(f, t, mode, deadline);
+}
+
+int green_fd_watch(green_fd *f, green_task *t, int64_t deadline)
+{
+  if (f->fd < 0) return GREEN_ECLOSED;
+  return fd_park(f, t, GREEN_AT_WATCH, deadline);
+}
+
+void green__fd_unpark(green_fd *f, green_task *t)
+{
+  if (t->place == GREEN_AT_WRITE)
+    f->writer = NULL;
+  else if (f->readers == t)
+    f->readers = t->link.next == &t->link
+                     ? NULL
+                     : green_container(t->link.next, green_task, link);
+  f->hub->n_waits--;
 }

@@ -11,7 +11,7 @@
 
 #include "hub.h"
 
-enum { GREEN_READ = 1, GREEN_WRITE = 2 };
+enum { GREEN_READ = GREEN_AT_READ, GREEN_WRITE = GREEN_AT_WRITE };
 
 /* Room for one libev watcher; hub_loop.c asserts that it suffices. */
 typedef struct green__io {
@@ -26,7 +26,8 @@ struct green_fd {
   uint8_t armed;        /* GREEN_READ | GREEN_WRITE: what the poll watches. */
   uint8_t idle_expired; /* Its time in the idle set was up. */
   uint8_t idle_events;  /* Since it is ready there. */
-  green_task *reader;   /* At most one each. */
+  green_task *readers;  /* A ring through their links, or NULL: one reader at
+                          most, who is the first, then those who watch. */
   green_task *writer;
   struct green_idle *idle; /* Waits there without a task, or NULL (idle.h). */
   green_link idle_link;    /* In the set. */
@@ -62,16 +63,22 @@ int green_fd_detach(green_fd *f);
 ** calls give GREEN_ECLOSED, nothing is left behind), GREEN_ENOMEM. */
 int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline);
 
+/* The same, until f is ready for reading, beside a reader and any number of
+** others who watch: t wants to know, it does not read. */
+int green_fd_watch(green_fd *f, green_task *t, int64_t deadline);
+
 /* Wake who waits for it, with this status; it stays open. */
 void green_fd_wake(green_fd *f, int status);
 
 /* For idle.c: watch for reading with no task. 0, GREEN_ECLOSED, GREEN_EBADF. */
 int green__fd_arm_read(green_fd *f);
 
-/* Who waits for the direction, or NULL. */
+/* Who waits for the direction, or NULL; those who watch do not count. */
 static inline green_task *green_fd_waiter(const green_fd *f, int mode)
 {
-  return mode == GREEN_READ ? f->reader : f->writer;
+  if (mode == GREEN_WRITE) return f->writer;
+  int has_reader = f->readers && f->readers->place == GREEN_AT_READ;
+  return has_reader ? f->readers : NULL;
 }
 
 #endif

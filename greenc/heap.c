@@ -98,6 +98,7 @@ static int heap_set_aside(green_heap *h, green_heapitem it)
   if (heap_grow(&h->due, &h->due_cap, h->due_len + 1) < 0) return GREEN_ENOMEM;
   it.timer->slot = SLOT_ASIDE | h->due_len;
   h->due[h->due_len++] = it;
+  h->aside++;
   return 0;
 }
 
@@ -235,15 +236,18 @@ void green_heap_remove(green_heap *h, green_timer *t)
   uint32_t slot = t->slot;
   if (!slot) return;
   t->slot = 0;
-  if (slot & SLOT_ASIDE)
-    h->due[slot & ~SLOT_ASIDE].timer = NULL;
-  else
+  if (!(slot & SLOT_ASIDE)) {
     heap_cut(h, slot - 1);
+    return;
+  }
+  h->due[slot & ~SLOT_ASIDE].timer = NULL;
+  h->aside--;
 }
 
 void green_heap_expire(green_heap *h, int64_t now)
 {
   uint32_t limit = h->len / 8;
+  if (!h->aside) h->due_at = h->due_len = 0;
   if (h->len >= HEAP_SWEEP_MIN && h->due_len == 0 &&
       heap_count_due(h, 0, now, limit) >= limit) {
     heap_sweep(h, now);
@@ -262,6 +266,7 @@ green_timer *green_heap_take(green_heap *h)
     green_timer *t = h->due[h->due_at++].timer;
     if (!t) continue;
     t->slot = 0;
+    h->aside--;
     return t;
   }
   h->due_at = h->due_len = 0;

@@ -39,6 +39,7 @@ typedef struct green_heap {
   uint32_t due_at;     /* due[due_at] is the next to hand over. */
   uint32_t due_len;
   uint32_t due_cap;
+  uint32_t aside; /* Of them, those that were not removed since. */
 } green_heap;
 
 /* 0 or GREEN_ENOMEM. */
@@ -70,5 +71,11 @@ void green_heap_expire(green_heap *h, int64_t now);
 
 /* The next timer that was set aside, out of the heap now; NULL: no more. */
 green_timer *green_heap_take(green_heap *h);
+
+/* How many are set aside and not handed over yet. */
+static inline uint32_t green_heap_aside(const green_heap *h)
+{
+  return h->aside;
+}
 
 #endif

@@ -25,7 +25,7 @@ _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 ** trouble. */
 void green__httpd_stop_timers(httpd *d)
 {
-  if (!d->pub.closing || d->pub.connections > 0) return;
+  if (!d->hub || !d->pub.closing || d->pub.connections > 0) return;
   green_hub_timer_stop(d->hub, &d->keep.timer);
   green_hub_timer_stop(d->hub, &d->heads.timer);
   green_hub_timer_stop(d->hub, &d->linger.timer);
@@ -150,10 +150,39 @@ static const green_httpd httpd_defaults = {
     .date = true,
 };
 
-green_httpd *green_httpd_new(green_hub *hub)
+size_t green_httpd_size(void)
 {
-  httpd *d = green__zalloc(sizeof(*d));
-  if (!d) return NULL;
+  return sizeof(httpd);
+}
+
+static void httpd_close_all(httpd *d)
+{
+  green_link *k;
+  while ((k = green_list_first(&d->conns)) != NULL)
+    green__conn_close(green_container(k, httpd_conn, link));
+}
+
+static void httpd_close_links(green_list *l)
+{
+  green_link *k;
+  while ((k = green_list_first(l)) != NULL)
+    green__conn_close(green_container(k, httpd_conn, defer.link));
+}
+
+/* Those in workers' hands are closed by whoever knows the workers. */
+static void httpd_forked(green_forkhook *h)
+{
+  httpd *d = green_container(h, httpd, forked);
+  if (green_hub_inherits(d->hub)) return;
+  httpd_close_links(&d->unsent);
+  httpd_close_links(&d->stuck);
+  d->n_unsent = 0;
+  green_httpd_close_idle(&d->pub, true);
+}
+
+void green_httpd_init(green_httpd *pub, green_hub *hub)
+{
+  httpd *d = httpd_of(pub);
   d->pub = httpd_defaults;
   d->hub = hub;
   green_idle_init(&d->keep, hub, d->pub.keepalive_timeout);
@@ -168,24 +197,41 @@ green_httpd *green_httpd_new(green_hub *hub)
   green_list_init(&d->stuck);
   d->defer.run = httpd_on_turn;
   green_hub_defer(hub, &d->defer);
-  return &d->pub;
+  d->forked.run = httpd_forked;
+  green_hub_on_fork(hub, &d->forked);
 }
 
-void green_httpd_free(green_httpd *pub)
+void green_httpd_deinit(green_httpd *pub)
 {
   httpd *d = httpd_of(pub);
   green_link *k;
-  if (!d) return;
-  while ((k = green_list_first(&d->conns)) != NULL)
-    green__conn_close(green_container(k, httpd_conn, link));
+  if (!d->hub) return;
+  httpd_close_all(d);
   while ((k = green_list_pop(&d->pool)) != NULL)
     green__httpd_req_free(green_container(k, httpd_req, link));
+  d->pooled = 0;
+  green_forkhook_remove(&d->forked);
   green_hub_undefer(&d->defer);
   green_waitq_wake_all(&d->shortage, GREEN_ECLOSED);
   green_idle_deinit(&d->linger);
   green_idle_deinit(&d->heads);
   green_idle_deinit(&d->keep);
-  green__free(d);
+  d->hub = NULL;
+}
+
+green_httpd *green_httpd_new(green_hub *hub)
+{
+  httpd *d = green__zalloc(sizeof(*d));
+  if (!d) return NULL;
+  green_httpd_init(&d->pub, hub);
+  return &d->pub;
+}
+
+void green_httpd_free(green_httpd *pub)
+{
+  if (!pub) return;
+  green_httpd_deinit(pub);
+  green__free(httpd_of(pub));
 }
 
 static void conn_on_turn_end(green_defer *defer)
@@ -225,6 +271,7 @@ int green_httpd_accept(green_httpd *pub, green_sock *listener, int max)
   httpd *d = httpd_of(pub);
   green_addr peer;
   int n = 0;
+  if (!d->hub) return GREEN_ECLOSED;
   for (; n < max; n++) {
     if (pub->connections >= pub->max_connections) return n ? n : GREEN_EBUSY;
     httpd_conn *c = conn_new(d);
@@ -254,8 +301,9 @@ static int conn_take_input(httpd_conn *c, const green_sock *s)
 
 int green_httpd_adopt(green_httpd *pub, green_sock *s)
 {
-  httpd_conn *c = conn_new(httpd_of(pub));
   green_addr peer = {0};
+  if (!httpd_of(pub)->hub) return GREEN_ECLOSED;
+  httpd_conn *c = conn_new(httpd_of(pub));
   if (!c) return GREEN_ENOMEM;
   green_sock_peername(s, &peer);
   int err = conn_take_input(c, s), fd = -1;
@@ -296,6 +344,7 @@ green_httpconn *green_httpd_next(green_httpd *pub)
   green_idle *const sets[] = {&d->keep, &d->heads};
   httpd_conn *c = NULL;
   int found = 0;
+  if (!d->hub) return NULL;
   green_link *k = green_list_pop(&d->stuck);
   if (k) return &green_container(k, httpd_conn, defer.link)->pub;
   while (found == 0 && !httpd_turn_is_over(d)) {
@@ -332,10 +381,10 @@ static int conn_is_idle(const httpd_conn *c)
   return !c->req || c->req->start == c->req->end;
 }
 
-static void httpd_close_set(green_idle *s, bool all)
+static void httpd_close_list(green_list *l, bool all)
 {
-  green_link *next, *k = s->waiting.next;
-  for (; k != &s->waiting; k = next) {
+  green_link *next;
+  for (green_link *k = l->next; k != l; k = next) {
     httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
     next = k->next;
     if (all || conn_is_idle(c))
@@ -343,6 +392,12 @@ static void httpd_close_set(green_idle *s, bool all)
     else if (c->phase == HTTPD_DRAIN)
       green__conn_linger(c); /* It has its answer, and a while to read it. */
   }
+}
+
+static void httpd_close_set(green_idle *s, bool all)
+{
+  httpd_close_list(&s->waiting, all);
+  httpd_close_list(&s->expired, all);
 }
 
 void green_httpd_close_idle(green_httpd *pub, bool all)

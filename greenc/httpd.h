@@ -79,17 +79,13 @@ typedef struct green_httpconn {
   bool no_body;       /* HEAD, 204, 304: what is written is counted only. */
 } green_httpconn;
 
-/* A server on this hub with default options. **Free with** green_httpd_free.
-** NULL: out of memory. */
-GREEN_API green_httpd *green_httpd_new(green_hub *hub);
-
-/* Close every connection in the server's hands. Those in workers' hands must
-** have come back. */
-GREEN_API void green_httpd_free(green_httpd *d);
+/* How much memory a server takes, for green_httpd_init. */
+GREEN_API size_t green_httpd_size(void);
 
 /* Accept what waits at the listener, at most max. How many; GREEN_EAGAIN: none,
 ** wait for GREEN_READ; GREEN_EBUSY: max_connections are open; GREEN_EMFILE and
-** the like: out of something, try later. */
+** the like: out of something, try later; GREEN_ECLOSED: the server or the
+** listener has ended. */
 GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
 
 /* **Takes** an open socket, and what it has buffered, as a new connection. 0 or
@@ -218,5 +214,20 @@ GREEN_API void green_httpconn_close(green_httpconn *c);
 ** s stays closed. */
 GREEN_API int green_httpconn_detach(green_httpconn *c, green_sock *s);
 /* end ffi */
+
+/* Make a server with default options, on this hub, in zeroed memory that stays
+** the caller's. In a child of a fork that does not inherit tasks it closes the
+** connections in its hands, which are the parent's. */
+void green_httpd_init(green_httpd *d, green_hub *hub);
+
+/* Close every connection, for good. Those in workers' hands must not be used any
+** more. Idempotent; from here on there are no requests, and nothing is
+** accepted. */
+void green_httpd_deinit(green_httpd *d);
+
+/* The same in memory of its own. NULL: out of memory. **Free with**
+** green_httpd_free, for which NULL is fine. */
+GREEN_API green_httpd *green_httpd_new(green_hub *hub);
+GREEN_API void green_httpd_free(green_httpd *d);
 
 #endif

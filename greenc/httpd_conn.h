@@ -83,6 +83,7 @@ struct httpd {
   uint32_t taken; /* Counts calls of green_httpd_next. */
   uint8_t over;   /* Requests have had their share of this turn. */
   green_defer defer;
+  green_forkhook forked;
   green_list conns;
   green_list unsent; /* Complete answers, to be sent together. */
   uint32_t n_unsent;

@@ -26,7 +26,8 @@ typedef struct log_field {
 
 typedef struct httpd_log {
   green_httpd_log pub;
-  green_hub *hub;
+  green_hub *hub; /* NULL: it has ended. */
+  green_forkhook forked;
   log_field *fields;
   uint32_t n_fields;
   char *texts; /* And LOG_BLOCK bytes behind them. */
@@ -45,24 +46,53 @@ typedef struct httpd_log {
 
 /* -- Life ----------------------------------------------------------------- */
 
+size_t green_httpd_log_size(void)
+{
+  return sizeof(httpd_log);
+}
+
+/* The lines that wait are the parent's. */
+static void log_forked(green_forkhook *h)
+{
+  green_container(h, httpd_log, forked)->pub.waiting = 0;
+}
+
+void green_httpd_log_init(green_httpd_log *pub, green_hub *hub)
+{
+  httpd_log *l = (httpd_log *)pub;
+  l->hub = hub;
+  l->forked.run = log_forked;
+  green_hub_on_fork(hub, &l->forked);
+  l->pub.limit = LOG_LIMIT;
+  l->second = -1;
+}
+
+void green_httpd_log_deinit(green_httpd_log *pub)
+{
+  httpd_log *l = (httpd_log *)pub;
+  green_forkhook_remove(&l->forked);
+  green__free(l->fields);
+  green__free(l->texts);
+  green__free(l->buf);
+  l->hub = NULL;
+  l->fields = NULL;
+  l->texts = l->buf = l->at = NULL;
+  l->n_fields = l->texts_len = l->cap = l->pub.waiting = 0;
+}
+
 green_httpd_log *green_httpd_log_new(green_hub *hub)
 {
   httpd_log *l = green__zalloc(sizeof(*l));
   if (!l) return NULL;
-  l->hub = hub;
-  l->pub.limit = LOG_LIMIT;
-  l->second = -1;
+  green_httpd_log_init(&l->pub, hub);
   return &l->pub;
 }
 
 void green_httpd_log_free(green_httpd_log *pub)
 {
-  httpd_log *l = (httpd_log *)pub;
-  if (!l) return;
-  green__free(l->fields);
-  green__free(l->texts);
-  green__free(l->buf);
-  green__free(l);
+  if (!pub) return;
+  green_httpd_log_deinit(pub);
+  green__free((httpd_log *)pub);
 }
 
 static int log_keep_text(httpd_log *l, const char *text, size_t n)
@@ -442,7 +472,8 @@ static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c)
 
 static int log_begin(httpd_log *l, size_t n)
 {
-  l->failed = 0;
+  l->failed = !l->hub;
+  if (l->failed) return 0;
   l->at = l->buf + l->pub.waiting;
   log_set_dates(l);
   return log_reserve(l, n + 1);

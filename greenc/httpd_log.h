@@ -42,10 +42,8 @@ typedef struct green_httpd_log {
   bool forwarded;
 } green_httpd_log;
 
-/* A log without a template. **Free with** green_httpd_log_free. NULL: out of
-** memory. */
-GREEN_API green_httpd_log *green_httpd_log_new(green_hub *hub);
-GREEN_API void green_httpd_log_free(green_httpd_log *l);
+/* How much memory a log takes, for green_httpd_log_init. */
+GREEN_API size_t green_httpd_log_size(void);
 
 /* Add to the template: text (copied) is the literal, or a header's key;
 ** decimals are for seconds. 0 or GREEN_ENOMEM. */
@@ -68,5 +66,19 @@ GREEN_API uint32_t green_httpd_log_peek(const green_httpd_log *l,
 /* The first n bytes are dealt with. */
 GREEN_API void green_httpd_log_drop(green_httpd_log *l, uint32_t n);
 /* end ffi */
+
+/* Make a log without a template in zeroed memory that stays the caller's. In a
+** child of a fork it is emptied (green_hub_on_fork): what waited there is the
+** parent's. */
+void green_httpd_log_init(green_httpd_log *l, green_hub *hub);
+
+/* Forget lines and template, for good: what comes later is counted as dropped.
+** Idempotent. */
+void green_httpd_log_deinit(green_httpd_log *l);
+
+/* The same in memory of its own. NULL: out of memory. **Free with**
+** green_httpd_log_free, for which NULL is fine. */
+GREEN_API green_httpd_log *green_httpd_log_new(green_hub *hub);
+GREEN_API void green_httpd_log_free(green_httpd_log *l);
 
 #endif

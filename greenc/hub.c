@@ -1,5 +1,5 @@
 /*
-** hub.c: ready tasks, waits and turns.
+** hub.c: turns: batches of ready tasks, polls, deadlines, posts, forks.
 */
 
 #include "hub.h"
@@ -9,23 +9,15 @@
 #include <sched.h>
 #include <string.h>
 
-/* -- Ready lists ---------------------------------------------------------- */
+/* Deadlines that expire in one turn: a million at once must not keep I/O
+** waiting. */
+#define HUB_EXPIRE_MOST 1024
+
+/* -- Batches --------------------------------------------------------------- */
 
 static green_task *task_of_link(green_link *k)
 {
   return green_container(k, green_task, link);
-}
-
-static void task_ready(green_task *t)
-{
-  t->state = GREEN_TASK_READY;
-  green_list_push(&t->hub->ready, &t->link);
-}
-
-static void task_ready_first(green_task *t)
-{
-  t->state = GREEN_TASK_READY;
-  green_list_push_front(&t->hub->batch, &t->link);
 }
 
 static void task_run(green_hub *hub, green_task *t)
@@ -43,160 +35,12 @@ static void hub_run_batch(green_hub *hub, const volatile int *done)
 {
   green_link *k;
   green_list_splice(&hub->batch, &hub->ready);
+  hub->unpolled = 1;
   while (!*done && (k = green_list_pop(&hub->batch)) != NULL)
     task_run(hub, task_of_link(k));
   /* Cut short: what is left keeps its place before the newly ready. */
   green_list_splice(&hub->batch, &hub->ready);
   green_list_splice(&hub->ready, &hub->batch);
-}
-
-/* -- Ending a wait -------------------------------------------------------- */
-
-/* Take a parked task out of everything it waits in. */
-static void task_unwait(green_task *t)
-{
-  green_link_remove(&t->link);
-  green_heap_remove(&t->hub->heap, &t->timer);
-  green_fd *f = t->fd;
-  if (!f) return;
-  if (t->fd_mode == GREEN_READ)
-    f->reader = NULL;
-  else
-    f->writer = NULL;
-  t->fd = NULL;
-  t->hub->n_waits--;
-}
-
-static int task_decide(green_task *t, int status)
-{
-  if (t->state != GREEN_TASK_PARKED) return 0;
-  task_unwait(t);
-  t->status = status;
-  t->no_cancel = 0;
-  return 1;
-}
-
-static void task_on_deadline(green_timer *timer)
-{
-  green_task *t = green_container(timer, green_task, timer);
-  green_task_wake(t, GREEN_ETIMEDOUT);
-}
-
-static void task_on_start(green_timer *timer)
-{
-  green_task *t = green_container(timer, green_task, timer);
-  if (t->state == GREEN_TASK_NEW) task_ready(t);
-}
-
-/* -- Tasks ---------------------------------------------------------------- */
-
-void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume)
-{
-  t->hub = hub;
-  t->resume = resume;
-  t->state = GREEN_TASK_NEW;
-  green_waitq_init(&t->joiners);
-  green_list_init(&t->scopes);
-  green_list_push(&hub->all, &t->all);
-  hub->n_live++;
-}
-
-void green_task_start(green_task *t)
-{
-  if (t->state != GREEN_TASK_NEW) return;
-  green_heap_remove(&t->hub->heap, &t->timer);
-  task_ready(t);
-}
-
-int green_task_start_at(green_task *t, int64_t due)
-{
-  t->timer.fire = task_on_start;
-  return green_hub_timer_set(t->hub, &t->timer, due);
-}
-
-int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
-{
-  if (deadline != GREEN_NEVER) {
-    t->timer.fire = task_on_deadline;
-    int err = green_heap_add(&t->hub->heap, &t->timer, deadline);
-    if (green_unlikely(err < 0)) return err;
-  }
-  if (q) green_list_push(&q->tasks, &t->link);
-  t->state = GREEN_TASK_PARKED;
-  t->status = 0;
-  return 0;
-}
-
-void green_task_yield(green_task *t)
-{
-  t->status = 0;
-  task_ready(t);
-}
-
-void green_task_yield_first(green_task *t)
-{
-  green_link *first = green_list_pop(&t->hub->batch);
-  t->status = 0;
-  task_ready_first(t);
-  if (first) green_list_push_front(&t->hub->batch, first);
-}
-
-int green_task_wake(green_task *t, int status)
-{
-  if (!task_decide(t, status)) return 0;
-  task_ready(t);
-  return 1;
-}
-
-int green_task_wake_first(green_task *t, int status)
-{
-  if (!task_decide(t, status)) return 0;
-  task_ready_first(t);
-  return 1;
-}
-
-void green_task_hurry(green_task *t)
-{
-  if (t->state != GREEN_TASK_READY) return;
-  green_link_remove(&t->link);
-  task_ready_first(t);
-}
-
-static void task_leave(green_task *t)
-{
-  if (t->state == GREEN_TASK_PARKED) task_unwait(t);
-  green_link_remove(&t->link);
-  green_heap_remove(&t->hub->heap, &t->timer);
-  green_link_remove(&t->all);
-  green__scope_drop_all(t);
-  t->state = GREEN_TASK_DEAD;
-  t->hub->n_live--;
-}
-
-void green_task_end(green_task *t)
-{
-  if (t->state == GREEN_TASK_DEAD) return;
-  task_leave(t);
-  green_waitq_wake_all(&t->joiners, 0);
-}
-
-int green_waitq_wake(green_waitq *q, int status)
-{
-  green_task *t = green_waitq_first(q);
-  return t ? green_task_wake(t, status) : 0;
-}
-
-int green_waitq_wake_all(green_waitq *q, int status)
-{
-  int n = 0;
-  while (green_waitq_wake(q, status)) n++;
-  return n;
-}
-
-int green_waitq_wake_last(green_waitq *q, int status)
-{
-  if (green_list_empty(&q->tasks)) return 0;
-  return green_task_wake(task_of_link(q->tasks.prev), status);
 }
 
 /* -- Turns ---------------------------------------------------------------- */
@@ -205,7 +49,8 @@ static const int hub_never_done;
 
 int green__hub_is_ready(const green_hub *hub)
 {
-  return !green_list_empty(&hub->ready) ||
+  return !green_list_empty(&hub->ready) || hub->mail ||
+         green_heap_aside(&hub->heap) ||
          atomic_load_explicit(&hub->posts, memory_order_relaxed) != NULL;
 }
 
@@ -239,32 +84,66 @@ void green__hub_run_ready(green_hub *hub)
   hub->turns++;
   hub_run_batch(hub, &hub_never_done);
   hub_run_defers(hub);
+  hub->unpolled = 0; /* The poll comes next. */
   hub->running = was;
 }
 
-void green__hub_run_posts(green_hub *hub)
+/* What was posted goes behind what stands in the mail. */
+static void hub_take_posts(green_hub *hub)
 {
   green_post *p = atomic_exchange(&hub->posts, NULL), *first = NULL;
+  green_post **end = &hub->mail;
   while (p) { /* Newest first: turn it round. */
     green_post *next = p->next;
     p->next = first;
     first = p;
     p = next;
   }
-  while (first) {
-    p = first;
-    first = p->next; /* run may free p */
+  while (*end) end = &(*end)->next;
+  *end = first;
+}
+
+/* What is posted meanwhile waits for the next turn; run may free its post, and
+** take back others. */
+void green__hub_run_posts(green_hub *hub)
+{
+  green_post **end = &hub->mail_now, *p;
+  hub_take_posts(hub);
+  while (*end) end = &(*end)->next; /* A run within a host's run. */
+  *end = hub->mail;
+  hub->mail = NULL;
+  while ((p = hub->mail_now) != NULL) {
+    hub->mail_now = p->next;
     p->run(p);
   }
 }
 
+static int mail_remove(green_post **at, const green_post *p)
+{
+  while (*at && *at != p) at = &(*at)->next;
+  if (!*at) return 0;
+  *at = p->next;
+  return 1;
+}
+
+int green_hub_unpost(green_hub *hub, green_post *p)
+{
+  hub_take_posts(hub);
+  return mail_remove(&hub->mail_now, p) || mail_remove(&hub->mail, p);
+}
+
+/* The rest of a long row of deadlines waits for the next turns. */
 void green__hub_expire(green_hub *hub)
 {
   green_timer *t;
   hub->poll_now = green_hub_now(hub);
-  if (!hub->heap.len) return;
-  green_heap_expire(&hub->heap, hub->poll_now);
-  while ((t = green_heap_take(&hub->heap)) != NULL) t->fire(t);
+  if (!hub->heap.len && !green_heap_aside(&hub->heap)) return;
+  if (!green_heap_aside(&hub->heap))
+    green_heap_expire(&hub->heap, hub->poll_now);
+  for (int n = 0; n < HUB_EXPIRE_MOST; n++) {
+    if ((t = green_heap_take(&hub->heap)) == NULL) return;
+    t->fire(t);
+  }
 }
 
 /* Can anything still happen? A virtual clock never waits for real time. */
@@ -284,27 +163,42 @@ static int hub_jump(green_hub *hub)
   return 1;
 }
 
-/* Poll and fire deadlines. 1, 0 (no future) or GREEN_EBUSY. */
+/* Poll and fire deadlines. 1, or 0: no future. */
 static int hub_wait(green_hub *hub, int block)
 {
   hub_run_defers(hub);
+  green_hub_check_fork(hub);
   if (!hub_has_future(hub)) return 0;
   if (green__hub_is_ready(hub)) block = 0;
   if (block && hub_jump(hub)) block = 0;
   int64_t due = hub->is_virtual ? GREEN_NEVER : green__hub_due(hub);
   int64_t now = due == GREEN_NEVER || !block ? 0 : green_hub_now(hub);
-  int err = green__loop_poll(hub->loop, block, due, now);
-  if (err < 0) return err;
+  hub->unpolled = 0;
+  green__loop_poll(hub->loop, block, due, now);
   green__hub_expire(hub);
   return 1;
 }
 
+/* Nothing runs twice without a poll between, nor in a child before it has a
+** hub of its own. */
+static void hub_run_next(green_hub *hub, const volatile int *done)
+{
+  green_hub_check_fork(hub);
+  if (hub->unpolled && !green_list_empty(&hub->ready)) hub_wait(hub, 0);
+  hub->turns++;
+  hub_run_batch(hub, done);
+}
+
+int green_hub_is_busy(const green_hub *hub)
+{
+  return hub->running || green__loop_is_inside(hub->loop);
+}
+
 int green_hub_turn(green_hub *hub, int block)
 {
-  if (hub->running) return GREEN_EBUSY;
+  if (green_hub_is_busy(hub)) return GREEN_EBUSY;
   hub->running = 1;
-  hub->turns++;
-  hub_run_batch(hub, &hub_never_done);
+  hub_run_next(hub, &hub_never_done);
   int more = hub_wait(hub, block);
   hub->running = 0;
   return more;
@@ -313,18 +207,16 @@ int green_hub_turn(green_hub *hub, int block)
 int green_hub_run(green_hub *hub, const volatile int *done)
 {
   int more = 1;
-  if (hub->running) return GREEN_EBUSY;
+  if (green_hub_is_busy(hub)) return GREEN_EBUSY;
   hub->running = 1;
-  while (!*done && more > 0) {
-    hub->turns++;
-    hub_run_batch(hub, done);
+  while (!*done && more) {
+    hub_run_next(hub, done);
     if (!*done) more = hub_wait(hub, 1);
   }
-  hub_run_defers(
-      hub); /* What the last tasks left, if *done cut a turn short. */
+  /* What the last tasks left, if *done cut a turn short. */
+  hub_run_defers(hub);
   hub->running = 0;
-  if (*done) return 0;
-  return more == 0 ? GREEN_EDEADLOCK : more;
+  return *done ? 0 : GREEN_EDEADLOCK;
 }
 
 /* -- Hubs ----------------------------------------------------------------- */
@@ -338,7 +230,10 @@ static int hub_new(green_hub **out, const char *backend, void *ev_loop)
   green_list_init(&hub->all);
   green_list_init(&hub->touched);
   green_list_init(&hub->defers);
+  green_list_init(&hub->forkhooks);
   green__scopes_init(hub);
+  green_fork_watch();
+  hub->generation = green_fork_generation();
   int err = green_heap_init(&hub->heap);
   if (err < 0) goto fail_hub;
   err = green__loop_open(&hub->loop, hub, backend, ev_loop);
@@ -384,6 +279,7 @@ static void hub_forget_fds(green_hub *hub)
 void green_hub_free(green_hub *hub)
 {
   if (!hub) return;
+  green_hub_check_fork(hub); /* The parent's posters never come back. */
   hub_await_posters(hub);
   green__hub_run_posts(hub); /* Their owners free themselves there. */
   green_hub_abandon(hub);
@@ -399,7 +295,7 @@ void green_hub_abandon(green_hub *hub)
 {
   green_link *k;
   while ((k = green_list_first(&hub->all)) != NULL)
-    task_leave(green_container(k, green_task, all));
+    green__task_leave(green_container(k, green_task, all));
 }
 
 /* Arm on a new loop what the old one watched; the old one keeps its watchers
@@ -421,6 +317,7 @@ int green_hub_use(green_hub *hub, const char *backend)
 {
   green__loop *to;
   if (green__loop_is_host(hub->loop)) return GREEN_EBUSY;
+  green_hub_check_fork(hub);
   /* The new loop might get the number of a descriptor that is not open. */
   green__fd_check_all(hub);
   int err = green__loop_open(&to, hub, backend, NULL);
@@ -463,7 +360,7 @@ int64_t green_hub_now(const green_hub *hub)
 int green_hub_set_virtual(green_hub *hub, int on)
 {
   if (!!on == hub->is_virtual) return 0;
-  if (hub->heap.len) return GREEN_EBUSY;
+  if (hub->heap.len || green_heap_aside(&hub->heap)) return GREEN_EBUSY;
   if (on) hub->virtual_now = green_clock_now();
   hub->is_virtual = !!on;
   return 0;
@@ -498,7 +395,7 @@ void green_hub_stats_get(const green_hub *hub, green_hub_stats *s)
   s->switches = hub->switches;
   s->live = hub->n_live;
   s->ready = list_count(&hub->ready) + list_count(&hub->batch);
-  s->timers = hub->heap.len;
+  s->timers = hub->heap.len + green_heap_aside(&hub->heap);
   s->fds = hub->n_fds;
   s->waits = hub->n_waits;
 }
@@ -526,6 +423,49 @@ void green_hub_timer_stop(green_hub *hub, green_timer *t)
 {
   green_heap_remove(&hub->heap, t);
 }
+
+/* -- Forks ---------------------------------------------------------------- */
+
+void green_hub_on_fork(green_hub *hub, green_forkhook *h)
+{
+  green_list_push(&hub->forkhooks, &h->link);
+}
+
+/* Threads that were posting are the parent's. A hook may take back others. */
+static void hub_forked(green_hub *hub)
+{
+  green_list todo;
+  green_link *k;
+  atomic_store(&hub->posting, 0);
+  green__loop_forked(hub->loop);
+  green__loop_wake(hub->loop); /* One may have posted and not woken it. */
+  green_list_init(&todo);
+  green_list_splice(&todo, &hub->forkhooks);
+  while ((k = green_list_pop(&todo)) != NULL) {
+    green_forkhook *h = green_container(k, green_forkhook, link);
+    green_list_push(&hub->forkhooks, k);
+    h->run(h);
+  }
+}
+
+void green_hub_set_inherit(green_hub *hub, int on)
+{
+  hub->inherits = !!on;
+}
+
+int green_hub_inherits(const green_hub *hub)
+{
+  return hub->inherits;
+}
+
+int green_hub_check_fork(green_hub *hub)
+{
+  if (green_likely(!green_fork_happened(&hub->generation))) return 0;
+  hub_forked(hub);
+  return 1;
+}
+
+/* -- Posts ---------------------------------------------------------------- */
 
 void green_hub_post(green_hub *hub, green_post *p)
 {

@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "err.h"
+#include "fork.h"
 #include "heap.h"
 #include "list.h"
 
@@ -42,11 +43,21 @@ enum green_task_state {
   GREEN_TASK_DEAD
 };
 
-/* What a wait queue is: tasks in order of arrival. Embed, init, and wake all
-** before freeing it. */
+/* What a wait queue is: tasks in order of arrival. Embed, init, and wake or
+** forget all before freeing it. */
 typedef struct green_waitq {
   green_list tasks;
+  uint32_t n; /* How many stand in it. */
 } green_waitq;
+
+/* Where a parked task stands besides its deadline: green_task.place. */
+enum green_task_place {
+  GREEN_AT_NOTHING,
+  GREEN_AT_READ, /* In the direction of the same number (fd.h). */
+  GREEN_AT_WRITE,
+  GREEN_AT_WATCH, /* Watches for reading, beside a reader. */
+  GREEN_AT_QUEUE
+};
 
 /* Embed in the owner, zeroed, then green_task_init. The fields are read-only
 ** outside of greenc. */
@@ -61,9 +72,12 @@ struct green_task {
   uint8_t cancel_pending; /* A kill or scope is due at the next checkpoint. */
   uint8_t no_cancel;      /* The present wait may not be cancelled. */
   /* What waits and cancels touch. */
-  green_timer timer;    /* The deadline of the present wait. */
-  green_fd *fd;         /* Parked on this fd's readiness, or NULL. */
-  uint8_t fd_mode;      /* GREEN_READ or GREEN_WRITE of the present wait. */
+  green_timer timer; /* The deadline of the present wait. */
+  union {
+    green_fd *fd; /* What it waits for, as place says. */
+    green_waitq *queue;
+  } at;
+  uint8_t place;        /* enum green_task_place of the present wait. */
   uint8_t killed;       /* A kill was asked for. */
   uint8_t raises;       /* Cancels raised in a row, saturating (scope.h). */
   uint8_t thrown;       /* An error is to be raised once, at the next check. */
@@ -110,10 +124,22 @@ void green_task_hurry(green_task *t);
 ** scopes are gone, its joiners are woken with status 0. */
 void green_task_end(green_task *t);
 
+/* The descriptor whose readiness a parked task waits for, or NULL. */
+static inline green_fd *green_task_fd(const green_task *t)
+{
+  int is_fd = t->place != GREEN_AT_NOTHING && t->place != GREEN_AT_QUEUE;
+  return is_fd ? t->at.fd : NULL;
+}
+
 static inline void green_waitq_init(green_waitq *q)
 {
   green_list_init(&q->tasks);
+  q->n = 0;
 }
+
+/* Let all go without a wake: they stay parked, on their deadline alone. For a
+** queue whose memory ends before those who stand in it. */
+void green_waitq_forget(green_waitq *q);
 
 /* The task that has waited longest, or NULL. */
 static inline green_task *green_waitq_first(const green_waitq *q)
@@ -157,8 +183,14 @@ GREEN_API void green_hub_library(int *major, int *minor);
 /* The backend's name ("epoll"). */
 GREEN_API const char *green_hub_backend(const green_hub *hub);
 
-/* Turn until *done is non-zero, checked after each task and each turn.
-** 0; GREEN_EBUSY when this hub already runs (runs do not nest);
+/* May it not be turned now? 1: it runs already (runs do not nest), or the
+** host's loop that it lives in is inside its own run. */
+GREEN_API int green_hub_is_busy(const green_hub *hub);
+
+/* Turn until *done is non-zero, checked after each task and each turn. Between
+** two batches there is a poll, also when they belong to two runs: a task that
+** is always ready starves nobody.
+** 0; GREEN_EBUSY when it is busy: then nothing has run;
 ** GREEN_EDEADLOCK when no task is ready, no deadline is set, no fd is armed
 ** and nothing holds the hub (green_hub_hold): nothing can happen any more. */
 GREEN_API int green_hub_run(green_hub *hub, const volatile int *done);
@@ -236,5 +268,34 @@ typedef struct green_post {
 ** next turn, in the order of posting. Hold the hub meanwhile if it must not
 ** report a deadlock. */
 GREEN_API void green_hub_post(green_hub *hub, green_post *p);
+
+/* Take p back if it was posted and has not run; nobody may post it meanwhile. 1:
+** it was. */
+GREEN_API int green_hub_unpost(green_hub *hub, green_post *p);
+
+/* -- Forks ----------------------------------------------------------------- */
+
+/* What is to be done in a child. Embed, zeroed, and set run; it is called in
+** the order of adding, before the child's first poll. */
+typedef struct green_forkhook {
+  green_link link;
+  void (*run)(struct green_forkhook *h);
+} green_forkhook;
+
+void green_hub_on_fork(green_hub *hub, green_forkhook *h);
+
+static inline void green_forkhook_remove(green_forkhook *h)
+{
+  green_link_remove(&h->link);
+}
+
+/* Do the next fork's children keep all tasks? Hooks ask. */
+void green_hub_set_inherit(green_hub *hub, int on);
+int green_hub_inherits(const green_hub *hub);
+
+/* In a child: give the hub kernel state and a wake-up of its own, and run the
+** hooks; the parent's are untouched. Returns 1 if that was done. The hub asks
+** by itself before each batch and each poll. */
+int green_hub_check_fork(green_hub *hub);
 
 #endif

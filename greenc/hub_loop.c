@@ -88,8 +88,11 @@ static void loop_on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
 {
   green__loop *loop = w->data;
   (void)revents;
-  /* A task that runs the host's loop again keeps the others waiting. */
-  if (!green_hub_current(loop->hub)) green__hub_run_ready(loop->hub);
+  /* This iteration's fork watchers have run already. */
+  if (green_hub_check_fork(loop->hub)) green__fd_check_all(loop->hub);
+  /* A task that runs the host's loop again keeps the others waiting; a turn of
+  ** our own has had its batch. */
+  if (!loop->hub->running) green__hub_run_ready(loop->hub);
   loop_check_fds(loop);
   if (green__hub_is_ready(loop->hub) && !green_hub_current(loop->hub))
     ev_idle_start(ev, &loop->idle);
@@ -229,15 +232,24 @@ const char *green__loop_backend(const green__loop *loop)
 
 /* -- Polling -------------------------------------------------------------- */
 
-int green__loop_poll(green__loop *loop, int block, int64_t due, int64_t now)
+int green__loop_is_inside(const green__loop *loop)
 {
-  if (loop->host && ev_depth(loop->ev) > 0) return GREEN_EBUSY;
+  return loop->host && ev_depth(loop->ev) > 0;
+}
+
+void green__loop_forked(green__loop *loop)
+{
+  ev_loop_fork(loop->ev);
+}
+
+void green__loop_poll(green__loop *loop, int block, int64_t due, int64_t now)
+{
+  green_assert(!green__loop_is_inside(loop), "Not inside a run of the host's.");
   if (block && due <= now) block = 0;
   loop_check_fds(loop);
   if (green__hub_is_ready(loop->hub)) block = 0;
   if (block) loop_set_timer(loop, due, now);
   ev_run(loop->ev, block ? EVRUN_ONCE : EVRUN_NOWAIT);
-  return 0;
 }
 
 void green__loop_wake(green__loop *loop)

@@ -44,7 +44,8 @@ static void idle_ready(green_idle *s, green_fd *f)
 }
 
 /* The timer is lazy: it may find that the fd it was set for has gone. An
-** expired fd goes to the end with a due of GREEN_NEVER: it is told once. */
+** expired fd is told once, and stands aside from then on: many that nobody takes
+** must not be passed by each that comes. */
 static void idle_on_timer(green_timer *timer)
 {
   green_idle *s = green_container(timer, green_idle, timer);
@@ -57,7 +58,7 @@ static void idle_on_timer(green_timer *timer)
       return;
     }
     green_link_remove(k);
-    green_list_push(&s->waiting, k);
+    green_list_push(&s->expired, k);
     f->idle_due = GREEN_NEVER;
     f->idle_expired = 1;
     idle_ready(s, f);
@@ -73,12 +74,14 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
   green_waitq_init(&s->workers_own.tasks);
   s->workers = &s->workers_own;
   green_list_init(&s->waiting);
+  green_list_init(&s->expired);
   green_list_init(&s->ready);
 }
 
 void green_idle_deinit(green_idle *s)
 {
   green_link *k;
+  green_list_splice(&s->waiting, &s->expired);
   while ((k = green_list_first(&s->waiting)) != NULL)
     green_idle_remove(fd_of_link(k));
   green_hub_timer_stop(s->hub, &s->timer);
@@ -93,25 +96,15 @@ static int64_t idle_due(const green_idle *s)
   return s->hub->poll_now + s->timeout;
 }
 
-/* At the end, but before those that have expired and were left: the timer looks
-** at the first. */
-static void idle_insert(green_idle *s, green_fd *f)
-{
-  green_link *k = &s->waiting;
-  while (k->prev != &s->waiting && fd_of_link(k->prev)->idle_expired)
-    k = k->prev;
-  green_list_push(k, &f->idle_link);
-}
-
 int green_idle_add(green_idle *s, green_fd *f)
 {
-  if (f->reader || f->idle) return GREEN_EBUSY;
+  if (green_fd_waiter(f, GREEN_READ) || f->idle) return GREEN_EBUSY;
   int err = green__fd_arm_read(f);
   if (err < 0) return err;
   f->idle = s;
   f->idle_expired = 0;
   f->idle_due = idle_due(s);
-  idle_insert(s, f);
+  green_list_push(&s->waiting, &f->idle_link);
   s->n_waiting++;
   s->hub->n_waits++;
   idle_set_timer(s, f);
@@ -125,11 +118,11 @@ void green_idle_set_timeout(green_idle *s, int64_t timeout)
   due = idle_due(s);
   for (green_link *k = s->waiting.next; k != &s->waiting; k = k->next) {
     green_fd *f = fd_of_link(k);
-    if (!f->idle_expired && due < f->idle_due) f->idle_due = due;
+    if (due < f->idle_due) f->idle_due = due;
   }
-  green_fd *first = green_idle_oldest(s);
+  green_link *first = green_list_first(&s->waiting);
   green_hub_timer_stop(s->hub, &s->timer); /* It may be set for one gone. */
-  if (first) idle_set_timer(s, first);
+  if (first) idle_set_timer(s, fd_of_link(first));
 }
 
 void green_idle_remove(green_fd *f)
@@ -157,7 +150,8 @@ green_fd *green_idle_take(green_idle *s, int *expired)
 
 green_fd *green_idle_oldest(const green_idle *s)
 {
-  green_link *k = green_list_first(&s->waiting);
+  green_link *k = green_list_first(&s->expired);
+  if (!k) k = green_list_first(&s->waiting);
   return k ? fd_of_link(k) : NULL;
 }
 

@@ -28,7 +28,8 @@ typedef struct green_idle {
   green_hub *hub;
   green_idlers *workers; /* Woken for a ready fd: workers_own at first. */
   green_idlers workers_own;
-  green_list waiting; /* All fds of the set, soonest to expire first. */
+  green_list waiting; /* Those whose time is not up, soonest first. */
+  green_list expired; /* Those whose time was up, in that order. */
   green_list ready;   /* Those with bytes or expired, oldest first. */
   green_timer timer;
   int64_t timeout;    /* Nanoseconds, or GREEN_NEVER. */

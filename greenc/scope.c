@@ -180,6 +180,12 @@ int green_task_throw(green_task *t)
   return 1;
 }
 
+void green_task_pardon(green_task *t)
+{
+  t->killed = t->thrown = 0;
+  task_update(t);
+}
+
 int64_t green_task_raise_at(green_task *t)
 {
   uint8_t n = t->raises;

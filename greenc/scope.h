@@ -49,6 +49,9 @@ int green_task_kill(green_task *t);
 ** decided with GREEN_ECANCELED. Returns 1, or 0 for a dead task. */
 int green_task_throw(green_task *t);
 
+/* Forget that a kill or a throw was asked for; scopes stay. */
+void green_task_pardon(green_task *t);
+
 /* At a checkpoint of a task with cancel_pending set: when to raise. 0: at once;
 ** -1: after a trip through the ready list; else: after parking until then.
 ** Counts the raise, so that a task which swallows it cannot spin: the first is

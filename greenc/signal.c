@@ -17,16 +17,16 @@
 #include <string.h>
 
 struct green_signal {
-  green_hub *hub;
+  green_hub *hub; /* NULL: it has ended. */
   int signo;
   _Atomic(green_signal *) next; /* In the table. */
   atomic_uint caught;           /* Not 0: the post is under way. */
   green_post post;
   green_waitq waiters;
+  green_forkhook forked;
   uint32_t pending; /* Caught, delivered, not taken. */
   uint8_t started;
   uint8_t held;
-  uint8_t unwanted; /* Freed while the post was under way. */
 };
 
 typedef struct sig_entry {
@@ -36,7 +36,9 @@ typedef struct sig_entry {
 
 static sig_entry sig_table[NSIG];
 static pthread_mutex_t sig_lock = PTHREAD_MUTEX_INITIALIZER; /* For changes. */
-static atomic_int sig_inside; /* Handlers that run at this moment. */
+static atomic_int sig_inside;   /* Handlers that run at this moment. */
+static uint32_t sig_generation; /* Of the process that the two are for. */
+static pthread_once_t sig_once = PTHREAD_ONCE_INIT;
 
 /* -- The handler ---------------------------------------------------------- */
 
@@ -55,12 +57,34 @@ static void sig_caught(int signo)
 static void sig_deliver(green_post *post)
 {
   green_signal *w = green_container(post, green_signal, post);
-  if (w->unwanted) {
-    green__free(w);
-    return;
-  }
   w->pending += atomic_exchange(&w->caught, 0);
   green_waitq_wake_all(&w->waiters, 0);
+}
+
+/* -- Forks ---------------------------------------------------------------- */
+
+static void sig_begin(void)
+{
+  sig_generation = green_fork_generation();
+}
+
+/* Another thread of the parent may have held the lock, or have been inside a
+** handler, when this process began. */
+static void sig_lock_table(void)
+{
+  if (green_unlikely(green_fork_happened(&sig_generation))) {
+    pthread_mutex_init(&sig_lock, NULL);
+    atomic_store(&sig_inside, 0);
+  }
+  pthread_mutex_lock(&sig_lock);
+}
+
+/* That handler may have counted and not posted. */
+static void sig_forked(green_forkhook *h)
+{
+  green_signal *w = green_container(h, green_signal, forked);
+  green_hub_unpost(w->hub, &w->post);
+  if (atomic_load(&w->caught)) green_hub_post(w->hub, &w->post);
 }
 
 /* -- The table; with the lock held ---------------------------------------- */
@@ -135,15 +159,44 @@ static int signo_is_usable(int signo)
   }
 }
 
-int green_signal_new(green_signal **out, green_hub *hub, int signo)
+size_t green_signal_size(void)
+{
+  return sizeof(green_signal);
+}
+
+int green_signal_init(green_signal *w, green_hub *hub, int signo)
 {
   if (!signo_is_usable(signo)) return GREEN_EINVAL;
-  green_signal *w = green__zalloc(sizeof(*w));
-  if (!w) return GREEN_ENOMEM;
+  pthread_once(&sig_once, sig_begin);
   w->hub = hub;
   w->signo = signo;
   w->post.run = sig_deliver;
+  w->forked.run = sig_forked;
   green_waitq_init(&w->waiters);
+  green_hub_on_fork(hub, &w->forked);
+  return 0;
+}
+
+/* Nobody posts any more when it has stopped: what is under way is taken back. */
+void green_signal_deinit(green_signal *w)
+{
+  if (!w->hub) return;
+  green_signal_stop(w);
+  green_hub_unpost(w->hub, &w->post);
+  green_forkhook_remove(&w->forked);
+  green_waitq_wake_all(&w->waiters, GREEN_ECLOSED);
+  w->hub = NULL;
+}
+
+int green_signal_new(green_signal **out, green_hub *hub, int signo)
+{
+  green_signal *w = green__zalloc(sizeof(*w));
+  if (!w) return GREEN_ENOMEM;
+  int err = green_signal_init(w, hub, signo);
+  if (err < 0) {
+    green__free(w);
+    return err;
+  }
   *out = w;
   return 0;
 }
@@ -151,12 +204,8 @@ int green_signal_new(green_signal **out, green_hub *hub, int signo)
 void green_signal_free(green_signal *w)
 {
   if (!w) return;
-  green_signal_stop(w);
-  green_waitq_wake_all(&w->waiters, GREEN_ECLOSED);
-  if (atomic_load(&w->caught))
-    w->unwanted = 1;
-  else
-    green__free(w);
+  green_signal_deinit(w);
+  green__free(w);
 }
 
 static void sig_set_hold(green_signal *w, int hold)
@@ -172,8 +221,9 @@ static void sig_set_hold(green_signal *w, int hold)
 int green_signal_start(green_signal *w, int hold)
 {
   int err = 0;
+  if (!w->hub) return GREEN_ECLOSED;
   if (!w->started) {
-    pthread_mutex_lock(&sig_lock);
+    sig_lock_table();
     int first = !atomic_load(&sig_table[w->signo].first);
     sig_link(w);
     if (first) err = sig_install(w->signo);
@@ -189,7 +239,7 @@ int green_signal_start(green_signal *w, int hold)
 void green_signal_stop(green_signal *w)
 {
   if (!w->started) return;
-  pthread_mutex_lock(&sig_lock);
+  sig_lock_table();
   /* Alone in the list: put the old disposition back first. */
   if (atomic_load(&sig_table[w->signo].first) == w && !atomic_load(&w->next))
     sig_uninstall(w->signo);

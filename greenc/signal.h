@@ -17,18 +17,17 @@ typedef struct green_hub green_hub;
 typedef struct green_waitq green_waitq;
 typedef struct green_signal green_signal;
 
-/* A stopped watch for a signal by its number. **Free with** green_signal_free.
-** 0; GREEN_EINVAL: no such signal, or one that cannot be caught and returned
-** from (KILL, STOP, SEGV, BUS, FPE, ILL); GREEN_ENOMEM. */
-GREEN_API int green_signal_new(green_signal **w, green_hub *hub, int signo);
+/* How much memory a watch takes, for green_signal_init. */
+GREEN_API size_t green_signal_size(void);
 
-/* Stop it and free it, before the hub. Tasks that wait are woken with
-** GREEN_ECLOSED. NULL is fine. */
-GREEN_API void green_signal_free(green_signal *w);
+/* Stop it, for good. Tasks that wait are woken with GREEN_ECLOSED. Idempotent.
+** The hub must not have ended before. */
+GREEN_API void green_signal_deinit(green_signal *w);
 
 /* Begin to catch. hold: while it is started, a hub with nothing else to wait
-** for waits on (green_hub_hold). Starting again only changes hold. 0 or what
-** sigaction(2) said. A signal that the process blocks stays blocked. */
+** for waits on (green_hub_hold). Starting again only changes hold. 0,
+** GREEN_ECLOSED after deinit, or what sigaction(2) said. A signal that the
+** process blocks stays blocked. */
 GREEN_API int green_signal_start(green_signal *w, int hold);
 
 /* Catch no more; what is pending stays. Idempotent. */
@@ -46,5 +45,16 @@ GREEN_API const char *green_signal_name(int signo);
 ** come. */
 GREEN_API green_waitq *green_signal_waiters(green_signal *w);
 /* end ffi */
+
+/* Make a stopped watch for a signal by its number, in zeroed memory that stays
+** the caller's until green_signal_deinit. 0; GREEN_EINVAL: no such signal, or
+** one that cannot be caught and returned from (KILL, STOP, SEGV, BUS, FPE,
+** ILL). */
+int green_signal_init(green_signal *w, green_hub *hub, int signo);
+
+/* The same in memory of its own. 0, GREEN_EINVAL or GREEN_ENOMEM. **Free with**
+** green_signal_free, for which NULL is fine. */
+GREEN_API int green_signal_new(green_signal **w, green_hub *hub, int signo);
+GREEN_API void green_signal_free(green_signal *w);
 
 #endif

@@ -72,25 +72,48 @@ static int sock_own(green_sock *s, int fd)
   return err;
 }
 
+size_t green_sock_size(void)
+{
+  return sizeof(green_sock);
+}
+
+void green_sock_init(green_sock *s, green_hub *hub)
+{
+  s->f.hub = hub;
+  s->f.fd = -1;
+}
+
+void green_sock_deinit(green_sock *s)
+{
+  green_sock_close(s);
+  s->f.hub = NULL;
+}
+
 green_sock *green_sock_new(green_hub *hub)
 {
   green_sock *s = green__zalloc(sizeof(*s));
-  if (!s) return NULL;
-  s->f.hub = hub;
-  s->f.fd = -1;
+  if (s) green_sock_init(s, hub);
   return s;
 }
 
 void green_sock_free(green_sock *s)
 {
   if (!s) return;
-  green_sock_close(s);
+  green_sock_deinit(s);
   green__free(s);
+}
+
+/* 0, or why it cannot be opened. */
+static int sock_openable(const green_sock *s)
+{
+  if (!s->f.hub) return GREEN_ECLOSED;
+  return s->f.fd >= 0 ? GREEN_EINVAL : 0;
 }
 
 int green_sock_open(green_sock *s, int family, int type)
 {
-  if (s->f.fd >= 0) return GREEN_EINVAL;
+  int bad = sock_openable(s);
+  if (bad < 0) return bad;
   int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   int err = sock_own(s, fd);
@@ -111,7 +134,8 @@ static int fd_getopt(int fd, int option)
 
 int green_sock_adopt(green_sock *s, int fd)
 {
-  if (s->f.fd >= 0) return GREEN_EINVAL;
+  int bad = sock_openable(s);
+  if (bad < 0) return bad;
   int family = fd_getopt(fd, SO_DOMAIN);
   if (family < 0) return family;
   int type = fd_getopt(fd, SO_TYPE);
@@ -125,8 +149,9 @@ int green_sock_adopt(green_sock *s, int fd)
 
 int green_sock_pair(green_sock *a, green_sock *b, int type)
 {
-  int fds[2];
-  if (a == b || a->f.fd >= 0 || b->f.fd >= 0) return GREEN_EINVAL;
+  int fds[2], bad = sock_openable(a);
+  if (bad == 0) bad = sock_openable(b);
+  if (a == b || bad < 0) return a == b ? GREEN_EINVAL : bad;
   int r = socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds);
   if (r < 0) return -errno;
   int err = sock_own(a, fds[0]);
@@ -147,7 +172,8 @@ fail_first:
 int green_sock_dup(green_sock *s, green_sock *copy)
 {
   if (s->f.fd < 0) return GREEN_ECLOSED;
-  if (copy->f.fd >= 0) return GREEN_EINVAL;
+  int bad = sock_openable(copy);
+  if (bad < 0) return bad;
   int fd = fcntl(s->f.fd, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) return -errno;
   int err = sock_own(copy, fd);
@@ -244,7 +270,8 @@ int green_sock_accept(green_sock *s, green_sock *conn, green_addr *peer)
 {
   socklen_t len = sizeof(struct sockaddr_storage); /* addr.c: it fits. */
   if (s->f.fd < 0) return GREEN_ECLOSED;
-  if (conn->f.fd >= 0) return GREEN_EINVAL;
+  int bad = sock_openable(conn);
+  if (bad < 0) return bad;
   int fd = accept_next(s->f.fd, peer ? (void *)peer->u.bytes : NULL,
                        peer ? &len : NULL);
   if (fd < 0) return fd;

@@ -34,12 +34,8 @@ typedef struct green_iov {
 
 /* -- Life ----------------------------------------------------------------- */
 
-/* A closed socket of this hub, which must outlive it while it is open. **Free
-** with** green_sock_free. NULL: out of memory. */
-GREEN_API green_sock *green_sock_new(green_hub *hub);
-
-/* Close it if it is open (green_sock_close), and free it. NULL is fine. */
-GREEN_API void green_sock_free(green_sock *s);
+/* How much memory a socket takes, for green_sock_init. */
+GREEN_API size_t green_sock_size(void);
 
 /* Open a closed socket: family GREEN_INET, GREEN_INET6, GREEN_UNIX, ... and
 ** type GREEN_STREAM, ... (protocol 0). TCP gets TCP_NODELAY. 0, GREEN_EINVAL
@@ -205,6 +201,19 @@ struct green_sock {
   uint8_t bound;
   uint8_t reuse_set; /* The user has decided about SO_REUSEADDR. */
 };
+
+/* Make a closed socket of this hub, which must outlive it while it is open, in
+** zeroed memory that stays the caller's. */
+void green_sock_init(green_sock *s, green_hub *hub);
+
+/* Close it (green_sock_close), for good: it cannot be opened again. Idempotent;
+** the hub may have ended before. */
+void green_sock_deinit(green_sock *s);
+
+/* The same in memory of its own. NULL: out of memory. **Free with**
+** green_sock_free, for which NULL is fine. */
+GREEN_API green_sock *green_sock_new(green_hub *hub);
+GREEN_API void green_sock_free(green_sock *s);
 
 /* What to park on. */
 static inline green_fd *green_sock_fd(green_sock *s)

@@ -35,9 +35,11 @@ struct green_stdfd {
   green_fd fd;       /* The private copy; fd.fd is -1 without one. */
   green_task task;   /* Writes on when the copy takes more. */
   green_defer defer; /* Sends what a turn has put. */
+  green_forkhook forked;
   green_buf out;
   green_waitq room;
-  green_hub *hub; /* NULL: deinit was called. */
+  green_hub *hub;      /* NULL: deinit was called. */
+  uint32_t generation; /* Of the process whose bytes are queued. */
   uint64_t dropped;
   int64_t linger;
   uint32_t limit;
@@ -116,19 +118,25 @@ size_t green_stdfd_size(void)
 }
 
 static void stdfd_on_turn(green_defer *d);
+static void stdfd_forked(green_forkhook *h);
 
 int green_stdfd_init(green_stdfd *s, green_hub *hub, int number, int for_write)
 {
   s->hub = hub;
+  s->generation = green_fork_generation();
   s->number = number;
   s->for_write = (uint8_t)for_write;
   s->limit = STDFD_LIMIT;
   s->linger = STDFD_LINGER;
   s->defer.run = stdfd_on_turn;
+  s->forked.run = stdfd_forked;
   green_waitq_init(&s->room);
   int err = stdfd_attach(s);
   if (err == 0 && s->kind == STDFD_PLAIN) err = GREEN_EOPNOTSUPP;
-  if (err < 0) s->hub = NULL;
+  if (err == 0)
+    green_hub_on_fork(hub, &s->forked);
+  else
+    s->hub = NULL;
   return err;
 }
 
@@ -225,9 +233,25 @@ static void stdfd_watch(green_stdfd *s)
   s->writing = 1;
 }
 
+/* What the parent has queued, the parent writes. */
+static void stdfd_check_fork(green_stdfd *s)
+{
+  if (green_likely(!green_fork_happened(&s->generation))) return;
+  green_buf_reset(&s->out);
+  s->dropped = 0;
+  s->error = 0;
+  stdfd_wake_room(s);
+}
+
+static void stdfd_forked(green_forkhook *h)
+{
+  stdfd_check_fork(green_container(h, green_stdfd, forked));
+}
+
 /* 0, GREEN_EAGAIN, or an error, after which the queue is empty. */
 static int stdfd_send(green_stdfd *s)
 {
+  stdfd_check_fork(s);
   size_t len = green_buf_len(&s->out);
   if (len == 0) return 0;
   stdfd_follow(s);
@@ -318,8 +342,9 @@ static int stdfd_no_room(green_stdfd *s, size_t n)
 
 int green_stdfd_put(green_stdfd *s, const char *p, size_t n, int lazy)
 {
-  size_t len = green_buf_len(&s->out);
   if (!s->hub) return stdfd_put_late(s, p, n);
+  stdfd_check_fork(s);
+  size_t len = green_buf_len(&s->out);
   if (lazy && !s->writing && len + n <= STDFD_LAZY) {
     green_hub_defer(s->hub, &s->defer);
     int err = s->error;
@@ -428,6 +453,7 @@ void green_stdfd_deinit(green_stdfd *s)
   stdfd_linger(s);
   if (s->dropped) stdfd_report(s);
   green_hub_undefer(&s->defer);
+  green_forkhook_remove(&s->forked);
   if (s->writing) green_task_end(&s->task);
   s->writing = 0;
   green_waitq_wake_all(&s->room, GREEN_ECLOSED);

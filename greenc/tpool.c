@@ -1,5 +1,5 @@
 /*
-** tpool.c: a queue of jobs, the threads that empty it, and getaddrinfo.
+** tpool.c: a queue of jobs, and the threads that empty it.
 **
 ** One lock guards queue, finished jobs and thread slots. The pool's memory is
 ** counted: the owner, each thread and a post under way hold a reference, so
@@ -11,8 +11,6 @@
 #include "mem.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -37,12 +35,17 @@ struct green_tpool {
   pthread_cond_t more;   /* A job was queued, or threads shall end. */
   green_hub *hub;        /* NULL: freed by its owner. */
   green_list queue;      /* Jobs nobody has begun. */
+  green_list running;    /* Jobs that threads are at. */
   green_list finished;   /* Jobs whose done is due. */
   green_list delivering; /* Likewise; hub thread only. */
   green_post post;
-  pool_slot *slots; /* size of them, while any is not free. */
-  int size;         /* Threads at most; negative: wrong. */
+  green_forkhook forked;
+  uint32_t generation; /* Of the process that the threads are in. */
+  green_link pools;    /* In the list of all. */
+  pool_slot *slots;    /* size of them, while any is not free. */
+  int size;            /* Threads at most; negative: wrong. */
   int refs;
+  int deliveries; /* pool_deliver is under way; done may turn the hub. */
   uint8_t posted;
   uint8_t stopping;
   uint32_t threads;
@@ -103,6 +106,7 @@ static void pool_deliver(green_post *post)
   green_job *job;
   pthread_mutex_lock(&p->lock);
   p->posted = 0;
+  p->deliveries++;
   green_list_splice(&p->delivering, &p->finished);
   pthread_mutex_unlock(&p->lock);
   while ((job = job_of_link(green_list_pop(&p->delivering))) != NULL) {
@@ -112,6 +116,7 @@ static void pool_deliver(green_post *post)
     job->done(job);
   }
   pthread_mutex_lock(&p->lock);
+  p->deliveries--;
   pool_unref_unlock(p);
 }
 
@@ -144,9 +149,11 @@ static green_job *pool_next(green_tpool *p)
 static void pool_work(green_tpool *p, green_job *job)
 {
   job->state = GREEN_JOB_RUNNING;
+  green_list_push(&p->running, &job->link);
   pthread_mutex_unlock(&p->lock);
   job->work(job);
   pthread_mutex_lock(&p->lock);
+  green_link_remove(&job->link);
   if (p->hub) {
     pool_finish(p, job);
     return;
@@ -219,6 +226,49 @@ static int pool_find_thread(green_tpool *p)
   return p->threads ? 0 : err;
 }
 
+/* -- Forks ---------------------------------------------------------------- */
+
+/* All pools of the process. A fork of C's waits until no thread is in the middle
+** of something, so that a child finds their lists whole. */
+static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t pools_once = PTHREAD_ONCE_INIT;
+static green_list pools;
+
+static void pools_before_fork(void)
+{
+  pthread_mutex_lock(&pools_lock);
+  for (green_link *k = pools.next; k != &pools; k = k->next)
+    pthread_mutex_lock(&green_container(k, green_tpool, pools)->lock);
+}
+
+static void pools_after_fork(void)
+{
+  for (green_link *k = pools.next; k != &pools; k = k->next)
+    pthread_mutex_unlock(&green_container(k, green_tpool, pools)->lock);
+  pthread_mutex_unlock(&pools_lock);
+}
+
+static void pools_begin(void)
+{
+  green_list_init(&pools);
+  pthread_atfork(pools_before_fork, pools_after_fork, pools_after_fork);
+}
+
+static void pools_add(green_tpool *p)
+{
+  pthread_once(&pools_once, pools_begin);
+  pthread_mutex_lock(&pools_lock);
+  green_list_push(&pools, &p->pools);
+  pthread_mutex_unlock(&pools_lock);
+}
+
+static void pools_remove(green_tpool *p)
+{
+  pthread_mutex_lock(&pools_lock);
+  green_link_remove(&p->pools);
+  pthread_mutex_unlock(&pools_lock);
+}
+
 /* -- Pools ---------------------------------------------------------------- */
 
 static int threads_from_env(void)
@@ -230,23 +280,76 @@ static int threads_from_env(void)
   return *end == '\0' && n >= 0 && n <= TPOOL_MOST ? (int)n : -1;
 }
 
-green_tpool *green_tpool_new(green_hub *hub)
+static void pool_init_lock(green_tpool *p)
 {
   pthread_condattr_t attr;
-  green_tpool *p = green__zalloc(sizeof(*p));
-  if (!p) return NULL;
   pthread_mutex_init(&p->lock, NULL);
   pthread_condattr_init(&attr);
   pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
   pthread_cond_init(&p->more, &attr);
   pthread_condattr_destroy(&attr);
+}
+
+/* Jobs that a parent's threads were at come first, as they did there. */
+static void pool_requeue(green_tpool *p)
+{
+  green_link *k;
+  while ((k = p->running.prev) != &p->running) {
+    green_link_remove(k);
+    green_list_push_front(&p->queue, k);
+    job_of_link(k)->state = GREEN_JOB_QUEUED;
+    p->queued++;
+  }
+  while (p->threads < p->queued && p->threads < (uint32_t)p->size)
+    if (pool_start_thread(p) < 0) return;
+}
+
+/* Only this thread has come along, and who held the lock is not known. */
+static void pool_begin_anew(green_tpool *p)
+{
+  pool_init_lock(p);
+  green__free(p->slots);
+  p->slots = NULL;
+  p->threads = p->idle = 0;
+  p->stopping = 0;
+  p->refs = 1 + p->deliveries; /* done may have forked. */
+  green_hub_unpost(p->hub, &p->post);
+  p->posted = !green_list_empty(&p->finished);
+  if (p->posted) {
+    p->refs++;
+    green_hub_post(p->hub, &p->post);
+  }
+  pool_requeue(p);
+}
+
+/* Before each use of the lock by the hub's thread. */
+static void pool_check_fork(green_tpool *p)
+{
+  if (green_unlikely(green_fork_happened(&p->generation))) pool_begin_anew(p);
+}
+
+static void pool_forked(green_forkhook *h)
+{
+  pool_check_fork(green_container(h, green_tpool, forked));
+}
+
+green_tpool *green_tpool_new(green_hub *hub)
+{
+  green_tpool *p = green__zalloc(sizeof(*p));
+  if (!p) return NULL;
+  pool_init_lock(p);
   green_list_init(&p->queue);
+  green_list_init(&p->running);
   green_list_init(&p->finished);
   green_list_init(&p->delivering);
   p->hub = hub;
   p->post.run = pool_deliver;
+  p->forked.run = pool_forked;
+  p->generation = green_fork_generation();
+  green_hub_on_fork(hub, &p->forked);
   p->size = threads_from_env();
   p->refs = 1;
+  pools_add(p);
   return p;
 }
 
@@ -263,6 +366,9 @@ void green_tpool_free(green_tpool *p)
   green_list jobs;
   if (!p) return;
   green_list_init(&jobs);
+  pool_check_fork(p);
+  green_forkhook_remove(&p->forked);
+  pools_remove(p);
   pthread_mutex_lock(&p->lock);
   for (; p->pending; p->pending--) green_hub_unhold(p->hub);
   p->hub = NULL;
@@ -280,6 +386,7 @@ void green_tpool_free(green_tpool *p)
 int green_tpool_set_threads(green_tpool *p, int n)
 {
   int err = 0;
+  pool_check_fork(p);
   pthread_mutex_lock(&p->lock);
   pool_reap(p);
   if (p->threads) {
@@ -296,6 +403,7 @@ int green_tpool_set_threads(green_tpool *p, int n)
 /* The hub's thread alone makes and frees slots: they stay while it joins. */
 void green_tpool_stop(green_tpool *p)
 {
+  pool_check_fork(p);
   pthread_mutex_lock(&p->lock);
   p->stopping = 1;
   pthread_cond_broadcast(&p->more);
@@ -312,6 +420,7 @@ void green_tpool_stop(green_tpool *p)
 
 void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s)
 {
+  pool_check_fork(p);
   pthread_mutex_lock(&p->lock);
   s->threads = p->threads;
   s->idle = p->idle;
@@ -347,6 +456,7 @@ static int pool_take_job(green_tpool *p, green_job *job)
 
 int green_job_submit(green_tpool *p, green_job *job)
 {
+  pool_check_fork(p);
   pthread_mutex_lock(&p->lock);
   int err = pool_take_job(p, job);
   if (err == 0) {
@@ -361,6 +471,7 @@ int green_job_cancel(green_job *job)
 {
   green_tpool *p = job->pool;
   if (!p) return 0;
+  pool_check_fork(p);
   pthread_mutex_lock(&p->lock);
   int queued = job->state == GREEN_JOB_QUEUED;
   if (job->state != GREEN_JOB_NEW) job->status = GREEN_ECANCELED;
@@ -371,181 +482,4 @@ int green_job_cancel(green_job *job)
   }
   pthread_mutex_unlock(&p->lock);
   return queued;
-}
-
-/* -- Name lookup ---------------------------------------------------------- */
-
-struct green_lookup {
-  green_job job;
-  green_waitq waiters;
-  green_lookup_hint hint;
-  int result; /* GREEN_EAGAIN while the pool has the job. */
-  int answer; /* The thread's, until done makes it the result. */
-  uint8_t unwanted;
-  green_addr *addrs;
-  const char *host; /* In text, or NULL. */
-  const char *service;
-  char text[];
-};
-
-static void lookup_delete(green_lookup *l)
-{
-  green__free(l->addrs);
-  green__free(l);
-}
-
-static int error_of_eai(int eai)
-{
-  switch (eai) {
-  case EAI_NONAME:
-    return GREEN_EAI_NONAME;
-  case EAI_AGAIN:
-    return GREEN_EAI_AGAIN;
-  case EAI_FAMILY:
-  case EAI_ADDRFAMILY:
-  case EAI_NODATA:
-    return GREEN_EAI_FAMILY;
-  case EAI_SERVICE:
-    return GREEN_EAI_SERVICE;
-  case EAI_MEMORY:
-    return GREEN_ENOMEM;
-  case EAI_BADFLAGS:
-  case EAI_SOCKTYPE:
-    return GREEN_EINVAL;
-  default:
-    return GREEN_EAI_FAIL;
-  }
-}
-
-/* How many addresses were copied, or GREEN_ENOMEM. */
-static int lookup_copy(green_lookup *l, const struct addrinfo *list)
-{
-  int n = 0;
-  for (const struct addrinfo *ai = list; ai; ai = ai->ai_next) n++;
-  l->addrs = green__alloc((size_t)n * sizeof(*l->addrs));
-  if (!l->addrs) return GREEN_ENOMEM;
-  n = 0;
-  for (const struct addrinfo *ai = list; ai; ai = ai->ai_next)
-    if (green_addr_set(&l->addrs[n], ai->ai_addr, ai->ai_addrlen) == 0) n++;
-  return n ? n : GREEN_EAI_FAIL;
-}
-
-static void lookup_work(green_job *job)
-{
-  green_lookup *l = green_container(job, green_lookup, job);
-  struct addrinfo *list = NULL;
-  struct addrinfo hint = {.ai_family = l->hint.family,
-                          .ai_socktype = l->hint.type};
-  if (l->hint.flags & GREEN_LOOKUP_PASSIVE) hint.ai_flags = AI_PASSIVE;
-  int eai = getaddrinfo(l->host, l->service, &hint, &list);
-  if (eai == EAI_SYSTEM)
-    l->answer = -errno;
-  else
-    l->answer = eai ? error_of_eai(eai) : lookup_copy(l, list);
-  if (list) freeaddrinfo(list);
-}
-
-static void lookup_done(green_job *job)
-{
-  green_lookup *l = green_container(job, green_lookup, job);
-  if (l->unwanted) {
-    lookup_delete(l);
-    return;
-  }
-  l->result = l->answer;
-  green_waitq_wake_all(&l->waiters, 0);
-}
-
-static void lookup_drop(green_job *job)
-{
-  green_lookup *l = green_container(job, green_lookup, job);
-  if (l->unwanted) lookup_delete(l);
-}
-
-/* A decimal port, 0 for none, or -1: the name of a service. */
-static int service_port(const char *service)
-{
-  char *end;
-  if (!service) return 0;
-  if (*service < '0' || *service > '9') return -1;
-  long n = strtol(service, &end, 10);
-  return *end == '\0' && n <= 65535 ? (int)n : -1;
-}
-
-/* Numeric hosts need no thread, and no name service shall see wrong ones. */
-static int lookup_at_once(green_lookup *l)
-{
-  green_addr a;
-  int port = service_port(l->service);
-  if (!l->host) return GREEN_EAGAIN;
-  int err = green_addr_ip(&a, l->host, strlen(l->host), port < 0 ? 0 : port);
-  if (err == GREEN_EAI_NONAME || (err == 0 && port < 0)) return GREEN_EAGAIN;
-  if (err < 0) return err == GREEN_EINVAL ? GREEN_EAI_NONAME : err;
-  if (l->hint.family && l->hint.family != green_addr_family(&a))
-    return GREEN_EAI_FAMILY;
-  l->addrs = green__alloc(sizeof(a));
-  if (!l->addrs) return GREEN_ENOMEM;
-  l->addrs[0] = a;
-  return 1;
-}
-
-/* A lookup with copies of the strings behind it. */
-static green_lookup *lookup_new(const char *host, const char *service)
-{
-  size_t n = host ? strlen(host) + 1 : 0;
-  size_t m = service ? strlen(service) + 1 : 0;
-  green_lookup *l = green__zalloc(sizeof(*l) + n + m);
-  if (!l) return NULL;
-  if (host) l->host = memcpy(l->text, host, n);
-  if (service) l->service = memcpy(l->text + n, service, m);
-  green_waitq_init(&l->waiters);
-  l->job.work = lookup_work;
-  l->job.done = lookup_done;
-  l->job.drop = lookup_drop;
-  return l;
-}
-
-int green_lookup_start(green_lookup **lookup, green_tpool *p, const char *host,
-                       const char *service, const green_lookup_hint *hint)
-{
-  if (!host && !service) return GREEN_EINVAL;
-  if (host && strlen(host) >= NI_MAXHOST) return GREEN_ENAMETOOLONG;
-  if (service && strlen(service) >= NI_MAXSERV) return GREEN_ENAMETOOLONG;
-  green_lookup *l = lookup_new(host, service);
-  if (!l) return GREEN_ENOMEM;
-  if (hint) l->hint = *hint;
-  l->result = lookup_at_once(l);
-  int err = l->result == GREEN_EAGAIN ? green_job_submit(p, &l->job) : 0;
-  if (err < 0) {
-    lookup_delete(l);
-    return err;
-  }
-  *lookup = l;
-  return 0;
-}
-
-int green_lookup_result(const green_lookup *l)
-{
-  return l->result;
-}
-
-const green_addr *green_lookup_addr(const green_lookup *l, int i)
-{
-  return i >= 0 && i < l->result ? &l->addrs[i] : NULL;
-}
-
-void green_lookup_free(green_lookup *l)
-{
-  if (!l) return;
-  if (l->result != GREEN_EAGAIN) {
-    lookup_delete(l);
-    return;
-  }
-  l->unwanted = 1;
-  green_job_cancel(&l->job);
-}
-
-green_waitq *green_lookup_waiters(green_lookup *l)
-{
-  return &l->waiters;
 }

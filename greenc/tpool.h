@@ -9,19 +9,19 @@
 **
 ** Threads are started on demand, retire when idle for ten seconds, and have all
 ** signals blocked. While jobs are under way the hub is held.
+**
+** A child of a fork has none of its parent's threads: it starts its own, and
+** what the parent's were at is done again there, so a job's work must bear to be
+** begun anew.
 */
 #ifndef GREEN_TPOOL_H
 #define GREEN_TPOOL_H
 
-#include "addr.h"
 #include "hub.h"
 
-/* ffi needs: addr */
 /* ffi */
 typedef struct green_hub green_hub;
-typedef struct green_waitq green_waitq;
 typedef struct green_tpool green_tpool;
-typedef struct green_lookup green_lookup;
 
 /* A pool for this hub. Up to GREENLUA_THREADS threads (from the environment; 4
 ** without it). Nothing starts before the first job. **Free with**
@@ -51,41 +51,6 @@ typedef struct green_tpool_stats {
 } green_tpool_stats;
 GREEN_API void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s);
 
-/* -- Name lookup ---------------------------------------------------------- */
-
-enum { GREEN_LOOKUP_PASSIVE = 1 };
-
-typedef struct green_lookup_hint {
-  int32_t family; /* GREEN_INET, GREEN_INET6; 0: any. */
-  int32_t type;  /* GREEN_STREAM, GREEN_DGRAM; 0: each address for each type. */
-  int32_t flags; /* GREEN_LOOKUP_* */
-} green_lookup_hint;
-
-/* Ask getaddrinfo for host and service. Either may be NULL: loopback, or with
-** GREEN_LOOKUP_PASSIVE the wildcard; port 0. hint may be NULL. Strings end with
-** a NUL and are copied. Numeric hosts are strict, as in green_addr_ip, and with
-** a numeric service the result is there at once. *lookup: **free with**
-** green_lookup_free. 0, GREEN_ENOMEM, GREEN_EINVAL (both NULL; the pool's size
-** is wrong), GREEN_ENAMETOOLONG. */
-GREEN_API int green_lookup_start(green_lookup **lookup, green_tpool *p,
-                                 const char *host, const char *service,
-                                 const green_lookup_hint *hint);
-
-/* How many addresses, at least 1; GREEN_EAGAIN: still at it; else why it
-** failed: GREEN_EAI_*, GREEN_ENOMEM, or an error of the system's. */
-GREEN_API int green_lookup_result(const green_lookup *l);
-
-/* The i-th address in the system's order of preference, or NULL. Borrowed from
-** the lookup. */
-GREEN_API const green_addr *green_lookup_addr(const green_lookup *l, int i);
-
-/* At any time before the pool is freed, also while it runs: then the answer is
-** dropped when it comes, and if its turn has not come it is not asked for. No
-** task may wait for it any more. NULL is fine. */
-GREEN_API void green_lookup_free(green_lookup *l);
-
-/* To park on while the result is GREEN_EAGAIN; woken once, with status 0. */
-GREEN_API green_waitq *green_lookup_waiters(green_lookup *l);
 /* end ffi */
 
 /* -- Jobs ----------------------------------------------------------------- */

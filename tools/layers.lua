@@ -22,9 +22,12 @@ end
 -- The layers ------------------------------------------------------------------
 
 local GREENC = {
-  { name = "0", nouns = words "err mem list buf heap clock addr digest" },
-  { name = "1a", nouns = words "hub scope fd idle" },
-  { name = "1b", nouns = words "sock tpool signal stdfd httpd tls dns child fswatch watchdog" },
+  { name = "0", nouns = words "err mem list buf heap clock addr fork digest" },
+  { name = "1a", nouns = words "hub task scope fd idle" },
+  {
+    name = "1b",
+    nouns = words "sock tpool lookup signal stdfd httpd tls dns child fswatch watchdog",
+  },
   { name = "1, all of greenc", nouns = words "green" },
 }
 

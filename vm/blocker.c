@@ -12,6 +12,9 @@ void vm_open_blockers(lua_State *L)
 {
   static const char *const names[][2] = {
       {"string", "gsub"}, {"table", "sort"}, {"_G", "print"}};
+  if (luaL_loadstring(L, "local n = 0 for i = 1, 3 do n = n + i end") != 0)
+    lua_error(L);
+  vm_set_key(L, VM_KEY_COUNTER);
   vm_push_key(L, VM_KEY_BLOCKERS);
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   for (int i = 0; i < 3; i++) {
@@ -39,13 +42,23 @@ static int push_blocker_name(lua_State *L)
   return 0;
 }
 
+/* Push on L the function at a level of the state at. Returns whether there is
+** one. */
+static int push_function_at(lua_State *L, lua_State *at, int level,
+                            lua_Debug *ar)
+{
+  if (!lua_getstack(at, level, ar)) return 0;
+  lua_getinfo(at, "Sf", ar);
+  if (at != L) lua_xmove(at, L, 1);
+  return 1;
+}
+
 /* The main chunk's stack cannot be asked (lua_isyieldable) since the main
 ** chunk does not yield. */
-static int host_in_callback(lua_State *L)
+static int host_in_callback(lua_State *at, lua_State *L)
 {
   lua_Debug ar;
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sf", &ar);
+  for (int level = 1; push_function_at(L, at, level, &ar); level++) {
     int bad = *ar.what == 'C' && push_blocker_name(L);
     lua_pop(L, 1 + bad);
     if (bad) return 1;
@@ -59,24 +72,23 @@ static void host_on_hook(lua_State *L, lua_Debug *ar)
   lua_sethook(L, NULL, 0, 0);
 }
 
-/* LuaJIT runs no hook inside a finalizer; the collector's "stopped" alone may
-** be the script's own doing. */
+/* LuaJIT runs no hook inside a finalizer. That the collector is stopped there
+** says nothing: the script may have stopped it before, or started it since. */
 static int host_in_finalizer(lua_State *L)
 {
-  if (lua_gc(L, LUA_GCISRUNNING, 0)) return 0;
   lua_Hook old = lua_gethook(L);
   int mask = lua_gethookmask(L), count = lua_gethookcount(L);
   lua_sethook(L, host_on_hook, LUA_MASKCOUNT, 1);
-  if (luaL_loadstring(L, "local n = 0 for i = 1, 3 do n = n + i end") == 0)
-    lua_call(L, 0, 0);
+  vm_push_key(L, VM_KEY_COUNTER);
+  lua_call(L, 0, 0);
   int stuck = lua_gethook(L) == host_on_hook;
   lua_sethook(L, old, mask, count);
   return stuck;
 }
 
-int vm_host_can_wait(lua_State *L)
+int vm_host_can_wait(lua_State *at, lua_State *L)
 {
-  return !host_in_callback(L) && !host_in_finalizer(L);
+  return !host_in_callback(at, L) && !host_in_finalizer(L);
 }
 
 /* -- Saying why ----------------------------------------------------------- */
@@ -113,12 +125,11 @@ static int is_transparent(const char *name)
   return 0;
 }
 
-void vm_push_blocker(lua_State *L)
+void vm_push_blocker(lua_State *L, lua_State *at)
 {
   lua_Debug ar;
   luaL_checkstack(L, 12, "traceback");
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sf", &ar);
+  for (int level = at == L; push_function_at(L, at, level, &ar); level++) {
     if (*ar.what == 'C' && (push_blocker_name(L) || push_loaded_name(L))) {
       lua_remove(L, -2);
       if (!is_transparent(lua_tostring(L, -1))) return;

@@ -9,12 +9,9 @@
 
 #include "bridge.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 const char vm_keys[VM_N_KEYS];
-
-#define SITES_MAX 10000
 
 /* From here on their memory does not stay in the cache between two turns. */
 #define MANY_THREADS 10000
@@ -32,211 +29,6 @@ vm *vm_get(lua_State *L)
   return v;
 }
 
-/* -- Spawn sites ---------------------------------------------------------- */
-
-/* The index of the site string at the top of the stack, which is popped. */
-static int site_intern(lua_State *L, const char *source)
-{
-  vm_push_key(L, VM_KEY_SITES);
-  lua_pushvalue(L, -2);
-  lua_rawget(L, -2);
-  int site = (int)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  if (!site && lua_objlen(L, -1) < SITES_MAX) {
-    site = (int)lua_objlen(L, -1) + 1;
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, site);
-    lua_pushvalue(L, -2);
-    lua_pushinteger(L, site);
-    lua_rawset(L, -3);
-    lua_pushstring(L, source); /* The cache compares its address: keep it. */
-    lua_pushboolean(L, 1);
-    lua_rawset(L, -3);
-  }
-  lua_pop(L, 2);
-  return site;
-}
-
-static int vm_site(vm *v, lua_State *L, int level)
-{
-  lua_Debug ar;
-  if (!lua_getstack(L, level, &ar)) return 0;
-  lua_getinfo(L, "Sl", &ar);
-  size_t h = ((uintptr_t)ar.source / 16 + (size_t)ar.currentline) % VM_SITES;
-  vm_site_entry *e = &v->sites[h];
-  if (e->source == ar.source && e->line == ar.currentline) return e->site;
-  lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
-  int site = site_intern(L, ar.source);
-  if (site) *e = (vm_site_entry){ar.source, ar.currentline, site};
-  return site;
-}
-
-void vm_push_site(lua_State *L, const vm_thread *t)
-{
-  if (!t->site) {
-    lua_pushliteral(L, "?");
-    return;
-  }
-  vm_push_key(L, VM_KEY_SITES);
-  lua_rawgeti(L, -1, t->site);
-  lua_remove(L, -2);
-}
-
-/* -- The table of threads ------------------------------------------------- */
-
-/* Anchor the coroutine and the userdata at the top of L; both are popped.
-** Freed slots are chained through the table itself. */
-static void thread_anchor(vm *v, lua_State *L, vm_thread *t)
-{
-  vm_push_key(L, VM_KEY_THREADS);
-  uint32_t slot = v->free_slot;
-  if (slot) {
-    lua_rawgeti(L, -1, (int)(2 * slot - 1));
-    v->free_slot = (uint32_t)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-  } else {
-    slot = ++v->n_slots;
-  }
-  t->slot = slot;
-  lua_insert(L, -3);
-  lua_rawseti(L, -3, (int)(2 * slot));
-  lua_rawseti(L, -2, (int)(2 * slot - 1));
-  lua_pop(L, 1);
-}
-
-static void thread_unanchor(vm *v, vm_thread *t)
-{
-  lua_State *L = v->L;
-  vm_push_key(L, VM_KEY_THREADS);
-  lua_pushinteger(L, (lua_Integer)v->free_slot);
-  lua_rawseti(L, -2, (int)(2 * t->slot - 1));
-  lua_pushboolean(L, 0);
-  lua_rawseti(L, -2, (int)(2 * t->slot));
-  lua_pop(L, 1);
-  v->free_slot = t->slot;
-  t->slot = 0;
-  t->co = NULL;
-}
-
-void vm_push_thread(lua_State *L, const vm_thread *t)
-{
-  vm_push_key(L, VM_KEY_THREADS);
-  lua_rawgeti(L, -1, (int)(2 * t->slot));
-  lua_remove(L, -2);
-}
-
-void vm_push_data(lua_State *L, int index)
-{
-  vm_thread *t = lua_touserdata(L, index);
-  if (!(t->flags & VM_F_DATA)) {
-    lua_newtable(L);
-    lua_setfenv(L, index < 0 ? index - 1 : index);
-    t->flags |= VM_F_DATA;
-    vm_touch(t);
-  }
-  lua_getfenv(L, index);
-}
-
-/* -- Ends ----------------------------------------------------------------- */
-
-/* Set data[name] = value at the top of L, which is popped. */
-static void thread_set(lua_State *L, int ud, const char *name)
-{
-  vm_push_data(L, ud);
-  lua_insert(L, -2);
-  lua_setfield(L, -2, name);
-  lua_pop(L, 1);
-}
-
-static void thread_keep_results(lua_State *L, int ud, lua_State *co, int n)
-{
-  if (!lua_checkstack(L, n + 4)) n = 0;
-  lua_xmove(co, L, n);
-  lua_createtable(L, n, 1);
-  lua_insert(L, -n - 1);
-  for (int i = n; i > 0; i--) lua_rawseti(L, -i - 1, i);
-  lua_pushinteger(L, n);
-  lua_setfield(L, -2, "n");
-  thread_set(L, ud, "results");
-}
-
-static int thread_was_killed(lua_State *L, int ud, int err)
-{
-  vm_push_data(L, ud);
-  lua_getfield(L, -1, "kill_error");
-  int same = !lua_isnil(L, -1) && lua_rawequal(L, -1, err);
-  lua_pop(L, 2);
-  return same;
-}
-
-static int thread_keep_error(lua_State *L, int ud, lua_State *co)
-{
-  luaL_traceback(L, co, NULL, 0);
-  thread_set(L, ud, "traceback");
-  lua_xmove(co, L, 1);
-  int ending = thread_was_killed(L, ud, lua_gettop(L)) ? VM_KILLED : VM_RAISED;
-  if (lua_isnil(L, -1)) { /* error(nil): still an error. */
-    vm_push_data(L, ud);
-    lua_pushboolean(L, 1);
-    lua_setfield(L, -2, "error_is_nil");
-    lua_pop(L, 1);
-  }
-  thread_set(L, ud, "error");
-  return ending;
-}
-
-/* Let on_end(thread, report) run in a thread of its own. */
-static void thread_tell(vm *v, lua_State *L, int ud, int report)
-{
-  vm_push_key(L, VM_KEY_ON_END);
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    return;
-  }
-  lua_pushvalue(L, ud);
-  lua_pushboolean(L, report);
-  green_task_start(&vm_thread_new(v, L, 2, VM_F_NOWAIT, 0)->task);
-  lua_pop(L, 1);
-}
-
-/* The userdata is at index ud of v->L. */
-static void thread_end(vm *v, vm_thread *t, int ud, int ending)
-{
-  int watched = !green_list_empty(&t->task.joiners.tasks) ||
-                (t->flags & (VM_F_LINKED | VM_F_MAIN));
-  t->ending = (uint8_t)ending;
-  thread_unanchor(v, t);
-  vm_untouch(t);
-  green_task_end(&t->task);
-  if (t->flags & VM_F_MAIN) v->main_done = 1;
-  if ((t->flags & VM_F_LINKED) || (ending == VM_RAISED && !watched))
-    thread_tell(v, v->L, ud, ending == VM_RAISED && !watched);
-}
-
-static void thread_finish(vm *v, vm_thread *t, int r)
-{
-  lua_State *L = v->L, *co = t->co;
-  int ending = VM_RETURNED, n = lua_gettop(co);
-  vm_push_thread(L, t);
-  int ud = lua_gettop(L);
-  if (r != 0)
-    ending = thread_keep_error(L, ud, co);
-  else if (n > 0 && !(t->flags & VM_F_NOWAIT))
-    thread_keep_results(L, ud, co, n);
-  thread_end(v, t, ud, ending);
-  lua_settop(L, ud - 1);
-}
-
-void vm_thread_drop(vm_thread *t, lua_State *L)
-{
-  vm *v = t->vm;
-  (void)L;
-  vm_push_thread(v->L, t);
-  int ud = lua_gettop(v->L);
-  thread_end(v, t, ud, VM_KILLED);
-  lua_settop(v->L, ud - 1);
-}
-
 /* -- Resuming ------------------------------------------------------------- */
 
 /* Do what the thread that has just yielded asked for. */
@@ -245,9 +37,13 @@ static void thread_arm(vm *v, vm_thread *t)
   const vm_want *w = &v->want;
   int kind = w->kind, err = 0;
   v->want.kind = VM_WANT_NOTHING;
+  v->want.from = NULL;
   t->task.no_cancel = (uint8_t)w->no_cancel;
+  t->status = (int16_t)w->status;
   if (kind == VM_WANT_QUEUE)
     err = green_task_park(&t->task, w->ptr, w->deadline);
+  else if (kind == VM_WANT_FD && w->mode == GREEN_AT_WATCH)
+    err = green_fd_watch(w->ptr, &t->task, w->deadline);
   else if (kind == VM_WANT_FD)
     err = green_fd_park(w->ptr, &t->task, w->mode, w->deadline);
   else if (kind == VM_WANT_YIELD_FIRST)
@@ -257,18 +53,18 @@ static void thread_arm(vm *v, vm_thread *t)
     green_task_yield(&t->task);
   }
   if (err == 0) return;
-  t->status = err;
+  t->status = (int16_t)err;
   green_task_yield(&t->task);
+}
+
+void vm_resume_host(green_task *task)
+{
+  vm *v = thread_of_task(task)->vm;
+  if (!v->orphaned) v->host_done = 1;
 }
 
 /* What the park returns: its status, then what the waker pushed; nothing after
 ** a mere turn for the others. */
-static void host_resume(green_task *task)
-{
-  vm_thread *t = thread_of_task(task);
-  t->vm->host_done = 1;
-}
-
 static int thread_push_status(vm_thread *t)
 {
   int n = t->nargs, quiet = t->quiet;
@@ -303,7 +99,7 @@ static int thread_first_args(vm *v, vm_thread *t)
   int n = t->nargs;
   t->nargs = 0;
   if (!thread_is_orphan(v, t)) return n;
-  vm_thread_drop(t, v->L);
+  vm_thread_drop(t);
   return -1;
 }
 
@@ -323,7 +119,30 @@ static void vm_prefetch(const vm *v)
   __builtin_prefetch(co + 64);
 }
 
-static void vm_resume(green_task *task)
+void vm_check_fork(vm *v)
+{
+  if (green_unlikely(green_fork_happened(&v->generation)))
+    green_hub_check_fork(v->hub);
+}
+
+static void vm_leave(vm *v, vm_thread *t)
+{
+  t->depth = v->turn.depth;
+  v->current = v->host;
+  v->turn.depth = v->host->depth;
+}
+
+/* A raw coroutine.yield of the script's, or one whose wait was refused, asks for
+** nothing, whatever another has left in want. */
+static void vm_take_want(vm *v, lua_State *co)
+{
+  if (v->want.from == co) return;
+  v->want = (vm_want){.kind = VM_WANT_NOTHING};
+  lua_settop(co, 0);
+}
+
+/* Never raises: it may be the host's loop that calls. */
+void vm_resume(green_task *task)
 {
   vm_thread *t = thread_of_task(task);
   vm *v = t->vm;
@@ -332,74 +151,54 @@ static void vm_resume(green_task *task)
   int n = first ? thread_first_args(v, t) : thread_push_status(t);
   if (n < 0) return;
   vm_prefetch(v);
-  t->flags |= VM_F_STARTED;
+  t->flags = (t->flags | VM_F_STARTED) & ~(uint32_t)VM_F_HANDED;
   task->no_cancel = 0;
   vm_enter(v, t);
   int r = lua_resume(co, n);
-  t->depth = v->turn.depth;
-  v->current = v->host;
-  v->turn.depth = v->host->depth;
-  if (r != LUA_YIELD) {
-    thread_finish(v, t, r);
-    return;
+  if (r == LUA_YIELD) {
+    vm_take_want(v, co);
+    thread_arm(v, t);
   }
-  if (v->want.kind == VM_WANT_NOTHING) lua_settop(co, 0);
-  thread_arm(v, t);
+  /* While the thread that forked is the current one, and stands where it waits:
+  ** what the others held may wake it. */
+  if (green_unlikely(green_fork_differs(v->generation))) vm_check_fork(v);
+  vm_leave(v, t);
+  if (r != LUA_YIELD) vm_thread_finish(v, t, r);
 }
 
 int vm_is_thread(const green_task *task)
 {
-  return task->resume == vm_resume || task->resume == host_resume;
-}
-
-/* -- Spawning ------------------------------------------------------------- */
-
-static vm_thread *thread_alloc(vm *v, lua_State *L, green_resume_fn *resume)
-{
-  vm_thread *t = lua_newuserdata(L, sizeof(*t));
-  memset(t, 0, sizeof(*t));
-  t->kind = VM_THREAD;
-  t->vm = v;
-  green_task_init(&t->task, v->hub, resume);
-  vm_push_key(L, VM_KEY_MT);
-  lua_setmetatable(L, -2);
-  return t;
-}
-
-vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
-{
-  luaL_checkstack(L, 8, "spawn");
-  int site = level ? vm_site(v, L, level) : 0;
-  lua_State *co = lua_newthread(L);
-  if (!lua_checkstack(co, n + 8)) luaL_error(L, "too many arguments");
-  lua_insert(L, -n - 2);
-  lua_xmove(L, co, n + 1);
-  vm_thread *t = thread_alloc(v, L, vm_resume);
-  t->co = co;
-  t->flags = (uint8_t)flags;
-  t->site = site;
-  t->nargs = (int16_t)n;
-  lua_insert(L, -2);    /* userdata, coroutine */
-  lua_pushvalue(L, -2); /* userdata, coroutine, userdata */
-  thread_anchor(v, L, t);
-  return t;
+  return task->resume == vm_resume || task->resume == vm_resume_host;
 }
 
 /* -- Waiting -------------------------------------------------------------- */
 
-/* The main chunk waits by running the loop in place. */
+/* The thread that forked has ended; its error, if it has one, is yet to be
+** told. */
+static void vm_exit_child(vm *v)
+{
+  lua_State *L = v->host->co;
+  green_hub_turn(v->hub, 0);
+  lua_getglobal(L, "os");
+  lua_getfield(L, -1, "exit");
+  lua_pushinteger(L, v->main->ending == VM_RETURNED ? 0 : 1);
+  lua_call(L, 1, 0);
+}
+
+/* The main chunk waits by running the loop in place. In a child of a fork by a
+** green thread it is not to go on: the loop runs until that thread has ended, and
+** so has the process. */
 static int host_wait(vm *v, lua_State *L)
 {
   vm_thread *t = v->host;
   t->co = L;
-  thread_arm(v, t);
   v->host_done = 0;
-  int r = green_hub_run(v->hub, &v->host_done);
-  if (r == GREEN_EDEADLOCK) {
-    green_task_wake(&t->task, r);
-    r = green_hub_run(v->hub, &v->host_done);
-  }
-  if (r < 0) return luaL_error(L, "cannot wait here: %s", green_err_text(r));
+  thread_arm(v, t);
+  vm_check_fork(v); /* What the others held may wake it. */
+  while (green_hub_run(v->hub, v->orphaned ? &v->main_done : &v->host_done) ==
+         GREEN_EDEADLOCK)
+    green_task_wake(&v->main->task, GREEN_EDEADLOCK);
+  if (v->orphaned) vm_exit_child(v);
   vm_enter(v, t);
   return thread_push_status(t);
 }
@@ -411,43 +210,118 @@ static int is_main_state(lua_State *L)
   return is_main;
 }
 
-/* Can L wait here? Else push why not. Without a position: the place is the
-** caller's, somewhere up in the library; the traceback tells. */
-static int vm_refuses(vm *v, lua_State *L, int push)
+/* The user coroutine of the running thread at that depth. */
+static lua_State *level_at(lua_State *L, int depth)
 {
-  vm_thread *t = v->current;
-  int at_host = t == v->host && is_main_state(L);
-  int foreign = !at_host && L != t->co && v->turn.depth == 0;
-  if (!foreign && (at_host ? vm_host_can_wait(L) : lua_isyieldable(L)))
+  vm_push_key(L, VM_KEY_LEVELS);
+  lua_rawgeti(L, -1, depth);
+  lua_State *co = lua_tothread(L, -1);
+  lua_pop(L, 2);
+  return co;
+}
+
+/* -- Who cannot wait ------------------------------------------------------ */
+
+enum refusal {
+  REFUSED_NOT,
+  REFUSED_FOREIGN,
+  REFUSED_INSIDE,
+  REFUSED_BUSY,
+  REFUSED_ENDED /* All threads were abandoned: the state is being closed. */
+};
+
+/* Is what low does at this moment to resume high? A raw coroutine.resume may
+** stand between two of ours. */
+static int is_resuming(lua_State *L, lua_State *low, lua_State *high)
+{
+  lua_Debug ar;
+  if (!low || !lua_getstack(low, 0, &ar) || !lua_getlocal(low, &ar, 1))
     return 0;
-  if (!push) return 1;
-  v->want.kind = VM_WANT_NOTHING;
-  if (foreign) {
+  if (low != L) lua_xmove(low, L, 1);
+  int same = lua_tothread(L, -1) == high;
+  lua_pop(L, 1);
+  return same;
+}
+
+/* Can the running thread's own coroutine, or the main chunk, wait? *at is its
+** state. */
+static int refuses_bottom(vm *v, lua_State *L, lua_State **at)
+{
+  const vm_thread *t = v->current;
+  lua_State *high = *at;
+  *at = t == v->host ? v->main_state : t->co;
+  if (!*at) return REFUSED_NOT; /* relay will tell. */
+  if (*at != high && !is_resuming(L, *at, high)) return REFUSED_FOREIGN;
+  if (t != v->host)
+    return lua_isyieldable(t->co) ? REFUSED_NOT : REFUSED_INSIDE;
+  if (!vm_host_can_wait(*at, L)) return REFUSED_INSIDE;
+  return green_hub_is_busy(v->hub) ? REFUSED_BUSY : REFUSED_NOT;
+}
+
+/* Can L wait here, and all that it was resumed from? *at: the state in whose way
+** something stands. */
+static int vm_refuses(vm *v, lua_State *L, lua_State **at)
+{
+  const vm_thread *t = v->current;
+  int depth = v->turn.depth;
+  *at = L;
+  if (t->task.state == GREEN_TASK_DEAD) return REFUSED_ENDED;
+  if (t == v->host && is_main_state(L)) {
+    v->main_state = L;
+    return refuses_bottom(v, L, at);
+  }
+  if (L == t->co) depth = v->turn.depth = 0; /* Should it have lost count. */
+  if (L != (depth ? level_at(L, depth) : t->co)) return REFUSED_FOREIGN;
+  if (!lua_isyieldable(L)) return REFUSED_INSIDE;
+  if (!depth) return REFUSED_NOT;
+  for (lua_State *high = L; --depth > 0; high = *at) {
+    *at = level_at(L, depth);
+    if (!is_resuming(L, *at, high)) return REFUSED_FOREIGN;
+    if (!lua_isyieldable(*at)) return REFUSED_INSIDE;
+  }
+  return refuses_bottom(v, L, at);
+}
+
+int vm_can_wait(vm *v, lua_State *L)
+{
+  lua_State *at;
+  return vm_refuses(v, L, &at) == REFUSED_NOT;
+}
+
+/* Without a position: the place is the caller's, somewhere up in the library;
+** the traceback tells. */
+int vm_push_refusal(vm *v, lua_State *L)
+{
+  lua_State *at;
+  int why = vm_refuses(v, L, &at);
+  if (why == REFUSED_NOT) return 0;
+  if (why == REFUSED_FOREIGN) {
     lua_pushliteral(L, "cannot wait in a coroutine that greenlua did not "
                        "resume");
+  } else if (why == REFUSED_ENDED) {
+    lua_pushliteral(L, "cannot wait: the runtime has ended");
+  } else if (why == REFUSED_BUSY) {
+    lua_pushfstring(L,
+                    "cannot wait here: the loop is run by whoever called "
+                    "this (%s)",
+                    green_err_name(GREEN_EBUSY));
   } else {
     lua_pushliteral(L, "cannot wait inside ");
-    vm_push_blocker(L);
+    vm_push_blocker(L, at);
     lua_concat(L, 2);
   }
   return 1;
 }
 
-int vm_can_wait(vm *v, lua_State *L)
-{
-  return !vm_refuses(v, L, 0);
-}
-
-int vm_push_refusal(vm *v, lua_State *L)
-{
-  return vm_refuses(v, L, 1);
-}
-
 int vm_wait(vm *v, lua_State *L)
 {
   vm_thread *t = v->current;
+  v->want.from = L;
   if (L == t->co && t != v->host && lua_isyieldable(L)) return lua_yield(L, 0);
-  if (vm_push_refusal(v, L)) return lua_error(L);
+  if (vm_push_refusal(v, L)) {
+    v->want.from = NULL;
+    return lua_error(L);
+  }
   if (t == v->host && is_main_state(L)) return host_wait(v, L);
   vm_push_key(L, VM_KEY_SENTINEL);
   return lua_yield(L, 1);
@@ -463,78 +337,141 @@ int vm_cancel(vm *v, lua_State *L)
   }
   v->want = (vm_want){.kind = at < 0 ? VM_WANT_YIELD : VM_WANT_QUEUE,
                       .deadline = at,
-                      .no_cancel = 1};
-  t->status = GREEN_ECANCELED;
+                      .no_cancel = 1,
+                      .status = GREEN_ECANCELED};
   return vm_wait(v, L);
 }
 
 int vm_run_main(vm *v, vm_thread *t)
 {
-  if (green_hub_current(v->hub)) { /* A run inside its own run. */
-    vm_thread_drop(t, v->L);
+  if (green_hub_is_busy(
+          v->hub)) { /* A run inside its own run, or the host's. */
+    vm_thread_drop(t);
     return GREEN_EBUSY;
   }
   t->flags |= VM_F_MAIN;
   v->main = t;
   v->main_done = 0;
   green_task_start(&t->task);
-  int r;
-  while ((r = green_hub_run(v->hub, &v->main_done)) == GREEN_EDEADLOCK)
-    green_task_wake(&t->task, GREEN_EDEADLOCK);
+  while (green_hub_run(v->hub, &v->main_done) == GREEN_EDEADLOCK)
+    green_task_wake(&v->main->task, GREEN_EDEADLOCK);
+  t = v->main; /* In a child of a fork it is another one. */
   v->main = v->host;
-  if (r < 0) return r;
   return t->ending == VM_RETURNED ? 0 : 1;
+}
+
+/* -- Forks ---------------------------------------------------------------- */
+
+static vm_thread *vm_some_other(const vm *v)
+{
+  const green_hub *hub = v->hub;
+  for (green_task *k = green_hub_first_task(hub); k;
+       k = green_hub_next_task(hub, k)) {
+    vm_thread *t = thread_of_task(k);
+    if (vm_is_thread(k) && t != v->current && t != v->host) return t;
+  }
+  return NULL;
+}
+
+/* What they held is given back; of what they would have said, and of their
+** cleanups, the child hears nothing. */
+static void vm_forget_others(vm *v)
+{
+  vm_thread *t;
+  while ((t = vm_some_other(v)) != NULL) vm_thread_forget(t);
+}
+
+/* In a child the thread that forked goes on alone; its end is the program's. */
+static void vm_become_main(vm *v)
+{
+  vm_thread *me = v->current;
+  if (me == v->host || me == v->main) return;
+  v->orphaned = v->main == v->host && v->host->task.state != GREEN_TASK_RUNNING;
+  v->main = me;
+  if (v->orphaned) vm_forget_host(v);
+  me->flags |= VM_F_MAIN;
+  vm_push_thread(v->L, me);
+  vm_set_key(v->L, VM_KEY_MAIN);
+}
+
+static void vm_forked(green_forkhook *h)
+{
+  vm *v = green_container(h, vm, forked);
+  if (green_hub_inherits(v->hub)) return;
+  vm_become_main(v);
+  vm_forget_others(v);
+  vm_slots_close_all(&v->slots); /* Requests in hand are the parent's. */
 }
 
 /* -- Opening and closing -------------------------------------------------- */
 
-/* The state is closing: finalizers of sockets have run (FFI's come first). */
-static int vm_gc(lua_State *L)
+/* The hub goes when the last object has let it go. */
+static void vm_release(vm *v)
 {
-  vm *v = lua_touserdata(L, 1);
+  if (!v->ended || v->objects) return;
+  green_forkhook_remove(&v->forked);
   green_hub_free(v->hub);
   v->hub = NULL;
   vm_slots_deinit(&v->slots);
+}
+
+void vm_object_gone(vm *v)
+{
+  v->objects--;
+  vm_release(v);
+}
+
+/* The state is closing. The memory of this, and of all that Lua holds, stays
+** until every finalizer has run; core's functions raise from here on. */
+static int vm_gc(lua_State *L)
+{
+  vm *v = lua_touserdata(L, 1);
+  v->ended = 1;
+  green_hub_abandon(v->hub);
+  vm_release(v);
   return 0;
 }
 
-static void vm_new_key_table(lua_State *L, enum vm_key k)
+static void vm_new_key_table(lua_State *L, enum vm_key k, const char *mode)
 {
   lua_newtable(L);
+  if (mode) {
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, mode);
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+  }
   vm_set_key(L, k);
 }
 
-static void vm_open_host(vm *v, lua_State *L)
-{
-  vm_thread *t = thread_alloc(v, L, host_resume);
-  t->flags = VM_F_STARTED;
-  t->task.state = GREEN_TASK_RUNNING;
-  v->host = v->main = v->current = t;
-  lua_pushboolean(L, 0);
-  lua_insert(L, -2); /* false stands for the coroutine */
-  thread_anchor(v, L, t);
-  vm_enter(v, t);
-}
-
-int vm_open(lua_State *L, green_hub *hub)
+void vm_open(lua_State *L, green_hub *hub)
 {
   luaL_checkstack(L, 16, "greenlua");
-  vm *v = lua_newuserdata(L, sizeof(*v));
-  memset(v, 0, sizeof(*v));
-  v->hub = hub;
   lua_newtable(L);
   lua_pushcfunction(L, vm_gc);
   lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
+  vm *v = lua_newuserdata(L, sizeof(*v));
+  memset(v, 0, sizeof(*v));
+  lua_pushvalue(L, -1);
   vm_set_key(L, VM_KEY_RUNTIME);
+  v->hub = hub; /* From here on it is the state's. */
+  lua_insert(L, -2);
+  lua_setmetatable(L, -2);
+  lua_pop(L, 1);
   for (int k = VM_KEY_THREADS; k <= VM_KEY_SENTINEL; k++)
-    if (k != VM_KEY_ON_END) vm_new_key_table(L, (enum vm_key)k);
+    vm_new_key_table(L, (enum vm_key)k, k == VM_KEY_LEVELS ? "v" : NULL);
   vm_open_blockers(L);
+  vm_open_threads(L);
   v->L = lua_newthread(L);
+  lua_checkstack(v->L, 100); /* Ends nest; nothing there may fail. */
   vm_set_key(L, VM_KEY_L);
-  vm_open_host(v, L);
+  v->main_state = is_main_state(L) ? L : NULL;
+  vm_thread_new_host(v, L);
+  vm_enter(v, v->host);
+  v->generation = green_fork_generation();
+  v->forked.run = vm_forked;
+  green_hub_on_fork(hub, &v->forked);
   vm_push_core(L, v);
   lua_pushvalue(L, -1);
   vm_set_key(L, VM_KEY_CORE);
-  return 0;
 }

@@ -23,10 +23,18 @@ enum vm_kind {
   VM_WATCH = 0x77617463
 };
 
+/* A wait queue. One with an owner (its environment, an object with a method
+** _lost) hands things over: what a waiter was given who then ends without having
+** run goes back to owner:_lost(queue, ...). */
 typedef struct vm_waitq {
   uint32_t kind;
+  uint8_t owned;
+  uint8_t closed; /* Its finalizer has run. */
   green_waitq q;
 } vm_waitq;
+
+/* Most values that are handed over by one wake. */
+enum { VM_HANDED_MOST = 8 };
 
 /* A green thread: the userdata that scripts hold. It is anchored through its
 ** coroutine's stack, the coroutine through the runtime's table of threads. */
@@ -36,12 +44,12 @@ typedef struct vm_thread {
   struct vm *vm;
   lua_State *co;  /* NULL when dead. */
   int32_t depth;  /* User coroutines it has open below itself. */
-  int32_t status; /* Overrides the task's status at the next resume. */
+  uint32_t flags; /* VM_F_* */
   int16_t nargs;  /* Values on co's stack for the next resume. */
+  int16_t status; /* Overrides the task's status at the next resume. */
+  uint16_t site;  /* Where it was spawned: index into the table of sites. */
   uint8_t quiet;  /* The next resume passes no status if all is well. */
-  uint8_t flags;  /* VM_F_* */
   uint8_t ending; /* enum vm_ending, once dead */
-  int32_t site;   /* Where it was spawned: index into the table of sites. */
   green_task task;
 } vm_thread;
 
@@ -52,7 +60,11 @@ enum {
   VM_F_LOCAL = 8,  /* spawn_after_local: dropped if its parent is dead. */
   VM_F_MAIN = 16,
   VM_F_STARTED = 32,
-  VM_F_TOUCHED = 64 /* Counted in turn.touched. */
+  VM_F_TOUCHED = 64,     /* Counted in turn.touched. */
+  VM_F_EXITS = 128,      /* on_exit runs at its end, whatever that is. */
+  VM_F_HANDED = 256,     /* Woken by an owned queue, and has not run since. */
+  VM_F_SPEECHLESS = 512, /* No memory for its results or its error. */
+  VM_F_HEARD = 1024      /* What it raises is heard by what on_exit runs. */
 };
 
 enum vm_ending { VM_ALIVE, VM_RETURNED, VM_RAISED, VM_KILLED };
@@ -67,11 +79,14 @@ enum vm_want_kind {
 };
 
 typedef struct vm_want {
-  int kind;
-  int mode;
+  uint8_t kind; /* The first three are written together. */
+  uint8_t no_cancel;
+  int16_t status;  /* What the wait returns, however it ends; 0: its own. */
+  int32_t mode;    /* Of VM_WANT_FD: enum green_task_place */
+  lua_State *from; /* Whose yield says so: a raw yield of another says
+                      nothing. */
   void *ptr;
   int64_t deadline;
-  int no_cancel;
 } vm_want;
 
 /* Direct-mapped: chunk name and line of a call to spawn. */
@@ -86,14 +101,21 @@ typedef struct vm {
   green_turn turn; /* What compiled Lua reads and writes. */
   green_hub *hub;
   lua_State *L; /* A coroutine of our own, never resumed: scratch space. */
-  vm_thread *current; /* The thread that runs; host when none does. */
-  vm_thread *host;    /* Who calls from outside of the loop: a main chunk. */
-  vm_thread *main;    /* The main green thread: host, or greenlua_call's. */
+  lua_State *main_state; /* NULL: the library was opened in a coroutine. */
+  vm_thread *current;    /* The thread that runs; host when none does. */
+  vm_thread *host;       /* Who calls from outside of the loop: a main chunk. */
+  vm_thread *main;       /* The main green thread: host, or greenlua_call's. */
   vm_want want;
   uint32_t n_slots;   /* Table of threads: slots ever used, */
   uint32_t free_slot; /* and the first free one, 0: none. */
   int main_done;      /* What green_hub_run watches. */
   int host_done;
+  int objects;      /* Of core.object, not finalized yet. */
+  uint8_t ended;    /* The state is being closed. */
+  uint8_t orphaned; /* This process is a child, and its main chunk the
+                       parent's: the main green thread's end is its end. */
+  green_forkhook forked;
+  uint32_t generation;           /* Of the process that the threads are in. */
   vm_slots slots;                /* Of connections in hand (http.c). */
   vm_site_entry sites[VM_SITES]; /* Cache: the last sites seen. */
 } vm;
@@ -101,17 +123,32 @@ typedef struct vm {
 /* The state's runtime, or NULL. */
 vm *vm_get(lua_State *L);
 
-/* Put a runtime into L's state, which keeps it alive and closes it: takes the
-** hub in any case. Push its core table. 0 or GREEN_ENOMEM. */
-int vm_open(lua_State *L, green_hub *hub);
+/* Put a runtime into L's state, which keeps it alive and closes it, and push its
+** core table. Raises when out of memory; the hub is the state's then if vm_get is
+** not NULL, else the caller's. */
+void vm_open(lua_State *L, green_hub *hub);
 
 /* Run the loop until the main green thread t ends. 0, 1 (it raised, or was
 ** killed), or negative. */
 int vm_run_main(vm *v, vm_thread *t);
 
 /* Make a thread of the function below n arguments on L's stack; they are
-** popped, the thread's userdata is pushed. Raises when out of memory. */
+** popped, the thread's userdata is pushed. Raises when out of memory, and has
+** done nothing then. */
 vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level);
+
+/* The thread of whoever calls from outside of the loop. */
+void vm_thread_new_host(vm *v, lua_State *L);
+
+/* Its coroutine has ended, with this result of lua_resume. Never raises. */
+void vm_thread_finish(vm *v, vm_thread *t, int r);
+
+/* How tasks of threads are resumed; the host's. */
+void vm_resume(green_task *task);
+void vm_resume_host(green_task *task);
+
+/* Make what ends need. */
+void vm_open_threads(lua_State *L);
 
 /* Tasks of greenc's own may stand among the threads'. */
 int vm_is_thread(const green_task *task);
@@ -126,7 +163,7 @@ static inline void vm_touch(vm_thread *t)
 static inline void vm_untouch(vm_thread *t)
 {
   if (t->flags & VM_F_TOUCHED) t->vm->turn.touched--;
-  t->flags &= (uint8_t)~VM_F_TOUCHED;
+  t->flags &= ~(uint32_t)VM_F_TOUCHED;
 }
 
 /* Push the userdata of t. */
@@ -144,8 +181,17 @@ int vm_can_wait(vm *v, lua_State *L);
 int vm_push_refusal(vm *v, lua_State *L);
 
 /* End a thread that never ran, or is given up: its waiters get the kill error.
- */
-void vm_thread_drop(vm_thread *t, lua_State *L);
+** Never raises. */
+void vm_thread_drop(vm_thread *t);
+
+/* The same, and nobody is told: a child of a fork has no use for it. */
+void vm_thread_forget(vm_thread *t);
+
+/* In a child whose main chunk is the parent's: what that holds is given back. */
+void vm_forget_host(vm *v);
+
+/* The index of the site of the function at a level of L's stack. */
+int vm_site(vm *v, lua_State *L, int level);
 
 /* "file:line" of the spawn, or "?". */
 void vm_push_site(lua_State *L, const vm_thread *t);
@@ -154,12 +200,18 @@ void vm_push_site(lua_State *L, const vm_thread *t);
 ** lua_CFunction's result: the status GREEN_ECANCELED. */
 int vm_cancel(vm *v, lua_State *L);
 
-/* Push "string.gsub" or what else keeps L from waiting. */
-void vm_push_blocker(lua_State *L);
+/* Push on L "string.gsub" or what else keeps the coroutine at from waiting. */
+void vm_push_blocker(lua_State *L, lua_State *at);
 
-/* May the main chunk run the loop here, or is it inside string.gsub or the
-** like, or a finalizer? */
-int vm_host_can_wait(lua_State *L);
+/* May the main chunk, whose state is at, run the loop here, or is it inside
+** string.gsub or the like, or L inside a finalizer? */
+int vm_host_can_wait(lua_State *at, lua_State *L);
+
+/* At once, what a child has to do with its threads. */
+void vm_check_fork(vm *v);
+
+/* An object of core.object was finalized. */
+void vm_object_gone(vm *v);
 
 /* Remember the functions of Lua's that call back, for the above. */
 void vm_open_blockers(lua_State *L);
@@ -173,10 +225,20 @@ enum vm_key {
   VM_KEY_WAITQ_MT, /* Has __gc. */
   VM_KEY_BLOCKERS, /* Lua's functions that call back but cannot be waited in,
                       as they were at vm_open -> their names */
-  VM_KEY_ON_END,   /* function(thread, report): links and reports. */
+  VM_KEY_LEVELS,   /* depth -> the user coroutine of the running thread there;
+                      weak */
+  VM_KEY_SAVED,    /* Wait queues that outlived their finalizer -> true */
   VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
-  VM_KEY_CORE,     /* The table green.core. */
-  VM_KEY_L,        /* Anchors vm.L. */
+  VM_KEY_ON_END,   /* function(thread, report): links and reports. */
+  VM_KEY_ON_EXIT,  /* function(thread): what a thread holds is given back. */
+  VM_KEY_COUNTER,  /* function(): long enough for a hook to be called. */
+  VM_KEY_MAIN,     /* In a child of a fork: the thread that became main. */
+  VM_KEY_FINISH_BODY, /* C functions that thread.c calls protected. */
+  VM_KEY_TELL_BODY,
+  VM_KEY_EXIT_BODY,
+  VM_KEY_LOST_BODY,
+  VM_KEY_CORE, /* The table green.core. */
+  VM_KEY_L,    /* Anchors vm.L. */
   VM_N_KEYS
 };
 extern const char vm_keys[VM_N_KEYS];

@@ -308,10 +308,11 @@ static int cli_was_interrupted(lua_State *L)
   return yes;
 }
 
-/* The plan's function gives nil, or what it could not load. */
-static int cli_returned(lua_State *L)
+/* The plan's function gives nil, or what it could not load. In a child of a fork
+** another thread has ended, and what it gave is nobody's. */
+static int cli_returned(lua_State *L, pid_t pid)
 {
-  if (!lua_isstring(L, -1)) return STATUS_OK;
+  if (!lua_isstring(L, -1) || getpid() != pid) return STATUS_OK;
   cli_complain(L, lua_tostring(L, -1));
   return STATUS_ERROR;
 }
@@ -325,8 +326,9 @@ static int cli_run(greenlua *g, const cli *c)
     cli_complain(L, lua_isstring(L, -1) ? lua_tostring(L, -1) : "cannot start");
     return STATUS_ERROR;
   }
+  pid_t pid = getpid();
   int r = greenlua_call(g, 1);
-  if (r == 0) return cli_returned(L);
+  if (r == 0) return cli_returned(L, pid);
   if (r > 0 && cli_was_interrupted(L)) {
     if (sigint.spun[0]) {
       lua_pushfstring(L, "interrupted at %s", sigint.spun);

@@ -13,15 +13,17 @@
 void *vm_pointer(lua_State *L, int i)
 {
   int type = lua_type(L, i);
-  if (type == LUA_TLIGHTUSERDATA) return lua_touserdata(L, i);
+  if (type == LUA_TLIGHTUSERDATA || type == LUA_TUSERDATA)
+    return lua_touserdata(L, i);
   if (type <= LUA_TTHREAD) luaL_typerror(L, i, "pointer");
   return *(void *const *)lua_topointer(L, i); /* What a cdata pointer holds. */
 }
 
-/* p = pointer(cdata pointer): a light userdata, the cheaper argument. What it
-** points to must be kept alive by other means. */
+/* p = pointer(object or cdata pointer): a light userdata, the cheaper argument.
+** What it points to must be kept alive by other means. */
 static int core_pointer(lua_State *L)
 {
+  core_vm(L);
   lua_pushlightuserdata(L, vm_pointer(L, 1));
   return 1;
 }
@@ -97,6 +99,7 @@ static int core_stats(lua_State *L)
 /* The address of a noun's table of functions, nil if there is none. */
 static int core_api(lua_State *L)
 {
+  core_vm(L);
   const void *table = green__ffi_table(luaL_checkstring(L, 1));
   if (!table) return 0;
   lua_pushlightuserdata(L, (void *)table);
@@ -115,12 +118,22 @@ static int core_hub(lua_State *L)
   return 1;
 }
 
+/* Good after the end of the runtime, too: name, text of an error code. */
 static int core_errtext(lua_State *L)
 {
   int code = (int)luaL_checkinteger(L, 1);
   lua_pushstring(L, green_err_name(code));
   lua_pushstring(L, green_err_text(code));
   return 2;
+}
+
+/* What park's mode says of its first argument (core_wait.c). */
+static void core_set_modes(lua_State *L)
+{
+  lua_pushinteger(L, GREEN_AT_WATCH);
+  lua_setfield(L, -2, "WATCH");
+  lua_pushinteger(L, VM_PARK_QUEUE);
+  lua_setfield(L, -2, "QUEUE");
 }
 
 static void core_set_codes(lua_State *L)
@@ -167,7 +180,11 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_thread_functions);
   set_functions(L, v, vm_http_functions);
   set_functions(L, v, vm_http_answer_functions);
+  set_functions(L, v, vm_object_functions);
+  set_functions(L, v, vm_process_functions);
+  vm_open_objects(L, v);
   core_set_codes(L);
+  core_set_modes(L);
   vm_push_key(L, VM_KEY_WAITQ_MT);
   lua_pushcfunction(L, vm_waitq_gc);
   lua_setfield(L, -2, "__gc");
@@ -176,6 +193,8 @@ void vm_push_core(lua_State *L, vm *v)
   lua_setfield(L, -2, "thread_mt");
   vm_push_key(L, VM_KEY_SENTINEL);
   lua_setfield(L, -2, "sentinel");
+  vm_push_key(L, VM_KEY_LEVELS);
+  lua_setfield(L, -2, "levels");
   lua_pushliteral(L, GREENLUA_VERSION);
   lua_setfield(L, -2, "version");
 }

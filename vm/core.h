@@ -11,16 +11,32 @@ extern const luaL_Reg vm_wait_functions[];   /* core_wait.c */
 extern const luaL_Reg vm_thread_functions[]; /* core_thread.c */
 extern const luaL_Reg vm_http_functions[];   /* http.c */
 extern const luaL_Reg vm_http_answer_functions[];
+extern const luaL_Reg vm_object_functions[];  /* core_object.c */
+extern const luaL_Reg vm_process_functions[]; /* core_process.c */
+
+/* core.park's mode for a green_waitq of C's; the others are enum
+** green_task_place. */
+enum { VM_PARK_QUEUE = 9 };
 
 /* __gc of wait queues. */
 int vm_waitq_gc(lua_State *L);
 
-/* The address that a cdata pointer or a light userdata at index i holds. */
+/* Where a userdata at index i has its memory, or the address that a cdata
+** pointer or a light userdata holds. */
 void *vm_pointer(lua_State *L, int i);
 
+/* Make the metatables of core.object's kinds. */
+void vm_open_objects(lua_State *L, vm *v);
+
+/* Push a new object of that kind; 0, or a negative error and nothing pushed. */
+int vm_push_object(vm *v, lua_State *L, const char *kind, int a, int b);
+
+/* The runtime; raises when it has ended. Every function asks here first. */
 static inline vm *core_vm(lua_State *L)
 {
-  return lua_touserdata(L, lua_upvalueindex(1));
+  vm *v = lua_touserdata(L, lua_upvalueindex(1));
+  if (green_unlikely(v->ended)) luaL_error(L, "the runtime has ended");
+  return v;
 }
 
 static inline vm_thread *core_thread(lua_State *L, int i)

@@ -46,31 +46,41 @@ static int core_start(lua_State *L)
     return 0;
   }
   int64_t due = green_clock_after(green_hub_now(v->hub), lua_tonumber(L, 2));
-  if (green_task_start_at(&t->task, due) < 0) return luaL_error(L, "no memory");
-  return 0;
+  if (green_task_start_at(&t->task, due) == 0) return 0;
+  vm_thread_drop(t);
+  return luaL_error(L, "not enough memory");
+}
+
+/* What only looks at threads is good after the end of the runtime, too. */
+static vm *core_any_vm(lua_State *L)
+{
+  return lua_touserdata(L, lua_upvalueindex(1));
 }
 
 static int core_current(lua_State *L)
 {
-  vm_push_thread(L, core_vm(L)->current);
+  vm_push_thread(L, core_any_vm(L)->current);
   return 1;
 }
 
 static int core_main(lua_State *L)
 {
-  vm_push_thread(L, core_vm(L)->main);
+  vm_push_thread(L, core_any_vm(L)->main);
   return 1;
 }
 
 /* "new" (spawned, has not run yet) "ready" "running" "parked"; when dead
-** "returned" "raised" "killed". */
+** "returned" "raised" "killed". One that was abandoned with its runtime has no
+** ending of its own. */
 static int core_state(lua_State *L)
 {
-  static const char *const states[] = {"new", "ready", "running", "parked"};
+  static const char *const states[] = {"new", "ready", "running", "parked",
+                                       "killed"};
   static const char *const endings[] = {"alive", "returned", "raised",
                                         "killed"};
   const vm_thread *t = core_thread(L, 1);
-  int state = t->flags & VM_F_STARTED ? t->task.state : GREEN_TASK_NEW;
+  int is_new = !(t->flags & VM_F_STARTED) && t->task.state != GREEN_TASK_DEAD;
+  int state = is_new ? GREEN_TASK_NEW : t->task.state;
   lua_pushstring(L, t->ending ? endings[t->ending] : states[state]);
   return 1;
 }
@@ -107,7 +117,7 @@ static int core_traceback(lua_State *L)
 {
   vm_thread *t = core_thread(L, 1);
   if (!t->co || t->task.state == GREEN_TASK_NEW) return 0;
-  luaL_traceback(L, t == core_vm(L)->current ? L : t->co, NULL, 0);
+  luaL_traceback(L, t == core_any_vm(L)->current ? L : t->co, NULL, 0);
   return 1;
 }
 
@@ -118,7 +128,42 @@ static int core_set_linked(lua_State *L)
   if (lua_toboolean(L, 2))
     t->flags |= VM_F_LINKED;
   else
-    t->flags &= (uint8_t)~VM_F_LINKED;
+    t->flags &= ~(uint32_t)VM_F_LINKED;
+  return 0;
+}
+
+/* why = silence(thread): why a dead one's table may lack its error: "memory", it
+** did not fit; "killed", it may have ended without running; nil. */
+static int core_silence(lua_State *L)
+{
+  const vm_thread *t = core_thread(L, 1);
+  if (t->flags & VM_F_SPEECHLESS)
+    lua_pushliteral(L, "memory");
+  else if (t->ending == VM_KILLED || t->ending == VM_ALIVE)
+    lua_pushliteral(L, "killed");
+  else
+    return 0;
+  return 1;
+}
+
+/* set_exits(thread, is_held, is_heard): on_exit is to be called at its end,
+** whatever that is. is_held: by what the thread itself does, which ends with a
+** reset. is_heard: an error that ends it is not to be reported. */
+static int core_set_exits(lua_State *L)
+{
+  vm_thread *t = core_thread(L, 1);
+  t->flags |= VM_F_EXITS;
+  if (lua_toboolean(L, 2)) vm_touch(t);
+  if (lua_toboolean(L, 3)) t->flags |= VM_F_HEARD;
+  return 0;
+}
+
+/* on_exit(function(thread)), which must not park. */
+static int core_on_exit(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  vm_set_key(L, VM_KEY_ON_EXIT);
   return 0;
 }
 
@@ -149,15 +194,40 @@ static int core_threads(lua_State *L)
   return 1;
 }
 
+/* thread = other(set): the oldest live one that is neither running, nor main, nor
+** a key of the set; nil. */
+static int core_other(lua_State *L)
+{
+  const vm *v = core_vm(L);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (green_task *k = green_hub_first_task(v->hub); k;
+       k = green_hub_next_task(v->hub, k)) {
+    const vm_thread *t = green_container(k, vm_thread, task);
+    if (!vm_is_thread(k) || t == v->current || t == v->main || t == v->host)
+      continue;
+    vm_push_thread(L, t);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, 1);
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      return 1;
+    }
+    lua_pop(L, 2);
+  }
+  return 0;
+}
+
 /* -- Cancellation --------------------------------------------------------- */
 
-/* status = kill(thread): the target runs first. Parks. */
+/* status = kill(thread): the target runs first. Raises before any effect where
+** it could not wait for that. Parks. */
 static int core_kill(lua_State *L)
 {
   vm *v = core_vm(L);
   vm_thread *t = core_thread(L, 1), *me = v->current;
   if (t == me) green_task_kill(&t->task);
   if (me->task.cancel_pending) return vm_cancel(v, L);
+  if (vm_push_refusal(v, L)) return lua_error(L);
   green_task_kill(&t->task);
   if (t->task.state == GREEN_TASK_READY) {
     green_task_hurry(&t->task);
@@ -180,6 +250,7 @@ static void core_sync(vm *v, int was)
 
 static int core_kill_soon(lua_State *L)
 {
+  core_vm(L);
   green_task_kill(&core_thread(L, 1)->task);
   core_sync(core_vm(L), 0);
   return 0;
@@ -188,20 +259,23 @@ static int core_kill_soon(lua_State *L)
 /* throw(thread): its data.thrown is raised once. */
 static int core_throw(lua_State *L)
 {
+  core_vm(L);
   green_task_throw(&core_thread(L, 1)->task);
   core_sync(core_vm(L), 0);
   return 0;
 }
 
-/* drop(thread): never resume it again; dead with ending "killed". What it
-** waits for on a descriptor is closed. */
+/* drop(thread): never resume it again; dead with ending "killed". The descriptor
+** that it waits to read or write is closed. */
 static int core_drop(lua_State *L)
 {
+  const vm *v = core_vm(L);
   vm_thread *t = core_thread(L, 1);
-  if (t->task.state == GREEN_TASK_DEAD || t == core_vm(L)->current) return 0;
-  if (t == core_vm(L)->host) return 0; /* Its stack is C's. */
-  if (t->task.fd) green_fd_close(t->task.fd);
-  vm_thread_drop(t, L);
+  if (t->task.state == GREEN_TASK_DEAD || t == v->current) return 0;
+  if (t == v->host) return 0; /* Its stack is C's. */
+  if (t->task.place == GREEN_AT_READ || t->task.place == GREEN_AT_WRITE)
+    green_fd_close(t->task.at.fd);
+  vm_thread_drop(t);
   return 0;
 }
 
@@ -234,7 +308,7 @@ static int core_reset(lua_State *L)
   if (!(t->flags & VM_F_TOUCHED)) return 0;
   while ((k = green_list_first(&t->task.scopes)) != NULL)
     green_scope_pop(green_container(k, green_scope, link));
-  t->flags &= (uint8_t)~VM_F_DATA;
+  t->flags &= ~(uint32_t)VM_F_DATA;
   vm_untouch(t);
   core_sync(v, was);
   return 0;
@@ -290,7 +364,11 @@ const luaL_Reg vm_thread_functions[] = {
     {"traceback", core_traceback},
     {"set_linked", core_set_linked},
     {"on_end", core_on_end},
+    {"silence", core_silence},
+    {"set_exits", core_set_exits},
+    {"on_exit", core_on_exit},
     {"threads", core_threads},
+    {"other", core_other},
     {"kill", core_kill},
     {"kill_soon", core_kill_soon},
     {"throw", core_throw},

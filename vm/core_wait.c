@@ -7,14 +7,6 @@
 
 #include "core.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
-/* core.park(p, deadline, mode): what the pointer p leads to. */
-enum { PARK_QUEUE = 3 };
-
 /* An absolute deadline in seconds of core.now, nil: never. */
 static int64_t core_deadline(lua_State *L, int i)
 {
@@ -24,28 +16,44 @@ static int64_t core_deadline(lua_State *L, int i)
 
 /* -- Waiting -------------------------------------------------------------- */
 
+/* One whose finalizer has run was saved by another's, and would go without a
+** word: who may stand in it keeps it from now on. */
+static void *core_want_queue(lua_State *L, vm_waitq *q)
+{
+  if (green_unlikely(q->closed)) {
+    vm_push_key(L, VM_KEY_SAVED);
+    lua_pushvalue(L, 1);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    q->closed = 0;
+  }
+  return &q->q;
+}
+
 static void core_want(lua_State *L, vm_want *w)
 {
   w->kind = VM_WANT_QUEUE;
   w->ptr = NULL;
-  w->no_cancel = 0;
+  w->no_cancel = w->status = 0;
   w->mode = (int)lua_tointeger(L, 3);
   w->deadline = core_deadline(L, 2);
   if (w->mode) {
     w->ptr = vm_pointer(L, 1);
-    if (w->mode != PARK_QUEUE) w->kind = VM_WANT_FD;
+    if (w->mode != VM_PARK_QUEUE) w->kind = VM_WANT_FD;
   } else if (!lua_isnil(L, 1)) {
     const uint32_t *kind = lua_touserdata(L, 1);
     if (kind && *kind == VM_THREAD)
       w->ptr = &core_thread(L, 1)->task.joiners;
     else
-      w->ptr = &core_queue(L, 1)->q;
+      w->ptr = core_want_queue(L, core_queue(L, 1));
   }
 }
 
 /* status, ... = park(what, deadline, mode). what: nil, a wait queue, a thread
-** (its end), or with a mode a cdata pointer: 1 or 2 an object that begins with
-** a green_fd, for reading or writing; 3 a green_waitq. Parks. */
+** (its end), or with a mode an object or a pointer: 1, 2 or WATCH one that begins
+** with a green_fd, to read, to write, or to know of something to read; QUEUE a
+** green_waitq. Parks. */
 static int core_park(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -60,7 +68,7 @@ static int core_sleep(lua_State *L)
   vm *v = core_vm(L);
   double s = lua_tonumber(L, 1);
   if (v->current->task.cancel_pending) return vm_cancel(v, L);
-  v->want.no_cancel = 0;
+  v->want.no_cancel = v->want.status = 0;
   v->want.kind = VM_WANT_QUEUE;
   v->want.ptr = NULL;
   v->want.deadline = green_clock_after(green_hub_now(v->hub), s);
@@ -73,7 +81,7 @@ static int core_yield(lua_State *L)
 {
   vm *v = core_vm(L);
   if (v->current->task.cancel_pending) return vm_cancel(v, L);
-  v->want.no_cancel = 0;
+  v->want.no_cancel = v->want.status = 0;
   v->want.kind = VM_WANT_YIELD;
   return vm_wait(v, L);
 }
@@ -92,18 +100,29 @@ static int core_check(lua_State *L)
   return 1;
 }
 
-/* status, ... = relay(): a coroutine yielded the sentinel: pass the wait on to
-** the level above. ECANCELED, text: that level cannot wait; to be raised inside
-** of the coroutine. */
+/* thread = waiter(): the running one, which could wait here; else it raises as
+** park would. For whoever has to do something before the wait: a wait that is
+** refused leaves nothing. */
+static int core_waiter(lua_State *L)
+{
+  vm *v = core_vm(L);
+  if (green_unlikely(vm_push_refusal(v, L))) return lua_error(L);
+  vm_push_thread(L, v->current);
+  return 1;
+}
+
+/* status, ... = relay(coroutine): it yielded the sentinel: pass its wait on to
+** the level above. ECANCELED, text: it has none, or that level cannot wait; to be
+** raised inside of the coroutine. */
 static int core_relay(lua_State *L)
 {
   vm *v = core_vm(L);
-  if (!vm_can_wait(v, L)) {
-    lua_pushinteger(L, GREEN_ECANCELED);
-    vm_push_refusal(v, L);
-    return 2;
-  }
-  return vm_wait(v, L);
+  if (v->want.from == lua_tothread(L, 1) && vm_can_wait(v, L))
+    return vm_wait(v, L);
+  lua_pushinteger(L, GREEN_ECANCELED);
+  if (!vm_push_refusal(v, L))
+    lua_pushliteral(L, "cannot wait: the wait's own yield was lost");
+  return 2;
 }
 
 /* kind, id, count = raise(): what is to be raised: kind as enum green_raise,
@@ -121,22 +140,49 @@ static int core_raise(lua_State *L)
 
 /* -- Waking --------------------------------------------------------------- */
 
-static void wake_push(lua_State *L, green_task *task, int first, int n)
+/* Few enough for what a suspended C function leaves of its stack. */
+static int wake_count(lua_State *L, int first)
 {
-  vm_thread *t = green_container(task, vm_thread, task);
-  if (!lua_checkstack(t->co, n + 1)) luaL_error(L, "too many values");
-  lua_pushinteger(t->co, task->status);
+  int n = lua_gettop(L) - first + 1;
+  luaL_argcheck(L, n <= VM_HANDED_MOST, VM_HANDED_MOST + first, "too many");
+  return n;
+}
+
+/* What t's park returns: its status and the n values from index first on of L.
+** The queue, if it is owned, lies below them. */
+static void wake_push(lua_State *L, vm_thread *t, int queue, int first, int n)
+{
+  if (queue) {
+    lua_pushvalue(L, queue);
+    lua_xmove(L, t->co, 1);
+    t->flags |= VM_F_HANDED;
+  }
+  lua_pushinteger(t->co, t->task.status);
   for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
   lua_xmove(L, t->co, n);
   t->nargs = (int16_t)(n + 1);
 }
 
+static vm_thread *thread_of(green_task *task)
+{
+  return green_container(task, vm_thread, task);
+}
+
+/* The main chunk waits in place: its state has a stack in use. */
+static int has_stack(const vm_thread *t)
+{
+  return t != t->vm->host;
+}
+
 /* woken = wake(queue, ...): the first waiter's park returns 0, ... */
 static int core_wake(lua_State *L)
 {
-  green_task *task = green_waitq_first(&core_queue(L, 1)->q);
-  if (task && green_task_wake(task, 0) && lua_gettop(L) > 1)
-    wake_push(L, task, 2, lua_gettop(L) - 1);
+  core_vm(L);
+  vm_waitq *q = core_queue(L, 1);
+  int n = wake_count(L, 2);
+  green_task *task = green_waitq_first(&q->q);
+  if (task && green_task_wake(task, 0) && (n || q->owned))
+    wake_push(L, thread_of(task), q->owned && has_stack(thread_of(task)), 2, n);
   lua_pushboolean(L, task != NULL);
   return 1;
 }
@@ -144,21 +190,23 @@ static int core_wake(lua_State *L)
 /* n = wake_all(queue, ...) */
 static int core_wake_all(lua_State *L)
 {
+  core_vm(L);
   green_waitq *q = &core_queue(L, 1)->q;
   green_task *task;
-  int n = 0, top = lua_gettop(L);
+  int woken = 0, n = wake_count(L, 2);
   while ((task = green_waitq_first(q)) != NULL) {
     green_task_wake(task, 0);
-    if (top > 1) wake_push(L, task, 2, top - 1);
-    n++;
+    if (n) wake_push(L, thread_of(task), 0, 2, n);
+    woken++;
   }
-  lua_pushinteger(L, n);
+  lua_pushinteger(L, woken);
   return 1;
 }
 
 /* n = wake_cdata(pointer to a green_waitq): all of them. */
 static int core_wake_cdata(lua_State *L)
 {
+  core_vm(L);
   lua_pushinteger(L, green_waitq_wake_all(vm_pointer(L, 1), 0));
   return 1;
 }
@@ -166,27 +214,40 @@ static int core_wake_cdata(lua_State *L)
 /* woken = wake_thread(thread, status, ...): decide its wait, whatever it is. */
 static int core_wake_thread(lua_State *L)
 {
+  core_vm(L);
   vm_thread *t = core_thread(L, 1);
+  int n = wake_count(L, 3);
   int woken = green_task_wake(&t->task, (int)luaL_checkinteger(L, 2));
-  if (woken && lua_gettop(L) > 2) wake_push(L, &t->task, 3, lua_gettop(L) - 2);
+  if (woken && n) wake_push(L, t, 0, 3, n);
   lua_pushboolean(L, woken);
   return 1;
 }
 
-/* Nobody holds it any more, but a thread may still stand in it, its only
-** reference a dead stack slot: let the links close without the head. */
+/* -- Queues --------------------------------------------------------------- */
+
+/* Nobody holds it any more. Its memory stays until the collector's next round:
+** a finalizer that still reaches it finds a queue that is closed. */
 int vm_waitq_gc(lua_State *L)
 {
   vm_waitq *q = lua_touserdata(L, 1);
-  green_link_remove(&q->q.tasks);
+  q->closed = 1;
+  green_waitq_forget(&q->q);
   return 0;
 }
 
+/* queue = waitq(owner): with an owner, what wake gives to a waiter who ends
+** without having run goes back to owner:_lost(queue, ...). */
 static int core_waitq(lua_State *L)
 {
+  core_vm(L);
+  lua_settop(L, 1);
   vm_waitq *q = lua_newuserdata(L, sizeof(*q));
-  q->kind = VM_WAITQ;
+  *q = (vm_waitq){.kind = VM_WAITQ, .owned = lua_istable(L, 1)};
   green_waitq_init(&q->q);
+  if (q->owned) {
+    lua_pushvalue(L, 1);
+    lua_setfenv(L, -2);
+  }
   vm_push_key(L, VM_KEY_WAITQ_MT);
   lua_setmetatable(L, -2);
   return 1;
@@ -195,66 +256,13 @@ static int core_waitq(lua_State *L)
 /* n = waiting(queue) */
 static int core_waiting(lua_State *L)
 {
-  const green_list *l = &core_queue(L, 1)->q.tasks;
-  int n = 0;
-  for (const green_link *k = l->next; k != l; k = k->next) n++;
-  lua_pushinteger(L, n);
+  core_vm(L);
+  lua_pushinteger(L, (lua_Integer)core_queue(L, 1)->q.n);
   return 1;
 }
 
-/* -- Descriptors of others ------------------------------------------------ */
-
-/* A private dup: the loop must not trip over a number that its owner closes. */
-typedef struct vm_watch {
-  uint32_t kind;
-  green_fd f;
-} vm_watch;
-
-static int watch_gc(lua_State *L)
-{
-  vm_watch *w = lua_touserdata(L, 1);
-  green_fd_close(&w->f);
-  return 0;
-}
-
-/* watch, pointer = watch(fd): pointer is for park, unwatch(watch) ends it; or
-** nil, error code. */
-static int core_watch(lua_State *L)
-{
-  vm *v = core_vm(L);
-  int number = (int)luaL_checkinteger(L, 1);
-  vm_watch *w = lua_newuserdata(L, sizeof(*w));
-  memset(w, 0, sizeof(*w));
-  w->kind = VM_WATCH;
-  w->f.hub = v->hub;
-  w->f.fd = -1;
-  lua_newtable(L);
-  lua_pushcfunction(L, watch_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  int fd = fcntl(number, F_DUPFD_CLOEXEC, 0);
-  int err = fd < 0 ? -errno : green__fd_adopt(&w->f, v->hub, fd);
-  if (err == 0) {
-    lua_pushlightuserdata(L, &w->f);
-    return 2;
-  }
-  if (fd >= 0) close(fd);
-  lua_pushnil(L);
-  lua_pushinteger(L, err);
-  return 2;
-}
-
-static int core_unwatch(lua_State *L)
-{
-  vm_watch *w = lua_touserdata(L, 1);
-  if (!w || w->kind != VM_WATCH) return luaL_typerror(L, 1, "watch");
-  green_fd_close(&w->f);
-  return 0;
-}
-
 const luaL_Reg vm_wait_functions[] = {
-    {"watch", core_watch},
-    {"unwatch", core_unwatch},
+    {"waiter", core_waiter},
     {"park", core_park},
     {"sleep", core_sleep},
     {"yield", core_yield},

@@ -34,23 +34,32 @@ static void ignore_sigpipe(void)
 /* The module loader of the rock, of libgreenlua and of the binary alike. */
 GREENLUA_API int luaopen_green_core(lua_State *L);
 
+static int open_core(lua_State *L)
+{
+  vm_open(L, lua_touserdata(L, 1));
+  return 0;
+}
+
+static int no_hub(lua_State *L, int err)
+{
+  const char *name = getenv("GREENLUA_HUB");
+  return luaL_error(L, "GREENLUA_HUB=%s: %s", name ? name : "",
+                    err == GREEN_EINVAL ? "no such hub" : green_err_text(err));
+}
+
 int luaopen_green_core(lua_State *L)
 {
   green_hub *hub;
-  if (vm_get(L)) {
-    vm_push_key(L, VM_KEY_CORE);
-    return 1;
-  }
   const greenlua_options o = {0};
-  int err = open_hub(&hub, &o);
-  if (err < 0) {
-    const char *name = getenv("GREENLUA_HUB");
-    return luaL_error(L, "GREENLUA_HUB=%s: %s", name ? name : "",
-                      err == GREEN_EINVAL ? "no such hub"
-                                          : green_err_text(err));
+  if (!vm_get(L)) {
+    int err = open_hub(&hub, &o);
+    if (err < 0) return no_hub(L, err);
+    ignore_sigpipe();
+    err = lua_cpcall(L, open_core, hub);
+    if (err && !vm_get(L)) green_hub_free(hub);
+    if (err) return lua_error(L);
   }
-  ignore_sigpipe();
-  vm_open(L, hub);
+  vm_push_key(L, VM_KEY_CORE);
   return 1;
 }
 
@@ -138,7 +147,7 @@ static void push_description(lua_State *L, int ud)
 static void keep_error(greenlua *g, const char *text)
 {
   free(g->error);
-  g->error = strdup(text);
+  g->error = text ? strdup(text) : NULL;
 }
 
 /* Push the results of the dead thread at index ud, or its error. */
@@ -174,9 +183,16 @@ int greenlua_call(greenlua *g, int n)
   lua_State *L = g->L;
   vm_thread *t = vm_thread_new(g->v, L, n, 0, 0);
   int ud = lua_gettop(L);
+  keep_error(g, NULL);
+  lua_pushboolean(L, 0);
+  vm_set_key(L, VM_KEY_MAIN);
   int r = vm_run_main(g->v, t);
+  vm_push_key(L, VM_KEY_MAIN);
+  if (lua_isuserdata(L, -1)) lua_replace(L, ud); /* We are a child of a fork. */
+  lua_settop(L, ud);
   if (r < 0) {
-    keep_error(g, green_err_text(r));
+    keep_error(g, r == GREEN_EBUSY ? "the loop runs already (EBUSY)"
+                                   : green_err_text(r));
     lua_settop(L, ud - 1);
     return r;
   }

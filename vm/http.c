@@ -37,6 +37,7 @@ static green_httpconn *http_conn(lua_State *L, int i)
 
 green_httpconn *vm_http_conn(lua_State *L, int i)
 {
+  vm_check_fork(core_vm(L)); /* In a child its request is over. */
   green_httpconn *c = http_conn(L, i);
   if (green_unlikely(!c)) luaL_error(L, "the request is over");
   return c;
@@ -50,19 +51,6 @@ static vm_slots *http_slots(lua_State *L)
   vm_slots *t = &core_vm(L)->slots;
   if (green_unlikely(vm_slots_reserve(t) < 0)) luaL_error(L, "out of memory");
   return t;
-}
-
-/* http_free(httpd): connections still in hand are its, too. */
-static int http_free(lua_State *L)
-{
-  green_httpd *d = vm_pointer(L, 1);
-  vm_slots *t = &core_vm(L)->slots;
-  for (uint32_t i = 0; i < t->cap; i++) {
-    green_httpconn *c = t->at[i].c;
-    if (c && green_httpconn_server(c) == d) vm_slot_close(t, c);
-  }
-  green_httpd_free(d);
-  return 0;
 }
 
 static int push_next(lua_State *L, vm_slots *t, green_httpconn *c)
@@ -412,7 +400,6 @@ static int http_detach(lua_State *L)
 }
 
 const luaL_Reg vm_http_functions[] = {
-    {"http_free", http_free},
     {"http_next", http_next},
     {"http_finish", http_finish},
     {"http_close", http_close},

@@ -29,3 +29,13 @@ void vm_slots_deinit(vm_slots *t)
   green__free(t->at);
   memset(t, 0, sizeof(*t));
 }
+
+void vm_slots_close_all(vm_slots *t)
+{
+  for (uint32_t i = 1; i < t->cap; i++) {
+    green_httpconn *c = t->at[i].c;
+    if (!c) continue;
+    vm_slot_close(t, c);
+    green_httpconn_close(c);
+  }
+}

@@ -31,6 +31,9 @@ int vm_slots_reserve(vm_slots *t);
 
 void vm_slots_deinit(vm_slots *t);
 
+/* Close all connections that have a handle. */
+void vm_slots_close_all(vm_slots *t);
+
 /* A handle of c, which has none; a slot is free. */
 static inline double vm_slot_open(vm_slots *t, green_httpconn *c)
 {

@@ -19,6 +19,7 @@ local raw = {
 }
 local raw_create, raw_resume, raw_yield = raw.create, raw.resume, raw.yield
 local sentinel, relay = core.sentinel, core.relay
+local levels = core.levels -- depth -> the coroutine there; the core asks it who can wait
 local turn = thread.turn
 local ECANCELED = core.codes.ECANCELED
 
@@ -30,8 +31,10 @@ local resumed -- forward
 
 local function relayed(co, ...)
   local status, refusal = ...
+  local depth = turn.depth + 1
   taken[co] = nil
-  turn.depth = turn.depth + 1
+  turn.depth = depth
+  levels[depth] = co
   if status == ECANCELED and refusal then
     thread.refuse(refusal)
   end
@@ -41,7 +44,7 @@ end
 -- The wait belongs to the whole green thread: hand it up, come back down.
 local function hand_up(co)
   taken[co] = "cannot resume a coroutine that is parked in a green thread"
-  return relayed(co, relay())
+  return relayed(co, relay(co))
 end
 
 function resumed(co, ok, first, ...)
@@ -57,7 +60,9 @@ local function resume(co, ...)
   if taken[co] then
     return false, taken[co]
   end
-  turn.depth = turn.depth + 1
+  local depth = turn.depth + 1
+  turn.depth = depth
+  levels[depth] = co
   return resumed(co, raw_resume(co, ...))
 end
 

@@ -6,6 +6,7 @@
 
 local core = require "green.core"
 local errors = require "green.error"
+local exits = require "green.thread.exits"
 local results = require "green.dagpool.results"
 local thread = require "green.thread"
 
@@ -72,8 +73,8 @@ local function run(self, key, call, fn, ...)
 end
 
 --- One that never ran, or was abandoned, failed too.
-local function on_thread_end(t, self, key, call)
-  call_ended(self, key, call, false, core.data(t).error)
+local function thread_ends(call, t)
+  call_ended(call.pool, call.key, call, false, core.data(t).error)
 end
 
 --- Start fn(key, inputs, ...) in a green thread; what it returns is the result of
@@ -89,10 +90,10 @@ function methods:spawn(key, depends, fn, ...)
   elseif self._calls[key] or self._results[key] then
     error(collision(key, "is taken"), 2)
   end
-  local call = { thread = nil, pending = results.new_state(depends or {}).missing }
+  local call = { _exit = thread_ends, pool = self, key = key, thread = nil,
+    pending = results.new_state(depends or {}).missing }
+  call.thread = exits.make(2, call, false, run, self, key, call, fn, ...)
   self._calls[key] = call
-  call.thread = core.make(2, false, run, self, key, call, fn, ...)
-  call.thread:link(on_thread_end, self, key, call)
   core.start(call.thread)
 end
 
@@ -130,6 +131,7 @@ function methods:kill(key)
   if not call then
     error(("DAGPool:kill: no call runs for the key '%s'"):format(tostring(key)), 2)
   end
+  core.waiter() -- where that raises, nobody is killed
   self._calls[key] = nil
   call.thread:kill()
 end

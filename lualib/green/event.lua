@@ -46,23 +46,23 @@ end
 
 -- The waker passes what was sent, so that a reset in between does no harm. The
 -- event comes along to stay alive, as its queue must, while somebody waits.
-local function woken(_self, status, kind, trace, ...)
+local function woken(_self, status, kind, trace, values)
   if status ~= 0 then
     return thread.failed(status, "Event:wait")
   elseif kind == ERROR then
-    raise_sent((...), trace)
+    raise_sent(values[1], trace)
   end
-  return ...
+  return unpack(values, 1, values.n)
 end
 
 local function send(self, kind, trace, ...)
   if self._kind then
     error("Event: sent already", 3)
   end
-  self._kind, self._trace = kind, trace
-  self._values = { n = select("#", ...), ... }
+  local values = { n = select("#", ...), ... }
+  self._kind, self._trace, self._values = kind, trace, values
   if self._queue then
-    wake_all(self._queue, kind, trace, ...)
+    wake_all(self._queue, kind, trace, values) -- each spreads them on its own stack
   end
   watching.notify(self)
 end

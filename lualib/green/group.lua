@@ -2,12 +2,14 @@
 -- @module green.group
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
+local options = require "green.options"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
 local scope_push, scope_pop = core.scope_push, core.scope_pop
-local core_peek, current = core.peek, core.current
-local take_error, note_traceback = timeout.take_error, thread.note_traceback
+local guard_of, take_error = timeout.guard_of, timeout.take_error
+local note_traceback = thread.note_traceback
 
 local TIMEOUT = 0 -- kind of scope
 local CLEANUP_SECONDS = 5 -- what finally gives its cleanup
@@ -17,27 +19,34 @@ local M = {}
 local group_methods = {}
 local group_mt = { __name = "green.group", __index = group_methods }
 
-local function group_fail(self, err)
-  if self.first == nil then
-    self.first = { err }
-    for child in pairs(self.children) do
-      child:kill_soon()
+--- Where there is no memory for a kill's error the child gets one when it looks.
+local function group_kill_children(self)
+  for child in pairs(self.children) do
+    if not pcall(child.kill_soon, child) then
+      core.kill_soon(child)
     end
+  end
+end
+
+local function group_fail(self, err)
+  if not self.failed then
+    self.failed, self.first = true, err
     core.scope_fire(self.scope)
-  elseif not rawequal(self.first[1], err) then
+    group_kill_children(self)
+  elseif not rawequal(self.first, err) then
     table.insert(self.others, err)
   end
 end
 
-local function group_child_ended(child, self)
+--- A child's green thread has ended.
+local function group_child_ended(record, child)
+  local self = record.group
   self.children[child] = nil
-  local data = core_peek(child)
-  local status = core.state(child)
-  if status == "raised" then
-    group_fail(self, data.error)
-  end
   if next(self.children) == nil then
     core.wake_all(self.idle)
+  end
+  if core.state(child) == "raised" then
+    group_fail(self, core.data(child).error)
   end
 end
 
@@ -47,9 +56,13 @@ function group_methods:spawn(fn, ...)
   if self.closed then
     error("group: it has ended", 2)
   end
-  local child = core.make(2, false, fn, ...)
-  self.children[child] = true
-  child:link(group_child_ended, self)
+  local record = { _exit = group_child_ended, group = self }
+  local child = exits.make(2, record, true, fn, ...)
+  local ok, err = pcall(rawset, self.children, child, true)
+  if not ok then -- no memory
+    core.drop(child)
+    error(err, 0)
+  end
   core.start(child)
   return child
 end
@@ -60,12 +73,6 @@ local function group_join(self)
   end
 end
 
-local function group_kill_children(self)
-  for child in pairs(self.children) do
-    child:kill_soon()
-  end
-end
-
 --- Join what is left: children that a cancelled owner waits for are killed
 -- first, and the join cannot be cancelled again.
 local function group_close(self)
@@ -73,7 +80,7 @@ local function group_close(self)
     group_kill_children(self)
     local ok, err = pcall(timeout.shield, CLEANUP_SECONDS, group_join, self)
     if not ok then -- thrown at us
-      table.insert(self.others, err)
+      pcall(table.insert, self.others, err)
     end
   end
 end
@@ -85,7 +92,15 @@ local function group_body(self, fn)
   end)(fn(self))
 end
 
-local function group_end(self, owner, ok, ...)
+--- The coroutine that group was called in was dropped: nobody joins any more.
+-- That is found out by a finalizer, which is no place for more than this.
+local function group_drop(self)
+  self.closed = true
+  scope_pop(self.scope)
+  core.spawn_n(group_kill_children, self)
+end
+
+local function group_end(self, owner, _guard, ok, ...)
   if not ok then
     group_close(self)
   end
@@ -93,10 +108,10 @@ local function group_end(self, owner, ok, ...)
   scope_pop(self.scope)
   local own = take_error(owner, self.scope)
   local err = not ok and (...)
-  if self.first and (ok or rawequal(err, own)) then
-    err, ok = self.first[1], false
-  elseif self.first then
-    table.insert(self.others, self.first[1])
+  if self.failed and (ok or rawequal(err, own)) then
+    err, ok = self.first, false
+  elseif self.failed then
+    table.insert(self.others, self.first)
   end
   if ok then
     return ...
@@ -113,16 +128,20 @@ end
 -- stand in its `others`. Parks.
 -- @return what fn returned
 function M.group(fn)
-  local owner = current()
+  options.callable(fn, "group", "what it calls")
+  local owner = core.waiter() -- where that raises, nothing has begun
   local self = setmetatable({
     children = {}, -- thread -> true
     others = {},
-    first = nil, -- { err } of the first child that failed
+    failed = false, -- a child has,
+    first = nil, -- and this is the first one's error
     closed = false,
     idle = core.waitq(),
-    scope = scope_push(TIMEOUT, nil),
+    scope = false,
   }, group_mt)
-  return group_end(self, owner, xpcall(group_body, note_traceback, self, fn))
+  self.scope = scope_push(TIMEOUT, nil)
+  return group_end(self, owner, guard_of(group_drop, self),
+    xpcall(group_body, note_traceback, self, fn))
 end
 
 return M

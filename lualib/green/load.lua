@@ -79,6 +79,7 @@ end
 
 local function wait_for(name, entry, me)
   local thread = require "green.thread"
+  core.waiter() -- where that raises, nothing is left
   if not entry.queue then
     entry.queue = core.waitq()
     entry.thread:link(abandoned, name, entry)

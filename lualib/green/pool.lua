@@ -8,8 +8,6 @@ local options = require "green.options"
 local results = require "green.pool.results"
 local thread = require "green.thread"
 
-local SLOT = members.SLOT
-
 -- -- GreenPool ----------------------------------------------------------------
 
 local methods = { imap = map.imap, imap_unordered = map.imap_unordered, starmap = map.starmap }
@@ -26,7 +24,8 @@ end
 --- A pool for that many green threads. Does not park.
 -- @tparam[opt=1000] number size
 local function GreenPool(size)
-  return setmetatable(members.init(size_of(size or 1000, "GreenPool")), pool_mt)
+  local fields = members.init(size_of(size or 1000, "GreenPool"))
+  return members.finish_init(setmetatable(fields, pool_mt))
 end
 
 -- The body of a green thread that stands for a call made in place.
@@ -63,9 +62,8 @@ end
 function methods:spawn(fn, ...)
   check_fn(fn, "spawn")
   if members.enter(self) then
-    local t = core.make(2, false, members.run, self, fn, ...)
-    members.start(self, t, SLOT)
-    return t
+    local t = members.start(members.slot(self), fn, ...)
+    return t -- no tail call: the spawn site is the caller's
   end
   local outcome = call_in_place(fn, ...)
   local t = core.make(2, false, give_back, unpack(outcome, 1, outcome.n))
@@ -77,7 +75,7 @@ end
 function methods:spawn_n(fn, ...)
   check_fn(fn, "spawn_n")
   if members.enter(self) then
-    members.start(self, core.make(2, false, members.run, self, fn, ...), SLOT)
+    members.start(members.slot(self), fn, ...)
     return
   end
   local outcome = call_in_place(fn, ...)
@@ -97,11 +95,10 @@ function methods:waitall(timeout)
     error("waitall: called by a member of the pool, which would wait for itself", 2)
   end
   thread.checkpoint()
-  members.sweep(self)
   if self._running == 0 and self._mapping == 0 then
     return true
   end
-  local status = members.stand(self, self._idle, thread.deadline(timeout))
+  local status = core.park(self._idle, thread.deadline(timeout))
   if status ~= 0 then
     return thread.failed(status, "waitall")
   end
@@ -122,7 +119,6 @@ end
 
 --- How many members have a slot (those of imap have none).
 function methods:running()
-  members.sweep(self)
   return self._running
 end
 
@@ -135,6 +131,8 @@ end
 function methods:waiting()
   return core.waiting(self._slots)
 end
+
+methods._lost = members.lost
 
 function pool_mt:__tostring()
   return ("green.GreenPool{%d of %d running, %d waiting}"):format(
@@ -151,7 +149,7 @@ local pile_mt = { __name = "green.GreenPile", __index = pile_methods }
 local function GreenPile(size_or_pool)
   local pool = size_or_pool
   if getmetatable(pool) ~= pool_mt then
-    pool = setmetatable(members.init(size_of(pool or 1000, "GreenPile")), pool_mt)
+    pool = GreenPool(size_of(pool or 1000, "GreenPile"))
   end
   return setmetatable({ pool = pool, _results = results.new(pool, true) }, pile_mt)
 end
@@ -160,10 +158,16 @@ end
 function pile_methods:spawn(fn, ...)
   check_fn(fn, "spawn")
   local has_slot = members.enter(self.pool)
-  local cell = self._results:add(has_slot)
+  local ok, cell = pcall(self._results.add, self._results, has_slot)
+  if not ok then
+    members.refuse(self.pool, has_slot, cell)
+  end
   if has_slot then
-    local t = core.make(2, false, members.run_cell, self.pool, cell, fn, ...)
-    members.start(self.pool, t, cell)
+    local problem
+    ok, problem = pcall(members.start, cell, results.run, cell, fn, ...)
+    if not ok then
+      cell:finish(false, problem)
+    end
   else
     local outcome = call_in_place(fn, ...)
     cell:finish(unpack(outcome, 1, outcome.n))

@@ -2,8 +2,10 @@
 -- @module green.pools
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
 local options = require "green.options"
 local thread = require "green.thread"
+local timeouts = require "green.timeout"
 local watching = require "green.wait.set"
 
 local core_park, wake = core.park, core.wake
@@ -24,7 +26,8 @@ local function give_up_place(self)
   end
 end
 
-local function created(self, ok, item, ...)
+local function created(self, held, ok, item, ...)
+  exits.release(held)
   if ok and item ~= nil then
     return item
   end
@@ -35,9 +38,20 @@ local function created(self, ok, item, ...)
   error(item, 0)
 end
 
+--- The green thread that was making one has ended.
+local function leave_place(held)
+  give_up_place(held.pool)
+end
+
 --- Make an item for a place that is taken already.
 local function create(self)
-  return created(self, xpcall(self._create, thread.note_traceback))
+  local held = { _exit = leave_place, pool = self }
+  local ok, err = pcall(exits.hold, held)
+  if not ok then -- no memory
+    give_up_place(self)
+    error(err, 0)
+  end
+  return created(self, held, xpcall(self._create, thread.note_traceback))
 end
 
 -- A waker passes true and an item, or false: make one yourself.
@@ -89,6 +103,15 @@ function methods:get(timeout)
   return woken(self, core_park(self._getters, thread.deadline(timeout)))
 end
 
+--- Something was given to a green thread that has ended without having run.
+function methods:_lost(_, has_item, item)
+  if has_item then
+    self:put(item)
+  else
+    give_up_place(self)
+  end
+end
+
 --- Give an item back. nil: it is broken, somebody may make another one. What is
 -- too many after shrinking is dropped. Does not park.
 function methods:put(item)
@@ -101,8 +124,18 @@ function methods:put(item)
   end
 end
 
-local function put_after(self, item, ok, ...)
-  self:put(item)
+local function put_back(held)
+  held.pool:put(held.item)
+end
+
+local function drop(held)
+  exits.release(held)
+  put_back(held)
+end
+
+local function put_after(self, held, _guard, ok, ...)
+  exits.release(held)
+  self:put(held.item)
   if ok then
     return ...
   end
@@ -116,7 +149,15 @@ function methods:with(fn, ...)
   if item == nil then
     return nil, err
   end
-  return put_after(self, item, xpcall(fn, thread.note_traceback, item, ...))
+  local held = { _exit = put_back, pool = self, item = item }
+  local ok
+  ok, err = pcall(exits.hold, held)
+  if not ok then -- no memory
+    self:put(item)
+    error(err, 0)
+  end
+  return put_after(self, held, timeouts.guard_of(drop, held),
+    xpcall(fn, thread.note_traceback, item, ...))
 end
 methods.item = methods.with
 
@@ -181,7 +222,7 @@ local function check_sizes(opts, where)
 end
 
 local function new(opts, min, max)
-  return fill(setmetatable({
+  local self = setmetatable({
     _create = opts.create,
     _as_stack = opts.order_as_stack,
     _max = max,
@@ -189,8 +230,10 @@ local function new(opts, min, max)
     _free = {}, -- from _first to _last
     _first = 1,
     _last = 0,
-    _getters = core.waitq(),
-  }, pool_mt), min)
+    _getters = false,
+  }, pool_mt)
+  self._getters = core.waitq(self)
+  return fill(self, min)
 end
 
 --- A pool of items. Parks only if `create` does and there is a min_size.

@@ -8,10 +8,9 @@ local options = require "green.options"
 local thread = require "green.thread"
 
 local ffi = require "ffi"
-local api = require "green.ffi.tpool"
+local api = require "green.ffi.lookup"
 
-local EAGAIN = core.codes.EAGAIN
-local QUEUE = 3 -- core.park: a green_waitq
+local EAGAIN, QUEUE = core.codes.EAGAIN, core.QUEUE
 local PASSIVE = 1
 local types = { stream = 1, dgram = 2, seqpacket = 5 }
 
@@ -19,26 +18,24 @@ local M = {}
 
 -- -- The pool -----------------------------------------------------------------
 
-local pool
-local live = {} -- lookups that are under way: they must go before the pool
-
-local function free_pool(p)
-  for _, lookup in pairs(live) do
-    api.lookup_free(lookup)
-  end
-  api.free(p)
-end
+local pool -- core's object, made when first needed; older than every lookup
+local pool_t, lookup_t = ffi.typeof("green_tpool **"), ffi.typeof("green_lookup **")
 
 --- The runtime's pool of native threads; none is started before the first job.
+-- nil, err: ENOMEM; ECLOSED: the runtime ends.
 function M.pool()
   if not pool then
-    local p = api.new(ffi.cast("green_hub *", core.hub()))
-    if p == nil then
-      return nil, errors.new("ENOMEM", "native pool")
+    local object, code = core.object("tpool")
+    if not object then
+      return nil, errors.new(code, "native pool")
     end
-    pool = ffi.gc(p, free_pool)
+    pool = object
   end
-  return pool
+  local p = ffi.cast(pool_t, pool)[0]
+  if p == nil then
+    return nil, errors.new("ECLOSED", "native pool")
+  end
+  return p
 end
 
 -- -- Lookups ------------------------------------------------------------------
@@ -48,19 +45,19 @@ local function start(host, service, hint, op)
   if not p then
     return nil, err
   end
-  local box = ffi.new("green_lookup *[1]")
-  local status = api.lookup_start(box, p, host, service and tostring(service), hint)
+  local object = core.object("lookup")
+  local status = api.start(object, p, host, service and tostring(service), hint)
   if status < 0 then
     return nil, errors.new(status, op)
   end
-  return box[0]
+  return object
 end
 
 --- The result, or a negative status of a wait. Parks.
 local function wait(lookup, deadline)
-  local queue = api.lookup_waiters(lookup)
+  local queue = api.waiters(lookup)
   while true do
-    local n = api.lookup_result(lookup)
+    local n = api.result(lookup)
     if n ~= EAGAIN then
       return n, true
     end
@@ -75,22 +72,22 @@ local function copies(lookup, n)
   local list = {}
   for i = 1, n do
     list[i] = addr.new()
-    ffi.copy(list[i], api.lookup_addr(lookup, i - 1), ffi.sizeof(list[i]))
+    ffi.copy(list[i], api.addr(lookup, i - 1), ffi.sizeof(list[i]))
   end
   return list
 end
 
+-- A thread that is abandoned in the middle leaves the object to the collector.
 local function ask(host, service, hint, opts, op)
-  local lookup, err = start(host, service, hint, op)
-  if not lookup then
+  core.waiter() -- where that raises, nothing is asked
+  local object, err = start(host, service, hint, op)
+  if not object then
     return nil, err
   end
-  local key = {}
-  live[key] = lookup
+  local lookup = ffi.cast(lookup_t, object)[0]
   local n, answered = wait(lookup, thread.deadline(opts.timeout))
   local list = n > 0 and copies(lookup, n)
-  live[key] = nil
-  api.lookup_free(lookup)
+  core.release(object)
   if list then
     return list
   elseif answered then

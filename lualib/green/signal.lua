@@ -3,14 +3,14 @@
 
 local core = require "green.core"
 local errors = require "green.error"
+local exits = require "green.thread.exits"
 local options = require "green.options"
 local thread = require "green.thread"
 
 local ffi = require "ffi"
 local api = require "green.ffi.signal"
 
-local hub = ffi.cast("green_hub *", core.hub())
-local QUEUE = 3 -- core.park: a green_waitq
+local QUEUE = core.QUEUE
 
 local M = {}
 
@@ -29,23 +29,21 @@ local function number_of(name, where)
   return number
 end
 
---- A started watch, or nil, err.
+--- A started watch, an object of green.core; or nil, err.
 local function watch(number, op)
-  local box = ffi.new("green_signal *[1]")
-  local status = api.new(box, hub, number)
-  if status < 0 then
-    return nil, errors.new(status, op)
+  local w, code = core.object("signal", number)
+  if w then
+    code = api.start(w, 1)
+    if code >= 0 then
+      return w
+    end
   end
-  local w = ffi.gc(box[0], api.free)
-  status = api.start(w, 1)
-  if status < 0 then
-    return nil, errors.new(status, op)
-  end
-  return w
+  return nil, errors.new(code, op)
 end
 
-local function free(w)
-  api.free(ffi.gc(w, nil))
+--- The green thread that waited has ended: the signal does again what it did.
+local function release_watch(held)
+  core.release(held.watch)
 end
 
 --- How many have come, or a negative status. Parks.
@@ -79,13 +77,17 @@ function M.wait(name, timeout)
     options.number(timeout, 0, "wait", "timeout")
   end
   thread.checkpoint()
+  core.waiter() -- where that raises, nothing is caught
   local op = "wait for " .. M.name(number)
   local w, err = watch(number, op)
   if not w then
     return nil, err
   end
-  local n = take({ watch = w }, thread.deadline(timeout))
-  free(w)
+  local held = { watch = w, _exit = release_watch }
+  exits.hold(held)
+  local n = take(held, thread.deadline(timeout))
+  exits.release(held)
+  core.release(w)
   if n < 0 then
     return thread.failed(n, op)
   end
@@ -112,9 +114,10 @@ end
 function handler_methods:cancel()
   if not self.cancelled then
     self.cancelled = true
-    free(self.watch)
+    core.release(self.watch)
   end
 end
+handler_methods._exit = handler_methods.cancel
 
 --- Call fn(name, count) in a green thread of its own whenever the signal comes;
 -- count is more than 1 if several came at once. Does not park.
@@ -131,8 +134,16 @@ function M.handler(name, fn)
     return nil, err
   end
   local self = setmetatable({ watch = w, cancelled = false }, handler_mt)
-  thread.spawn_n(run, self, fn, M.name(number))
+  core.start(exits.make(2, self, false, run, self, fn, M.name(number)))
   return self
+end
+
+--- The number of a signal by its name ("TERM", "SIGTERM"), or as it is. An unknown
+-- name raises. Does not park.
+-- @tparam[opt] string where whose argument it is, for the message
+function M.number(name, where)
+  local number = number_of(name, where or "number")
+  return number
 end
 
 --- "SIGTERM" for a number or a name. Does not park.

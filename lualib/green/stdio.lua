@@ -37,6 +37,7 @@ local M = {
   configure = output.configure,
   set_before = output.set_before,
   open_all = output.open_all,
+  flush_now = output.flush_now,
 }
 
 local input -- green.stdio.input for stdin; false: C's stdio is right for it

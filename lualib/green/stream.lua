@@ -5,7 +5,8 @@
 --
 -- A stream object is a table with
 --
---   * `_in`: a `green_buf` (or a pointer to one): what was read and not taken
+--   * `_in`: a `green_buf` (or a pointer to one, which lives as long as the
+--     object): what was read and not taken
 --   * `_timeout`, `_reader`, `_writer`: false (or nil); from then on ours
 --
 -- and its class, made by `stream.class`, has
@@ -17,7 +18,9 @@
 --     taken, more than 0; EAGAIN: wait for WRITE; another negative status
 --   * `_wait(self, mode, deadline)`: park until the stream may be ready for mode
 --     (`stream.READ`, `stream.WRITE`) or is closed. The status of core.park:
---     0, ECANCELED and all. deadline: absolute seconds or nil
+--     0, ECANCELED and all. deadline: absolute seconds or nil. `stream.WATCH` is
+--     for green.wait: as READ, for any number of green threads beside a reader,
+--     and 0 at once if there is something to read
 --   * `_shutdown(self, mode)`: READ, WRITE or both (3). 0 or a negative status
 --   * `_close(self)`: idempotent; `_fill` and `_send` give ECLOSED from now on,
 --     and so do those who wait.
@@ -107,4 +110,5 @@ return {
   allow_multiple_readers = wait.allow_multiple_readers,
   READ = wait.READ,
   WRITE = wait.WRITE,
+  WATCH = wait.WATCH,
 }

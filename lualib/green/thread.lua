@@ -5,11 +5,14 @@
 -- @module green.thread
 
 local core = require "green.core"
-local options = require "green.options"
+local kill = require "green.thread.kill"
+local links = require "green.thread.links"
 local park = require "green.thread.park"
 local report = require "green.thread.report"
+local watchers = require "green.thread.watchers"
 
 local core_data, core_peek, core_park = core.data, core.peek, core.park
+local core_silence = core.silence
 local failed, kill_error = park.failed, park.kill_error
 
 local methods = {}
@@ -34,13 +37,27 @@ local function run_link(fn, thread, args)
   fn(thread, unpack(args, 1, args.n))
 end
 
+--- Each in a green thread of its own; where there is no memory for one, in this.
+local function run_links(thread, all)
+  local link = all.first
+  while link do
+    if not pcall(core.spawn, run_link, link.fn, thread, link.args) then
+      pcall(run_link, link.fn, thread, link.args)
+    end
+    link = link.newer
+  end
+end
+
 -- Runs in a green thread of its own when a linked or failed thread has died.
 core.on_end(function(thread, unheard)
   local data = core_data(thread)
-  local links = data.links
-  data.links = nil
-  for _, link in ipairs(links or {}) do
-    core.spawn(run_link, link.fn, thread, link.args)
+  local linked, watching = data.links, data.watchers
+  data.links, data.watchers = nil, nil
+  if watching then
+    watchers.tell(watching)
+  end
+  if linked then
+    run_links(thread, linked)
   end
   if unheard then
     report.report(data.error, thread, report.describe(thread))
@@ -53,13 +70,24 @@ function mt:__tostring()
   return "green.thread{" .. report.label(self) .. "}"
 end
 
+--- It was dropped without a word: its parent, or its process, has gone.
+local function fill_error(thread)
+  local data = core_data(thread)
+  if data.error == nil and not data.error_is_nil then
+    data.error = kill_error(thread)
+  end
+end
+
 local function results_of(thread)
+  local silence = core_silence(thread)
+  if silence == "memory" then
+    error("not enough memory", 0)
+  elseif silence then
+    fill_error(thread)
+  end
   local data = core_peek(thread)
   if not data then
     return
-  end
-  if data.parent and data.error == nil and core.state(thread) == "killed" then
-    data.error = kill_error(thread) -- the bridge dropped it: its parent has gone
   end
   if data.error ~= nil or data.error_is_nil then
     local own = core_data(core.current())
@@ -91,105 +119,8 @@ function methods:wait(timeout)
   return results_of(self)
 end
 
-local function set_unstarted_error(thread, err)
-  local data = core_data(thread)
-  data.kill_error = data.kill_error or err
-  data.error = err
-end
-
-local function abandon(thread)
-  if not core.is_dead(thread) then
-    set_unstarted_error(thread, kill_error(thread))
-    core.drop(thread)
-  end
-end
-
-local kill_options = { force_after = true, error = true }
-
---- Let the thread be abandoned in that many seconds, unless it ends before.
-local function guard(thread, seconds)
-  local data = core_data(thread)
-  options.number(seconds, 0, "kill", "force_after", 4)
-  if data.guard then
-    core.drop(data.guard)
-  end
-  data.guard = core.make(1, false, abandon, thread)
-  core.start(data.guard, seconds)
-end
-
-local function unguard(thread)
-  local data = core_peek(thread)
-  if data and data.guard and core.is_dead(thread) then
-    core.drop(data.guard)
-    data.guard = nil
-  end
-end
-
---- Ask for the end, or end a thread that has not started. Returns whether the
--- thread is yet to be told.
-local function ask_kill(thread, opts)
-  opts = options.check(opts, kill_options, "kill", 3)
-  local data = core_data(thread)
-  if opts.error ~= nil and not data.kill_error then
-    data.kill_error = opts.error
-  end
-  if core.state(thread) == "new" then
-    set_unstarted_error(thread, kill_error(thread))
-    core.drop(thread)
-    return false
-  end
-  kill_error(thread)
-  if opts.force_after then
-    guard(thread, opts.force_after)
-  end
-  return true
-end
-
---- End the thread: every later wait in it raises its kill error. Returns once
--- it has ended or waits again (to clean up). Nothing for a dead thread; one
--- that has not started never will; a thread that kills itself does not return.
--- Parks.
--- @tparam[opt] table opts `force_after` seconds until a thread that goes on is
--- abandoned: its waiters get the kill error, what it waits on is closed;
--- `error` the value to raise instead of ECANCELED
-function methods:kill(opts)
-  M.checkpoint()
-  if core.is_dead(self) or not ask_kill(self, opts) then
-    return
-  end
-  local status = core.kill(self)
-  unguard(self)
-  if status ~= 0 then
-    failed(status, "kill")
-  end
-end
-
---- As kill, but does not wait and never raises. Does not park.
-function methods:kill_soon(opts)
-  if not core.is_dead(self) and ask_kill(self, opts) then
-    core.kill_soon(self)
-  end
-end
-
---- Kill a thread that has not started yet; nothing for one that has.
-function methods:cancel(opts)
-  if core.state(self) == "new" then
-    self:kill_soon(opts)
-  end
-end
-
---- Raise an error in the thread, once, where it waits now or next. Does not park.
-function methods:throw(err)
-  if core.is_dead(self) then
-    return
-  end
-  if core.state(self) == "new" then
-    set_unstarted_error(self, err)
-    core.drop(self)
-    return
-  end
-  core_data(self).thrown = err
-  core.throw(self)
+for name, method in pairs(kill) do
+  methods[name] = method
 end
 
 --- Call fn(thread, ...) in a green thread of its own when the thread has ended,
@@ -201,35 +132,46 @@ function methods:link(fn, ...)
     return
   end
   local data = core_data(self)
-  data.links = data.links or {}
-  table.insert(data.links, { fn = fn, args = args })
+  data.links = data.links or links.new()
+  links.add(data.links, fn, args)
   core.set_linked(self, true)
 end
 
-local function same_args(a, b)
-  if a.n ~= b.n then
-    return false
-  end
-  for i = 1, a.n do
-    if not rawequal(a[i], b[i]) then
-      return false
-    end
-  end
-  return true
+local function set_linked(thread, data)
+  local linked, watching = data.links, data.watchers
+  core.set_linked(thread, linked and linked.n > 0 or watching and watching.n > 0 or false)
 end
 
 --- Take back a link made with the same arguments. Returns whether there was one.
 function methods:unlink(fn, ...)
   local args = { n = select("#", ...), ... }
   local data = core_peek(self)
-  for i, link in ipairs(data and data.links or {}) do
-    if link.fn == fn and same_args(link.args, args) then
-      table.remove(data.links, i)
-      core.set_linked(self, #data.links > 0)
-      return true
-    end
+  if not (data and data.links and links.remove(data.links, fn, args)) then
+    return false
   end
-  return false
+  set_linked(self, data)
+  return true
+end
+
+--- For green.wait: call fn() at the thread's end, if it is taken back not before
+-- then. It must not park.
+function methods:_watch(fn)
+  local data = core_data(self)
+  data.watchers = data.watchers or watchers.new()
+  watchers.add(data.watchers, fn)
+  core.set_linked(self, true)
+end
+
+function methods:_unwatch(fn)
+  local data = core_peek(self)
+  if data and data.watchers then
+    watchers.remove(data.watchers, fn)
+    set_linked(self, data)
+  end
+end
+
+function methods:_ready()
+  return core.is_dead(self)
 end
 
 --- Has it ended?

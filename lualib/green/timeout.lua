@@ -14,6 +14,9 @@ local core_peek, core_data, current = core.peek, core.data, core.current
 
 local note_traceback = thread.note_traceback
 
+local select, xpcall = select, xpcall
+local turn = thread.turn
+
 local TIMEOUT, SHIELD = 0, 1
 
 local CLEANUP_SECONDS = 5 -- what finally gives its cleanup
@@ -33,9 +36,32 @@ local function take_error(owner, id)
   return err
 end
 
+--- What ends a scope that was opened in a coroutine of the script's when that is
+-- dropped in the middle: it is collected with the frame it stands in.
+-- @tparam function drop drop(a, b), which must not park
+local function guard_of(drop, a, b)
+  if turn.depth == 0 then
+    return nil
+  end
+  local guard = newproxy(true)
+  getmetatable(guard).__gc = function()
+    pcall(drop, a, b)
+  end
+  return guard
+end
+
+local function scope_drop(owner, id)
+  scope_pop(id)
+  take_error(owner, id)
+end
+
+--- Let the stack grow now for what is called behind a scope_push: should that
+-- fail, no scope has been opened.
+local function reserve() end
+
 -- A Lua coroutine inside the scope may end it from another place; what counts
 -- is the thread that opened it.
-local function scope_end(owner, id, ok, ...)
+local function scope_end(owner, id, _guard, ok, ...)
   local fired = scope_pop(id)
   if ok then
     if fired then
@@ -50,6 +76,21 @@ local function scope_end(owner, id, ok, ...)
   error((...), 0)
 end
 
+local function guarded(kind, seconds, fn, ...)
+  local owner, id = current(), scope_push(kind, seconds)
+  return scope_end(owner, id, guard_of(scope_drop, owner, id), xpcall(fn, note_traceback, ...))
+end
+
+local function scoped(kind, seconds, fn, ...)
+  if select("#", ...) ~= 0 then
+    reserve(kind, seconds, fn, note_traceback, ...)
+  end
+  if turn.depth ~= 0 then
+    return guarded(kind, seconds, fn, ...)
+  end
+  return scope_end(current(), scope_push(kind, seconds), nil, xpcall(fn, note_traceback, ...))
+end
+
 --- Call fn(...) and cancel it when it takes longer than that. Parks.
 -- @tparam ?number seconds nil: no limit
 -- @tparam function fn
@@ -61,7 +102,10 @@ function M.timeout(seconds, fn, ...)
     options.number(seconds, 0, "timeout", "seconds")
   end
   options.callable(fn, "timeout", "what it calls")
-  return scope_end(current(), scope_push(TIMEOUT, seconds), xpcall(fn, note_traceback, ...))
+  if select("#", ...) ~= 0 or turn.depth ~= 0 then
+    return scoped(TIMEOUT, seconds, fn, ...)
+  end
+  return scope_end(current(), scope_push(TIMEOUT, seconds), nil, xpcall(fn, note_traceback))
 end
 
 --- Call fn(...) shielded: kills and timeouts from outside wait until it ends,
@@ -74,11 +118,21 @@ function M.shield(seconds, fn, ...)
     error("shield: seconds must be finite", 2)
   end
   options.callable(fn, "shield", "what it calls")
-  return scope_end(current(), scope_push(SHIELD, seconds), xpcall(fn, note_traceback, ...))
+  return scoped(SHIELD, seconds, fn, ...)
+end
+
+--- The cleanup runs in any case: without a shield where there is no memory for one.
+local function clean_up(cleanup)
+  local owner = current()
+  local ok, id = pcall(scope_push, SHIELD, CLEANUP_SECONDS)
+  if not ok then
+    return cleanup()
+  end
+  return scope_end(owner, id, guard_of(scope_drop, owner, id), xpcall(cleanup, note_traceback))
 end
 
 local function finally_end(cleanup, ok, ...)
-  M.shield(CLEANUP_SECONDS, cleanup)
+  clean_up(cleanup)
   if ok then
     return ...
   end
@@ -94,19 +148,22 @@ function M.finally(fn, cleanup)
   return finally_end(cleanup, xpcall(fn, note_traceback))
 end
 
+local function with_timeout_end(deadline, _guard, ok, ...)
+  deadline:cancel()
+  if ok then
+    return ...
+  end
+  error((...), 0)
+end
+
 --- with_timeout(seconds, fn, ...): Eventlet's name and shape: raises.
 -- As timeout, but its own expiry raises instead of returning nil, err. Parks.
 function M.with_timeout(seconds, fn, ...)
   options.callable(fn, "with_timeout", "what it calls")
+  reserve(seconds, fn, note_traceback, ...)
   local deadline = M.Timeout(seconds)
-  local function done(ok, ...)
-    deadline:cancel()
-    if ok then
-      return ...
-    end
-    error((...), 0)
-  end
-  return done(xpcall(fn, note_traceback, ...))
+  return with_timeout_end(deadline, guard_of(deadline.cancel, deadline),
+    xpcall(fn, note_traceback, ...))
 end
 
 -- -- Timeout objects ----------------------------------------------------------
@@ -129,7 +186,8 @@ local function timeout_link(self, owner)
   local head = data.timeouts
   self.owner = owner
   if head then
-    self.older, head.newer = head, self
+    self.older = head -- in this order: each may fail for want of memory
+    head.newer = self
   end
   data.timeouts = self
 end
@@ -142,7 +200,10 @@ local function timeout_unlink(self)
   if newer then
     newer.older = older
   else
-    core_data(self.owner).timeouts = older
+    local data = core_peek(self.owner) -- a reset has made a new one
+    if data and data.timeouts == self then
+      data.timeouts = older
+    end
   end
   if older or newer then
     self.older, self.newer = nil, nil
@@ -155,8 +216,13 @@ local function timeout_start(self)
   elseif self.id then
     self:cancel()
   end
-  self.id = scope_push(TIMEOUT, self.seconds)
   timeout_link(self, current())
+  local ok, id = pcall(scope_push, TIMEOUT, self.seconds)
+  if not ok then
+    timeout_unlink(self)
+    error(id, 0)
+  end
+  self.id = id
 end
 
 --- Start it (again) in the running thread; an error while it is pending.
@@ -170,10 +236,11 @@ function timeout_methods:cancel()
   local id = self.id
   if id then
     self.id = false
-    if scope_pop(id) and self.owner ~= current() then
+    local fired = scope_pop(id)
+    timeout_unlink(self)
+    if fired and self.owner ~= current() then
       core_data(self.owner).late = self:raises() -- if it is on its way there
     end
-    timeout_unlink(self)
   end
 end
 
@@ -209,17 +276,18 @@ function M.Timeout(seconds, err)
   -- error (what to raise), older and newer (neighbours in the thread's list).
   local self = setmetatable({
     seconds = seconds,
-    id = scope_push(TIMEOUT, seconds), -- false: not armed
+    id = false, -- of its scope, while it is armed
     owner = false, -- the thread it belongs to
   }, timeout_mt)
   if err ~= nil then
     self.error = err
   end
   timeout_link(self, current())
+  self.id = scope_push(TIMEOUT, seconds) -- last: what it armed, cancel finds
   return self
 end
 
-M.take_error = take_error
+M.take_error, M.guard_of = take_error, guard_of
 
 M.is_timeout = errors.is_timeout
 M.wrap_is_timeout = errors.wrap_is_timeout

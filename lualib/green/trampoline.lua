@@ -3,10 +3,16 @@
 
 local core = require "green.core"
 local errors = require "green.error"
+local exits = require "green.thread.exits"
 local options = require "green.options"
 local thread = require "green.thread"
 
 local READ, WRITE = 1, 2 -- modes of core.park
+
+--- The green thread that waited has ended.
+local function release_watch(held)
+  core.release(held.watch)
+end
 
 local known = { read = true, write = true, timeout = true }
 
@@ -24,12 +30,16 @@ local function trampoline(fd, opts)
   end
   local number = type(fd) == "number" and fd or fd:fileno()
   thread.checkpoint()
-  local watch, target = core.watch(number)
+  core.waiter() -- where that raises, nothing is watched
+  local watch, code = core.watch(number)
   if not watch then
-    return nil, errors.new(target, "trampoline")
+    return nil, errors.new(code, "trampoline")
   end
-  local status = core.park(target, thread.deadline(opts.timeout), opts.write and WRITE or READ)
-  core.unwatch(watch)
+  local held = { _exit = release_watch, watch = watch }
+  exits.hold(held)
+  local status = core.park(watch, thread.deadline(opts.timeout), opts.write and WRITE or READ)
+  exits.release(held)
+  core.release(watch)
   if status ~= 0 then
     return thread.failed(status, "trampoline")
   end

@@ -47,39 +47,25 @@ end
 
 -- -- All the others -----------------------------------------------------------
 
-local waiting_for_all = {} -- threads inside of wait()
-
---- A green thread other than this one, the main ones and those that wait for all.
-local function some_other(me)
-  for _, t in ipairs(core.threads()) do
-    if t ~= me and t ~= core.main() and not waiting_for_all[t]
-      and core.state(t) ~= "running" then
-      return t
-    end
-  end
-end
+local waiting_for_all = setmetatable({}, { __mode = "k" }) -- threads inside of wait()
 
 -- Who waits for all does not listen to each: an error stays unheard.
 local function report_unheard(t)
   local data = core.peek(t)
-  if core.state(t) == "raised" and not (data.links and #data.links > 0) then
+  if core.state(t) == "raised" and not (data.links and data.links.n > 0) then
     thread.report(data.error, t, thread.describe(t))
   end
 end
 
 local function wait_for_all(deadline)
-  local me = thread.current()
+  local me = core.waiter()
   waiting_for_all[me] = true
-  local status, other = 0, some_other(me)
+  local status, other = 0, core.other(waiting_for_all)
   while other and status == 0 do
-    local ok
-    ok, status = pcall(core.park, other, deadline)
-    if not ok then -- the wait was refused
-      waiting_for_all[me] = nil
-      error(status, 0)
-    elseif status == 0 then
+    status = core.park(other, deadline)
+    if status == 0 then
       report_unheard(other)
-      other = some_other(me)
+      other = core.other(waiting_for_all)
     end
   end
   waiting_for_all[me] = nil
@@ -94,7 +80,7 @@ end
 --- Call fn(obj) for each object as it becomes ready, until fn returns true.
 -- true; or nil, err.
 local function for_each_ready(objects, timeout, count, fn)
-  local deadline, set = thread.deadline(timeout), set_of.open(objects)
+  local deadline, set = thread.deadline(timeout), set_of.open(objects, true)
   local obj, status = true, 0
   while obj and set.taken < (count or math.huge) do
     obj, status = set_of.next_ready(set, deadline)
@@ -142,10 +128,13 @@ function M.iwait(objects, timeout, count)
   check_numbers(timeout, count, "iwait")
   check_objects(objects, "iwait")
   local deadline, set = thread.deadline(timeout), set_of.open(objects)
-  -- A loop that is left early stops watching when its iterator is collected.
+  -- A loop that is left early stops watching when its iterator is collected: not
+  -- in the middle of whatever made the collector run.
   local guard = newproxy(true)
   getmetatable(guard).__gc = function()
-    set_of.close(set)
+    if set.stops and not set.closed then
+      pcall(core.spawn_n, set_of.close, set)
+    end
   end
   return function()
     thread.checkpoint()
@@ -215,6 +204,7 @@ function M.killall(threads, opts)
   check_threads(threads, "killall")
   if opts.block ~= false then
     thread.checkpoint()
+    core.waiter() -- where that raises, nobody is killed
   end
   local how, others, me = { force_after = opts.force_after, error = opts.error }, {}, nil
   for _, t in ipairs(threads) do

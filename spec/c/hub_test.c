@@ -448,20 +448,29 @@ static void test_out_of_memory(void)
   ok(n > 3, "several were tried");
 }
 
+static void step_park_without_memory(actor *a)
+{
+  green__alloc_fail_from(1);
+  a->value = green_task_park(&a->task, NULL, a->deadline);
+  green__alloc_fail_from(0);
+  a->runs = a->task.state; /* What park has left. */
+}
+
 static void test_park_out_of_memory(void)
 {
   green_hub *hub = hub_open(NULL);
   static actor a[5000];
   int i, err = 0;
   for (i = 0; i < 5000 && err == 0; i++) {
-    actor_init(&a[i], hub, 0, step_end);
-    green__alloc_fail_from(1);
-    err = green_task_park(&a[i].task, NULL, GREEN_SECOND);
-    green__alloc_fail_from(0);
+    actor_start(&a[i], hub, 0, step_park_without_memory);
+    a[i].deadline = green_hub_now(hub) + 1000 * GREEN_SECOND;
+    turns(hub, 1);
+    err = (int)a[i].value;
   }
   is(err, GREEN_ENOMEM, "park without memory for the deadline");
-  is(a[i - 1].task.state, GREEN_TASK_NEW, "changes nothing");
+  is(a[i - 1].runs, GREEN_TASK_RUNNING, "changes nothing");
   is(stats_of(hub).timers, i - 1, "and the other deadlines stand");
+  green_hub_abandon(hub);
   green_hub_free(hub);
 }
 

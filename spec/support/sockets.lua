@@ -285,13 +285,13 @@ M.parking = {
   reading("lines", function(c, timeout)
     local ok, value = pcall(c.a:lines({ timeout = timeout }))
     if ok then return value end
-    if value:is("ECANCELED") then error(value, 0) end
+    if not errors.is_error(value) or value:is("ECANCELED") then error(value, 0) end
     return nil, value
   end),
   reading("chunks", function(c, timeout)
     local ok, value = pcall(c.a:chunks(1, { timeout = timeout }))
     if ok then return value end
-    if value:is("ECANCELED") then error(value, 0) end
+    if not errors.is_error(value) or value:is("ECANCELED") then error(value, 0) end
     return nil, value
   end),
   reading("wait_readable", function(c, timeout)

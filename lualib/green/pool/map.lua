@@ -58,8 +58,10 @@ end
 
 local function start_call(self, ...)
   local cell = self.results:add(false)
-  local t = core.make(2, false, members.run_cell, self.pool, cell, self.fn, ...)
-  members.start(self.pool, t, cell)
+  local ok, err = pcall(members.start, cell, results.run, cell, self.fn, ...)
+  if not ok then -- no memory: the call failed, and is told in its place
+    cell:finish(false, err)
+  end
 end
 
 --- Start a call with the input's next values. Whether there were any.

@@ -1,33 +1,31 @@
 --- The members of a GreenPool: who has a slot, who waits for one. Private to
 -- green.pool.
 --
--- A member leaves at its end, in its own green thread. One that was killed before
--- it started never runs: while somebody waits for a member's end, a sweeper
--- follows each new member in the ready list and lets those go.
+-- A member leaves at its end, however it ends.
 -- @module green.pool.members
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
 local thread = require "green.thread"
 
-local current, is_dead = core.current, core.is_dead
+local M = {}
 
-local SLOT = "slot" -- a member of its own; any other entry is a cell (results.lua)
-
-local M = { SLOT = SLOT }
-
---- The fields of a pool.
+--- The fields of a pool; finish_init makes its queues.
 function M.init(size)
   return {
     _size = size,
     _running = 0, -- slots taken, or handed to a spawner that was woken
     _mapping = 0, -- members without a slot: those of imap
-    _entries = {}, -- green thread -> SLOT or a cell
-    _unstarted = {}, -- green thread -> true: has not run yet
-    _blocked = 0, -- green threads that wait for members to leave
-    _sweeper = nil,
-    _slots = core.waitq(), -- spawners
+    _entries = {}, -- green thread -> its entry
+    _slots = false, -- spawners
     _idle = core.waitq(), -- in waitall
   }
+end
+
+--- With its metatable, a pool can be given back what was handed over in vain.
+function M.finish_init(pool)
+  pool._slots = core.waitq(pool)
+  return pool
 end
 
 local function free_slot(pool)
@@ -36,121 +34,106 @@ local function free_slot(pool)
   end
 end
 
-local function has_slot(entry)
-  return entry == SLOT or entry.has_slot
-end
-
-local function leave(pool, t)
-  local entry = pool._entries[t]
-  pool._entries[t] = nil
-  if has_slot(entry) then
-    free_slot(pool)
-  else
-    pool._mapping = pool._mapping - 1
-  end
+local function tell_idle(pool)
   if pool._running == 0 and pool._mapping == 0 then
     core.wake_all(pool._idle)
   end
 end
 
---- Let those go that were killed before they started. Does not park.
-function M.sweep(pool)
-  for t in pairs(pool._unstarted) do
-    if is_dead(t) then
-      pool._unstarted[t] = nil
-      local entry = pool._entries[t]
-      if entry ~= SLOT then
-        entry:finish(false, core.data(t).error)
-      end
-      leave(pool, t)
-    end
+--- A slot that was handed to a spawner who has ended: the next one gets it.
+function M.lost(pool)
+  free_slot(pool)
+  tell_idle(pool)
+end
+
+--- A member has ended. A call whose result nobody has kept failed.
+local function leave(entry, t)
+  local pool = entry.pool
+  pool._entries[t] = nil
+  if entry.abandoned then
+    entry:abandoned(t)
   end
-end
-
-local ensure_sweeper -- forward
-
-local function sweeper(pool)
-  M.sweep(pool)
-  pool._sweeper = nil
-  ensure_sweeper(pool)
-end
-
-function ensure_sweeper(pool)
-  if pool._blocked > 0 and next(pool._unstarted) ~= nil
-    and not (pool._sweeper and not is_dead(pool._sweeper)) then
-    pool._sweeper = thread.spawn(sweeper, pool)
+  if entry.has_slot then
+    free_slot(pool)
+  else
+    pool._mapping = pool._mapping - 1
   end
+  tell_idle(pool)
 end
 
---- Park in a queue that members wake. The status. Parks.
-function M.stand(pool, queue, deadline)
-  pool._blocked = pool._blocked + 1
-  ensure_sweeper(pool)
-  local ok, status = pcall(core.park, queue, deadline)
-  pool._blocked = pool._blocked - 1
-  if not ok then -- the wait was refused
-    error(status, 0)
+--- Give back a slot that was entered in vain, and raise why.
+function M.refuse(pool, has_slot, err)
+  if has_slot then
+    M.lost(pool)
   end
-  return status
+  error(err, 0)
 end
+
+local function new_slot(pool)
+  return { _exit = leave, pool = pool, has_slot = true, abandoned = nil }
+end
+
+--- An entry for a member with a slot, which is entered already; cells (results.lua)
+-- are entries, too.
+function M.slot(pool)
+  local ok, entry = pcall(new_slot, pool)
+  if not ok then
+    M.refuse(pool, true, entry)
+  end
+  return entry
+end
+M.leave = leave
 
 --- Is the running green thread a member?
 function M.is_member(pool)
-  return pool._entries[current()] ~= nil
+  return pool._entries[core.current()] ~= nil
 end
 
 --- Take a slot. false: the pool is full and the caller a member, who must not
 -- wait for himself. Parks.
 function M.enter(pool)
   thread.checkpoint()
-  if pool._running >= pool._size then
-    M.sweep(pool)
-  end
   if pool._running < pool._size then
     pool._running = pool._running + 1
     return true
   elseif M.is_member(pool) then
     return false
   end
-  local status = M.stand(pool, pool._slots)
+  local status = core.park(pool._slots)
   if status ~= 0 then
     thread.failed(status, "spawn")
   end
   return true
 end
 
---- Start a member that was made. Does not park.
-function M.start(pool, t, entry)
+local function join(pool, t, entry)
   pool._entries[t] = entry
-  pool._unstarted[t] = true
-  if not has_slot(entry) then
+  exits.attach(t, entry)
+end
+
+-- core.make, pcall, start, the method, and who called that.
+local LEVEL_OF_CALLER = 4
+
+--- Start fn(...) as a member, whose place is taken already if it has a slot. Does
+-- not park.
+function M.start(entry, fn, ...)
+  local pool = entry.pool
+  local ok, t = pcall(core.make, LEVEL_OF_CALLER, false, fn, ...)
+  if not ok then
+    M.refuse(pool, entry.has_slot, t)
+  end
+  local err
+  ok, err = pcall(join, pool, t, entry)
+  if not ok then -- no memory
+    pool._entries[t] = nil
+    core.drop(t)
+    M.refuse(pool, entry.has_slot, err)
+  end
+  if not entry.has_slot then
     pool._mapping = pool._mapping + 1
   end
-  ensure_sweeper(pool)
   core.start(t)
-end
-
-local function leave_with(pool, t, ok, ...)
-  leave(pool, t)
-  if ok then
-    return ...
-  end
-  error((...), 0)
-end
-
---- The body of a member with a green thread of its own.
-function M.run(pool, fn, ...)
-  local t = current()
-  pool._unstarted[t] = nil
-  return leave_with(pool, t, xpcall(fn, thread.note_traceback, ...))
-end
-
---- The body of a member whose result goes to a cell.
-function M.run_cell(pool, cell, fn, ...)
-  local t = current()
-  pool._unstarted[t] = nil
-  cell:finish(xpcall(fn, thread.note_traceback, ...))
-  leave(pool, t)
+  return t
 end
 
 --- Change the size.

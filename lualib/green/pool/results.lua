@@ -14,6 +14,13 @@ local results_mt = { __index = results }
 local cell_methods = {}
 local cell_mt = { __index = cell_methods }
 
+--- A call that was killed before it ran, or abandoned.
+function cell_methods:abandoned(t)
+  if not self.values then
+    self:finish(false, core.data(t).error)
+  end
+end
+
 --- @param pool whose members fill the cells
 -- @tparam boolean ordered
 local function new(pool, ordered)
@@ -30,23 +37,24 @@ local function new(pool, ordered)
 end
 
 local function push(self, cell)
+  self.line[self.last + 1] = cell
   self.last = self.last + 1
-  self.line[self.last] = cell
 end
 
 --- A cell for one more call.
 function results:add(has_slot)
-  self.index = self.index + 1
-  self.count = self.count + 1
   local cell = setmetatable({
+    _exit = members.leave,
+    pool = self.pool,
     results = self,
-    index = self.index,
+    index = self.index + 1,
     has_slot = has_slot,
     values = nil, -- ok, ... once done; n counts
   }, cell_mt)
   if self.ordered then
     push(self, cell)
   end
+  self.index, self.count = cell.index, self.count + 1
   return cell
 end
 
@@ -60,6 +68,11 @@ function cell_methods:finish(...)
   if all.line[all.first] == self then
     core.wake_all(all.queue)
   end
+end
+
+--- The body of a member whose result goes to a cell.
+local function run(cell, fn, ...)
+  cell:finish(xpcall(fn, thread.note_traceback, ...))
 end
 
 --- Others may look again whether there is something to take.
@@ -82,7 +95,7 @@ function results:take(is_open)
     elseif self.count == 0 and not is_open() then
       return nil
     end
-    local status = members.stand(self.pool, self.queue)
+    local status = core.park(self.queue)
     if status ~= 0 then
       thread.failed(status, "next result")
     end
@@ -101,4 +114,4 @@ local function emit(cell)
   error(values[2], 0)
 end
 
-return { new = new, emit = emit }
+return { new = new, emit = emit, run = run }

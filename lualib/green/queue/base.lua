@@ -42,7 +42,7 @@ end
 
 --- While there is room, take the items of those who wait to put.
 local function admit(self)
-  while self._line.len > 0 and not is_full(self) do
+  while self._line.first and not is_full(self) do
     local item = self._line:take()
     if item ~= nil then
       self._items:push(item)
@@ -57,7 +57,7 @@ local function take(self)
     local item = self._items:pop()
     admit(self)
     return item
-  elseif self._line.len > 0 then
+  elseif self._line.first then
     local item = self._line:take()
     if item ~= nil then
       counted(self)
@@ -85,8 +85,9 @@ end
 -- -- Putting and getting ------------------------------------------------------
 
 local function stand_in_line(self, item, timeout)
+  local entry = self._line:enter(item) -- raises where nobody can wait
   watching.notify(self)
-  local status, taken = self._line:stand(item, thread.deadline(timeout))
+  local status, taken = self._line:stand(entry, thread.deadline(timeout))
   if status ~= 0 then
     return thread.failed(status, "put")
   elseif not taken then
@@ -200,6 +201,15 @@ function methods:_drop_items()
   self._items:clear()
 end
 
+--- An item was given to a green thread that has ended without having run: the
+-- next one gets it, or it is the first again.
+function methods:_lost(_, item)
+  if not wake(self._getters, item) then
+    self._items:unpop(item)
+    watching.notify(self)
+  end
+end
+
 -- -- Asking -------------------------------------------------------------------
 
 --- How many items stand in it.
@@ -264,13 +274,15 @@ local function class(name, parent)
 end
 
 local function new(mt, maxsize, items)
-  return setmetatable({
+  local self = setmetatable({
     _maxsize = maxsize,
     _items = items,
     _line = line.new(), -- who waits to put
-    _getters = core.waitq(),
+    _getters = false,
     _closed = false,
   }, mt)
+  self._getters = core.waitq(self)
+  return self
 end
 
 return {

@@ -7,6 +7,7 @@
 -- @module green.queue.line
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
 
 local wake_thread = core.wake_thread
 
@@ -14,7 +15,7 @@ local line = {}
 local line_mt = { __index = line }
 
 local function new()
-  return setmetatable({ len = 0, first = nil, last = nil }, line_mt)
+  return setmetatable({ len = 0, first = false, last = false }, line_mt)
 end
 
 local function push(self, entry)
@@ -27,6 +28,7 @@ local function push(self, entry)
   end
   self.last = entry
   self.len = self.len + 1
+  entry.out = false
 end
 
 local function remove(self, entry)
@@ -45,19 +47,30 @@ local function remove(self, entry)
   self.len = self.len - 1
 end
 
---- Stand in line until the item is taken. Parks.
--- @return the status of the wait; whether the item was taken
-function line:stand(item, deadline)
-  local entry = { thread = core.current(), item = item, out = false }
-  push(self, entry)
-  -- pcall: a wait that is refused must not leave the entry behind.
-  local ok, status, taken = pcall(core.park, nil, deadline)
+--- The green thread has ended in the line.
+local function leave(entry)
   if not entry.out then
-    remove(self, entry)
+    remove(entry.line, entry)
   end
-  if not ok then
-    error(status, 0)
-  end
+end
+
+--- An entry for the running green thread; raises where it cannot wait. Does not
+-- park.
+function line:enter(item)
+  -- All fields are there: standing in line needs no memory.
+  local entry = { thread = core.waiter(), item = item, line = self, out = true,
+    before = false, after = false, _exit = leave }
+  exits.hold(entry)
+  push(self, entry)
+  return entry
+end
+
+--- Stand in line until the entry's item is taken. Parks.
+-- @return the status of the wait; whether the item was taken
+function line:stand(entry, deadline)
+  local status, taken = core.park(nil, deadline)
+  exits.release(entry)
+  leave(entry)
   return status, taken
 end
 

@@ -1,7 +1,7 @@
 --- What stands in a queue, in which order. Private to green.queue.
 --
--- A store has `len`, `push(item)`, `pop()` (only when it is not empty) and
--- `clear()`.
+-- A store has `len`, `push(item)`, `pop()` (only when it is not empty),
+-- `unpop(item)` (it is the next again) and `clear()`.
 -- @module green.queue.store
 
 local M = {}
@@ -27,6 +27,12 @@ function fifo:pop()
   self.len = self.len - 1
   self.first = self.len > 0 and first + 1 or 1
   return item
+end
+
+function fifo:unpop(item)
+  self.first = self.first - 1
+  self[self.first] = item
+  self.len = self.len + 1
 end
 
 function fifo:clear()
@@ -56,6 +62,8 @@ function lifo:pop()
   self.len = self.len - 1
   return item
 end
+
+lifo.unpop = lifo.push
 
 function lifo:clear()
   for i = 1, self.len do
@@ -149,6 +157,9 @@ function heap:pop()
   put(self, i, last, age)
   return item
 end
+
+-- Behind its equals: they came while it was on its way.
+heap.unpop = heap.push
 
 function heap:clear()
   for i = 1, self.len do

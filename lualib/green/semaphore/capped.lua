@@ -3,6 +3,7 @@
 -- @module green.semaphore.capped
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
 local plain = require "green.semaphore.plain"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
@@ -23,9 +24,9 @@ local function CappedSemaphore(count, limit)
   if plain.count_of(count, "CappedSemaphore", "count") > limit then
     error("CappedSemaphore: count must not be greater than limit", 2)
   end
-  local self = plain.init(count)
+  local self = plain.init(count, capped_mt)
   self._limit, self._releasers = limit, core.waitq()
-  return setmetatable(self, capped_mt)
+  return self
 end
 
 --- A permit was taken: the longest waiting release adds its own.
@@ -64,20 +65,34 @@ function capped_methods:release(timeout)
   if self._count < self._limit or waiting(self._queue) > 0 then
     return methods.release(self)
   end
+  core.waiter() -- where that raises, nobody is told
   watching.notify(self)
   return finished(self, "release", core_park(self._releasers, thread.deadline(timeout)))
 end
+
+--- At the end of a green thread nobody can wait for room: another does.
+function capped_methods:_give_back()
+  if self._count < self._limit or waiting(self._queue) > 0 then
+    methods.release(self)
+  else
+    core.spawn_n(self.release, self)
+  end
+end
+capped_methods._lost = capped_methods._give_back
 
 --- Call fn(...) between acquire and release, whatever happens in it. In a killed
 -- green thread the release waits 5 s at most. Parks.
 -- @return what fn returned; its error passes on
 function capped_methods:with(fn, ...)
   local args = { n = select("#", ...), ... }
-  self:acquire()
+  local held = plain.hold(self)
   return timeouts.finally(function()
-    return fn(unpack(args, 1, args.n))
+    return plain.run_with(self, held, fn, unpack(args, 1, args.n))
   end, function()
-    self:release()
+    exits.release(held)
+    if held.has_permit then
+      self:release()
+    end
   end)
 end
 

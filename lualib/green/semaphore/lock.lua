@@ -2,6 +2,7 @@
 -- @module green.semaphore.lock
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
 local options = require "green.options"
 local plain = require "green.semaphore.plain"
 local thread = require "green.thread"
@@ -12,22 +13,40 @@ local begin, finished = plain.begin, plain.finished
 
 -- -- RLock --------------------------------------------------------------------
 
-local rlock_methods = { with = plain.with }
+local HANDED_OVER = {} -- the owner, from the release until the next one runs
+
+local rlock_methods = {}
 watching.watchable(rlock_methods)
 local rlock_mt = { __name = "green.RLock", __index = rlock_methods }
 
-local HANDED_OVER = {} -- the owner, from the release until the next one runs
-
---- A lock that its owner can take again; it must release it as often. Does not
--- park.
+--- A lock that its owner can take again; it must release it as often. At the
+-- owner's end, however it ends, it is free. Does not park.
 local function RLock()
-  return setmetatable({ _owner = nil, _depth = 0, _queue = core.waitq() }, rlock_mt)
+  local self = setmetatable({ _owner = nil, _depth = 0, _queue = false }, rlock_mt)
+  self._queue = core.waitq(self)
+  return self
+end
+
+--- Nobody has it any more: the next in line gets it.
+local function hand_on(self)
+  self._depth = 0
+  self._owner = wake(self._queue) and HANDED_OVER or nil
+  if not self._owner then
+    watching.notify(self)
+  end
 end
 
 local function owned(self, me)
+  local ok, err = pcall(exits.hold, self)
+  if not ok then -- no memory
+    hand_on(self)
+    error(err, 0)
+  end
   self._owner, self._depth = me, 1
   return true
 end
+
+rlock_methods._lost, rlock_methods._exit = hand_on, hand_on
 
 --- Take the lock. Parks.
 -- @tparam[opt] number timeout seconds
@@ -68,12 +87,25 @@ function rlock_methods:release()
   end
   self._depth = self._depth - 1
   if self._depth == 0 then
-    self._owner = wake(self._queue) and HANDED_OVER or nil
-    if not self._owner then
-      watching.notify(self)
-    end
+    exits.release(self)
+    hand_on(self)
   end
   return true
+end
+
+local function release_after(self, ok, ...)
+  self:release()
+  if ok then
+    return ...
+  end
+  error((...), 0)
+end
+
+--- Call fn(...) between acquire and release, whatever happens in it. Parks.
+-- @return what fn returned; its error passes on
+function rlock_methods:with(fn, ...)
+  self:acquire()
+  return release_after(self, xpcall(fn, thread.note_traceback, ...))
 end
 
 --- Has it an owner?

@@ -2,11 +2,14 @@
 -- @module green.semaphore.plain
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
 local options = require "green.options"
 local thread = require "green.thread"
+local timeouts = require "green.timeout"
 local watching = require "green.wait.set"
 
 local core_park, wake, waiting = core.park, core.wake, core.waiting
+local guard_of = timeouts.guard_of
 
 local function count_of(value, where, name)
   options.number(value, 0, where, name, 3)
@@ -35,8 +38,36 @@ end
 
 -- -- with ---------------------------------------------------------------------
 
-local function release_after(self, ok, ...)
-  self:release()
+--- The end of a green thread in the middle of a with.
+local function give_back(held)
+  if held.has_permit then
+    held.semaphore:_give_back()
+  end
+end
+
+--- A record of what the running green thread holds: nothing yet.
+local function hold(self)
+  local held = { _exit = give_back, semaphore = self, has_permit = false }
+  exits.hold(held)
+  return held
+end
+
+local function run_with(self, held, fn, ...)
+  self:acquire()
+  held.has_permit = true
+  return fn(...)
+end
+
+local function drop(held)
+  exits.release(held)
+  give_back(held)
+end
+
+local function release_after(self, held, _guard, ok, ...)
+  exits.release(held)
+  if held.has_permit then
+    self:release()
+  end
   if ok then
     return ...
   end
@@ -46,8 +77,9 @@ end
 --- Call fn(...) between acquire and release, whatever happens in it. Parks.
 -- @return what fn returned; its error passes on
 local function with(self, fn, ...)
-  self:acquire()
-  return release_after(self, xpcall(fn, thread.note_traceback, ...))
+  local held = hold(self)
+  return release_after(self, held, guard_of(drop, held),
+    xpcall(run_with, thread.note_traceback, self, held, fn, ...))
 end
 
 -- -- Semaphore ----------------------------------------------------------------
@@ -56,14 +88,16 @@ local methods = { with = with }
 watching.watchable(methods)
 local semaphore_mt = { __name = "green.Semaphore", __index = methods }
 
-local function init(value)
-  return { _count = value, _queue = core.waitq() }
+local function init(value, mt)
+  local self = setmetatable({ _count = value, _queue = false }, mt)
+  self._queue = core.waitq(self)
+  return self
 end
 
 --- A count of permits. Does not park.
 -- @tparam[opt=1] number value how many there are at first
 local function Semaphore(value)
-  return setmetatable(init(count_of(value or 1, "Semaphore", "value")), semaphore_mt)
+  return init(count_of(value or 1, "Semaphore", "value"), semaphore_mt)
 end
 
 --- Take a permit. Parks.
@@ -98,6 +132,12 @@ function methods:release()
   return true
 end
 
+--- For what a permit was given to and has ended: the next one gets it.
+function methods:_give_back()
+  methods.release(self)
+end
+methods._lost = methods._give_back
+
 --- Would acquire have to wait?
 function methods:locked()
   return self._count == 0
@@ -126,9 +166,9 @@ local bounded_mt = { __name = "green.BoundedSemaphore", __index = bounded_method
 -- not park.
 -- @tparam[opt=1] number value
 local function BoundedSemaphore(value)
-  local self = init(count_of(value or 1, "BoundedSemaphore", "value"))
+  local self = init(count_of(value or 1, "BoundedSemaphore", "value"), bounded_mt)
   self._limit = self._count
-  return setmetatable(self, bounded_mt)
+  return self
 end
 
 --- Give a permit back; raises if there is none to give. Does not park.
@@ -145,6 +185,8 @@ return {
   methods = methods,
   init = init,
   with = with,
+  hold = hold,
+  run_with = run_with,
   begin = begin,
   finished = finished,
   count_of = count_of,

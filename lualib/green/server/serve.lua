@@ -2,6 +2,7 @@
 -- @module green.server.serve
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
 local options = require "green.options"
 local thread = require "green.thread"
 
@@ -20,17 +21,29 @@ local shortages = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true 
 --- Serve one client. An error of the handler's ends this thread, which reports it.
 local function serve_client(state, handler, conn, address)
   local ok, err = xpcall(handler, thread.note_traceback, conn, address)
-  conn:close()
-  state.running = state.running - 1
   if not ok and rawequal(err, StopServe) then
     state.stopped = true
     core.wake_thread(state.thread, core.codes.EINTR)
-  elseif state.is_full then
-    core.wake(state.room)
-  end
-  if not ok and not rawequal(err, StopServe) then
+  elseif not ok then
     error(err, 0)
   end
+end
+
+--- The client's green thread has ended, in whatever way.
+local function client_ends(client)
+  local state = client.state
+  client.conn:close()
+  state.running = state.running - 1
+  if state.is_full then
+    core.wake(state.room)
+  end
+end
+
+local function start_client(state, handler, conn, address)
+  local client = { _exit = client_ends, state = state, conn = conn }
+  local t = exits.make(1, client, false, serve_client, state, handler, conn, address)
+  state.running = state.running + 1
+  core.start(t)
 end
 
 --- Wait until one of the clients has gone. Parks.
@@ -65,8 +78,10 @@ local function accept_all(state, listener, handler)
       return true
     elseif conn then
       pause = BACKOFF_FIRST
-      state.running = state.running + 1
-      thread.spawn_n(serve_client, state, handler, conn, address)
+      if not pcall(start_client, state, handler, conn, address) then -- no memory
+        conn:close()
+        thread.sleep(pause)
+      end
     elseif shortages[address.code] then
       thread.sleep(pause)
       pause = math.min(2 * pause, BACKOFF_MOST)

@@ -95,6 +95,7 @@ end
 --- Connect to a green_addr. 0 or a negative status. Parks.
 function M.connect(self, raw, deadline)
   thread.checkpoint()
+  core.waiter() -- where that raises, no attempt has begun
   local status = sock.connect(self._s, raw)
   if status == EAGAIN then
     status = connect_again(self, raw, deadline)

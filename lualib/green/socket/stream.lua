@@ -24,6 +24,7 @@ local recv, send, sendv, fill, accept = sock.recv, sock.send, sock.sendv, sock.f
 local ffi_string, ffi_cast = ffi.string, ffi.cast
 local bytes_t = ffi.typeof("const char *")
 local EAGAIN, ECONNRESET = core.codes.EAGAIN, core.codes.ECONNRESET
+local LARGE = write.LARGE
 
 local SCRATCH = 65536
 local scratch = ffi.new("uint8_t[?]", SCRATCH) -- nothing parks between its fill and its use
@@ -114,6 +115,9 @@ function methods:write(...)
   if self._writer and is_held(self, "_writer") then
     return wait.second_writer(self, "write")
   end
+  if #s > LARGE then
+    return write.send_rest(self, s, 0, nil, "write")
+  end
   local n = send(self._s, s, #s)
   if n == #s then
     return true
@@ -144,7 +148,10 @@ local function advance(list, i, skip, n)
   return i, skip
 end
 
-local function send_list(self, list, opts)
+local function send_list(self, list, opts, total)
+  if total > LARGE then
+    core.waiter() -- as in write
+  end
   local i, skip = advance(list, 1, 0, 0)
   local sent, deadline = 0, false
   while list[i] do
@@ -169,15 +176,16 @@ function methods:writev(list, opts)
   if opts then
     wait.check(opts, timeout_only, "writev")
   end
-  local pieces = {}
+  local pieces, total = {}, 0
   for i = 1, #list do
     pieces[i] = write.text_of(list[i], i, "writev")
+    total = total + #pieces[i]
   end
   checkpoint()
   if self._writer and is_held(self, "_writer") then
     return wait.second_writer(self, "writev")
   end
-  return send_list(self, pieces, opts)
+  return send_list(self, pieces, opts, total)
 end
 
 -- -- Connections --------------------------------------------------------------

@@ -30,13 +30,12 @@ end
 
 --- Green standard input, or nil when C's stdio will do.
 local function open()
-  local s, memory = output.open(0, 0)
+  local s = output.open(0, 0)
   if not s then
     return nil
   end
   return setmetatable({
     s = s,
-    memory = memory,
     chunk = ffi.new("char[?]", CHUNK),
     text = read_ahead(),
     at = 1, -- the first byte of text that was not read

@@ -6,7 +6,7 @@ local thread = require "green.thread"
 
 local codes = core.codes
 local EAGAIN, ECANCELED, ENOBUFS = codes.EAGAIN, codes.ECANCELED, codes.ENOBUFS
-local ROOM = 3 -- core.park's mode for a queue inside a C struct
+local ROOM = core.QUEUE -- core.park's mode for a queue inside a C struct
 
 local stdout, stderr = io.stdout, io.stderr
 local file_methods = getmetatable(stdout).__index
@@ -26,25 +26,20 @@ local settings = { limit = 2 ^ 20, linger = 5, patience = 5 }
 
 -- -- Opening ------------------------------------------------------------------
 
-local api, hub -- the C side, when first needed
+local api -- the C side, when first needed
 local streams = {} -- file -> its stream; false: C's stdio is right for it
 
---- The C object of a descriptor, closed (and flushed) when the state is.
--- @return it, and the memory it lives in; nil when C's stdio will do
+--- The C object of a descriptor, closed (and flushed) when the state is: others
+-- may print in their finalizers after that.
+-- @return it; nil when C's stdio will do, or the runtime has ended
 local function open(number, for_write)
-  local ffi = require "ffi"
-  api = api or require "green.ffi.stdfd"
-  hub = hub or ffi.cast("green_hub *", core.hub())
-  local memory = ffi.new("uint64_t[?]", math.ceil(tonumber(api.size()) / 8))
-  local s = ffi.cast("green_stdfd *", memory)
-  if api.init(s, hub, number, for_write) < 0 then
+  local ok, s = pcall(core.object, "stdfd", number, for_write)
+  if not (ok and s) then
     return nil
   end
+  api = api or require "green.ffi.stdfd"
   api.set(s, settings.limit, settings.linger)
-  -- The memory outlives its finalizer: others may print in theirs.
-  return s, ffi.gc(memory, function()
-    api.deinit(s)
-  end)
+  return s
 end
 M.open = open
 
@@ -58,12 +53,11 @@ local function opened(file)
   end
   streams[file] = false
   raw.flush(file) -- what was written before comes first
-  local s, memory = open(number, 1)
+  local s = open(number, 1)
   if s then
     local is_tty = api.is_tty(s) ~= 0
     streams[file] = {
       s = s,
-      memory = memory,
       room = api.room(s),
       is_tty = is_tty,
       lazy = (file == stdout and not is_tty) and 1 or 0,
@@ -257,6 +251,15 @@ end
 function M.open_all()
   stream_of(stdout)
   stream_of(stderr)
+end
+
+--- Write what can be written at once. Does not park.
+function M.flush_now()
+  for _, stream in pairs(streams) do
+    if stream then
+      api.flush(stream.s)
+    end
+  end
 end
 
 --- Write what is queued and let go.

@@ -41,9 +41,14 @@ local function drop(buf, n)
 end
 
 --- The first n bytes, without the last skip ones; all n leave the buffer.
-local function take(buf, n, skip)
+--
+-- self is used behind the string, not the buffer alone: should this be the last
+-- use of the stream, its memory must stay until the string has been made.
+-- ffi.string copies before the collector may run; lua_pushlstring runs it first.
+local function take(self, n, skip)
+  local buf = self._in
   local s = ffi_string(buf.data + buf.head, n - (skip or 0))
-  drop(buf, n)
+  drop(self._in, n)
   return s
 end
 
@@ -75,7 +80,7 @@ local function ended(self, status, op)
     return nil
   end
   local code = status == 0 and "EEOF" or "ECONNRESET"
-  return nil, errors.new(code, op, nil, { partial = take(buf, length(buf)) })
+  return nil, errors.new(code, op, nil, { partial = take(self, length(buf)) })
 end
 
 local function too_big(op, limit)
@@ -108,7 +113,7 @@ function methods:read(n, opts)
       return ended(self, got, "read")
     end
   end
-  return n > 0 and take(buf, n) or ""
+  return n > 0 and take(self, n) or ""
 end
 
 --- What there is, at least one byte; waits only if there is none. Parks.
@@ -134,7 +139,7 @@ function methods:read_some(most, opts)
       return ended(self, got, "read_some")
     end
   end
-  return take(buf, min(length(buf), most or SOME))
+  return take(self, min(length(buf), most or SOME))
 end
 
 local until_options = { max = true, include = true, timeout = true }
@@ -174,15 +179,16 @@ function methods:read_until(delimiter, opts)
   if at > limit then
     return too_big("read_until", limit)
   end
-  return take(buf, at + size, include and 0 or size)
+  return take(self, at + size, include and 0 or size)
 end
 
 local line_options = { max = true, timeout = true }
 
 --- The line that ends at offset `at`, without its LF or CRLF.
-local function take_line(buf, at)
+local function take_line(self, at)
+  local buf = self._in
   local is_crlf = at > 0 and buf.data[buf.head + at - 1] == CR
-  return take(buf, at + 1, is_crlf and 2 or 1)
+  return take(self, at + 1, is_crlf and 2 or 1)
 end
 
 --- A line, without its LF or CRLF. What stands behind the last line feed is a
@@ -209,7 +215,7 @@ function methods:read_line(opts)
     end
     got, deadline = fill(self, 0, deadline, opts)
     if got == 0 and seen > 0 then
-      return take(buf, seen)
+      return take(self, seen)
     elseif got <= 0 then
       return ended(self, got, "read_line")
     end
@@ -218,7 +224,7 @@ function methods:read_line(opts)
   if at > limit then
     return too_big("read_line", limit)
   end
-  return take_line(buf, at)
+  return take_line(self, at)
 end
 
 --- Everything up to the end of the stream. Parks.
@@ -243,9 +249,9 @@ function methods:read_all(most, opts)
   until got <= 0
   local n = length(buf)
   if got == 0 then
-    return n > 0 and take(buf, n) or ""
+    return n > 0 and take(self, n) or ""
   elseif got == ECONNRESET then
-    return nil, errors.new(got, "read_all", nil, { partial = n > 0 and take(buf, n) or "" })
+    return nil, errors.new(got, "read_all", nil, { partial = n > 0 and take(self, n) or "" })
   end
   return nil, errors.new(got, "read_all")
 end

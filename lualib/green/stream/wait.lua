@@ -5,17 +5,19 @@
 
 local core = require "green.core"
 local errors = require "green.error"
+local exits = require "green.thread.exits"
 local options = require "green.options"
 local thread = require "green.thread"
 
-local current, now, wake = core.current, core.now, core.wake
+local current, now, wake, waiter = core.current, core.now, core.wake, core.waiter
 local failed, label = thread.failed, thread.label
 local EAGAIN, ECANCELED = core.codes.EAGAIN, core.codes.ECANCELED
 local EDEADLOCK, ETIMEDOUT = core.codes.EDEADLOCK, core.codes.ETIMEDOUT
 
 local READ, WRITE = 1, 2 -- enum of greenc/fd.h
+local WATCH = core.WATCH
 
-local M = { READ = READ, WRITE = WRITE }
+local M = { READ = READ, WRITE = WRITE, WATCH = WATCH }
 
 -- -- Deadlines ----------------------------------------------------------------
 
@@ -45,8 +47,8 @@ end
 
 -- -- One at a time ------------------------------------------------------------
 
---- Does another green thread wait in that role (`_reader`, `_writer`)? One whose
--- wait was refused ("cannot wait inside ...") could not say that it left.
+--- Does another green thread wait in that role (`_reader`, `_writer`)? One that
+-- was abandoned there could not say that it left.
 function M.is_held(self, role)
   local holder = self[role]
   if holder == current() or core.is_dead(holder) then
@@ -82,7 +84,7 @@ local function hand_on(self)
 end
 
 local function leave_line(self, me)
-  local line = self._readers
+  local line = self._readers or {}
   for i, one in ipairs(line) do
     if one == me then
       table.remove(line, i)
@@ -102,7 +104,23 @@ local function stand_in_line(self, me)
   end
 end
 
+--- A reader has ended in the line, or in its turn.
+local function leave_for_good(me)
+  leave_line(me.stream, me)
+  if me.stream._reader == me.thread then
+    hand_on(me.stream)
+  end
+end
+
+--- The reader that the line stands behind has ended without a word.
+local function holder_ends(watch, holder)
+  if watch.stream._reader == holder then
+    hand_on(watch.stream)
+  end
+end
+
 local function pass_on(self, me, ok, ...)
+  exits.release(me)
   if not self._reader or self._reader == me.thread then
     hand_on(self)
   end
@@ -114,10 +132,14 @@ end
 
 --- Stand in line behind the reader, then run the method.
 local function queued_read(self, method, ...)
-  local me = { thread = current(), queue = core.waitq() }
+  local me = { thread = waiter(), queue = core.waitq(), stream = self, _exit = leave_for_good }
+  exits.hold(me)
   self._readers = self._readers or {}
   table.insert(self._readers, me)
+  local watch = { stream = self, _exit = holder_ends }
+  exits.attach(self._reader, watch)
   local ok, err = pcall(stand_in_line, self, me)
+  exits.release(watch)
   leave_line(self, me)
   if not ok then
     return pass_on(self, me, false, err)
@@ -161,7 +183,7 @@ end
 -- what cancels the thread. Parks.
 -- @param deadline as M.deadline made it
 function M.read(self, deadline)
-  self._reader = current()
+  self._reader = waiter() -- raises, and holds nothing, where nobody can wait
   local status = deadline == 0 and look(self) or self:_wait(READ, deadline)
   self._reader = false
   if status == 0 and not self._readers then
@@ -175,7 +197,7 @@ function M.write(self, deadline)
   if deadline == 0 then
     return EAGAIN
   end
-  self._writer = current()
+  self._writer = waiter()
   local status = self:_wait(WRITE, deadline)
   self._writer = false
   if status == ECANCELED or status == EDEADLOCK then

@@ -13,6 +13,8 @@ local ffi_cast = ffi.cast
 local bytes_t = ffi.typeof("const char *")
 local EAGAIN = core.codes.EAGAIN
 
+local LARGE = 65536 -- bytes that are likely to be sent in several goes
+
 local methods = {}
 local timeout_only = { timeout = true }
 
@@ -22,7 +24,11 @@ local function failed(status, op, written)
 end
 
 --- Send s from offset `done` on. true; or nil, err with `written`. Parks.
+-- Where nobody can wait a large write raises before anything has been sent.
 local function send_rest(self, s, done, opts, op)
+  if done == 0 and #s > LARGE then
+    core.waiter()
+  end
   local ptr, total = ffi_cast(bytes_t, s), #s
   local deadline = false
   while done < total do
@@ -67,7 +73,8 @@ local function gather(where, ...)
 end
 
 --- Send all of the strings and numbers. Parks while the peer is slow. A write
--- that is killed may have sent a part.
+-- that is killed, or cannot wait where it is, may have sent a part; one of more
+-- than 64 KB raises there before it begins.
 -- @param ... strings and numbers; a table at the end: options, `timeout` in
 -- seconds for the whole call
 -- @return true; or nil, err: EPIPE or ECONNRESET (the peer is gone), ETIMEDOUT,
@@ -131,5 +138,11 @@ function methods:send(s, opts)
   end
 end
 
-return { methods = methods, send_rest = send_rest, text_of = text_of, gather = gather,
-  failed = failed }
+return {
+  methods = methods,
+  send_rest = send_rest,
+  text_of = text_of,
+  gather = gather,
+  failed = failed,
+  LARGE = LARGE,
+}

@@ -116,6 +116,10 @@ end
 -- it are ended. Parks.
 function M.report(before)
   local settled, why = pcall(M.settle)
+  collect()
+  if settled then
+    settled, why = pcall(M.settle) -- what finalizers have set going
+  end
   local found = leaks_since(before)
   if not settled then
     table.insert(found, 1, tostring(why))

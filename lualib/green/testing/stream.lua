@@ -76,8 +76,16 @@ function own:_send(ptr, n)
   return n
 end
 
+local function is_readable(self)
+  local pipe = self._rx
+  return self._closed or pipe.ended or pipe.refused or length(pipe.buf) > 0
+end
+
 function own:_wait(mode, deadline)
-  local queue = mode == READ and self._rx.readers or self._tx.writers
+  if mode == stream.WATCH and is_readable(self) then
+    return 0
+  end
+  local queue = mode ~= WRITE and self._rx.readers or self._tx.writers
   local status = core.park(queue, deadline)
   return status, queue -- which must outlive the wait
 end

@@ -4,7 +4,13 @@
 -- @module green.wait.set
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
 local thread = require "green.thread"
+local watchers = require "green.thread.watchers"
+
+local new_table = require "table.new"
+
+local WATCH = core.WATCH -- a mode of core.park
 
 local M = {}
 
@@ -12,85 +18,90 @@ local M = {}
 
 --- Tell the watchers of an object. Does not park.
 function M.notify(obj)
-  local watchers = obj._watchers
-  if watchers then
-    for i = 1, #watchers do
-      watchers[i]()
-    end
+  local watching = obj._watchers
+  if watching then
+    watchers.tell(watching)
   end
 end
 
 --- Give a class `_watch` and `_unwatch`; it calls notify(self).
 function M.watchable(methods)
   function methods:_watch(fn)
-    self._watchers = self._watchers or {}
-    table.insert(self._watchers, fn)
+    self._watchers = self._watchers or watchers.new()
+    watchers.add(self._watchers, fn)
   end
 
   function methods:_unwatch(fn)
-    for i, watcher in ipairs(self._watchers or {}) do
-      if watcher == fn then
-        table.remove(self._watchers, i)
-        break
-      end
-    end
-    if self._watchers and #self._watchers == 0 then
-      self._watchers = nil
+    local watching = self._watchers
+    if watching then
+      watchers.remove(watching, fn)
+      self._watchers = watching.n > 0 and watching or nil
     end
   end
 end
 
 -- -- Watching one object ------------------------------------------------------
 
---- Each kind of watching returns a function that ends it.
-local function watch_thread(t, fn)
-  t:link(fn)
-  return function()
-    t:unlink(fn)
-  end
-end
-
-local function watch_object(obj, fn)
-  obj:_watch(fn)
-  return function()
-    obj:_unwatch(fn)
-  end
-end
-
--- Only a green thread can wait for a descriptor: one waits in our stead. What it
--- fails with counts as ready: the next read will tell.
-local function watch_readable(obj, fn)
-  local helper = thread.spawn(function()
-    if obj.wait_readable then
-      pcall(obj.wait_readable, obj)
-    else
-      pcall(obj.read_some, obj, 0)
-    end
-    fn()
-  end)
-  return function()
-    helper:kill_soon()
-  end
-end
-
 local function has(obj, name)
   local kind = type(obj)
   return (kind == "table" or kind == "userdata") and type(obj[name]) == "function"
 end
 
-local function is_ready(obj)
-  if thread.is_thread(obj) then
-    return core.is_dead(obj)
+--- A stream of green.stream's kind: it can be watched beside its reader.
+local function is_own_stream(obj)
+  return type(obj) == "table" and has(obj, "_wait") and obj._in ~= nil
+end
+
+local function has_input(obj)
+  return is_own_stream(obj) and obj._in.tail > obj._in.head
+end
+
+--- Park until there is something to read. What that fails with counts as
+-- something: the next read will tell.
+local function wait_readable(obj)
+  if is_own_stream(obj) then
+    obj:_wait(WATCH)
+  elseif has(obj, "wait_readable") then
+    obj:wait_readable()
+  else
+    obj:read_some(0)
   end
-  return has(obj, "_ready") and obj:_ready()
+end
+
+local function is_ready(obj)
+  return has(obj, "_ready") and obj:_ready() or has_input(obj)
+end
+
+--- Each kind of watching returns a function that ends it.
+local function watch_object(obj, fn)
+  local function stop()
+    obj:_unwatch(fn)
+  end
+  obj:_watch(fn)
+  return stop
+end
+
+-- Only a green thread can wait for a descriptor: one waits in our stead. One that
+-- only watches holds nothing.
+local function watch_readable(obj, fn)
+  local helper = thread.spawn(function()
+    pcall(wait_readable, obj)
+    fn()
+  end)
+  local only_watches = is_own_stream(obj)
+  return function()
+    if only_watches then
+      core.drop(helper)
+    else
+      helper:kill_soon()
+    end
+  end
 end
 
 local function watcher_for(obj)
-  if thread.is_thread(obj) then
-    return watch_thread
-  elseif has(obj, "_watch") then
+  if has(obj, "_watch") then
     return watch_object
-  elseif has(obj, "wait_readable") or has(obj, "read_some") then
+  elseif is_own_stream(obj) or has(obj, "wait_readable") or has(obj, "read_some") then
     return watch_readable
   end
 end
@@ -99,9 +110,13 @@ end
 
 --- The state of one wait. Its fields: `objects`; `found`, the indices of those
 -- that were seen ready, in order, of which `taken` were told; `stops`, index ->
--- how to stop watching; `queue`, where the one who waits stands.
-local function open(objects)
-  local set = { objects = objects, found = {}, seen = {}, taken = 0, stops = nil }
+-- how to stop watching; `queue`, where the one who waits stands. is_held: the
+-- running thread's end closes it.
+local function open(objects, is_held)
+  local n = #objects
+  -- Whoever tells allocates nothing: it is somebody else who sends.
+  local set = { objects = objects, found = new_table(n, 0), seen = new_table(n, 0),
+    taken = 0, stops = nil, is_held = is_held, _exit = is_held and M.close }
   for i, obj in ipairs(objects) do
     if is_ready(obj) then
       set.found[#set.found + 1] = i
@@ -114,18 +129,23 @@ end
 local function watch(set, i, obj)
   return watcher_for(obj)(obj, function()
     if not set.seen[i] then
-      set.seen[i] = true
       set.found[#set.found + 1] = i
+      set.seen[i] = true
       core.wake_all(set.queue)
     end
   end)
 end
 
 local function watch_all(set)
+  core.waiter() -- where that raises, nothing is watched
   set.queue = core.waitq()
   set.stops = {}
+  if set.is_held then
+    exits.hold(set)
+  end
   for i, obj in ipairs(set.objects) do
     if not set.seen[i] then
+      set.stops[i] = false -- room for what ends it
       set.stops[i] = watch(set, i, obj)
     end
   end
@@ -133,21 +153,14 @@ end
 
 --- Stop watching. Idempotent. Does not park.
 local function close(set)
+  exits.release(set)
   for i, stop in pairs(set.stops or {}) do
     set.stops[i] = nil
-    stop()
+    if stop then
+      stop()
+    end
   end
   set.closed = true
-end
-
---- Park until something is found. The status.
-local function stand(set, deadline)
-  local ok, status = pcall(core.park, set.queue, deadline)
-  if not ok then -- the wait was refused
-    close(set)
-    error(status, 0)
-  end
-  return status
 end
 
 --- The next ready object; nil and a status if there is none, or none in time.
@@ -155,10 +168,14 @@ end
 local function next_ready(set, deadline)
   local found, n = set.found, set.closed and set.taken or #set.objects
   if #found == set.taken and set.taken < n and not set.stops then
-    watch_all(set)
+    local ok, err = pcall(watch_all, set)
+    if not ok then
+      M.close(set)
+      error(err, 0)
+    end
   end
   while #found == set.taken and set.taken < n do
-    local status = stand(set, deadline)
+    local status = core.park(set.queue, deadline)
     if status ~= 0 and #found == set.taken then
       return nil, status
     end

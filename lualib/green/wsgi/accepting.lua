@@ -3,6 +3,7 @@
 
 local core = require "green.core"
 local errors = require "green.error"
+local exits = require "green.thread.exits"
 local stopping = require "green.wsgi.stopping"
 local thread = require "green.thread"
 local C = require "green.ffi.httpd"
@@ -31,9 +32,30 @@ local function wait_to_accept(self, n, pause)
   return status == codes.ETIMEDOUT and 0 or status
 end
 
---- A green thread of a server: take connections until the listener is closed, which
--- stops the server, or the server is stopped.
-return function(self)
+--- Abandoned, as in a child of a fork: connections that nobody takes must not wait
+-- in a queue of ours.
+local function accept_ends(record, t)
+  if core.state(t) == "killed" then
+    record.server.listener:close()
+  end
+end
+
+--- Call fn(self) until it returns. A server goes on when memory was short for a
+-- moment: that is a string, cancels are none. Parks.
+local function persist(fn, self)
+  local ok, err
+  repeat
+    ok, err = pcall(fn, self)
+    if not ok and type(err) ~= "string" then
+      error(err, 0)
+    elseif not ok then
+      pcall(self.log.error, self.log, "%s", err)
+      thread.sleep(BACKOFF_FIRST)
+    end
+  until ok or self.stopping
+end
+
+local function accept_all(self)
   local sock, httpd = self.listener._s, self.httpd
   local pause, status = BACKOFF_FIRST, 0
   while status == 0 and not self.stopping do
@@ -46,5 +68,18 @@ return function(self)
       pause = math.min(pause * 2, BACKOFF_MOST)
     end
   end
+end
+
+--- Take connections until the listener is closed, which stops the server, or the
+-- server is stopped.
+local function accept_loop(self)
+  persist(accept_all, self)
   stopping.begin(self) -- the listener was closed
 end
+
+--- Start the green thread that accepts for a server.
+local function start(self)
+  core.start(exits.make(1, { _exit = accept_ends, server = self }, false, accept_loop, self))
+end
+
+return { start = start, persist = persist }

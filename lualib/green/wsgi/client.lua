@@ -6,22 +6,28 @@
 -- @module green.wsgi.client
 
 local core = require "green.core"
+local exits = require "green.thread.exits"
 local thread = require "green.thread"
 
 local http_sock, core_park = core.http_sock, core.park
 local READ, WRITE = 1, 2 -- modes of core.park
 local SLOW_MOST = 10 -- times max_size
 
+local function leave(held)
+  held.server.slow = held.server.slow - 1
+end
+
 --- Wait until the connection can be read or written, mode READ or WRITE. Parks.
 -- @return status as core.park
 local function wait(server, conn, mode, deadline)
   local sock = http_sock(conn) -- raises when the request is over
+  local held = { _exit = leave, server = server }
+  core.waiter() -- where that raises, nobody is counted
+  exits.hold(held)
   server.slow, server.httpd.full = server.slow + 1, false
-  local ok, status = pcall(core_park, sock, deadline, mode)
-  server.slow = server.slow - 1
-  if not ok then
-    error(status, 0) -- it cannot wait where it is
-  end
+  local status = core_park(sock, deadline, mode)
+  exits.release(held)
+  leave(held)
   return status
 end
 

@@ -6,7 +6,7 @@
 -- @module green.wsgi.log_channel
 
 local core = require "green.core"
-local errors = require "green.error"
+local exits = require "green.thread.exits"
 local ffi = require "ffi"
 local sinks = require "green.wsgi.log_sink"
 local thread = require "green.thread"
@@ -15,22 +15,19 @@ local C = require "green.ffi.httpd_log"
 local FULL = 4096 -- bytes that are worth a write
 local NEVER = math.huge
 
-local hub = ffi.cast("green_hub *", core.hub())
+local log_t = ffi.typeof("green_httpd_log *")
 local text_ptr = ffi.new("const char *[1]")
 
 local Channel = {}
 Channel.__index = Channel
 
---- A channel to what users give for a log. nil, err: ENOMEM.
+--- A channel to what users give for a log.
 local function new(where)
-  local sink = sinks.new(where)
-  local c = C.new(hub)
-  if c == nil then
-    return nil, errors.new("ENOMEM", "open log")
-  end
+  local sink, object = sinks.new(where), core.object("httpd_log")
   return setmetatable({
-    c = ffi.gc(c, C.free),
-    pointer = core.pointer(c),
+    object = object, -- keeps what the next two point to
+    c = ffi.cast(log_t, object),
+    pointer = core.pointer(object),
     sink = sink,
     mark = 0, -- above so many bytes the writer is to be told
     queue = core.waitq(), -- where the writer waits
@@ -66,8 +63,17 @@ local function write_later(self)
   end
   self.mark = NEVER
   write_all(self)
+end
+
+--- Its writer has ended, or was given up.
+local function writer_ends(record)
+  local self = record.channel
   self.mark, self.urgent, self.writing, self.writer = 0, false, false, false
   core.wake_all(self.done)
+end
+
+local function start_writer(self)
+  core.start(exits.make(1, { _exit = writer_ends, channel = self }, false, write_later, self))
 end
 
 --- There is something to write, or enough of it.
@@ -76,8 +82,8 @@ function Channel:tell()
   if self.writing then
     core.wake(self.queue)
   else
+    start_writer(self)
     self.writing = true
-    thread.spawn_n(write_later, self)
   end
 end
 

@@ -4,10 +4,10 @@
 local ffi = require "ffi"
 local client = require "green.wsgi.client"
 local core = require "green.core"
-local accept_loop = require "green.wsgi.accepting"
+local accepting = require "green.wsgi.accepting"
 local app_module = require "green.wsgi.app"
 local env_module = require "green.wsgi.env"
-local errors = require "green.error"
+local exits = require "green.thread.exits"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
 local stopping = require "green.wsgi.stopping"
@@ -17,11 +17,10 @@ local timeout = require "green.timeout"
 local workers = require "green.wsgi.worker"
 local C = require "green.ffi.httpd"
 
-local QUEUE = 3 -- a mode of core.park
+local QUEUE = core.QUEUE
+local httpd_t = ffi.typeof("green_httpd *")
 -- What a killed serve_forever gives requests in hand, like every cleanup.
 local KILL_GRACE, KILL_FORCE = 3, 1
-
-local hub = ffi.cast("green_hub *", core.hub())
 
 local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle }
 local mt = { __name = "green.wsgi.server", __index = methods }
@@ -36,36 +35,50 @@ function methods:worker_detaches(state)
   self.httpd.full = false
 end
 
---- The last thing a worker does.
-function methods:worker_ends(state)
+--- A worker's green thread has ended, in whatever way. state is the record of it
+-- in green.thread.exits.
+local function worker_ends(state)
+  local self = state.server
   if self.detached[state] then
     self.detached[state] = nil
     return
   end
-  if not self.active[state] then
-    return -- abandoned by a forced stop
-  end
   self.active[state] = nil
   self.workers = self.workers - 1
-  if state.conn then
+  if state.conn and core.http_is_open(state.conn) then
     core.http_close(state.conn)
   end
+  state.conn = false
   self.httpd.full = false
+end
+
+local function enter(self, state)
+  exits.attach(state.thread, state)
+  self.workers = self.workers + 1
+  self.active[state] = true
 end
 
 local function spawn_worker(self)
   local pool = self.options.custom_pool
+  local state = workers.new_state(self, worker_ends)
   if pool then
-    pool:spawn(workers.run, self) -- parks while the pool is full
+    state.thread = pool:spawn(workers.run, self, state) -- parks while the pool is full
   else
-    thread.spawn_n(workers.run, self)
+    state.thread = core.make(1, false, workers.run, self, state)
   end
-  self.workers = self.workers + 1
+  local ok, err = pcall(enter, self, state)
+  if not ok then -- no memory
+    core.drop(state.thread)
+    error(err, 0)
+  end
+  if not pool then
+    core.start(state.thread)
+  end
 end
 
 --- Makes workers when connections have bytes and nobody is free for them.
 -- A stop kills it.
-local function spawner(self)
+local function spawn_workers(self)
   local httpd, status = self.httpd, 0
   while status == 0 do
     for _ = 1, math.min(httpd.wanted, client.room(self)) do
@@ -74,6 +87,10 @@ local function spawner(self)
     httpd.full = client.room(self) <= 0
     status = core.park(self.shortage, nil, QUEUE)
   end
+end
+
+local function spawner(self)
+  accepting.persist(spawn_workers, self)
 end
 
 -- -- The public side ----------------------------------------------------------
@@ -86,8 +103,9 @@ function methods:start()
     error("start: the server was stopped", 2)
   elseif not self.started then
     self.started = true
+    self.pid = core.getpid()
     self.spawner = thread.spawn(spawner, self)
-    thread.spawn_n(accept_loop, self)
+    accepting.start(self)
     self.log:info("serving on %s", self.url)
   end
   return self
@@ -110,6 +128,7 @@ end
 -- killed; then requests in hand get three seconds. Parks.
 -- @treturn boolean true, at once if the server was stopped before
 function methods:serve_forever()
+  core.waiter() -- where that raises, nothing has started
   if not self.stopping then
     self:start()
   end
@@ -210,15 +229,11 @@ local function plan(app, opts, where)
 end
 
 --- A server for a listener, which it owns from here on. Raises as plan.
--- @return nil, err when a log cannot be opened, or ENOMEM: the listener is the
--- caller's still
+-- @return nil, err when a log cannot be opened: the listener is the caller's still
 local function new(listener, planned)
   local o = planned.options
-  local httpd = C.new(hub)
-  if httpd == nil then
-    return nil, errors.new("ENOMEM", "serve")
-  end
-  ffi.gc(httpd, core.http_free)
+  local object = core.object("httpd")
+  local httpd = ffi.cast(httpd_t, object)
   local log, err = log_module.new(o, planned.where)
   if not log then
     return nil, err
@@ -231,7 +246,8 @@ local function new(listener, planned)
   self.scheme, self.software = "http", o.server_software
   self.capitalize = o.capitalize_response_headers
   self.environ = next(o.environ) ~= nil and o.environ
-  self.httpd, self.httpd_pointer = httpd, core.pointer(httpd)
+  self.httpd_object = object -- keeps what the next ones point to
+  self.httpd, self.httpd_pointer = httpd, core.pointer(object)
   self.queue, self.shortage = core.pointer(C.queue(self.httpd)), C.shortage(self.httpd)
   self.workers, self.max_workers = 0, o.custom_pool and math.huge or o.max_size
   self.worker_idle = o.custom_pool and 0 or workers.WORKER_IDLE
@@ -239,6 +255,7 @@ local function new(listener, planned)
   self.slow = 0 -- workers that wait for their clients
   self.failed = 0
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false
+  self.pid = false -- of the process that it serves in
   self.accept_queue, self.end_queue, self.hurry = core.waitq(), core.waitq(), core.waitq()
   option_module.apply(self.httpd, o)
   setmetatable(self, mt)

@@ -94,20 +94,10 @@ local function drain(self, plan)
   end
 end
 
---- Those who do not end in time are abandoned; such a one has not given its
--- connection back.
-local function bury(self, set)
+--- Those who do not end in time are abandoned.
+local function bury(set)
   for state in pairs(set) do
-    if state.thread:dead() then
-      set[state] = nil
-      if set == self.active then
-        self.workers = self.workers - 1
-      end
-      if state.conn then
-        core.http_close(state.conn)
-        state.conn = false
-      end
-    elseif state.due and core.now() >= state.due then
+    if state.due and core.now() >= state.due then
       state.due = math.huge
       state.thread:kill_soon({ force_after = 0 })
     end
@@ -123,8 +113,8 @@ local function join(self, plan)
   while next(self.active) or next(self.detached) do
     core.wake_cdata(self.queue)
     kill_all(self, plan)
-    bury(self, self.active)
-    bury(self, self.detached)
+    bury(self.active)
+    bury(self.detached)
     wait(self, core.now() + LOOK / 5)
   end
 end
@@ -216,6 +206,9 @@ function M.stop(self, opts)
   end
   if opts.force_after then
     options.number(opts.force_after, 0, "stop", "force_after", 3)
+  end
+  if not self.ended then
+    core.waiter() -- where that raises, nothing stops
   end
   if self.stopping and not self.ended then
     force(self)

@@ -9,6 +9,7 @@ local client = require "green.wsgi.client"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
+local exits = require "green.thread.exits"
 local explain = require "green.wsgi.explain"
 local responding = require "green.wsgi.respond"
 local thread = require "green.thread"
@@ -18,10 +19,10 @@ local http_respond = core.http_respond
 local core_park, core_now, core_reset = core.park, core.now, core.reset
 local respond, close_body = responding.respond, responding.close_body
 local note_traceback, turn = thread.note_traceback, thread.turn
-local CONN = env_module.CONN
+local CONN, unwind = env_module.CONN, exits.unwind
 
 local ECANCELED = core.codes.ECANCELED
-local QUEUE = 3 -- a mode of core.park
+local QUEUE = core.QUEUE
 local REQUEST, REFUSED = 1, 2 -- GREEN_HTTPD_*; UNSENT has nothing but its finish
 local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
@@ -161,6 +162,7 @@ local function handle(server, state, conn)
   if killed then
     error(killed, 0)
   elseif turn.touched ~= 0 then
+    unwind(state.thread, state) -- locks that the handler has not released
     core_reset()
   end
   return is_taken
@@ -233,22 +235,27 @@ local function work(server, state)
   end
 end
 
---- A worker's life, in a green thread of its own.
-local function run(server)
-  local state = {
-    thread = thread.current(),
+--- What is known of a worker; ends is called with it at its thread's end.
+local function new_state(server, ends)
+  return {
+    _exit = ends,
+    server = server,
+    thread = false,
     conn = false, -- the connection in hand
     env = nil, -- of the request in hand
     taken = nil, -- the env whose connection the handler has taken over
     idle = nil, -- the env whose handler does not hold up a stop
     due = nil, -- killed by a stop: when it will be abandoned
   }
-  server.active[state] = true
+end
+
+--- A worker's life, in a green thread of its own. Where its handler has forked, the
+-- child's request is over, and with it the worker.
+local function run(server, state)
   local ok, err = xpcall(work, note_traceback, server, state)
-  server:worker_ends(state)
-  if not ok and not errors.is_error(err, "ECANCELED") then
+  if not ok and not errors.is_error(err, "ECANCELED") and server.pid == core.getpid() then
     server.log:failure(nil, err)
   end
 end
 
-return { run = run, WORKER_IDLE = WORKER_IDLE }
+return { new_state = new_state, run = run, WORKER_IDLE = WORKER_IDLE }

@@ -1,5 +1,5 @@
 /*
-** tpool_lookup_test.c: names looked up in native threads.
+** lookup_test.c: names looked up in native threads.
 */
 
 /* wrap: getaddrinfo */
@@ -7,7 +7,7 @@
 #include "mem.h"
 #include "scope.h"
 #include "t.h"
-#include "tpool.h"
+#include "lookup.h"
 
 #include <errno.h>
 #include <netdb.h>

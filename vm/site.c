@@ -1,0 +1,55 @@
+/*
+** site.c: where threads were spawned, each "file:line" kept once.
+*/
+
+#include "bridge.h"
+
+#define SITES_MAX 10000
+
+/* The index of the site string at the top of the stack, which is popped. */
+static int site_intern(lua_State *L, const char *source)
+{
+  vm_push_key(L, VM_KEY_SITES);
+  lua_pushvalue(L, -2);
+  lua_rawget(L, -2);
+  int site = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  if (!site && lua_objlen(L, -1) < SITES_MAX) {
+    site = (int)lua_objlen(L, -1) + 1;
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, site);
+    lua_pushvalue(L, -2);
+    lua_pushinteger(L, site);
+    lua_rawset(L, -3);
+    lua_pushstring(L, source); /* The cache compares its address: keep it. */
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+  }
+  lua_pop(L, 2);
+  return site;
+}
+
+int vm_site(vm *v, lua_State *L, int level)
+{
+  lua_Debug ar;
+  if (!lua_getstack(L, level, &ar)) return 0;
+  lua_getinfo(L, "Sl", &ar);
+  size_t h = ((uintptr_t)ar.source / 16 + (size_t)ar.currentline) % VM_SITES;
+  vm_site_entry *e = &v->sites[h];
+  if (e->source == ar.source && e->line == ar.currentline) return e->site;
+  lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+  int site = site_intern(L, ar.source);
+  if (site) *e = (vm_site_entry){ar.source, ar.currentline, site};
+  return site;
+}
+
+void vm_push_site(lua_State *L, const vm_thread *t)
+{
+  if (!t->site) {
+    lua_pushliteral(L, "?");
+    return;
+  }
+  vm_push_key(L, VM_KEY_SITES);
+  lua_rawgeti(L, -1, t->site);
+  lua_remove(L, -2);
+}
