@@ -1,5 +1,6 @@
 /* httpd_log: templates, escapes, limits, memory that fails. */
 
+#include "child.h"
 #include "httpd_log.h"
 #include "httpd_conn.h"
 #include "mem.h"
@@ -217,6 +218,66 @@ static void test_survives_it_in_a_long_line(void)
   ok(1, "it is lost as a whole");
 }
 
+/* -- The end, and children ------------------------------------------------ */
+
+static void test_deinit(void)
+{
+  static const int fields[] = {GREEN_LOG_METHOD, 0};
+  fake f;
+  const char *p;
+  green_httpd_log *l = calloc(1, green_httpd_log_size());
+  green_httpd_log_init(l, hub);
+  fake_request(&f, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  green_httpd_log_field(l, fields[0], "", 0, 0);
+  green_httpd_log_put(l, &f.c.pub);
+  is_str(take(l), "GET\n", "a log in memory of one's own");
+  green_httpd_log_put(l, &f.c.pub);
+  green_httpd_log_deinit(l);
+  green_httpd_log_deinit(l);
+  is(l->waiting, 0, "its end forgets the lines");
+  is(green_httpd_log_put(l, &f.c.pub), 0, "a late one");
+  is(green_httpd_log_line(l, "x", 1), 0, "of any kind");
+  is(l->lines, 4, "is counted");
+  is(l->dropped, 2, "as dropped");
+  is(green_httpd_log_peek(l, &p), 0, "nothing waits");
+  green_httpd_log_drop(l, 9);
+  is(l->waiting, 0, "nor is there anything to drop");
+  green_httpd_log_deinit(l);
+  free(l);
+}
+
+static void log_in_a_child(void *arg)
+{
+  green_httpd_log *l = arg;
+  green_hub_check_fork(hub);
+  must(green_httpd_log_line(l, "child", 5) == 6);
+  must(l->waiting == 6);
+  must(!strcmp(take(l), "child\n"));
+  green_httpd_log_line(l, "more", 4);
+  must(!strcmp(take(l), "more\n"));
+}
+
+static void look_in_a_child(void *arg)
+{
+  const char *p;
+  green_httpd_log *l = arg;
+  green_hub_turn(hub, 0);
+  must(l->waiting == 0);
+  must(green_httpd_log_peek(l, &p) == 0);
+  green_httpd_log_drop(l, 3);
+  must(l->waiting == 0);
+}
+
+static void test_in_a_child(void)
+{
+  green_httpd_log *l = green_httpd_log_new(hub);
+  green_httpd_log_line(l, "parent", 6);
+  is(in_child(log_in_a_child, l), 0, "a child's log begins empty");
+  is(in_child(look_in_a_child, l), 0, "to who looks, too");
+  is_str(take(l), "parent\n", "the parent's lines are the parent's");
+  green_httpd_log_free(l);
+}
+
 int main(void)
 {
   t_start();
@@ -230,6 +291,8 @@ int main(void)
   test_drops_lines_beyond_its_limit();
   test_survives_failing_memory();
   test_survives_it_in_a_long_line();
+  test_deinit();
+  test_in_a_child();
   green_hub_free(hub);
   return t_done();
 }

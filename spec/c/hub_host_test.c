@@ -4,6 +4,7 @@
 */
 
 #include "actor.h"
+#include "child.h"
 
 #include <ev.h>
 #include <pthread.h>
@@ -303,6 +304,137 @@ static void test_attach_deadlock(void)
   ev_loop_destroy(host_loop);
 }
 
+/* The host calls into the hub from its own callback. */
+static green_hub *host_hub;
+static actor *host_actor;
+static int host_calls;
+
+static void host_calls_back(struct ev_loop *ev, ev_timer *w, int revents)
+{
+  static const int never;
+  (void)ev, (void)w, (void)revents;
+  int before = host_actor->runs;
+  host_calls++;
+  is(green_hub_is_busy(host_hub), 1, "inside the host's run it is busy");
+  is(green_hub_run(host_hub, &never), GREEN_EBUSY, "a run is refused there");
+  is(green_hub_turn(host_hub, 0), GREEN_EBUSY, "and a turn");
+  is(green_hub_turn(host_hub, 1), GREEN_EBUSY, "that may wait, too");
+  is(host_actor->runs, before, "nothing has run");
+}
+
+static void test_busy_inside_the_host(void)
+{
+  actor a;
+  ev_timer w;
+  host_loop = ev_loop_new(EVFLAG_AUTO);
+  green_hub_attach(&host_hub, host_loop);
+  host_actor = &a;
+  actor_start(&a, host_hub, 0, step_spin);
+  a.value = 1L << 30;
+  is(green_hub_is_busy(host_hub), 0, "outside of it, it is free");
+  is(green_hub_turn(host_hub, 0), 1, "and can be turned");
+  ok(a.runs > 0, "by whoever has it");
+  ev_timer_init(&w, host_calls_back, 0.001, 0.);
+  ev_timer_start(host_loop, &w);
+  host_run(host_loop, 5 * MS);
+  is(host_calls, 1, "the host has called");
+  ok(a.runs > 1, "its run turns the hub");
+  is(green_hub_is_busy(host_hub), 0, "after it the hub is free");
+  is(green_hub_turn(host_hub, 0), 1, "to be turned again");
+  green_task_end(&a.task);
+  ok(is_clean(host_hub), "nothing is left");
+  green_hub_free(host_hub);
+  ev_loop_destroy(host_loop);
+}
+
+static void test_many_deadlines_in_a_host(void)
+{
+  static actor a[3000];
+  green_hub *hub;
+  int late = 0;
+  host_loop = ev_loop_new(EVFLAG_AUTO);
+  green_hub_attach(&hub, host_loop);
+  for (int i = 0; i < 3000; i++) {
+    actor_start(&a[i], hub, 0, step_park);
+    a[i].deadline = green_hub_now(hub);
+  }
+  host_run(host_loop, 50 * MS);
+  for (int i = 0; i < 3000; i++) late += a[i].task.status == GREEN_ETIMEDOUT;
+  is(late, 3000, "a long row of deadlines goes through a host's run too");
+  ok(is_clean(hub), "nothing is left");
+  green_hub_free(hub);
+  ev_loop_destroy(host_loop);
+}
+
+static int second_step;
+
+static void step_until_the_second(actor *a)
+{
+  if (a->name == 'a' && a->runs == 2) second_step = 1;
+  green_task_yield(&a->task);
+}
+
+static void test_a_run_from_outside_the_host(void)
+{
+  green_hub *hub;
+  actor a, b;
+  host_loop = ev_loop_new(EVFLAG_AUTO);
+  green_hub_attach(&hub, host_loop);
+  trace_clear();
+  second_step = 0;
+  actor_start(&a, hub, 'a', step_until_the_second);
+  actor_start(&b, hub, 'b', step_until_the_second);
+  green_hub_run(hub, &second_step);
+  is_str(trace, "aba", "one batch a turn, and none when it is done");
+  green_task_end(&a.task);
+  green_task_end(&b.task);
+  green_hub_free(hub);
+  ev_loop_destroy(host_loop);
+}
+
+/* -- A host that forks ---------------------------------------------------- */
+
+typedef struct guest {
+  green_hub *hub;
+  green_fd f;
+  int peer;
+  actor r;
+} guest;
+
+static void host_in_a_child(void *arg)
+{
+  guest *g = arg;
+  if (write(g->peer, "x", 1) != 1) abort();
+  host_run(host_loop, 20 * MS);
+  must(g->r.task.state == GREEN_TASK_DEAD && g->r.task.status == 0);
+  char c;
+  must(read(g->f.fd, &c, 1) == 1);
+}
+
+static void test_attach_and_fork(void)
+{
+  guest g;
+  int s[2];
+  host_loop = ev_loop_new(EVFLAG_AUTO);
+  green_hub_attach(&g.hub, host_loop);
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, s)) abort();
+  green_fd_open(&g.f, g.hub, s[0]);
+  g.peer = s[1];
+  actor_start(&g.r, g.hub, 0, step_read);
+  g.r.fd = &g.f;
+  host_run(host_loop, MS);
+  is(in_child(host_in_a_child, &g), 0, "a host's loop works in a child");
+  host_run(host_loop, MS);
+  is(g.r.task.state, GREEN_TASK_PARKED, "the parent's has not heard of it");
+  if (write(g.peer, "x", 1) != 1) abort();
+  host_run(host_loop, 5 * MS);
+  is(g.r.task.state, GREEN_TASK_DEAD, "but hears its own");
+  green_fd_close(&g.f);
+  close(g.peer);
+  green_hub_free(g.hub);
+  ev_loop_destroy(host_loop);
+}
+
 int main(void)
 {
   t_start();
@@ -315,5 +447,9 @@ int main(void)
   test_attach_post();
   test_attach_does_not_nest();
   test_attach_deadlock();
+  test_busy_inside_the_host();
+  test_many_deadlines_in_a_host();
+  test_a_run_from_outside_the_host();
+  test_attach_and_fork();
   return t_done();
 }

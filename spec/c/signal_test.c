@@ -4,6 +4,7 @@
 
 /* wrap: sigaction */
 
+#include "child.h"
 #include "mem.h"
 #include "signal.h"
 #include "t.h"
@@ -204,6 +205,147 @@ static void test_free_wakes_and_survives_a_post(void)
   green_signal_free(NULL);
 }
 
+/* -- The end -------------------------------------------------------------- */
+
+/* In memory that is written over once it has ended. */
+static green_signal *watch_in_own_memory(int signo)
+{
+  green_signal *w = calloc(1, green_signal_size());
+  if (!w || green_signal_init(w, hub, signo) < 0) abort();
+  return w;
+}
+
+static void test_deinit(void)
+{
+  static const int never;
+  waiter a;
+  green_signal *w = watch_in_own_memory(SIGUSR1);
+  is(green_signal_start(w, 1), 0, "made in memory of one's own");
+  waiter_start(&a, w, 5);
+  green_hub_turn(hub, 0);
+  green_signal_deinit(w);
+  green_signal_deinit(w);
+  green_hub_run(hub, &a.done);
+  is(a.status, GREEN_ECLOSED, "who waits is told of its end");
+  ok(handler_of(SIGUSR1) == SIG_DFL, "the old disposition is back");
+  is(green_signal_start(w, 1), GREEN_ECLOSED, "it cannot start again");
+  ok(handler_of(SIGUSR1) == SIG_DFL, "nor does it");
+  green_signal_stop(w);
+  is(green_signal_take(w), 0, "nothing is to be taken");
+  is(green_hub_run(hub, &never), GREEN_EDEADLOCK, "nothing is held");
+  green_signal_deinit(w);
+  free(w);
+}
+
+static void test_caught_just_before_the_end(void)
+{
+  for (int turn_first = 0; turn_first < 2; turn_first++) {
+    green_signal *w = watch_in_own_memory(SIGUSR1);
+    green_signal *other = watch_in_own_memory(SIGUSR1);
+    green_signal_start(other, 0);
+    green_signal_start(w, 0);
+    raise(SIGUSR1); /* The post is under way. */
+    if (turn_first) green_hub_turn(hub, 0);
+    if (turn_first) raise(SIGUSR1);
+    green_signal_deinit(w);
+    memset(w, 0xff, green_signal_size());
+    free(w);
+    is(turns_until(other), 1 + turn_first, "the others get theirs");
+    green_hub_turn(hub, 0);
+    green_signal_deinit(other);
+    free(other);
+  }
+  ok(1, "one that has ended gets nothing");
+}
+
+/* -- In a child ----------------------------------------------------------- */
+
+static void catch_in_a_child(void *arg)
+{
+  green_signal *w = arg;
+  must(green_signal_take(w) == 0);
+  kill(getpid(), SIGUSR1);
+  must(turns_until(w) == 1);
+  green_signal_stop(w);
+  must(handler_of(SIGUSR1) == SIG_DFL);
+  must(green_signal_start(w, 0) == 0);
+  kill(getpid(), SIGUSR1);
+  must(turns_until(w) == 1);
+  green_signal_free(w);
+  must(handler_of(SIGUSR1) == SIG_DFL);
+}
+
+static void test_in_a_child(pid_t (*make)(void))
+{
+  green_signal *w = watch(SIGUSR1);
+  green_signal_start(w, 0);
+  is(in_child_by(make, catch_in_a_child, w), 0, "a child catches its own");
+  green_hub_turn(hub, 0);
+  is(green_signal_take(w), 0, "the parent hears nothing of it");
+  raise(SIGUSR1);
+  is(turns_until(w), 1, "but of its own");
+  green_signal_free(w);
+}
+
+static void wait_in_a_child(void *arg)
+{
+  waiter a;
+  green_signal_start(arg, 1);
+  waiter_start(&a, arg, 30);
+  green_hub_turn(hub, 0);
+  ualarm(5000, 0);
+  must(green_hub_run(hub, &a.done) == 0);
+  must(a.status == 0);
+  must(green_signal_take(arg) == 1);
+}
+
+static void test_wakes_a_childs_poll(void)
+{
+  unsigned left = alarm(0);
+  green_signal *w = watch(SIGALRM);
+  green_signal_start(w, 0);
+  is(in_child(wait_in_a_child, w), 0, "a signal ends a child's poll");
+  green_signal_free(w);
+  alarm(left);
+}
+
+static void take_what_was_caught(void *arg)
+{
+  must(turns_until(arg) == 2);
+  must(green_signal_take(arg) == 0);
+}
+
+static void end_in_a_child(void *arg)
+{
+  green_signal_free(arg);
+  green_hub_turn(hub, 0);
+}
+
+static void test_caught_before_the_fork(void)
+{
+  green_signal *w = watch(SIGUSR1);
+  green_signal_start(w, 0);
+  raise(SIGUSR1);
+  raise(SIGUSR1); /* Not delivered yet. */
+  is(in_child(take_what_was_caught, w), 0, "what is under way comes once");
+  is(in_child(end_in_a_child, w), 0, "or not at all");
+  is(turns_until(w), 2, "in the parent too");
+  green_signal_free(w);
+}
+
+/* Other threads are in the middle of it, with the table locked or inside of the
+** handler, when the child begins. */
+static void watch_anew(void *arg)
+{
+  green_signal *w;
+  (void)arg;
+  must(green_signal_new(&w, hub, SIGUSR1) == 0);
+  must(green_signal_start(w, 0) == 0);
+  raise(SIGUSR1);
+  must(turns_until(w) == 1);
+  green_signal_free(w);
+}
+
 /* -- Several -------------------------------------------------------------- */
 
 static void test_two_watches(void)
@@ -297,8 +439,30 @@ static void *churn_main(void *arg)
   return NULL;
 }
 
+static void test_forks_in_a_storm(void)
+{
+  other o = {0};
+  int wrong = 0;
+  green_signal *steady = watch(SIGUSR2); /* Unwatched, it would end us. */
+  green_signal_start(steady, 0);
+  storm_over = 0;
+  pthread_create(&o.thread, NULL, churn_main, &o);
+  for (int i = 0; i < 10; i++) {
+    for (int k = 0; k < 20; k++) {
+      pthread_kill(o.thread, SIGUSR2);
+      usleep(20);
+    }
+    wrong += in_child(watch_anew, NULL) != 0;
+  }
+  storm_over = 1;
+  pthread_join(o.thread, NULL);
+  is(wrong, 0, "a child's table is whole whatever other threads do");
+  green_signal_free(steady);
+}
+
 static void test_churn_in_a_storm(void)
 {
+  storm_over = 0;
   other o[2] = {0};
   green_signal *w = watch(SIGUSR2);
   green_signal_start(w, 0);
@@ -383,9 +547,16 @@ int main(void)
   test_stop_and_start();
   test_somebody_else_takes_over();
   test_free_wakes_and_survives_a_post();
+  test_deinit();
+  test_caught_just_before_the_end();
+  test_in_a_child(fork_by_c);
+  test_in_a_child(fork_by_clone);
+  test_wakes_a_childs_poll();
+  test_caught_before_the_fork();
   test_two_watches();
   test_several_hubs();
   test_churn_in_a_storm();
+  test_forks_in_a_storm();
   test_bad_numbers();
   test_failures();
   test_names();
