@@ -1,4 +1,5 @@
 local green = require "green"
+local program = require "spec.support.program"
 local testing = require "green.testing"
 
 local ffi = require "ffi"
@@ -217,4 +218,164 @@ describe("examples/chat.lua", function()
       fast:close()
       talker:close()
     end))
+end)
+
+describe("examples/prefork.lua", function()
+  local WORKERS, CLIENTS, HELD = 3, 40, 12
+
+  local function is_alive(pid)
+    return ffi.C.spec_examples_kill(pid, 0) == 0
+  end
+
+  --- The processes that a process has started.
+  local function children(pid)
+    local file, list = io.open(("/proc/%d/task/%d/children"):format(pid, pid)), {}
+    for word in (file and file:read("*a") or ""):gmatch("%d+") do
+      list[#list + 1] = tonumber(word)
+    end
+    if file then file:close() end
+    return list
+  end
+
+  --- Wait until fn() is true.
+  local function await(what, fn)
+    local due = green.now() + 6
+    while not fn() do
+      assert(green.now() < due, what)
+      green.sleep(0.005)
+    end
+  end
+
+  --- Run fn(master, port), with all workers there; nothing is left of it afterwards.
+  local function with_master(fn)
+    local master = program.start_greenlua { "examples/prefork.lua", "0", tostring(WORKERS) }
+    master:expect("127.0.0.1:")
+    local port = tonumber(master:expect("\n"))
+    local ok, err = pcall(function()
+      await("workers", function() return #children(master.pid) == WORKERS end)
+      fn(master, port)
+    end)
+    if not ok then
+      for _, pid in ipairs(children(master.pid)) do
+        ffi.C.spec_examples_kill(pid, program.KILL)
+      end
+      master:kill(program.KILL):wait()
+      error(err, 0)
+    end
+  end
+
+  --- The master ends by itself, and so do its workers.
+  local function assert_ends(master, port, workers)
+    await("the master's end", function() return master:poll() end)
+    assert.equal(0, master:wait().status, master.err)
+    for _, pid in ipairs(workers) do
+      assert.is_false(is_alive(pid))
+    end
+    assert.is_nil((green.connect("127.0.0.1", port)))
+    local listener = assert(green.listen("127.0.0.1", port))
+    listener:close()
+  end
+
+  --- One whole answer, or nil: which process gave it. What is cut off raises.
+  local function read_answer(conn)
+    local head, err = conn:read_until("\r\n\r\n")
+    if not head then
+      assert(not (err and err.partial), "an answer was cut off: " .. tostring(err))
+      return nil
+    end
+    local body = assert(conn:read(tonumber(head:match("Content%-Length: (%d+)"))))
+    assert.matches("^HTTP/1.1 200 ", head)
+    assert.matches("^hello from process %d+\n$", body)
+    return tonumber(body:match("%d+"))
+  end
+
+  local function ask(port, connection)
+    local conn = green.connect("127.0.0.1", port)
+    if not conn then return nil end
+    conn:settimeout(8)
+    conn:write("GET / HTTP/1.1\r\nHost: x\r\nConnection: ", connection, "\r\n\r\n")
+    return read_answer(conn), conn
+  end
+
+  --- Ask again and again, a connection each, until nobody answers.
+  local function client(port, load)
+    repeat
+      local pid, conn = ask(port, "close")
+      if conn then conn:close() end
+      if pid then
+        load.answers, load.by[pid] = load.answers + 1, true
+      else
+        assert(load.told, "no answer before the signal")
+      end
+    until not pid
+  end
+
+  --- A connection that a worker has, and half of a request on it.
+  local function hold(port)
+    local pid, conn = ask(port, "keep-alive")
+    assert(pid)
+    assert(conn:write("GET / HTTP/1.1\r\nHo"))
+    return conn
+  end
+
+  local function finish(conn)
+    assert(conn:write("st: x\r\n\r\n"))
+    assert(read_answer(conn), "a request in hand got no answer")
+    conn:close()
+  end
+
+  local function run_under_load(master, port)
+    local load = { answers = 0, by = {}, told = false }
+    local workers, held, clients = children(master.pid), {}, {}
+    for i = 1, HELD do
+      held[i] = hold(port)
+    end
+    for i = 1, CLIENTS do
+      clients[i] = green.spawn(client, port, load)
+    end
+    await("load", function() return load.answers >= 300 end)
+    master:kill(program.TERM)
+    load.told = true
+    green.sleep(0.02)
+    for _, conn in ipairs(held) do
+      finish(conn)
+    end
+    for _, t in ipairs(clients) do
+      t:wait()
+    end
+    assert_ends(master, port, workers)
+  end
+
+  for i = 1, 10 do
+    it(("ends under load with every answer whole, and leaves nothing (%d of 10)"):format(i),
+      function() with_master(run_under_load) end)
+  end
+
+  it("replaces a worker that was killed", function()
+    with_master(function(master, port)
+      local before = children(master.pid)
+      ffi.C.spec_examples_kill(before[1], program.KILL)
+      await("a new worker", function()
+        local now = children(master.pid)
+        return #now == WORKERS and now[1] ~= before[1]
+      end)
+      for _ = 1, 30 do
+        local pid, conn = ask(port, "close")
+        assert(pid and pid ~= before[1])
+        conn:close()
+      end
+      assert.is_false(is_alive(before[1]))
+      local now = children(master.pid)
+      master:kill(program.INT)
+      assert_ends(master, port, now)
+      assert.equal(("worker %d ended: signal 9; the next one comes\n"):format(before[1]),
+        master.err)
+    end)
+  end)
+
+  it("says in one line that its port is taken", with("echo", { 0 }, function(port)
+    local out, status = run("prefork", port)
+    assert.equal(("listen 127.0.0.1:%d: address already in use (EADDRINUSE)\n"):format(port), out)
+    assert.equal(1, status)
+  end))
 end)

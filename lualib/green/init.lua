@@ -99,6 +99,7 @@ local lazy = {
   connect = "green.server",
   serve = "green.server",
   StopServe = "green.server",
+  fork = "green.process",
 }
 
 return setmetatable(green, {

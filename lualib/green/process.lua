@@ -1,0 +1,134 @@
+--- Processes: copies of this one that go on by themselves.
+-- @module green.process
+
+local core = require "green.core"
+local errors = require "green.error"
+local exits = require "green.thread.exits"
+local options = require "green.options"
+local signal = require "green.signal"
+local stdio = require "green.stdio"
+local thread = require "green.thread"
+
+local READ = 1 -- a mode of core.park
+
+local M = {}
+
+-- -- Fork ---------------------------------------------------------------------
+
+--- The child's end: fn's, not the program's. No cleanup of what stands around the
+-- call runs: that is the parent's.
+local function tell(err)
+  io.stderr:write(("greenlua: child process %d: %s\n%s\n"):format(core.getpid(),
+    tostring(err), thread.traceback_of(err) or ""))
+end
+
+local function end_child(ok, err)
+  if not ok and not pcall(tell, err) then
+    pcall(tell, "(an error that cannot be shown)")
+  end
+  os.exit(ok and 0 or 1)
+end
+
+local fork_options = { inherit = true }
+
+--- A second process, which calls fn() and ends: with status 0 when fn returned, 1
+-- when it raised (its error goes to standard error), or as fn says by os.exit.
+-- Sockets and files are open in both. Of the green threads only the one that
+-- called goes on in the child: the others are gone there without a word, without
+-- their cleanups, and what they held (locks, pool slots, connections) is free.
+-- What the standard streams have queued is the parent's. Does not park.
+-- @tparam function fn
+-- @tparam[opt] table opts `inherit` true: in the child all green threads go on
+-- @treturn number the child's process id; or nil, err: EAGAIN, ENOMEM
+function M.fork(fn, opts)
+  options.callable(fn, "fork", "what the child calls")
+  opts = options.check(opts, fork_options, "fork")
+  if opts.inherit ~= nil and type(opts.inherit) ~= "boolean" then
+    error(("fork: inherit must be true or false, not %s"):format(options.kind(opts.inherit)), 2)
+  end
+  stdio.flush_now()
+  local pid, code = core.fork(opts.inherit)
+  if not pid then
+    return nil, errors.new(code, "fork")
+  elseif pid > 0 then
+    return pid
+  end
+  end_child(xpcall(fn, thread.note_traceback))
+end
+
+-- -- Their ends ---------------------------------------------------------------
+
+local MOST = 2 ^ 31 - 1 -- a pid of Linux
+
+local function check_pid(pid, where)
+  options.number(pid, 1, where, "pid", 3)
+  if pid % 1 ~= 0 or pid > MOST then
+    error(("%s: pid must be a process id, not %s"):format(where, tostring(pid)), 3)
+  end
+end
+
+local function release_watch(held)
+  core.release(held.watch)
+end
+
+--- Wait until the process has ended. 0 or a negative status. Parks.
+local function wait_for_end(pid, deadline)
+  core.waiter() -- where that raises, nothing is watched
+  local watch, code = core.object("pidfd", pid)
+  if not watch then
+    return code
+  end
+  local held = { _exit = release_watch, watch = watch }
+  exits.hold(held)
+  local status = core.park(watch, deadline, READ)
+  exits.release(held)
+  core.release(watch)
+  return status
+end
+
+--- Wait for the end of a child. Each child is to be waited for once: until then the
+-- system keeps it. Parks.
+-- @tparam number pid
+-- @tparam[opt] number timeout seconds
+-- @treturn string "exit" or "signal"
+-- @treturn number its exit status, or the signal that ended it. Or nil, err:
+-- ETIMEDOUT, ECHILD (no child of this process, or waited for before)
+function M.wait(pid, timeout)
+  check_pid(pid, "process.wait")
+  if timeout ~= nil then
+    options.number(timeout, 0, "process.wait", "timeout")
+  end
+  thread.checkpoint()
+  local how, number = core.reap(pid)
+  if not how and not number then
+    local status = wait_for_end(pid, thread.deadline(timeout))
+    if status ~= 0 then
+      return thread.failed(status, "wait for process " .. pid)
+    end
+    how, number = core.reap(pid)
+  end
+  if not how then
+    return nil, errors.new(number, "wait for process " .. pid)
+  end
+  return how, number
+end
+
+--- Send a signal to a process. Does not park.
+-- @tparam number pid
+-- @param[opt="TERM"] name of the signal ("TERM", "SIGTERM") or its number
+-- @return true; or nil, err: ESRCH (there is none), EPERM
+function M.kill(pid, name)
+  check_pid(pid, "process.kill")
+  local code = core.signal(pid, signal.number(name or "TERM", "process.kill"))
+  if code ~= 0 then
+    return nil, errors.new(code, "kill process " .. pid)
+  end
+  return true
+end
+
+--- This process's id.
+function M.getpid()
+  return core.getpid()
+end
+
+return M
