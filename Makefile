@@ -102,6 +102,7 @@ EMBED := $(if $(wildcard examples/embed/host.c),\
   $(if $(wildcard examples/embed/host_ev.c),$(P)/examples/embed_ev) \
   $(patsubst spec/embed/%.c,$(P)/examples/spec_%,$(wildcard spec/embed/*.c))
 HEADERS := $(if $(wildcard vm/greenlua.h),$(P)/include/greenlua.h)
+OOM := $(P)/spec/oom/host
 ALL := $(BIN) $(SHARED) $(STATIC) $(CORE) $(HEADERS) $(EMBED) $(FFI_LUA)
 
 .PHONY: all
@@ -234,6 +235,12 @@ $(P)/examples/embed_ev: examples/embed/host_ev.c $(SHARED) $(HEADERS)
 	$(call say,LINK,$@)
 	$(Q)$(LINK_HOST_SHARED) $(LUAJIT_LIBS) -lev
 
+# A host whose allocator fails, for spec/oom_spec.lua. -Wl,-E: it names functions.
+$(P)/spec/oom/host: spec/oom/host.c $(STATIC) $(HEADERS) | $(FFI_LUA)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK_HOST) -Wl,-E $(STATIC) $(VM_LIBS)
+
 # Hosts that specs run.
 $(P)/examples/spec_%: spec/embed/%.c $(SHARED) $(HEADERS)
 	@mkdir -p $(@D)
@@ -273,7 +280,7 @@ test: ## C tests, then specs; SPEC=file for one, SEED=n for an order
 
 # What SPEC needs, or everything.
 TESTED = $(if $(filter %_test.c,$(SPEC)),$(SPEC:%.c=$(B)/%),$(if \
-  $(SPEC),$(BIN),$(ALL) $(CTESTS)))
+  $(SPEC),$(BIN) $(OOM),$(ALL) $(OOM) $(CTESTS)))
 
 test-now: $(TESTED)
 	@KIND=$(KIND) BUILD=$(BUILD) BIN=$(BIN) LUAJIT='$(LUAJIT)' \
@@ -332,7 +339,7 @@ check: ## lint + test + asan: before every push
 # -- Lint ---------------------------------------------------------------------
 
 OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*.c spec/fuzz/*.c bench/*.c \
-  examples/embed/*.c spec/embed/*.c)
+  spec/oom/*.c examples/embed/*.c spec/embed/*.c)
 OUR_H = $(wildcard greenc/*.h greenc/proto/*.h vm/*.h spec/c/*.h spec/fuzz/*.h \
   bench/*.h)
 

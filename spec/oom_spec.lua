@@ -1,0 +1,39 @@
+-- Every allocation of Lua's fails once in each of the
+-- scripts of spec/oom; see there. OOM=full tries every one of them in all kinds.
+--
+-- Interpreted, and one at a time: LuaJIT itself does not bear a failure in compiled
+-- code (its own error looks for a frame that is not there), nor one that meets
+-- another while it is being told.
+
+local program = require "spec.support.program"
+
+local host = program.build .. "/spec/oom/host"
+local full = os.getenv("OOM") == "full"
+local slow = program.build ~= "build" -- a sanitizer
+local subjects = { "spawn", "wake", "kill", "timeouts", "sockets", "server", "host" }
+
+local function run(subject, env)
+  local file = io.open(host)
+  if not file then
+    pending(host .. " was not built")
+    return
+  end
+  file:close()
+  env.LUA_PATH = "./?.lua;lualib/?.lua;lualib/?/init.lua;build/gen/lualib/?.lua;;"
+  local r = program.run { host, "spec/oom/" .. subject .. ".lua", env = env }
+  assert.equal(0, r.status, subject .. ": signal " .. tostring(r.signal) .. "\n" .. r.err)
+end
+
+describe("out of memory", function()
+  it("is an error at worst when the table of threads grows", function()
+    for n = 1, 320, full and 1 or slow and 23 or 7 do
+      run("first", { OOM_FROM = tostring(n) })
+    end
+  end)
+
+  for _, subject in ipairs(subjects) do
+    it("is an error at worst, and what follows works: " .. subject .. "", function()
+      run(subject, { JITOFF = "1", OOM_STEP = full and "1" or slow and "11" or "2" })
+    end)
+  end
+end)
