@@ -103,6 +103,7 @@ EMBED := $(if $(wildcard examples/embed/host.c),\
   $(patsubst spec/embed/%.c,$(P)/examples/spec_%,$(wildcard spec/embed/*.c))
 HEADERS := $(if $(wildcard vm/greenlua.h),$(P)/include/greenlua.h)
 OOM := $(P)/spec/oom/host
+RUNTIMES := $(P)/spec/storm/runtimes
 ALL := $(BIN) $(SHARED) $(STATIC) $(CORE) $(HEADERS) $(EMBED) $(FFI_LUA)
 
 .PHONY: all
@@ -247,6 +248,11 @@ $(P)/examples/spec_%: spec/embed/%.c $(SHARED) $(HEADERS)
 	$(call say,LINK,$@)
 	$(Q)$(LINK_HOST_SHARED) $(LUAJIT_LIBS) -lev
 
+$(RUNTIMES): spec/storm/runtimes.c $(STATIC) $(HEADERS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK_HOST) $(STATIC) $(VM_LIBS)
+
 # C tests link greenc's objects only: it stands without Lua. A test
 # names the calls it replaces in a line `/* wrap: accept4 recv */`, and they
 # reach it as __wrap_accept4; WRAP_<noun> adds other linker flags.
@@ -280,7 +286,7 @@ test: ## C tests, then specs; SPEC=file for one, SEED=n for an order
 
 # What SPEC needs, or everything.
 TESTED = $(if $(filter %_test.c,$(SPEC)),$(SPEC:%.c=$(B)/%),$(if \
-  $(SPEC),$(BIN) $(OOM),$(ALL) $(OOM) $(CTESTS)))
+  $(SPEC),$(BIN) $(OOM) $(RUNTIMES),$(ALL) $(OOM) $(RUNTIMES) $(CTESTS)))
 
 test-now: $(TESTED)
 	@KIND=$(KIND) BUILD=$(BUILD) BIN=$(BIN) LUAJIT='$(LUAJIT)' \
@@ -331,6 +337,15 @@ fuzz: $(FUZZERS) ## every parser under libFuzzer, FUZZ_TIME seconds each
 	    $$(test -d $$seeds && echo $$seeds) || exit 1; \
 	done
 
+.PHONY: storm storm-now
+storm: ## random acts against models, STORM seconds long; SEED=n
+	@tools/install-deps build test
+	$(SUBMAKE) storm-now
+
+storm-now: $(BIN) $(RUNTIMES)
+	@KIND=$(KIND) BUILD=$(BUILD) BIN=$(BIN) RUNTIMES=$(RUNTIMES) \
+	  STORM='$(or $(STORM),60)' SEED='$(or $(SEED),1)' tools/storm
+
 check: ## lint + test + asan: before every push
 	$(SUBMAKE) lint
 	$(SUBMAKE) test
@@ -338,7 +353,7 @@ check: ## lint + test + asan: before every push
 
 # -- Lint ---------------------------------------------------------------------
 
-OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*.c spec/fuzz/*.c bench/*.c \
+OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*.c spec/fuzz/*.c spec/storm/*.c bench/*.c \
   spec/oom/*.c examples/embed/*.c spec/embed/*.c)
 OUR_H = $(wildcard greenc/*.h greenc/proto/*.h vm/*.h spec/c/*.h spec/fuzz/*.h \
   bench/*.h)
