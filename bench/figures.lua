@@ -7,8 +7,14 @@
 --   ratio      greenlua's median ratio to the floor, at most
 --   limit      greenlua's median, in the unit, at most
 --   beside     { subject = greenlua's median ratio to it, at most }
+--   growth     a line of the other table: the exponent of the time that n
+--              operations take, below which it must be
 local BELOW = { nginx = 1, ["nginx+lua"] = 1 }
 local BELOW_LUA = { ["nginx+lua"] = 1 }
+
+local function growth(key, title)
+  return { row = "growth", key = key, title = title, growth = 1.2 }
+end
 
 return {
   { row = "switch", key = "switch", unit = "ns", ratio = 2.5,
@@ -59,4 +65,36 @@ return {
     title = "an idle keep-alive connection, of 10,000: memory" },
   { row = "startup", key = "wall_us", unit = "ms", per = 1000, floor = "luajit", ratio = 1.5,
     title = "start-up: `-e ''`" },
+  growth("capped0_acquire", "`CappedSemaphore` of limit 0: n wait to acquire"),
+  growth("capped0_release", "the same, n wait to release"),
+  growth("capped1_acquire", "`CappedSemaphore` of limit 1: n wait to acquire"),
+  growth("capped1_release", "the same, n wait to release"),
+  growth("semaphore", "`Semaphore`: n wait to acquire"),
+  growth("rlock", "`RLock`: n wait to acquire"),
+  growth("getters", "`Queue`: n wait to get"),
+  growth("event", "`Event`: n wait, one send"),
+  growth("wait_event_fifo", "n in `wait({event, queue})`, woken by their queues, the first first"),
+  growth("wait_event_lifo", "the same, the last first"),
+  growth("wait_thread_fifo",
+    "n in `wait({thread, queue})`, woken by their queues, the first first"),
+  growth("wait_thread_lifo", "the same, the last first"),
+  growth("iwait", "`iwait` over n events"),
+  growth("links_fifo", "n links of a thread, taken back the first first"),
+  growth("links_lifo", "the same, the last first"),
+  growth("group", "`group` of n, which end one a turn"),
+  growth("waitall", "`wait()` for n threads, which end one a turn"),
+  growth("joinall", "`joinall` of n threads, which end one a turn"),
+  growth("pool", "`GreenPool` of n, spawn and waitall"),
+  growth("pool_full", "the same, n more wait to spawn"),
+  growth("killall", "`killall` of n threads"),
+  growth("timers", "`spawn_after` and cancel, n pending"),
+  growth("deadlines", "n deadlines expire in one queue"),
+  growth("getting", "`queue:getting()`, n wait to get"),
+  growth("balance", "`semaphore:balance()`, n wait to acquire"),
+  growth("capped_balance", "the same of a `CappedSemaphore`, n wait to release"),
+  growth("capped_locked", "its `locked()`, n wait to release"),
+  growth("pool_waiting", "`pool:waiting()`, n wait to spawn"),
+  growth("idle_add", "an idle connection comes and goes, n have expired and nobody took them"),
+  growth("poll_1000", "a turn of the poll backend, n descriptors: each"),
+  growth("poll_2000", "the same, from 2,000"),
 }

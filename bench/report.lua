@@ -33,10 +33,11 @@ local function read_samples(row)
   for line in text:gmatch("[^\n]+") do
     local subject, round, fields = line:match("^([^#%s]%S*) (%d+) (.*)$")
     if subject then
-      local sample = {}
-      for name, value in fields:gmatch("(%S+)=(%S+)") do sample[name] = tonumber(value) end
       samples[subject] = samples[subject] or {}
-      samples[subject][tonumber(round)] = sample
+      local rounds = samples[subject]
+      local sample = rounds[tonumber(round)] or {}
+      for name, value in fields:gmatch("(%S+)=(%S+)") do sample[name] = tonumber(value) end
+      rounds[tonumber(round)] = sample
     end
   end
   return samples, text:match("^# ([^\n]*)")
@@ -120,13 +121,37 @@ local function figure_lines(figure, samples, lines)
   end
 end
 
-local HEADINGS = { "figure", "subject", "median", "min – max", "rounds", "to the floor",
-  "must reach (is)" }
+-- A line of the second table: how a cost grows.
+local function growth_line(figure, samples, lines)
+  local function summary_of(field)
+    return summary(values_of(samples, "greenlua", { key = figure.key .. field }))
+  end
+  local exponent, low, high, rounds = summary_of("_exponent")
+  if not exponent then return end
+  local line = { figure.title, ("%d"):format((summary_of("_n"))) }
+  for _, field in ipairs { "_1", "_2", "_4" } do line[#line + 1] = number((summary_of(field))) end
+  line[#line + 1] = number(exponent)
+  line[#line + 1] = ("%s – %s"):format(number(low), number(high))
+  line[#line + 1] = tostring(rounds)
+  local met = exponent < figure.growth and "met" or "**missed**"
+  line[#line + 1] = ("below %s (%s): %s"):format(figure.growth, number(exponent), met)
+  lines[#lines + 1] = line
+end
 
-local function markdown(lines, origins)
-  local out = { "| " .. table.concat(HEADINGS, " | ") .. " |", "|---|---|---|---|---|---|---|" }
-  for _, line in ipairs(lines) do out[#out + 1] = "| " .. table.concat(line, " | ") .. " |" end
-  out[#out + 1] = ""
+local FIGURES = { "figure", "subject", "median", "min – max", "rounds", "to the floor",
+  "must reach (is)" }
+local GROWTH = { "operation", "n", "µs each at n", "at 2n", "at 4n", "exponent", "min – max",
+  "rounds", "must reach (is)" }
+
+local function markdown(tables, origins)
+  local out = {}
+  local function put(line) out[#out + 1] = "| " .. table.concat(line, " | ") .. " |" end
+  for _, t in ipairs(tables) do
+    put(t.headings)
+    out[#out + 1] = ("|---"):rep(#t.headings) .. "|"
+    for _, line in ipairs(t.lines) do put(line) end
+    out[#out + 1] = ""
+  end
   for _, origin in ipairs(origins) do out[#out + 1] = origin .. "  " end
   return table.concat(out, "\n") .. "\n"
 end
@@ -136,8 +161,9 @@ local function width(s)
   return select(2, s:gsub("[^\128-\191]", ""))
 end
 
-local function plain(lines, origins)
-  local widths, out = {}, {}
+-- Columns of one width.
+local function columns(lines, out)
+  local widths = {}
   for _, line in ipairs(lines) do
     for i, cell in ipairs(line) do widths[i] = math.max(widths[i] or 0, width(cell)) end
   end
@@ -146,16 +172,28 @@ local function plain(lines, origins)
     for i, cell in ipairs(line) do cells[i] = cell .. (" "):rep(widths[i] - width(cell)) end
     out[#out + 1] = (table.concat(cells, "  "):gsub("%s+$", ""))
   end
+end
+
+local function plain(tables, origins)
+  local out = {}
+  for _, t in ipairs(tables) do
+    if t.headings == GROWTH then table.insert(t.lines, 1, GROWTH) end
+    columns(t.lines, out)
+  end
   return table.concat(out, "\n") .. "\n" .. table.concat(origins, "\n") .. "\n"
 end
 
--- The lines of the wanted rows (nil for all), and when each was measured.
+-- The tables of the wanted rows (nil for all), and when each was measured.
 local function report(wanted)
-  local lines, origins, rows_of = {}, {}, {}
+  local lines, growth, origins, rows_of = {}, {}, {}, {}
   for _, figure in ipairs(figures) do
     local samples, origin = read_samples(figure.row)
     if samples and (not wanted or wanted[figure.row]) then
-      figure_lines(figure, samples, lines)
+      if figure.growth then
+        growth_line(figure, samples, growth)
+      else
+        figure_lines(figure, samples, lines)
+      end
       if not rows_of[origin] then
         rows_of[origin] = {}
         origins[#origins + 1] = origin
@@ -169,7 +207,10 @@ local function report(wanted)
   end
   local machine = read_all(folder .. "/machine.txt")
   if machine then origins[#origins + 1] = "On " .. machine:gsub("%s+$", "") .. "." end
-  return lines, origins
+  local tables = {}
+  if #lines > 0 then tables[1] = { headings = FIGURES, lines = lines } end
+  if #growth > 0 then tables[#tables + 1] = { headings = GROWTH, lines = growth } end
+  return tables, origins
 end
 
 local function put_into_readme(text)
