@@ -3,42 +3,15 @@
 -- workers and connections of servers. What counts these runs at the end of a thread,
 -- not inside it; what was handed over to one that never ran is handed on.
 
+local abandoned = require "spec.support.abandoned"
 local core = require "green.core"
 local green = require "green"
 local testing = require "green.testing"
 
 local it = testing.busted()
 
-local function nothing() end
-
---- Goes on whatever is raised in it.
-local function stubborn()
-  while true do
-    pcall(green.sleep, 1)
-  end
-end
-
---- Two ways to be abandoned.
-local ways = {
-  ["force_after"] = function(t)
-    t:kill { force_after = 0.001 }
-    green.sleep(0.002)
-  end,
-  ["core.drop"] = function(t)
-    core.drop(t)
-    testing.settle()
-  end,
-}
-
---- The errors of abandoned threads are no matter here.
-local function quietly(fn)
-  local old = green.on_error(nothing)
-  local ok, err = pcall(fn)
-  green.on_error(old)
-  if not ok then
-    error(err, 0)
-  end
-end
+local nothing, quietly = abandoned.nothing, abandoned.quietly
+local stubborn, ways = abandoned.stubborn, abandoned.ways
 
 for way, abandon in pairs(ways) do
   describe("a thread abandoned by " .. way, function()

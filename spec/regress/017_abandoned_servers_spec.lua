@@ -2,6 +2,7 @@
 -- get back: the places and connections of servers, a stream's turn, a signal. What
 -- stays inside of the program is in 011_abandoned_threads_spec.lua.
 
+local abandoned = require "spec.support.abandoned"
 local core = require "green.core"
 local green = require "green"
 local signal = require "green.signal"
@@ -11,36 +12,7 @@ local wsgi = require "green.wsgi"
 
 local _, real_it = testing.busted()
 
-local function nothing() end
-
---- Goes on whatever is raised in it.
-local function stubborn()
-  while true do
-    pcall(green.sleep, 1)
-  end
-end
-
---- Two ways to be abandoned.
-local ways = {
-  ["force_after"] = function(t)
-    t:kill { force_after = 0.001 }
-    green.sleep(0.005)
-  end,
-  ["core.drop"] = function(t)
-    core.drop(t)
-    testing.settle()
-  end,
-}
-
---- The errors of abandoned threads are no matter here.
-local function quietly(fn)
-  local old = green.on_error(nothing)
-  local ok, err = pcall(fn)
-  green.on_error(old)
-  if not ok then
-    error(err, 0)
-  end
-end
+local quietly, stubborn, ways = abandoned.quietly, abandoned.stubborn, abandoned.ways
 
 --- The server has closed it.
 local function has_ended(conn)
