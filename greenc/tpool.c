@@ -20,6 +20,8 @@
 #define TPOOL_THREADS 4
 #define TPOOL_MOST 1024
 #define TPOOL_IDLE_SECONDS 10
+/* How long a fork waits for jobs to end. */
+#define TPOOL_FORK_PATIENCE (GREEN_SECOND / 20)
 
 enum { SLOT_FREE, SLOT_ALIVE, SLOT_ENDED };
 
@@ -33,6 +35,7 @@ typedef struct pool_slot {
 struct green_tpool {
   pthread_mutex_t lock;
   pthread_cond_t more;   /* A job was queued, or threads shall end. */
+  pthread_cond_t quiet;  /* The last job that was running is over. */
   green_hub *hub;        /* NULL: freed by its owner. */
   green_list queue;      /* Jobs nobody has begun. */
   green_list running;    /* Jobs that threads are at. */
@@ -47,6 +50,7 @@ struct green_tpool {
   int refs;
   int deliveries; /* pool_deliver is under way; done may turn the hub. */
   uint8_t posted;
+  uint8_t forking; /* No thread begins a job. */
   uint8_t stopping;
   uint32_t threads;
   uint32_t idle;
@@ -63,6 +67,7 @@ static void pool_unref_unlock(green_tpool *p)
   pthread_mutex_unlock(&p->lock);
   if (!last) return;
   pthread_cond_destroy(&p->more);
+  pthread_cond_destroy(&p->quiet);
   pthread_mutex_destroy(&p->lock);
   green__free(p->slots);
   green__free(p);
@@ -122,21 +127,24 @@ static void pool_deliver(green_post *post)
 
 /* -- Threads -------------------------------------------------------------- */
 
-static struct timespec retire_time(void)
+static struct timespec time_after(int seconds, int64_t ns)
 {
   struct timespec ts;
   clock_gettime(CLOCK_MONOTONIC, &ts);
-  ts.tv_sec += TPOOL_IDLE_SECONDS;
+  ns += ts.tv_nsec;
+  ts.tv_sec += seconds + (time_t)(ns / GREEN_SECOND);
+  ts.tv_nsec = (long)(ns % GREEN_SECOND);
   return ts;
 }
 
 /* With the lock held: the next job, or NULL: this thread shall end. */
 static green_job *pool_next(green_tpool *p)
 {
-  struct timespec until = retire_time();
+  struct timespec until = time_after(TPOOL_IDLE_SECONDS, 0);
   int err = 0;
-  while (green_list_empty(&p->queue)) {
-    if (p->stopping || err == ETIMEDOUT) return NULL;
+  while (green_list_empty(&p->queue) || p->forking) {
+    if (green_list_empty(&p->queue) && (p->stopping || err == ETIMEDOUT))
+      return NULL;
     p->idle++;
     err = pthread_cond_timedwait(&p->more, &p->lock, &until);
     p->idle--;
@@ -154,6 +162,7 @@ static void pool_work(green_tpool *p, green_job *job)
   job->work(job);
   pthread_mutex_lock(&p->lock);
   green_link_remove(&job->link);
+  if (green_list_empty(&p->running)) pthread_cond_signal(&p->quiet);
   if (p->hub) {
     pool_finish(p, job);
     return;
@@ -229,29 +238,52 @@ static int pool_find_thread(green_tpool *p)
 /* -- Forks ---------------------------------------------------------------- */
 
 /* All pools of the process. A fork of C's waits until no thread is in the middle
-** of something, so that a child finds their lists whole. */
+** of something, so that a child finds their lists whole; and for a moment until
+** no thread is at a job: a child of a process that was inside the C library's
+** resolver, say, may find its locks taken for ever. */
 static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t pools_once = PTHREAD_ONCE_INIT;
 static green_list pools;
 
 static void pools_before_fork(void)
 {
+  struct timespec until = time_after(0, TPOOL_FORK_PATIENCE);
   pthread_mutex_lock(&pools_lock);
-  for (green_link *k = pools.next; k != &pools; k = k->next)
-    pthread_mutex_lock(&green_container(k, green_tpool, pools)->lock);
+  for (green_link *k = pools.next; k != &pools; k = k->next) {
+    green_tpool *p = green_container(k, green_tpool, pools);
+    pthread_mutex_lock(&p->lock);
+    p->forking = 1;
+    while (!green_list_empty(&p->running))
+      if (pthread_cond_timedwait(&p->quiet, &p->lock, &until)) break;
+  }
 }
 
-static void pools_after_fork(void)
+static void pools_after_fork(int in_child)
 {
-  for (green_link *k = pools.next; k != &pools; k = k->next)
-    pthread_mutex_unlock(&green_container(k, green_tpool, pools)->lock);
+  for (green_link *k = pools.next; k != &pools; k = k->next) {
+    green_tpool *p = green_container(k, green_tpool, pools);
+    p->forking = 0;
+    if (!in_child) pthread_cond_broadcast(&p->more);
+    pthread_mutex_unlock(&p->lock);
+  }
   pthread_mutex_unlock(&pools_lock);
+}
+
+static void pools_in_parent(void)
+{
+  pools_after_fork(0);
+}
+
+/* Who waited for the conditions is not here. */
+static void pools_in_child(void)
+{
+  pools_after_fork(1);
 }
 
 static void pools_begin(void)
 {
   green_list_init(&pools);
-  pthread_atfork(pools_before_fork, pools_after_fork, pools_after_fork);
+  pthread_atfork(pools_before_fork, pools_in_parent, pools_in_child);
 }
 
 static void pools_add(green_tpool *p)
@@ -287,10 +319,12 @@ static void pool_init_lock(green_tpool *p)
   pthread_condattr_init(&attr);
   pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
   pthread_cond_init(&p->more, &attr);
+  pthread_cond_init(&p->quiet, &attr);
   pthread_condattr_destroy(&attr);
 }
 
-/* Jobs that a parent's threads were at come first, as they did there. */
+/* With the lock held: jobs that a parent's threads were at come first, as they
+** did there. */
 static void pool_requeue(green_tpool *p)
 {
   green_link *k;
@@ -319,7 +353,9 @@ static void pool_begin_anew(green_tpool *p)
     p->refs++;
     green_hub_post(p->hub, &p->post);
   }
+  pthread_mutex_lock(&p->lock); /* For the threads that come now. */
   pool_requeue(p);
+  pthread_mutex_unlock(&p->lock);
 }
 
 /* Before each use of the lock by the hub's thread. */

@@ -13,8 +13,6 @@ long storm_write(int fd, const void *p, size_t n) __asm__("write");
 int storm_kill(int pid, int signo) __asm__("kill");
 int storm_getpid(void) __asm__("getpid");
 unsigned storm_alarm(unsigned seconds) __asm__("alarm");
-void __asan_init(void);
-void __tsan_init(void);
 ]]
 local C = ffi.C
 
@@ -54,11 +52,6 @@ function M.kill(pid)
 end
 
 M.getpid = C.storm_getpid
-
---- Is this a build with a sanitizer? Their allocators lock, and know nothing of
--- forks: a child hangs when a native thread of its parent was inside.
-M.is_sanitized = pcall(function() return C.__asan_init end)
-  or pcall(function() return C.__tsan_init end)
 
 --- End this process in that many seconds, whatever it does then.
 function M.limit(seconds)

@@ -4,6 +4,7 @@
 
 local child = require "spec.storm.child"
 local green = require "green"
+local program = require "spec.support.program"
 local signal = require "green.signal"
 local socket = require "green.socket"
 local storm = require "spec.storm.storm"
@@ -65,7 +66,7 @@ local calm = {
 local works = storm.only { { name = "fork_lookups", run = lookups }, unpack(calm) }
 
 --- What may go on in a parent that forks: native threads may, but for sanitizers.
-local beside = child.is_sanitized and storm.only(calm) or works
+local beside = program.is_sanitized and storm.only(calm) or works
 
 local function work(where)
   local one = storm.any(where == "forking parent" and beside or works)

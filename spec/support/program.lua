@@ -32,6 +32,8 @@ int program_attr_setsigdefault(void *a, const void *set)
   __asm__("posix_spawnattr_setsigdefault");
 int program_sigaddset(void *set, int signo) __asm__("sigaddset");
 extern const char *const *environ;
+void __asan_init(void);
+void __tsan_init(void);
 ]]
 local C = ffi.C
 
@@ -45,6 +47,11 @@ local M = { INT = 2, KILL = 9, PIPE = 13, TERM = 15 }
 --- The binary that is tested, and the folder of what was built with it.
 M.greenlua = os.getenv("GREENLUA_BIN") or os.getenv("GREENLUA") or "build/greenlua"
 M.build = os.getenv("GREENLUA_BUILD") or M.greenlua:match("^(.*)/[^/]*$") or "."
+
+--- Is this a build with a sanitizer? Their allocators lock, and know nothing of
+-- forks: a child may hang when a native thread of its parent was at work.
+M.is_sanitized = pcall(function() return C.__asan_init end)
+  or pcall(function() return C.__tsan_init end)
 
 local Program = {}
 Program.__index = Program
