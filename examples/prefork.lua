@@ -49,9 +49,9 @@ end
 local function keep_worker()
   while not stopping do
     local text = run_worker()
+    green.sleep(PAUSE) -- a Ctrl-C may have come to the worker first
     if not stopping then
       io.stderr:write(text, "; the next one comes\n")
-      green.sleep(PAUSE)
     end
   end
 end

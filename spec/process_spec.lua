@@ -233,6 +233,14 @@ describe("process.kill", function()
     assert.is_true(process.kill(process.getpid(), 0))
   end)
 
+  it("tells mistakes with the caller's line", function()
+    for _, bad in ipairs { "TERMM", 1.5, {}, true } do
+      local ok, err = pcall(function() process.kill(process.getpid(), bad) end)
+      assert.is_false(ok)
+      assert.matches("^spec/process_spec.lua:%d+: process.kill: ", err)
+    end
+  end)
+
   it("gives ESRCH for one that has gone", function()
     local pid, tell = obedient()
     assert_waitable(pid, tell)
@@ -361,6 +369,21 @@ describe("green.fork", function()
       print(process.wait(pid, 5))
     ]]
     assert.equal("slept\nexit\t0\nlives on\tfalse\nexit\t0\n", r.out, r.err)
+  end)
+
+  it("calls the function apart: a yield does not lead into the parent's program", function()
+    local r = run [[
+      local me = process.getpid()
+      local generate = coroutine.wrap(function()
+        local pid = green.fork(function() coroutine.yield "escaped" end)
+        coroutine.yield(pid)
+      end)
+      local pid = generate()
+      if process.getpid() ~= me then print "in the child" end
+      print(process.wait(pid, 5))
+    ]]
+    assert.equal("exit\t1\n", r.out, r.err)
+    assert.matches("the function yielded", r.err)
   end)
 
   it("may be called where nobody can wait", function()

@@ -78,7 +78,7 @@ describe("green.signal wait", function()
     fails("EINVAL", signal.wait("KILL"))
     fails("EINVAL", signal.wait(999))
     assert.error_matches(function() signal.wait("FOO") end, "wait: unknown signal 'FOO'")
-    assert.error_matches(function() signal.wait({}) end, "a name or a number, not a table")
+    assert.error_matches(function() signal.wait({}) end, "a name or a whole number, not a table")
     assert.error_matches(function() signal.wait("USR1", -1) end, "timeout must be a number")
   end)
 

@@ -22,6 +22,20 @@ local function tell(err)
     tostring(err), thread.traceback_of(err) or ""))
 end
 
+local function run(fn)
+  return xpcall(fn, thread.note_traceback)
+end
+
+--- fn in a coroutine of its own: what it yields must not go on in the parent's.
+local function run_apart(fn)
+  local co = coroutine.create(run)
+  local _, ok, err = coroutine.resume(co, fn)
+  if coroutine.status(co) ~= "dead" then
+    return false, "fork: the function yielded, and nobody can resume it"
+  end
+  return ok, err
+end
+
 local function end_child(ok, err)
   if not ok and not pcall(tell, err) then
     pcall(tell, "(an error that cannot be shown)")
@@ -53,7 +67,7 @@ function M.fork(fn, opts)
   elseif pid > 0 then
     return pid
   end
-  end_child(xpcall(fn, thread.note_traceback))
+  end_child(run_apart(fn))
 end
 
 -- -- Their ends ---------------------------------------------------------------
@@ -116,10 +130,11 @@ end
 --- Send a signal to a process. Does not park.
 -- @tparam number pid
 -- @param[opt="TERM"] name of the signal ("TERM", "SIGTERM") or its number
--- @return true; or nil, err: ESRCH (there is none), EPERM
+-- @return true; or nil, err: ESRCH (there is none), EPERM, EINVAL (no such signal)
 function M.kill(pid, name)
   check_pid(pid, "process.kill")
-  local code = core.signal(pid, signal.number(name or "TERM", "process.kill"))
+  local number = signal.number(name or "TERM", "process.kill")
+  local code = core.signal(pid, number)
   if code ~= 0 then
     return nil, errors.new(code, "kill process " .. pid)
   end

@@ -16,15 +16,17 @@ local M = {}
 
 -- -- Watches ------------------------------------------------------------------
 
-local function number_of(name, where)
-  if type(name) == "number" then
+local function number_of(name, where, level)
+  level = level or 3
+  if type(name) == "number" and name % 1 == 0 then
     return name
   elseif type(name) ~= "string" then
-    error(("%s: a signal is a name or a number, not a %s"):format(where, type(name)), 3)
+    error(("%s: a signal is a name or a whole number, not %s"):format(where,
+      type(name) == "number" and name or "a " .. type(name)), level)
   end
   local number = api.number(name:upper())
   if number < 0 then
-    error(("%s: unknown signal '%s'"):format(where, name), 3)
+    error(("%s: unknown signal '%s'"):format(where, name), level)
   end
   return number
 end
@@ -142,7 +144,7 @@ end
 -- name raises. Does not park.
 -- @tparam[opt] string where whose argument it is, for the message
 function M.number(name, where)
-  local number = number_of(name, where or "number")
+  local number = number_of(name, where or "number", where and 4)
   return number
 end
 
