@@ -56,7 +56,9 @@ local function call_all(what, obj, ...)
   local seen, methods = {}, getmetatable(obj).__index
   while type(methods) == "table" do
     for name, method in pairs(methods) do
-      if type(method) == "function" and not seen[name] then
+      -- _watch with something that is no function would break its object, then or later.
+      local is_asked = name ~= "_watch" or type(args[1]) == "function"
+      if type(method) == "function" and is_asked and not seen[name] then
         seen[name] = true
         calls[#calls + 1] = what .. ":" .. name
         calls[#calls + 1] = function()
