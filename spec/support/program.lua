@@ -31,6 +31,7 @@ int program_attr_setflags(void *a, short flags) __asm__("posix_spawnattr_setflag
 int program_attr_setsigdefault(void *a, const void *set)
   __asm__("posix_spawnattr_setsigdefault");
 int program_sigaddset(void *set, int signo) __asm__("sigaddset");
+int program_clock_gettime(int clock, long *time) __asm__("clock_gettime");
 extern const char *const *environ;
 void __asan_init(void);
 void __tsan_init(void);
@@ -52,6 +53,13 @@ M.build = os.getenv("GREENLUA_BUILD") or M.greenlua:match("^(.*)/[^/]*$") or "."
 -- forks: a child may hang when a native thread of its parent was at work.
 M.is_sanitized = pcall(function() return C.__asan_init end)
   or pcall(function() return C.__tsan_init end)
+
+--- Seconds of a clock that nobody sets: the wall's may jump over all our patience.
+local function now()
+  local time = ffi.new("long[2]")
+  C.program_clock_gettime(1, time) -- CLOCK_MONOTONIC
+  return tonumber(time[0]) + tonumber(time[1]) / 1e9
+end
 
 local Program = {}
 Program.__index = Program
@@ -183,7 +191,7 @@ end
 function Program:expect(text, from)
   from = from or "out"
   local seen = "seen_" .. from
-  local due = os.time() + PATIENCE
+  local due = now() + PATIENCE
   while true do
     local start = self[seen] or 1
     local at, to = self[from]:find(text, start, true)
@@ -192,7 +200,7 @@ function Program:expect(text, from)
       return self[from]:sub(start, at - 1)
     end
     local more = pump(self, 100)
-    if os.time() > due or not more and not self[from]:find(text, start, true) then
+    if now() > due or not more and not self[from]:find(text, start, true) then
       give_up(self, ("'%s' never came"):format(text))
     end
   end
@@ -246,11 +254,11 @@ end
 
 --- Do something again and again, some milliseconds apart, until it has ended.
 function Program:insist(action)
-  local due = os.time() + PATIENCE
+  local due = now() + PATIENCE
   repeat
     action()
     pump(self, 20)
-    if os.time() > due then
+    if now() > due then
       give_up(self, "it does not end")
     end
   until self:poll()
@@ -259,13 +267,13 @@ end
 
 --- Let it end: no more input, all of its output. Returns itself.
 function Program:wait()
-  local due = os.time() + PATIENCE
+  local due = now() + PATIENCE
   if self.stderr then
     self:close_stdin()
   end
   while not self:poll() do
     pump(self, 10)
-    if os.time() > due then
+    if now() > due then
       give_up(self, "it does not end")
     end
   end
