@@ -86,7 +86,7 @@ function M.stuff(s)
     repeat
       local n = s:send(block, { timeout = 0 })
     until not n
-  until not s:wait_writable({ timeout = 0.003 })
+  until not s:wait_writable({ timeout = 0.02 })
 end
 
 --- Read everything that is there.
