@@ -86,7 +86,7 @@ function M.stuff(s)
     repeat
       local n = s:send(block, { timeout = 0 })
     until not n
-  until not s:wait_writable({ timeout = 0.02 })
+  until not s:wait_writable({ timeout = 0.003 })
 end
 
 --- Read everything that is there.
@@ -144,7 +144,8 @@ local function writing(name, fn, ok)
   return {
     name = name,
     open = function()
-      local c = open_pair()
+      local c = {}
+      c.a, c.b = assert(socket.pair()) -- full stays full: TCP moves on by itself
       M.stuff(c.a)
       return c
     end,
