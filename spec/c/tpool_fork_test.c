@@ -419,6 +419,12 @@ static const int under_tsan = 1;
 static const int under_tsan = 0;
 #endif
 
+#ifdef __SANITIZE_ADDRESS__
+static const int under_asan = 1;
+#else
+static const int under_asan = 0;
+#endif
+
 int main(void)
 {
   t_start();
@@ -439,7 +445,12 @@ int main(void)
   test_stop();
   test_grandchild();
   test_without_threads();
-  test_at_any_moment();
+  if (under_asan)
+    t_skip("children at any moment",
+           "threads that begin in a child wait for a "
+           "lock of ASan's that one of the parent had");
+  else
+    test_at_any_moment();
   test_a_fork_waits_a_moment();
   test_fork_in_done();
   green_hub_turn(hub, 0);
