@@ -15,8 +15,6 @@ local M = {}
 
 -- -- Fork ---------------------------------------------------------------------
 
---- The child's end: fn's, not the program's. No cleanup of what stands around the
--- call runs: that is the parent's.
 local function tell(err)
   io.stderr:write(("greenlua: child process %d: %s\n%s\n"):format(core.getpid(),
     tostring(err), thread.traceback_of(err) or ""))
@@ -36,6 +34,8 @@ local function run_apart(fn)
   return ok, err
 end
 
+--- The child's end: fn's, not the program's. No cleanup of what stands around the
+-- call runs: that is the parent's.
 local function end_child(ok, err)
   if not ok and not pcall(tell, err) then
     pcall(tell, "(an error that cannot be shown)")
@@ -49,9 +49,11 @@ local fork_options = { inherit = true }
 -- when it raised (its error goes to standard error), or as fn says by os.exit.
 -- Sockets and files are open in both. Of the green threads only the one that
 -- called goes on in the child: the others are gone there without a word, without
--- their cleanups, and what they held (locks, pool slots, connections) is free.
--- What the standard streams have queued is the parent's. Does not park.
--- @tparam function fn
+-- their cleanups, and what they held (locks, pool slots, connections) is free; what
+-- the caller holds it keeps, but for its limits and a kill that is under way.
+-- What the standard streams have queued is the parent's. Does not park; name lookups
+-- that are under way are given 50 ms to end.
+-- @tparam function fn it must not yield beyond itself: that ends the child
 -- @tparam[opt] table opts `inherit` true: in the child all green threads go on
 -- @treturn number the child's process id; or nil, err: EAGAIN, ENOMEM
 function M.fork(fn, opts)
