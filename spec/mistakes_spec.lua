@@ -20,7 +20,7 @@ local function misuse(fn)
 end
 
 describe("an address that is none", function()
-  local kinds = { ["nil"] = {}, ["a boolean"] = { true, 80 }, ["a table"] = { {}, 80 } }
+  local kinds = { ["nil"] = {}, ["true"] = { true, 80 }, ["a table"] = { {}, 80 } }
 
   local function text(name, kind)
     return ("%s: an address is a string or a port number, not %s"):format(name, kind)
@@ -87,8 +87,9 @@ end)
 describe("green.listen", function()
   it("wants the permissions of a path as a number", function()
     local text = 'listen: mode must be a number such as tonumber("660", 8), not %s'
-    for _, mode in ipairs({ "660", 6.5, -1, 10000 }) do
-      assert.equal(text:format(mode), misuse(function()
+    local bad = { ['"660"'] = "660", ["6.5"] = 6.5, ["-1"] = -1, ["10000"] = 10000 }
+    for shown, mode in pairs(bad) do
+      assert.equal(text:format(shown), misuse(function()
         local l = green.listen("unix:" .. sockets.path(), { mode = mode })
         return l
       end))
@@ -106,11 +107,11 @@ describe("green.serve", function()
 
   it("wants a handler before the first client comes", function()
     local l = assert(green.listen("127.0.0.1:0"))
-    assert.equal("serve: the handler must be a function, not nil", misuse(function()
+    assert.equal("serve: handler must be a function, not nil", misuse(function()
       local ok = green.serve(l)
       return ok
     end))
-    assert.equal("serve: the handler must be a function, not a table", misuse(function()
+    assert.equal("serve: handler must be a function, not a table", misuse(function()
       local ok = green.serve(l, {})
       return ok
     end))

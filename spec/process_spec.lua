@@ -44,21 +44,21 @@ end
 describe("green.process", function()
   it("names function, argument and the caller's line when it is misused", function()
     local calls = {
-      ["process.wait: pid must be a number of at least 1, not x"] =
+      ["process.wait: pid must be a whole number from 1 to 2147483647, not \"x\""] =
         function() process.wait("x") end,
-      ["process.wait: pid must be a number of at least 1, not nil"] =
+      ["process.wait: pid must be a whole number from 1 to 2147483647, not nil"] =
         function() process.wait() end,
-      ["process.wait: pid must be a number of at least 1, not 0"] =
+      ["process.wait: pid must be a whole number from 1 to 2147483647, not 0"] =
         function() process.wait(0) end,
-      ["process.wait: timeout must be a number of at least 0, not soon"] =
+      ["process.wait: timeout must be a number of seconds, at least 0, not \"soon\""] =
         function() process.wait(1, "soon") end,
-      ["process.wait: timeout must be a number of at least 0, not -1"] =
+      ["process.wait: timeout must be a number of seconds, at least 0, not -1"] =
         function() process.wait(1, -1) end,
-      ["process.kill: pid must be a number of at least 1, not -1"] =
+      ["process.kill: pid must be a whole number from 1 to 2147483647, not -1"] =
         function() process.kill(-1) end,
-      ["fork: what the child calls must be a function, not nil"] =
+      ["fork: fn must be a function, not nil"] =
         function() green.fork() end,
-      ["fork: options must be a table, not a number"] =
+      ["fork: options must be a table, not 5"] =
         function() green.fork(print, 5) end,
       ["fork: unknown option 'inherits'; did you mean 'inherit'?"] =
         function() green.fork(print, { inherits = true }) end,

@@ -65,7 +65,7 @@ describe("green.socket options", function()
       "setoption: unknown socket option 'SO_KEEPALIV'; did you mean 'SO_KEEPALIVE'")
     assert.error_matches(function() s:getoption("nodelay") end, "getoption: unknown socket option")
     assert.error_matches(function() s:setoption("SO_KEEPALIVE", "yes") end,
-      "SO_KEEPALIVE takes a boolean, not yes")
+      "SO_KEEPALIVE takes a boolean, not \"yes\"")
     assert.error_matches(function() s:setoption("TCP_CONGESTION", 1) end, "takes a string")
     local value, err = socket.udp():getoption("TCP_NODELAY")
     assert.is_nil(value)

@@ -53,8 +53,8 @@ describe("green.thread", function()
     end)
 
     it("refuses what is no function", function()
-      assert.matches("function expected", raised(green.spawn, 1))
-      assert.matches("function expected", raised(green.spawn_n))
+      assert.matches("spawn: fn must be a function, not 1$", raised(green.spawn, 1))
+      assert.matches("spawn_n: fn must be a function, not nil$", raised(green.spawn_n))
     end)
 
     it("knows where it was called", function()

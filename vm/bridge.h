@@ -118,6 +118,7 @@ typedef struct vm {
   uint32_t generation;           /* Of the process that the threads are in. */
   vm_slots slots;                /* Of connections in hand (http.c). */
   vm_site_entry sites[VM_SITES]; /* Cache: the last sites seen. */
+  char library[512]; /* How the sources of the library begin (misuse.c). */
 } vm;
 
 /* The state's runtime, or NULL. */

@@ -182,6 +182,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_http_answer_functions);
   set_functions(L, v, vm_object_functions);
   set_functions(L, v, vm_process_functions);
+  set_functions(L, v, vm_misuse_functions);
   vm_open_objects(L, v);
   core_set_codes(L);
   core_set_modes(L);

@@ -13,6 +13,7 @@ extern const luaL_Reg vm_http_functions[];   /* http.c */
 extern const luaL_Reg vm_http_answer_functions[];
 extern const luaL_Reg vm_object_functions[];  /* core_object.c */
 extern const luaL_Reg vm_process_functions[]; /* core_process.c */
+extern const luaL_Reg vm_misuse_functions[];  /* misuse.c */
 
 /* core.park's mode for a green_waitq of C's; the others are enum
 ** green_task_place. */
@@ -31,11 +32,25 @@ void vm_open_objects(lua_State *L, vm *v);
 /* Push a new object of that kind; 0, or a negative error and nothing pushed. */
 int vm_push_object(vm *v, lua_State *L, const char *kind, int a, int b);
 
+/* Raise the string at the top of the stack, blamed on the first function that is
+** not of the library. For functions of green.core, whose upvalue it needs. */
+_Noreturn void vm_misuse(lua_State *L);
+
+/* Raise "where: what, not <the value at index i>", likewise. */
+_Noreturn void vm_wrong(lua_State *L, const char *where, const char *what,
+                        int i);
+
+/* Push what a value is, for a message: a string in quotes, a number, "a table". */
+void vm_push_shown(lua_State *L, int i);
+
 /* The runtime; raises when it has ended. Every function asks here first. */
 static inline vm *core_vm(lua_State *L)
 {
   vm *v = lua_touserdata(L, lua_upvalueindex(1));
-  if (green_unlikely(v->ended)) luaL_error(L, "the runtime has ended");
+  if (green_unlikely(v->ended)) {
+    lua_pushliteral(L, "the runtime has ended");
+    vm_misuse(L);
+  }
   return v;
 }
 
@@ -43,7 +58,7 @@ static inline vm_thread *core_thread(lua_State *L, int i)
 {
   vm_thread *t = lua_touserdata(L, i);
   if (!t || lua_type(L, i) != LUA_TUSERDATA || t->kind != VM_THREAD)
-    luaL_typerror(L, i, "green thread");
+    vm_wrong(L, "green.thread", "a green thread expected", i);
   return t;
 }
 
@@ -51,7 +66,7 @@ static inline vm_waitq *core_queue(lua_State *L, int i)
 {
   vm_waitq *q = lua_touserdata(L, i);
   if (!q || lua_type(L, i) != LUA_TUSERDATA || q->kind != VM_WAITQ)
-    luaL_typerror(L, i, "wait queue");
+    vm_wrong(L, "green.core", "a wait queue expected", i);
   return q;
 }
 

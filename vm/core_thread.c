@@ -6,10 +6,16 @@
 
 /* -- Threads -------------------------------------------------------------- */
 
+static void check_function(lua_State *L, const char *where, int i)
+{
+  if (lua_type(L, i) != LUA_TFUNCTION)
+    vm_wrong(L, where, "fn must be a function", i);
+}
+
 /* thread = spawn(fn, ...) */
 static int core_spawn(lua_State *L)
 {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  check_function(L, "spawn", 1);
   vm_thread *t = vm_thread_new(core_vm(L), L, lua_gettop(L) - 1, 0, 1);
   green_task_start(&t->task);
   return 1;
@@ -18,7 +24,7 @@ static int core_spawn(lua_State *L)
 /* spawn_n(fn, ...): no handle, results are dropped. */
 static int core_spawn_n(lua_State *L)
 {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  check_function(L, "spawn_n", 1);
   int n = lua_gettop(L) - 1;
   vm_thread *t = vm_thread_new(core_vm(L), L, n, VM_F_NOWAIT, 1);
   green_task_start(&t->task);

@@ -12,8 +12,9 @@
 --
 -- @module green.addr
 
+local check = require "green.check"
+local class = require "green.check.class"
 local errors = require "green.error"
-local options = require "green.options"
 
 local ffi = require "ffi"
 local api = require "green.ffi.addr"
@@ -75,7 +76,7 @@ function address_mt.__eq(a, b)
 end
 
 function M.is_address(value)
-  return getmetatable(value) == address_mt
+  return class.is(value, address_mt)
 end
 
 -- -- Reading ------------------------------------------------------------------
@@ -179,18 +180,19 @@ end
 --- Understand an address as users give it.
 -- @param target, port see above
 -- @tparam string where the function's name, for misuse
--- @tparam[opt=3] number level whom misuse blames, counted from here
 -- @return a table with `raw` (a green_addr: nothing to look up), or `host` (nil:
 -- any) and `service`; or nil, err: EINVAL, ENODEV, ENAMETOOLONG
-function M.read(target, port, where, level)
+function M.read(target, port, where)
   if M.is_address(target) then
     local raw, err = M.raw(target)
     return raw and { raw = raw }, err
   elseif type(target) == "number" and port == nil then
     target, port = "", target -- any host
   elseif type(target) ~= "string" then
-    error(("%s: an address is a string or a port number, not %s"):format(
-      where, options.kind(target)), level or 3)
+    check.misuse("%s: an address is a string or a port number, not %s", where,
+      check.shown(target))
+  elseif port ~= nil and type(port) ~= "number" and type(port) ~= "string" then
+    check.wrong(where, "port", "a number or the name of a service", port)
   end
   if is_bad_port(port) then
     return wrong(target, NO_PORT)

@@ -5,11 +5,14 @@
 -- @module green.dagpool
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local results = require "green.dagpool.results"
 local thread = require "green.thread"
 
+local check_key = results.check_key
 local arrived, emit, next_arrival = results.arrived, results.emit, results.next_arrival
 
 local methods = setmetatable({}, { __index = results.methods })
@@ -18,6 +21,7 @@ local pool_mt = { __name = "green.DAGPool", __index = methods }
 --- A pool. Does not park.
 -- @tparam[opt] table preload results that are there from the start: key -> value
 local function DAGPool(preload)
+  check.optional(preload, "table", "DAGPool", "preload")
   local self = setmetatable({
     _results = {}, -- key -> result
     _order = {}, -- keys in the order of arrival
@@ -85,9 +89,10 @@ end
 -- @tparam ?table depends a list of keys
 -- @tparam function fn
 function methods:spawn(key, depends, fn, ...)
-  if key == nil or type(fn) ~= "function" then
-    error("DAGPool:spawn: key, depends, fn, ... expected", 2)
-  elseif self._calls[key] or self._results[key] then
+  check_key(key, "DAGPool:spawn")
+  check.optional(depends, "table", "DAGPool:spawn", "depends")
+  check.callable(fn, "DAGPool:spawn", "fn")
+  if self._calls[key] or self._results[key] then
     error(collision(key, "is taken"), 2)
   end
   local call = { _exit = thread_ends, pool = self, key = key, thread = nil,
@@ -102,6 +107,7 @@ end
 -- @tparam function fn
 -- @param ... its arguments after key and inputs
 function methods:spawn_many(depends, fn, ...)
+  check.type(depends, "table", "DAGPool:spawn_many", "depends")
   for key, list in pairs(depends) do
     self:spawn(key, list, fn, ...)
   end
@@ -114,6 +120,7 @@ end
 -- @param value
 -- @tparam[opt] boolean replace an existing result
 function methods:post(key, value, replace)
+  check_key(key, "DAGPool:post")
   local call = self._calls[key]
   if call and call.thread ~= core.current() then
     error(collision(key, "belongs to a call that runs"), 2)
@@ -129,7 +136,7 @@ end
 function methods:kill(key)
   local call = self._calls[key]
   if not call then
-    error(("DAGPool:kill: no call runs for the key '%s'"):format(tostring(key)), 2)
+    check.misuse("DAGPool:kill: no call runs for the key %s", check.shown(key))
   end
   core.waiter() -- where that raises, nobody is killed
   self._calls[key] = nil
@@ -218,5 +225,7 @@ function methods:waiting_for(key)
   end
   return all
 end
+
+class.seal(pool_mt)
 
 return { DAGPool = DAGPool }

@@ -5,6 +5,8 @@
 -- @module green.error
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 
 local codes = core.codes
 local errtext = core.errtext
@@ -35,6 +37,12 @@ end
 -- @tparam[opt] string message default: the table's text for the code
 -- @tparam[opt] table extra fields to add
 local function new(code, op, message, extra)
+  if type(code) ~= "string" and type(code) ~= "number" then
+    check.wrong("error.new", "code", "a code's name or number", code)
+  end
+  check.optional(op, "string", "error.new", "op")
+  check.optional(message, "string", "error.new", "message")
+  check.optional(extra, "table", "error.new", "extra")
   local err = extra or {}
   if type(code) == "number" then
     local name, text = errtext(code)
@@ -51,10 +59,7 @@ end
 
 --- Is the value an error object, and (optionally) one with that code?
 local function is_error(value, code)
-  if getmetatable(value) ~= error_mt then
-    return false
-  end
-  return code == nil or value.code == code
+  return class.is(value, error_mt) and (code == nil or value.code == code)
 end
 
 --- Does the value stand for a timeout, whoever made it: an error object with
@@ -67,10 +72,14 @@ local function is_timeout(value)
 end
 
 --- Mark an error of one's own as a timeout: worth a retry. Returns it.
+-- @tparam table err
 local function wrap_is_timeout(err)
+  check.type(err, "table", "wrap_is_timeout", "err")
   err.is_timeout = true
   return err
 end
+
+class.seal(error_mt)
 
 return {
   new = new,

@@ -2,7 +2,8 @@
 -- @module green.event
 
 local core = require "green.core"
-local options = require "green.options"
+local check = require "green.check"
+local class = require "green.check.class"
 local thread = require "green.thread"
 local watching = require "green.wait.set"
 
@@ -57,7 +58,7 @@ end
 
 local function send(self, kind, trace, ...)
   if self._kind then
-    error("Event: sent already", 3)
+    check.misuse("Event: sent already")
   end
   local values = { n = select("#", ...), ... }
   self._kind, self._trace, self._values = kind, trace, values
@@ -80,6 +81,7 @@ end
 -- @tparam[opt] string traceback where it was first raised, for the report of a
 -- green thread that it ends (xpcall with debug.traceback gives one)
 function methods:send_exception(err, traceback)
+  check.optional(traceback, "string", "send_exception", "traceback")
   send(self, ERROR, traceback, err)
 end
 
@@ -88,9 +90,7 @@ end
 -- @return what was sent; an error that was sent is raised; nil, ETIMEDOUT. After
 -- send(nil) it is nil alone
 function methods:wait(timeout)
-  if timeout ~= nil then
-    options.number(timeout, 0, "Event:wait", "timeout")
-  end
+  check.timeout(timeout, "Event:wait")
   thread.checkpoint()
   if self._kind then
     return outcome(self)
@@ -145,7 +145,7 @@ end
 -- Does not park.
 function methods:reset()
   if not self._kind then
-    error("Event:reset: nothing was sent yet", 2)
+    check.misuse("Event:reset: nothing was sent yet")
   end
   self._kind, self._values, self._trace = nil, nil, nil
 end
@@ -154,5 +154,7 @@ function event_mt:__tostring()
   local waiting = self._queue and core.waiting(self._queue) or 0
   return ("green.Event{%s, %d waiting}"):format(self._kind or "not sent", waiting)
 end
+
+class.seal(event_mt)
 
 return { Event = Event }

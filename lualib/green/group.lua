@@ -2,8 +2,9 @@
 -- @module green.group
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local exits = require "green.thread.exits"
-local options = require "green.options"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
@@ -53,8 +54,9 @@ end
 --- Start fn(...) as a child of the group.
 -- @treturn green.thread
 function group_methods:spawn(fn, ...)
+  check.callable(fn, "spawn", "fn")
   if self.closed then
-    error("group: it has ended", 2)
+    check.misuse("group: it has ended")
   end
   local record = { _exit = group_child_ended, group = self }
   local child = exits.make(2, record, true, fn, ...)
@@ -122,13 +124,15 @@ local function group_end(self, owner, _guard, ok, ...)
   error(err, 0)
 end
 
+class.seal(group_mt)
+
 --- Run fn(group); green threads that it spawns with group:spawn are joined
 -- before group returns. An error of a child, or of fn, or a cancel of the
 -- caller, kills the children, joins them and is raised; errors after the first
 -- stand in its `others`. Parks.
 -- @return what fn returned
 function M.group(fn)
-  options.callable(fn, "group", "what it calls")
+  check.callable(fn, "group", "fn")
   local owner = core.waiter() -- where that raises, nothing has begun
   local self = setmetatable({
     children = {}, -- thread -> true

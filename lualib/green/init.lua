@@ -14,6 +14,7 @@ local core = require "green.core"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 local errors = require "green.error"
+local check = require "green.check"
 
 require("green.coro").install()
 require("green.load").install()
@@ -43,11 +44,13 @@ local green = {
 
 --- See green.thread's kill. Parks.
 function green.kill(target, opts)
+  check.thread(target, "kill", "thread")
   return target:kill(opts)
 end
 
 --- See green.thread's kill_soon. Does not park.
 function green.kill_soon(target, opts)
+  check.thread(target, "kill_soon", "thread")
   return target:kill_soon(opts)
 end
 
@@ -56,8 +59,9 @@ end
 -- @return true; or nil, err: EINVAL (no such backend), ENOSYS (not on this
 -- system), EBUSY (the loop is a host program's)
 function green.use_hub(name)
+  check.optional(name, "string", "use_hub", "name")
   if name == "" then
-    error("use_hub: the name of a backend must not be empty", 2)
+    check.misuse("use_hub: the name of a backend must not be empty")
   end
   local err = core.use_hub(name)
   if err ~= 0 then

@@ -2,6 +2,7 @@
 -- @module green.locals
 
 local core = require "green.core"
+local check = require "green.check"
 
 local core_data, core_peek, current = core.data, core.peek, core.current
 
@@ -64,7 +65,7 @@ end
 function M.new(init, ...)
   local kind = type(init)
   if init ~= nil and kind ~= "table" and kind ~= "function" then
-    error(("thread_local: init must be a table or a function, not a %s"):format(kind), 2)
+    check.wrong("thread_local", "init", "a table or a function", init)
   end
   local maker = { init = init, args = { n = select("#", ...), ... } }
   return setmetatable({ [MAKER] = maker }, local_mt)

@@ -1,6 +1,11 @@
 --- Option tables: unknown names raise, and name the nearest known one.
 -- @module green.options
 
+local check = require "green.check"
+
+local misuse, shown = check.misuse, check.shown
+local pairs, type, format = pairs, type, string.format
+
 --- Edits needed to turn a into b (Levenshtein).
 local function distance(a, b)
   local row = {}
@@ -19,11 +24,16 @@ local function distance(a, b)
   return row[#b]
 end
 
+local NAME_MOST = 64 -- bytes of a name that are looked at
+
 --- The known name nearest to the given one, or nil when none is near.
 -- @tparam string name
 -- @tparam table known array of names, or a table with names as keys
 local function nearest(name, known)
   local best, least = nil, math.max(2, math.floor(#name / 2))
+  if #name > NAME_MOST then
+    return nil
+  end
   for k, v in pairs(known) do
     local candidate = type(k) == "number" and v or k
     local d = distance(name, candidate)
@@ -36,66 +46,36 @@ end
 
 --- Raise the error for an unknown name.
 -- @tparam string what "option", "socket option", ...
-local function unknown(what, name, known, where, level)
-  local near = nearest(tostring(name), known)
-  local hint = near and ("; did you mean '%s'?"):format(near) or ""
-  error(("%s: unknown %s '%s'%s"):format(where, what, tostring(name), hint), level + 1)
+local function unknown(what, name, known, where)
+  local near = type(name) == "string" and nearest(name, known)
+  local hint = near and format("; did you mean '%s'?", near) or ""
+  local is_plain = type(name) == "number" or type(name) == "string" and #name <= NAME_MOST
+  local text = is_plain and format("'%s'", name) or shown(name)
+  misuse("%s: unknown %s %s%s", where, what, text, hint)
 end
 
 --- Check an option table against its defaults.
 -- @tparam ?table options nil stands for {}
 -- @tparam table known names as keys (any non-nil value)
 -- @tparam string where the function's name, for the message
--- @tparam[opt=2] number level of the caller to blame
 -- @treturn table the options
-local function check(options, known, where, level)
-  level = (level or 2) + 1
+local function check_options(options, known, where)
   if options == nil then
     return {}
   end
   if type(options) ~= "table" then
-    error(("%s: options must be a table, not a %s"):format(where, type(options)), level)
+    check.wrong(where, "options", "a table", options)
   end
   for name in pairs(options) do
     if known[name] == nil then
-      unknown("option", name, known, where, level)
+      unknown("option", name, known, where)
     end
   end
   return options
 end
 
---- A number of at least min, or an error that names the argument.
-local function number(value, min, where, name, level)
-  if type(value) ~= "number" or value ~= value or value < min then
-    error(("%s: %s must be a number of at least %g, not %s"):format(
-      where, name, min, tostring(value)), (level or 2) + 1)
-  end
-  return value
-end
-
---- What a wrong value is, for a message: "nil", "a table".
-local function kind(value)
-  return value == nil and "nil" or "a " .. type(value)
-end
-
---- Something that can be called, or an error that names the argument.
-local function callable(value, where, name, level)
-  if type(value) == "function" then
-    return value
-  end
-  local mt = getmetatable(value)
-  if type(mt) ~= "table" or not mt.__call then
-    error(("%s: %s must be a function, not %s"):format(
-      where, name, kind(value)), (level or 2) + 1)
-  end
-  return value
-end
-
 return {
-  check = check,
-  kind = kind,
-  callable = callable,
+  check = check_options,
   nearest = nearest,
   unknown = unknown,
-  number = number,
 }

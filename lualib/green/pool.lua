@@ -2,9 +2,10 @@
 -- @module green.pool
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local map = require "green.pool.map"
 local members = require "green.pool.members"
-local options = require "green.options"
 local results = require "green.pool.results"
 local thread = require "green.thread"
 
@@ -13,19 +14,16 @@ local thread = require "green.thread"
 local methods = { imap = map.imap, imap_unordered = map.imap_unordered, starmap = map.starmap }
 local pool_mt = { __name = "green.GreenPool", __index = methods }
 
-local function size_of(size, where)
-  options.number(size, 0, where, "size", 3)
-  if size % 1 ~= 0 then
-    error(("%s: size must be a whole number, not %s"):format(where, tostring(size)), 3)
-  end
-  return size
+local SIZE = 1000
+
+local function new(size)
+  return members.finish_init(setmetatable(members.init(size), pool_mt))
 end
 
 --- A pool for that many green threads. Does not park.
--- @tparam[opt=1000] number size
+-- @tparam[opt=1000] number size at least 1: in one of size 0 nothing could run
 local function GreenPool(size)
-  local fields = members.init(size_of(size or 1000, "GreenPool"))
-  return members.finish_init(setmetatable(fields, pool_mt))
+  return new(check.count(size == nil and SIZE or size, 1, "GreenPool", "size"))
 end
 
 -- The body of a green thread that stands for a call made in place.
@@ -49,18 +47,12 @@ local function call_in_place(fn, ...)
   return outcome
 end
 
-local function check_fn(fn, where)
-  if type(fn) ~= "function" then
-    error(("%s: a function expected, not a %s"):format(where, type(fn)), 3)
-  end
-end
-
 --- Start fn(...) in a green thread of the pool. In a member of a full pool, fn
 -- is called in place: a member must not wait for himself. Parks while the pool
 -- is full.
 -- @treturn green.thread
 function methods:spawn(fn, ...)
-  check_fn(fn, "spawn")
+  check.callable(fn, "spawn", "fn")
   if members.enter(self) then
     local t = members.start(members.slot(self), fn, ...)
     return t -- no tail call: the spawn site is the caller's
@@ -73,7 +65,7 @@ end
 
 --- The same without a handle. Errors are reported. Parks while the pool is full.
 function methods:spawn_n(fn, ...)
-  check_fn(fn, "spawn_n")
+  check.callable(fn, "spawn_n", "fn")
   if members.enter(self) then
     members.start(members.slot(self), fn, ...)
     return
@@ -88,11 +80,9 @@ end
 -- @tparam[opt] number timeout seconds
 -- @return true; or nil, ETIMEDOUT
 function methods:waitall(timeout)
-  if timeout ~= nil then
-    options.number(timeout, 0, "waitall", "timeout")
-  end
+  check.timeout(timeout, "waitall")
   if members.is_member(self) then
-    error("waitall: called by a member of the pool, which would wait for itself", 2)
+    check.misuse("waitall: called by a member of the pool, which would wait for itself")
   end
   thread.checkpoint()
   if self._running == 0 and self._mapping == 0 then
@@ -107,9 +97,9 @@ end
 
 --- Change the size. Growing wakes who waits to spawn; shrinking lets the members
 -- finish. Does not park.
--- @tparam number size
+-- @tparam number size 0: nothing starts until it grows again
 function methods:resize(size)
-  members.resize(self, size_of(size, "resize"))
+  members.resize(self, check.count(size, 0, "resize", "size"))
 end
 
 --- The size.
@@ -148,15 +138,19 @@ local pile_mt = { __name = "green.GreenPile", __index = pile_methods }
 -- @param[opt=1000] size_or_pool of the pool to make, or a pool to share
 local function GreenPile(size_or_pool)
   local pool = size_or_pool
-  if getmetatable(pool) ~= pool_mt then
-    pool = GreenPool(size_of(pool or 1000, "GreenPile"))
+  if pool == nil then
+    pool = new(SIZE)
+  elseif type(pool) == "number" then
+    pool = new(check.count(pool, 1, "GreenPile", "size"))
+  elseif not class.is(pool, pool_mt) then
+    check.wrong("GreenPile", "size_or_pool", "a number or a GreenPool", pool)
   end
   return setmetatable({ pool = pool, _results = results.new(pool, true) }, pile_mt)
 end
 
 --- Start fn(...) in a green thread of the pool. Parks while the pool is full.
 function pile_methods:spawn(fn, ...)
-  check_fn(fn, "spawn")
+  check.callable(fn, "spawn", "fn")
   local has_slot = members.enter(self.pool)
   local ok, cell = pcall(self._results.add, self._results, has_slot)
   if not ok then
@@ -184,6 +178,8 @@ end
 function pile_methods:next()
   return results.emit(self._results:take(never))
 end
-pile_mt.__call = pile_methods.next
+class.seal(pool_mt)
+class.seal(pile_mt)
+pile_mt.__call = pile_mt.__index.next
 
 return { GreenPool = GreenPool, GreenPile = GreenPile }

@@ -2,6 +2,8 @@
 -- @module green.pools
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local exits = require "green.thread.exits"
 local options = require "green.options"
 local thread = require "green.thread"
@@ -89,9 +91,7 @@ end
 -- @return the item; or nil, err: ETIMEDOUT, or what `create` returned. Errors
 -- that `create` raises are raised; its place is free again
 function methods:get(timeout)
-  if timeout ~= nil then
-    options.number(timeout, 0, "Pool:get", "timeout")
-  end
+  check.timeout(timeout, "Pool:get")
   thread.checkpoint()
   local item = take_free(self)
   if item ~= nil then
@@ -145,6 +145,7 @@ end
 --- Call fn(item, ...) with an item, which goes back whatever happens. Parks.
 -- @return what fn returned (its error passes on); or nil, err of `create`
 function methods:with(fn, ...)
+  check.callable(fn, "with", "fn")
   local item, err = self:get()
   if item == nil then
     return nil, err
@@ -165,7 +166,7 @@ methods.item = methods.with
 -- items as they come back. Does not park.
 -- @tparam number max_size
 function methods:resize(max_size)
-  self._max = options.number(max_size, 0, "resize", "max_size")
+  self._max = check.count(max_size, 0, "resize", "max_size")
   while self._size > self._max and take_free(self) ~= nil do
     self._size = self._size - 1
   end
@@ -213,10 +214,11 @@ local function fill(self, min_size)
 end
 
 local function check_sizes(opts, where)
-  local max = options.number(opts.max_size or MAX_SIZE, 0, where, "max_size", 3)
-  local min = options.number(opts.min_size or 0, 0, where, "min_size", 3)
+  local max, min = opts.max_size, opts.min_size
+  max = max == nil and MAX_SIZE or check.count(max, 0, where, "max_size")
+  min = min == nil and 0 or check.integer(min, 0, where, "min_size")
   if min > max then
-    error(("%s: min_size must not be greater than max_size"):format(where), 3)
+    check.misuse("%s: min_size must not be greater than max_size", where)
   end
   return min, max
 end
@@ -243,9 +245,7 @@ end
 -- @return the pool; or nil, err of `create`
 local function Pool(opts)
   opts = options.check(opts, known, "Pool")
-  if type(opts.create) ~= "function" then
-    error("Pool: create must be a function", 2)
-  end
+  check.callable(opts.create, "Pool", "create")
   local min, max = check_sizes(opts, "Pool")
   return new(opts, min, max)
 end
@@ -268,5 +268,7 @@ local function TokenPool(opts)
   local _, max = check_sizes(opts, "TokenPool")
   return new({ create = create_token }, 0, max)
 end
+
+class.seal(pool_mt)
 
 return { Pool = Pool, TokenPool = TokenPool }

@@ -2,6 +2,7 @@
 -- @module green.process
 
 local core = require "green.core"
+local check = require "green.check"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local options = require "green.options"
@@ -57,11 +58,9 @@ local fork_options = { inherit = true }
 -- @tparam[opt] table opts `inherit` true: in the child all green threads go on
 -- @treturn number the child's process id; or nil, err: EAGAIN, ENOMEM
 function M.fork(fn, opts)
-  options.callable(fn, "fork", "what the child calls")
+  check.callable(fn, "fork", "fn")
   opts = options.check(opts, fork_options, "fork")
-  if opts.inherit ~= nil and type(opts.inherit) ~= "boolean" then
-    error(("fork: inherit must be true or false, not %s"):format(options.kind(opts.inherit)), 2)
-  end
+  check.optional(opts.inherit, "boolean", "fork", "inherit")
   stdio.flush_now()
   local pid, code = core.fork(opts.inherit)
   if not pid then
@@ -77,10 +76,7 @@ end
 local MOST = 2 ^ 31 - 1 -- a pid of Linux
 
 local function check_pid(pid, where)
-  options.number(pid, 1, where, "pid", 3)
-  if pid % 1 ~= 0 or pid > MOST then
-    error(("%s: pid must be a process id, not %s"):format(where, tostring(pid)), 3)
-  end
+  check.integer(pid, 1, where, "pid", MOST)
 end
 
 local function release_watch(held)
@@ -111,9 +107,7 @@ end
 -- ETIMEDOUT, ECHILD (no child of this process, or waited for before)
 function M.wait(pid, timeout)
   check_pid(pid, "process.wait")
-  if timeout ~= nil then
-    options.number(timeout, 0, "process.wait", "timeout")
-  end
+  check.timeout(timeout, "process.wait")
   thread.checkpoint()
   local how, number = core.reap(pid)
   if not how and not number then

@@ -6,15 +6,16 @@
 -- @module green.queue
 
 local core = require "green.core"
+local check = require "green.check"
 local base = require "green.queue.base"
 local options = require "green.options"
 local store = require "green.queue.store"
 local thread = require "green.thread"
 
 local core_park = core.park
-local class, new = base.class, base.new
+local kind, new, seal = base.kind, base.new, base.seal
 
-local light_mt = class("green.LightQueue", base.methods)
+local light_mt = seal(kind("green.LightQueue", base.methods))
 
 --- A queue without task_done and join. Does not park.
 -- @tparam[opt] number maxsize
@@ -23,9 +24,9 @@ local function LightQueue(maxsize)
   return new(light_mt, maxsize, store.fifo())
 end
 
-local queue_mt, queue_methods = class("green.Queue", base.methods)
-local priority_mt = class("green.PriorityQueue", queue_methods)
-local lifo_mt = class("green.LifoQueue", queue_methods)
+local queue_mt, queue_methods = kind("green.Queue", base.methods)
+local priority_mt = kind("green.PriorityQueue", queue_methods)
+local lifo_mt = kind("green.LifoQueue", queue_methods)
 
 local function with_tasks(self)
   self._unfinished = 0
@@ -55,6 +56,9 @@ local priority_options = { less = true }
 local function PriorityQueue(maxsize, opts)
   base.check_maxsize(maxsize, "PriorityQueue")
   opts = options.check(opts, priority_options, "PriorityQueue")
+  if opts.less ~= nil then
+    check.callable(opts.less, "PriorityQueue", "less")
+  end
   return with_tasks(new(priority_mt, maxsize, store.heap(opts.less)))
 end
 
@@ -69,7 +73,7 @@ end
 -- put. Does not park.
 function queue_methods:task_done()
   if self._unfinished == 0 then
-    error("task_done: called more often than items were put", 2)
+    check.misuse("task_done: called more often than items were put")
   end
   tasks_done(self, 1)
 end
@@ -98,12 +102,16 @@ end
 -- @tparam[opt] number timeout seconds
 -- @return true; or nil, ETIMEDOUT
 function queue_methods:join(timeout)
-  base.check_timeout(timeout, "join")
+  check.timeout(timeout, "join")
   thread.checkpoint()
   if self._unfinished == 0 then
     return true
   end
   return joined(self, core_park(self._joiners, thread.deadline(timeout)))
+end
+
+for _, mt in ipairs { queue_mt, priority_mt, lifo_mt } do
+  seal(mt)
 end
 
 return {

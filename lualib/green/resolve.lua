@@ -122,12 +122,12 @@ end
 local known = { family = true, type = true, passive = true, timeout = true }
 
 local function check(opts)
-  opts = options.check(opts, known, "getaddrinfo", 3)
+  opts = options.check(opts, known, "getaddrinfo")
   if opts.family and not (opts.family == "inet" or opts.family == "inet6") then
-    options.unknown("family", opts.family, { "inet", "inet6" }, "getaddrinfo", 3)
+    options.unknown("family", opts.family, { "inet", "inet6" }, "getaddrinfo")
   end
   if opts.type and not types[opts.type] then
-    options.unknown("type", opts.type, types, "getaddrinfo", 3)
+    options.unknown("type", opts.type, types, "getaddrinfo")
   end
   return opts
 end

@@ -2,9 +2,10 @@
 -- @module green.signal
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
-local options = require "green.options"
 local thread = require "green.thread"
 
 local ffi = require "ffi"
@@ -16,17 +17,15 @@ local M = {}
 
 -- -- Watches ------------------------------------------------------------------
 
-local function number_of(name, where, level)
-  level = level or 3
-  if type(name) == "number" and name % 1 == 0 then
+local function number_of(name, where)
+  if type(name) == "number" and name % 1 == 0 and math.abs(name) < 2 ^ 31 then
     return name
   elseif type(name) ~= "string" then
-    error(("%s: a signal is a name or a whole number, not %s"):format(where,
-      type(name) == "number" and name or "a " .. type(name)), level)
+    check.misuse("%s: a signal is a name or a whole number, not %s", where, check.shown(name))
   end
   local number = api.number(name:upper())
   if number < 0 then
-    error(("%s: unknown signal '%s'"):format(where, name), level)
+    check.misuse("%s: unknown signal '%s'", where, name)
   end
   return number
 end
@@ -75,9 +74,7 @@ end
 -- cannot be caught)
 function M.wait(name, timeout)
   local number = number_of(name, "wait")
-  if timeout ~= nil then
-    options.number(timeout, 0, "wait", "timeout")
-  end
+  check.timeout(timeout, "wait")
   thread.checkpoint()
   core.waiter() -- where that raises, nothing is caught
   local op = "wait for " .. M.name(number)
@@ -120,6 +117,7 @@ function handler_methods:cancel()
   end
 end
 handler_methods._exit = handler_methods.cancel
+class.seal(handler_mt)
 
 --- Call fn(name, count) in a green thread of its own whenever the signal comes;
 -- count is more than 1 if several came at once. Does not park.
@@ -128,9 +126,7 @@ handler_methods._exit = handler_methods.cancel
 -- @return a handle with `cancel`; or nil, err: EINVAL
 function M.handler(name, fn)
   local number = number_of(name, "handler")
-  if type(fn) ~= "function" then
-    error("handler: fn must be a function, not a " .. type(fn), 2)
-  end
+  check.callable(fn, "handler", "fn")
   local w, err = watch(number, "handle " .. M.name(number))
   if not w then
     return nil, err
@@ -144,8 +140,7 @@ end
 -- name raises. Does not park.
 -- @tparam[opt] string where whose argument it is, for the message
 function M.number(name, where)
-  local number = number_of(name, where or "number", where and 4)
-  return number
+  return number_of(name, where or "number")
 end
 
 --- "SIGTERM" for a number or a name. Does not park.

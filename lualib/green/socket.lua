@@ -5,6 +5,8 @@
 -- another one writes to it; a second reader or writer gets EBUSY.
 -- @module green.socket
 
+local check = require "green.check"
+local class = require "green.check.class"
 local addr = require "green.addr"
 local base = require "green.socket.base"
 local datagram = require "green.socket.datagram"
@@ -28,9 +30,9 @@ local M = {
 }
 
 local function family_of(name, where)
-  local family = addr.families[name or "inet"]
+  local family = addr.families[name == nil and "inet" or name]
   if not family or family == UNIX then
-    options.unknown("family", name, { "inet", "inet6" }, where, 3)
+    options.unknown("family", name, { "inet", "inet6" }, where)
   end
   return family
 end
@@ -62,9 +64,9 @@ end
 -- @return both; or nil, err: EMFILE, ENFILE
 function M.pair(kind)
   local types = { stream = STREAM, dgram = DGRAM }
-  local number = types[kind or "stream"]
+  local number = types[kind == nil and "stream" or kind]
   if not number then
-    options.unknown("kind", kind, types, "pair", 2)
+    options.unknown("kind", kind, types, "pair")
   end
   local a, b = base.handle(), base.handle()
   local status = sock.pair(a, b, number)
@@ -80,7 +82,7 @@ end
 -- @return the socket; or nil, err: EBADF, or what is not a socket gives. The
 -- descriptor is the caller's then.
 function M.from_fd(fd)
-  options.number(fd, -1, "from_fd", "fd")
+  check.integer(fd, -1, "from_fd", "fd", 2 ^ 31 - 1)
   local s = base.handle()
   local status = sock.adopt(s, fd)
   if status < 0 then
@@ -91,8 +93,7 @@ end
 
 --- Is it one of these sockets?
 function M.is_socket(value)
-  local mt = getmetatable(value)
-  return mt == stream_socket.mt or mt == datagram.mt
+  return class.is(value, stream_socket.mt) or class.is(value, datagram.mt)
 end
 
 --- All options that setoption and getoption know: name -> kind (see

@@ -27,6 +27,8 @@
 --
 -- @module green.stream
 
+local check = require "green.check"
+local class = require "green.check.class"
 local errors = require "green.error"
 local options = require "green.options"
 local read = require "green.stream.read"
@@ -46,9 +48,9 @@ local hows = { read = wait.READ, write = wait.WRITE, both = wait.READ + wait.WRI
 -- @tparam[opt="both"] string how "read", "write" or "both"
 -- @return true, also for a stream that is closed or has ended; or nil, err
 function methods:shutdown(how)
-  local mode = hows[how or "both"]
+  local mode = hows[how == nil and "both" or how]
   if not mode then
-    options.unknown("direction", how, hows, "shutdown", 2)
+    options.unknown("direction", how, hows, "shutdown")
   end
   local status = self:_shutdown(mode)
   if status < 0 then
@@ -69,7 +71,7 @@ end
 -- @tparam ?number seconds nil: no limit; 0: never wait, EAGAIN instead
 function methods:settimeout(seconds)
   if seconds ~= nil then
-    options.number(seconds, 0, "settimeout", "seconds")
+    check.number(seconds, 0, "settimeout", "seconds")
   end
   self._timeout = seconds or false
 end
@@ -83,14 +85,16 @@ end
 -- those in `own`, which go before.
 -- @tparam string name for tostring and errors
 -- @tparam table own primitives and methods
-local function class(name, own)
+local function make_class(name, own)
+  check.type(name, "string", "class", "name")
+  check.type(own, "table", "class", "own")
   local all = {}
   for _, part in ipairs({ methods, own }) do
     for key, method in pairs(part) do
       all[key] = method
     end
   end
-  return { __name = name, __index = all }
+  return class.seal({ __name = name, __index = all })
 end
 
 --- Is it something that can be read from and written to as a stream?
@@ -104,7 +108,7 @@ local function is_stream(value)
 end
 
 return {
-  class = class,
+  class = make_class,
   is_stream = is_stream,
   methods = methods,
   allow_multiple_readers = wait.allow_multiple_readers,

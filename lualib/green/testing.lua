@@ -9,9 +9,9 @@
 -- @module green.testing
 
 local core = require "green.core"
+local check = require "green.check"
 local errors = require "green.error"
 local leaks = require "green.testing.leaks"
-local options = require "green.options"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
@@ -25,7 +25,7 @@ local M = { settle = leaks.settle, open_fds = leaks.open_fds }
 -- while a real descriptor is waited for: else sleeping moves it. Parks.
 -- @tparam number seconds
 function M.advance(seconds)
-  options.number(seconds, 0, "advance", "seconds")
+  check.number(seconds, 0, "advance", "seconds")
   core.advance(seconds)
   M.settle()
 end
@@ -36,7 +36,7 @@ local is_virtual = false
 
 local function clock_on()
   if core.set_virtual(true) ~= 0 then
-    error("testing.virtual: deadlines are pending on the real clock", 4)
+    check.misuse("testing.virtual: deadlines are pending on the real clock")
   end
   is_virtual = true
 end
@@ -150,7 +150,7 @@ end
 function M.busted()
   local it = getfenv(2).it
   if not it then
-    error("testing.busted: there is no busted here", 2)
+    check.misuse("testing.busted: there is no busted here")
   end
   local function made(run)
     return function(title, fn)

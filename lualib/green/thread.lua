@@ -5,6 +5,8 @@
 -- @module green.thread
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local kill = require "green.thread.kill"
 local links = require "green.thread.links"
 local park = require "green.thread.park"
@@ -25,10 +27,6 @@ for _, part in ipairs { park, report } do
   for name, value in pairs(part) do
     M[name] = value
   end
-end
-
-local function is_thread(value)
-  return type(value) == "userdata" and getmetatable(value) == mt
 end
 
 -- -- Ends ---------------------------------------------------------------------
@@ -105,12 +103,13 @@ end
 -- @return what the function returned; nil, ETIMEDOUT if it still runs. Raises
 -- the error it ended with, ECANCELED (an error object) if it was killed.
 function methods:wait(timeout)
+  check.timeout(timeout, "wait")
   if core.is_dead(self) then
     M.checkpoint()
     return results_of(self)
   end
   if self == core.current() then
-    error("a green thread cannot wait for itself", 2)
+    check.misuse("wait: a green thread cannot wait for itself")
   end
   local status = core_park(self, M.deadline(timeout))
   if status ~= 0 then
@@ -126,6 +125,7 @@ end
 --- Call fn(thread, ...) in a green thread of its own when the thread has ended,
 -- at once if it has. Links do not disturb each other. Does not park.
 function methods:link(fn, ...)
+  check.callable(fn, "link", "fn")
   local args = { n = select("#", ...), ... }
   if core.is_dead(self) then
     core.spawn(run_link, fn, self, args)
@@ -185,10 +185,13 @@ function methods:status()
 end
 
 --- The thread's name; with an argument, set it and return the thread.
+-- @tparam[opt] string name or a number
 function methods:name(name)
   if name == nil then
     local data = core_peek(self)
     return data and data.name
+  elseif type(name) ~= "string" and type(name) ~= "number" then
+    check.wrong("name", "name", "a string", name)
   end
   core_data(self).name = tostring(name)
   return self
@@ -213,10 +216,13 @@ end
 M.spawn = core.spawn
 M.spawn_n = core.spawn_n
 M.current = core.current
-M.is_thread = is_thread
+M.is_thread = check.is_thread
 
---- A thread that starts after that many seconds; cancel it until then.
+--- A thread that starts after that many seconds; cancel it until then. Does not park.
+-- @tparam number seconds at least 0
 function M.spawn_after(seconds, fn, ...)
+  check.number(seconds, 0, "spawn_after", "seconds")
+  check.callable(fn, "spawn_after", "fn")
   local thread = core.make(2, false, fn, ...)
   core.start(thread, seconds)
   return thread
@@ -224,10 +230,14 @@ end
 
 --- The same, but it never starts if the spawner has ended by then.
 function M.spawn_after_local(seconds, fn, ...)
+  check.number(seconds, 0, "spawn_after_local", "seconds")
+  check.callable(fn, "spawn_after_local", "fn")
   local thread = core.make(2, true, fn, ...)
   core_data(thread).parent = core.current()
   core.start(thread, seconds)
   return thread
 end
+
+class.seal(mt, "thread")
 
 return M

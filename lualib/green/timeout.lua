@@ -5,8 +5,9 @@
 -- @module green.timeout
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local errors = require "green.error"
-local options = require "green.options"
 local thread = require "green.thread"
 
 local scope_push, scope_pop = core.scope_push, core.scope_pop
@@ -99,9 +100,9 @@ end
 -- fn passes on, an outer timeout's among them.
 function M.timeout(seconds, fn, ...)
   if seconds ~= nil then
-    options.number(seconds, 0, "timeout", "seconds")
+    check.number(seconds, 0, "timeout", "seconds")
   end
-  options.callable(fn, "timeout", "what it calls")
+  check.callable(fn, "timeout", "fn")
   if select("#", ...) ~= 0 or turn.depth ~= 0 then
     return scoped(TIMEOUT, seconds, fn, ...)
   end
@@ -113,11 +114,11 @@ end
 -- @tparam number seconds finite; mandatory
 -- @return what fn returned; nil and ETIMEDOUT if its time was up
 function M.shield(seconds, fn, ...)
-  options.number(seconds, 0, "shield", "seconds")
+  check.number(seconds, 0, "shield", "seconds")
   if seconds == math.huge then
-    error("shield: seconds must be finite", 2)
+    check.misuse("shield: seconds must be finite")
   end
-  options.callable(fn, "shield", "what it calls")
+  check.callable(fn, "shield", "fn")
   return scoped(SHIELD, seconds, fn, ...)
 end
 
@@ -143,8 +144,8 @@ end
 -- out. cleanup runs in a shield of 5 s. Parks.
 -- @return what fn returned; its error passes on
 function M.finally(fn, cleanup)
-  options.callable(fn, "finally", "what it calls")
-  options.callable(cleanup, "finally", "the cleanup")
+  check.callable(fn, "finally", "fn")
+  check.callable(cleanup, "finally", "cleanup")
   return finally_end(cleanup, xpcall(fn, note_traceback))
 end
 
@@ -159,7 +160,7 @@ end
 --- with_timeout(seconds, fn, ...): Eventlet's name and shape: raises.
 -- As timeout, but its own expiry raises instead of returning nil, err. Parks.
 function M.with_timeout(seconds, fn, ...)
-  options.callable(fn, "with_timeout", "what it calls")
+  check.callable(fn, "with_timeout", "fn")
   reserve(seconds, fn, note_traceback, ...)
   local deadline = M.Timeout(seconds)
   return with_timeout_end(deadline, guard_of(deadline.cancel, deadline),
@@ -212,7 +213,7 @@ end
 
 local function timeout_start(self)
   if self:pending() then
-    error("Timeout:start: it is pending already", 3)
+    check.misuse("Timeout:start: it is pending already")
   elseif self.id then
     self:cancel()
   end
@@ -264,13 +265,15 @@ function timeout_methods:is(code)
   return code == "ETIMEDOUT"
 end
 
+class.seal(timeout_mt)
+
 --- A timeout for what follows in the running thread, until its cancel() or the
 -- thread's end: when the time is up each checkpoint raises. Does not park.
 -- @tparam ?number seconds nil never fires
 -- @param[opt] err what to raise; nil, false or true: the object itself
 function M.Timeout(seconds, err)
   if seconds ~= nil then
-    options.number(seconds, 0, "Timeout", "seconds")
+    check.number(seconds, 0, "Timeout", "seconds")
   end
   -- Three fields more come as they are needed, so that a Timeout stays small:
   -- error (what to raise), older and newer (neighbours in the thread's list).

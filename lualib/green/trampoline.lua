@@ -2,6 +2,7 @@
 -- @module green.trampoline
 
 local core = require "green.core"
+local check = require "green.check"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local options = require "green.options"
@@ -24,10 +25,11 @@ local known = { read = true, write = true, timeout = true }
 -- in seconds
 -- @return true; or nil, err: ETIMEDOUT, EBADF (not open: each time it is tried)
 local function trampoline(fd, opts)
-  opts = options.check(opts, known, "trampoline", 2)
+  opts = options.check(opts, known, "trampoline")
   if opts.read and opts.write then
-    error("trampoline: read or write, not both", 2)
+    check.misuse("trampoline: read or write, not both")
   end
+  check.timeout(opts.timeout, "trampoline")
   local number = type(fd) == "number" and fd or fd:fileno()
   thread.checkpoint()
   core.waiter() -- where that raises, nothing is watched

@@ -13,6 +13,7 @@
 -- @module green.wait
 
 local core = require "green.core"
+local check = require "green.check"
 local options = require "green.options"
 local set_of = require "green.wait.set"
 local thread = require "green.thread"
@@ -21,27 +22,36 @@ local M = {}
 
 -- -- Arguments ----------------------------------------------------------------
 
-local function check_objects(objects, where)
-  if type(objects) ~= "table" then
-    error(("%s: a list of objects to wait for expected, not a %s"):format(
-      where, type(objects)), 3)
+--- Every key of a list is a place in it: an object that was left out, or has a
+-- name, would not be waited for.
+local function check_list(objects, where)
+  if type(objects) ~= "table" or set_of.watcher_for(objects) then
+    check.wrong(where, "objects", "a list of what to wait for", objects)
   end
+  local n = #objects
+  for key in pairs(objects) do
+    if type(key) ~= "number" or key < 1 or key > n or key % 1 ~= 0 then
+      check.misuse("%s: objects must be a list without gaps, but it has the key %s", where,
+        check.shown(key))
+    end
+  end
+end
+
+local function check_objects(objects, where)
+  check_list(objects, where)
   for i, obj in ipairs(objects) do
     if not set_of.watcher_for(obj) then
-      error(("%s: object %d (%s) cannot be waited for"):format(where, i, tostring(obj)), 3)
-    end
-    if obj == thread.current() then
-      error(where .. ": a green thread cannot wait for itself", 3)
+      check.misuse("%s: object %d (%s) cannot be waited for", where, i, check.shown(obj))
+    elseif rawequal(obj, thread.current()) then
+      check.misuse("%s: a green thread cannot wait for itself", where)
     end
   end
 end
 
 local function check_numbers(timeout, count, where)
-  if timeout ~= nil then
-    options.number(timeout, 0, where, "timeout", 3)
-  end
+  check.timeout(timeout, where)
   if count ~= nil then
-    options.number(count, 0, where, "count", 3)
+    check.count(count, 0, where, "count")
   end
 end
 
@@ -154,9 +164,10 @@ function M.iwait(objects, timeout, count)
 end
 
 local function check_threads(threads, where)
+  check_list(threads, where)
   for i, t in ipairs(threads) do
-    if not thread.is_thread(t) then
-      error(("%s: object %d (%s) is not a green thread"):format(where, i, tostring(t)), 3)
+    if not check.is_thread(t) then
+      check.misuse("%s: object %d (%s) is not a green thread", where, i, check.shown(t))
     end
   end
 end
@@ -200,8 +211,13 @@ local kill_options = { block = true, timeout = true, force_after = true, error =
 -- `force_after` and `error` as in a thread's kill
 -- @return true; or nil, ETIMEDOUT
 function M.killall(threads, opts)
-  opts = options.check(opts, kill_options, "killall")
   check_threads(threads, "killall")
+  opts = options.check(opts, kill_options, "killall")
+  check.optional(opts.block, "boolean", "killall", "block")
+  check.timeout(opts.timeout, "killall")
+  if opts.force_after ~= nil then
+    check.number(opts.force_after, 0, "killall", "force_after")
+  end
   if opts.block ~= false then
     thread.checkpoint()
     core.waiter() -- where that raises, nobody is killed

@@ -5,9 +5,10 @@
 -- requests as they are complete, so a handler may wait as it likes.
 -- @module green.wsgi
 
+local check = require "green.check"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
-local listening = require "green.server"
+local listening = require "green.server.listen"
 local server_module = require "green.wsgi.server"
 
 require("green.stdio").install() -- a log that goes to a full pipe stops no server
@@ -27,10 +28,10 @@ end
 
 local function check_arguments(where, app, opts, name)
   if where == nil and WANTED[name] then
-    error(name .. ": " .. WANTED[name], 0)
+    check.misuse("%s: %s", name, WANTED[name])
   elseif is_port(app, where, opts) then
-    error(name .. ': the address is one string, "127.0.0.1:8080", and then comes the application',
-      0)
+    check.misuse('%s: the address is one string, "127.0.0.1:8080", and then comes the application',
+      name)
   end
 end
 
@@ -46,15 +47,11 @@ local function listen(where, opts, name)
     end
     return where
   end
-  local ok, listener, err = pcall(listening.listen, where,
+  return listening.listen_for(name .. ": listen", where,
     type(opts) == "table" and opts.listen or nil)
-  if ok then
-    return listener, err
-  end
-  error(type(listener) == "string" and name .. ": " .. listener or listener, 0)
 end
 
-local function build(where, app, opts, name)
+local function make(where, app, opts, name)
   check_arguments(where, app, opts, name)
   local plan = server_module.plan(app, opts, name) -- before anybody can connect
   local listener, err = listen(where, opts, name)
@@ -72,17 +69,6 @@ local function build(where, app, opts, name)
   return server, err
 end
 
---- As new. Misuse, whose messages begin with the function's name, is blamed on the
--- caller at that level; what an application raises while it is loaded passes as it is.
-local function make(where, app, opts, name, level)
-  local ok, server, err = pcall(build, where, app, opts, name)
-  if ok then
-    return server, err
-  end
-  local is_misuse = type(server) == "string" and server:sub(1, #name + 2) == name .. ": "
-  error(server, is_misuse and level + 1 or 0)
-end
-
 --- A server that has not started: see green.wsgi.server for its methods. Parks
 -- only to look up a name.
 -- @param where what green.listen returned, which is the server's from here on, or
@@ -93,8 +79,7 @@ end
 -- @return the server; or nil, err as green.listen, or when a log's path cannot be
 -- opened: ENOENT, EACCES, ...
 function M.new(where, app, opts)
-  local server, err = make(where, app, opts, "wsgi.new", 2)
-  return server, err
+  return make(where, app, opts, "wsgi.new")
 end
 
 --- Serve HTTP on a listening socket until it is closed or the calling thread is
@@ -103,7 +88,7 @@ end
 -- @param app, opts as for new
 -- @return true; or nil, err: ECLOSED, or for a log as new
 function M.server(listener, app, opts)
-  local server, err = make(listener, app, opts, "wsgi.server", 2)
+  local server, err = make(listener, app, opts, "wsgi.server")
   if not server then
     return nil, err
   end
@@ -113,7 +98,7 @@ end
 --- Listen at an address and serve. Parks.
 -- @return true; or nil, err as new
 function M.serve(address, app, opts)
-  local server, err = make(address, app, opts, "wsgi.serve", 2)
+  local server, err = make(address, app, opts, "wsgi.serve")
   if not server then
     return nil, err
   end

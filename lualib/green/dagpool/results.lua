@@ -3,7 +3,7 @@
 -- @module green.dagpool.results
 
 local core = require "green.core"
-local options = require "green.options"
+local check = require "green.check"
 local thread = require "green.thread"
 
 local methods = {}
@@ -77,10 +77,15 @@ local function new_state(keys)
   return { missing = missing, at = 1 }
 end
 
-local function keys_or_all(self, keys, where)
-  if keys ~= nil and type(keys) ~= "table" then
-    error(("%s: a list of keys expected, not a %s"):format(where, type(keys)), 3)
+--- nil and NaN can be no key of a table.
+local function check_key(key, where)
+  if key == nil or key ~= key then
+    check.misuse("%s: key must not be %s", where, check.shown(key))
   end
+end
+
+local function keys_or_all(self, keys, where)
+  check.optional(keys, "table", where, "keys")
   return keys or all_keys(self)
 end
 
@@ -133,9 +138,7 @@ end
 -- @tparam[opt] number timeout seconds
 -- @treturn table key -> (first) value; or nil, ETIMEDOUT
 function methods:wait(keys, timeout)
-  if timeout ~= nil then
-    options.number(timeout, 0, "DAGPool:wait", "timeout")
-  end
+  check.timeout(timeout, "DAGPool:wait")
   local state = new_state(keys_or_all(self, keys, "wait"))
   local values, deadline = {}, thread.deadline(timeout)
   thread.checkpoint()
@@ -156,9 +159,8 @@ methods.waitall = methods.wait
 -- @tparam[opt] number timeout seconds
 -- @return its values; or nil, ETIMEDOUT
 function methods:wait_for(key, timeout)
-  if timeout ~= nil then
-    options.number(timeout, 0, "DAGPool:wait_for", "timeout")
-  end
+  check.timeout(timeout, "DAGPool:wait_for")
+  check_key(key, "DAGPool:wait_for")
   thread.checkpoint()
   local found, err = next_arrival(self, new_state({ key }), thread.deadline(timeout))
   if found == nil then
@@ -171,6 +173,7 @@ return {
   methods = methods,
   arrived = arrived,
   emit = emit,
+  check_key = check_key,
   next_arrival = next_arrival,
   new_state = new_state,
 }

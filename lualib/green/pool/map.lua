@@ -7,6 +7,7 @@
 -- @module green.pool.map
 
 local core = require "green.core"
+local check = require "green.check"
 local members = require "green.pool.members"
 local results = require "green.pool.results"
 local thread = require "green.thread"
@@ -17,10 +18,9 @@ local M = {}
 
 --- A function that gives the next element; nil at the end.
 local function iterator(input, where, i)
-  if type(input) == "function" then
-    return input
-  elseif type(input) ~= "table" then
-    error(("%s: input %d is a %s, not a list or an iterator"):format(where, i, type(input)), 4)
+  if type(input) ~= "table" or check.is_callable(input) then
+    return check.is_callable(input) and input
+      or check.wrong(where, "input " .. i, "a list or an iterator", input)
   end
   local at = 0
   return function()
@@ -49,7 +49,7 @@ local function input_of(where, ...)
     iterators[i] = iterator(select(i, ...), where, i)
   end
   if #iterators == 0 then
-    error(where .. ": an input is missing", 3)
+    check.misuse("%s: an input is missing", where)
   end
   return #iterators == 1 and iterators[1] or zip(iterators)
 end
@@ -139,6 +139,12 @@ local function start(pool, fn, ordered, input)
   end
 end
 
+local function check_fn(fn, where)
+  if fn ~= nil then
+    check.callable(fn, where, "fn")
+  end
+end
+
 --- Call fn for each element of the inputs, at most the pool's size at a time, and
 -- iterate over `index, results...` in the order of the inputs. An error of a
 -- call is raised in its place; the iterator can be called again for the next.
@@ -149,19 +155,25 @@ end
 -- @param ... lists, or functions that return the next element and nil at the end;
 -- with several, fn gets one of each until the shortest ends
 function M.imap(pool, fn, ...)
+  check_fn(fn, "imap")
   return start(pool, fn, true, input_of("imap", ...))
 end
 
 --- As imap, in the order in which the calls end.
 function M.imap_unordered(pool, fn, ...)
+  check_fn(fn, "imap_unordered")
   return start(pool, fn, false, input_of("imap_unordered", ...))
 end
 
 --- As imap, with one input whose elements are lists of arguments (`n` counts, if
 -- there is one).
 function M.starmap(pool, fn, input)
+  check_fn(fn, "starmap")
   fn = fn or identity
   return start(pool, function(row)
+    if type(row) ~= "table" then
+      check.wrong("starmap", "an element of its input", "a list of arguments", row)
+    end
     return fn(unpack(row, 1, row.n or #row))
   end, true, input_of("starmap", input))
 end

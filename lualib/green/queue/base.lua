@@ -2,9 +2,10 @@
 -- @module green.queue.base
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local errors = require "green.error"
 local line = require "green.queue.line"
-local options = require "green.options"
 local thread = require "green.thread"
 local watching = require "green.wait.set"
 
@@ -72,13 +73,7 @@ end
 
 local function check_item(item, where)
   if item == nil then
-    error(where .. ": nil cannot be an item", 3)
-  end
-end
-
-local function check_timeout(timeout, where)
-  if timeout ~= nil then
-    options.number(timeout, 0, where, "timeout", 3)
+    check.misuse("%s: item must not be nil", where)
   end
 end
 
@@ -102,7 +97,7 @@ end
 -- @return true; or nil, err: ETIMEDOUT, ECLOSED (the queue was shut down)
 function methods:put(item, timeout)
   check_item(item, "put")
-  check_timeout(timeout, "put")
+  check.timeout(timeout, "put")
   thread.checkpoint()
   if self._closed then
     return closed("put")
@@ -145,7 +140,7 @@ end
 -- @tparam[opt] number timeout seconds
 -- @return the item; or nil, err: ETIMEDOUT, ECLOSED (shut down, and empty)
 function methods:get(timeout)
-  check_timeout(timeout, "get")
+  check.timeout(timeout, "get")
   thread.checkpoint()
   local item = take(self)
   if item ~= nil then
@@ -248,7 +243,7 @@ end
 
 local function check_maxsize(maxsize, where)
   if maxsize ~= nil then
-    options.number(maxsize, 0, where, "maxsize", 3)
+    check.count(maxsize, 0, where, "maxsize")
   end
 end
 
@@ -268,7 +263,9 @@ local function tostring_queue(self)
     self._items.len, tostring(self._maxsize or "any"), self._line.len, self:getting())
 end
 
-local function class(name, parent)
+--- A kind of queue: its metatable, to be sealed when it has all its methods; and
+-- those.
+local function kind(name, parent)
   local own = setmetatable({}, { __index = parent })
   return { __name = name, __index = own, __tostring = tostring_queue }, own
 end
@@ -286,9 +283,9 @@ local function new(mt, maxsize, items)
 end
 
 return {
-  class = class,
+  kind = kind,
+  seal = class.seal,
   new = new,
   methods = methods,
   check_maxsize = check_maxsize,
-  check_timeout = check_timeout,
 }

@@ -3,6 +3,8 @@
 -- @module green.semaphore.capped
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local exits = require "green.thread.exits"
 local plain = require "green.semaphore.plain"
 local thread = require "green.thread"
@@ -20,9 +22,9 @@ local capped_mt = { __name = "green.CappedSemaphore", __index = capped_methods }
 -- @tparam number count permits at first
 -- @tparam number limit
 local function CappedSemaphore(count, limit)
-  plain.count_of(limit, "CappedSemaphore", "limit")
-  if plain.count_of(count, "CappedSemaphore", "count") > limit then
-    error("CappedSemaphore: count must not be greater than limit", 2)
+  check.count(limit, 0, "CappedSemaphore", "limit")
+  if check.count(count, 0, "CappedSemaphore", "count") > limit then
+    check.misuse("CappedSemaphore: count must not be greater than limit")
   end
   local self = plain.init(count, capped_mt)
   self._limit, self._releasers = limit, core.waitq()
@@ -84,6 +86,7 @@ capped_methods._lost = capped_methods._give_back
 -- green thread the release waits 5 s at most. Parks.
 -- @return what fn returned; its error passes on
 function capped_methods:with(fn, ...)
+  check.callable(fn, "with", "fn")
   local args = { n = select("#", ...), ... }
   local held = plain.hold(self)
   return timeouts.finally(function()
@@ -114,5 +117,7 @@ end
 function capped_methods:_ready()
   return self._count > 0 or waiting(self._releasers) > 0
 end
+
+class.seal(capped_mt)
 
 return { CappedSemaphore = CappedSemaphore }

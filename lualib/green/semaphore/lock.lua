@@ -2,8 +2,9 @@
 -- @module green.semaphore.lock
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local exits = require "green.thread.exits"
-local options = require "green.options"
 local plain = require "green.semaphore.plain"
 local thread = require "green.thread"
 local watching = require "green.wait.set"
@@ -83,7 +84,7 @@ end
 function rlock_methods:release()
   if self._owner ~= current() then
     local who = thread.is_thread(self._owner) and thread.label(self._owner) or "nobody"
-    error(("RLock:release: the owner is %s, not %s"):format(who, thread.label(current())), 2)
+    check.misuse("RLock:release: the owner is %s, not %s", who, thread.label(current()))
   end
   self._depth = self._depth - 1
   if self._depth == 0 then
@@ -104,6 +105,7 @@ end
 --- Call fn(...) between acquire and release, whatever happens in it. Parks.
 -- @return what fn returned; its error passes on
 function rlock_methods:with(fn, ...)
+  check.callable(fn, "with", "fn")
   self:acquire()
   return release_after(self, xpcall(fn, thread.note_traceback, ...))
 end
@@ -135,9 +137,7 @@ local function metaphore()
 end
 
 local function step(by, where)
-  by = by or 1
-  options.number(by, 0, where, "by", 3)
-  return by
+  return by == nil and 1 or check.integer(by, 0, where, "by")
 end
 
 --- More things are under way. Does not park.
@@ -151,7 +151,7 @@ end
 function meta_methods:dec(by)
   by = step(by, "dec")
   if by > self._count then
-    error(("metaphore:dec: by %g, but the count is %g"):format(by, self._count), 2)
+    check.misuse("metaphore:dec: by %g, but the count is %g", by, self._count)
   end
   self._count = self._count - by
   if self._count == 0 then
@@ -179,5 +179,8 @@ end
 function meta_methods:_ready()
   return self._count == 0
 end
+
+class.seal(rlock_mt)
+class.seal(metaphore_mt)
 
 return { RLock = RLock, metaphore = metaphore }

@@ -2,8 +2,9 @@
 -- @module green.semaphore.plain
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local exits = require "green.thread.exits"
-local options = require "green.options"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
 local watching = require "green.wait.set"
@@ -11,12 +12,9 @@ local watching = require "green.wait.set"
 local core_park, wake, waiting = core.park, core.wake, core.waiting
 local guard_of = timeouts.guard_of
 
+--- A count of permits; nil: 1.
 local function count_of(value, where, name)
-  options.number(value, 0, where, name, 3)
-  if value % 1 ~= 0 then
-    error(("%s: %s must be a whole number, not %s"):format(where, name, tostring(value)), 3)
-  end
-  return value
+  return value == nil and 1 or check.count(value, 0, where, name)
 end
 
 --- What an acquire returns for the status of its wait. The object comes along
@@ -30,9 +28,7 @@ end
 
 --- The beginning of every call that may wait.
 local function begin(timeout, op)
-  if timeout ~= nil then
-    options.number(timeout, 0, op, "timeout", 3)
-  end
+  check.timeout(timeout, op)
   thread.checkpoint()
 end
 
@@ -77,6 +73,7 @@ end
 --- Call fn(...) between acquire and release, whatever happens in it. Parks.
 -- @return what fn returned; its error passes on
 local function with(self, fn, ...)
+  check.callable(fn, "with", "fn")
   local held = hold(self)
   return release_after(self, held, guard_of(drop, held),
     xpcall(run_with, thread.note_traceback, self, held, fn, ...))
@@ -97,7 +94,7 @@ end
 --- A count of permits. Does not park.
 -- @tparam[opt=1] number value how many there are at first
 local function Semaphore(value)
-  return init(count_of(value or 1, "Semaphore", "value"), semaphore_mt)
+  return init(count_of(value, "Semaphore", "value"), semaphore_mt)
 end
 
 --- Take a permit. Parks.
@@ -166,7 +163,7 @@ local bounded_mt = { __name = "green.BoundedSemaphore", __index = bounded_method
 -- not park.
 -- @tparam[opt=1] number value
 local function BoundedSemaphore(value)
-  local self = init(count_of(value or 1, "BoundedSemaphore", "value"), bounded_mt)
+  local self = init(count_of(value, "BoundedSemaphore", "value"), bounded_mt)
   self._limit = self._count
   return self
 end
@@ -174,10 +171,13 @@ end
 --- Give a permit back; raises if there is none to give. Does not park.
 function bounded_methods:release()
   if self._count >= self._limit then
-    error("BoundedSemaphore: released more often than acquired", 2)
+    check.misuse("BoundedSemaphore: released more often than acquired")
   end
   return methods.release(self)
 end
+
+class.seal(semaphore_mt)
+class.seal(bounded_mt)
 
 return {
   Semaphore = Semaphore,

@@ -2,9 +2,9 @@
 -- @module green.server.connect
 
 local core = require "green.core"
+local check = require "green.check"
 local addr = require "green.addr"
 local errors = require "green.error"
-local options = require "green.options"
 local place = require "green.server.place"
 local resolve = require "green.resolve"
 local socket_connect = require "green.socket.connect"
@@ -18,7 +18,7 @@ end
 
 --- Where to connect to: a list of green_addr. Parks for names.
 local function places(target, port, opts, deadline)
-  local spot, err = addr.read(target, port, "connect", 4)
+  local spot, err = addr.read(target, port, "connect")
   if not spot then
     return nil, err
   elseif spot.raw then
@@ -93,9 +93,8 @@ end
 -- `err.errors`), ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENOENT, ...; or EAI_*
 local function connect(target, port, opts)
   port, opts = place.arguments(port, opts, connect_options, "connect")
-  if opts.timeout ~= nil then
-    options.number(opts.timeout, 0, "connect", "timeout")
-  end
+  check.timeout(opts.timeout, "connect")
+  place.check_family(opts.family, "connect")
   local deadline = thread.deadline(opts.timeout)
   local list, err = places(target, port, opts, deadline)
   if not list then

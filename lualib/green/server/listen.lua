@@ -3,6 +3,7 @@
 
 local core = require "green.core"
 local addr = require "green.addr"
+local check = require "green.check"
 local errors = require "green.error"
 local place = require "green.server.place"
 local resolve = require "green.resolve"
@@ -52,12 +53,20 @@ end
 
 local MOST_MODE = tonumber("7777", 8)
 
-local function check_mode(mode)
-  if mode == nil then
-    return
-  elseif type(mode) ~= "number" or mode < 0 or mode > MOST_MODE or mode % 1 ~= 0 then
-    error(('listen: mode must be a number such as tonumber("660", 8), not %s'):format(
-      tostring(mode)), 3)
+local function check_mode(mode, where)
+  if mode ~= nil and not (type(mode) == "number" and mode >= 0 and mode <= MOST_MODE
+    and mode % 1 == 0) then
+    check.wrong(where, "mode", 'a number such as tonumber("660", 8)', mode)
+  end
+end
+
+local function check_options(opts, where)
+  check_mode(opts.mode, where)
+  place.check_family(opts.family, where)
+  check.optional(opts.reuse_addr, "boolean", where, "reuse_addr")
+  check.optional(opts.reuse_port, "boolean", where, "reuse_port")
+  if opts.backlog ~= nil then
+    check.integer(opts.backlog, 0, where, "backlog", 2 ^ 31 - 1)
   end
 end
 
@@ -83,8 +92,8 @@ local function prepare(listener, raw, opts)
 end
 
 --- Where to listen: a green_addr. Parks for names.
-local function find(target, port, opts)
-  local spot, err = addr.read(target, port, "listen", 4)
+local function find(target, port, opts, where)
+  local spot, err = addr.read(target, port, where)
   if not spot or spot.raw then
     return spot and spot.raw, err
   end
@@ -96,21 +105,12 @@ end
 local listen_options =
   { backlog = true, reuse_port = true, reuse_addr = true, family = true, mode = true }
 
---- listen(target[, port][, opts]): a listening socket. A port alone means every
--- IPv4 address of the machine (`family = "inet6"`: every address). The path of a
--- UNIX socket that nobody listens on any more is replaced. Parks only to look up
--- a name.
--- @param target, port see green.addr; port 0: a free one, `sockname` tells
--- @tparam[opt] table opts `backlog` (1024), `reuse_addr` (true), `reuse_port`
--- (false: a second listener on the port is refused), `family`, and for UNIX paths
--- `mode`, the file's permissions
--- @return the listener; or nil, err: EADDRINUSE, EACCES, EADDRNOTAVAIL, EINVAL,
--- EAI_*
-local function listen(target, port, opts)
-  port, opts = place.arguments(port, opts, listen_options, "listen")
-  check_mode(opts.mode)
+--- As listen, for a function of that name whose arguments these are.
+local function listen_for(where, target, port, opts)
+  port, opts = place.arguments(port, opts, listen_options, where)
+  check_options(opts, where)
   local what = "listen " .. addr.text(target, port)
-  local raw, err = find(target, port, opts)
+  local raw, err = find(target, port, opts, where)
   if not raw then
     return place.named(err, what)
   end
@@ -128,4 +128,18 @@ local function listen(target, port, opts)
   return listener
 end
 
-return { listen = listen }
+--- listen(target[, port][, opts]): a listening socket. A port alone means every
+-- IPv4 address of the machine (`family = "inet6"`: every address). The path of a
+-- UNIX socket that nobody listens on any more is replaced. Parks only to look up
+-- a name.
+-- @param target, port see green.addr; port 0: a free one, `sockname` tells
+-- @tparam[opt] table opts `backlog` (1024), `reuse_addr` (true), `reuse_port`
+-- (false: a second listener on the port is refused), `family`, and for UNIX paths
+-- `mode`, the file's permissions
+-- @return the listener; or nil, err: EADDRINUSE, EACCES, EADDRNOTAVAIL, EINVAL,
+-- EAI_*
+local function listen(target, port, opts)
+  return listen_for("listen", target, port, opts)
+end
+
+return { listen = listen, listen_for = listen_for }

@@ -15,7 +15,13 @@ function M.arguments(port, opts, known, where)
   if type(port) == "table" then
     port, opts = nil, port
   end
-  return port, options.check(opts, known, where, 3)
+  return port, options.check(opts, known, where)
+end
+
+function M.check_family(family, where)
+  if family ~= nil and family ~= "inet" and family ~= "inet6" then
+    options.unknown("family", family, { "inet", "inet6" }, where)
+  end
 end
 
 --- A socket of the address's family.

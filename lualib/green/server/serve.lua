@@ -2,10 +2,12 @@
 -- @module green.server.serve
 
 local core = require "green.core"
+local check = require "green.check"
 local exits = require "green.thread.exits"
 local options = require "green.options"
 local thread = require "green.thread"
 
+local CONCURRENCY = 1000
 local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
 
 --- Raise this in a handler to end serve: `error(green.StopServe)`.
@@ -108,10 +110,13 @@ local serve_options = { concurrency = true }
 local function serve(listener, handler, opts)
   opts = options.check(opts, serve_options, "serve")
   if listener == nil then
-    error("serve: no listener but nil: use assert(green.listen(...))", 2)
+    check.misuse("serve: no listener but nil: use assert(green.listen(...))")
+  elseif type(listener) ~= "table" or not check.is_callable(listener.accept) then
+    check.wrong("serve", "listener", "what green.listen gave", listener)
   end
-  options.callable(handler, "serve", "the handler")
-  local limit = options.number(opts.concurrency or 1000, 1, "serve", "concurrency")
+  check.callable(handler, "serve", "handler")
+  local limit = opts.concurrency
+  limit = limit == nil and CONCURRENCY or check.count(limit, 1, "serve", "concurrency")
   local state = {
     thread = thread.current(),
     limit = limit,

@@ -37,7 +37,7 @@ function M.resolve(self, target, port, opts, where)
   if family == "unix" and type(target) == "string" and not target:find("^unix:") then
     return addr.unix(target)
   end
-  local spot, err = addr.read(target, port, where, 4)
+  local spot, err = addr.read(target, port, where)
   if not spot or spot.raw then
     return spot and spot.raw, err
   end

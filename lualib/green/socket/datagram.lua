@@ -3,6 +3,8 @@
 
 local core = require "green.core"
 local addr = require "green.addr"
+local check = require "green.check"
+local class = require "green.check.class"
 local base = require "green.socket.base"
 local connect = require "green.socket.connect"
 local errors = require "green.error"
@@ -14,6 +16,7 @@ local sock = require "green.ffi.sock"
 
 local EAGAIN = core.codes.EAGAIN
 local MOST = 65536 -- no UDP datagram is longer
+local ROOM_MOST = 2 ^ 27 -- nor any other, by the limits of Linux
 local scratch, room = nil, 0 -- grows for longer UNIX datagrams
 local from = addr.new()
 local whole = ffi.new("uint32_t[1]")
@@ -33,6 +36,10 @@ local function scratch_of(n)
     scratch, room = ffi.new("uint8_t[?]", n), n
   end
   return scratch
+end
+
+local function most_of(value, where)
+  return value == nil and MOST or check.integer(value, 0, where, "most", ROOM_MOST)
 end
 
 --- One datagram into the scratch: its count, or a negative status. Parks.
@@ -61,6 +68,7 @@ end
 -- @treturn number its length, before anything was lost. Or nil, err: ETIMEDOUT,
 -- EAGAIN (the timeout is 0), ECONNREFUSED (an earlier one was), ECLOSED, EBUSY
 function methods:recvfrom(most, opts)
+  most = most_of(most, "recvfrom")
   if opts then
     wait.check(opts, timeout_only, "recvfrom")
   end
@@ -68,7 +76,7 @@ function methods:recvfrom(most, opts)
   if self._reader and wait.is_held(self, "_reader") then
     return wait.second_reader(self, "recvfrom", methods.recvfrom, most, opts)
   end
-  local n = receive(self, most or MOST, opts)
+  local n = receive(self, most, opts)
   if n < 0 then
     return nil, errors.new(n, "recvfrom")
   end
@@ -77,6 +85,7 @@ end
 
 --- A datagram. As recvfrom. Parks.
 function methods:recv(most, opts)
+  most = most_of(most, "recv")
   if opts then
     wait.check(opts, timeout_only, "recv")
   end
@@ -84,7 +93,7 @@ function methods:recv(most, opts)
   if self._reader and wait.is_held(self, "_reader") then
     return wait.second_reader(self, "recv", methods.recv, most, opts)
   end
-  local n = receive(self, most or MOST, opts)
+  local n = receive(self, most, opts)
   if n < 0 then
     return nil, errors.new(n, "recv")
   end
@@ -92,9 +101,7 @@ function methods:recv(most, opts)
 end
 
 local function transmit(self, data, to, opts, op)
-  if type(data) ~= "string" then
-    error(("%s: data must be a string, not a %s"):format(op, type(data)), 3)
-  end
+  check.type(data, "string", op, "data")
   thread.checkpoint()
   if self._writer and wait.is_held(self, "_writer") then
     return wait.second_writer(self, op)
@@ -143,7 +150,7 @@ end
 function methods:sendto(data, target, port, opts)
   if type(target) == "number" and port ~= nil and not is_options(port) then
     if target ~= 0 then
-      error("sendto: flags must be 0", 2)
+      check.wrong("sendto", "flags", "0", target)
     end
     target, port, opts = port, opts, nil
   end
@@ -160,4 +167,6 @@ function methods:sendto(data, target, port, opts)
   return transmit(self, data, raw, opts, "sendto")
 end
 
-return { mt = mt, methods = methods }
+class.seal(mt)
+
+return { mt = mt }

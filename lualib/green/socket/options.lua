@@ -4,6 +4,7 @@
 -- booleans, numbers and strings are fitted to it.
 -- @module green.socket.options
 
+local check = require "green.check"
 local errors = require "green.error"
 local options = require "green.options"
 
@@ -12,6 +13,8 @@ local sock = require "green.ffi.sock"
 
 -- enum in greenc/sock.h
 local kinds = { "number", "boolean", "linger", "seconds", "string", "membership", "interface" }
+
+local INT_MOST = 2 ^ 31 - 1
 
 local known -- name -> kind
 
@@ -38,13 +41,13 @@ local function find(name, where)
   local found = type(name) == "string" and name:upper() or name
   local kind = names()[found]
   if not kind then
-    options.unknown("socket option", found, names(), where, 3)
+    options.unknown("socket option", found, names(), where)
   end
   return found, kind
 end
 
 local function misfit(name, kind, value)
-  error(("setoption: %s takes a %s, not %s"):format(name, kind, tostring(value)), 3)
+  check.misuse("setoption: %s takes a %s, not %s", name, kind, check.shown(value))
 end
 
 local function number_of(name, kind, value)
@@ -52,10 +55,10 @@ local function number_of(name, kind, value)
     return value and 1 or 0
   elseif kind == "linger" and value == false then
     return -1
-  elseif type(value) ~= "number" then
+  elseif type(value) ~= "number" or value ~= value then
     misfit(name, kind, value)
   end
-  return value
+  return math.max(-INT_MOST, math.min(value, INT_MOST)) -- the system's numbers are an int
 end
 
 local function set(s, name, kind, value)

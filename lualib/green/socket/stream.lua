@@ -6,6 +6,7 @@
 
 local core = require "green.core"
 local addr = require "green.addr"
+local check = require "green.check"
 local base = require "green.socket.base"
 local connect = require "green.socket.connect"
 local errors = require "green.error"
@@ -21,7 +22,7 @@ local turn, checkpoint = thread.turn, thread.checkpoint
 local is_held, deadline_of, wait_read, wait_write =
   wait.is_held, wait.deadline, wait.read, wait.write
 local recv, send, sendv, fill, accept = sock.recv, sock.send, sock.sendv, sock.fill, sock.accept
-local ffi_string, ffi_cast = ffi.string, ffi.cast
+local ffi_string, ffi_cast, min = ffi.string, ffi.cast, math.min
 local bytes_t = ffi.typeof("const char *")
 local EAGAIN, ECONNRESET = core.codes.EAGAIN, core.codes.ECONNRESET
 local LARGE = write.LARGE
@@ -32,6 +33,7 @@ local PIECES = 64
 local iov = ffi.new("green_iov[?]", PIECES)
 local peer = addr.new()
 
+local BACKLOG, INT_MOST = 1024, 2 ^ 31 - 1
 local timeout_only = { timeout = true }
 local shared = stream.methods
 local methods, mt = {}, nil
@@ -78,10 +80,13 @@ function methods:read_some(most, opts)
   if opts then
     wait.check(opts, timeout_only, "read_some")
   end
-  if not most or most > SCRATCH then
+  if most == nil then
     most = SCRATCH
-  elseif most <= 0 then
-    return shared.read_some(self, most, opts)
+  elseif type(most) ~= "number" or not (most >= 1 and most <= SCRATCH) or most % 1 ~= 0 then
+    most = min(check.size(most, 0, "read_some", "most"), SCRATCH)
+    if most == 0 then
+      return shared.read_some(self, most, opts)
+    end
   end
   local budget = turn.budget
   if budget > 0 then
@@ -173,6 +178,7 @@ local function send_list(self, list, opts, total)
 end
 
 function methods:writev(list, opts)
+  check.type(list, "table", "writev", "list")
   if opts then
     wait.check(opts, timeout_only, "writev")
   end
@@ -194,7 +200,8 @@ end
 -- @tparam[opt=1024] number backlog how many may wait to be accepted
 -- @return true; or nil, err: EADDRINUSE, EINVAL, ECLOSED
 function methods:listen(backlog)
-  local status = sock.listen(self._s, backlog or 1024)
+  backlog = backlog == nil and BACKLOG or check.integer(backlog, 0, "listen", "backlog", INT_MOST)
+  local status = sock.listen(self._s, backlog)
   if status < 0 then
     return nil, errors.new(status, "listen")
   end
@@ -248,4 +255,4 @@ end
 mt = stream.class("green.socket", own)
 mt.__tostring = base.describe
 
-return { mt = mt, methods = mt.__index }
+return { mt = mt }

@@ -2,6 +2,7 @@
 -- @module green.stdio.output
 
 local core = require "green.core"
+local check = require "green.check"
 local thread = require "green.thread"
 
 local codes = core.codes
@@ -233,7 +234,7 @@ end
 function M.configure(opts)
   local options = require "green.options"
   for name, value in pairs(options.check(opts, settings, "stdio.configure")) do
-    settings[name] = options.number(value, 0, "stdio.configure", name)
+    settings[name] = check.number(value, 0, "stdio.configure", name)
   end
   for _, stream in pairs(streams) do
     if stream then

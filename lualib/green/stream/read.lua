@@ -5,8 +5,8 @@
 -- @module green.stream.read
 
 local core = require "green.core"
+local check = require "green.check"
 local errors = require "green.error"
-local options = require "green.options"
 local thread = require "green.thread"
 local wait = require "green.stream.wait"
 
@@ -91,6 +91,11 @@ end
 
 local timeout_only = { timeout = true }
 
+--- A limit in bytes, or what it is unasked.
+local function most_of(value, default, where, name)
+  return value == nil and default or check.size(value, 0, where, name)
+end
+
 --- Exactly n bytes. Parks.
 -- @tparam number n
 -- @tparam[opt] table opts `timeout` in seconds, for the whole call
@@ -98,7 +103,7 @@ local timeout_only = { timeout = true }
 -- stays in the buffer), EAGAIN (the timeout is 0), EEOF or ECONNRESET (it ended
 -- amidst; `err.partial` is what there was), ECLOSED, EBUSY
 function methods:read(n, opts)
-  options.number(n, 0, "read", "n")
+  check.size(n, 0, "read", "n")
   if opts then
     wait.check(opts, timeout_only, "read")
   end
@@ -122,9 +127,7 @@ end
 -- @treturn ?string nil at the end of the stream and after a reset by the peer;
 -- nil, err: ETIMEDOUT, EAGAIN, ECLOSED, EBUSY
 function methods:read_some(most, opts)
-  if most then
-    options.number(most, 0, "read_some", "most")
-  end
+  most = most_of(most, SOME, "read_some", "most")
   if opts then
     wait.check(opts, timeout_only, "read_some")
   end
@@ -139,7 +142,7 @@ function methods:read_some(most, opts)
       return ended(self, got, "read_some")
     end
   end
-  return take(self, min(length(buf), most or SOME))
+  return take(self, min(length(buf), most))
 end
 
 local until_options = { max = true, include = true, timeout = true }
@@ -152,12 +155,12 @@ local until_options = { max = true, include = true, timeout = true }
 -- stay in the buffer), and as read
 function methods:read_until(delimiter, opts)
   if type(delimiter) ~= "string" or delimiter == "" then
-    error("read_until: the delimiter must be a string, and not empty", 2)
+    check.wrong("read_until", "delimiter", "a string that is not empty", delimiter)
   end
   local limit, include = MOST, false
   if opts then
     wait.check(opts, until_options, "read_until")
-    limit, include = opts.max or MOST, opts.include
+    limit, include = most_of(opts.max, MOST, "read_until", "max"), opts.include
   end
   checkpoint()
   if self._reader and is_held(self, "_reader") then
@@ -200,7 +203,7 @@ function methods:read_line(opts)
   local limit = LINE_MAX
   if opts then
     wait.check(opts, line_options, "read_line")
-    limit = opts.max or LINE_MAX
+    limit = most_of(opts.max, LINE_MAX, "read_line", "max")
   end
   checkpoint()
   if self._reader and is_held(self, "_reader") then
@@ -233,6 +236,7 @@ end
 -- @treturn ?string "" if nothing comes; nil, err: ETOOBIG (the bytes stay in the
 -- buffer), ECONNRESET (`err.partial`), and as read
 function methods:read_all(most, opts)
+  local limit = most_of(most, MOST, "read_all", "most")
   if opts then
     wait.check(opts, timeout_only, "read_all")
   end
@@ -240,7 +244,7 @@ function methods:read_all(most, opts)
   if self._reader and is_held(self, "_reader") then
     return wait.second_reader(self, "read_all", methods.read_all, most, opts)
   end
-  local buf, deadline, limit, got = self._in, false, most or MOST
+  local buf, deadline, got = self._in, false
   repeat
     if length(buf) > limit then
       return too_big("read_all", limit)
@@ -268,6 +272,10 @@ end
 --- For a loop over read_line(opts): ends with the stream, raises errors. The
 -- loop parks.
 function methods:lines(opts)
+  if opts then
+    wait.check(opts, line_options, "lines")
+    most_of(opts.max, LINE_MAX, "lines", "max")
+  end
   return function()
     return or_raise(self:read_line(opts))
   end
@@ -276,6 +284,10 @@ end
 --- For a loop over read_some(most, opts): ends with the stream, raises errors.
 -- The loop parks.
 function methods:chunks(most, opts)
+  most_of(most, SOME, "chunks", "most")
+  if opts then
+    wait.check(opts, timeout_only, "chunks")
+  end
   return function()
     return or_raise(self:read_some(most, opts))
   end

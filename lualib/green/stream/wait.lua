@@ -4,6 +4,7 @@
 -- @module green.stream.wait
 
 local core = require "green.core"
+local check = require "green.check"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local options = require "green.options"
@@ -39,9 +40,9 @@ end
 
 --- Check the options of one call. `timeout` is known to all.
 function M.check(opts, known, where)
-  options.check(opts, known, where, 3)
+  options.check(opts, known, where)
   if opts.timeout ~= nil then
-    options.number(opts.timeout, 0, where, "timeout", 3)
+    check.timeout(opts.timeout, where)
   end
 end
 

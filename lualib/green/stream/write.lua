@@ -2,6 +2,7 @@
 -- @module green.stream.write
 
 local core = require "green.core"
+local check = require "green.check"
 local errors = require "green.error"
 local thread = require "green.thread"
 local wait = require "green.stream.wait"
@@ -55,7 +56,7 @@ local function text_of(value, i, where)
   elseif kind == "number" then
     return tostring(value)
   end
-  error(("%s: piece %d is a %s, not a string or number"):format(where, i, kind), 3)
+  check.wrong(where, "piece " .. i, "a string or a number", value)
 end
 
 --- One string of the pieces; and the options, if a table comes last.
@@ -93,6 +94,7 @@ end
 -- @tparam {string,...} list
 -- @tparam[opt] table opts `timeout`
 function methods:writev(list, opts)
+  check.type(list, "table", "writev", "list")
   local n = #list
   local pieces = {}
   for i = 1, n do

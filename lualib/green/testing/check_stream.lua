@@ -67,7 +67,7 @@ local function check_stream(make_pair, opts)
   opts = options.check(opts, known, "check_stream")
   local clock = opts.clock or "real"
   if not clocks[clock] then
-    options.unknown("clock", clock, clocks, "check_stream", 2)
+    options.unknown("clock", clock, clocks, "check_stream")
   end
   local run = testing[clock]
   local checks = all_checks(opts)

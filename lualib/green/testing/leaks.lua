@@ -3,6 +3,7 @@
 -- @module green.testing.leaks
 
 local core = require "green.core"
+local check = require "green.check"
 local ffi = require "ffi"
 local thread = require "green.thread"
 
@@ -21,7 +22,7 @@ function M.settle()
       return
     end
   end
-  error(("settle: green threads still run after %d turns"):format(SETTLE_TURNS), 2)
+  check.misuse("settle: green threads still run after %d turns", SETTLE_TURNS)
 end
 
 ffi.cdef [[

@@ -5,6 +5,7 @@
 -- @module green.testing.stream
 
 local core = require "green.core"
+local check = require "green.check"
 local options = require "green.options"
 local stream = require "green.stream"
 
@@ -137,7 +138,8 @@ local known = { capacity = true }
 -- @return both ends
 local function stream_pair(opts)
   opts = options.check(opts, known, "stream_pair")
-  local capacity = options.number(opts.capacity or CAPACITY, 1, "stream_pair", "capacity")
+  local capacity = opts.capacity
+  capacity = capacity == nil and CAPACITY or check.size(capacity, 1, "stream_pair", "capacity")
   local there, back = new_pipe(capacity), new_pipe(capacity)
   return new_end("a", back, there), new_end("b", there, back)
 end

@@ -2,6 +2,7 @@
 -- throw of green.thread.
 
 local core = require "green.core"
+local check = require "green.check"
 local exits = require "green.thread.exits"
 local options = require "green.options"
 local park = require "green.thread.park"
@@ -47,9 +48,9 @@ end
 
 --- Misuse is blamed on the caller of kill or kill_soon.
 local function check_kill(opts)
-  opts = options.check(opts, kill_options, "kill", 3)
+  opts = options.check(opts, kill_options, "kill")
   if opts.force_after ~= nil then
-    options.number(opts.force_after, 0, "kill", "force_after", 3)
+    check.number(opts.force_after, 0, "kill", "force_after")
   end
   return opts
 end

@@ -4,6 +4,7 @@
 
 local ffi = require "ffi"
 local core = require "green.core"
+local check = require "green.check"
 local errors = require "green.error"
 local report = require "green.thread.report"
 
@@ -153,7 +154,7 @@ function M.sleep(seconds)
     end
     return
   elseif type(seconds) ~= "number" then
-    error("sleep: seconds must be a number, not " .. tostring(seconds), 2)
+    check.wrong("sleep", "seconds", "a number", seconds)
   elseif seconds > 0 then
     status = core_sleep(seconds)
   else

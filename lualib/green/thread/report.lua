@@ -2,6 +2,7 @@
 -- @module green.thread.report
 
 local core = require "green.core"
+local check = require "green.check"
 local errors = require "green.error"
 
 local core_data, core_peek = core.data, core.peek
@@ -89,6 +90,9 @@ local on_error = default_on_error
 -- @tparam ?function fn fn(err, thread, traceback), runs in a green thread of
 -- its own; nil: back to a line on stderr
 function M.on_error(fn)
+  if fn ~= nil then
+    check.callable(fn, "on_error", "fn")
+  end
   local old = on_error
   on_error = fn or default_on_error
   return old

@@ -1,6 +1,7 @@
 --- Applications in all their forms, made into `function(env)`.
 -- @module green.wsgi.app
 
+local check = require "green.check"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local explain = require "green.wsgi.explain"
@@ -22,7 +23,7 @@ local function writer(call, env)
   return function(text)
     local conn = rawget(env, CONN)
     if not (conn and core.http_is_open(conn)) then
-      error("write: the request is over", 2)
+      check.misuse("write: the request is over")
     end
     local server = server_of(env)
     if not call.conn then
@@ -39,7 +40,7 @@ local function starter(call, env)
     if call.conn and exc_info ~= nil then
       error(exc_info, 0) -- too late for another answer
     elseif call.status and exc_info == nil then
-      error("start_response was called before", 2)
+      check.misuse("start_response was called before")
     end
     call.status, call.headers = status, headers or {}
     return writer(call, env)
@@ -191,7 +192,7 @@ end
 local function load_file(name, options, where)
   local chunk, problem = loadfile(name)
   if not chunk then
-    error(("%s: cannot load the application: %s"):format(where, problem), 0)
+    check.misuse("%s: cannot load the application: %s", where, problem)
   elseif options.wsapi then
     options.app_path = wsapi.enter(name)
   end
@@ -205,7 +206,7 @@ local function load_module(name, where)
   if ok then
     return app
   elseif type(app) == "string" and (app:find("^module '") or app:find("^error loading ")) then
-    app = ("%s: cannot load the application: %s"):format(where, app)
+    check.misuse("%s: cannot load the application: %s", where, app)
   end
   error(app, 0)
 end
@@ -239,13 +240,12 @@ function resolve(app, options, where, from)
   elseif kind == "table" and app.run ~= nil then
     return resolve(app.run, options, where, from)
   end
-  error(("%s: an application is a function, a table with run, or the name of a module or a "
-    .. "file, not %s%s"):format(where, explain.shown(app), from and " (from " .. from .. ")" or ""),
-    0)
+  check.misuse("%s: an application is a function, a table with run, or the name of a module or a "
+    .. "file, not %s%s", where, explain.shown(app), from and " (from " .. from .. ")" or "")
 end
 
---- The function that a server with these options calls. Raises, without a place,
--- what is wrong with the application. Parks if its module does.
+--- The function that a server with these options calls. Raises what is wrong with
+-- the application. Parks if its module does.
 -- @tparam string where the function's name, for messages
 -- @return the function; the application's own function, which it calls
 local function read(app, options, where)

@@ -2,6 +2,8 @@
 -- @module green.wsgi.input
 
 local client = require "green.wsgi.client"
+local check = require "green.check"
+local class = require "green.check.class"
 local core = require "green.core"
 local errors = require "green.error"
 local thread = require "green.thread"
@@ -56,12 +58,18 @@ local function next_piece(self, get, max)
   end
 end
 
+--- A count of bytes need not be whole: whoever divides a body by three may ask.
+local function whole(value, where, name)
+  return math.floor(check.number(value, 0, where, name))
+end
+
 --- What is there of the body, at most max bytes. Parks.
 -- @tparam[opt] number max
 -- @return a string; nil at the end of the body; nil, err: EPROTO (bad chunks),
 -- EEOF (the client stopped in the middle), ETOOBIG (over the server's max_body),
 -- ETIMEDOUT, ECONNRESET
 function methods:read_some(max)
+  max = max and whole(max, "read_some", "max")
   return next_piece(self, http_body, max)
 end
 
@@ -70,7 +78,8 @@ end
 -- @return a string: n bytes, fewer at the end; nil when there are none left; or
 -- nil, err as read_some
 function methods:read(n)
-  local pieces, have, want = {}, 0, math.floor(n or math.huge)
+  local pieces, have = {}, 0
+  local want = n == nil and math.huge or whole(n, "read", "n")
   while have < want do
     local piece, err = next_piece(self, http_body, want - have)
     if err then
@@ -89,7 +98,7 @@ end
 -- @return a string, nil at the end, or nil, err as read_some
 function methods:read_line(max)
   local pieces, have = {}, 0
-  max = math.floor(max or LINE_MAX)
+  max = max == nil and LINE_MAX or whole(max, "read_line", "max")
   while have < max do
     local text, err = next_piece(self, http_line, max - have)
     if err then
@@ -143,10 +152,12 @@ end
 -- @tparam table headers list of { name, value }
 function methods:set_hundred_continue_response_headers(headers)
   local lines = {}
+  check.type(headers, "table", "set_hundred_continue_response_headers", "headers")
   for i, pair in ipairs(headers) do
+    check.type(pair, "table", "set_hundred_continue_response_headers", "header " .. i)
     local name, value = tostring(pair[1]), tostring(pair[2])
     if not name:find("^[%w!#$%%&'*+.^_`|~-]+$") or value:find("%c") or FRAMING[name:lower()] then
-      error(("100 Continue: header %d, '%s', has a bad name or value"):format(i, name), 2)
+      check.misuse("100 Continue: header %d, %s, has a bad name or value", i, check.shown(name))
     end
     lines[i] = name .. ": " .. value .. "\r\n"
   end
@@ -177,6 +188,8 @@ function methods:slurp()
   self.conn, self.length = nil, #self.text
   return true
 end
+
+class.seal(mt)
 
 --- The input of a request. `length` is its Content-Length, nil if unknown.
 return function(conn, server)

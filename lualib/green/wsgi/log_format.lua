@@ -1,6 +1,7 @@
 --- Formats of the access log, as templates for the C core.
 -- @module green.wsgi.log_format
 
+local check = require "green.check"
 local ffi = require "ffi"
 local options = require "green.options"
 local C = require "green.ffi.httpd_log"
@@ -65,7 +66,7 @@ local function add_field(log, name, decimals, where)
   end
   local key = short[name] or name:match("^HTTP_[A-Z0-9_]+$")
   if not key then
-    options.unknown("field of log_format", name, known, where, -1) -- the caller adds its place
+    options.unknown("field of log_format", name, known, where)
   end
   add(log, HEADER, key, 0)
 end
@@ -87,8 +88,8 @@ local function add_template(log, text, where)
       add_literal(log, "%")
       to = at + 1
     else
-      error(("%s: log_format has a '%%' that begins no field: '%s'"):format(
-        where, text:sub(at, at + 15)), 0)
+      check.misuse("%s: log_format has a '%%' that begins no field: '%s'", where,
+        text:sub(at, at + 15))
     end
     from = to + 1
   end

@@ -4,6 +4,7 @@
 -- @module green.wsgi.options
 
 local core = require "green.core"
+local check = require "green.check"
 local options = require "green.options"
 
 local FOR_EVER = 9e18 -- nanoseconds
@@ -49,8 +50,9 @@ local checks = {
   end,
   log = function(v)
     local kind = type(v)
-    return kind ~= "number" and kind ~= "thread",
-      "a path, a table, a function, an object with write, or a boolean"
+    return kind ~= "number" and kind ~= "thread" and kind ~= "cdata" and v ~= "json" and v ~= "",
+      'a path, a table, a function, an object with write, or a boolean (for lines of JSON: '
+      .. 'log_format = "json")'
   end,
 }
 
@@ -102,32 +104,30 @@ for name in pairs(known) do
   names[name] = true
 end
 
-local NO_PLACE = -2 -- a level: the caller's caller adds the place
-
-local function check(name, value, where)
+local function check_value(name, value, where)
   local good, want = checks[known[name][2]](value)
   if not good then
-    error(("%s: option '%s' must be %s, not %s"):format(where, name, want, tostring(value)), 0)
+    check.wrong(where, ("option '%s'"):format(name), want, value)
   end
 end
 
 --- The options to serve with, checked, defaults filled in. Raises what is wrong
--- with them, without a place.
+-- with them.
 -- @tparam ?table opts
 -- @tparam string where the function's name, for messages
 local function read(opts, where)
   if type(opts) == "table" and opts.protocol ~= nil then
-    error(where .. ": option 'protocol' does not exist here: the protocol is in C; its class "
-      .. "attributes in Eventlet are options of their own", 0)
+    check.misuse("%s: option 'protocol' does not exist here: the protocol is in C; its class "
+      .. "attributes in Eventlet are options of their own", where)
   end
-  opts = options.check(opts, names, where, NO_PLACE)
+  opts = options.check(opts, names, where)
   local o = {}
   for name, spec in pairs(known) do
     local value = opts[name]
     if value == nil then
       value = spec[1]
     else
-      check(name, value, where)
+      check_value(name, value, where)
     end
     o[name] = value
   end

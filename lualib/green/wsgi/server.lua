@@ -2,6 +2,8 @@
 -- @module green.wsgi.server
 
 local ffi = require "ffi"
+local check = require "green.check"
+local class = require "green.check.class"
 local client = require "green.wsgi.client"
 local core = require "green.core"
 local accepting = require "green.wsgi.accepting"
@@ -100,7 +102,7 @@ end
 -- @return the server
 function methods:start()
   if self.stopping then
-    error("start: the server was stopped", 2)
+    check.misuse("start: the server was stopped")
   elseif not self.started then
     self.started = true
     self.pid = core.getpid()
@@ -120,8 +122,7 @@ end
 -- stop_grace, 30), false for no limit; `force_after` seconds (5)
 -- @treturn boolean true
 function methods:stop(opts)
-  local done = stopping.stop(self, opts) -- no tail call: errors blame our caller
-  return done
+  return stopping.stop(self, opts)
 end
 
 --- Serve until the server is stopped, its listener is closed, or this thread is
@@ -214,8 +215,8 @@ local function describe(listener)
   }
 end
 
---- What can be made without a listener. Raises misuse, without a place; and what
--- the application's module raises. Parks if that does.
+--- What can be made without a listener. Raises misuse; and what the application's
+-- module raises. Parks if that does.
 -- @tparam string where the function's name, for messages
 local function plan(app, opts, where)
   local o = option_module.read(opts, where)
@@ -262,5 +263,7 @@ local function new(listener, planned)
   self.env_mt = env_module.metatable(self)
   return self
 end
+
+class.seal(mt)
 
 return { plan = plan, new = new }

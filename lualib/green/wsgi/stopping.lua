@@ -2,6 +2,7 @@
 -- @module green.wsgi.stopping
 
 local core = require "green.core"
+local check = require "green.check"
 local errors = require "green.error"
 local options = require "green.options"
 local thread = require "green.thread"
@@ -191,7 +192,8 @@ local function check_caller(self)
   for _, set in ipairs { self.active, self.detached } do
     for state in pairs(set) do
       if state.thread == current then
-        error("stop: a handler cannot wait for its own end; green.spawn(server.stop, server)", 4)
+        check.misuse("stop: a handler cannot wait for its own end; "
+          .. "green.spawn(server.stop, server)")
       end
     end
   end
@@ -200,12 +202,12 @@ end
 --- See green.wsgi.server. Parks.
 function M.stop(self, opts)
   check_caller(self)
-  opts = options.check(opts, known, "stop", 3)
+  opts = options.check(opts, known, "stop")
   if opts.grace then
-    options.number(opts.grace, 0, "stop", "grace", 3)
+    check.number(opts.grace, 0, "stop", "grace")
   end
   if opts.force_after then
-    options.number(opts.force_after, 0, "stop", "force_after", 3)
+    check.number(opts.force_after, 0, "stop", "force_after")
   end
   if not self.ended then
     core.waiter() -- where that raises, nothing stops
