@@ -1,0 +1,106 @@
+-- What cannot be found out by trying: how some objects come to be, what some
+-- arguments must be for a call to be harmless. Everything else is explored.
+
+local M = {}
+
+--- Modules in lualib/green that no program requires: name -> why.
+M.internal = {
+  addr = "raw addresses, for the modules that take address arguments",
+  check = "the checks themselves",
+  cli = "what the command does",
+  coro = "puts coroutine functions in place",
+  load = "puts require and dofile in place",
+  options = "checks of arguments",
+}
+
+--- Exported tables that hold nothing of ours: label -> why.
+M.foreign = {
+  ["stdio.raw"] = "Lua's own functions",
+}
+
+--- Exported tables that classes are made of: their functions are tried as methods.
+M.parts = { methods = true, mt = true }
+
+--- Arguments that make a call harmless: label -> texts (see build.lua). These go
+-- before what exploring would find.
+M.args = {
+  ["process.kill"] = { "4194305", "0" }, -- beyond every pid, and no signal
+  ["process.wait"] = { "4194305", "0.001" },
+  ["socket.from_fd"] = { "-1" },
+  ["pools.Pool"] = { "{ create = fn }" },
+  ["testing.check_stream"] = { "fn()", "{ it = fn }" },
+  ["repl.run"] = { "nil" },
+  ["timeout.shield"] = { "0.001", "fn()" },
+}
+
+--- Functions whose right calls cost a process or more: not done by the hundred.
+M.dear = {
+  ["process.fork"] = true,
+  ["testing.check_stream"] = true,
+}
+
+--- Methods that end an object.
+M.ends = { "close", "cancel", "stop", "kill", "kill_soon", "finish", "shutdown", "exit" }
+
+-- -- Recipes: class -> function(K) returning an object ------------------------
+-- K.later(fn) is called when the call is over.
+
+local recipes = {}
+M.recipes = recipes
+
+recipes["green.thread"] = function(K)
+  local green = require "green"
+  local thread = green.spawn(green.sleep, 3600)
+  K.later(function() thread:kill_soon() end)
+  return thread
+end
+
+recipes["green.group"] = function(K)
+  local green = require "green"
+  local made
+  local thread = green.spawn(function()
+    green.group(function(group)
+      made = group
+      green.sleep(3600)
+    end)
+  end)
+  K.later(function() thread:kill_soon() end)
+  green.sleep(0)
+  return made
+end
+
+recipes["green.Timeout"] = function(K)
+  local timer = require("green.timeout").Timeout(3600)
+  K.later(function() timer:cancel() end)
+  return timer
+end
+
+--- A request in hand: its env, while the handler waits.
+local function request(K, within)
+  local green, wsgi = require "green", require "green.wsgi"
+  local given, over = green.Event(), green.Event()
+  local server = assert(wsgi.new("127.0.0.1:0", function(env)
+    given:send(within and within(env) or env)
+    over:wait()
+    return 200, {}, "done"
+  end, { log = false }))
+  server:start()
+  local client = assert(green.connect(server:address()))
+  client:write("POST /x?y=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nhel")
+  K.later(function()
+    if not over:ready() then over:send() end
+    client:close()
+    server:close()
+  end)
+  return given:wait(2)
+end
+
+recipes["green.env"] = function(K)
+  return request(K)
+end
+
+recipes["green.input"] = function(K)
+  return request(K, function(env) return env["wsgi.input"] or env.input end)
+end
+
+return M

@@ -1,0 +1,171 @@
+-- Tries the calls of a subject, one after the other, and reports what is wrong.
+
+local build = require "spec.calls.build"
+local call = require "spec.calls.call"
+local cases = require "spec.calls.cases"
+local find = require "spec.calls.find"
+local judge = require "spec.calls.judge"
+local kit = require "spec.calls.kit"
+local plan = require "spec.calls.plan"
+local raw = require "spec.calls.raw"
+local watch = require "spec.calls.watch"
+
+local TIMES = 100 -- a wrong call, compiled
+local SECONDS = 10 -- for a call; under a sanitizer with all of them loaded too
+local FDS = 200 -- open descriptors before garbage is collected
+
+local M = {}
+local index, from, mode = 0, 0, "interpreted"
+local reported = {}
+
+-- -- Reports ------------------------------------------------------------------
+
+local function complain(case, why, message)
+  local about = case.f.about
+  local key = table.concat({ case.f.label, why, case.wrong and case.wrong.name or "" }, "\t")
+  reported[key] = (reported[key] or 0) + 1
+  if reported[key] <= 2 then
+    raw.report("FAIL", ("%s:%d"):format(about.file, about.line), case.title, why, message or "")
+  end
+end
+
+local function show(err)
+  local ok, text = pcall(tostring, err)
+  return ok and text or "(cannot be shown)"
+end
+
+local function check(case, err, place, args)
+  case.args = args
+  local why = judge.judge(err, place, case)
+  if why then
+    complain(case, why, show(err))
+  end
+end
+
+-- -- A call -------------------------------------------------------------------
+
+local function make_args(slots, case)
+  local args = { n = #slots }
+  for i, slot in ipairs(slots) do
+    local value, wrong = cases.make(slot)
+    args[i] = value
+    if slot.entry and case.wrong then case.wrong.value = wrong end
+  end
+  return args
+end
+
+--- body(args) in a green thread; nil, how.
+local function with_args(case, body)
+  return call.apart(function()
+    local ok, args = pcall(make_args, case.slots, case)
+    return ok and args or { broken = args }
+  end, function(args)
+    if args.broken then
+      return args
+    end
+    local r = body(args)
+    r.args = args
+    return r
+  end)
+end
+
+local function once(case)
+  return with_args(case, function(args)
+    return call.sites[case.site](case.f.fn, args) or { false, "never called", place = "" }
+  end)
+end
+
+local function in_a_loop(case, count)
+  local r = with_args(case, function(args)
+    local said, place = call.loop(count, case.f.fn, args)
+    return { said = said, place = place }
+  end)
+  build.clean()
+  for err in pairs(r and r.said or {}) do
+    check(case, err, r.place, r.args)
+  end
+end
+
+local function tidy()
+  if raw.free_fd() > FDS then
+    collectgarbage()
+    collectgarbage()
+  end
+  if mode == "compiled" and index % 20 == 0 then
+    jit.flush()
+  end
+end
+
+--- Try it, and judge.
+local function try(case)
+  index = index + 1
+  if index <= from then
+    return
+  end
+  case.title = ("%s(%s)%s"):format(case.f.label, cases.show(case.slots),
+    case.site ~= "plain" and " in " .. case.site or "")
+  case.name, case.about = case.f.name, case.f.about
+  raw.begin(index, case.title, SECONDS)
+  local r, how = once(case)
+  build.clean()
+  if how == "stuck" then
+    complain(case, "does not end", "")
+  elseif r and r.broken then
+    complain(case, "cannot be tried", show(r.broken))
+  elseif r and not r[1] then
+    check(case, r[2], r.place, r.args)
+  end
+  if mode == "compiled" and r and not r.broken and not kit.dear[case.f.label] then
+    in_a_loop(case, TIMES)
+  end
+  tidy()
+  return r
+end
+
+-- -- A function ---------------------------------------------------------------
+
+--- What right arguments do: good, and what a refusal says (a matter of state).
+local function baseline(f, base)
+  local slots = {}
+  for i, text in ipairs(base) do slots[i] = { text = text } end
+  if f.object then table.insert(slots, 1, { text = ("O%q"):format(f.class) }) end
+  local r, how = with_args({ f = f, slots = slots }, function(args)
+    return call.sites.plain(f.fn, args)
+  end)
+  build.clean()
+  if r and r[1] == false then
+    return false, judge.said(r[2], r.place)
+  end
+  return how == "waited" or r and r[1] or false
+end
+
+local function try_function(f, base)
+  raw.begin(index, f.label .. ", called as it should be", SECONDS)
+  local good, said = baseline(f, base)
+  watch.options(f, base)
+  cases.each(f, base, mode, function(slots, wrong, extra)
+    local case = { f = f, slots = slots, wrong = wrong, good = good, base_said = said,
+      site = index % 2 == 0 and "plain" or "direct" }
+    for key, value in pairs(extra or {}) do case[key] = value end
+    try(case)
+  end)
+end
+
+--- Try all of a subject, from the call after that number.
+function M.run(subject, baselines, how, after)
+  mode, from = how, after
+  watch.learn()
+  for _, f in ipairs(plan.functions()) do
+    if f.subject == subject then
+      local base = baselines[f.label]
+      if base then
+        try_function(f, base)
+      else
+        raw.report("FAIL", ("%s:%d"):format(f.about.file, f.about.line), f.label, "was not tried", "")
+      end
+    end
+  end
+  raw.report("COUNT", subject, index, os.clock())
+end
+
+return M
