@@ -49,7 +49,7 @@ words.O = M.object
 
 --- The object, after one of the methods that end it.
 function words.ended(name, object)
-  pcall(object[name], object)
+  pcall(green.timeout, 0.01, object[name], object)
   return object
 end
 

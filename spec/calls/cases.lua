@@ -38,7 +38,9 @@ function M.make(slot)
   end
   local value = values.make(slot.entry)
   if slot.options then
-    return { [slot.options] = value }, value
+    local options = slot.base and build.value(slot.base) or {}
+    options[slot.options] = value
+    return options, value
   end
   return value, value
 end
@@ -99,20 +101,22 @@ local function wrong_options(f, slots, add)
   if not at then
     return
   end
-  for _, name in ipairs(f.options) do
-    for _, entry in ipairs(entries()) do
-      add(with(slots, at, { options = name, entry = entry }), { name = name, entry = entry })
-    end
+  local base = slots[at] and slots[at].text
+  local function try(name, entry, shown)
+    add(with(slots, at, { options = name, entry = entry, base = base }),
+      { name = name, shown = shown, entry = entry })
   end
-  add(with(slots, at, { options = "no_such_option", entry = { "1", 1 } }),
-    { name = "no_such_option", shown = false, entry = { "1", 1 } })
+  for _, name in ipairs(f.options) do
+    for _, entry in ipairs(entries()) do try(name, entry) end
+  end
+  try("no_such_option", { "1", 1 }, false)
 end
 
 local function wrong_counts(f, slots, add)
   for n = #slots - 1, f.object and 1 or 0, -1 do
     local fewer = {}
     for i = 1, n do fewer[i] = slots[i] end
-    add(fewer)
+    add(fewer, nil, { missing = true })
   end
   local more = with(slots, #slots + 1, { text = "'x'" })
   add(more)

@@ -27,6 +27,9 @@ end
 
 local function shows_one(text, call)
   local shown = text:match("not (.*)$") or text
+  if call.missing and shown:find("nil", 1, true) then
+    return true
+  end
   for i = 1, call.args.n do
     if values.is_shown(shown, call.args[i]) then
       return true
@@ -35,30 +38,37 @@ local function shows_one(text, call)
   return false
 end
 
+--- A table of options goes by either name.
+local function names_wrong(said, name)
+  return name == nil or has_word(said, name)
+    or (name == "opts" or name == "options") and (has_word(said, "options")
+      or has_word(said, "opts"))
+end
+
+local function judge_wrong(said, wrong)
+  if not names_wrong(said, wrong.name) then
+    return ("does not name the argument (%s)"):format(wrong.name)
+  elseif wrong.shown ~= false
+    and not values.is_shown(said:match("not (.*)$") or said, wrong.value, wrong.entry) then
+    return "does not show the value"
+  end
+end
+
 --- What is said of a message of ours, behind its place.
 local function judge_words(said, call)
-  if not has_word(said, call.name) then
-    return "does not name the function"
-  elseif said == call.base_said then
-    return nil -- what right arguments raise: a matter of state
-  elseif said:find("cannot wait", 1, true) then
-    return nil
-  elseif call.state then
-    return nil
-  end
   local wrong = call.wrong -- { name, value, entry }
-  if wrong and call.good then
-    if wrong.name and not has_word(said, wrong.name) then
-      return ("does not name the argument (%s)"):format(wrong.name)
-    elseif wrong.shown ~= false
-      and not values.is_shown(said:match("not (.*)$") or said, wrong.value, wrong.entry) then
-      return "does not show the value"
-    end
+  if said:find("cannot wait", 1, true) then
     return nil
-  end
-  if next(call.about.words) and not names_one(said, call.about.words) then
+  elseif not has_word(said, call.name) then
+    return "does not name the function"
+  elseif said == call.base_said or call.state then
+    return nil -- what right arguments raise: a matter of state
+  elseif wrong and (call.good or wrong.name == "self") then
+    return judge_wrong(said, wrong)
+  elseif next(call.about.words) and not names_one(said, call.about.words) then
     return "does not name an argument"
-  elseif call.args.n > 0 and not shows_one(said, call) then
+  elseif call.args.n > 0 and not shows_one(said, call)
+    and not (wrong and values.is_shown(said, wrong.value, wrong.entry)) then
     return "does not show a value"
   end
 end

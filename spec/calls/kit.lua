@@ -28,15 +28,28 @@ M.args = {
   ["process.wait"] = { "4194305", "0.001" },
   ["socket.from_fd"] = { "-1" },
   ["pools.Pool"] = { "{ create = fn }" },
-  ["testing.check_stream"] = { "fn()", "{ it = fn }" },
+  ["testing.check_stream"] = {
+    "function() error('no pair', 0) end", "{ it = fn }" },
   ["repl.run"] = { "nil" },
   ["timeout.shield"] = { "0.001", "fn()" },
 }
 
---- Functions whose right calls cost a process or more: not done by the hundred.
+--- Functions that cost a process, or a garbage collection: label -> true. They are
+-- not called by the hundred.
 M.dear = {
   ["process.fork"] = true,
+  ["testing.advance"] = true,
+  ["testing.assert_no_leaks"] = true,
   ["testing.check_stream"] = true,
+  ["testing.real"] = true,
+  ["testing.virtual"] = true,
+}
+
+--- Where no options are right, and start something long: label -> values that are
+-- not tried.
+M.long = {
+  ["testing.check_stream"] = { ["nil"] = true, ["{}"] = true, ["a locked table"] = true,
+    ["a named table"] = true },
 }
 
 --- Methods that end an object.
@@ -75,6 +88,13 @@ recipes["green.Timeout"] = function(K)
   return timer
 end
 
+recipes["green.wsgi.server"] = function(K)
+  local server = assert(require("green.wsgi").new("127.0.0.1:0", function() end,
+    { log = false, error_log = false, stop_grace = 0 }))
+  K.later(function() server:stop() end)
+  return server
+end
+
 --- A request in hand: its env, while the handler waits.
 local function request(K, within)
   local green, wsgi = require "green", require "green.wsgi"
@@ -83,14 +103,14 @@ local function request(K, within)
     given:send(within and within(env) or env)
     over:wait()
     return 200, {}, "done"
-  end, { log = false }))
+  end, { log = false, error_log = false, stop_grace = 0 }))
   server:start()
   local client = assert(green.connect(server:address()))
   client:write("POST /x?y=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nhel")
   K.later(function()
     if not over:ready() then over:send() end
     client:close()
-    server:close()
+    server:stop()
   end)
   return given:wait(2)
 end

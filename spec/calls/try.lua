@@ -6,11 +6,12 @@ local cases = require "spec.calls.cases"
 local find = require "spec.calls.find"
 local judge = require "spec.calls.judge"
 local kit = require "spec.calls.kit"
+local last = require "spec.calls.last"
 local plan = require "spec.calls.plan"
 local raw = require "spec.calls.raw"
 local watch = require "spec.calls.watch"
 
-local TIMES = 100 -- a wrong call, compiled
+local TIMES = 100 -- a wrong call is made, compiled
 local SECONDS = 10 -- for a call; under a sanitizer with all of them loaded too
 local FDS = 200 -- open descriptors before garbage is collected
 
@@ -96,10 +97,15 @@ local function tidy()
   end
 end
 
+local function is_long(case)
+  local long = kit.long[case.f.label]
+  return long and (case.missing or case.wrong and long[case.wrong.entry[1]])
+end
+
 --- Try it, and judge.
 local function try(case)
   index = index + 1
-  if index <= from then
+  if index <= from or is_long(case) then
     return
   end
   case.title = ("%s(%s)%s"):format(case.f.label, cases.show(case.slots),
@@ -115,8 +121,8 @@ local function try(case)
   elseif r and not r[1] then
     check(case, r[2], r.place, r.args)
   end
-  if mode == "compiled" and r and not r.broken and not kit.dear[case.f.label] then
-    in_a_loop(case, TIMES)
+  if mode == "compiled" and r and not r.broken then
+    in_a_loop(case, kit.dear[case.f.label] and 3 or TIMES)
   end
   tidy()
   return r
@@ -154,17 +160,24 @@ end
 --- Try all of a subject, from the call after that number.
 function M.run(subject, baselines, how, after)
   mode, from = how, after
+  local late = {}
   watch.learn()
   for _, f in ipairs(plan.functions()) do
     if f.subject == subject then
       local base = baselines[f.label]
       if base then
         try_function(f, base)
+        late[#late + 1] = { f, base }
       else
         raw.report("FAIL", ("%s:%d"):format(f.about.file, f.about.line), f.label, "was not tried", "")
       end
     end
   end
+  for _, each in ipairs(mode ~= "compiled" and late or {}) do
+    raw.begin(0, each[1].label .. ", kept for the end", SECONDS)
+    call.apart(function() last.keep(each[1], each[2]) end, type)
+  end
+  last.wait(subject)
   raw.report("COUNT", subject, index, os.clock())
 end
 

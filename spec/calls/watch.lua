@@ -40,16 +40,16 @@ function M.options(f, base)
       for k = 1, math.max(#base, i) do slots[k] = { text = base[k] or "nil" } end
       slots[i] = { text = "{}" }
       if f.object then table.insert(slots, 1, { text = ("O%q"):format(f.class) }) end
-      noticed = nil
-      local stop = listen()
+      local stop
       call.apart(function()
         local args = { n = #slots }
         for k, slot in ipairs(slots) do args[k] = cases.make(slot) end
+        noticed, stop = nil, listen()
         return args
       end, function(args)
         return call.sites.plain(f.fn, args)
       end)
-      stop()
+      if stop then stop() end
       build.clean()
       f.options_at, f.options = i + (f.object and 1 or 0), noticed or {}
       for _, word in ipairs(f.options) do f.about.words[word] = true end
