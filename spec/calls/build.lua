@@ -47,10 +47,44 @@ function M.object(class)
 end
 words.O = M.object
 
+-- -- States -------------------------------------------------------------------
+
+--- A connection that a handler has taken over.
+function words.taken_over()
+  return find.require("wsgi").take_over(M.object("green.env"))
+end
+
+--- What belongs to a request, when it is over.
+function words.over(object)
+  K.finish()
+  return object
+end
+
+function words.dead()
+  local thread = green.spawn(function() end)
+  thread:wait()
+  return thread
+end
+
+function words.sent()
+  local event = green.Event()
+  event:send(1)
+  return event
+end
+
 --- The object, after one of the methods that end it.
 function words.ended(name, object)
   pcall(green.timeout, 0.01, object[name], object)
   return object
+end
+
+--- Do now what was to be done later.
+function K.finish()
+  local all = after
+  after = {}
+  for i = #all, 1, -1 do
+    pcall(all[i])
+  end
 end
 
 local chunks = {}
@@ -67,11 +101,8 @@ end
 
 --- The call is over: what it was given goes.
 function M.clean()
-  local all = after
-  kept, after = {}, {}
-  for i = #all, 1, -1 do
-    pcall(all[i])
-  end
+  kept = {}
+  K.finish()
 end
 
 --- Can it be made at all?

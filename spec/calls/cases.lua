@@ -123,15 +123,20 @@ local function wrong_counts(f, slots, add)
   add(with(more, #more + 1, { text = "{}" }))
 end
 
---- Objects that are at their end.
-local function ended(f, slots, add)
-  for _, name in ipairs(kit.ends) do
-    if f.object and f.methods[name] then
-      local self = { text = ("ended(%q, O%q)"):format(name, f.class) }
-      add(with(slots, 1, self), nil, { state = true })
-      if #slots > 1 then
-        add(with(with(slots, 1, self), 2, { entry = values.list[2] }), nil, { state = true })
-      end
+--- Objects that are at their end, or in another state than a new one.
+local function in_states(f, slots, add)
+  local texts = {}
+  for _, name in ipairs(f.object and kit.ends or {}) do
+    if f.methods[name] then
+      texts[#texts + 1] = ("ended(%q, O%q)"):format(name, f.class)
+    end
+  end
+  for _, text in ipairs(f.object and kit.states[f.class] or {}) do texts[#texts + 1] = text end
+  for _, text in ipairs(texts) do
+    add(with(slots, 1, { text = text }), nil, { state = true })
+    if #slots > 1 then
+      add(with(with(slots, 1, { text = text }), 2, { entry = values.list[2] }), nil,
+        { state = true })
     end
   end
 end
@@ -167,7 +172,7 @@ function M.each(f, base, mode, each)
   wrong_arguments(f, slots, each)
   wrong_options(f, slots, each)
   wrong_counts(f, slots, each)
-  ended(f, slots, each)
+  in_states(f, slots, each)
   if mode ~= "compiled" then
     elsewhere(f, slots, each)
   end

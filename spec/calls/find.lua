@@ -164,13 +164,13 @@ function M.describe(fn, is_method)
   for i = is_method and 2 or 1, info.nparams do
     table.insert(about.params, debug.getlocal(fn, i) or "?")
   end
-  if not path then -- a function in C: it says nothing of itself
-    about.params, about.vararg = { "?", "?" }, false
+  if not path then -- a function in C says nothing of itself
+    about.params, about.vararg = { false, false }, false
   end
   local doc = path and doc_of(path, info.linedefined) or ""
   about.types = read_types(doc)
   for name in pairs(about.types) do about.words[name] = true end
-  for _, name in ipairs(about.params) do about.words[name] = true end
+  for _, name in ipairs(about.params) do about.words[name or "fn"] = true end
   for name in doc:gmatch("`([%a_]+)`") do about.words[name] = true end
   return about
 end
@@ -242,13 +242,22 @@ function M.functions(module)
   return kept
 end
 
---- Before classes are sealed by green.check they are known by their names.
+--- Note the class of what a user has got in hand, though nobody has sealed it.
 function M.learn(value)
-  local mt = (type(value) == "table" or type(value) == "userdata") and debug.getmetatable(value)
+  local kind = type(value)
+  local mt = (kind == "table" or kind == "userdata") and debug.getmetatable(value)
   local name = type(mt) == "table" and rawget(mt, "__name")
-  if type(name) == "string" and name:find("^green%.") and not package.loaded["green.check.class"] then
+  if type(name) == "string" and name:find("^green%.") then
+    M.classes()
     note(name, mt)
   end
+end
+
+--- Is it a class whose public methods do not check their self?
+function M.is_unsealed(class)
+  local mt = M.classes()[class]
+  local ok, sealed = pcall(require, "green.check.class")
+  return #M.methods(mt) > 0 and not (ok and sealed.all[class] == mt)
 end
 
 return M

@@ -8,9 +8,9 @@ local M = {}
 --- Metamethods that only a careless message runs.
 local careless = { tostring = true, concat = true, len = true, eq = true }
 
-local inner = { "lualib/green/", "attempt to ", "cannot convert", "bad argument #", "stack overflow",
-  "invalid value %(", "invalid option", "wrong number of arguments", "internal error",
-  "number has no integer" }
+local inner = { "lualib/green/", "attempt to ", "cannot convert", "bad argument #",
+  "stack overflow", "invalid value %(", "invalid option", "wrong number of arguments",
+  "is not callable", "table index is", "cannot change a protected" }
 
 local function has_word(text, word)
   return (" " .. text .. " "):find("[^%w_]" .. word:gsub("%p", "%%%0") .. "[^%w_]") ~= nil
@@ -38,15 +38,26 @@ local function shows_one(text, call)
   return false
 end
 
---- A table of options goes by either name.
+--- Does it say which argument? A table of options goes by either name, size_or_pool
+-- by each of its parts; "unknown family 'x'" says enough.
 local function names_wrong(said, name)
-  return name == nil or has_word(said, name)
-    or (name == "opts" or name == "options") and (has_word(said, "options")
-      or has_word(said, "opts"))
+  if not name or has_word(said, name) or said:find("unknown %w+") then
+    return true
+  elseif name == "opts" or name == "options" then
+    return has_word(said, "options") or has_word(said, "opts")
+  end
+  for part in name:gmatch("[^_]+") do
+    if name:find("_or_", 1, true) and part ~= "or" and has_word(said, part) then
+      return true
+    end
+  end
+  return false
 end
 
 local function judge_wrong(said, wrong)
-  if not names_wrong(said, wrong.name) then
+  if said:find("unknown option", 1, true) or said:find(", but it has ", 1, true) then
+    return nil -- what is in the table is wrong
+  elseif not names_wrong(said, wrong.name) then
     return ("does not name the argument (%s)"):format(wrong.name)
   elseif wrong.shown ~= false
     and not values.is_shown(said:match("not (.*)$") or said, wrong.value, wrong.entry) then
@@ -59,13 +70,14 @@ local function judge_words(said, call)
   local wrong = call.wrong -- { name, value, entry }
   if said:find("cannot wait", 1, true) then
     return nil
-  elseif not has_word(said, call.name) then
+  elseif not names_one(said, call.f.aliases) then
     return "does not name the function"
-  elseif said == call.base_said or call.state then
+  elseif M.gist(said) == call.base_said or call.state then
     return nil -- what right arguments raise: a matter of state
   elseif wrong and (call.good or wrong.name == "self") then
     return judge_wrong(said, wrong)
-  elseif next(call.about.words) and not names_one(said, call.about.words) then
+  elseif next(call.about.words) and not call.about.vararg
+    and not said:find("unknown %w+") and not names_one(said, call.about.words) then
     return "does not name an argument"
   elseif call.args.n > 0 and not shows_one(said, call)
     and not (wrong and values.is_shown(said, wrong.value, wrong.entry)) then
@@ -102,10 +114,15 @@ function M.judge(err, place, call)
   return "is a " .. type(err)
 end
 
---- The message without its place.
+--- What is the same in a message whenever it is raised.
+function M.gist(said)
+  return (said:gsub("0x%x+", "0x"))
+end
+
+--- The gist of a message without its place.
 function M.said(err, place)
   if type(err) == "string" and err:sub(1, #place) == place then
-    return err:sub(#place + 1)
+    return M.gist(err:sub(#place + 1))
   end
 end
 

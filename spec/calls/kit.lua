@@ -55,6 +55,18 @@ M.long = {
 --- Methods that end an object.
 M.ends = { "close", "cancel", "stop", "kill", "kill_soon", "finish", "shutdown", "exit" }
 
+--- Objects in other states than a new one: class -> texts.
+M.states = {
+  ["green.socket"] = { "M'server'.listen('127.0.0.1:0')", "M'socket'.tcp()", "taken_over()" },
+  ["green.env"] = { "over(O'green.env')" },
+  ["green.input"] = { "over(O'green.input')" },
+  ["green.thread"] = { "dead()" },
+  ["green.Event"] = { "sent()" },
+}
+
+--- Tables with functions for their users: name -> text.
+M.holders = { env = "M'wsgi'.fill(O'green.env')" }
+
 -- -- Recipes: class -> function(K) returning an object ------------------------
 -- K.later(fn) is called when the call is over.
 
@@ -66,6 +78,12 @@ recipes["green.thread"] = function(K)
   local thread = green.spawn(green.sleep, 3600)
   K.later(function() thread:kill_soon() end)
   return thread
+end
+
+recipes["green.socket"] = function(K)
+  local ours, theirs = require("green.socket").pair()
+  K.later(function() theirs:close() end)
+  return ours
 end
 
 recipes["green.group"] = function(K)

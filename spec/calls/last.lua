@@ -20,8 +20,9 @@ function M.keep(f, base)
     end
     local wrong = { n = args.n, unpack(args, 1, args.n) }
     wrong[1] = values.list[2][2]
-    calls[#calls + 1] = { f = f, args = args }
-    calls[#calls + 1] = { f = f, args = wrong }
+    local fn = f.text and build.value(f.text) or f.fn
+    calls[#calls + 1] = { f = f, fn = fn, args = args }
+    calls[#calls + 1] = { f = f, fn = fn, args = wrong }
   end)
   return ok
 end
@@ -30,7 +31,7 @@ local function try(call)
   local f = call.f
   local title = f.label .. " when the runtime has ended"
   raw.begin(0, title, SECONDS)
-  local ok, err = pcall(f.fn, unpack(call.args, 1, call.args.n))
+  local ok, err = pcall(call.fn, unpack(call.args, 1, call.args.n))
   if not ok and type(err) == "string" and (err:find("attempt to", 1, true)
     or err:find("cannot convert", 1, true)) then
     raw.report("FAIL", ("%s:%d"):format(f.about.file, f.about.line), title, "raised inside", err)

@@ -1,6 +1,7 @@
 -- Finds out by trying what right arguments are, and how an object of each class
 -- comes to be. Calls that fail tell which argument they did not like.
 
+local all = require "spec.calls.all"
 local build = require "spec.calls.build"
 local call = require "spec.calls.call"
 local find = require "spec.calls.find"
@@ -54,6 +55,7 @@ local function objects_for(name)
 end
 
 local function candidates(name, about)
+  name = name or ""
   local list, seen = {}, {}
   local kind = about.types[name]
   local near, far = objects_for(name)
@@ -86,9 +88,10 @@ local function try(f, texts)
       table.insert(args, 1, (build.object(f.class)))
       args.n = args.n + 1
     end
+    args.fn = f.text and build.value(f.text) or f.fn
     return args
   end, function(args)
-    return call.sites.plain(f.fn, args)
+    return call.sites.plain(args.fn, args)
   end)
 end
 
@@ -97,7 +100,7 @@ local function blamed(message, params)
   local said = tostring(message):match(":%d+: (.*)$") or tostring(message)
   said = said:match("^[^:]*:(.*)$") or said
   for i, name in ipairs(params) do
-    if (" " .. said .. " "):find("[^%w_]" .. name .. "[^%w_]") then
+    if name and (" " .. said .. " "):find("[^%w_]" .. name .. "[^%w_]") then
       return i
     end
   end
@@ -148,67 +151,59 @@ local function advance(lists, at, i)
   end
 end
 
---- Try until a call goes well. Its texts, and `good`: it did.
-local function search(f, fixed)
-  local about = f.about
-  local lists, at, texts = {}, {}, {}
-  for i, name in ipairs(about.params) do
-    lists[i], at[i] = candidates(name, about), 1
+--- How did it go: "well" (or it waits), "so so" (it gave nil, err), "badly".
+local function quality(r, how)
+  if how == "waited" then
+    return "well"
+  elseif not r or not r[1] then
+    return "badly"
   end
-  local second, first
-  for tries = 1, fixed and 1 or TRIES do
+  return r[2] == nil and find.class_of(r[3]) == "green.error" and "so so" or "well"
+end
+
+--- One try with these texts: how it went, and which argument was blamed.
+local function attempt(f, texts)
+  local list = table.concat(texts, ", ")
+  raw.begin(0, ("plan %s(%s)"):format(f.label, list), 20)
+  local r, how = try(f, texts)
+  build.clean()
+  if r and r[1] then
+    harvest(r, source(f, texts))
+  end
+  return quality(r, how), r and not r[1] and blamed(r[2], f.about.params)
+end
+
+--- Try until a call goes well. Its texts, and `good`: it did, more or less.
+local function search(f)
+  local lists, at, best = {}, {}, nil
+  for i, name in ipairs(f.about.params) do
+    lists[i], at[i] = candidates(name, f.about), 1
+  end
+  for _ = 1, #lists > 0 and TRIES or 1 do
+    local texts = {}
     for i in ipairs(lists) do texts[i] = lists[i][at[i]] end
-    texts = fixed or texts
-    raw.begin(0, ("plan %s(%s)"):format(f.label, table.concat(texts, ", ")), 20)
-    local r, how = try(f, texts)
-    build.clean()
-    if r and r[1] then
-      harvest(r, source(f, texts))
+    local went, i = attempt(f, texts)
+    texts.good = went ~= "badly"
+    if went == "well" then
+      return texts
+    elseif not best or texts.good and not best.good then
+      best = texts
     end
-    if how == "waited" or r and (r[1] and not (r[2] == nil and find.class_of(r[3]) == "green.error"))
-      or fixed then
-      return { good = how == "waited" or r and r[1], unpack(texts) }
-    end
-    if r and r[1] then
-      second = second or { good = true, unpack(texts) }
-    end
-    first = first or { good = false, unpack(texts) }
-    if #lists == 0 then
-      break
-    end
-    advance(lists, at, r and not r[1] and blamed(r[2], about.params))
+    advance(lists, at, i)
   end
-  return second or first
+  return best
 end
 
--- -- All there is --------------------------------------------------------------
-
---- Every function and method that can be tried by now.
-function M.functions()
-  local all, seen = {}, {}
-  for _, module in ipairs(find.modules()) do
-    for _, f in ipairs(find.functions(module)) do
-      if not seen[f.fn] then
-        seen[f.fn] = true
-        f.source = ("M%q%s"):format(module, f.label:match("^[%w_]+(.*)$"))
-        f.about = find.describe(f.fn)
-        f.subject = "module " .. module
-        all[#all + 1] = f
-      end
-    end
+--- The texts that the kit gives, or those that are found.
+local function right_arguments(f)
+  local fixed = kit.args[f.label]
+  if not fixed then
+    return search(f)
   end
-  local classes = {}
-  for class in pairs(find.classes()) do classes[#classes + 1] = class end
-  table.sort(classes)
-  for _, class in ipairs(classes) do
-    for _, method in ipairs(find.methods(find.classes()[class])) do
-      all[#all + 1] = { label = class .. ":" .. method.name, name = method.name, fn = method.fn,
-        class = class, object = true, about = find.describe(method.fn, true),
-        subject = "class " .. class }
-    end
-  end
-  return all
+  return { good = attempt(f, fixed) ~= "badly", unpack(fixed) }
 end
+
+-- -- The plan -----------------------------------------------------------------
 
 --- Make the plan: right arguments by label. Texts of objects are in build.recipes.
 -- skipped: label -> true, what ended the process before.
@@ -227,11 +222,11 @@ function M.explore(skipped)
       break
     end
     before, known = known, 0
-    for _, f in ipairs(M.functions()) do
+    for _, f in ipairs(all.functions()) do
       local base = baselines[f.label]
       if not skipped[f.label] and not (base and base.good)
         and not (f.object and not build.is_known(f.class)) then
-        baselines[f.label] = search(f, kit.args[f.label])
+        baselines[f.label] = right_arguments(f)
       end
     end
     for _ in pairs(build.recipes) do known = known + 1 end

@@ -34,6 +34,9 @@ local function classes()
   end
   table.sort(names)
   for _, class in ipairs(names) do
+    if find.is_unsealed(class) then
+      raw.report("FAIL", class, class, "is not sealed: see green.check.class", "")
+    end
     raw.report(build.is_known(class) and "CLASS" or "MISSING", class, build.recipes[class] or "kit")
   end
 end
@@ -46,6 +49,9 @@ local function explore()
   classes()
   for _, module in ipairs(find.modules()) do
     raw.report("MODULE", module)
+  end
+  for holder in pairs(require("spec.calls.kit").holders) do
+    raw.report("HOLDER", holder)
   end
 end
 

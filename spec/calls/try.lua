@@ -1,13 +1,12 @@
 -- Tries the calls of a subject, one after the other, and reports what is wrong.
 
+local all = require "spec.calls.all"
 local build = require "spec.calls.build"
 local call = require "spec.calls.call"
 local cases = require "spec.calls.cases"
-local find = require "spec.calls.find"
 local judge = require "spec.calls.judge"
 local kit = require "spec.calls.kit"
 local last = require "spec.calls.last"
-local plan = require "spec.calls.plan"
 local raw = require "spec.calls.raw"
 local watch = require "spec.calls.watch"
 
@@ -59,7 +58,11 @@ end
 local function with_args(case, body)
   return call.apart(function()
     local ok, args = pcall(make_args, case.slots, case)
-    return ok and args or { broken = args }
+    if not ok then
+      return { broken = args }
+    end
+    args.fn = case.f.text and build.value(case.f.text) or case.f.fn
+    return args
   end, function(args)
     if args.broken then
       return args
@@ -72,13 +75,13 @@ end
 
 local function once(case)
   return with_args(case, function(args)
-    return call.sites[case.site](case.f.fn, args) or { false, "never called", place = "" }
+    return call.sites[case.site](args.fn, args) or { false, "never called", place = "" }
   end)
 end
 
 local function in_a_loop(case, count)
   local r = with_args(case, function(args)
-    local said, place = call.loop(count, case.f.fn, args)
+    local said, place = call.loop(count, args.fn, args)
     return { said = said, place = place }
   end)
   build.clean()
@@ -136,7 +139,7 @@ local function baseline(f, base)
   for i, text in ipairs(base) do slots[i] = { text = text } end
   if f.object then table.insert(slots, 1, { text = ("O%q"):format(f.class) }) end
   local r, how = with_args({ f = f, slots = slots }, function(args)
-    return call.sites.plain(f.fn, args)
+    return call.sites.plain(args.fn, args)
   end)
   build.clean()
   if r and r[1] == false then
@@ -162,14 +165,14 @@ function M.run(subject, baselines, how, after)
   mode, from = how, after
   local late = {}
   watch.learn()
-  for _, f in ipairs(plan.functions()) do
+  for _, f in ipairs(all.functions()) do
     if f.subject == subject then
       local base = baselines[f.label]
       if base then
         try_function(f, base)
         late[#late + 1] = { f, base }
       else
-        raw.report("FAIL", ("%s:%d"):format(f.about.file, f.about.line), f.label, "was not tried", "")
+        complain({ f = f, title = f.label }, "was not tried")
       end
     end
   end

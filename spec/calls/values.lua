@@ -64,6 +64,7 @@ function M.is_shown(text, value, entry)
   local kind = type(value)
   if kind == "string" then
     return text:find('"' .. value .. '"', 1, true) ~= nil
+      or text:find("'" .. value .. "'", 1, true) ~= nil
   elseif kind == "number" then
     return text:find(tostring(value), 1, true) or text:find(("%.0f"):format(value), 1, true)
       or value ~= value and text:find("nan", 1, true)

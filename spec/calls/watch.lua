@@ -44,10 +44,11 @@ function M.options(f, base)
       call.apart(function()
         local args = { n = #slots }
         for k, slot in ipairs(slots) do args[k] = cases.make(slot) end
+        args.fn = f.text and build.value(f.text) or f.fn
         noticed, stop = nil, listen()
         return args
       end, function(args)
-        return call.sites.plain(f.fn, args)
+        return call.sites.plain(args.fn, args)
       end)
       if stop then stop() end
       build.clean()
@@ -57,16 +58,15 @@ function M.options(f, base)
   end
 end
 
---- Know all classes.
+--- Know all classes: those that are sealed, and those that the plan has found.
 function M.learn()
   for _, module in ipairs(find.modules()) do find.functions(module) end
-  if pcall(require, "green.check.class") then
-    return
-  end
   for _, recipes in ipairs { kit.recipes, build.recipes } do
     for class in pairs(recipes) do
-      call.apart(function() find.learn(build.object(class)) end, type)
-      build.clean()
+      if not find.classes()[class] then
+        call.apart(function() find.learn(build.object(class)) end, type)
+        build.clean()
+      end
     end
   end
 end
