@@ -66,6 +66,47 @@ local function count(lines)
   return n
 end
 
+-- -- Is the judge one? ---------------------------------------------------------
+
+local PLACE = "spec/x.lua:7: "
+
+local function verdict(err, more)
+  local call = { f = { aliases = { read = true } }, about = { words = { n = true } }, good = true,
+    args = { n = 1, "x" }, wrong = { name = "n", value = "x" } }
+  for key, value in pairs(more or {}) do call[key] = value end
+  return require("spec.calls.judge").judge(err, PLACE, call)
+end
+
+describe("what a wrong call raises", function()
+  it("is right when it names place, function and argument and shows the value", function()
+    assert.is_nil(verdict(PLACE .. 'read: n must be a number, not "x"'))
+    assert.is_nil(verdict(PLACE .. "read: unknown family 'x'"))
+    assert.is_nil(verdict(require("green.error").new("EINVAL", "read")))
+  end)
+
+  it("is wrong when any of that is missing", function()
+    local bad = {
+      ['read: n must be a number, not "x"'] = "is not the caller's line",
+      ['spec/x.lua:8: read: n must be a number, not "x"'] = "is not the caller's line",
+      [PLACE .. 'n must be a number, not "x"'] = "does not name the function",
+      [PLACE .. 'read: it must be a number, not "x"'] = "does not name the argument (n)",
+      [PLACE .. "read: n must be a number"] = "does not show the value",
+      [PLACE .. "read: n must be a number, not x"] = "does not show the value",
+      [PLACE .. "bad argument #1 to 'read' (number expected, got string)"] = "raised inside",
+      [PLACE .. "attempt to index local 'self' (a nil value)"] = "raised inside",
+      ["lualib/green/x.lua:1: read: n must be a number"] = "raised inside",
+      ["hostile metamethod tostring"] = "ran the value's own __tostring",
+    }
+    for err, why in pairs(bad) do
+      assert.equal(why, verdict(err))
+    end
+    assert.equal("is a nil", verdict(nil))
+    assert.equal("is a table", verdict({}))
+  end)
+end)
+
+-- -- All calls ----------------------------------------------------------------
+
 describe("a wrong call", function()
   teardown(children.remove_folder)
 

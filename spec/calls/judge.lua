@@ -101,15 +101,19 @@ local function judge_text(text, place, call)
   return judge_words(text:sub(#place + 1), call)
 end
 
---- nil when it is right; else what is wrong. call: name, args, about, wrong, good,
--- base_said, state.
+--- nil when it is right; else what is wrong.
+-- @param err what was raised
+-- @tparam string place how a message of ours must begin
+-- @tparam table call `f`; `args`; `about` (see find.describe); `wrong`: the argument
+-- at fault, { name, value, entry }; `good`: all others are right; `base_said`: what
+-- right arguments raise; `missing`: there are too few; `state`: it may be no mistake
 function M.judge(err, place, call)
-  if type(err) == "string" then
+  if call.wrong and err ~= nil and rawequal(err, call.wrong.value) then
+    return nil -- it was given to be raised
+  elseif type(err) == "string" then
     return judge_text(err, place, call)
   elseif find.class_of(err) or type(err) == "table" and rawget(err, "is_timeout") then
     return nil
-  elseif call.wrong and rawequal(err, call.wrong.value) then
-    return nil -- it was given to be raised
   end
   return "is a " .. type(err)
 end
