@@ -6,7 +6,7 @@ local green = require "green"
 
 local HERE = debug.getinfo(1, "S").short_src .. ":%d: "
 local WAIT = 0.001 -- seconds, for a call that may wait legally
-local PATIENCE = 3 -- seconds, for one that does not give in to a timeout
+local PATIENCE = 20 -- seconds, for one that does not give in to a timeout
 
 local M = {}
 

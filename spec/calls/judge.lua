@@ -1,6 +1,7 @@
 -- Is this error one that tells its user what was wrong?
 
 local find = require "spec.calls.find"
+local kit = require "spec.calls.kit"
 local values = require "spec.calls.values"
 
 local M = {}
@@ -85,9 +86,16 @@ local function judge_words(said, call)
   end
 end
 
+local function is_result(text, call)
+  local pattern = kit.results[call.f.label]
+  return pattern and text:find(pattern)
+end
+
 local function judge_text(text, place, call)
   local hostile = text:match("^" .. values.HOSTILE .. "(%w+)$")
-  if hostile then
+  if is_result(text, call) then
+    return nil
+  elseif hostile then
     return careless[hostile] and "ran the value's own __" .. hostile or nil
   end
   for _, pattern in ipairs(inner) do

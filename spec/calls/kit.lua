@@ -52,6 +52,13 @@ M.long = {
     ["a named table"] = true },
 }
 
+--- What these raise is what they are for, not a mistake in the call: label -> how
+-- it begins.
+M.results = {
+  ["testing.assert_no_leaks"] = "left behind:",
+  ["testing.check_stream"] = "check_stream: %d+ of %d+ checks failed",
+}
+
 --- Methods that end an object.
 M.ends = { "close", "cancel", "stop", "kill", "kill_soon", "finish", "shutdown", "exit" }
 

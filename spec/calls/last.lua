@@ -4,7 +4,7 @@ local build = require "spec.calls.build"
 local raw = require "spec.calls.raw"
 local values = require "spec.calls.values"
 
-local SECONDS = 10
+local SECONDS = 30
 
 local M = {}
 local calls = {} -- { label, file, fn, args }

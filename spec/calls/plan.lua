@@ -9,13 +9,14 @@ local kit = require "spec.calls.kit"
 local raw = require "spec.calls.raw"
 
 local TRIES, ROUNDS = 30, 4
+local SECONDS = 30 -- for a call, on a busy machine
 
 local M = {}
 
 -- -- What an argument may be ---------------------------------------------------
 
 local by_name = {
-  fn = { "fn()" }, app = { "fn()" }, seconds = { "0.001" }, timeout = { "0.001" },
+  fn = { "fn()" }, app = { "fn()" }, handler = { "fn()" }, seconds = { "0.001" }, timeout = { "0.001" },
   name = { "'x'", "'USR1'" }, size = { "1" }, threads = { "{ thread() }" },
   objects = { "{ thread() }" }, thread = { "thread()" }, target = { "'127.0.0.1:0'", "thread()" },
   where = { "'127.0.0.1:0'" }, address = { "'127.0.0.1:0'" }, env = { "O'green.env'" },
@@ -164,7 +165,7 @@ end
 --- One try with these texts: how it went, and which argument was blamed.
 local function attempt(f, texts)
   local list = table.concat(texts, ", ")
-  raw.begin(0, ("plan %s(%s)"):format(f.label, list), 20)
+  raw.begin(0, ("plan %s(%s)"):format(f.label, list), SECONDS)
   local r, how = try(f, texts)
   build.clean()
   if r and r[1] then

@@ -76,4 +76,4 @@ if not ok then
   raw.report("BROKEN", subject or mode, err)
 end
 raw.report("END", subject or mode)
-raw.begin(0, "the end of the program", 10)
+raw.begin(0, "the end of the program", 30)
