@@ -56,9 +56,7 @@ local function names_wrong(said, name)
 end
 
 local function judge_wrong(said, wrong)
-  if said:find("unknown option", 1, true) or said:find(", but it has ", 1, true) then
-    return nil -- what is in the table is wrong
-  elseif not names_wrong(said, wrong.name) then
+  if not names_wrong(said, wrong.name) then
     return ("does not name the argument (%s)"):format(wrong.name)
   elseif wrong.shown ~= false
     and not values.is_shown(said:match("not (.*)$") or said, wrong.value, wrong.entry) then
@@ -75,6 +73,8 @@ local function judge_words(said, call)
     return "does not name the function"
   elseif M.gist(said) == call.base_said or call.state then
     return nil -- what right arguments raise: a matter of state
+  elseif said:find("unknown option", 1, true) or said:find(", but it has ", 1, true) then
+    return nil -- what is in the table is wrong
   elseif wrong and (call.good or wrong.name == "self") then
     return judge_wrong(said, wrong)
   elseif next(call.about.words) and not call.about.vararg

@@ -16,7 +16,9 @@ local M = {}
 -- -- What an argument may be ---------------------------------------------------
 
 local by_name = {
-  fn = { "fn()" }, app = { "fn()" }, handler = { "fn()" }, seconds = { "0.001" }, timeout = { "0.001" },
+  fn = { "fn()" }, app = { "fn()" }, handler = { "fn()" },
+  listener = { "M'server'.listen('127.0.0.1:0')" },
+  seconds = { "0.001" }, timeout = { "0.001" },
   name = { "'x'", "'USR1'" }, size = { "1" }, threads = { "{ thread() }" },
   objects = { "{ thread() }" }, thread = { "thread()" }, target = { "'127.0.0.1:0'", "thread()" },
   where = { "'127.0.0.1:0'" }, address = { "'127.0.0.1:0'" }, env = { "O'green.env'" },
