@@ -1,0 +1,151 @@
+-- What cannot be found out by trying: how some objects come to be, what some
+-- arguments must be for a call to be harmless. Everything else is explored.
+
+local M = {}
+
+--- Modules in lualib/green that no program requires: name -> why.
+M.internal = {
+  addr = "raw addresses, for the modules that take address arguments",
+  check = "the checks themselves",
+  cli = "what the command does",
+  coro = "puts coroutine functions in place",
+  load = "puts require and dofile in place",
+  options = "checks of arguments",
+}
+
+--- Exported tables that hold nothing of ours: label -> why.
+M.foreign = {
+  ["stdio.raw"] = "Lua's own functions",
+}
+
+--- Exported tables that classes are made of: their functions are tried as methods.
+M.parts = { methods = true, mt = true }
+
+--- Arguments that make a call harmless: label -> texts (see build.lua). These go
+-- before what exploring would find.
+M.args = {
+  ["process.kill"] = { "4194305", "0" }, -- beyond every pid, and no signal
+  ["process.wait"] = { "4194305", "0.001" },
+  ["socket.from_fd"] = { "-1" },
+  ["pools.Pool"] = { "{ create = fn }" },
+  ["testing.check_stream"] = {
+    "function() error('no pair', 0) end", "{ it = fn }" },
+  ["repl.run"] = { "nil" },
+  ["timeout.shield"] = { "0.001", "fn()" },
+}
+
+--- Functions that cost a process, or a garbage collection: label -> true. They are
+-- not called by the hundred.
+M.dear = {
+  ["process.fork"] = true,
+  ["testing.advance"] = true,
+  ["testing.assert_no_leaks"] = true,
+  ["testing.check_stream"] = true,
+  ["testing.real"] = true,
+  ["testing.virtual"] = true,
+}
+
+--- Where no options are right, and start something long: label -> values that are
+-- not tried.
+M.long = {
+  ["testing.check_stream"] = { ["nil"] = true, ["{}"] = true, ["a locked table"] = true,
+    ["a named table"] = true },
+}
+
+--- What these raise is what they are for, not a mistake in the call: label -> how
+-- it begins.
+M.results = {
+  ["testing.assert_no_leaks"] = "left behind:",
+  ["testing.check_stream"] = "check_stream: %d+ of %d+ checks failed",
+}
+
+--- Methods that end an object.
+M.ends = { "close", "cancel", "stop", "kill", "kill_soon", "finish", "shutdown", "exit" }
+
+--- Objects in other states than a new one: class -> texts.
+M.states = {
+  ["green.socket"] = { "M'server'.listen('127.0.0.1:0')", "M'socket'.tcp()", "taken_over()" },
+  ["green.env"] = { "over(O'green.env')" },
+  ["green.input"] = { "over(O'green.input')" },
+  ["green.thread"] = { "dead()" },
+  ["green.Event"] = { "sent()" },
+}
+
+--- Tables with functions for their users: name -> text.
+M.holders = { env = "M'wsgi'.fill(O'green.env')" }
+
+-- -- Recipes: class -> function(K) returning an object ------------------------
+-- K.later(fn) is called when the call is over.
+
+local recipes = {}
+M.recipes = recipes
+
+recipes["green.thread"] = function(K)
+  local green = require "green"
+  local thread = green.spawn(green.sleep, 3600)
+  K.later(function() thread:kill_soon() end)
+  return thread
+end
+
+recipes["green.socket"] = function(K)
+  local ours, theirs = require("green.socket").pair()
+  K.later(function() theirs:close() end)
+  return ours
+end
+
+recipes["green.group"] = function(K)
+  local green = require "green"
+  local made
+  local thread = green.spawn(function()
+    green.group(function(group)
+      made = group
+      green.sleep(3600)
+    end)
+  end)
+  K.later(function() thread:kill_soon() end)
+  green.sleep(0)
+  return made
+end
+
+recipes["green.Timeout"] = function(K)
+  local timer = require("green.timeout").Timeout(3600)
+  K.later(function() timer:cancel() end)
+  return timer
+end
+
+recipes["green.wsgi.server"] = function(K)
+  local server = assert(require("green.wsgi").new("127.0.0.1:0", function() end,
+    { log = false, error_log = false, stop_grace = 0 }))
+  K.later(function() server:stop() end)
+  return server
+end
+
+--- A request in hand: its env, while the handler waits.
+local function request(K, within)
+  local green, wsgi = require "green", require "green.wsgi"
+  local given, over = green.Event(), green.Event()
+  local server = assert(wsgi.new("127.0.0.1:0", function(env)
+    given:send(within and within(env) or env)
+    over:wait()
+    return 200, {}, "done"
+  end, { log = false, error_log = false, stop_grace = 0 }))
+  server:start()
+  local client = assert(green.connect(server:address()))
+  client:write("POST /x?y=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nhel")
+  K.later(function()
+    if not over:ready() then over:send() end
+    client:close()
+    server:stop()
+  end)
+  return given:wait(2)
+end
+
+recipes["green.env"] = function(K)
+  return request(K)
+end
+
+recipes["green.input"] = function(K)
+  return request(K, function(env) return env["wsgi.input"] or env.input end)
+end
+
+return M
