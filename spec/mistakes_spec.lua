@@ -23,7 +23,7 @@ describe("an address that is none", function()
   local kinds = { ["nil"] = {}, ["true"] = { true, 80 }, ["a table"] = { {}, 80 } }
 
   local function text(name, kind)
-    return ("%s: an address is a string or a port number, not %s"):format(name, kind)
+    return ("%s: target must be an address, a string or a port number, not %s"):format(name, kind)
   end
 
   it("raises in the caller's line", function()

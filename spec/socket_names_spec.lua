@@ -60,6 +60,6 @@ describe("green.socket names", function()
     fails("EINVAL", socket.address("127.0.0.1"))
     fails("EINVAL", socket.address("1.2.3.4:99999"))
     assert.has_error(function() socket.address(true) end,
-      "address: an address is a string or a port number, not true")
+      "address: target must be an address, a string or a port number, not true")
   end)
 end)

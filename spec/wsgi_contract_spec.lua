@@ -44,7 +44,7 @@ describe("applications", function()
   it("are refused when they are none of these", function()
     local ok, err = pcall(wsgi.serve, "127.0.0.1:0", 5)
     assert.is_false(ok)
-    assert.truthy(err:find("an application is a function", 1, true))
+    assert.truthy(err:find("app must be a function", 1, true))
     assert.has_error(function() wsgi.serve("127.0.0.1:0", "no.such.module") end)
   end)
 

@@ -260,7 +260,7 @@ describe("an error that is no text", function()
 end)
 
 describe("an application that is none", function()
-  local wanted = "%s: an application is a function, a table with run, or the name of a module "
+  local wanted = "%s: app must be a function, a table with run, or the name of a module "
     .. "or a file, not %s"
 
   it("raises in the caller's line, before anything listens", function()
@@ -294,7 +294,7 @@ describe("an application that is none", function()
     assert.truthy(misuse(function()
       local ok = wsgi.serve("127.0.0.1:0", "./app_no.lua")
       return ok
-    end):find("^wsgi%.serve: cannot load the application: cannot open %./app_no%.lua"))
+    end):find("^wsgi%.serve: app \"%./app_no%.lua\" cannot be loaded: cannot open %./app_no%.lua"))
   end)
 
   it("may be a module that is not there", function()
@@ -302,7 +302,7 @@ describe("an application that is none", function()
       local ok = wsgi.serve("127.0.0.1:0", "no.such.app")
       return ok
     end)
-    assert.equal("wsgi.serve: cannot load the application: module 'no.such.app' not found:",
+    assert.equal("wsgi.serve: app \"no.such.app\" cannot be loaded: module 'no.such.app' not found:",
       text:match("^[^\n]*"))
     assert.truthy(text:find("no file './no/such/app.lua'", 1, true))
   end)
@@ -312,7 +312,7 @@ describe("an application that is none", function()
     assert.truthy(misuse(function()
       local ok = wsgi.serve("127.0.0.1:0", path)
       return ok
-    end):find("wsgi.serve: cannot load the application: " .. path .. ":1: ", 1, true))
+    end):find("wsgi.serve: app \"" .. path .. "\" cannot be loaded: " .. path .. ":1: ", 1, true))
     os.remove(path)
     path = program.file("\nlocal x = nil + 1")
     local ok, err = pcall(wsgi.serve, "127.0.0.1:0", path)
@@ -343,7 +343,7 @@ describe("a listener that is none", function()
         local ok = wsgi.new(nil, hello)
         return ok
       end))
-    assert.equal("wsgi.serve: listen: an address is a string or a port number, not nil",
+    assert.equal("wsgi.serve: address must be what green.listen gave, or an address, not nil",
       misuse(function()
         local ok = wsgi.serve(nil, hello)
         return ok

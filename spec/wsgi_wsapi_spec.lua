@@ -319,7 +319,7 @@ describe("With wsapi = true", function()
       assert.truthy(err:find("bad.lua:1: oh no", 1, true))
       ok, err = pcall(serve, folder .. "/none.lua", {}, error)
       assert.is_false(ok)
-      assert.truthy(err:find("an application is a function", 1, true))
+      assert.truthy(err:find("app must be a function", 1, true))
       assert.is_nil(package.loaded.bad)
     end)
     package.loaded.none = nil

@@ -288,8 +288,6 @@ int vm_can_wait(vm *v, lua_State *L)
   return vm_refuses(v, L, &at) == REFUSED_NOT;
 }
 
-/* Without a position: the place is the caller's, somewhere up in the library;
-** the traceback tells. */
 int vm_push_refusal(vm *v, lua_State *L)
 {
   lua_State *at;
@@ -313,15 +311,22 @@ int vm_push_refusal(vm *v, lua_State *L)
   return 1;
 }
 
+void vm_check_wait(vm *v, lua_State *L)
+{
+  if (green_likely(!vm_push_refusal(v, L))) return;
+  v->want.from = NULL;
+  vm_push_place(L, v);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  lua_error(L);
+}
+
 int vm_wait(vm *v, lua_State *L)
 {
   vm_thread *t = v->current;
   v->want.from = L;
   if (L == t->co && t != v->host && lua_isyieldable(L)) return lua_yield(L, 0);
-  if (vm_push_refusal(v, L)) {
-    v->want.from = NULL;
-    return lua_error(L);
-  }
+  vm_check_wait(v, L);
   if (t == v->host && is_main_state(L)) return host_wait(v, L);
   vm_push_key(L, VM_KEY_SENTINEL);
   return lua_yield(L, 1);

@@ -176,10 +176,16 @@ void vm_push_data(lua_State *L, int index);
 /* Wait as v->want says: what a lua_CFunction returns. */
 int vm_wait(vm *v, lua_State *L);
 
+/* Push "file:line: " of the first function of the stack that is not of the
+** library, or "" (misuse.c). */
+void vm_push_place(lua_State *L, const vm *v);
+
 /* May vm_wait be called here, or would it raise? */
 int vm_can_wait(vm *v, lua_State *L);
 /* 1: it would; the message is pushed. 0: it may be called. */
 int vm_push_refusal(vm *v, lua_State *L);
+/* Raise it, if it would. */
+void vm_check_wait(vm *v, lua_State *L);
 
 /* End a thread that never ran, or is given up: its waiters get the kill error.
 ** Never raises. */

@@ -233,7 +233,7 @@ static int core_kill(lua_State *L)
   vm_thread *t = core_thread(L, 1), *me = v->current;
   if (t == me) green_task_kill(&t->task);
   if (me->task.cancel_pending) return vm_cancel(v, L);
-  if (vm_push_refusal(v, L)) return lua_error(L);
+  vm_check_wait(v, L);
   green_task_kill(&t->task);
   if (t->task.state == GREEN_TASK_READY) {
     green_task_hurry(&t->task);

@@ -106,7 +106,7 @@ static int core_check(lua_State *L)
 static int core_waiter(lua_State *L)
 {
   vm *v = core_vm(L);
-  if (green_unlikely(vm_push_refusal(v, L))) return lua_error(L);
+  vm_check_wait(v, L);
   vm_push_thread(L, v->current);
   return 1;
 }

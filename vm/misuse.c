@@ -34,8 +34,7 @@ static int is_library(const vm *v, const char *source)
   return v->library[0] && strncmp(source, v->library, strlen(v->library)) == 0;
 }
 
-/* Push "file:line: ", or "" when there is nobody to blame. */
-static void push_place(lua_State *L, const vm *v)
+void vm_push_place(lua_State *L, const vm *v)
 {
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
@@ -56,7 +55,7 @@ static void push_place(lua_State *L, const vm *v)
 
 void vm_misuse(lua_State *L)
 {
-  push_place(L, misuse_vm(L));
+  vm_push_place(L, misuse_vm(L));
   lua_insert(L, -2);
   lua_concat(L, 2);
   lua_error(L);
@@ -157,6 +156,17 @@ static int core_misuse(lua_State *L)
   vm_misuse(L);
 }
 
+/* text = placed(text): with the place of whom it would blame. */
+static int core_placed(lua_State *L)
+{
+  luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  vm_push_place(L, misuse_vm(L));
+  lua_insert(L, 1);
+  lua_concat(L, 2);
+  return 1;
+}
+
 /* text = shown(value): what a wrong value is, for a message. */
 static int core_shown(lua_State *L)
 {
@@ -197,11 +207,8 @@ static int core_class_of(lua_State *L)
 }
 
 const luaL_Reg vm_misuse_functions[] = {
-    {"library", core_library},
-    {"misuse", core_misuse},
-    {"shown", core_shown},
-    {"is_thread", core_is_thread},
-    {"is_callable", core_is_callable},
-    {"class_of", core_class_of},
-    {NULL, NULL},
+    {"library", core_library},     {"misuse", core_misuse},
+    {"placed", core_placed},       {"shown", core_shown},
+    {"is_thread", core_is_thread}, {"is_callable", core_is_callable},
+    {"class_of", core_class_of},   {NULL, NULL},
 };

@@ -189,8 +189,7 @@ function M.read(target, port, where)
   elseif type(target) == "number" and port == nil then
     target, port = "", target -- any host
   elseif type(target) ~= "string" then
-    check.misuse("%s: an address is a string or a port number, not %s", where,
-      check.shown(target))
+    check.wrong(where, "target", "an address, a string or a port number", target)
   elseif port ~= nil and type(port) ~= "number" and type(port) ~= "string" then
     check.wrong(where, "port", "a number or the name of a service", port)
   end

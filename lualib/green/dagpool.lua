@@ -37,13 +37,13 @@ end
 -- -- Calls --------------------------------------------------------------------
 
 local function collision(key, what)
-  return errors.new("EEXIST", "DAGPool", ("the key '%s' %s"):format(tostring(key), what),
+  return errors.new("EEXIST", "DAGPool", ("the key %s %s"):format(check.shown(key), what),
     { key = key })
 end
 
 --- The error that stands for a call's error, and travels down to dependents.
 local function propagate_error(key, cause)
-  return errors.new("EPROPAGATED", nil, ("'%s' failed: %s"):format(tostring(key), tostring(cause)),
+  return errors.new("EPROPAGATED", nil, ("%s failed: %s"):format(check.shown(key), tostring(cause)),
     { key = key, cause = cause })
 end
 
@@ -108,8 +108,15 @@ end
 -- @param ... its arguments after key and inputs
 function methods:spawn_many(depends, fn, ...)
   check.type(depends, "table", "DAGPool:spawn_many", "depends")
+  check.callable(fn, "DAGPool:spawn_many", "fn")
+  for _, list in pairs(depends) do
+    if type(list) ~= "table" then
+      check.misuse("DAGPool:spawn_many: depends must be a table of lists, but it has %s",
+        check.shown(list))
+    end
+  end
   for key, list in pairs(depends) do
-    self:spawn(key, list, fn, ...)
+    methods.spawn(self, key, list, fn, ...)
   end
 end
 

@@ -42,7 +42,9 @@ local function new(code, op, message, extra)
   end
   check.optional(op, "string", "error.new", "op")
   check.optional(message, "string", "error.new", "message")
-  check.optional(extra, "table", "error.new", "extra")
+  if extra ~= nil and (type(extra) ~= "table" or core.class_of(extra)) then
+    check.wrong("error.new", "extra", "a table without a metatable", extra)
+  end
   local err = extra or {}
   if type(code) == "number" then
     local name, text = errtext(code)

@@ -56,9 +56,9 @@ local function woken(_self, status, kind, trace, values)
   return unpack(values, 1, values.n)
 end
 
-local function send(self, kind, trace, ...)
+local function send(self, where, kind, trace, ...)
   if self._kind then
-    check.misuse("Event: sent already")
+    check.misuse("Event:%s: sent already", where)
   end
   local values = { n = select("#", ...), ... }
   self._kind, self._trace, self._values = kind, trace, values
@@ -72,7 +72,7 @@ end
 -- after this green thread's next wait. Does not park.
 -- @param ... any number of values; nil counts
 function methods:send(...)
-  send(self, VALUE, nil, ...)
+  send(self, "send", VALUE, nil, ...)
 end
 
 --- Raise the error in all who wait, now or later: the same object in each. Once
@@ -82,7 +82,7 @@ end
 -- green thread that it ends (xpcall with debug.traceback gives one)
 function methods:send_exception(err, traceback)
   check.optional(traceback, "string", "send_exception", "traceback")
-  send(self, ERROR, traceback, err)
+  send(self, "send_exception", ERROR, traceback, err)
 end
 
 --- Wait until something is sent. Parks.

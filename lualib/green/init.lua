@@ -44,13 +44,13 @@ local green = {
 
 --- See green.thread's kill. Parks.
 function green.kill(target, opts)
-  check.thread(target, "kill", "thread")
+  check.thread(target, "kill", "target")
   return target:kill(opts)
 end
 
 --- See green.thread's kill_soon. Does not park.
 function green.kill_soon(target, opts)
-  check.thread(target, "kill_soon", "thread")
+  check.thread(target, "kill_soon", "target")
   return target:kill_soon(opts)
 end
 

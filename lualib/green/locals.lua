@@ -3,6 +3,7 @@
 
 local core = require "green.core"
 local check = require "green.check"
+local class = require "green.check.class"
 
 local core_data, core_peek, current = core.data, core.peek, core.current
 
@@ -22,9 +23,7 @@ local function begin(values, init, args)
   end
 end
 
---- The values of the running green thread as a plain table, for pairs. May park
--- if the init function does, the first time.
-function M.values(proxy)
+local function values_of(proxy)
   local t = current()
   local data = core_peek(t)
   local all = data and data.locals
@@ -44,8 +43,6 @@ function M.values(proxy)
   return all[proxy]
 end
 
-local values_of = M.values
-
 local local_mt = { __name = "green.local" }
 
 function local_mt:__index(name)
@@ -54,6 +51,15 @@ end
 
 function local_mt:__newindex(name, value)
   values_of(self)[name] = value
+end
+
+--- The values of the running green thread as a plain table, for pairs. May park
+-- if the init function does, the first time.
+function M.values(proxy)
+  if not class.is(proxy, local_mt) then
+    check.wrong("values", "proxy", "what thread_local gave", proxy)
+  end
+  return values_of(proxy)
 end
 
 --- A table whose fields are the running green thread's own; they go with the

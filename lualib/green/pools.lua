@@ -218,7 +218,7 @@ local function check_sizes(opts, where)
   max = max == nil and MAX_SIZE or check.count(max, 0, where, "max_size")
   min = min == nil and 0 or check.integer(min, 0, where, "min_size")
   if min > max then
-    check.misuse("%s: min_size must not be greater than max_size", where)
+    check.wrong(where, "min_size", ("at most max_size (%.14g)"):format(max), min)
   end
   return min, max
 end
@@ -244,7 +244,8 @@ end
 -- true: the last that came back goes first (else in turn)
 -- @return the pool; or nil, err of `create`
 local function Pool(opts)
-  opts = options.check(opts, known, "Pool")
+  check.type(opts, "table", "Pool", "opts")
+  options.check(opts, known, "Pool")
   check.callable(opts.create, "Pool", "create")
   local min, max = check_sizes(opts, "Pool")
   return new(opts, min, max)

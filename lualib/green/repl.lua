@@ -5,6 +5,7 @@
 -- @module green.repl
 
 local core = require "green.core"
+local check = require "green.check"
 local options = require "green.options"
 local thread = require "green.thread"
 
@@ -19,6 +20,7 @@ local M = {}
 --- The chunk of a text that may be an expression, or begin with "=".
 -- @return the chunk; or nil, message, whether more lines could complete it
 local function compile(text)
+  check.type(text, "string", "repl.compile", "text")
   local expression = text:match("^%s*=(.*)$")
   local chunk, message
   if expression then
@@ -233,6 +235,9 @@ local known = { listen = true }
 -- wake a thread instead of killing main
 function M.run(opts)
   opts = options.check(opts, known, "repl.run")
+  if opts.listen ~= nil then
+    check.callable(opts.listen, "repl.run", "listen")
+  end
   local stdio = require "green.stdio"
   stdio.install()
   _G.green = rawget(_G, "green") or require "green"

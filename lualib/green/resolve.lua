@@ -3,6 +3,7 @@
 
 local core = require "green.core"
 local addr = require "green.addr"
+local check = require "green.check"
 local errors = require "green.error"
 local options = require "green.options"
 local thread = require "green.thread"
@@ -121,8 +122,13 @@ end
 
 local known = { family = true, type = true, passive = true, timeout = true }
 
-local function check(opts)
+local function check_arguments(host, service, opts)
+  check.optional(host, "string", "getaddrinfo", "host")
+  if service ~= nil and type(service) ~= "string" and type(service) ~= "number" then
+    check.wrong("getaddrinfo", "service", "a number or the name of a service", service)
+  end
   opts = options.check(opts, known, "getaddrinfo")
+  check.timeout(opts.timeout, "getaddrinfo")
   if opts.family and not (opts.family == "inet" or opts.family == "inet6") then
     options.unknown("family", opts.family, { "inet", "inet6" }, "getaddrinfo")
   end
@@ -134,7 +140,7 @@ end
 
 --- As getaddrinfo, but a list of green_addr, for the socket modules. Parks.
 function M.lookup(host, service, opts)
-  opts = check(opts)
+  opts = check_arguments(host, service, opts)
   local op = "resolve " .. tostring(host or service)
   thread.checkpoint()
   local list, err = numeric(host, service, opts, op)

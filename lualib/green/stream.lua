@@ -27,6 +27,7 @@
 --
 -- @module green.stream
 
+local core = require "green.core"
 local check = require "green.check"
 local class = require "green.check.class"
 local errors = require "green.error"
@@ -100,7 +101,7 @@ end
 --- Is it something that can be read from and written to as a stream?
 local function is_stream(value)
   local kind = type(value)
-  if kind ~= "table" and kind ~= "userdata" then
+  if kind ~= "table" and not (kind == "userdata" and core.class_of(value)) then
     return false
   end
   return type(value.read_some) == "function" and type(value.write) == "function"

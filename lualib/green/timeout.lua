@@ -116,7 +116,7 @@ end
 function M.shield(seconds, fn, ...)
   check.number(seconds, 0, "shield", "seconds")
   if seconds == math.huge then
-    check.misuse("shield: seconds must be finite")
+    check.wrong("shield", "seconds", "finite", seconds)
   end
   check.callable(fn, "shield", "fn")
   return scoped(SHIELD, seconds, fn, ...)
@@ -160,6 +160,9 @@ end
 --- with_timeout(seconds, fn, ...): Eventlet's name and shape: raises.
 -- As timeout, but its own expiry raises instead of returning nil, err. Parks.
 function M.with_timeout(seconds, fn, ...)
+  if seconds ~= nil then
+    check.number(seconds, 0, "with_timeout", "seconds")
+  end
   check.callable(fn, "with_timeout", "fn")
   reserve(seconds, fn, note_traceback, ...)
   local deadline = M.Timeout(seconds)

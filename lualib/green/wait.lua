@@ -24,21 +24,21 @@ local M = {}
 
 --- Every key of a list is a place in it: an object that was left out, or has a
 -- name, would not be waited for.
-local function check_list(objects, where)
+local function check_list(objects, where, name)
   if type(objects) ~= "table" or set_of.watcher_for(objects) then
-    check.wrong(where, "objects", "a list of what to wait for", objects)
+    check.wrong(where, name, "a list of what to wait for", objects)
   end
   local n = #objects
   for key in pairs(objects) do
     if type(key) ~= "number" or key < 1 or key > n or key % 1 ~= 0 then
-      check.misuse("%s: objects must be a list without gaps, but it has the key %s", where,
+      check.misuse("%s: %s must be a list without gaps, but it has the key %s", where, name,
         check.shown(key))
     end
   end
 end
 
 local function check_objects(objects, where)
-  check_list(objects, where)
+  check_list(objects, where, "objects")
   for i, obj in ipairs(objects) do
     if not set_of.watcher_for(obj) then
       check.misuse("%s: object %d (%s) cannot be waited for", where, i, check.shown(obj))
@@ -164,7 +164,7 @@ function M.iwait(objects, timeout, count)
 end
 
 local function check_threads(threads, where)
-  check_list(threads, where)
+  check_list(threads, where, "threads")
   for i, t in ipairs(threads) do
     if not check.is_thread(t) then
       check.misuse("%s: object %d (%s) is not a green thread", where, i, check.shown(t))

@@ -5,6 +5,7 @@
 -- requests as they are complete, so a handler may wait as it likes.
 -- @module green.wsgi
 
+local addr = require "green.addr"
 local check = require "green.check"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
@@ -40,21 +41,25 @@ local function is_listener(value)
 end
 
 --- The listener, or one at that address; nil, err.
-local function listen(where, opts, name)
+local function listen(where, opts, name, argument)
   if is_listener(where) then
     if not where:fileno() then
       return nil, errors.new("ECLOSED", "serve")
     end
     return where
   end
+  local kind = type(where)
+  if kind ~= "string" and kind ~= "number" and not addr.is_address(where) then
+    check.wrong(name, argument, "what green.listen gave, or an address", where)
+  end
   return listening.listen_for(name .. ": listen", where,
     type(opts) == "table" and opts.listen or nil)
 end
 
-local function make(where, app, opts, name)
+local function make(where, app, opts, name, argument)
   check_arguments(where, app, opts, name)
   local plan = server_module.plan(app, opts, name) -- before anybody can connect
-  local listener, err = listen(where, opts, name)
+  local listener, err = listen(where, opts, name, argument)
   if not listener then
     return nil, err
   end
@@ -71,15 +76,15 @@ end
 
 --- A server that has not started: see green.wsgi.server for its methods. Parks
 -- only to look up a name.
--- @param where what green.listen returned, which is the server's from here on, or
+-- @param listener what green.listen returned, which is the server's from here on, or
 -- an address for it
 -- @param app a handler; a table with `run`; the name of a module or a file that
 -- gives one
 -- @tparam[opt] table opts see docs/modules/wsgi.md
 -- @return the server; or nil, err as green.listen, or when a log's path cannot be
 -- opened: ENOENT, EACCES, ...
-function M.new(where, app, opts)
-  return make(where, app, opts, "wsgi.new")
+function M.new(listener, app, opts)
+  return make(listener, app, opts, "wsgi.new", "listener")
 end
 
 --- Serve HTTP on a listening socket until it is closed or the calling thread is
@@ -88,7 +93,7 @@ end
 -- @param app, opts as for new
 -- @return true; or nil, err: ECLOSED, or for a log as new
 function M.server(listener, app, opts)
-  local server, err = make(listener, app, opts, "wsgi.server")
+  local server, err = make(listener, app, opts, "wsgi.server", "listener")
   if not server then
     return nil, err
   end
@@ -98,7 +103,7 @@ end
 --- Listen at an address and serve. Parks.
 -- @return true; or nil, err as new
 function M.serve(address, app, opts)
-  local server, err = make(address, app, opts, "wsgi.serve")
+  local server, err = make(address, app, opts, "wsgi.serve", "address")
   if not server then
     return nil, err
   end
@@ -114,6 +119,7 @@ end
 -- the handler closes it. nil, err: ECLOSED (the request is over, or was taken
 -- over), EBUSY (a part of the answer has left), ETIMEDOUT, EPIPE, ...
 function M.take_over(env)
+  check.type(env, "table", "take_over", "env")
   local server = env["green.server"]
   if not server then
     return nil, errors.new("ECLOSED", "take over")

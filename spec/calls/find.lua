@@ -128,6 +128,23 @@ local function lines_of(path)
   return texts[path]
 end
 
+--- Does the module's page, or green's, tell of that export? What no page tells of is
+-- for the library's own modules: its messages have no reader but us.
+-- @tparam string label "module.name"; a method's always counts
+function M.is_public(label)
+  local module, name = label:match("^([%w_]+)%.([%w_]+)$")
+  if not module then
+    return true
+  end
+  for _, page in ipairs { module, "green" } do
+    local text = table.concat(lines_of("docs/modules/" .. page .. ".md"), "\n")
+    if text:find("[`.:]" .. name .. "%f[^%w_]") then
+      return true
+    end
+  end
+  return false
+end
+
 --- The comment above a definition.
 local function doc_of(path, line)
   local lines, doc = lines_of(path), {}

@@ -56,7 +56,10 @@ local function names_wrong(said, name)
 end
 
 local function judge_wrong(said, wrong)
-  if not names_wrong(said, wrong.name) then
+  local is_options = wrong.name == "opts" or wrong.name == "options"
+  if is_options and type(wrong.value) == "table" then
+    return nil -- an option that is missing, by its own name
+  elseif not names_wrong(said, wrong.name) then
     return ("does not name the argument (%s)"):format(wrong.name)
   elseif wrong.shown ~= false
     and not values.is_shown(said:match("not (.*)$") or said, wrong.value, wrong.entry) then
@@ -67,7 +70,7 @@ end
 --- What is said of a message of ours, behind its place.
 local function judge_words(said, call)
   local wrong = call.wrong -- { name, value, entry }
-  if said:find("cannot wait", 1, true) then
+  if said:find("cannot wait", 1, true) or said:find("sent already", 1, true) or not find.is_public(call.f.label) then
     return nil
   elseif not names_one(said, call.f.aliases) then
     return "does not name the function"

@@ -24,7 +24,7 @@ local capped_mt = { __name = "green.CappedSemaphore", __index = capped_methods }
 local function CappedSemaphore(count, limit)
   check.count(limit, 0, "CappedSemaphore", "limit")
   if check.count(count, 0, "CappedSemaphore", "count") > limit then
-    check.misuse("CappedSemaphore: count must not be greater than limit")
+    check.wrong("CappedSemaphore", "count", ("at most limit (%g)"):format(limit), count)
   end
   local self = plain.init(count, capped_mt)
   self._limit, self._releasers = limit, core.waitq()

@@ -171,7 +171,7 @@ end
 --- Give a permit back; raises if there is none to give. Does not park.
 function bounded_methods:release()
   if self._count >= self._limit then
-    check.misuse("BoundedSemaphore: released more often than acquired")
+    check.misuse("BoundedSemaphore:release: released more often than acquired")
   end
   return methods.release(self)
 end

@@ -94,6 +94,10 @@ end
 local function connect(target, port, opts)
   port, opts = place.arguments(port, opts, connect_options, "connect")
   check.timeout(opts.timeout, "connect")
+  if opts.bind ~= nil and type(opts.bind) ~= "string" and type(opts.bind) ~= "number"
+    and not addr.is_address(opts.bind) then
+    check.wrong("connect", "bind", "an address", opts.bind)
+  end
   place.check_family(opts.family, "connect")
   local deadline = thread.deadline(opts.timeout)
   local list, err = places(target, port, opts, deadline)

@@ -109,8 +109,8 @@ local listen_options =
 local function listen_for(where, target, port, opts)
   port, opts = place.arguments(port, opts, listen_options, where)
   check_options(opts, where)
-  local what = "listen " .. addr.text(target, port)
   local raw, err = find(target, port, opts, where)
+  local what = "listen " .. addr.text(target, port) -- find has raised what no address is
   if not raw then
     return place.named(err, what)
   end

@@ -38,7 +38,8 @@ local function names()
 end
 
 local function find(name, where)
-  local found = type(name) == "string" and name:upper() or name
+  check.type(name, "string", where, "name")
+  local found = name:upper()
   local kind = names()[found]
   if not kind then
     options.unknown("socket option", found, names(), where)

@@ -49,14 +49,14 @@ local function send_rest(self, s, done, opts, op)
   return true
 end
 
-local function text_of(value, i, where)
+local function text_of(value, i, where, name)
   local kind = type(value)
   if kind == "string" then
     return value
   elseif kind == "number" then
     return tostring(value)
   end
-  check.wrong(where, "piece " .. i, "a string or a number", value)
+  check.wrong(where, name or "piece " .. i, "a string or a number", value)
 end
 
 --- One string of the pieces; and the options, if a table comes last.
@@ -115,7 +115,7 @@ end
 -- @tparam[opt] table opts `timeout`
 -- @treturn number how many bytes; or nil, err as write
 function methods:send(s, opts)
-  s = text_of(s, 1, "send")
+  s = text_of(s, 1, "send", "s")
   if opts then
     wait.check(opts, timeout_only, "send")
   end

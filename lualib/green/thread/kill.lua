@@ -47,10 +47,10 @@ local function guard(thread, seconds)
 end
 
 --- Misuse is blamed on the caller of kill or kill_soon.
-local function check_kill(opts)
-  opts = options.check(opts, kill_options, "kill")
+local function check_kill(opts, where)
+  opts = options.check(opts, kill_options, where)
   if opts.force_after ~= nil then
-    check.number(opts.force_after, 0, "kill", "force_after")
+    check.number(opts.force_after, 0, where, "force_after")
   end
   return opts
 end
@@ -82,7 +82,7 @@ end
 -- abandoned: its waiters get the kill error, what it waits on is closed;
 -- `error` the value to raise instead of ECANCELED
 function kill:kill(opts)
-  opts = check_kill(opts)
+  opts = check_kill(opts, "kill")
   park.checkpoint()
   if core.is_dead(self) then
     return
@@ -100,7 +100,7 @@ end
 
 --- As kill, but does not wait and never raises. Does not park.
 function kill:kill_soon(opts)
-  opts = check_kill(opts)
+  opts = check_kill(opts, "kill_soon")
   if not core.is_dead(self) and ask_kill(self, opts) then
     core.kill_soon(self)
   end
@@ -108,6 +108,7 @@ end
 
 --- Kill a thread that has not started yet; nothing for one that has.
 function kill:cancel(opts)
+  opts = check_kill(opts, "cancel")
   if core.state(self) == "new" then
     self:kill_soon(opts)
   end

@@ -69,7 +69,7 @@ local function pending_error(thread)
   if refusal then
     local text = refusal
     refusal = nil
-    return text, 1
+    return core.placed(text), 1
   end
   local kind, id, count = core.raise()
   if kind == KILL then

@@ -192,7 +192,7 @@ end
 local function load_file(name, options, where)
   local chunk, problem = loadfile(name)
   if not chunk then
-    check.misuse("%s: cannot load the application: %s", where, problem)
+    check.misuse("%s: app %s cannot be loaded: %s", where, check.shown(name), problem)
   elseif options.wsapi then
     options.app_path = wsapi.enter(name)
   end
@@ -206,7 +206,7 @@ local function load_module(name, where)
   if ok then
     return app
   elseif type(app) == "string" and (app:find("^module '") or app:find("^error loading ")) then
-    check.misuse("%s: cannot load the application: %s", where, app)
+    check.misuse("%s: app %s cannot be loaded: %s", where, check.shown(name), app)
   end
   error(app, 0)
 end
@@ -240,8 +240,8 @@ function resolve(app, options, where, from)
   elseif kind == "table" and app.run ~= nil then
     return resolve(app.run, options, where, from)
   end
-  check.misuse("%s: an application is a function, a table with run, or the name of a module or a "
-    .. "file, not %s%s", where, explain.shown(app), from and " (from " .. from .. ")" or "")
+  check.misuse("%s: app must be a function, a table with run, or the name of a module or a "
+    .. "file, not %s%s", where, check.shown(app), from and " (from " .. from .. ")" or "")
 end
 
 --- The function that a server with these options calls. Raises what is wrong with

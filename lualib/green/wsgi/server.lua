@@ -30,7 +30,7 @@ local mt = { __name = "green.wsgi.server", __index = methods }
 -- -- Workers ------------------------------------------------------------------
 
 --- A handler has taken its connection over: it counts as a worker no more.
-function methods:worker_detaches(state)
+function methods:_worker_detaches(state)
   self.active[state] = nil
   self.detached[state] = true
   self.workers = self.workers - 1

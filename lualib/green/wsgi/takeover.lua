@@ -1,6 +1,7 @@
 --- Taking a request's connection over: from here on it is a stream of the handler's.
 -- @module green.wsgi.takeover
 
+local check = require "green.check"
 local core = require "green.core"
 local base = require "green.socket.base"
 local env_module = require "green.wsgi.env"
@@ -33,11 +34,12 @@ local function let_go(server, conn)
   if limit then
     limit:cancel()
   end
-  server:worker_detaches(state)
+  server:_worker_detaches(state)
 end
 
 --- See green.wsgi.take_over.
 local function take_over(server, env)
+  check.type(env, "table", "take_over", "env")
   thread.checkpoint()
   local conn = env[CONN]
   if not (conn and core.http_is_open(conn)) then
@@ -65,6 +67,7 @@ end
 
 --- This request's handler does not hold up a graceful stop: it is killed at once.
 local function set_idle(server, env)
+  check.type(env, "table", "set_idle", "env")
   local state = worker_of(server, env[CONN])
   if state then
     state.idle = state.env
