@@ -210,6 +210,11 @@ static int is_main_state(lua_State *L)
   return is_main;
 }
 
+int vm_is_own(const vm *v, lua_State *L)
+{
+  return v->current == v->host ? is_main_state(L) : L == v->current->co;
+}
+
 /* The user coroutine of the running thread at that depth. */
 static lua_State *level_at(lua_State *L, int depth)
 {

@@ -172,6 +172,10 @@ void vm_push_thread(lua_State *L, const vm_thread *t);
 /* Push the thread's own table (name, links, results, error, ...). */
 void vm_push_data(lua_State *L, int index);
 
+/* Is L the running thread's own coroutine (the main state, where the main chunk
+** runs), and not one that was resumed in it, by whomever? */
+int vm_is_own(const vm *v, lua_State *L);
+
 /* Wait as v->want says: what a lua_CFunction returns. */
 int vm_wait(vm *v, lua_State *L);
 

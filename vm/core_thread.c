@@ -279,8 +279,9 @@ static int core_drop(lua_State *L)
   return 0;
 }
 
-/* id = scope_push(kind, seconds or nil, thread or nil): kind 0 a timeout, 1 a
-** shield; innermost in the thread (default: the running one). */
+/* id, is_own = scope_push(kind, seconds or nil, thread or nil): kind 0 a timeout,
+** 1 a shield; innermost in the thread (default: the running one). is_own: as
+** is_own says of the caller. */
 static int core_scope_push(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -294,7 +295,8 @@ static int core_scope_push(lua_State *L)
   core_sync(v, was);
   vm_touch(green_container(s->task, vm_thread, task));
   lua_pushnumber(L, (lua_Number)s->id);
-  return 1;
+  lua_pushboolean(L, vm_is_own(v, L));
+  return 2;
 }
 
 /* reset(): the running thread is used again for something new: what was left

@@ -111,6 +111,15 @@ static int core_waiter(lua_State *L)
   return 1;
 }
 
+/* is_own(): does the running thread's own coroutine call, and not one that was
+** resumed in it? The count of those that green.coro resumed does not tell:
+** others may have resumed some. */
+static int core_is_own(lua_State *L)
+{
+  lua_pushboolean(L, vm_is_own(core_vm(L), L));
+  return 1;
+}
+
 /* status, ... = relay(coroutine): it yielded the sentinel: pass its wait on to
 ** the level above. ECANCELED, text: it has none, or that level cannot wait; to be
 ** raised inside of the coroutine. */
@@ -267,6 +276,7 @@ const luaL_Reg vm_wait_functions[] = {
     {"sleep", core_sleep},
     {"yield", core_yield},
     {"check", core_check},
+    {"is_own", core_is_own},
     {"relay", core_relay},
     {"raise", core_raise},
     {"wake", core_wake},

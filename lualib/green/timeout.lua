@@ -11,11 +11,11 @@ local thread = require "green.thread"
 
 local scope_push, scope_pop = core.scope_push, core.scope_pop
 local core_peek, core_data, current = core.peek, core.data, core.current
+local is_own = core.is_own
 
 local note_traceback = thread.note_traceback
 
 local select, xpcall = select, xpcall
-local turn = thread.turn
 
 local TIMEOUT, SHIELD = 0, 1
 
@@ -36,18 +36,20 @@ local function take_error(owner, id)
   return err
 end
 
---- What ends a scope that was opened in a coroutine of the script's when that is
--- dropped in the middle: it is collected with the frame it stands in.
--- @tparam function drop drop(a, b), which must not park
-local function guard_of(drop, a, b)
-  if turn.depth == 0 then
-    return nil
-  end
+--- What calls drop(a, b) when it is collected.
+local function new_guard(drop, a, b)
   local guard = newproxy(true)
   getmetatable(guard).__gc = function()
     pcall(drop, a, b)
   end
   return guard
+end
+
+--- What ends a scope that was opened in a coroutine of the script's when that is
+-- dropped in the middle: it is collected with the frame it stands in.
+-- @tparam function drop drop(a, b), which must not park
+local function guard_of(drop, a, b)
+  return not is_own() and new_guard(drop, a, b) or nil
 end
 
 local function scope_drop(owner, id)
@@ -76,19 +78,13 @@ local function scope_end(owner, id, _guard, ok, ...)
   error((...), 0)
 end
 
-local function guarded(kind, seconds, fn, ...)
-  local owner, id = current(), scope_push(kind, seconds)
-  return scope_end(owner, id, guard_of(scope_drop, owner, id), xpcall(fn, note_traceback, ...))
-end
-
 local function scoped(kind, seconds, fn, ...)
   if select("#", ...) ~= 0 then
-    reserve(kind, seconds, fn, note_traceback, ...)
+    reserve(nil, nil, nil, nil, kind, seconds, fn, note_traceback, ...)
   end
-  if turn.depth ~= 0 then
-    return guarded(kind, seconds, fn, ...)
-  end
-  return scope_end(current(), scope_push(kind, seconds), nil, xpcall(fn, note_traceback, ...))
+  local owner, id, at_top = current(), scope_push(kind, seconds)
+  local guard = not at_top and new_guard(scope_drop, owner, id)
+  return scope_end(owner, id, guard, xpcall(fn, note_traceback, ...))
 end
 
 --- Call fn(...) and cancel it when it takes longer than that. Parks.
@@ -102,10 +98,12 @@ function M.timeout(seconds, fn, ...)
     options.number(seconds, 0, "timeout", "seconds")
   end
   options.callable(fn, "timeout", "what it calls")
-  if select("#", ...) ~= 0 or turn.depth ~= 0 then
+  if select("#", ...) ~= 0 then
     return scoped(TIMEOUT, seconds, fn, ...)
   end
-  return scope_end(current(), scope_push(TIMEOUT, seconds), nil, xpcall(fn, note_traceback))
+  local owner, id, at_top = current(), scope_push(TIMEOUT, seconds)
+  local guard = not at_top and new_guard(scope_drop, owner, id)
+  return scope_end(owner, id, guard, xpcall(fn, note_traceback))
 end
 
 --- Call fn(...) shielded: kills and timeouts from outside wait until it ends,
