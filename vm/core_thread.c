@@ -6,10 +6,19 @@
 
 /* -- Threads -------------------------------------------------------------- */
 
+/* A function, or what has one as its __call. */
+static void check_callable(lua_State *L, int i)
+{
+  if (lua_isfunction(L, i)) return;
+  if (!luaL_getmetafield(L, i, "__call") || !lua_isfunction(L, -1))
+    luaL_typerror(L, i, "function");
+  lua_pop(L, 1);
+}
+
 /* thread = spawn(fn, ...) */
 static int core_spawn(lua_State *L)
 {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  check_callable(L, 1);
   vm_thread *t = vm_thread_new(core_vm(L), L, lua_gettop(L) - 1, 0, 1);
   green_task_start(&t->task);
   return 1;
@@ -18,7 +27,7 @@ static int core_spawn(lua_State *L)
 /* spawn_n(fn, ...): no handle, results are dropped. */
 static int core_spawn_n(lua_State *L)
 {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  check_callable(L, 1);
   int n = lua_gettop(L) - 1;
   vm_thread *t = vm_thread_new(core_vm(L), L, n, VM_F_NOWAIT, 1);
   green_task_start(&t->task);
@@ -31,7 +40,7 @@ static int core_make(lua_State *L)
 {
   int level = (int)luaL_checkinteger(L, 1);
   int flags = lua_toboolean(L, 2) ? VM_F_LOCAL : 0;
-  luaL_checktype(L, 3, LUA_TFUNCTION);
+  check_callable(L, 3);
   vm_thread_new(core_vm(L), L, lua_gettop(L) - 3, flags, level);
   return 1;
 }

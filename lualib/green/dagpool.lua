@@ -7,6 +7,7 @@
 local core = require "green.core"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
+local options = require "green.options"
 local results = require "green.dagpool.results"
 local thread = require "green.thread"
 
@@ -85,7 +86,7 @@ end
 -- @tparam ?table depends a list of keys
 -- @tparam function fn
 function methods:spawn(key, depends, fn, ...)
-  if key == nil or type(fn) ~= "function" then
+  if key == nil or not options.is_callable(fn) then
     error("DAGPool:spawn: key, depends, fn, ... expected", 2)
   elseif self._calls[key] or self._results[key] then
     error(collision(key, "is taken"), 2)

@@ -1,6 +1,8 @@
 --- Option tables: unknown names raise, and name the nearest known one.
 -- @module green.options
 
+local get_metatable = debug.getmetatable
+
 --- Edits needed to turn a into b (Levenshtein).
 local function distance(a, b)
   local row = {}
@@ -78,13 +80,19 @@ local function kind(value)
   return value == nil and "nil" or "a " .. type(value)
 end
 
+--- A function, or what has one as its __call? Not through getmetatable: in compiled
+-- code that is unsafe for files, and a script may hide what it gives.
+local function is_callable(value)
+  if type(value) == "function" then
+    return true
+  end
+  local mt = get_metatable(value)
+  return mt ~= nil and type(rawget(mt, "__call")) == "function"
+end
+
 --- Something that can be called, or an error that names the argument.
 local function callable(value, where, name, level)
-  if type(value) == "function" then
-    return value
-  end
-  local mt = getmetatable(value)
-  if type(mt) ~= "table" or not mt.__call then
+  if not is_callable(value) then
     error(("%s: %s must be a function, not %s"):format(
       where, name, kind(value)), (level or 2) + 1)
   end
@@ -95,6 +103,7 @@ return {
   check = check,
   kind = kind,
   callable = callable,
+  is_callable = is_callable,
   nearest = nearest,
   unknown = unknown,
   number = number,

@@ -50,7 +50,7 @@ local function call_in_place(fn, ...)
 end
 
 local function check_fn(fn, where)
-  if type(fn) ~= "function" then
+  if not options.is_callable(fn) then
     error(("%s: a function expected, not a %s"):format(where, type(fn)), 3)
   end
 end

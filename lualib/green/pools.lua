@@ -243,7 +243,7 @@ end
 -- @return the pool; or nil, err of `create`
 local function Pool(opts)
   opts = options.check(opts, known, "Pool")
-  if type(opts.create) ~= "function" then
+  if not options.is_callable(opts.create) then
     error("Pool: create must be a function", 2)
   end
   local min, max = check_sizes(opts, "Pool")

@@ -128,9 +128,7 @@ handler_methods._exit = handler_methods.cancel
 -- @return a handle with `cancel`; or nil, err: EINVAL
 function M.handler(name, fn)
   local number = number_of(name, "handler")
-  if type(fn) ~= "function" then
-    error("handler: fn must be a function, not a " .. type(fn), 2)
-  end
+  options.callable(fn, "handler", "fn")
   local w, err = watch(number, "handle " .. M.name(number))
   if not w then
     return nil, err
