@@ -104,6 +104,7 @@ typedef struct vm {
   lua_State *main_state; /* NULL: the library was opened in a coroutine. */
   vm_thread *current;    /* The thread that runs; host when none does. */
   vm_thread *host;       /* Who calls from outside of the loop: a main chunk. */
+  lua_State *inbox;      /* Never resumed: what the host's park will return. */
   vm_thread *main;       /* The main green thread: host, or greenlua_call's. */
   vm_want want;
   uint32_t n_slots;   /* Table of threads: slots ever used, */
@@ -164,6 +165,13 @@ static inline void vm_untouch(vm_thread *t)
 {
   if (t->flags & VM_F_TOUCHED) t->vm->turn.touched--;
   t->flags &= ~(uint32_t)VM_F_TOUCHED;
+}
+
+/* Where the values lie that t's park will return. The host's own stack is in use: it
+** waits in place, and C libraries may call functions on it meanwhile. */
+static inline lua_State *vm_inbox(const vm_thread *t)
+{
+  return t == t->vm->host ? t->vm->inbox : t->co;
 }
 
 /* Push the userdata of t. */

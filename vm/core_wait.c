@@ -161,14 +161,15 @@ static int wake_count(lua_State *L, int first)
 ** The queue, if it is owned, lies below them. */
 static void wake_push(lua_State *L, vm_thread *t, int queue, int first, int n)
 {
+  lua_State *inbox = vm_inbox(t);
   if (queue) {
     lua_pushvalue(L, queue);
-    lua_xmove(L, t->co, 1);
+    lua_xmove(L, inbox, 1);
     t->flags |= VM_F_HANDED;
   }
-  lua_pushinteger(t->co, t->task.status);
+  lua_pushinteger(inbox, t->task.status);
   for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
-  lua_xmove(L, t->co, n);
+  lua_xmove(L, inbox, n);
   t->nargs = (int16_t)(n + 1);
 }
 

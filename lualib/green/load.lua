@@ -7,7 +7,7 @@
 
 local core = require "green.core"
 
-local tostring = tostring -- scripts may put their own there
+local tostring, getinfo = tostring, debug.getinfo -- scripts may put their own there
 
 local raw_require = require
 
@@ -47,8 +47,17 @@ local function find_loader(name)
   error(("module '%s' not found:%s"):format(name, table.concat(tried)), LEVEL_OF_CALLER)
 end
 
+--- Call a loader: C libraries are opened on the main state, as in plain Lua. They may
+-- keep it, and call back on it.
+local function call_loader(load, name)
+  if getinfo(load, "S").what == "C" then
+    return core.open(load, name)
+  end
+  return load(name)
+end
+
 local function run_loader(name)
-  local value = find_loader(name)(name)
+  local value = call_loader(find_loader(name), name)
   if value ~= nil then
     package.loaded[name] = value
   elseif package.loaded[name] == nil then
