@@ -2,6 +2,7 @@
 -- chunk waits by running the loop in place.
 
 local foreign = require "spec.support.foreign"
+local neighbours = require "spec.support.neighbours"
 local program = require "spec.support.program"
 
 local LUAJIT = os.getenv("LUAJIT_BIN") or "luajit"
@@ -40,4 +41,15 @@ it("the library loaded inside a coroutine leaves its yields to its resumer", fun
     end)
     print(gen(), gen(), gen())
   ]])
+end)
+
+describe("beside green threads under plain luajit", function()
+  for _, name in ipairs(neighbours.names) do
+    it(name .. " works as if they were not there", function()
+      local missing = neighbours.check(name, LUAJIT)
+      if missing then
+        pending(missing .. " is not installed")
+      end
+    end)
+  end
 end)
