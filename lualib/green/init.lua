@@ -15,9 +15,15 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 local errors = require "green.error"
 
-require("green.coro").install()
-require("green.load").install()
-require("green.stdio").install()
+local load = require "green.load"
+
+--- Put what is ours into Lua's own places. Idempotent.
+local function install()
+  require("green.coro").install()
+  load.install()
+  require("green.stdio").install()
+end
+install()
 
 local green = {
   version = core.version,
@@ -102,7 +108,7 @@ local lazy = {
   fork = "green.process",
 }
 
-return setmetatable(green, {
+setmetatable(green, {
   __index = function(self, name)
     local module = lazy[name]
     if not module then
@@ -113,3 +119,6 @@ return setmetatable(green, {
     return value
   end,
 })
+
+load.keep("green", green, install)
+return green

@@ -25,9 +25,29 @@ local function is_circle(entry, me)
   return false
 end
 
+-- The library belongs to the state, which has one loop, one print, one set of threads.
+-- Where a script (or a test runner) clears package.loaded, each module of ours is the
+-- same when it is required again, by whatever require.
+local kept = {} -- name -> module
+
+--- Keep a module of the library, if it is one.
+-- @tparam[opt] function again called when it is required again
+local function keep(name, module, again)
+  if kept[name] or not (name == "green" or name:find("^green%.")) then
+    return
+  end
+  kept[name] = module
+  package.preload[name] = package.preload[name] or function()
+    if again then
+      again()
+    end
+    return module
+  end
+end
+
 -- green.thread takes longer to load than Lua to start: not before it is needed.
 local function note_traceback(err)
-  local thread = package.loaded["green.thread"]
+  local thread = kept["green.thread"]
   return thread and thread.note_traceback(err) or err
 end
 
@@ -63,6 +83,7 @@ local function run_loader(name)
   elseif package.loaded[name] == nil then
     package.loaded[name] = true
   end
+  keep(name, package.loaded[name])
   return package.loaded[name]
 end
 
@@ -148,10 +169,17 @@ end
 --- Put both into the globals. Idempotent.
 local function install()
   require, dofile = green_require, green_dofile
+  for name, module in pairs(package.loaded) do
+    local kind = type(module)
+    if kind == "table" or kind == "function" then -- what Lua's require loads now is neither
+      keep(name, module)
+    end
+  end
 end
 
 return {
   install = install,
+  keep = keep,
   require = green_require,
   dofile = green_dofile,
   raw_require = raw_require,

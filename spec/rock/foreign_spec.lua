@@ -4,6 +4,7 @@
 local foreign = require "spec.support.foreign"
 local neighbours = require "spec.support.neighbours"
 local program = require "spec.support.program"
+local reload = require "spec.support.reload"
 
 local LUAJIT = os.getenv("LUAJIT_BIN") or "luajit"
 
@@ -50,6 +51,14 @@ describe("beside green threads under plain luajit", function()
       if missing then
         pending(missing .. " is not installed")
       end
+    end)
+  end
+end)
+
+describe("the library, required again under plain luajit", function()
+  for what, code in pairs(reload.chunks) do
+    it(": " .. what, function()
+      prints("fine\n", reload.PRELUDE .. code .. ' print "fine"')
     end)
   end
 end)
