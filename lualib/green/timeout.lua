@@ -167,7 +167,11 @@ end
 -- -- Timeout objects ----------------------------------------------------------
 
 local timeout_methods = { is_timeout = true, code = "ETIMEDOUT" }
-local timeout_mt = { __name = "green.Timeout", __index = timeout_methods }
+local timeout_mt = {
+  __name = "green.Timeout",
+  __index = timeout_methods,
+  __concat = errors.concat,
+}
 
 function timeout_mt:__tostring()
   local s = self.seconds
