@@ -57,6 +57,16 @@ local function scope_drop(owner, id)
   take_error(owner, id)
 end
 
+--- The same for a scope that was just opened; it ends where there is no memory.
+local function guard_scope(owner, id)
+  local ok, guard = pcall(new_guard, scope_drop, owner, id)
+  if not ok then
+    scope_drop(owner, id)
+    error(guard, 0)
+  end
+  return guard
+end
+
 --- Let the stack grow now for what is called behind a scope_push: should that
 -- fail, no scope has been opened.
 local function reserve() end
@@ -83,7 +93,7 @@ local function scoped(kind, seconds, fn, ...)
     reserve(nil, nil, nil, nil, kind, seconds, fn, note_traceback, ...)
   end
   local owner, id, at_top = current(), scope_push(kind, seconds)
-  local guard = not at_top and new_guard(scope_drop, owner, id)
+  local guard = not at_top and guard_scope(owner, id)
   return scope_end(owner, id, guard, xpcall(fn, note_traceback, ...))
 end
 
@@ -102,7 +112,7 @@ function M.timeout(seconds, fn, ...)
     return scoped(TIMEOUT, seconds, fn, ...)
   end
   local owner, id, at_top = current(), scope_push(TIMEOUT, seconds)
-  local guard = not at_top and new_guard(scope_drop, owner, id)
+  local guard = not at_top and guard_scope(owner, id)
   return scope_end(owner, id, guard, xpcall(fn, note_traceback))
 end
 
@@ -119,14 +129,21 @@ function M.shield(seconds, fn, ...)
   return scoped(SHIELD, seconds, fn, ...)
 end
 
---- The cleanup runs in any case: without a shield where there is no memory for one.
+--- Deeper in the stack than what ends it.
+local function open_shield()
+  local owner, id, at_top = current(), scope_push(SHIELD, CLEANUP_SECONDS)
+  return owner, id, not at_top and guard_scope(owner, id)
+end
+
+--- The cleanup runs in any case: without a shield where there is no memory for one,
+-- or no stack.
 local function clean_up(cleanup)
-  local owner = current()
-  local ok, id = pcall(scope_push, SHIELD, CLEANUP_SECONDS)
+  local ok, owner, id, guard = pcall(open_shield)
   if not ok then
     return cleanup()
   end
-  return scope_end(owner, id, guard_of(scope_drop, owner, id), xpcall(cleanup, note_traceback))
+  local done, err = xpcall(cleanup, note_traceback)
+  scope_end(owner, id, guard, done, err)
 end
 
 local function finally_end(cleanup, ok, ...)
