@@ -259,7 +259,8 @@ describe("green.connect", function()
     fails("EAI_SERVICE", green.listen(":no-such-service"))
     fails("EAI_SERVICE", green.connect("[::1]:no-such-service"))
     fails("EAI_SERVICE", green.connect("127.0.0.1", "no-such-service"))
-    for _, odd in ipairs { "::1:http", "http://x:http", "[x:http", "x:80a", "x:http/", "x:ht tp" } do
+    local odds = { "::1:http", "http://x:http", "[x:http", "x:80a", "x:http/", "x:ht tp" }
+    for _, odd in ipairs(odds) do
       fails("EINVAL", green.connect(odd))
     end
   end)

@@ -407,7 +407,7 @@ describe("green.stdio's input", function()
     assert.equal("MIT License more", r.out)
   end)
 
-  it("refuses numbers of bytes that none can be, in the caller's line, and reads nothing", function()
+  it("refuses numbers of bytes that none can be, by the caller's line, reading nothing", function()
     local r = run([[
       local function try(read, ...) local got = read(...) return got end
       for _, n in ipairs { -1, -0.5, 1 / 0, -1 / 0, 0 / 0 } do

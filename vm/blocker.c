@@ -137,8 +137,8 @@ void vm_push_blocker(lua_State *L, lua_State *at)
   lua_Debug ar;
   int handling = is_handling(at, NULL);
   luaL_checkstack(L, 12, "traceback");
-  for (int level = at == L;
-       !handling && push_function_at(L, at, level, &ar); level++) {
+  for (int level = at == L; !handling && push_function_at(L, at, level, &ar);
+       level++) {
     if (*ar.what == 'C' && (push_blocker_name(L) || push_loaded_name(L))) {
       lua_remove(L, -2);
       handling = is_handling(at, lua_tostring(L, -1));

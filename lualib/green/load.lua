@@ -69,11 +69,11 @@ end
 
 --- Call a loader: C libraries are opened on the main state, as in plain Lua. They may
 -- keep it, and call back on it.
-local function call_loader(load, name)
-  if getinfo(load, "S").what == "C" then
-    return core.open(load, name)
+local function call_loader(loader, name)
+  if getinfo(loader, "S").what == "C" then
+    return core.open(loader, name)
   end
-  return load(name)
+  return loader(name)
 end
 
 local function run_loader(name)

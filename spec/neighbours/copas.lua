@@ -10,7 +10,13 @@ local listener = assert(socket.bind("127.0.0.1", 0))
 local _, port = listener:getsockname()
 copas.addserver(listener, function(conn)
   conn = copas.wrap(conn)
-  while true do local line = conn:receive() if not line then return end conn:send("echo " .. line .. "\n") end
+  while true do
+    local line = conn:receive()
+    if not line then
+      return
+    end
+    conn:send("echo " .. line .. "\n")
+  end
 end)
 local got = {}
 copas.addthread(function()

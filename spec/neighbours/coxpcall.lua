@@ -11,5 +11,4 @@ print(cox.pcall(function() green.sleep(0.001) return 1, nil, 3 end))
 print(cox.pcall(function() green.sleep(0.001) error("x", 0) end))
 print(cox.xpcall(function() green.sleep(0.001) error("x", 0) end,
   function(err) return "handled " .. err end))
-local outer = coroutine.running()
 print(green.spawn(function() return cox.pcall(green.sleep, 0.001) end):wait())

@@ -28,10 +28,10 @@ local function run(command)
     unistd._exit(127)
   end
   unistd.close(w)
-  local parts, text = {}, nil
+  local parts = {}
   repeat
     assert(green.trampoline(r, { timeout = 20 }))
-    text = unistd.read(r, 4096)
+    local text = unistd.read(r, 4096)
     parts[#parts + 1] = text
   until text == ""
   unistd.close(r)
