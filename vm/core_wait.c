@@ -149,7 +149,7 @@ static int core_raise(lua_State *L)
 
 /* -- Waking --------------------------------------------------------------- */
 
-/* Few enough for what a suspended C function leaves of its stack. */
+/* Few enough for what a suspended C function leaves of its stack, or an inbox. */
 static int wake_count(lua_State *L, int first)
 {
   int n = lua_gettop(L) - first + 1;
@@ -178,8 +178,8 @@ static vm_thread *thread_of(green_task *task)
   return green_container(task, vm_thread, task);
 }
 
-/* The main chunk waits in place: its state has a stack in use. */
-static int has_stack(const vm_thread *t)
+/* Nobody abandons the main chunk: what it is handed needs no way back. */
+static int is_droppable(const vm_thread *t)
 {
   return t != t->vm->host;
 }
@@ -192,7 +192,8 @@ static int core_wake(lua_State *L)
   int n = wake_count(L, 2);
   green_task *task = green_waitq_first(&q->q);
   if (task && green_task_wake(task, 0) && (n || q->owned))
-    wake_push(L, thread_of(task), q->owned && has_stack(thread_of(task)), 2, n);
+    wake_push(L, thread_of(task), q->owned && is_droppable(thread_of(task)), 2,
+              n);
   lua_pushboolean(L, task != NULL);
   return 1;
 }
