@@ -113,10 +113,10 @@ static int core_waiter(lua_State *L)
 
 /* is_own(): does the running thread's own coroutine call, and not one that was
 ** resumed in it? The count of those that green.coro resumed does not tell:
-** others may have resumed some. */
+** others may have resumed some. Good after the end of the runtime, too. */
 static int core_is_own(lua_State *L)
 {
-  lua_pushboolean(L, vm_is_own(core_vm(L), L));
+  lua_pushboolean(L, vm_is_own(lua_touserdata(L, lua_upvalueindex(1)), L));
   return 1;
 }
 

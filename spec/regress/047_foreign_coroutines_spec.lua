@@ -25,6 +25,20 @@ for place, code in pairs(foreign.places) do
   end)
 end
 
+describe("a coroutine that is resumed while the state closes", function()
+  it("yields to its resumer", function()
+    chunk.prints("1\t2\n", [[
+      local raw_resume, raw_create = coroutine.resume, coroutine.create
+      require "green"
+      proxy = newproxy(true)
+      getmetatable(proxy).__gc = function()
+        local co = raw_create(function() coroutine.yield(1) coroutine.yield(2) end)
+        print(select(2, raw_resume(co)), select(2, raw_resume(co)))
+      end
+    ]])
+  end)
+end)
+
 describe("greenlua required inside a coroutine", function()
   it("leaves that coroutine's yields to its resumer", function()
     chunk.prints("1\t2\tend\n", [[
