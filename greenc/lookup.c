@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct green_lookup {
   green_job job;
@@ -66,19 +67,77 @@ static int lookup_copy(green_lookup *l, const struct addrinfo *list)
   return n ? n : GREEN_EAI_FAIL;
 }
 
+/* A decimal port, 0 for none, or -1: the name of a service. */
+static int service_port(const char *service)
+{
+  char *end;
+  if (!service) return 0;
+  if (*service < '0' || *service > '9') return -1;
+  long n = strtol(service, &end, 10);
+  return *end == '\0' && n <= 65535 ? (int)n : -1;
+}
+
+/* "localhost" and names that end in ".localhost" are this machine's own loopback,
+** whatever files and name services say, or where there are none (RFC 6761). */
+static int is_localhost(const char *host)
+{
+  static const char name[] = "localhost";
+  size_t n = host ? strlen(host) : 0, m = sizeof(name) - 1;
+  if (n && host[n - 1] == '.') n--;
+  if (n < m || strncasecmp(host + n - m, name, m) != 0) return 0;
+  return n == m || (n > m + 1 && host[n - m - 1] == '.');
+}
+
+/* How many addresses of it were put there, or an error. */
+static int lookup_loopback(green_lookup *l, int port)
+{
+  static const char *const hosts[] = {"127.0.0.1", "::1"};
+  int n = 0;
+  green__free(l->addrs);
+  l->addrs = green__alloc(2 * sizeof(*l->addrs));
+  if (!l->addrs) return GREEN_ENOMEM;
+  for (int i = 0; i < 2; i++) {
+    green_addr *a = &l->addrs[n];
+    if (green_addr_ip(a, hosts[i], strlen(hosts[i]), port) < 0) continue;
+    if (!l->hint.family || l->hint.family == green_addr_family(a)) n++;
+  }
+  return n ? n : GREEN_EAI_FAMILY;
+}
+
+/* What the system's lookup of that host says. */
+static int lookup_ask(green_lookup *l, const char *host, int flags)
+{
+  struct addrinfo *list = NULL;
+  struct addrinfo hint = {.ai_family = l->hint.family,
+                          .ai_socktype = l->hint.type,
+                          .ai_flags = flags};
+  int eai = getaddrinfo(host, l->service, &hint, &list);
+  if (eai == EAI_SYSTEM) return -errno;
+  int n = eai ? error_of_eai(eai) : lookup_copy(l, list);
+  if (list) freeaddrinfo(list);
+  return n;
+}
+
+/* Only a service's name is asked for: without a host nobody else is. */
+static int lookup_localhost(green_lookup *l)
+{
+  int port = service_port(l->service);
+  if (port < 0) {
+    int n = lookup_ask(l, NULL, 0);
+    if (n < 0) return n;
+    port = green_addr_port(&l->addrs[0]);
+  }
+  return lookup_loopback(l, port);
+}
+
 static void lookup_work(green_job *job)
 {
   green_lookup *l = green_container(job, green_lookup, job);
-  struct addrinfo *list = NULL;
-  struct addrinfo hint = {.ai_family = l->hint.family,
-                          .ai_socktype = l->hint.type};
-  if (l->hint.flags & GREEN_LOOKUP_PASSIVE) hint.ai_flags = AI_PASSIVE;
-  int eai = getaddrinfo(l->host, l->service, &hint, &list);
-  if (eai == EAI_SYSTEM)
-    l->answer = -errno;
+  int is_passive = l->hint.flags & GREEN_LOOKUP_PASSIVE;
+  if (is_localhost(l->host))
+    l->answer = lookup_localhost(l);
   else
-    l->answer = eai ? error_of_eai(eai) : lookup_copy(l, list);
-  if (list) freeaddrinfo(list);
+    l->answer = lookup_ask(l, l->host, is_passive ? AI_PASSIVE : 0);
 }
 
 static void lookup_done(green_job *job)
@@ -96,16 +155,6 @@ static void lookup_drop(green_job *job)
 {
   green_lookup *l = green_container(job, green_lookup, job);
   if (l->unwanted) lookup_delete(l);
-}
-
-/* A decimal port, 0 for none, or -1: the name of a service. */
-static int service_port(const char *service)
-{
-  char *end;
-  if (!service) return 0;
-  if (*service < '0' || *service > '9') return -1;
-  long n = strtol(service, &end, 10);
-  return *end == '\0' && n <= 65535 ? (int)n : -1;
 }
 
 /* Numeric hosts need no thread, and no name service shall see wrong ones. */

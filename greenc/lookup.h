@@ -23,7 +23,8 @@ typedef struct green_lookup_hint {
 /* Ask getaddrinfo for host and service. Either may be NULL: loopback, or with
 ** GREEN_LOOKUP_PASSIVE the wildcard; port 0. hint may be NULL. Strings end with
 ** a NUL and are copied. Numeric hosts are strict, as in green_addr_ip, and with
-** a numeric service the result is there at once. *lookup: **free with**
+** a numeric service the result is there at once. "localhost" and "*.localhost" are
+** 127.0.0.1 and ::1, in this order, and nobody is asked. *lookup: **free with**
 ** green_lookup_free. 0, GREEN_ENOMEM, GREEN_EINVAL (both NULL; the pool's size
 ** is wrong), GREEN_ENAMETOOLONG. */
 GREEN_API int green_lookup_start(green_lookup **lookup, green_tpool *p,

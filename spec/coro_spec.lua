@@ -380,6 +380,44 @@ describe("green.coro", function()
     end)
   end
 
+  --- Calls that raise, each in another way.
+  local failures = {
+    error = function() error("x", 0) end,
+    ["a nil call"] = function() local none = nil none() end,
+    ["a C function"] = function() string.rep() end,
+    ["a coroutine"] = function() wrap(error)("x") end,
+  }
+  for what, fail in pairs(failures) do
+    it("names xpcall's handler when a wait inside of it is refused, after " .. what, function()
+      local messages = {}
+      local ok, value = xpcall(fail, function(err)
+        messages[1] = raised(green.sleep, 1)
+        messages[2] = raised(wrap(green.sleep), 1)
+        return err
+      end)
+      assert.is_false(ok)
+      assert.is_not.equal("error in error handling", value)
+      assert.equal("cannot wait inside the message handler of xpcall", messages[1])
+      assert.matches("^cannot wait inside ", messages[2])
+      assert.same({ false, "error in error handling" }, { xpcall(fail, function()
+        green.sleep(1)
+      end) })
+      green.sleep(1) -- nothing of it is left
+      assert.is_true(xpcall(green.sleep, print, 1))
+    end)
+  end
+
+  it("says in a report why an error came out of error handling", function()
+    local told
+    local old = green.on_error(function(_, _, trace) told = trace end)
+    green.spawn(function()
+      error(select(2, xpcall(error, function() green.sleep(1) end, "x")), 0)
+    end)
+    testing.settle()
+    green.on_error(old)
+    assert.matches("^error in error handling\n%(the message handler of an xpcall", told)
+  end)
+
   it("refuses to wait in a finalizer", function()
     local message
     local function make()

@@ -2,6 +2,47 @@ local core = require "green.core"
 local errors = require "green.error"
 local green = require "green"
 
+describe("an error in a text", function()
+  local refused = errors.new("ECONNREFUSED", "connect")
+  local text = "connect: connection refused (ECONNREFUSED)"
+  local timeout = green.Timeout(nil)
+  timeout:cancel()
+
+  it("is what it prints, on either side and in the middle", function()
+    assert.equal("failed: " .. text, "failed: " .. refused)
+    assert.equal(text .. "!", refused .. "!")
+    assert.equal("1" .. text .. 2, 1 .. refused .. 2)
+    assert.equal(text .. text, refused .. refused)
+    assert.equal("a" .. text .. "b" .. text .. "c", "a" .. refused .. "b" .. refused .. "c")
+  end)
+
+  it("may be a Timeout's, a kill's, or another object's that prints itself", function()
+    assert.equal("x timed out (ETIMEDOUT) y", "x " .. timeout .. " y")
+    assert.equal(text .. "timed out (ETIMEDOUT)", refused .. timeout)
+    local t = green.spawn(green.sleep, 1)
+    t:kill()
+    local _, err = pcall(t.wait, t)
+    assert.equal(tostring(err) .. ".", err .. ".")
+    local own = setmetatable({}, { __tostring = function() return "own" end })
+    assert.equal(text .. "own", refused .. own)
+  end)
+
+  it("goes with nothing that is no text, as in Lua, by the caller's line", function()
+    local hidden = setmetatable({}, { __metatable = "hidden" })
+    for _, value in ipairs { true, {}, print, io.stdout, hidden, false } do
+      for _, join in ipairs {
+        function() return refused .. (value or nil) end,
+        function() return (value or nil) .. refused end,
+        function() return timeout .. (value or nil) end,
+      } do
+        local ok, err = pcall(join)
+        assert.is_false(ok)
+        assert.matches("error_spec.lua:%d+: attempt to concatenate a %l+ value", err)
+      end
+    end
+  end)
+end)
+
 describe("green.error", function()
   describe("new", function()
     it("takes a code by name: its number and text come from the table", function()

@@ -1,3 +1,4 @@
+local core = require "green.core"
 local green = require "green"
 local parks = require "spec.support.parks"
 local testing = require "green.testing"
@@ -472,6 +473,96 @@ describe("orders", function()
       q:put("three")
     end)
     assert.are.same({ 1, 2 }, drain(q))
+  end)
+
+  --- A queue whose comparisons raise while `trouble` says so.
+  local function troubled(maxsize)
+    local self = { trouble = function() return false end }
+    self.q = green.PriorityQueue(maxsize, { less = function(a, b)
+      if self.trouble() then
+        error("not now", 0)
+      end
+      return a < b
+    end })
+    return self
+  end
+
+  it("PriorityQueue: loses nothing and keeps its order when comparisons raise anywhere", function()
+    for seed = 1, 30 do
+      math.randomseed(seed)
+      local t, held = troubled(), {}
+      for _ = 1, 400 do
+        local left = math.random(12)
+        t.trouble = function()
+          left = left - 1
+          return left == 0
+        end
+        local putting = math.random() < 0.55
+        local item = math.random(100)
+        local ok, got = pcall(putting and t.q.put or t.q.get, t.q, putting and item or 0)
+        t.trouble = function() return false end
+        if not ok then
+          assert.equal("not now", got)
+        elseif putting then
+          held[#held + 1] = item
+          table.sort(held)
+        elseif held[1] then
+          assert.equal(table.remove(held, 1), got)
+        end
+        assert.equal(#held, t.q:qsize())
+      end
+      assert.same(held, drain(t.q))
+    end
+  end)
+
+  it("PriorityQueue: a put that waited raises what its item cannot be compared with", function()
+    local q, outcome = green.PriorityQueue(1), {}
+    q:put(1)
+    for i, item in ipairs { "two", 3 } do
+      green.spawn(function()
+        outcome[i] = { pcall(q.put, q, item) }
+      end)
+    end
+    testing.settle()
+    q:resize(2)
+    testing.settle()
+    assert.is_false(outcome[1][1])
+    assert.matches("attempt to compare", outcome[1][2])
+    assert.same({ true, true }, outcome[2])
+    assert.same({ 1, 3 }, drain(q))
+    assert.equal(0, q:putting())
+  end)
+
+  it("PriorityQueue: a get gets its item though another's cannot be compared", function()
+    local q, ended = green.PriorityQueue(2), nil
+    q:put(1)
+    q:put(2)
+    local putter = green.spawn(function()
+      ended = { pcall(q.put, q, {}) }
+    end)
+    local killed = green.spawn(q.put, q, 9)
+    testing.settle()
+    killed:kill_soon()
+    assert.equal(1, q:get())
+    testing.settle()
+    assert.is_true(putter:dead())
+    assert.is_false(ended[1])
+    assert.same({ 2 }, drain(q))
+  end)
+
+  it("PriorityQueue: what comes back from a thread that ended is not lost either", function()
+    local t = troubled()
+    local getter = green.spawn(t.q.get, t.q)
+    testing.settle()
+    t.q:put(5) -- handed over
+    t.q:put(1)
+    t.trouble = function() return true end
+    core.drop(getter)
+    assert.equal(2, t.q:qsize())
+    assert.equal(5, t.q:get()) -- it was the first, and there is nothing to compare
+    t.trouble = function() return false end
+    assert.same({ 1 }, drain(t.q))
+    assert.equal(0, t.q:qsize())
   end)
 end)
 

@@ -113,6 +113,19 @@ describe("green.resolve", function()
     assert.is_true(err == nil or err:is("ETIMEDOUT"))
   end)
 
+  it("knows localhost and what ends in it by itself, IPv4 first", function()
+    for _, name in ipairs { "localhost", "LOCALHOST", "localhost.", "x.localhost" } do
+      for i, family in ipairs { false, "inet", "inet6" } do
+        local list = assert(resolve.getaddrinfo(name, 80, { family = family or nil }))
+        assert.equal(i == 1 and 2 or 1, #list)
+        assert.equal(i == 3 and "::1" or "127.0.0.1", list[1].host)
+      end
+    end
+    local l = assert(green.listen("localhost:0"))
+    assert.equal("127.0.0.1", (l:sockname()))
+    l:close()
+  end)
+
   it("answers many at once", function()
     local threads = {}
     for i = 1, 50 do

@@ -231,6 +231,40 @@ describe("green.connect", function()
       tostring(err))
   end)
 
+  it("takes the name of a service for the port, behind any host", function()
+    local services = io.open("/etc/services")
+    if not services then
+      return pending("no /etc/services here (netbase)")
+    end
+    local known = services:read("*a"):find("\nhttp%s+80/tcp")
+    services:close()
+    if not known then
+      return pending("/etc/services does not know http")
+    end
+    local hosts = { "localhost", "127.0.0.1", "", "*" }
+    for _, host in ipairs(hosts) do
+      local c, err = green.connect(host .. ":http", { family = "inet", timeout = 5 })
+      if c then -- somebody serves here
+        assert.equal(80, select(2, c:peername()))
+        c:close()
+      else
+        assert.equal("connect 127.0.0.1:80: connection refused (ECONNREFUSED)", tostring(err))
+      end
+    end
+    local list = assert(socket.getaddrinfo("::1", "http"))
+    assert.equal("[::1]:80", tostring(list[1]))
+    local err = fails("EAI_SERVICE", green.connect("localhost:no-such-service"))
+    assert.equal("connect localhost:no-such-service: service name not known (EAI_SERVICE)",
+      tostring(err))
+    fails("EAI_SERVICE", green.listen(":no-such-service"))
+    fails("EAI_SERVICE", green.connect("[::1]:no-such-service"))
+    fails("EAI_SERVICE", green.connect("127.0.0.1", "no-such-service"))
+    local odds = { "::1:http", "http://x:http", "[x:http", "x:80a", "x:http/", "x:ht tp" }
+    for _, odd in ipairs(odds) do
+      fails("EINVAL", green.connect(odd))
+    end
+  end)
+
   it("binds our own end first when told where", function()
     local l = green.listen("127.0.0.1:0")
     for _, own in ipairs({ "127.0.0.2", "127.0.0.2:0", socket.address("127.0.0.2:0") }) do

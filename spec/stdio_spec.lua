@@ -407,6 +407,23 @@ describe("green.stdio's input", function()
     assert.equal("MIT License more", r.out)
   end)
 
+  it("refuses numbers of bytes that none can be, by the caller's line, reading nothing", function()
+    local r = run([[
+      local function try(read, ...) local got = read(...) return got end
+      for _, n in ipairs { -1, -0.5, 1 / 0, -1 / 0, 0 / 0 } do
+        for _, call in ipairs { { io.read, n }, { io.read, 1, n }, { io.stdin.read, io.stdin, n },
+            { io.lines, nil, n }, { io.stdin.lines, io.stdin, 1, n } } do
+          local ok, err = pcall(try, unpack(call, 1, 4))
+          assert(not ok and err:find("^%(command line%):1: bad argument #[12] to '%l+' "
+            .. "%(a number of bytes is wanted, not [-%w.]+%)"), err)
+        end
+      end
+      print(io.read(1.9, 0, 2 ^ 53))
+    ]], { input = "all" })
+    assert.equal(0, r.status, r.err)
+    assert.equal("a\t\tll\n", r.out)
+  end)
+
   it("checks formats", function()
     local r = run("io.read('*x')", { input = "a" })
     assert.equal(1, r.status)

@@ -69,6 +69,40 @@ describe("green.trampoline", function()
     assert.equal("killed", early:status())
   end))
 
+  for _, name in ipairs { "fileno", "getfd", "pollfd" } do
+    it("asks an object for its descriptor by " .. name, with_pair(function(a, b)
+      local proxy = newproxy(true)
+      local methods = { [name] = function() return a:fileno() end }
+      getmetatable(proxy).__index = methods
+      b:write("x")
+      for _, object in ipairs { methods, proxy } do
+        assert.is_true(green.trampoline(object, { timeout = 5 }))
+        assert.is_true(green.trampoline(object, { write = true, timeout = 5 }))
+      end
+    end))
+  end
+
+  it("gives EBADF for an object that is closed", function()
+    for _, none in ipairs { -1, false } do
+      local _, err = green.trampoline({ getfd = function() return none or nil end })
+      assert.is_true(err:is("EBADF"))
+    end
+    local a, b = socket.pair()
+    a:close()
+    b:close()
+    local _, err = green.trampoline(a)
+    assert.is_true(err:is("EBADF"))
+  end)
+
+  it("refuses what has no descriptor, by the caller's line", function()
+    local strict = setmetatable({}, { __index = function() error("no such field") end })
+    for _, value in ipairs { "x", true, {}, io.stdout, strict, newproxy(true), false } do
+      local ok, err = pcall(function() green.trampoline(value or nil) end)
+      assert.is_false(ok)
+      assert.matches("^[^\n]*trampoline_spec.lua:%d+: trampoline: a descriptor or", err)
+    end
+  end)
+
   it("refuses to wait for both directions at once", function()
     assert.error(function()
       green.trampoline(0, { read = true, write = true })

@@ -262,8 +262,10 @@ describe("a flood of connections", function()
       green.sleep(0)
       return accepted < calls and 64 or 0
     end }, { __index = function(_, key) return real["green.ffi.httpd"][key] end })
-    package.loaded["green.wsgi.stopping"] = nil
+    local kept = package.preload["green.wsgi.stopping"]
+    package.loaded["green.wsgi.stopping"], package.preload["green.wsgi.stopping"] = nil, nil
     local stopping = require "green.wsgi.stopping"
+    package.preload["green.wsgi.stopping"] = kept
     for _, name in ipairs(MODULES) do
       package.loaded[name] = real[name]
     end

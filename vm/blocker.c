@@ -125,16 +125,29 @@ static int is_transparent(const char *name)
   return 0;
 }
 
+/* While a handler runs the state's status says so, until an error in it was caught;
+** error itself calls nothing else. */
+static int is_handling(lua_State *at, const char *name)
+{
+  return lua_status(at) == LUA_ERRERR || (name && strcmp(name, "error") == 0);
+}
+
 void vm_push_blocker(lua_State *L, lua_State *at)
 {
   lua_Debug ar;
+  int handling = is_handling(at, NULL);
   luaL_checkstack(L, 12, "traceback");
-  for (int level = at == L; push_function_at(L, at, level, &ar); level++) {
+  for (int level = at == L; !handling && push_function_at(L, at, level, &ar);
+       level++) {
     if (*ar.what == 'C' && (push_blocker_name(L) || push_loaded_name(L))) {
       lua_remove(L, -2);
-      if (!is_transparent(lua_tostring(L, -1))) return;
+      handling = is_handling(at, lua_tostring(L, -1));
+      if (!handling && !is_transparent(lua_tostring(L, -1))) return;
     }
     lua_pop(L, 1);
   }
-  lua_pushliteral(L, "a finalizer or a C function");
+  if (handling)
+    lua_pushliteral(L, "the message handler of xpcall");
+  else
+    lua_pushliteral(L, "a finalizer or a C function");
 }

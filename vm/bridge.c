@@ -67,10 +67,11 @@ void vm_resume_host(green_task *task)
 ** a mere turn for the others. */
 static int thread_push_status(vm_thread *t)
 {
+  lua_State *inbox = vm_inbox(t);
   int n = t->nargs, quiet = t->quiet;
   t->nargs = t->quiet = 0;
   if (n > 0 || (quiet && !t->status)) return n;
-  lua_pushinteger(t->co, t->status ? t->status : t->task.status);
+  lua_pushinteger(inbox, t->status ? t->status : t->task.status);
   t->status = 0;
   return 1;
 }
@@ -200,7 +201,9 @@ static int host_wait(vm *v, lua_State *L)
     green_task_wake(&v->main->task, GREEN_EDEADLOCK);
   if (v->orphaned) vm_exit_child(v);
   vm_enter(v, t);
-  return thread_push_status(t);
+  int n = thread_push_status(t);
+  lua_xmove(v->inbox, L, n);
+  return n;
 }
 
 static int is_main_state(lua_State *L)
@@ -208,6 +211,11 @@ static int is_main_state(lua_State *L)
   int is_main = lua_pushthread(L);
   lua_pop(L, 1);
   return is_main;
+}
+
+int vm_is_own(const vm *v, lua_State *L)
+{
+  return v->current == v->host ? is_main_state(L) : L == v->current->co;
 }
 
 /* The user coroutine of the running thread at that depth. */

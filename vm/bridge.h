@@ -104,6 +104,7 @@ typedef struct vm {
   lua_State *main_state; /* NULL: the library was opened in a coroutine. */
   vm_thread *current;    /* The thread that runs; host when none does. */
   vm_thread *host;       /* Who calls from outside of the loop: a main chunk. */
+  lua_State *inbox;      /* Never resumed: what the host's park will return. */
   vm_thread *main;       /* The main green thread: host, or greenlua_call's. */
   vm_want want;
   uint32_t n_slots;   /* Table of threads: slots ever used, */
@@ -167,11 +168,22 @@ static inline void vm_untouch(vm_thread *t)
   t->flags &= ~(uint32_t)VM_F_TOUCHED;
 }
 
+/* Where the values lie that t's park will return. The host's own stack is in use: it
+** waits in place, and C libraries may call functions on it meanwhile. */
+static inline lua_State *vm_inbox(const vm_thread *t)
+{
+  return t == t->vm->host ? t->vm->inbox : t->co;
+}
+
 /* Push the userdata of t. */
 void vm_push_thread(lua_State *L, const vm_thread *t);
 
 /* Push the thread's own table (name, links, results, error, ...). */
 void vm_push_data(lua_State *L, int index);
+
+/* Is L the running thread's own coroutine (the main state, where the main chunk
+** runs), and not one that was resumed in it, by whomever? */
+int vm_is_own(const vm *v, lua_State *L);
 
 /* Wait as v->want says: what a lua_CFunction returns. */
 int vm_wait(vm *v, lua_State *L);

@@ -127,6 +127,24 @@ static int core_errtext(lua_State *L)
   return 2;
 }
 
+/* value = open(loader, name): loader(name) on the main state, if there is one. A C
+** library may keep the state it is opened in and call back on it when it likes: a
+** coroutine would be parked by then, or gone. */
+static int core_open(lua_State *L)
+{
+  const vm *v = lua_touserdata(L, lua_upvalueindex(1));
+  lua_State *main = v->main_state;
+  lua_settop(L, 2);
+  if (v->ended || !main || main == L) {
+    lua_call(L, 1, 1);
+    return 1;
+  }
+  lua_xmove(L, main, 2); /* There is always room for two. */
+  int err = lua_pcall(main, 1, 1, 0);
+  lua_xmove(main, L, 1);
+  return err ? lua_error(L) : 1;
+}
+
 /* What park's mode says of its first argument (core_wait.c). */
 static void core_set_modes(lua_State *L)
 {
@@ -160,6 +178,7 @@ static const luaL_Reg core_functions[] = {
     {"turn", core_turn},
     {"hub", core_hub},
     {"errtext", core_errtext},
+    {"open", core_open},
     {NULL, NULL},
 };
 

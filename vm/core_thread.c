@@ -6,16 +6,15 @@
 
 /* -- Threads -------------------------------------------------------------- */
 
-static void check_function(lua_State *L, const char *where, int i)
+static void check_callable(lua_State *L, const char *where, int i)
 {
-  if (lua_type(L, i) != LUA_TFUNCTION)
-    vm_wrong(L, where, "fn must be a function", i);
+  if (!vm_is_callable(L, i)) vm_wrong(L, where, "fn must be a function", i);
 }
 
 /* thread = spawn(fn, ...) */
 static int core_spawn(lua_State *L)
 {
-  check_function(L, "spawn", 1);
+  check_callable(L, "spawn", 1);
   vm_thread *t = vm_thread_new(core_vm(L), L, lua_gettop(L) - 1, 0, 1);
   green_task_start(&t->task);
   return 1;
@@ -24,7 +23,7 @@ static int core_spawn(lua_State *L)
 /* spawn_n(fn, ...): no handle, results are dropped. */
 static int core_spawn_n(lua_State *L)
 {
-  check_function(L, "spawn_n", 1);
+  check_callable(L, "spawn_n", 1);
   int n = lua_gettop(L) - 1;
   vm_thread *t = vm_thread_new(core_vm(L), L, n, VM_F_NOWAIT, 1);
   green_task_start(&t->task);
@@ -37,7 +36,7 @@ static int core_make(lua_State *L)
 {
   int level = (int)luaL_checkinteger(L, 1);
   int flags = lua_toboolean(L, 2) ? VM_F_LOCAL : 0;
-  luaL_checktype(L, 3, LUA_TFUNCTION);
+  check_callable(L, "make", 3);
   vm_thread_new(core_vm(L), L, lua_gettop(L) - 3, flags, level);
   return 1;
 }
@@ -285,8 +284,9 @@ static int core_drop(lua_State *L)
   return 0;
 }
 
-/* id = scope_push(kind, seconds or nil, thread or nil): kind 0 a timeout, 1 a
-** shield; innermost in the thread (default: the running one). */
+/* id, is_own = scope_push(kind, seconds or nil, thread or nil): kind 0 a timeout,
+** 1 a shield; innermost in the thread (default: the running one). is_own: as
+** is_own says of the caller. */
 static int core_scope_push(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -300,7 +300,8 @@ static int core_scope_push(lua_State *L)
   core_sync(v, was);
   vm_touch(green_container(s->task, vm_thread, task));
   lua_pushnumber(L, (lua_Number)s->id);
-  return 1;
+  lua_pushboolean(L, vm_is_own(v, L));
+  return 2;
 }
 
 /* reset(): the running thread is used again for something new: what was left

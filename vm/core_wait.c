@@ -111,6 +111,15 @@ static int core_waiter(lua_State *L)
   return 1;
 }
 
+/* is_own(): does the running thread's own coroutine call, and not one that was
+** resumed in it? The count of those that green.coro resumed does not tell:
+** others may have resumed some. Good after the end of the runtime, too. */
+static int core_is_own(lua_State *L)
+{
+  lua_pushboolean(L, vm_is_own(lua_touserdata(L, lua_upvalueindex(1)), L));
+  return 1;
+}
+
 /* status, ... = relay(coroutine): it yielded the sentinel: pass its wait on to
 ** the level above. ECANCELED, text: it has none, or that level cannot wait; to be
 ** raised inside of the coroutine. */
@@ -140,7 +149,7 @@ static int core_raise(lua_State *L)
 
 /* -- Waking --------------------------------------------------------------- */
 
-/* Few enough for what a suspended C function leaves of its stack. */
+/* Few enough for what a suspended C function leaves of its stack, or an inbox. */
 static int wake_count(lua_State *L, int first)
 {
   int n = lua_gettop(L) - first + 1;
@@ -152,14 +161,15 @@ static int wake_count(lua_State *L, int first)
 ** The queue, if it is owned, lies below them. */
 static void wake_push(lua_State *L, vm_thread *t, int queue, int first, int n)
 {
+  lua_State *inbox = vm_inbox(t);
   if (queue) {
     lua_pushvalue(L, queue);
-    lua_xmove(L, t->co, 1);
+    lua_xmove(L, inbox, 1);
     t->flags |= VM_F_HANDED;
   }
-  lua_pushinteger(t->co, t->task.status);
+  lua_pushinteger(inbox, t->task.status);
   for (int i = 0; i < n; i++) lua_pushvalue(L, first + i);
-  lua_xmove(L, t->co, n);
+  lua_xmove(L, inbox, n);
   t->nargs = (int16_t)(n + 1);
 }
 
@@ -168,8 +178,8 @@ static vm_thread *thread_of(green_task *task)
   return green_container(task, vm_thread, task);
 }
 
-/* The main chunk waits in place: its state has a stack in use. */
-static int has_stack(const vm_thread *t)
+/* Nobody abandons the main chunk: what it is handed needs no way back. */
+static int is_droppable(const vm_thread *t)
 {
   return t != t->vm->host;
 }
@@ -182,7 +192,8 @@ static int core_wake(lua_State *L)
   int n = wake_count(L, 2);
   green_task *task = green_waitq_first(&q->q);
   if (task && green_task_wake(task, 0) && (n || q->owned))
-    wake_push(L, thread_of(task), q->owned && has_stack(thread_of(task)), 2, n);
+    wake_push(L, thread_of(task), q->owned && is_droppable(thread_of(task)), 2,
+              n);
   lua_pushboolean(L, task != NULL);
   return 1;
 }
@@ -267,6 +278,7 @@ const luaL_Reg vm_wait_functions[] = {
     {"sleep", core_sleep},
     {"yield", core_yield},
     {"check", core_check},
+    {"is_own", core_is_own},
     {"relay", core_relay},
     {"raise", core_raise},
     {"wake", core_wake},

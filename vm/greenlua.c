@@ -72,6 +72,10 @@ static int open_state(lua_State *L)
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   lua_insert(L, -2);
   lua_setfield(L, -2, "green.core");
+  lua_getglobal(L, "package"); /* Should a script forget what is loaded. */
+  lua_getfield(L, -1, "preload");
+  lua_pushcfunction(L, luaopen_green_core);
+  lua_setfield(L, -2, "green.core");
   return 0;
 }
 

@@ -146,6 +146,19 @@ void vm_wrong(lua_State *L, const char *where, const char *what, int i)
   vm_misuse(L);
 }
 
+enum { TYPE_CDATA = 10 };
+
+/* Every cdata has the FFI's __call, which most have no use for. */
+int vm_is_callable(lua_State *L, int i)
+{
+  int type = lua_type(L, i);
+  if (type == LUA_TFUNCTION) return 1;
+  if (type == TYPE_CDATA || !luaL_getmetafield(L, i, "__call")) return 0;
+  int is = lua_isfunction(L, -1);
+  lua_pop(L, 1);
+  return is;
+}
+
 /* -- green.core ----------------------------------------------------------- */
 
 /* misuse(text) raises it, blamed on the caller. */
@@ -186,16 +199,10 @@ static int core_is_thread(lua_State *L)
   return 1;
 }
 
-enum { TYPE_CDATA = 10 };
-
 /* is_callable(value): a function, or something with __call. */
 static int core_is_callable(lua_State *L)
 {
-  int type = lua_type(L, 1);
-  /* Every cdata has the FFI's __call, which most have no use for. */
-  lua_pushboolean(
-      L, type == LUA_TFUNCTION ||
-             (type != TYPE_CDATA && luaL_getmetafield(L, 1, "__call")));
+  lua_pushboolean(L, vm_is_callable(L, 1));
   return 1;
 }
 

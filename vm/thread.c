@@ -145,8 +145,8 @@ void vm_thread_new_host(vm *v, lua_State *L)
   t->flags = VM_F_STARTED;
   t->task.state = GREEN_TASK_RUNNING;
   v->host = v->main = v->current = t;
-  lua_pushboolean(L, 0);
-  lua_insert(L, -2); /* false stands for the coroutine */
+  v->inbox = lua_newthread(L); /* stands for the coroutine */
+  lua_insert(L, -2);
   table_take(v, L, t);
 }
 

@@ -2,8 +2,8 @@
 --
 -- What the socket modules take for an address:
 --
---   * `"127.0.0.1:80"`, `"[::1]:80"`, `"name:80"`, `":80"` (any host); the same
---     as two arguments, `"::1", 80`; the second may be a service ("http")
+--   * `"127.0.0.1:80"`, `"[::1]:80"`, `"name:80"`, `":80"` (any host), and with a
+--     service for the port, `"name:http"`; the same as two arguments, `"::1", 80`
 --   * `"unix:/path"`, `"unix:@abstract"`
 --   * a port number alone: any host
 --   * an address object, as `accept` and `getaddrinfo` give them: a table with
@@ -140,8 +140,21 @@ local function why_no_port(target)
   return "no port in it"
 end
 
---- Host and port of "host:port".
+--- Host and service of "host:http", "[::1]:http", ":http". Services look like host
+-- names; those that begin with a digit are for the second argument.
+local function read_service(target)
+  local host, service = target:match("^(.*):(%a[%w_%-]*)$")
+  if host and (not host:find("[:%[%]]") or host:find("^%[[^%[%]]*%]$")) then
+    return host, service
+  end
+end
+
+--- Host and port, or service, of "host:port".
 local function read_pair(target)
+  local named, service = read_service(target)
+  if named then
+    return named, service
+  end
   local status = api.split(split, target, #target)
   if status < 0 then
     return wrong(target, target:find(":[^:%]]*$") and NO_PORT)

@@ -4,6 +4,10 @@
 -- core.park yields a sentinel, which the patched resume and wrap pass on to the
 -- next level, and the result comes back down the same way. Generators that
 -- never wait pay for one comparison.
+--
+-- Coroutines that others resume (a scheduler in C, functions kept from before the
+-- library was loaded) are as in plain Lua: their yields go to whoever resumed them.
+-- A wait would have to park that one, too, which knows nothing of it: it raises.
 -- @module green.coro
 
 local core = require "green.core"
@@ -18,7 +22,7 @@ local raw = {
   yield = coroutine.yield,
 }
 local raw_create, raw_resume, raw_yield = raw.create, raw.resume, raw.yield
-local sentinel, relay = core.sentinel, core.relay
+local sentinel, relay, is_own = core.sentinel, core.relay, core.is_own
 local levels = core.levels -- depth -> the coroutine there; the core asks it who can wait
 local turn = thread.turn
 local ECANCELED = core.codes.ECANCELED
@@ -84,7 +88,7 @@ end
 
 --- As Lua's; at the top of a green thread it is a turn for the others.
 local function yield(...)
-  if turn.depth == 0 then
+  if turn.depth == 0 and is_own() then
     return thread.sleep(0)
   end
   return raw_yield(...)
@@ -93,7 +97,7 @@ end
 --- As Lua's; a green thread's own coroutine cannot be resumed by scripts.
 local function running()
   local co = raw.running()
-  if co and turn.depth == 0 then
+  if co and turn.depth == 0 and is_own() then
     taken[co] = "cannot resume the coroutine of a green thread"
   end
   return co

@@ -9,6 +9,7 @@ local check = require "green.check"
 local class = require "green.check.class"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
+local options = require "green.options"
 local results = require "green.dagpool.results"
 local thread = require "green.thread"
 

@@ -8,6 +8,7 @@ local core = require "green.core"
 local check = require "green.check"
 local class = require "green.check.class"
 
+local tostring, type = tostring, type -- scripts may put their own there
 local codes = core.codes
 local errtext = core.errtext
 
@@ -22,6 +23,24 @@ local error_mt = { __name = "green.error", __index = error_methods }
 function error_mt:__tostring()
   local what = self.op and self.op .. ": " .. self.message or self.message
   return ("%s (%s)"):format(what, self.code)
+end
+
+--- A text, a number, or an object that prints itself (an error, a Timeout) as part of
+-- a text.
+local function part(value)
+  local kind = type(value)
+  local mt = kind == "table" and getmetatable(value)
+  if kind == "string" or kind == "number" then
+    return value
+  elseif type(mt) == "table" and mt.__tostring then
+    return tostring(value)
+  end
+  error("attempt to concatenate a " .. kind .. " value", 3)
+end
+
+--- `"it failed: " .. err`, from either side.
+function error_mt.__concat(a, b)
+  return part(a) .. part(b)
 end
 
 --- Is this the error with that code? Does not park.
@@ -90,5 +109,6 @@ return {
   wrap_is_timeout = wrap_is_timeout,
   codes = codes,
   names = names,
+  concat = error_mt.__concat,
   mt = error_mt,
 }

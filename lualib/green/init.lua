@@ -16,9 +16,15 @@ local timeout = require "green.timeout"
 local errors = require "green.error"
 local check = require "green.check"
 
-require("green.coro").install()
-require("green.load").install()
-require("green.stdio").install()
+local load = require "green.load"
+
+--- Put what is ours into Lua's own places. Idempotent.
+local function install()
+  require("green.coro").install()
+  load.install()
+  require("green.stdio").install()
+end
+install()
 
 local green = {
   version = core.version,
@@ -106,7 +112,7 @@ local lazy = {
   fork = "green.process",
 }
 
-return setmetatable(green, {
+setmetatable(green, {
   __index = function(self, name)
     local module = lazy[name]
     if not module then
@@ -117,3 +123,6 @@ return setmetatable(green, {
     return value
   end,
 })
+
+load.keep("green", green, install)
+return green

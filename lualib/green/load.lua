@@ -7,7 +7,7 @@
 
 local core = require "green.core"
 
-local tostring = tostring -- scripts may put their own there
+local tostring, getinfo = tostring, debug.getinfo -- scripts may put their own there
 
 local raw_require = require
 
@@ -25,9 +25,29 @@ local function is_circle(entry, me)
   return false
 end
 
+-- The library belongs to the state, which has one loop, one print, one set of threads.
+-- Where a script (or a test runner) clears package.loaded, each module of ours is the
+-- same when it is required again, by whatever require.
+local kept = {} -- name -> module
+
+--- Keep a module of the library, if it is one.
+-- @tparam[opt] function again called when it is required again
+local function keep(name, module, again)
+  if kept[name] or not (name == "green" or name:find("^green%.")) then
+    return
+  end
+  kept[name] = module
+  package.preload[name] = package.preload[name] or function()
+    if again then
+      again()
+    end
+    return module
+  end
+end
+
 -- green.thread takes longer to load than Lua to start: not before it is needed.
 local function note_traceback(err)
-  local thread = package.loaded["green.thread"]
+  local thread = kept["green.thread"]
   return thread and thread.note_traceback(err) or err
 end
 
@@ -47,13 +67,23 @@ local function find_loader(name)
   error(("module '%s' not found:%s"):format(name, table.concat(tried)), LEVEL_OF_CALLER)
 end
 
+--- Call a loader: C libraries are opened on the main state, as in plain Lua. They may
+-- keep it, and call back on it.
+local function call_loader(loader, name)
+  if getinfo(loader, "S").what == "C" then
+    return core.open(loader, name)
+  end
+  return loader(name)
+end
+
 local function run_loader(name)
-  local value = find_loader(name)(name)
+  local value = call_loader(find_loader(name), name)
   if value ~= nil then
     package.loaded[name] = value
   elseif package.loaded[name] == nil then
     package.loaded[name] = true
   end
+  keep(name, package.loaded[name])
   return package.loaded[name]
 end
 
@@ -139,10 +169,17 @@ end
 --- Put both into the globals. Idempotent.
 local function install()
   require, dofile = green_require, green_dofile
+  for name, module in pairs(package.loaded) do
+    local kind = type(module)
+    if kind == "table" or kind == "function" then -- what Lua's require loads now is neither
+      keep(name, module)
+    end
+  end
 end
 
 return {
   install = install,
+  keep = keep,
   require = green_require,
   dofile = green_dofile,
   raw_require = raw_require,

@@ -108,7 +108,6 @@ local function numeric(host, service, opts, op)
   if not port then
     return nil
   end
-  host = host or (opts.passive and any or own)[family or "inet"]
   local raw, err = addr.ip(host, port)
   if raw then
     if family and addr.of(raw).family ~= family then
@@ -142,6 +141,7 @@ end
 function M.lookup(host, service, opts)
   opts = check_arguments(host, service, opts)
   local op = "resolve " .. tostring(host or service)
+  host = host or (opts.passive and any or own)[opts.family or "inet"]
   thread.checkpoint()
   local list, err = numeric(host, service, opts, op)
   if list or err then

@@ -12,11 +12,11 @@ local thread = require "green.thread"
 
 local scope_push, scope_pop = core.scope_push, core.scope_pop
 local core_peek, core_data, current = core.peek, core.data, core.current
+local is_own = core.is_own
 
 local note_traceback = thread.note_traceback
 
 local select, xpcall = select, xpcall
-local turn = thread.turn
 
 local TIMEOUT, SHIELD = 0, 1
 
@@ -37,13 +37,8 @@ local function take_error(owner, id)
   return err
 end
 
---- What ends a scope that was opened in a coroutine of the script's when that is
--- dropped in the middle: it is collected with the frame it stands in.
--- @tparam function drop drop(a, b), which must not park
-local function guard_of(drop, a, b)
-  if turn.depth == 0 then
-    return nil
-  end
+--- What calls drop(a, b) when it is collected.
+local function new_guard(drop, a, b)
   local guard = newproxy(true)
   getmetatable(guard).__gc = function()
     pcall(drop, a, b)
@@ -51,9 +46,26 @@ local function guard_of(drop, a, b)
   return guard
 end
 
+--- What ends a scope that was opened in a coroutine of the script's when that is
+-- dropped in the middle: it is collected with the frame it stands in.
+-- @tparam function drop drop(a, b), which must not park
+local function guard_of(drop, a, b)
+  return not is_own() and new_guard(drop, a, b) or nil
+end
+
 local function scope_drop(owner, id)
   scope_pop(id)
   take_error(owner, id)
+end
+
+--- The same for a scope that was just opened; it ends where there is no memory.
+local function guard_scope(owner, id)
+  local ok, guard = pcall(new_guard, scope_drop, owner, id)
+  if not ok then
+    scope_drop(owner, id)
+    error(guard, 0)
+  end
+  return guard
 end
 
 --- Let the stack grow now for what is called behind a scope_push: should that
@@ -77,19 +89,13 @@ local function scope_end(owner, id, _guard, ok, ...)
   error((...), 0)
 end
 
-local function guarded(kind, seconds, fn, ...)
-  local owner, id = current(), scope_push(kind, seconds)
-  return scope_end(owner, id, guard_of(scope_drop, owner, id), xpcall(fn, note_traceback, ...))
-end
-
 local function scoped(kind, seconds, fn, ...)
   if select("#", ...) ~= 0 then
-    reserve(kind, seconds, fn, note_traceback, ...)
+    reserve(nil, nil, nil, nil, kind, seconds, fn, note_traceback, ...)
   end
-  if turn.depth ~= 0 then
-    return guarded(kind, seconds, fn, ...)
-  end
-  return scope_end(current(), scope_push(kind, seconds), nil, xpcall(fn, note_traceback, ...))
+  local owner, id, at_top = current(), scope_push(kind, seconds)
+  local guard = not at_top and guard_scope(owner, id)
+  return scope_end(owner, id, guard, xpcall(fn, note_traceback, ...))
 end
 
 --- Call fn(...) and cancel it when it takes longer than that. Parks.
@@ -103,10 +109,12 @@ function M.timeout(seconds, fn, ...)
     check.number(seconds, 0, "timeout", "seconds")
   end
   check.callable(fn, "timeout", "fn")
-  if select("#", ...) ~= 0 or turn.depth ~= 0 then
+  if select("#", ...) ~= 0 then
     return scoped(TIMEOUT, seconds, fn, ...)
   end
-  return scope_end(current(), scope_push(TIMEOUT, seconds), nil, xpcall(fn, note_traceback))
+  local owner, id, at_top = current(), scope_push(TIMEOUT, seconds)
+  local guard = not at_top and guard_scope(owner, id)
+  return scope_end(owner, id, guard, xpcall(fn, note_traceback))
 end
 
 --- Call fn(...) shielded: kills and timeouts from outside wait until it ends,
@@ -122,14 +130,21 @@ function M.shield(seconds, fn, ...)
   return scoped(SHIELD, seconds, fn, ...)
 end
 
---- The cleanup runs in any case: without a shield where there is no memory for one.
+--- Deeper in the stack than what ends it.
+local function open_shield()
+  local owner, id, at_top = current(), scope_push(SHIELD, CLEANUP_SECONDS)
+  return owner, id, not at_top and guard_scope(owner, id)
+end
+
+--- The cleanup runs in any case: without a shield where there is no memory for one,
+-- or no stack.
 local function clean_up(cleanup)
-  local owner = current()
-  local ok, id = pcall(scope_push, SHIELD, CLEANUP_SECONDS)
+  local ok, owner, id, guard = pcall(open_shield)
   if not ok then
     return cleanup()
   end
-  return scope_end(owner, id, guard_of(scope_drop, owner, id), xpcall(cleanup, note_traceback))
+  local done, err = xpcall(cleanup, note_traceback)
+  scope_end(owner, id, guard, done, err)
 end
 
 local function finally_end(cleanup, ok, ...)
@@ -173,7 +188,11 @@ end
 -- -- Timeout objects ----------------------------------------------------------
 
 local timeout_methods = { is_timeout = true, code = "ETIMEDOUT" }
-local timeout_mt = { __name = "green.Timeout", __index = timeout_methods }
+local timeout_mt = {
+  __name = "green.Timeout",
+  __index = timeout_methods,
+  __concat = errors.concat,
+}
 
 function timeout_mt:__tostring()
   local s = self.seconds

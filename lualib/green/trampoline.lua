@@ -17,10 +17,43 @@ end
 
 local known = { read = true, write = true, timeout = true }
 
+-- How others' objects tell their descriptor: ours and LuaPosix's, LuaSocket's,
+-- cqueues'.
+local askers = { "fileno", "getfd", "pollfd" }
+
+local function get_field(object, name)
+  return object[name]
+end
+
+--- The method of an object that tells its descriptor. Indexing what cannot be
+-- indexed (or hides the name behind an error) is no answer.
+local function asker_of(object)
+  for _, name in ipairs(askers) do
+    local ok, method = pcall(get_field, object, name)
+    if ok and check.is_callable(method) then
+      return method
+    end
+  end
+end
+
+--- The number of a descriptor, or of whoever has one; nil: none (it is closed).
+local function number_of(fd)
+  if type(fd) == "number" then
+    return fd
+  end
+  local method = asker_of(fd)
+  if not method then
+    check.wrong("trampoline", "fd", "a descriptor or an object with fileno, getfd or pollfd", fd)
+  end
+  local number = method(fd)
+  return type(number) == "number" and number or -1
+end
+
 --- Wait until a descriptor is ready. It is watched through a private dup: its
 -- flags stay, and its owner may close it meanwhile. Readable includes the end of
 -- the stream and errors. Parks.
--- @param fd a number, or an object with a method `fileno`
+-- @param fd a number, or an object with a method `fileno`, `getfd` (LuaSocket's) or
+-- `pollfd` (cqueues') that gives one
 -- @tparam[opt] table opts `read` (the default) or `write`, not both; `timeout`
 -- in seconds
 -- @return true; or nil, err: ETIMEDOUT, EBADF (not open: each time it is tried)
@@ -30,7 +63,7 @@ local function trampoline(fd, opts)
     check.misuse("trampoline: read or write, not both")
   end
   check.timeout(opts.timeout, "trampoline")
-  local number = type(fd) == "number" and fd or fd:fileno()
+  local number = number_of(fd)
   thread.checkpoint()
   core.waiter() -- where that raises, nothing is watched
   local watch, code = core.watch(number)

@@ -161,6 +161,49 @@ static void test_names(void)
   green_lookup_free(l);
 }
 
+/* Neither a hosts file nor a name service is needed, or can change it. */
+static void test_localhost(void)
+{
+  static const char *const names[] = {"localhost", "LocalHost", "localhost.",
+                                      "a.localhost", "A.b.LOCALHOST."};
+  static const char *const others[] = {"xlocalhost", "localhost.test",
+                                       ".localhost", "localhos"};
+  static const struct {
+    int family;
+    const char *first;
+    int n;
+  } kinds[] = {{0, "127.0.0.1:80", 2},
+               {GREEN_INET, "127.0.0.1:80", 1},
+               {GREEN_INET6, "[::1]:80", 1}};
+  char text[GREEN_ADDR_TEXT] = "";
+  green_lookup *l;
+  lookups = 0;
+  for (int i = 0; i < 15; i++) {
+    green_lookup_hint hint = {kinds[i % 3].family, SOCK_STREAM, i % 2};
+    green_lookup_start(&l, pool, names[i / 3], "80", &hint);
+    is(result_of(l), kinds[i % 3].n, names[i / 3]);
+    green_addr_format(green_lookup_addr(l, 0), text, sizeof(text));
+    is_str(text, kinds[i % 3].first, "is the loopback");
+    green_lookup_free(l);
+  }
+  green_lookup_start(&l, pool, "localhost", NULL, NULL);
+  is(result_of(l), 2, "without a port");
+  green_addr_format(green_lookup_addr(l, 1), text, sizeof(text));
+  is_str(text, "[::1]:0", "both families");
+  green_lookup_free(l);
+  green_lookup_hint path = {GREEN_UNIX, SOCK_STREAM, 0};
+  green_lookup_start(&l, pool, "localhost", "80", &path);
+  is(result_of(l), GREEN_EAI_FAMILY, "no other family");
+  green_lookup_free(l);
+  is(lookups, 0, "nobody was asked");
+  is(look_up("localhost", "nonesuch-service", text), GREEN_EAI_SERVICE,
+     "a service that there is not");
+  for (int i = 0; i < 4; i++)
+    is(look_up(others[i], "80", text), 1, "another name");
+  is_str(text, "192.0.2.1:80", "is asked for");
+  is(lookups, 5, "as ever");
+}
+
 static int eai(int code)
 {
   char host[32];
@@ -279,6 +322,7 @@ int main(void)
   pool = green_tpool_new(hub);
   test_numeric_hosts_need_no_thread();
   test_names();
+  test_localhost();
   test_errors();
   test_killed_while_waiting();
   test_freed_in_line_is_not_asked_for();

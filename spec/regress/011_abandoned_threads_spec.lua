@@ -185,6 +185,41 @@ for way, abandon in pairs(ways) do
       assert.is_true(sem:acquire(1))
     end)
 
+    spec("gives back the permit of CappedSemaphore:with that it could not release yet", function()
+      for _, is_woken in ipairs { false, true } do
+        local sem = green.CappedSemaphore(1, 1)
+        local go, left = green.Event(), {}
+        local t = green.spawn(sem.with, sem, function() go:wait() end)
+        testing.settle()
+        sem:release() -- there is no room for t's
+        go:send()
+        testing.settle()
+        assert.equal(2, sem:balance()) -- one free, one that waits to be released
+        if is_woken then
+          assert.is_true(sem:try_acquire())
+          left[1] = true
+        end
+        if is_woken then
+          core.drop(t)
+        else
+          abandon(t)
+        end
+        testing.settle()
+        for _ = #left + 1, 2 do
+          assert.is_true(sem:acquire(1))
+          testing.settle()
+        end
+        assert.is_false(sem:try_acquire())
+        assert.equal(0, sem:balance())
+      end
+      local sem = green.CappedSemaphore(1, 1)
+      local t = green.spawn(sem.with, sem, nothing)
+      testing.settle()
+      assert.is_true(t:dead())
+      abandon(t)
+      assert.equal(1, sem:balance())
+    end)
+
     spec("gives back the locks it owns", function()
       local lock, other = green.RLock(), green.RLock()
       local t = green.spawn(function()

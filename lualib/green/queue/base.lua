@@ -41,8 +41,25 @@ local function accept(self, item)
   return true
 end
 
+--- The item of the first in line who still waits is put; or his put raises what the
+-- comparison did: whoever made room has no part in that.
+local function admit_compared(self)
+  local entry = self._line:peek()
+  if not entry then
+    return
+  end
+  local ok, err = pcall(self._items.push, self._items, entry.item)
+  if ok then
+    counted(self)
+  end
+  self._line:send_on(entry, ok, err)
+end
+
 --- While there is room, take the items of those who wait to put.
 local function admit(self)
+  while self._items.may_raise and self._line.first and not is_full(self) do
+    admit_compared(self)
+  end
   while self._line.first and not is_full(self) do
     local item = self._line:take()
     if item ~= nil then
@@ -82,9 +99,11 @@ end
 local function stand_in_line(self, item, timeout)
   local entry = self._line:enter(item) -- raises where nobody can wait
   watching.notify(self)
-  local status, taken = self._line:stand(entry, thread.deadline(timeout))
+  local status, taken, err = self._line:stand(entry, thread.deadline(timeout))
   if status ~= 0 then
     return thread.failed(status, "put")
+  elseif err ~= nil then
+    error(err, 0)
   elseif not taken then
     return closed("put")
   end

@@ -66,12 +66,28 @@ function line:enter(item)
 end
 
 --- Stand in line until the entry's item is taken. Parks.
--- @return the status of the wait; whether the item was taken
+-- @return the status of the wait; whether the item was taken; what refused it
 function line:stand(entry, deadline)
-  local status, taken = core.park(nil, deadline)
+  local status, taken, err = core.park(nil, deadline)
   exits.release(entry)
   leave(entry)
-  return status, taken
+  return status, taken, err
+end
+
+--- The first in line whose wait is not over yet; he stays there.
+function line:peek()
+  local entry = self.first
+  while entry and core.state(entry.thread) ~= "parked" do
+    remove(self, entry)
+    entry = self.first
+  end
+  return entry
+end
+
+--- Let one go on: his item was taken, or was refused with an error.
+function line:send_on(entry, taken, err)
+  leave(entry)
+  wake_thread(entry.thread, 0, taken, err)
 end
 
 --- The item of the first in line, who goes on; nil if nobody waits.

@@ -1,7 +1,8 @@
 --- What stands in a queue, in which order. Private to green.queue.
 --
 -- A store has `len`, `push(item)`, `pop()` (only when it is not empty),
--- `unpop(item)` (it is the next again) and `clear()`.
+-- `unpop(item)` (it is the next again) and `clear()`. Where push and pop may raise,
+-- it has a true `may_raise`.
 -- @module green.queue.store
 
 local M = {}
@@ -89,10 +90,19 @@ local function default_less(a, b)
   return a < b
 end
 
---- A binary heap; equal items come in the order they went.
+--- A binary heap; equal items come in the order they went. `less` may raise (it must
+-- not wait): each of these has done nothing then.
 -- @tparam[opt] function less less(a, b)
 function M.heap(less)
-  return setmetatable({ len = 0, less = less or default_less, ages = {}, age = 0 }, heap_mt)
+  return setmetatable({
+    len = 0,
+    size = 0, -- of the heap; what is `aside` is counted by len alone
+    less = less or default_less,
+    may_raise = true,
+    ages = {},
+    age = 0,
+    aside = false, -- items that came back and could not be compared
+  }, heap_mt)
 end
 
 local function is_before(self, item, age, i)
@@ -106,66 +116,84 @@ local function put(self, i, item, age)
   self[i], self.ages[i] = item, age
 end
 
--- `less` may raise: nothing is moved before the last comparison.
+local function parent_of(i)
+  return (i - i % 2) / 2
+end
+
 function heap:push(item)
-  local i = self.len + 1
-  local age, path, n = self.age + 1, {}, 0
-  while i > 1 do
-    local parent = (i - i % 2) / 2
-    if not is_before(self, item, age, parent) then
-      break
-    end
-    n = n + 1
-    path[n] = i
+  local last, age = self.size + 1, self.age + 1
+  local place = last
+  while place > 1 and is_before(self, item, age, parent_of(place)) do
+    place = parent_of(place)
+  end
+  local i = last
+  while i ~= place do
+    local parent = parent_of(i)
+    put(self, i, self[parent], self.ages[parent])
     i = parent
   end
-  for k = 1, n do
-    local from = (path[k] - path[k] % 2) / 2
-    put(self, path[k], self[from], self.ages[from])
-  end
-  put(self, i, item, age)
-  self.len, self.age = self.len + 1, age
+  put(self, place, item, age)
+  self.size, self.len, self.age = last, self.len + 1, age
 end
 
 --- The smaller child of i, nil if it has none.
-local function smaller_child(self, i, len)
+local function smaller_child(self, i, size)
   local left = 2 * i
-  if left > len then
+  if left > size then
     return nil
   end
-  if left < len and is_before(self, self[left + 1], self.ages[left + 1], left) then
+  if left < size and is_before(self, self[left + 1], self.ages[left + 1], left) then
     return left + 1
   end
   return left
 end
 
+--- Where the last item belongs when the first one has gone.
+local function place_for_last(self, size)
+  local item, age = self[size + 1], self.ages[size + 1]
+  local place, child = 1, smaller_child(self, 1, size)
+  while child and not is_before(self, item, age, child) do
+    place, child = child, smaller_child(self, child, size)
+  end
+  return place
+end
+
+local function pop_aside(self)
+  local aside = self.aside
+  self.aside, self.len = aside.older, self.len - 1
+  return aside.item
+end
+
 function heap:pop()
-  local item, len = self[1], self.len - 1
-  local last, age = self[len + 1], self.ages[len + 1]
-  put(self, len + 1, nil, nil)
-  self.len = len
-  if len == 0 then
-    return item
+  if self.aside then
+    return pop_aside(self)
   end
-  local i = 1
-  local child = smaller_child(self, i, len)
-  while child and not is_before(self, last, age, child) do
-    put(self, i, self[child], self.ages[child])
-    i = child
-    child = smaller_child(self, i, len)
+  local size = self.size - 1
+  local i = place_for_last(self, size)
+  local item, age = self[size + 1], self.ages[size + 1]
+  put(self, size + 1, nil, nil)
+  self.size, self.len = size, self.len - 1
+  while i >= 1 and size > 0 do -- each to its parent, and the first one out
+    local above, above_age = self[i], self.ages[i]
+    put(self, i, item, age)
+    item, age, i = above, above_age, parent_of(i)
   end
-  put(self, i, last, age)
   return item
 end
 
--- Behind its equals: they came while it was on its way.
-heap.unpop = heap.push
+--- Behind its equals: they came while it was on its way. It was the first, and is
+-- so again when it cannot be compared any more.
+function heap:unpop(item)
+  if not pcall(heap.push, self, item) then
+    self.aside, self.len = { item = item, older = self.aside }, self.len + 1
+  end
+end
 
 function heap:clear()
-  for i = 1, self.len do
+  for i = 1, self.size do
     put(self, i, nil, nil)
   end
-  self.len = 0
+  self.size, self.len, self.aside = 0, 0, false
 end
 
 return M

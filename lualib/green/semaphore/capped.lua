@@ -72,18 +72,31 @@ function capped_methods:release(timeout)
   return finished(self, "release", core_park(self._releasers, thread.deadline(timeout)))
 end
 
---- At the end of a green thread nobody can wait for room: another does.
+--- Give a permit in any case, also at the end of a green thread, which cannot wait
+-- for room: another does. Does not park.
+-- @return that other one; nil when there was room
 function capped_methods:_give_back()
   if self._count < self._limit or waiting(self._queue) > 0 then
     methods.release(self)
-  else
-    core.spawn_n(self.release, self)
+    return nil
   end
+  return core.spawn(self.release, self)
 end
 capped_methods._lost = capped_methods._give_back
 
---- Call fn(...) between acquire and release, whatever happens in it. In a killed
--- green thread the release waits 5 s at most. Parks.
+--- Release, and whatever becomes of the running green thread meanwhile, the permit
+-- is not lost: another waits for room. Without memory for one it does so itself.
+local function release_apart(self)
+  local ok, releaser = pcall(self._give_back, self)
+  if not ok then
+    self:release()
+  elseif releaser then
+    releaser:wait()
+  end
+end
+
+--- Call fn(...) between acquire and release, whatever happens in it. A killed green
+-- thread waits 5 s at most for the release, which comes when there is room. Parks.
 -- @return what fn returned; its error passes on
 function capped_methods:with(fn, ...)
   check.callable(fn, "with", "fn")
@@ -94,7 +107,7 @@ function capped_methods:with(fn, ...)
   end, function()
     exits.release(held)
     if held.has_permit then
-      self:release()
+      release_apart(self)
     end
   end)
 end

@@ -187,19 +187,40 @@ local formats = {
   n = Input.read_number,
 }
 
-function Input:read_format(format, index)
-  if type(format) == "number" then
-    return self:read_bytes(format)
-  end
+local function reader_of(format)
   local name = type(format) == "string" and format:match("^%*?(.)")
-  if not formats[name] then
-    error(("bad argument #%d to 'read' (invalid format)"):format(index), 5)
+  return formats[name]
+end
+
+--- What is wrong with a format, or nil.
+local function wrong_with(format)
+  if type(format) ~= "number" then
+    return not reader_of(format) and "invalid format" or nil
+  elseif not (format >= 0 and format < math.huge) then
+    return "a number of bytes is wanted, not " .. tostring(format)
   end
-  return formats[name](self)
+end
+
+--- Raise for wrong formats before anything is read: level 3 is whoever called the
+-- function that calls this.
+local function check_formats(where, ...)
+  for i = 1, select("#", ...) do
+    local wrong = wrong_with((select(i, ...)))
+    if wrong then
+      error(("bad argument #%d to '%s' (%s)"):format(i, where, wrong), 3)
+    end
+  end
+end
+
+function Input:read_format(format)
+  if type(format) == "number" then
+    return self:read_bytes(math.floor(format))
+  end
+  return reader_of(format)(self)
 end
 
 local function read_from(self, index, n, format, ...)
-  local value, err = self:read_format(format, index)
+  local value, err = self:read_format(format)
   if err then
     return nil, err.message, -err.number
   elseif value == nil or index == n then
@@ -208,8 +229,9 @@ local function read_from(self, index, n, format, ...)
   return value, read_from(self, index + 1, n, ...)
 end
 
---- As file:read. Parks.
+--- As file:read. A number of bytes that none can be raises. Parks.
 function Input:read(...)
+  check_formats("read", ...)
   thread.checkpoint()
   local n = select("#", ...)
   if n == 0 then
@@ -228,6 +250,7 @@ end
 
 --- As file:lines. The iterator parks.
 function Input:lines(...)
+  check_formats("lines", ...)
   local formats_given = { n = select("#", ...), ... }
   return function()
     return checked(self:read(unpack(formats_given, 1, formats_given.n)))

@@ -58,11 +58,19 @@ local function own_traceback(data)
   return data.traceback or ""
 end
 
+--- LuaJIT's text for whatever a handler raised, which is lost.
+local IN_HANDLER = "error in error handling"
+local WHY = "\n(the message handler of an xpcall raised an error itself; one that waits does)"
+
+local function text_of(err)
+  return err == IN_HANDLER and err .. WHY or tostring(err)
+end
+
 --- Text for the error that ended a thread: message, traceback, and where it was
 -- raised if another thread died of it first.
 function M.describe(thread)
   local data = core_data(thread)
-  local lines = { tostring(data.error) .. "\n" .. own_traceback(data) }
+  local lines = { text_of(data.error) .. "\n" .. own_traceback(data) }
   local cause = data.cause
   while cause and rawequal(cause.error, data.error) do
     local from = core_data(cause.thread)
