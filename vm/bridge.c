@@ -9,6 +9,7 @@
 
 #include "bridge.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char vm_keys[VM_N_KEYS];
@@ -174,15 +175,16 @@ int vm_is_thread(const green_task *task)
 /* -- Waiting -------------------------------------------------------------- */
 
 /* The thread that forked has ended; its error, if it has one, is yet to be
-** told. */
+** told. Where Lua cannot leave, C does: the main chunk must not go on here. */
 static void vm_exit_child(vm *v)
 {
   lua_State *L = v->host->co;
+  int status = v->main->ending == VM_RETURNED ? 0 : 1;
   green_hub_turn(v->hub, 0);
-  lua_getglobal(L, "os");
-  lua_getfield(L, -1, "exit");
-  lua_pushinteger(L, v->main->ending == VM_RETURNED ? 0 : 1);
-  lua_call(L, 1, 0);
+  vm_push_key(L, VM_KEY_LEAVE);
+  lua_pushinteger(L, status);
+  lua_pcall(L, 1, 0, 0);
+  exit(status);
 }
 
 /* The main chunk waits by running the loop in place. In a child of a fork by a

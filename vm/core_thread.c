@@ -158,24 +158,6 @@ static int core_set_exits(lua_State *L)
   return 0;
 }
 
-/* on_exit(function(thread)), which must not park. */
-static int core_on_exit(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  vm_set_key(L, VM_KEY_ON_EXIT);
-  return 0;
-}
-
-/* on_end(function(thread, report)) */
-static int core_on_end(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  vm_set_key(L, VM_KEY_ON_END);
-  return 0;
-}
-
 /* threads(): a list of all that live; without the host's own when the main
 ** chunk is a green thread itself. */
 static int core_threads(lua_State *L)
@@ -363,10 +345,8 @@ const luaL_Reg vm_thread_functions[] = {
     {"site", core_site},
     {"traceback", core_traceback},
     {"set_linked", core_set_linked},
-    {"on_end", core_on_end},
     {"silence", core_silence},
     {"set_exits", core_set_exits},
-    {"on_exit", core_on_exit},
     {"threads", core_threads},
     {"other", core_other},
     {"kill", core_kill},

@@ -253,7 +253,26 @@ static int tell_body(lua_State *L)
   if (lua_isnil(L, -1)) return 0;
   lua_pushvalue(L, 1);
   lua_pushboolean(L, report);
-  green_task_start(&vm_thread_new(v, L, 2, VM_F_NOWAIT, 0)->task);
+  vm_thread *t = vm_thread_new(v, L, 2, VM_F_NOWAIT, 0);
+  green_task_start(&t->task);
+  if (!report) return 0;
+  lua_pushvalue(L, 1);
+  thread_set(L, lua_gettop(L) - 1, "tells");
+  t->flags |= VM_F_TELLS;
+  return 0;
+}
+
+/* untold(thread): it was to tell of an error and raised one itself, as a library
+** does that was loaded into what a script has left of Lua. */
+static int untold_body(lua_State *L)
+{
+  vm_push_data(L, 1);
+  vm_raw_field(L, "tells");
+  lua_replace(L, 1);
+  vm_push_text(L);
+  lua_pushfstring(L, "greenlua: unhandled error in a green thread:\n%s\n",
+                  lua_tostring(L, -1));
+  vm_complain(L, lua_tostring(L, -1));
   return 0;
 }
 
@@ -280,7 +299,9 @@ static void thread_end(vm *v, vm_thread *t, int ud, int ending)
   if (t->flags & VM_F_MAIN) v->main_done = 1;
   if ((t->flags & VM_F_MAIN) && v->orphaned) v->host_done = 1;
   if (t->flags & VM_F_EXITS) protect(v, VM_KEY_EXIT_BODY, ud, 0);
-  if ((t->flags & VM_F_LINKED) || report)
+  if (report && (t->flags & VM_F_TELLS))
+    protect(v, VM_KEY_UNTOLD_BODY, ud, 0);
+  else if ((t->flags & VM_F_LINKED) || report)
     protect(v, VM_KEY_TELL_BODY, ud, report);
 }
 
@@ -370,7 +391,8 @@ void vm_open_threads(lua_State *L)
   } bodies[] = {{VM_KEY_FINISH_BODY, finish_body},
                 {VM_KEY_TELL_BODY, tell_body},
                 {VM_KEY_EXIT_BODY, exit_body},
-                {VM_KEY_LOST_BODY, lost_body}};
+                {VM_KEY_LOST_BODY, lost_body},
+                {VM_KEY_UNTOLD_BODY, untold_body}};
   for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
     lua_pushcfunction(L, bodies[i].body);
     vm_set_key(L, bodies[i].key);

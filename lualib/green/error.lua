@@ -6,6 +6,10 @@
 
 local core = require "green.core"
 
+-- Scripts may put their own in their places.
+local format, getmetatable, select, setmetatable, type = string.format, getmetatable, select,
+  setmetatable, type
+
 local codes = core.codes
 local errtext = core.errtext
 
@@ -19,7 +23,7 @@ local error_mt = { __name = "green.error", __index = error_methods }
 
 function error_mt:__tostring()
   local what = self.op and self.op .. ": " .. self.message or self.message
-  return ("%s (%s)"):format(what, self.code)
+  return format("%s (%s)", what, self.code)
 end
 
 --- Is this the error with that code? Does not park.
@@ -38,7 +42,7 @@ local function new(code, op, message, extra)
   local err = extra or {}
   if type(code) == "number" then
     local name, text = errtext(code)
-    err.code, err.number = name or ("E%d"):format(-code), code
+    err.code, err.number = name or format("E%d", -code), code
     err.message = message or text
   else
     local number = codes[code]

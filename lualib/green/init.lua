@@ -8,7 +8,7 @@ if not rawget(_G, "jit") then
   error("greenlua needs LuaJIT 2.1, this is " .. _VERSION, 0)
 end
 
-require("jit.opt").start("maxtrace=8000", "maxrecord=16000", "minstitch=3", "maxmcode=40960")
+require "green.limits"
 
 local core = require "green.core"
 local thread = require "green.thread"
@@ -16,7 +16,7 @@ local timeout = require "green.timeout"
 local errors = require "green.error"
 
 require("green.coro").install()
-require("green.load").install()
+require("green.load").install(thread.note_traceback)
 require("green.stdio").install()
 
 local green = {

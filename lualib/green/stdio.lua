@@ -10,8 +10,11 @@
 -- and at once for standard error, the write is dropped and counted.
 -- @module green.stdio
 
+local core = require "green.core"
 local output = require "green.stdio.output"
 
+-- Scripts may put their own in their places.
+local pairs, rawset, require = pairs, rawset, require
 local stdin, stdout = io.stdin, io.stdout
 local file_methods = getmetatable(stdout).__index
 local io_input, io_output = io.input, io.output
@@ -112,6 +115,9 @@ local green = {
     setvbuf = output.setvbuf,
   },
 }
+
+core.on_leave(green.os.exit)
+M.read, M.write, M.flush = green.io.read, output.write, output.flush
 
 local function put_into_places(functions)
   for place, named in pairs(functions) do

@@ -11,6 +11,10 @@ local park = require "green.thread.park"
 local report = require "green.thread.report"
 local watchers = require "green.thread.watchers"
 
+-- Scripts may put their own in their places.
+local error, getmetatable, ipairs, pairs, pcall, select, tostring, type, unpack =
+  error, getmetatable, ipairs, pairs, pcall, select, tostring, type, unpack
+
 local core_data, core_peek, core_park = core.data, core.peek, core.park
 local core_silence = core.silence
 local failed, kill_error = park.failed, park.kill_error

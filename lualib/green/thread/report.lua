@@ -6,19 +6,34 @@ local errors = require "green.error"
 
 local core_data, core_peek = core.data, core.peek
 
+-- What is said at an error must be said whatever the script has made of Lua's own.
+local pcall, rawequal, tostring, type = pcall, rawequal, tostring, type
+local concat, format, gsub, sub = table.concat, string.format, string.gsub, string.sub
+local traceback = debug.traceback
+
 local M = {}
+
+--- Any error as a text: its own may raise, wait, or give no string.
+local function text_of(err)
+  local ok, text = pcall(tostring, err)
+  if ok and type(text) == "string" then
+    return text
+  end
+  return "(error object is not a string)"
+end
+M.text_of = text_of
 
 --- One line for a thread: name or address, state (default: its own), spawn site
 -- if there is one: main was not spawned.
 local function label(thread, state)
   local data = core_peek(thread)
-  local name = data and data.name or ("%p"):format(thread)
+  local name = data and data.name or format("%p", thread)
   if thread == core.main() then
     name = data and data.name or "main"
   end
   local site = core.site(thread)
   local spawned = site == "?" and "" or ", spawned at " .. site
-  return ("%s (%s%s)"):format(name, state or core.state(thread), spawned)
+  return format("%s (%s%s)", name, state or core.state(thread), spawned)
 end
 M.label = label
 
@@ -37,8 +52,8 @@ function M.note_traceback(err, co)
   end
   local data = core_data(core.current())
   if not (data.inner and rawequal(data.inner.error, err)) then
-    local trace = type(co) == "thread" and debug.traceback(co, "") or debug.traceback("", 2)
-    data.inner = { error = err, traceback = trace:gsub("^\n", "") }
+    local trace = type(co) == "thread" and traceback(co, "") or traceback("", 2)
+    data.inner = { error = err, traceback = gsub(trace, "^\n", "") }
   end
   return err
 end
@@ -61,26 +76,26 @@ end
 -- raised if another thread died of it first.
 function M.describe(thread)
   local data = core_data(thread)
-  local lines = { tostring(data.error) .. "\n" .. own_traceback(data) }
+  local lines = { text_of(data.error) .. "\n" .. own_traceback(data) }
   local cause = data.cause
   while cause and rawequal(cause.error, data.error) do
     local from = core_data(cause.thread)
-    lines[#lines + 1] = ("raised in green thread %s, spawned at %s\n%s"):format(
-      from.name or ("%p"):format(cause.thread), core.site(cause.thread), own_traceback(from))
+    lines[#lines + 1] = format("raised in green thread %s, spawned at %s\n%s",
+      from.name or format("%p", cause.thread), core.site(cause.thread), own_traceback(from))
     cause = from.cause
   end
-  return table.concat(lines, "\n")
+  return concat(lines, "\n")
 end
+core.on_describe(M.describe)
 
 local function default_on_error(err, thread, trace)
-  local text = tostring(err)
-  if trace and trace:sub(1, #text) == text then
+  local text = text_of(err)
+  if trace and sub(trace, 1, #text) == text then
     text = trace
   elseif trace then
     text = text .. "\n" .. trace
   end
-  io.stderr:write(("greenlua: unhandled error in green thread %s:\n%s\n"):format(
-    label(thread), text))
+  core.complain(format("greenlua: unhandled error in green thread %s:\n%s\n", label(thread), text))
 end
 
 local on_error = default_on_error
@@ -102,12 +117,12 @@ function M.report(err, thread, trace)
 end
 
 function M.deadlock_error()
-  local lines = {}
-  for _, thread in ipairs(core.threads()) do
-    lines[#lines + 1] = "\n  " .. label(thread, "parked")
+  local lines, threads = {}, core.threads()
+  for i = 1, #threads do
+    lines[i] = "\n  " .. label(threads[i], "parked")
   end
   return errors.new("EDEADLOCK", nil, "deadlock: every green thread is parked for ever"
-    .. table.concat(lines))
+    .. concat(lines))
 end
 
 return M
