@@ -9,7 +9,8 @@
 -- LUA_INIT and the first steps may put their own in their places.
 local _G, package = _G, package
 local find, gmatch, match = string.find, string.gmatch, string.match
-local error, ipairs, loadfile, loadstring = error, ipairs, loadfile, loadstring
+local error, ipairs, loadfile = error, ipairs, loadfile
+local loadstring = loadstring -- load: the user's own statements
 local pcall, print, type, unpack = pcall, print, type, unpack
 local jit = jit
 

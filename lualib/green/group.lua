@@ -4,6 +4,7 @@
 local core = require "green.core"
 local exits = require "green.thread.exits"
 local options = require "green.options"
+local show = require "green.show"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
@@ -121,6 +122,15 @@ local function group_end(self, owner, _guard, ok, ...)
   end
   error(err, 0)
 end
+
+show.kind(group_mt, function(self)
+  local n = 0
+  for _ in pairs(self.children) do
+    n = n + 1
+  end
+  return ("%d running%s%s"):format(n, self.failed and ", failed" or "",
+    self.closed and ", ended" or "")
+end)
 
 --- Run fn(group); green threads that it spawns with group:spawn are joined
 -- before group returns. An error of a child, or of fn, or a cancel of the

@@ -2,6 +2,7 @@
 -- @module green.locals
 
 local core = require "green.core"
+local show = require "green.show"
 
 local core_data, core_peek, current = core.data, core.peek, core.current
 
@@ -54,6 +55,16 @@ end
 function local_mt:__newindex(name, value)
   values_of(self)[name] = value
 end
+
+show.kind(local_mt, function(self)
+  local data = core_peek(current())
+  local values = data and data.locals and data.locals[self]
+  local n = 0
+  for _ in pairs(values or {}) do
+    n = n + 1
+  end
+  return ("%d fields in this green thread"):format(n)
+end)
 
 --- A table whose fields are the running green thread's own; they go with the
 -- thread. Does not park.

@@ -6,6 +6,7 @@ local map = require "green.pool.map"
 local members = require "green.pool.members"
 local options = require "green.options"
 local results = require "green.pool.results"
+local show = require "green.show"
 local thread = require "green.thread"
 
 -- -- GreenPool ----------------------------------------------------------------
@@ -134,10 +135,9 @@ end
 
 methods._lost = members.lost
 
-function pool_mt:__tostring()
-  return ("green.GreenPool{%d of %d running, %d waiting}"):format(
-    self:running(), self._size, self:waiting())
-end
+show.kind(pool_mt, function(self)
+  return ("%d of %d running, %d waiting"):format(self:running(), self._size, self:waiting())
+end)
 
 -- -- GreenPile ----------------------------------------------------------------
 
@@ -185,5 +185,10 @@ function pile_methods:next()
   return results.emit(self._results:take(never))
 end
 pile_mt.__call = pile_methods.next
+
+show.kind(pile_mt, function(self)
+  return ("%d results to take, %d of %d running"):format(self._results.count,
+    self.pool:running(), self.pool._size)
+end)
 
 return { GreenPool = GreenPool, GreenPile = GreenPile }

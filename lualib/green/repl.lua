@@ -10,8 +10,8 @@ local options = require "green.options"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, loadstring, pcall, rawget, setmetatable, unpack =
-  error, loadstring, pcall, rawget, setmetatable, unpack
+local error, pcall, rawget, setmetatable, unpack = error, pcall, rawget, setmetatable, unpack
+local loadstring = loadstring -- load: the user's own lines
 local byte, find, format, match = string.byte, string.find, string.format, string.match
 local _G, stdout, getenv = _G, io.stdout, os.getenv
 local complain, text_of = core.complain, thread.text_of

@@ -29,6 +29,7 @@
 
 local errors = require "green.error"
 local options = require "green.options"
+local show = require "green.show"
 local read = require "green.stream.read"
 local wait = require "green.stream.wait"
 local write = require "green.stream.write"
@@ -81,7 +82,8 @@ end
 
 --- The metatable of a kind of stream. Its objects have the shared methods, and
 -- those in `own`, which go before.
--- @tparam string name for tostring and errors
+-- @tparam string name for tostring and errors; a class may put a __tostring of its
+-- own into its metatable
 -- @tparam table own primitives and methods
 local function class(name, own)
   local all = {}
@@ -90,7 +92,7 @@ local function class(name, own)
       all[key] = method
     end
   end
-  return { __name = name, __index = all }
+  return show.kind { __name = name, __index = all }
 end
 
 --- Is it something that can be read from and written to as a stream?

@@ -9,6 +9,7 @@ local kill = require "green.thread.kill"
 local links = require "green.thread.links"
 local park = require "green.thread.park"
 local report = require "green.thread.report"
+local show = require "green.show"
 local watchers = require "green.thread.watchers"
 
 -- Scripts may put their own in their places.
@@ -70,9 +71,7 @@ end)
 
 -- -- Methods ------------------------------------------------------------------
 
-function mt:__tostring()
-  return "green.thread{" .. report.label(self) .. "}"
-end
+show.kind(mt, report.label)
 
 --- It was dropped without a word: its parent, or its process, has gone.
 local function fill_error(thread)

@@ -4,6 +4,7 @@
 local client = require "green.wsgi.client"
 local core = require "green.core"
 local errors = require "green.error"
+local show = require "green.show"
 local thread = require "green.thread"
 
 local http_body, http_line = core.http_body, core.http_line
@@ -177,6 +178,11 @@ function methods:slurp()
   self.conn, self.length = nil, #self.text
   return true
 end
+
+show.kind(mt, function(self)
+  local length = self.length and ("%d bytes"):format(self.length) or "of unknown length"
+  return self.text and length .. ", read before" or length
+end)
 
 --- The input of a request. `length` is its Content-Length, nil if unknown.
 return function(conn, server)

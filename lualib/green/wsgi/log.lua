@@ -5,6 +5,7 @@
 
 local channels = require "green.wsgi.log_channel"
 local core = require "green.core"
+local show = require "green.show"
 local explain = require "green.wsgi.explain"
 local format_module = require "green.wsgi.log_format"
 local thread = require "green.thread"
@@ -188,5 +189,9 @@ local function new(o, where)
   self.stream = error_stream(self)
   return open_all(self)
 end
+
+show.kind(mt, function(self)
+  return ("%d lines, %d lost"):format(self:lines(), self:dropped())
+end)
 
 return { new = new }
