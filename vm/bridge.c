@@ -187,6 +187,18 @@ static void vm_exit_child(vm *v)
   exit(status);
 }
 
+/* The library looks at the threads while all of them, main too, stand where they
+** wait. */
+static void vm_tell_deadlock(vm *v)
+{
+  lua_State *L = v->L;
+  int top = lua_gettop(L);
+  vm_push_key(L, VM_KEY_DEADLOCK);
+  if (!lua_isnil(L, -1)) lua_pcall(L, 0, 0, 0);
+  lua_settop(L, top);
+  green_task_wake(&v->main->task, GREEN_EDEADLOCK);
+}
+
 /* The main chunk waits by running the loop in place. In a child of a fork by a
 ** green thread it is not to go on: the loop runs until that thread has ended, and
 ** so has the process. */
@@ -199,7 +211,7 @@ static int host_wait(vm *v, lua_State *L)
   vm_check_fork(v); /* What the others held may wake it. */
   while (green_hub_run(v->hub, v->orphaned ? &v->main_done : &v->host_done) ==
          GREEN_EDEADLOCK)
-    green_task_wake(&v->main->task, GREEN_EDEADLOCK);
+    vm_tell_deadlock(v);
   if (v->orphaned) vm_exit_child(v);
   vm_enter(v, t);
   return thread_push_status(t);
@@ -356,7 +368,7 @@ int vm_run_main(vm *v, vm_thread *t)
   v->main_done = 0;
   green_task_start(&t->task);
   while (green_hub_run(v->hub, &v->main_done) == GREEN_EDEADLOCK)
-    green_task_wake(&v->main->task, GREEN_EDEADLOCK);
+    vm_tell_deadlock(v);
   t = v->main; /* In a child of a fork it is another one. */
   v->main = v->host;
   return t->ending == VM_RETURNED ? 0 : 1;

@@ -245,6 +245,7 @@ enum vm_key {
   VM_KEY_ON_END,   /* function(thread, report): links and reports. */
   VM_KEY_ON_EXIT,  /* function(thread): what a thread holds is given back. */
   VM_KEY_DESCRIBE, /* text = function(thread): of the error that ended it. */
+  VM_KEY_DEADLOCK, /* function(): main is about to be told of a deadlock. */
   VM_KEY_RAISE, /* function(): raise what is pending in the running thread. */
   VM_KEY_COMPLAIN, /* function(text): to standard error, behind what is queued. */
   VM_KEY_LEAVE,    /* function(status): end the process. */

@@ -206,6 +206,16 @@ function methods:traceback()
   return core.traceback(self)
 end
 
+--- What it waits for: the call it is in and on what ("get of green.Queue{...}",
+-- "sleep"), and "file:line" of the code that made the call, nil where that left no
+-- trace. Does not park.
+-- @return nil when it does not wait, or in nothing that has a name
+function methods:waits_for()
+  if core.state(self) == "parked" then
+    return require "green.thread.where"(self)
+  end
+end
+
 --- "file:line" of the call that spawned it.
 function methods:spawn_site()
   return core.site(self)

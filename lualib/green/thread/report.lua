@@ -7,7 +7,7 @@ local errors = require "green.error"
 local core_data, core_peek = core.data, core.peek
 
 -- What is said at an error must be said whatever the script has made of Lua's own.
-local pcall, rawequal, tostring, type = pcall, rawequal, tostring, type
+local pcall, rawequal, require, tostring, type = pcall, rawequal, require, tostring, type
 local concat, format, gsub, sub = table.concat, string.format, string.gsub, string.sub
 local traceback = debug.traceback
 
@@ -116,13 +116,39 @@ function M.report(err, thread, trace)
   end
 end
 
-function M.deadlock_error()
+--- ": get of green.Queue{...} at app.lua:12", or "".
+local function wait_of(thread)
+  local ok, where = pcall(require, "green.thread.where")
+  local known, what, place
+  if ok then
+    known, what, place = pcall(where, thread)
+  end
+  if not (known and what) then
+    return ""
+  end
+  return ": " .. what .. (place and " at " .. place or "")
+end
+
+--- A line for each thread.
+local function list()
   local lines, threads = {}, core.threads()
   for i = 1, #threads do
-    lines[i] = "\n  " .. label(threads[i], "parked")
+    lines[i] = "\n  " .. label(threads[i], "parked") .. wait_of(threads[i])
   end
+  return concat(lines)
+end
+
+local last_list -- of a deadlock that main has not been told of yet
+
+core.on_deadlock(function()
+  last_list = list()
+end)
+
+function M.deadlock_error()
+  local text = last_list or list()
+  last_list = nil
   return errors.new("EDEADLOCK", nil, "deadlock: every green thread is parked for ever"
-    .. concat(lines))
+    .. text)
 end
 
 return M
