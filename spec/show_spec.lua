@@ -65,7 +65,9 @@ local kinds = {
   end,
   ["green.metaphore"] = function() return green.metaphore(), "0 under way, 0 waiting" end,
   ["green.GreenPool"] = function() return green.GreenPool(4), "0 of 4 running, 0 waiting" end,
-  ["green.GreenPile"] = function() return green.GreenPile(4), "0 results to take, 0 of 4 running" end,
+  ["green.GreenPile"] = function()
+    return green.GreenPile(4), "0 results to take, 0 of 4 running"
+  end,
   ["green.DAGPool"] = function() return green.DAGPool { a = 1 }, "1 results, 0 running" end,
   ["green.Pool"] = function()
     return green.Pool { create = function() return 1 end }, "0 of 4 taken, 0 waiting"

@@ -182,6 +182,10 @@ int vm_can_wait(vm *v, lua_State *L);
 /* 1: it would; the message is pushed. 0: it may be called. */
 int vm_push_refusal(vm *v, lua_State *L);
 
+/* The process ends: tell of unheard errors that were to be told in the next turn.
+** Never raises. */
+void vm_tell_rest(vm *v);
+
 /* End a thread that never ran, or is given up: its waiters get the kill error.
 ** Never raises. */
 void vm_thread_drop(vm_thread *t);
@@ -256,6 +260,7 @@ enum vm_key {
   VM_KEY_EXIT_BODY,
   VM_KEY_LOST_BODY,
   VM_KEY_UNTOLD_BODY,
+  VM_KEY_TELL_NOW_BODY,
   VM_KEY_REQUIRE,   /* Lua's own. */
   VM_KEY_MAKE_BODY, /* And greenlua.c. */
   VM_KEY_LOAD_BODY,

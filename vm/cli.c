@@ -402,6 +402,7 @@ static int cli_run(greenlua *g, const cli *c)
   }
   pid_t pid = getpid();
   int r = greenlua_call(g, 1);
+  vm_tell_rest(g->v);
   if (r < 0) {
     cli_complain(L, greenlua_error(g));
     return STATUS_ERROR;

@@ -66,6 +66,13 @@ static int role_on_describe(lua_State *L)
   return set_role(L, VM_KEY_DESCRIBE);
 }
 
+/* tell_rest(): before the process ends. */
+static int role_tell_rest(lua_State *L)
+{
+  vm_tell_rest(core_vm(L));
+  return 0;
+}
+
 /* on_deadlock(function()), before main is told; it must not park. */
 static int role_on_deadlock(lua_State *L)
 {
@@ -91,13 +98,9 @@ static int role_on_leave(lua_State *L)
 }
 
 const luaL_Reg vm_role_functions[] = {
-    {"on_end", role_on_end},
-    {"on_exit", role_on_exit},
-    {"on_describe", role_on_describe},
-    {"on_raise", role_on_raise},
-    {"on_complain", role_on_complain},
-    {"on_leave", role_on_leave},
-    {"on_deadlock", role_on_deadlock},
-    {"complain", role_complain},
-    {NULL, NULL},
+    {"on_end", role_on_end},           {"on_exit", role_on_exit},
+    {"on_describe", role_on_describe}, {"on_raise", role_on_raise},
+    {"on_complain", role_on_complain}, {"on_leave", role_on_leave},
+    {"on_deadlock", role_on_deadlock}, {"complain", role_complain},
+    {"tell_rest", role_tell_rest},     {NULL, NULL},
 };

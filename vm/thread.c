@@ -361,6 +361,43 @@ static void thread_drop(vm_thread *t, int flags_off)
   lua_settop(L, ud - 1);
 }
 
+/* tell_now(thread): what it was to do, here and at once. */
+static int tell_now_body(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_ON_END);
+  vm_push_data(L, 1);
+  vm_raw_field(L, "tells");
+  lua_pushboolean(L, 1);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+static vm_thread *next_teller(const vm *v)
+{
+  const green_hub *hub = v->hub;
+  for (green_task *k = green_hub_first_task(hub); k;
+       k = green_hub_next_task(hub, k)) {
+    vm_thread *t = vm_is_thread(k) ? green_container(k, vm_thread, task) : NULL;
+    if (t && (t->flags & VM_F_TELLS) && !(t->flags & VM_F_STARTED)) return t;
+  }
+  return NULL;
+}
+
+void vm_tell_rest(vm *v)
+{
+  lua_State *L = v->L;
+  vm_thread *t;
+  while ((t = next_teller(v)) != NULL) {
+    vm_push_thread(L, t);
+    int ud = lua_gettop(L);
+    t->flags &= ~(uint32_t)VM_F_TELLS;
+    if (protect(v, VM_KEY_TELL_NOW_BODY, ud, 0) < 0)
+      protect(v, VM_KEY_UNTOLD_BODY, ud, 0);
+    vm_thread_forget(t);
+    lua_settop(L, ud - 1);
+  }
+}
+
 void vm_thread_drop(vm_thread *t)
 {
   thread_drop(t, 0);
@@ -388,11 +425,10 @@ void vm_open_threads(lua_State *L)
   const struct {
     enum vm_key key;
     lua_CFunction body;
-  } bodies[] = {{VM_KEY_FINISH_BODY, finish_body},
-                {VM_KEY_TELL_BODY, tell_body},
-                {VM_KEY_EXIT_BODY, exit_body},
-                {VM_KEY_LOST_BODY, lost_body},
-                {VM_KEY_UNTOLD_BODY, untold_body}};
+  } bodies[] = {
+      {VM_KEY_FINISH_BODY, finish_body}, {VM_KEY_TELL_BODY, tell_body},
+      {VM_KEY_EXIT_BODY, exit_body},     {VM_KEY_LOST_BODY, lost_body},
+      {VM_KEY_UNTOLD_BODY, untold_body}, {VM_KEY_TELL_NOW_BODY, tell_now_body}};
   for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
     lua_pushcfunction(L, bodies[i].body);
     vm_set_key(L, bodies[i].key);

@@ -14,7 +14,7 @@ local core = require "green.core"
 local output = require "green.stdio.output"
 
 -- Scripts may put their own in their places.
-local pairs, rawset, require = pairs, rawset, require
+local pairs, pcall, rawset, require = pairs, pcall, rawset, require
 local stdin, stdout = io.stdin, io.stdout
 local file_methods = getmetatable(stdout).__index
 local io_input, io_output = io.input, io.output
@@ -77,6 +77,7 @@ end
 --- Write what is queued, as the end of the program does, and let go: what is
 -- written after this goes out at once. Does not park.
 function M.finish()
+  pcall(core.tell_rest)
   if M.on_finish then
     M.on_finish()
   end

@@ -275,7 +275,8 @@ describe("a host", function()
   end)
 
   it("gets 1 for more results than fit, and for finalizers that raise", function()
-    local p = program.run { host, "return unpack({}, 1, 7000)",
+    -- Not compiled: LuaJIT itself crashes where a finalizer raises in compiled code.
+    local p = program.run { host, "jit.off() return unpack({}, 1, 7000)",
       "return unpack({}, 1, 7000)",
       "for _ = 1, 1000 do getmetatable(newproxy(true)).__gc = function() error('gc') end end",
       "return 1", "local t = {} for i = 1, 1e5 do t[i] = {} end", "x = 1", "y = 1" }

@@ -112,6 +112,9 @@ end
 function M.report(err, thread, trace)
   local ok, again = pcall(on_error, err, thread, trace)
   if not ok then
+    if on_error ~= default_on_error then
+      default_on_error(err, thread, trace)
+    end
     default_on_error(again, thread, "(raised by the on_error function)")
   end
 end
