@@ -103,6 +103,7 @@ local lazy = {
 }
 
 return setmetatable(green, {
+  lazy = lazy, -- for green.thread.hint
   __index = function(self, name)
     local module = lazy[name]
     if not module then

@@ -8,7 +8,8 @@ local core_data, core_peek = core.data, core.peek
 
 -- What is said at an error must be said whatever the script has made of Lua's own.
 local pcall, rawequal, require, tostring, type = pcall, rawequal, require, tostring, type
-local concat, format, gsub, sub = table.concat, string.format, string.gsub, string.sub
+local concat, format = table.concat, string.format
+local find, gsub, sub = string.find, string.gsub, string.sub
 local traceback = debug.traceback
 
 local M = {}
@@ -22,6 +23,21 @@ local function text_of(err)
   return "(error object is not a string)"
 end
 M.text_of = text_of
+
+--- The text of an error, with what a name in it may have meant that was nil.
+local function hinted(err)
+  local text = text_of(err)
+  if type(err) ~= "string" or not find(err, "(a nil value)", 1, true) then
+    return text
+  end
+  local ok, hint = pcall(require, "green.thread.hint")
+  local known, more
+  if ok then
+    known, more = pcall(hint, err)
+  end
+  return known and type(more) == "string" and text .. more or text
+end
+M.hinted = hinted
 
 --- One line for a thread: name or address, state (default: its own), spawn site
 -- if there is one: main was not spawned.
@@ -76,7 +92,7 @@ end
 -- raised if another thread died of it first.
 function M.describe(thread)
   local data = core_data(thread)
-  local lines = { text_of(data.error) .. "\n" .. own_traceback(data) }
+  local lines = { hinted(data.error) .. "\n" .. own_traceback(data) }
   local cause = data.cause
   while cause and rawequal(cause.error, data.error) do
     local from = core_data(cause.thread)

@@ -5,6 +5,7 @@
 -- @module green.wsgi.explain
 
 local core = require "green.core"
+local report = require "green.thread.report"
 
 -- Scripts may put their own in their places.
 local getmetatable, ipairs, next, pcall, rawget, tostring, type =
@@ -225,7 +226,7 @@ local function failure(err, handler)
   if type(err) == "string" and sub(err, 1, 6) == "wsgi: " then
     return err .. place_of(handler)
   end
-  return text_of(err)
+  return type(err) == "string" and report.hinted(err) or text_of(err)
 end
 
 return { list = list, record = record, failure = failure, shown = shown, text = text }
