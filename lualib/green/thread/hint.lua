@@ -83,9 +83,9 @@ end
 --- A global that is indexed is a module that was not kept, or none of ours.
 local function module_named(name)
   if name == "green" then
-    return 'require "green"'
+    return format("require %q", name)
   elseif not inner[name] and rawget(package.loaded, "green." .. name) then
-    return 'require "green.' .. name .. '"'
+    return format("require %q", "green." .. name)
   end
 end
 
