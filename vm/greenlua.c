@@ -133,6 +133,7 @@ fail_g:
 void greenlua_free(greenlua *g)
 {
   if (!g) return;
+  vm_tell_rest(g->v);
   green_hub_abandon(g->v->hub);
   lua_close(g->L);
   free(g->error);

@@ -121,6 +121,20 @@ for damage, code in pairs(damages) do
   end)
 end
 
+describe("the REPL on a terminal", function()
+  for damage, code in pairs(damages) do
+    it("goes on after " .. damage, function()
+      local p = program.start_greenlua { tty = true, env = { GREENLUA_HISTORY = "", TERM = "dumb" } }
+      p:expect("> ")
+      p:write((code:gsub("\n", " ")) .. "\n"):expect("> ")
+      p:write("local x = nil + 1\n"):expect("arithmetic on a nil value")
+      p:expect("> ")
+      p:write("\4"):wait()
+      assert.equal(0, p.status, p.out)
+    end)
+  end
+end)
+
 describe("an error object whose __tostring", function()
   for what, fn in pairs(objects) do
     local prelude = "local raise, str = error, tostring "
