@@ -14,8 +14,8 @@ local foreign = {
   gethostbyname = "resolve", getpeername = "peername", getsockname = "sockname",
   getsockopt = "getoption", go = "spawn", join = "wait", lock = "acquire", notify = "send",
   pop = "get", push = "put", puts = "write", readline = "read_line", readlines = "lines",
-  receive = "read", recv = "read_some", recvfrom = "receive_from", send = "write",
-  sendall = "write", sendto = "send_to", set = "send", setsockopt = "setoption",
+  receive = "read", recv = "read_some", send = "write",
+  sendall = "write", set = "send", setsockopt = "setoption",
   spawn_later = "spawn_after", toip = "resolve", unlock = "release", yield = "sleep",
 }
 
