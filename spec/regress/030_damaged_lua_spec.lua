@@ -124,7 +124,8 @@ end
 describe("the REPL on a terminal", function()
   for damage, code in pairs(damages) do
     it("goes on after " .. damage, function()
-      local p = program.start_greenlua { tty = true, env = { GREENLUA_HISTORY = "", TERM = "dumb" } }
+      local env = { GREENLUA_HISTORY = "", TERM = "dumb" }
+      local p = program.start_greenlua { tty = true, env = env }
       p:expect("> ")
       p:write((code:gsub("\n", " ")) .. "\n"):expect("> ")
       p:write("local x = nil + 1\n"):expect("arithmetic on a nil value")
