@@ -4,7 +4,9 @@
 
 #include "err.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,11 +52,35 @@ const char *green_err_name(int code)
   return is_errno(code) ? strerrorname_np(-code) : NULL;
 }
 
+/* The system's words for what is not in our table, written as ours are: without a
+** capital, unless it begins an abbreviation. */
+enum { SYSTEM_MOST = 256, SYSTEM_TEXT = 64 };
+static char system_texts[SYSTEM_MOST][SYSTEM_TEXT];
+static pthread_once_t system_once = PTHREAD_ONCE_INIT;
+
+static void system_fill(void)
+{
+  for (int i = 1; i < SYSTEM_MOST; i++) {
+    const char *text = strerrordesc_np(i);
+    char *own = system_texts[i];
+    if (!text) continue;
+    snprintf(own, SYSTEM_TEXT, "%s", text);
+    if (!isupper((unsigned char)own[1])) own[0] = (char)tolower(own[0]);
+  }
+}
+
+static const char *system_text(int code)
+{
+  if (!is_errno(code) || code <= -SYSTEM_MOST) return NULL;
+  pthread_once(&system_once, system_fill);
+  return *system_texts[-code] ? system_texts[-code] : NULL;
+}
+
 const char *green_err_text(int code)
 {
   for (size_t i = 0; i < sizeof(err_table) / sizeof(err_table[0]); i++)
     if (err_table[i].code == code) return err_table[i].text;
-  const char *text = is_errno(code) ? strerrordesc_np(-code) : NULL;
+  const char *text = system_text(code);
   return text ? text : "unknown error";
 }
 

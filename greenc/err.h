@@ -93,7 +93,8 @@ enum {
 GREEN_API const char *green_err_name(int code);
 
 /* A text without the symbol; never NULL: codes that are not in the table get
-** the system's words for the errno, or "unknown error". Any thread. */
+** the system's words for the errno, without a capital, or "unknown error". Any
+** thread. */
 GREEN_API const char *green_err_text(int code);
 
 #endif

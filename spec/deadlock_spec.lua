@@ -216,7 +216,7 @@ describe("the main chunk of plain luajit", function()
     print "on"
   ]], function(p)
     assert.matches("^false\tEDEADLOCK\tdeadlock: ", p.out)
-    assert.matches("\n  main %(parked%)\n  worker %(parked, %)", p.out)
+    assert.matches("\n  main %(parked%): [^\n]*\n  worker %(parked, %)", p.out)
     assert.matches("on\n$", p.out)
     assert.are.equal(0, p.status)
   end)

@@ -9,6 +9,7 @@
 
 #include "bridge.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char vm_keys[VM_N_KEYS];
@@ -175,15 +176,28 @@ int vm_is_thread(const green_task *task)
 /* -- Waiting -------------------------------------------------------------- */
 
 /* The thread that forked has ended; its error, if it has one, is yet to be
-** told. */
+** told. Where Lua cannot leave, C does: the main chunk must not go on here. */
 static void vm_exit_child(vm *v)
 {
   lua_State *L = v->host->co;
+  int status = v->main->ending == VM_RETURNED ? 0 : 1;
   green_hub_turn(v->hub, 0);
-  lua_getglobal(L, "os");
-  lua_getfield(L, -1, "exit");
-  lua_pushinteger(L, v->main->ending == VM_RETURNED ? 0 : 1);
-  lua_call(L, 1, 0);
+  vm_push_key(L, VM_KEY_LEAVE);
+  lua_pushinteger(L, status);
+  lua_pcall(L, 1, 0, 0);
+  exit(status);
+}
+
+/* The library looks at the threads while all of them, main too, stand where they
+** wait. */
+static void vm_tell_deadlock(vm *v)
+{
+  lua_State *L = v->L;
+  int top = lua_gettop(L);
+  vm_push_key(L, VM_KEY_DEADLOCK);
+  if (!lua_isnil(L, -1)) lua_pcall(L, 0, 0, 0);
+  lua_settop(L, top);
+  green_task_wake(&v->main->task, GREEN_EDEADLOCK);
 }
 
 /* The main chunk waits by running the loop in place. In a child of a fork by a
@@ -198,7 +212,7 @@ static int host_wait(vm *v, lua_State *L)
   vm_check_fork(v); /* What the others held may wake it. */
   while (green_hub_run(v->hub, v->orphaned ? &v->main_done : &v->host_done) ==
          GREEN_EDEADLOCK)
-    green_task_wake(&v->main->task, GREEN_EDEADLOCK);
+    vm_tell_deadlock(v);
   if (v->orphaned) vm_exit_child(v);
   vm_enter(v, t);
   int n = thread_push_status(t);
@@ -367,7 +381,7 @@ int vm_run_main(vm *v, vm_thread *t)
   v->main_done = 0;
   green_task_start(&t->task);
   while (green_hub_run(v->hub, &v->main_done) == GREEN_EDEADLOCK)
-    green_task_wake(&v->main->task, GREEN_EDEADLOCK);
+    vm_tell_deadlock(v);
   t = v->main; /* In a child of a fork it is another one. */
   v->main = v->host;
   return t->ending == VM_RETURNED ? 0 : 1;

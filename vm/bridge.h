@@ -64,7 +64,9 @@ enum {
   VM_F_EXITS = 128,      /* on_exit runs at its end, whatever that is. */
   VM_F_HANDED = 256,     /* Woken by an owned queue, and has not run since. */
   VM_F_SPEECHLESS = 512, /* No memory for its results or its error. */
-  VM_F_HEARD = 1024      /* What it raises is heard by what on_exit runs. */
+  VM_F_HEARD = 1024,     /* What it raises is heard by what on_exit runs. */
+  VM_F_TELLS = 2048      /* It runs on_end for data.tells, whose error is to be
+                            reported. */
 };
 
 enum vm_ending { VM_ALIVE, VM_RETURNED, VM_RAISED, VM_KILLED };
@@ -199,6 +201,10 @@ int vm_push_refusal(vm *v, lua_State *L);
 /* Raise it, if it would. */
 void vm_check_wait(vm *v, lua_State *L);
 
+/* The process ends: tell of unheard errors that were to be told in the next turn.
+** Never raises. */
+void vm_tell_rest(vm *v);
+
 /* End a thread that never ran, or is given up: its waiters get the kill error.
 ** Never raises. */
 void vm_thread_drop(vm_thread *t);
@@ -211,6 +217,17 @@ void vm_forget_host(vm *v);
 
 /* The index of the site of the function at a level of L's stack. */
 int vm_site(vm *v, lua_State *L, int level);
+
+/* Push a field of the table at the top, which is popped; no metamethods. */
+void vm_raw_field(lua_State *L, const char *name);
+
+/* L's stack is a dead thread's userdata: push a text for the error that ended it:
+** the library's own account when it is loaded, else message and traceback. To be
+** called protected. */
+void vm_push_text(lua_State *L);
+
+/* Write text to standard error, behind what is queued there. Never raises. */
+void vm_complain(lua_State *L, const char *text);
 
 /* "file:line" of the spawn, or "?". */
 void vm_push_site(lua_State *L, const vm_thread *t);
@@ -250,12 +267,24 @@ enum vm_key {
   VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
   VM_KEY_ON_END,   /* function(thread, report): links and reports. */
   VM_KEY_ON_EXIT,  /* function(thread): what a thread holds is given back. */
-  VM_KEY_COUNTER,  /* function(): long enough for a hook to be called. */
-  VM_KEY_MAIN,     /* In a child of a fork: the thread that became main. */
+  VM_KEY_DESCRIBE, /* text = function(thread): of the error that ended it. */
+  VM_KEY_DEADLOCK, /* function(): main is about to be told of a deadlock. */
+  VM_KEY_RAISE, /* function(): raise what is pending in the running thread. */
+  VM_KEY_COMPLAIN, /* function(text): to standard error, behind what is queued. */
+  VM_KEY_LEAVE,    /* function(status): end the process. */
+  VM_KEY_COUNTER,     /* function(): long enough for a hook to be called. */
+  VM_KEY_MAIN,        /* In a child of a fork: the thread that became main. */
   VM_KEY_FINISH_BODY, /* C functions that thread.c calls protected. */
   VM_KEY_TELL_BODY,
   VM_KEY_EXIT_BODY,
   VM_KEY_LOST_BODY,
+  VM_KEY_UNTOLD_BODY,
+  VM_KEY_TELL_NOW_BODY,
+  VM_KEY_REQUIRE,   /* Lua's own. */
+  VM_KEY_MAKE_BODY, /* And greenlua.c. */
+  VM_KEY_LOAD_BODY,
+  VM_KEY_TEXT_BODY,
+  VM_KEY_OUTCOME_BODY,
   VM_KEY_CORE, /* The table green.core. */
   VM_KEY_L,    /* Anchors vm.L. */
   VM_N_KEYS

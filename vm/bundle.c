@@ -29,10 +29,19 @@ static int bundle_load_file(lua_State *L, const char *dir, const char *name)
   return 1;
 }
 
+/* The folder that is used instead, or NULL. */
+static const char *bundle_folder(lua_State *L)
+{
+  lua_getfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+  int no_env = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return no_env ? NULL : getenv("GREENLUA_LIB");
+}
+
 static int bundle_search(lua_State *L)
 {
   const char *name = luaL_checkstring(L, 1);
-  const char *dir = getenv("GREENLUA_LIB");
+  const char *dir = bundle_folder(L);
   if (!bundle_is_ours(name)) return 0;
   if (dir && *dir && bundle_load_file(L, dir, name)) return 1;
   for (const struct green_bundle_entry *e = green__bundle; e->name; e++) {

@@ -24,30 +24,42 @@ enum { STATUS_OK = 0, STATUS_ERROR = 1, STATUS_USAGE = 2, STATUS_INT = 130 };
 typedef struct cli {
   int argc;
   char **argv;
-  int script; /* Index of its name; argc: there is none. */
-  int steps;  /* -e and -l */
+  int script;   /* Index of its name; argc: there is none. */
+  int steps;    /* -e, -l, -j and -O */
+  int bytecode; /* Index of -b; argc: there is none. */
   int interactive;
   int version;
   int help;
+  int no_env;
 } cli;
 
 static const char usage[] =
     "usage: greenlua [options] [script [args]]\n"
     "  -e stat  run the statement\n"
     "  -l mod   require the module\n"
+    "  -b ...   save or list bytecode (greenlua -b shows how)\n"
+    "  -j cmd   control the JIT compiler: on, off, flush, v, dump, ...\n"
+    "  -O[opt]  control its optimizations\n"
     "  -i       read lines after the script, or without one\n"
-    "  -v       print the version\n"
-    "  -h       print this\n"
+    "  -v       print the version; also --version\n"
+    "  -E       ignore LUA_* and GREENLUA_* in the environment\n"
+    "  -h       print this; also --help\n"
     "  --       end of the options\n"
     "  -        the script is standard input\n";
 
 /* -- Options -------------------------------------------------------------- */
 
-/* The text of -e or -l: behind the letter, or the next word. NULL: none. */
+static int cli_is_step(const char *word)
+{
+  return word[1] && strchr("eljO", word[1]) != NULL;
+}
+
+/* The text of a step: behind the letter, or the next word, which -O does not
+** take. NULL: none. */
 static const char *cli_operand(const cli *c, int *i)
 {
   const char *word = c->argv[*i];
-  if (word[2]) return word + 2;
+  if (word[2] || word[1] == 'O') return word + 2;
   return *i + 1 < c->argc ? c->argv[++*i] : NULL;
 }
 
@@ -56,10 +68,12 @@ static int cli_flag(cli *c, const char *word)
 {
   if (!strcmp(word, "-i"))
     c->interactive = 1;
-  else if (!strcmp(word, "-v"))
+  else if (!strcmp(word, "-v") || !strcmp(word, "--version"))
     c->version = 1;
   else if (!strcmp(word, "-h") || !strcmp(word, "--help"))
     c->help = 1;
+  else if (!strcmp(word, "-E"))
+    c->no_env = 1;
   else
     return -1;
   return 0;
@@ -69,14 +83,19 @@ static int cli_flag(cli *c, const char *word)
 static const char *cli_parse(cli *c, int argc, char **argv)
 {
   int i = 1;
-  *c = (cli){.argc = argc, .argv = argv};
+  *c = (cli){.argc = argc, .argv = argv, .bytecode = argc};
   for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
     const char *word = argv[i];
     if (!strcmp(word, "--")) {
       i++;
       break;
     }
-    if (word[1] == 'e' || word[1] == 'l') {
+    if (word[1] == 'b') { /* All that follows is its. */
+      c->bytecode = i;
+      i = argc;
+      break;
+    }
+    if (cli_is_step(word)) {
       if (!cli_operand(c, &i)) return word;
       c->steps++;
     } else if (cli_flag(c, word) < 0) {
@@ -122,11 +141,9 @@ static int sigint_raise(lua_State *L, vm *v)
     snprintf(sigint.spun, sizeof(sigint.spun), "%s:%d", ar.short_src,
              ar.currentline);
   }
-  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-  lua_getfield(L, -1, "green.thread");
-  if (lua_istable(L, -1) && v->current == v->main && !sigint.g->listener) {
+  vm_push_key(L, VM_KEY_RAISE);
+  if (!lua_isnil(L, -1) && v->current == v->main && !sigint.g->listener) {
     green_task_kill(&v->main->task);
-    lua_getfield(L, -1, "raise");
     lua_call(L, 0, 0);
   }
   luaL_where(L, 0);
@@ -137,10 +154,9 @@ static int sigint_raise(lua_State *L, vm *v)
 
 static int sigint_has_library(lua_State *L)
 {
-  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-  lua_getfield(L, -1, "green.thread");
+  vm_push_key(L, VM_KEY_RAISE);
   int yes = !lua_isnil(L, -1);
-  lua_pop(L, 2);
+  lua_pop(L, 1);
   return yes;
 }
 
@@ -230,7 +246,7 @@ static void cli_push_steps(lua_State *L, const cli *c)
   lua_createtable(L, c->steps, 4);
   for (int i = 1, n = 0; n < c->steps; i++) {
     char letter[] = {c->argv[i][1], '\0'};
-    if (letter[0] != 'e' && letter[0] != 'l') continue;
+    if (!cli_is_step(c->argv[i])) continue;
     lua_createtable(L, 2, 0);
     lua_pushstring(L, letter);
     lua_rawseti(L, -2, 1);
@@ -253,18 +269,66 @@ static void cli_push_version(lua_State *L)
   lua_pop(L, 1);
 }
 
+/* plan.bytecode: the words of -b. */
+static void cli_set_bytecode(lua_State *L, const cli *c)
+{
+  const char *first = c->argv[c->bytecode];
+  int n = 0;
+  lua_newtable(L);
+  if (first[2]) {
+    lua_pushfstring(L, "-%s", first + 2);
+    lua_rawseti(L, -2, ++n);
+  }
+  for (int i = c->bytecode + 1; i < c->argc; i++) {
+    lua_pushstring(L, c->argv[i]);
+    lua_rawseti(L, -2, ++n);
+  }
+  lua_setfield(L, -2, "bytecode");
+}
+
+/* plan.init, plan.no_env */
+static void cli_set_environment(lua_State *L, const cli *c)
+{
+  lua_pushboolean(L, c->no_env);
+  lua_setfield(L, -2, "no_env");
+  if (c->no_env) return;
+  lua_pushstring(L, getenv("LUA_INIT"));
+  lua_setfield(L, -2, "init");
+}
+
+static const char cli_cancel_key; /* cli_is_cancel, in the registry. */
+
+/* Is the value an error of somebody's that was killed? */
+static int cli_is_cancel(lua_State *L)
+{
+  int yes = 0;
+  if (lua_istable(L, 1)) {
+    lua_pushliteral(L, "code");
+    lua_rawget(L, 1);
+    yes = lua_isstring(L, -1) && !strcmp(lua_tostring(L, -1), "ECANCELED");
+  }
+  lua_pushboolean(L, yes);
+  return 1;
+}
+
 /* run, plan = prepare(cli). Called protected. */
 static int cli_prepare(lua_State *L)
 {
   const cli *c = lua_touserdata(L, 1);
   int has_script = c->script < c->argc;
-  int has_work = has_script || c->steps || c->version;
+  int has_bytecode = c->bytecode < c->argc;
+  int has_work = has_script || c->steps || c->version || has_bytecode;
   int repl = c->interactive || (!has_work && isatty(0));
   cli_set_arg(L, c);
+  lua_pushlightuserdata(L, (void *)&cli_cancel_key);
+  lua_pushcfunction(L, cli_is_cancel);
+  lua_rawset(L, LUA_REGISTRYINDEX); /* For the end, when nothing can fail. */
   lua_getglobal(L, "require");
   lua_pushliteral(L, "green.cli");
   lua_call(L, 1, 1);
   cli_push_steps(L, c);
+  cli_set_environment(L, c);
+  if (has_bytecode) cli_set_bytecode(L, c);
   if (has_script && !cli_script_is_stdin(c)) {
     lua_pushstring(L, c->argv[c->script]);
     lua_setfield(L, -2, "script");
@@ -283,28 +347,25 @@ static int cli_prepare(lua_State *L)
   return 2;
 }
 
-/* Through io.stderr: behind what is queued there. */
+/* Behind what is queued there. */
 static void cli_complain(lua_State *L, const char *text)
 {
-  lua_getglobal(L, "io");
-  lua_getfield(L, -1, "stderr");
-  lua_getfield(L, -1, "write");
-  lua_pushvalue(L, -2);
-  lua_pushfstring(L, "greenlua: %s\n", text);
-  if (lua_pcall(L, 2, 0, 0) != 0) fprintf(stderr, "greenlua: %s\n", text);
+  char *line;
+  if (asprintf(&line, "greenlua: %s\n", text) < 0) return;
+  vm_complain(L, line);
+  free(line);
 }
 
 /* Was the error at the top of L raised because of Ctrl-C? */
 static int cli_was_interrupted(lua_State *L)
 {
-  int yes = 0;
   if (sigint.count == 0) return 0;
   if (sigint.spun[0]) return 1;
-  if (lua_istable(L, -1)) {
-    lua_getfield(L, -1, "code");
-    yes = lua_isstring(L, -1) && !strcmp(lua_tostring(L, -1), "ECANCELED");
-    lua_pop(L, 1);
-  }
+  lua_pushlightuserdata(L, (void *)&cli_cancel_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  lua_pushvalue(L, -2);
+  int yes = lua_pcall(L, 1, 1, 0) == 0 && lua_toboolean(L, -1);
+  lua_pop(L, 1);
   return yes;
 }
 
@@ -312,9 +373,22 @@ static int cli_was_interrupted(lua_State *L)
 ** another thread has ended, and what it gave is nobody's. */
 static int cli_returned(lua_State *L, pid_t pid)
 {
-  if (!lua_isstring(L, -1) || getpid() != pid) return STATUS_OK;
+  if (lua_type(L, -1) != LUA_TSTRING || getpid() != pid) return STATUS_OK;
   cli_complain(L, lua_tostring(L, -1));
   return STATUS_ERROR;
+}
+
+static int cli_raised(greenlua *g)
+{
+  lua_State *L = greenlua_state(g);
+  char text[sizeof(sigint.spun) + 20];
+  if (!cli_was_interrupted(L)) {
+    if (!lua_isnil(L, -1)) cli_complain(L, greenlua_error(g));
+    return STATUS_ERROR;
+  }
+  snprintf(text, sizeof(text), "interrupted at %s", sigint.spun);
+  if (sigint.spun[0]) cli_complain(L, text);
+  return STATUS_INT;
 }
 
 static int cli_run(greenlua *g, const cli *c)
@@ -328,21 +402,17 @@ static int cli_run(greenlua *g, const cli *c)
   }
   pid_t pid = getpid();
   int r = greenlua_call(g, 1);
-  if (r == 0) return cli_returned(L, pid);
-  if (r > 0 && cli_was_interrupted(L)) {
-    if (sigint.spun[0]) {
-      lua_pushfstring(L, "interrupted at %s", sigint.spun);
-      cli_complain(L, lua_tostring(L, -1));
-    }
-    return STATUS_INT;
+  vm_tell_rest(g->v);
+  if (r < 0) {
+    cli_complain(L, greenlua_error(g));
+    return STATUS_ERROR;
   }
-  if (r < 0 || !lua_isnil(L, -1)) cli_complain(L, greenlua_error(g));
-  return STATUS_ERROR;
+  return r == 0 ? cli_returned(L, pid) : cli_raised(g);
 }
 
-static int cli_cannot_start(int err)
+static int cli_cannot_start(const cli *c, int err)
 {
-  const char *hub = getenv("GREENLUA_HUB");
+  const char *hub = c->no_env ? NULL : getenv("GREENLUA_HUB");
   if (!hub || !*hub)
     fprintf(stderr, "greenlua: cannot start: %s\n", green_err_text(err));
   else
@@ -373,8 +443,8 @@ int greenlua_cli(int argc, char **argv)
     fputs(usage, stdout);
     return STATUS_OK;
   }
-  greenlua *g = greenlua_new(NULL);
-  if (!g) return cli_cannot_start(greenlua_new_error());
+  greenlua *g = green__runtime_new(NULL, c.no_env);
+  if (!g) return cli_cannot_start(&c, greenlua_new_error());
   sigint_start(g);
   int status = cli_run(g, &c);
   signal(SIGINT, SIG_DFL);

@@ -9,6 +9,7 @@
 /* Every function of these tables gets the runtime as its upvalue. */
 extern const luaL_Reg vm_wait_functions[];   /* core_wait.c */
 extern const luaL_Reg vm_thread_functions[]; /* core_thread.c */
+extern const luaL_Reg vm_role_functions[];   /* core_role.c */
 extern const luaL_Reg vm_http_functions[];   /* http.c */
 extern const luaL_Reg vm_http_answer_functions[];
 extern const luaL_Reg vm_object_functions[];  /* core_object.c */

@@ -126,6 +126,35 @@ static int core_traceback(lua_State *L)
   return 1;
 }
 
+/* The state whose stack is asked about: of a green thread, or a coroutine; NULL:
+** it has none. */
+static lua_State *frame_state(lua_State *L)
+{
+  if (lua_isthread(L, 1)) return lua_tothread(L, 1);
+  const vm_thread *t = core_thread(L, 1);
+  const vm *v = core_any_vm(L);
+  if (t == v->current && L != v->L) return L;
+  return t->task.state == GREEN_TASK_NEW ? NULL : t->co;
+}
+
+/* source, place, name, first = frame(thread or coroutine, level): the chunk that
+** the function at that level is from, "file:line" where it stands, the name it
+** was called by or nil, its first local (a method's self); nil: there is no such
+** level. A function of C has the source "=[C]". */
+static int core_frame(lua_State *L)
+{
+  lua_Debug ar;
+  lua_State *at = frame_state(L);
+  if (!at || !lua_getstack(at, (int)luaL_checkinteger(L, 2), &ar)) return 0;
+  lua_getinfo(at, "Sln", &ar);
+  lua_pushstring(L, ar.source);
+  lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+  lua_pushstring(L, ar.name); /* NULL: nil */
+  if (*ar.what == 'C' || !lua_getlocal(at, &ar, 1)) return 3;
+  if (at != L) lua_xmove(at, L, 1);
+  return 4;
+}
+
 /* on_end is to be called when this thread dies. */
 static int core_set_linked(lua_State *L)
 {
@@ -160,24 +189,6 @@ static int core_set_exits(lua_State *L)
   t->flags |= VM_F_EXITS;
   if (lua_toboolean(L, 2)) vm_touch(t);
   if (lua_toboolean(L, 3)) t->flags |= VM_F_HEARD;
-  return 0;
-}
-
-/* on_exit(function(thread)), which must not park. */
-static int core_on_exit(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  vm_set_key(L, VM_KEY_ON_EXIT);
-  return 0;
-}
-
-/* on_end(function(thread, report)) */
-static int core_on_end(lua_State *L)
-{
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  vm_set_key(L, VM_KEY_ON_END);
   return 0;
 }
 
@@ -369,11 +380,10 @@ const luaL_Reg vm_thread_functions[] = {
     {"peek", core_peek},
     {"site", core_site},
     {"traceback", core_traceback},
+    {"frame", core_frame},
     {"set_linked", core_set_linked},
-    {"on_end", core_on_end},
     {"silence", core_silence},
     {"set_exits", core_set_exits},
-    {"on_exit", core_on_exit},
     {"threads", core_threads},
     {"other", core_other},
     {"kill", core_kill},

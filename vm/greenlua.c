@@ -15,10 +15,10 @@
 
 /* -- Opening -------------------------------------------------------------- */
 
-static int open_hub(green_hub **hub, const greenlua_options *o)
+static int open_hub(green_hub **hub, const greenlua_options *o, int no_env)
 {
   if (o->ev_loop) return green_hub_attach(hub, o->ev_loop);
-  const char *name = o->hub ? o->hub : getenv("GREENLUA_HUB");
+  const char *name = o->hub ? o->hub : no_env ? NULL : getenv("GREENLUA_HUB");
   return green_hub_new(hub, name && *name ? name : NULL);
 }
 
@@ -52,7 +52,7 @@ int luaopen_green_core(lua_State *L)
   green_hub *hub;
   const greenlua_options o = {0};
   if (!vm_get(L)) {
-    int err = open_hub(&hub, &o);
+    int err = open_hub(&hub, &o, 0);
     if (err < 0) return no_hub(L, err);
     ignore_sigpipe();
     err = lua_cpcall(L, open_core, hub);
@@ -63,12 +63,24 @@ int luaopen_green_core(lua_State *L)
   return 1;
 }
 
+static void open_bodies(lua_State *L);
+
+typedef struct opening {
+  green_hub *hub;
+  int no_env;
+} opening;
+
 static int open_state(lua_State *L)
 {
-  green_hub *hub = lua_touserdata(L, 1);
+  const opening *o = lua_touserdata(L, 1);
+  lua_pushboolean(L, o->no_env);
+  lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV"); /* Where package looks. */
   luaL_openlibs(L);
   vm_bundle_install(L);
-  vm_open(L, hub);
+  open_bodies(L);
+  lua_getglobal(L, "require"); /* As it is before any script. */
+  vm_set_key(L, VM_KEY_REQUIRE);
+  vm_open(L, o->hub);
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   lua_insert(L, -2);
   lua_setfield(L, -2, "green.core");
@@ -90,18 +102,24 @@ static void on_interrupt(green_post *post);
 
 greenlua *greenlua_new(const greenlua_options *options)
 {
+  return green__runtime_new(options, 0);
+}
+
+greenlua *green__runtime_new(const greenlua_options *options, int no_env)
+{
   const greenlua_options none = {0};
   green_hub *hub = NULL;
   greenlua *g = green__zalloc(sizeof(*g));
   new_error = GREEN_ENOMEM;
   if (!g) return NULL;
-  new_error = open_hub(&hub, options ? options : &none);
+  new_error = open_hub(&hub, options ? options : &none, no_env);
   if (new_error < 0) goto fail_g;
   new_error = GREEN_ENOMEM;
   g->L = luaL_newstate();
   if (!g->L) goto fail_hub;
   ignore_sigpipe();
-  if (lua_cpcall(g->L, open_state, hub) != 0) goto fail_state;
+  opening o = {hub, no_env};
+  if (lua_cpcall(g->L, open_state, &o) != 0) goto fail_state;
   g->v = vm_get(g->L);
   g->interrupt.run = on_interrupt;
   new_error = 0;
@@ -119,6 +137,7 @@ fail_g:
 void greenlua_free(greenlua *g)
 {
   if (!g) return;
+  vm_tell_rest(g->v);
   green_hub_abandon(g->v->hub);
   lua_close(g->L);
   free(g->error);
@@ -127,25 +146,77 @@ void greenlua_free(greenlua *g)
 
 /* -- Running -------------------------------------------------------------- */
 
-/* Push text for the error of the dead thread at index ud: the library's own
-** account of it when it is loaded, else message and traceback. */
-static void push_description(lua_State *L, int ud)
+/* A script may have changed whatever Lua offers, errors are objects of its own,
+** and its finalizers run wherever Lua allocates: whatever does more than move
+** values about is one of these bodies, which are called protected. */
+
+typedef struct source {
+  const char *code; /* NULL: the file `name`. */
+  const char *name;
+} source;
+
+/* chunk = load(source) */
+static int load_body(lua_State *L)
 {
-  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-  lua_getfield(L, -1, "green.thread");
-  if (lua_istable(L, -1)) {
-    lua_getfield(L, -1, "describe");
-    lua_pushvalue(L, ud);
-    if (lua_pcall(L, 1, 1, 0) == 0 && lua_isstring(L, -1)) return;
+  const source *s = lua_touserdata(L, 1);
+  int r = s->code ? luaL_loadbuffer(L, s->code, strlen(s->code), s->name)
+                  : luaL_loadfile(L, s->name);
+  return r == 0 ? 1 : lua_error(L);
+}
+
+/* thread = make(function, ...) */
+static int make_body(lua_State *L)
+{
+  vm_thread_new(vm_get(L), L, lua_gettop(L) - 1, 0, 0);
+  return 1;
+}
+
+/* text = text(thread): of the error that ended it. */
+static int text_body(lua_State *L)
+{
+  vm_push_text(L);
+  return 1;
+}
+
+/* ... = outcome(thread): its results, or its error. */
+static int outcome_body(lua_State *L)
+{
+  const vm_thread *t = lua_touserdata(L, 1);
+  if (t->flags & VM_F_SPEECHLESS) lua_pushliteral(L, "not enough memory");
+  if (t->flags & VM_F_SPEECHLESS) return 1;
+  vm_push_data(L, 1);
+  vm_raw_field(L, t->ending == VM_RETURNED ? "results" : "error");
+  if (t->ending != VM_RETURNED) return 1;
+  if (!lua_istable(L, -1)) return 0;
+  lua_pushvalue(L, -1);
+  vm_raw_field(L, "n");
+  int n = (int)lua_tointeger(L, -1);
+  luaL_checkstack(L, n + 2, "too many results");
+  for (int i = 1; i <= n; i++) lua_rawgeti(L, 2, i);
+  return n;
+}
+
+static void open_bodies(lua_State *L)
+{
+  const struct {
+    enum vm_key key;
+    lua_CFunction body;
+  } bodies[] = {{VM_KEY_LOAD_BODY, load_body},
+                {VM_KEY_MAKE_BODY, make_body},
+                {VM_KEY_TEXT_BODY, text_body},
+                {VM_KEY_OUTCOME_BODY, outcome_body}};
+  for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+    lua_pushcfunction(L, bodies[i].body);
+    vm_set_key(L, bodies[i].key);
   }
-  vm_push_data(L, ud);
-  lua_getglobal(L, "tostring");
-  lua_getfield(L, -2, "error");
-  if (lua_pcall(L, 1, 1, 0) != 0 || !lua_isstring(L, -1))
-    lua_pushliteral(L, "(error object is not a string)");
-  lua_pushliteral(L, "\n");
-  lua_getfield(L, -3, "traceback");
-  lua_concat(L, 3);
+}
+
+/* body(...) with the n values at the top, protected. */
+static int call_body(lua_State *L, enum vm_key body, int n, int results)
+{
+  vm_push_key(L, body);
+  lua_insert(L, -n - 1);
+  return lua_pcall(L, n, results, 0);
 }
 
 static void keep_error(greenlua *g, const char *text)
@@ -154,86 +225,89 @@ static void keep_error(greenlua *g, const char *text)
   g->error = text ? strdup(text) : NULL;
 }
 
-/* Push the results of the dead thread at index ud, or its error. */
-static void push_outcome(greenlua *g, int ud, int r)
+/* The value at the top is an error that no thread has raised. */
+static int keep_failure(greenlua *g)
+{
+  int is_text = lua_type(g->L, -1) == LUA_TSTRING;
+  keep_error(g, is_text ? lua_tostring(g->L, -1)
+                        : "(error object is not a string)");
+  return 1;
+}
+
+/* Push the results of the dead thread at index ud, or its error; they replace
+** it. */
+static int push_outcome(greenlua *g, int ud)
 {
   lua_State *L = g->L;
-  vm_push_data(L, ud);
-  if (r == 1) {
-    push_description(L, ud);
-    keep_error(g, lua_tostring(L, -1));
-    lua_settop(L, ud + 1);
-    lua_getfield(L, -1, "error");
-    lua_replace(L, ud);
+  const vm_thread *t = lua_touserdata(L, ud);
+  int r = t->ending == VM_RETURNED ? 0 : 1;
+  if (t->flags & VM_F_SPEECHLESS) {
+    keep_error(g, "not enough memory");
+  } else if (r != 0) {
+    lua_pushvalue(L, ud);
+    call_body(L, VM_KEY_TEXT_BODY, 1, 1);
+    keep_failure(g);
     lua_settop(L, ud);
-    return;
   }
-  lua_getfield(L, -1, "results");
-  int n = 0;
-  if (lua_istable(L, -1)) {
-    lua_getfield(L, -1, "n");
-    n = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    luaL_checkstack(L, n + 2, "results");
-    for (int i = 1; i <= n; i++) lua_rawgeti(L, ud + 2, i);
-  }
-  lua_remove(L, ud + 2);
-  lua_remove(L, ud + 1);
-  lua_remove(L, ud);
+  if (call_body(L, VM_KEY_OUTCOME_BODY, 1, LUA_MULTRET) == 0) return r;
+  return r == 0 ? keep_failure(g) : r;
 }
 
 int greenlua_call(greenlua *g, int n)
 {
   lua_State *L = g->L;
-  vm_thread *t = vm_thread_new(g->v, L, n, 0, 0);
-  int ud = lua_gettop(L);
   keep_error(g, NULL);
+  if (call_body(L, VM_KEY_MAKE_BODY, n + 1, 1) != 0) return keep_failure(g);
+  vm_thread *t = lua_touserdata(L, -1);
+  int ud = lua_gettop(L);
   lua_pushboolean(L, 0);
   vm_set_key(L, VM_KEY_MAIN);
   int r = vm_run_main(g->v, t);
   vm_push_key(L, VM_KEY_MAIN);
   if (lua_isuserdata(L, -1)) lua_replace(L, ud); /* We are a child of a fork. */
   lua_settop(L, ud);
-  if (r < 0) {
-    keep_error(g, r == GREEN_EBUSY ? "the loop runs already (EBUSY)"
-                                   : green_err_text(r));
-    lua_settop(L, ud - 1);
-    return r;
-  }
-  push_outcome(g, ud, r);
+  if (r >= 0) return push_outcome(g, ud);
+  keep_error(g, r == GREEN_EBUSY ? "the loop runs already (EBUSY)"
+                                 : green_err_text(r));
+  lua_settop(L, ud - 1);
   return r;
 }
 
-/* Run the chunk that a load function left at the top of the stack. */
-static int run_chunk(greenlua *g, int load_status)
+/* Push the chunk, or the message of what is wrong with it. */
+static int load_source(lua_State *L, const source *s)
 {
-  if (load_status != 0) {
-    keep_error(g, lua_tostring(g->L, -1));
-    lua_pop(g->L, 1);
-    return 1;
-  }
-  int top = lua_gettop(g->L) - 1;
-  int r = greenlua_call(g, 0);
+  lua_pushlightuserdata(L, (void *)s);
+  return call_body(L, VM_KEY_LOAD_BODY, 1, 1);
+}
+
+static int run_source(greenlua *g, const source *s)
+{
+  int top = lua_gettop(g->L);
+  int r = load_source(g->L, s) == 0 ? greenlua_call(g, 0) : keep_failure(g);
   lua_settop(g->L, top);
   return r;
 }
 
 int greenlua_dostring(greenlua *g, const char *code, const char *name)
 {
-  return run_chunk(g, luaL_loadbuffer(g->L, code, strlen(code), name));
+  const source s = {code, name};
+  return run_source(g, &s);
 }
 
 int greenlua_dofile(greenlua *g, const char *path)
 {
-  return run_chunk(g, luaL_loadfile(g->L, path));
+  const source s = {NULL, path};
+  return run_source(g, &s);
 }
 
 /* -- Starting and interrupting -------------------------------------------- */
 
 /* Without the library nobody would tell of the thread's errors. */
-static int start_chunk(lua_State *L)
+static int start_body(lua_State *L)
 {
-  lua_getglobal(L, "require");
+  const source *s = lua_touserdata(L, 1);
+  if (load_source(L, s) != 0) return lua_error(L);
+  vm_push_key(L, VM_KEY_REQUIRE);
   lua_pushliteral(L, "green");
   lua_call(L, 1, 0);
   green_task_start(&vm_thread_new(vm_get(L), L, 0, VM_F_NOWAIT, 0)->task);
@@ -242,14 +316,11 @@ static int start_chunk(lua_State *L)
 
 int greenlua_start(greenlua *g, const char *code, const char *name)
 {
-  lua_State *L = g->L;
-  int r;
-  lua_pushcfunction(L, start_chunk);
-  r = luaL_loadbuffer(L, code, strlen(code), name);
-  if (r == 0) r = lua_pcall(L, 1, 0, 0);
+  source s = {code, name};
+  int r = lua_cpcall(g->L, start_body, &s);
   if (r == 0) return 0;
-  keep_error(g, lua_isstring(L, -1) ? lua_tostring(L, -1) : "unknown error");
-  lua_pop(L, 1);
+  keep_failure(g);
+  lua_pop(g->L, 1);
   return 1;
 }
 

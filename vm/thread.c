@@ -253,7 +253,26 @@ static int tell_body(lua_State *L)
   if (lua_isnil(L, -1)) return 0;
   lua_pushvalue(L, 1);
   lua_pushboolean(L, report);
-  green_task_start(&vm_thread_new(v, L, 2, VM_F_NOWAIT, 0)->task);
+  vm_thread *t = vm_thread_new(v, L, 2, VM_F_NOWAIT, 0);
+  green_task_start(&t->task);
+  if (!report) return 0;
+  lua_pushvalue(L, 1);
+  thread_set(L, lua_gettop(L) - 1, "tells");
+  t->flags |= VM_F_TELLS;
+  return 0;
+}
+
+/* untold(thread): it was to tell of an error and raised one itself, as a library
+** does that was loaded into what a script has left of Lua. */
+static int untold_body(lua_State *L)
+{
+  vm_push_data(L, 1);
+  vm_raw_field(L, "tells");
+  lua_replace(L, 1);
+  vm_push_text(L);
+  lua_pushfstring(L, "greenlua: unhandled error in a green thread:\n%s\n",
+                  lua_tostring(L, -1));
+  vm_complain(L, lua_tostring(L, -1));
   return 0;
 }
 
@@ -280,7 +299,9 @@ static void thread_end(vm *v, vm_thread *t, int ud, int ending)
   if (t->flags & VM_F_MAIN) v->main_done = 1;
   if ((t->flags & VM_F_MAIN) && v->orphaned) v->host_done = 1;
   if (t->flags & VM_F_EXITS) protect(v, VM_KEY_EXIT_BODY, ud, 0);
-  if ((t->flags & VM_F_LINKED) || report)
+  if (report && (t->flags & VM_F_TELLS))
+    protect(v, VM_KEY_UNTOLD_BODY, ud, 0);
+  else if ((t->flags & VM_F_LINKED) || report)
     protect(v, VM_KEY_TELL_BODY, ud, report);
 }
 
@@ -340,6 +361,43 @@ static void thread_drop(vm_thread *t, int flags_off)
   lua_settop(L, ud - 1);
 }
 
+/* tell_now(thread): what it was to do, here and at once. */
+static int tell_now_body(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_ON_END);
+  vm_push_data(L, 1);
+  vm_raw_field(L, "tells");
+  lua_pushboolean(L, 1);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+static vm_thread *next_teller(const vm *v)
+{
+  const green_hub *hub = v->hub;
+  for (green_task *k = green_hub_first_task(hub); k;
+       k = green_hub_next_task(hub, k)) {
+    vm_thread *t = vm_is_thread(k) ? green_container(k, vm_thread, task) : NULL;
+    if (t && (t->flags & VM_F_TELLS) && !(t->flags & VM_F_STARTED)) return t;
+  }
+  return NULL;
+}
+
+void vm_tell_rest(vm *v)
+{
+  lua_State *L = v->L;
+  vm_thread *t;
+  while ((t = next_teller(v)) != NULL) {
+    vm_push_thread(L, t);
+    int ud = lua_gettop(L);
+    t->flags &= ~(uint32_t)VM_F_TELLS;
+    if (protect(v, VM_KEY_TELL_NOW_BODY, ud, 0) < 0)
+      protect(v, VM_KEY_UNTOLD_BODY, ud, 0);
+    vm_thread_forget(t);
+    lua_settop(L, ud - 1);
+  }
+}
+
 void vm_thread_drop(vm_thread *t)
 {
   thread_drop(t, 0);
@@ -367,10 +425,10 @@ void vm_open_threads(lua_State *L)
   const struct {
     enum vm_key key;
     lua_CFunction body;
-  } bodies[] = {{VM_KEY_FINISH_BODY, finish_body},
-                {VM_KEY_TELL_BODY, tell_body},
-                {VM_KEY_EXIT_BODY, exit_body},
-                {VM_KEY_LOST_BODY, lost_body}};
+  } bodies[] = {
+      {VM_KEY_FINISH_BODY, finish_body}, {VM_KEY_TELL_BODY, tell_body},
+      {VM_KEY_EXIT_BODY, exit_body},     {VM_KEY_LOST_BODY, lost_body},
+      {VM_KEY_UNTOLD_BODY, untold_body}, {VM_KEY_TELL_NOW_BODY, tell_now_body}};
   for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
     lua_pushcfunction(L, bodies[i].body);
     vm_set_key(L, bodies[i].key);

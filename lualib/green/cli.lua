@@ -1,27 +1,20 @@
 --- What the command `greenlua` does with its command line, step by step.
 --
 -- The whole of it runs in the main green thread. vm/cli.c makes the plan: an
--- array of { "e", statement } and { "l", module }; `version` a text to print;
--- `script` a file, or `stdin`; `repl` a function for green.repl.
+-- array of { letter, text } for -e, -l, -j and -O; `init` what LUA_INIT says;
+-- `version` a text to print; `bytecode` the words of -b; `script` a file, or
+-- `stdin`; `repl` a function for green.repl; `no_env` without the environment.
 -- @module green.cli
 
---- Run a chunk, or return why there is none.
-local function run(chunk, message, ...)
-  if not chunk then
-    return message
-  end
-  chunk(...)
-end
+-- LUA_INIT and the first steps may put their own in their places.
+local _G, package = _G, package
+local find, gmatch, match = string.find, string.gmatch, string.match
+local error, ipairs, loadfile = error, ipairs, loadfile
+local loadstring = loadstring -- load: the user's own statements
+local pcall, print, type, unpack = pcall, print, type, unpack
+local jit = jit
 
-local steps = {
-  e = function(text)
-    local chunk, message = loadstring(text, "=(command line)") -- load: the user's -e
-    return run(chunk, message)
-  end,
-  l = function(name)
-    require(name)
-  end,
-}
+-- -- Loading ------------------------------------------------------------------
 
 -- A module that waits at its top level must be loaded without a C frame below
 -- it, also when it is the first to load the library. Most short programs load
@@ -44,29 +37,125 @@ local function put_late(name)
     return load[name](...)
   end
   _G[name] = late
+  return late
 end
 
-put_late "require"
+local late_require = put_late "require"
 put_late "dofile"
 
---- @return nil, or the message of a chunk that could not be loaded
-return function(plan)
-  local wrong
-  if plan.version then
-    print(plan.version)
+--- Run a chunk, or return why there is none.
+local function run(chunk, message, ...)
+  if not chunk then
+    return message
   end
+  chunk(...)
+end
+
+-- -- The JIT compiler ---------------------------------------------------------
+
+--- The words of a text between commas.
+local function words_of(text)
+  local words = {}
+  for word in gmatch(text or "", "[^,]+") do
+    words[#words + 1] = word
+  end
+  return words
+end
+
+--- The function `start` of one of LuaJIT's own modules; or nil, message.
+local function jit_module(name, option)
+  local ok, module = pcall(raw.require, "jit." .. name)
+  if ok and type(module) == "table" and module.start then
+    return module.start
+  elseif ok or find(module, "module 'jit." .. name .. "' not found", 1, true) then
+    return nil, option .. ": no such command, or LuaJIT's modules jit.* are not installed "
+      .. "(no module 'jit." .. name .. "')"
+  end
+  error(module, 0)
+end
+
+local steps = {
+  e = function(text)
+    local chunk, message = loadstring(text, "=(command line)") -- load: the user's -e
+    return run(chunk, message)
+  end,
+  l = function(name)
+    late_require(name)
+  end,
+  --- "on", "off", "flush" are functions of `jit`; "dump=im,file" is a module.
+  j = function(text)
+    local name, words = match(text, "^([^=]*)=?(.*)$")
+    if type(jit[name]) == "function" then
+      return run(jit[name], nil, unpack(words_of(words)))
+    end
+    local start, message = jit_module(name, "-j" .. name)
+    return run(start, message, unpack(words_of(words)))
+  end,
+  --- Behind the library's own settings, which come once.
+  O = function(text)
+    raw.require "green.limits"
+    local ok, message = pcall(raw.require("jit.opt").start, unpack(words_of(text)))
+    return not ok and "-O" .. text .. ": " .. message or nil
+  end,
+}
+
+-- -- The plan -----------------------------------------------------------------
+
+--- LUA_INIT is a statement, or "@" and a file.
+local function run_init(text)
+  local path = match(text, "^@(.*)$")
+  if path then
+    return run(loadfile(path))
+  end
+  return run(loadstring(text, "=LUA_INIT")) -- load: the user's LUA_INIT
+end
+
+--- Modules are found beside the script, too, behind all other places.
+local function look_beside(script)
+  local folder = match(script, "^(.*/)") or "./"
+  if find(folder, "[;?]") then
+    return -- no way to say that in a path
+  end
+  if type(package.path) == "string" then
+    package.path = package.path .. ";" .. folder .. "?.lua;" .. folder .. "?/init.lua"
+  end
+  if type(package.cpath) == "string" then
+    package.cpath = package.cpath .. ";" .. folder .. "?.so"
+  end
+end
+
+local function run_steps(plan)
   for _, step in ipairs(plan) do
-    wrong = steps[step[1]](step[2])
+    local wrong = steps[step[1]](step[2])
     if wrong then
       return wrong
     end
   end
-  if plan.script or plan.stdin then
+end
+
+local function run_script(plan)
+  if plan.bytecode then
+    local start, message = jit_module("bcsave", "-b")
+    return run(start, message, unpack(plan.bytecode))
+  elseif plan.script or plan.stdin then
     local chunk, message = loadfile(plan.script)
-    wrong = run(chunk, message, unpack(arg))
+    local words = rawget(_G, "arg")
+    return run(chunk, message, unpack(type(words) == "table" and words or {}))
   end
+end
+
+--- @return nil, or the message of a chunk that could not be loaded
+return function(plan)
+  local wrong = plan.init and run_init(plan.init)
+  if plan.script then
+    look_beside(plan.script)
+  end
+  if plan.version and not wrong then
+    print(plan.version)
+  end
+  wrong = wrong or run_steps(plan) or run_script(plan)
   if plan.repl and not wrong then
-    require("green.repl").run { listen = plan.repl }
+    raw.require("green.repl").run { listen = plan.repl, no_env = plan.no_env }
   end
   return wrong
 end

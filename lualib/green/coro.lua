@@ -13,6 +13,9 @@
 local core = require "green.core"
 local thread = require "green.thread"
 
+-- Scripts may put their own in their places.
+local error, setmetatable = error, setmetatable
+
 local raw = {
   create = coroutine.create,
   resume = coroutine.resume,

@@ -11,6 +11,7 @@ local errors = require "green.error"
 local exits = require "green.thread.exits"
 local options = require "green.options"
 local results = require "green.dagpool.results"
+local show = require "green.show"
 local thread = require "green.thread"
 
 local check_key = results.check_key
@@ -18,6 +19,14 @@ local arrived, emit, next_arrival = results.arrived, results.emit, results.next_
 
 local methods = setmetatable({}, { __index = results.methods })
 local pool_mt = { __name = "green.DAGPool", __index = methods }
+
+show.kind(pool_mt, function(self)
+  local running = 0
+  for _ in pairs(self._calls) do
+    running = running + 1
+  end
+  return ("%d results, %d running"):format(#self._order, running)
+end)
 
 --- A pool. Does not park.
 -- @tparam[opt] table preload results that are there from the start: key -> value

@@ -8,7 +8,10 @@ local core = require "green.core"
 local check = require "green.check"
 local class = require "green.check.class"
 
-local tostring, type = tostring, type -- scripts may put their own there
+-- Scripts may put their own in their places.
+local error, format, getmetatable, select, setmetatable, tostring, type = error, string.format,
+  getmetatable, select, setmetatable, tostring, type
+
 local codes = core.codes
 local errtext = core.errtext
 
@@ -22,7 +25,7 @@ local error_mt = { __name = "green.error", __index = error_methods }
 
 function error_mt:__tostring()
   local what = self.op and self.op .. ": " .. self.message or self.message
-  return ("%s (%s)"):format(what, self.code)
+  return format("%s (%s)", what, self.code)
 end
 
 --- A text, a number, or an object that prints itself (an error, a Timeout) as part of
@@ -67,7 +70,7 @@ local function new(code, op, message, extra)
   local err = extra or {}
   if type(code) == "number" then
     local name, text = errtext(code)
-    err.code, err.number = name or ("E%d"):format(-code), code
+    err.code, err.number = name or format("E%d", -code), code
     err.message = message or text
   else
     local number = codes[code]

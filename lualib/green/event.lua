@@ -4,6 +4,7 @@
 local core = require "green.core"
 local check = require "green.check"
 local class = require "green.check.class"
+local show = require "green.show"
 local thread = require "green.thread"
 local watching = require "green.wait.set"
 
@@ -150,10 +151,10 @@ function methods:reset()
   self._kind, self._values, self._trace = nil, nil, nil
 end
 
-function event_mt:__tostring()
+show.kind(event_mt, function(self)
   local waiting = self._queue and core.waiting(self._queue) or 0
-  return ("green.Event{%s, %d waiting}"):format(self._kind or "not sent", waiting)
-end
+  return ("%s, %d waiting"):format(self._kind or "not sent", waiting)
+end)
 
 class.seal(event_mt)
 

@@ -5,6 +5,7 @@ local core = require "green.core"
 local check = require "green.check"
 local class = require "green.check.class"
 local exits = require "green.thread.exits"
+local show = require "green.show"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
@@ -124,6 +125,14 @@ local function group_end(self, owner, _guard, ok, ...)
   error(err, 0)
 end
 
+show.kind(group_mt, function(self)
+  local n = 0
+  for _ in pairs(self.children) do
+    n = n + 1
+  end
+  return ("%d running%s%s"):format(n, self.failed and ", failed" or "",
+    self.closed and ", ended" or "")
+end)
 class.seal(group_mt)
 
 --- Run fn(group); green threads that it spawns with group:spawn are joined

@@ -8,7 +8,7 @@ if not rawget(_G, "jit") then
   error("greenlua needs LuaJIT 2.1, this is " .. _VERSION, 0)
 end
 
-require("jit.opt").start("maxtrace=8000", "maxrecord=16000", "minstitch=3", "maxmcode=40960")
+require "green.limits"
 
 local core = require "green.core"
 local thread = require "green.thread"
@@ -21,7 +21,7 @@ local load = require "green.load"
 --- Put what is ours into Lua's own places. Idempotent.
 local function install()
   require("green.coro").install()
-  load.install()
+  load.install(thread.note_traceback)
   require("green.stdio").install()
 end
 install()
@@ -113,6 +113,7 @@ local lazy = {
 }
 
 setmetatable(green, {
+  lazy = lazy, -- for green.thread.hint
   __index = function(self, name)
     local module = lazy[name]
     if not module then

@@ -7,7 +7,12 @@
 
 local core = require "green.core"
 
-local tostring, getinfo = tostring, debug.getinfo -- scripts may put their own there
+-- Scripts may put their own in their places.
+local error, getinfo, ipairs, loadfile, package, pairs, pcall, setmetatable, tostring, type, xpcall
+  = error, debug.getinfo, ipairs, loadfile, package, pairs, pcall, setmetatable, tostring, type,
+  xpcall
+local concat, find, format = table.concat, string.find, string.format
+local loaded = package.loaded -- require's own table, whatever stands there later
 
 local raw_require = require
 
@@ -33,7 +38,7 @@ local kept = {} -- name -> module
 --- Keep a module of the library, if it is one.
 -- @tparam[opt] function again called when it is required again
 local function keep(name, module, again)
-  if kept[name] or not (name == "green" or name:find("^green%.")) then
+  if kept[name] or not (name == "green" or find(name, "^green%.")) then
     return
   end
   kept[name] = module
@@ -46,9 +51,13 @@ local function keep(name, module, again)
 end
 
 -- green.thread takes longer to load than Lua to start: not before it is needed.
+local note
+
 local function note_traceback(err)
-  local thread = kept["green.thread"]
-  return thread and thread.note_traceback(err) or err
+  if note then
+    note(err)
+  end
+  return err
 end
 
 -- find_loader, run_loader, xpcall, green_require, and who called that.
@@ -64,7 +73,7 @@ local function find_loader(name)
       tried[#tried + 1] = found
     end
   end
-  error(("module '%s' not found:%s"):format(name, table.concat(tried)), LEVEL_OF_CALLER)
+  error(format("module '%s' not found:%s", name, concat(tried)), LEVEL_OF_CALLER)
 end
 
 --- Call a loader: C libraries are opened on the main state, as in plain Lua. They may
@@ -79,12 +88,12 @@ end
 local function run_loader(name)
   local value = call_loader(find_loader(name), name)
   if value ~= nil then
-    package.loaded[name] = value
-  elseif package.loaded[name] == nil then
-    package.loaded[name] = true
+    loaded[name] = value
+  elseif loaded[name] == nil then
+    loaded[name] = true
   end
-  keep(name, package.loaded[name])
-  return package.loaded[name]
+  keep(name, loaded[name])
+  return loaded[name]
 end
 
 --- Whoever loads the module has been abandoned: another may try.
@@ -124,7 +133,7 @@ end
 
 local function name_of(value)
   if type(value) ~= "string" and type(value) ~= "number" then
-    error(("bad argument #1 to 'require' (string expected, got %s)"):format(
+    error(format("bad argument #1 to 'require' (string expected, got %s)",
       value == nil and "no value" or type(value)), 3)
   end
   return tostring(value)
@@ -143,18 +152,18 @@ end
 local function green_require(name)
   local me = core.current()
   name = name_of(name)
-  while not package.loaded[name] do
+  while not loaded[name] do
     local entry = loader_of(name)
     if not entry then
       entry = { thread = me, queue = nil }
       loading[name] = entry
       return finish(name, entry, xpcall(run_loader, note_traceback, name))
     elseif is_circle(entry, me) then
-      error(("loop or previous error loading module '%s'"):format(name), 2)
+      error(format("loop or previous error loading module '%s'", name), 2)
     end
     wait_for(name, entry, me)
   end
-  return package.loaded[name]
+  return loaded[name]
 end
 
 --- As Lua's; the chunk may wait.
@@ -167,7 +176,9 @@ local function green_dofile(path)
 end
 
 --- Put both into the globals. Idempotent.
-local function install()
+-- @tparam[opt] function noter from now on, green.thread's note_traceback
+local function install(noter)
+  note = noter or note
   require, dofile = green_require, green_dofile
   for name, module in pairs(package.loaded) do
     local kind = type(module)

@@ -4,6 +4,7 @@
 local core = require "green.core"
 local check = require "green.check"
 local class = require "green.check.class"
+local show = require "green.show"
 
 local core_data, core_peek, current = core.data, core.peek, core.current
 
@@ -52,6 +53,16 @@ end
 function local_mt:__newindex(name, value)
   values_of(self)[name] = value
 end
+
+show.kind(local_mt, function(self)
+  local data = core_peek(current())
+  local values = data and data.locals and data.locals[self]
+  local n = 0
+  for _ in pairs(values or {}) do
+    n = n + 1
+  end
+  return ("%d fields in this green thread"):format(n)
+end)
 
 --- The values of the running green thread as a plain table, for pairs. May park
 -- if the init function does, the first time.

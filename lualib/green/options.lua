@@ -6,22 +6,25 @@ local check = require "green.check"
 local misuse, shown = check.misuse, check.shown
 local pairs, type, format = pairs, type, string.format
 
---- Edits needed to turn a into b (Levenshtein).
+--- Edits needed to turn a into b: letters put in, taken out, changed, or two
+-- neighbours swapped.
 local function distance(a, b)
-  local row = {}
+  local rows = { [0] = {} }
   for j = 0, #b do
-    row[j] = j
+    rows[0][j] = j
   end
   for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
+    local above, row = rows[i - 1], { [0] = i }
     for j = 1, #b do
       local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-      diagonal, row[j] = row[j], best
+      row[j] = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + cost)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], rows[i - 2][j - 2] + 1)
+      end
     end
+    rows[i] = row
   end
-  return row[#b]
+  return rows[#a][#b]
 end
 
 local NAME_MOST = 64 -- bytes of a name that are looked at
@@ -29,8 +32,9 @@ local NAME_MOST = 64 -- bytes of a name that are looked at
 --- The known name nearest to the given one, or nil when none is near.
 -- @tparam string name
 -- @tparam table known array of names, or a table with names as keys
-local function nearest(name, known)
-  local best, least = nil, math.max(2, math.floor(#name / 2))
+-- @tparam[opt] number most edits (default: less than half of its letters, or 1)
+local function nearest(name, known, most)
+  local best, least = nil, most and most + 1 or math.max(2, math.floor(#name / 2))
   if #name > NAME_MOST then
     return nil
   end

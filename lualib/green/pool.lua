@@ -7,6 +7,7 @@ local class = require "green.check.class"
 local map = require "green.pool.map"
 local members = require "green.pool.members"
 local results = require "green.pool.results"
+local show = require "green.show"
 local thread = require "green.thread"
 
 -- -- GreenPool ----------------------------------------------------------------
@@ -124,10 +125,9 @@ end
 
 methods._lost = members.lost
 
-function pool_mt:__tostring()
-  return ("green.GreenPool{%d of %d running, %d waiting}"):format(
-    self:running(), self._size, self:waiting())
-end
+show.kind(pool_mt, function(self)
+  return ("%d of %d running, %d waiting"):format(self:running(), self._size, self:waiting())
+end)
 
 -- -- GreenPile ----------------------------------------------------------------
 
@@ -181,5 +181,10 @@ end
 class.seal(pool_mt)
 class.seal(pile_mt)
 pile_mt.__call = pile_mt.__index.next
+
+show.kind(pile_mt, function(self)
+  return ("%d results to take, %d of %d running"):format(self._results.count,
+    self.pool:running(), self.pool._size)
+end)
 
 return { GreenPool = GreenPool, GreenPile = GreenPile }

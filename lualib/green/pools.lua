@@ -6,6 +6,7 @@ local check = require "green.check"
 local class = require "green.check.class"
 local exits = require "green.thread.exits"
 local options = require "green.options"
+local show = require "green.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
 local watching = require "green.wait.set"
@@ -194,10 +195,10 @@ function methods:_ready()
   return self:free() > 0
 end
 
-function pool_mt:__tostring()
-  return ("%s{%d of %d taken, %d waiting}"):format(pool_mt.__name, self._max - self:free(),
-    self._max, self:waiting())
+local function state_of(self)
+  return ("%d of %d taken, %d waiting"):format(self._max - self:free(), self._max, self:waiting())
 end
+show.kind(pool_mt, state_of)
 
 local known = { create = true, min_size = true, max_size = true, order_as_stack = true }
 
@@ -223,7 +224,7 @@ local function check_sizes(opts, where)
   return min, max
 end
 
-local function new(opts, min, max)
+local function new(mt, opts, min, max)
   local self = setmetatable({
     _create = opts.create,
     _as_stack = opts.order_as_stack,
@@ -233,7 +234,7 @@ local function new(opts, min, max)
     _first = 1,
     _last = 0,
     _getters = false,
-  }, pool_mt)
+  }, mt)
   self._getters = core.waitq(self)
   return fill(self, min)
 end
@@ -248,12 +249,13 @@ local function Pool(opts)
   options.check(opts, known, "Pool")
   check.callable(opts.create, "Pool", "create")
   local min, max = check_sizes(opts, "Pool")
-  return new(opts, min, max)
+  return new(pool_mt, opts, min, max)
 end
 
 -- -- TokenPool ----------------------------------------------------------------
 
-local token_mt = { __name = "green.Token" }
+local token_mt = show.kind { __name = "green.Token" }
+local token_pool_mt = show.kind({ __name = "green.TokenPool", __index = methods }, state_of)
 
 local function create_token()
   return setmetatable({}, token_mt)
@@ -267,9 +269,10 @@ local token_options = { max_size = true }
 local function TokenPool(opts)
   opts = options.check(opts, token_options, "TokenPool")
   local _, max = check_sizes(opts, "TokenPool")
-  return new({ create = create_token }, 0, max)
+  return new(token_pool_mt, { create = create_token }, 0, max)
 end
 
 class.seal(pool_mt)
+class.seal(token_pool_mt)
 
 return { Pool = Pool, TokenPool = TokenPool }

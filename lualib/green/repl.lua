@@ -6,8 +6,16 @@
 
 local core = require "green.core"
 local check = require "green.check"
+local ffi = require "ffi"
 local options = require "green.options"
 local thread = require "green.thread"
+
+-- Scripts may put their own in their places.
+local error, pcall, rawget, setmetatable, unpack = error, pcall, rawget, setmetatable, unpack
+local loadstring = loadstring -- load: the user's own lines
+local byte, find, format, match = string.byte, string.find, string.format, string.match
+local _G, stdout, getenv = _G, io.stdout, os.getenv
+local complain, text_of = core.complain, thread.text_of
 
 local EINTR, EDEADLOCK, EEOF = core.codes.EINTR, core.codes.EDEADLOCK, core.codes.EEOF
 local READ = 1 -- core.park's mode
@@ -21,7 +29,7 @@ local M = {}
 -- @return the chunk; or nil, message, whether more lines could complete it
 local function compile(text)
   check.type(text, "string", "repl.compile", "text")
-  local expression = text:match("^%s*=(.*)$")
+  local expression = match(text, "^%s*=(.*)$")
   local chunk, message
   if expression then
     chunk, message = loadstring("return " .. expression, "=stdin") -- load: the user's line
@@ -34,7 +42,7 @@ local function compile(text)
   if chunk then
     return chunk
   end
-  return nil, message, message:find("'<eof>'$") ~= nil
+  return nil, message, find(message, "'<eof>'$") ~= nil
 end
 M.compile = compile
 
@@ -43,13 +51,13 @@ M.compile = compile
 local Editor = {}
 Editor.__index = Editor
 
-local function history_path()
-  local path, home = os.getenv("GREENLUA_HISTORY"), os.getenv("HOME")
+local function history_path(no_env)
+  local path, home = not no_env and getenv("GREENLUA_HISTORY"), getenv("HOME")
   return path or (home and home ~= "" and home .. "/.greenlua_history") or ""
 end
 
 --- An editor on the terminal, or nil when there is none, or no libedit.
-local function open_editor(stdio)
+local function open_editor(stdio, no_env)
   local input = stdio.input()
   if not input then
     return nil
@@ -62,7 +70,7 @@ local function open_editor(stdio)
     api = api,
     input = input,
     stdio = stdio,
-    path = history_path(),
+    path = history_path(no_env),
     thread = core.current(),
   }, Editor)
   api.history(self.path, HISTORY)
@@ -80,14 +88,14 @@ function Editor:make_way(text)
     self.api.hide()
     core.wake_thread(self.thread, 0)
   end
-  self.ends = text:byte(-1)
+  self.ends = byte(text, -1)
 end
 
 function Editor:come_back()
   self.hidden = false
   if self.ends ~= 10 then
-    self.stdio.raw.file.write(io.stdout, "\n")
-    self.stdio.raw.file.flush(io.stdout)
+    self.stdio.raw.file.write(stdout, "\n")
+    self.stdio.raw.file.flush(stdout)
   end
   self.api.show()
 end
@@ -113,7 +121,7 @@ function Editor:edit()
   if state == EEOF then
     return nil
   end
-  return require("ffi").string(self.api.line())
+  return ffi.string(self.api.line())
 end
 
 function Editor:read(prompt)
@@ -127,7 +135,7 @@ function Editor:read(prompt)
     self.api.abandon()
     error(line, 0)
   end
-  if line and line:find("%S") and line ~= self.last then
+  if line and find(line, "%S") and line ~= self.last then
     self.last = line
     self.api.remember(line, self.path)
   end
@@ -145,14 +153,15 @@ local Plain = {}
 Plain.__index = Plain
 
 function Plain:read(prompt)
-  io.write(prompt)
-  io.flush()
-  local line, _, code = io.read("*l")
+  local stdio = self.stdio
+  stdio.write(stdout, prompt)
+  stdio.flush(stdout)
+  local line, _, code = stdio.read("*l")
+  if not line then
+    stdio.write(stdout, "\n")
+  end
   if not line and code == -EINTR then
-    io.write("\n")
     return nil, "interrupted"
-  elseif not line then
-    io.write("\n")
   end
   return line
 end
@@ -181,9 +190,9 @@ end
 
 local function print_results(results)
   if results and results.n > 0 then
-    local ok, err = pcall(print, unpack(results, 1, results.n))
+    local ok, err = pcall(rawget(_G, "print"), unpack(results, 1, results.n))
     if not ok then
-      io.stderr:write(("error calling 'print' (%s)\n"):format(tostring(err)))
+      complain(format("error calling 'print' (%s)\n", text_of(err)))
     end
   end
 end
@@ -193,9 +202,9 @@ local function run(chunk)
   wait_for(statement)
   local data = core.data(statement)
   if core.state(statement) == "killed" then
-    io.stderr:write("interrupted\n")
+    complain("interrupted\n")
   elseif data.error ~= nil or data.error_is_nil then
-    io.stderr:write(thread.describe(statement), "\n")
+    complain(thread.describe(statement) .. "\n")
   else
     print_results(data.results)
   end
@@ -203,7 +212,7 @@ end
 
 local function prompt(name, default)
   local text = rawget(_G, name)
-  return text == nil and default or tostring(text)
+  return text == nil and default or text_of(text)
 end
 
 --- A whole statement: as many lines as it takes. Parks.
@@ -216,7 +225,7 @@ local function read_statement(source)
     if chunk then
       return chunk
     elseif not is_incomplete then
-      io.stderr:write(message, "\n")
+      complain(message .. "\n")
       return false
     end
     line, why = source:read(prompt("_PROMPT2", ">> "))
@@ -228,11 +237,12 @@ local function read_statement(source)
   return nil
 end
 
-local known = { listen = true }
+local known = { listen = true, no_env = true }
 
 --- Read and run statements until the end of input. Parks.
 -- @tparam[opt] table opts `listen` a function of the command's: it makes Ctrl-C
--- wake a thread instead of killing main
+-- wake a thread instead of killing main; `no_env` is there: the environment does not
+-- say where the history is
 function M.run(opts)
   opts = options.check(opts, known, "repl.run")
   if opts.listen ~= nil then
@@ -241,7 +251,7 @@ function M.run(opts)
   local stdio = require "green.stdio"
   stdio.install()
   _G.green = rawget(_G, "green") or require "green"
-  local source = open_editor(stdio) or setmetatable({}, Plain)
+  local source = open_editor(stdio, opts.no_env) or setmetatable({ stdio = stdio }, Plain)
   local me, listen = core.current(), opts.listen or function() end
   local ok, err = pcall(function()
     repeat

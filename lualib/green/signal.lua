@@ -10,6 +10,7 @@ local thread = require "green.thread"
 
 local ffi = require "ffi"
 local api = require "green.ffi.signal"
+local show = require "green.show"
 
 local QUEUE = core.QUEUE
 
@@ -98,6 +99,10 @@ end
 local handler_methods = {}
 local handler_mt = { __name = "green.signal.handler", __index = handler_methods }
 
+show.kind(handler_mt, function(self)
+  return self.name .. (self.cancelled and ", cancelled" or "")
+end)
+
 local function run(self, fn, name)
   while not self.cancelled do
     local n = take(self)
@@ -131,7 +136,7 @@ function M.handler(name, fn)
   if not w then
     return nil, err
   end
-  local self = setmetatable({ watch = w, cancelled = false }, handler_mt)
+  local self = setmetatable({ watch = w, name = M.name(number), cancelled = false }, handler_mt)
   core.start(exits.make(2, self, false, run, self, fn, M.name(number)))
   return self
 end

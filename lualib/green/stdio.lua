@@ -10,8 +10,11 @@
 -- and at once for standard error, the write is dropped and counted.
 -- @module green.stdio
 
+local core = require "green.core"
 local output = require "green.stdio.output"
 
+-- Scripts may put their own in their places.
+local pairs, pcall, rawset, require = pairs, pcall, rawset, require
 local stdin, stdout = io.stdin, io.stdout
 local file_methods = getmetatable(stdout).__index
 local io_input, io_output = io.input, io.output
@@ -74,6 +77,7 @@ end
 --- Write what is queued, as the end of the program does, and let go: what is
 -- written after this goes out at once. Does not park.
 function M.finish()
+  pcall(core.tell_rest)
   if M.on_finish then
     M.on_finish()
   end
@@ -112,6 +116,9 @@ local green = {
     setvbuf = output.setvbuf,
   },
 }
+
+core.on_leave(green.os.exit)
+M.read, M.write, M.flush = green.io.read, output.write, output.flush
 
 local function put_into_places(functions)
   for place, named in pairs(functions) do

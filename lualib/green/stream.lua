@@ -32,6 +32,7 @@ local check = require "green.check"
 local class = require "green.check.class"
 local errors = require "green.error"
 local options = require "green.options"
+local show = require "green.show"
 local read = require "green.stream.read"
 local wait = require "green.stream.wait"
 local write = require "green.stream.write"
@@ -84,7 +85,8 @@ end
 
 --- The metatable of a kind of stream. Its objects have the shared methods, and
 -- those in `own`, which go before.
--- @tparam string name for tostring and errors
+-- @tparam string name for tostring and errors; a class may put a __tostring of its
+-- own into its metatable
 -- @tparam table own primitives and methods
 local function make_class(name, own)
   check.type(name, "string", "class", "name")
@@ -95,7 +97,7 @@ local function make_class(name, own)
       all[key] = method
     end
   end
-  return class.seal({ __name = name, __index = all })
+  return class.seal(show.kind { __name = name, __index = all })
 end
 
 --- Is it something that can be read from and written to as a stream?

@@ -11,7 +11,12 @@ local kill = require "green.thread.kill"
 local links = require "green.thread.links"
 local park = require "green.thread.park"
 local report = require "green.thread.report"
+local show = require "green.show"
 local watchers = require "green.thread.watchers"
+
+-- Scripts may put their own in their places.
+local error, getmetatable, ipairs, pairs, pcall, select, tostring, type, unpack =
+  error, getmetatable, ipairs, pairs, pcall, select, tostring, type, unpack
 
 local core_data, core_peek, core_park = core.data, core.peek, core.park
 local core_silence = core.silence
@@ -64,9 +69,7 @@ end)
 
 -- -- Methods ------------------------------------------------------------------
 
-function mt:__tostring()
-  return "green.thread{" .. report.label(self) .. "}"
-end
+show.kind(mt, report.label)
 
 --- It was dropped without a word: its parent, or its process, has gone.
 local function fill_error(thread)
@@ -204,6 +207,16 @@ function methods:traceback()
     return data and data.traceback
   end
   return core.traceback(self)
+end
+
+--- What it waits for: the call it is in and on what ("get of green.Queue{...}",
+-- "sleep"), and "file:line" of the code that made the call, nil where that left no
+-- trace. Does not park.
+-- @return nil when it does not wait, or in nothing that has a name
+function methods:waits_for()
+  if core.state(self) == "parked" then
+    return require "green.thread.where"(self)
+  end
 end
 
 --- "file:line" of the call that spawned it.

@@ -10,6 +10,11 @@ local class = require "green.check.class"
 local errors = require "green.error"
 local thread = require "green.thread"
 
+-- Scripts may put their own in their places.
+local error, getmetatable, newproxy, pcall, rawequal, setmetatable =
+  error, getmetatable, newproxy, pcall, rawequal, setmetatable
+local format = string.format
+
 local scope_push, scope_pop = core.scope_push, core.scope_pop
 local core_peek, core_data, current = core.peek, core.data, core.current
 local is_own = core.is_own
@@ -199,7 +204,7 @@ function timeout_mt:__tostring()
   if s == nil then
     return "timed out (ETIMEDOUT)"
   end
-  return ("timed out after %g second%s (ETIMEDOUT)"):format(s, s == 1 and "" or "s")
+  return format("timed out after %g second%s (ETIMEDOUT)", s, s == 1 and "" or "s")
 end
 
 -- The Timeouts of a thread form a list in its table (green.thread looks there

@@ -5,6 +5,7 @@
 #include "err.h"
 #include "t.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 
@@ -49,6 +50,21 @@ static void test_other_errnos_are_known_to_the_system(void)
   is_str(green_err_text(-3999), "unknown error", "but a text");
 }
 
+/* "no child processes", as "connection refused"; "RFS specific error" may stay. */
+static void test_texts_begin_alike(void)
+{
+  int capitals = 0;
+  for (int code = -1; code > -300; code--) {
+    const char *text = green_err_text(code);
+    capitals +=
+        isupper((unsigned char)text[0]) && islower((unsigned char)text[1]);
+  }
+  for (int i = 0; i < N_CODES; i++)
+    capitals += isupper((unsigned char)*green_err_text(codes[i].code)) != 0;
+  is(capitals, 0, "no text begins with a capital");
+  is_str(green_err_text(-ECHILD), "no child processes", "ECHILD");
+}
+
 static void test_what_is_no_error(void)
 {
   ok(!green_err_name(0), "0 has no name");
@@ -64,6 +80,7 @@ int main(void)
   test_every_code_has_its_own_name();
   test_codes_are_negated_errnos();
   test_other_errnos_are_known_to_the_system();
+  test_texts_begin_alike();
   test_what_is_no_error();
   return t_done();
 }

@@ -6,6 +6,7 @@ local check = require "green.check"
 local class = require "green.check.class"
 local errors = require "green.error"
 local line = require "green.queue.line"
+local show = require "green.show"
 local thread = require "green.thread"
 local watching = require "green.wait.set"
 
@@ -277,16 +278,17 @@ end
 
 -- -- Kinds --------------------------------------------------------------------
 
-local function tostring_queue(self)
-  return ("%s{%d of %s, %d putting, %d getting}"):format(getmetatable(self).__name,
-    self._items.len, tostring(self._maxsize or "any"), self._line.len, self:getting())
+local function state_of(self)
+  return ("%d of %s, %d putting, %d getting%s"):format(self._items.len,
+    tostring(self._maxsize or "any"), self._line.len, self:getting(),
+    self._closed and ", closed" or "")
 end
 
 --- A kind of queue: its metatable, to be sealed when it has all its methods; and
 -- those.
 local function kind(name, parent)
   local own = setmetatable({}, { __index = parent })
-  return { __name = name, __index = own, __tostring = tostring_queue }, own
+  return show.kind({ __name = name, __index = own }, state_of), own
 end
 
 local function new(mt, maxsize, items)

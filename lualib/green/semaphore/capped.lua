@@ -7,6 +7,7 @@ local check = require "green.check"
 local class = require "green.check.class"
 local exits = require "green.thread.exits"
 local plain = require "green.semaphore.plain"
+local show = require "green.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
 local watching = require "green.wait.set"
@@ -16,6 +17,10 @@ local begin, finished, methods = plain.begin, plain.finished, plain.methods
 
 local capped_methods = setmetatable({}, { __index = methods })
 local capped_mt = { __name = "green.CappedSemaphore", __index = capped_methods }
+
+show.kind(capped_mt, function(self)
+  return ("%s, %d releasing"):format(plain.state_of(self), waiting(self._releasers))
+end)
 
 --- A semaphore whose release waits while `limit` permits are free; with limit 0
 -- acquire and release meet. Does not park.

@@ -6,6 +6,7 @@ local check = require "green.check"
 local class = require "green.check.class"
 local exits = require "green.thread.exits"
 local plain = require "green.semaphore.plain"
+local show = require "green.show"
 local thread = require "green.thread"
 local watching = require "green.wait.set"
 
@@ -124,6 +125,12 @@ function rlock_methods:_ready()
   return self._owner == nil or self._owner == current()
 end
 
+show.kind(rlock_mt, function(self)
+  local owner = self:owner()
+  return ("%s, %d waiting"):format(owner and "of " .. tostring(owner) .. ", taken " .. self._depth
+    .. " times" or "free", core.waiting(self._queue))
+end)
+
 -- -- metaphore ----------------------------------------------------------------
 
 local meta_methods = {}
@@ -179,6 +186,10 @@ end
 function meta_methods:_ready()
   return self._count == 0
 end
+
+show.kind(metaphore_mt, function(self)
+  return ("%d under way, %d waiting"):format(self._count, core.waiting(self._queue))
+end)
 
 class.seal(rlock_mt)
 class.seal(metaphore_mt)

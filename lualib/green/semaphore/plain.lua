@@ -5,6 +5,7 @@ local core = require "green.core"
 local check = require "green.check"
 local class = require "green.check.class"
 local exits = require "green.thread.exits"
+local show = require "green.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
 local watching = require "green.wait.set"
@@ -91,6 +92,13 @@ local function init(value, mt)
   return self
 end
 
+--- For tostring.
+local function state_of(self)
+  return ("%d free%s, %d waiting"):format(self._count,
+    self._limit and " of " .. self._limit or "", core.waiting(self._queue))
+end
+show.kind(semaphore_mt, state_of)
+
 --- A count of permits. Does not park.
 -- @tparam[opt=1] number value how many there are at first
 local function Semaphore(value)
@@ -158,6 +166,7 @@ end
 
 local bounded_methods = setmetatable({}, { __index = methods })
 local bounded_mt = { __name = "green.BoundedSemaphore", __index = bounded_methods }
+show.kind(bounded_mt, state_of)
 
 --- A semaphore that raises when it is released more often than acquired. Does
 -- not park.
@@ -190,4 +199,5 @@ return {
   begin = begin,
   finished = finished,
   count_of = count_of,
+  state_of = state_of,
 }

@@ -14,7 +14,7 @@ local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
 local StopServe = setmetatable({}, {
   __name = "green.StopServe",
   __tostring = function()
-    return "StopServe"
+    return "green.StopServe"
   end,
 })
 

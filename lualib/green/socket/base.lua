@@ -89,13 +89,12 @@ local function text(s, ask)
 end
 
 --- For tostring.
-function M.describe(self)
+function M.state_of(self)
   local s = self._s
   if sock.fileno(s) < 0 then
-    return "green.socket{closed}"
+    return "closed"
   end
-  return ("green.socket{%d, %s -> %s}"):format(
-    sock.fileno(s), text(s, sock.sockname), text(s, sock.peername))
+  return ("%d, %s -> %s"):format(sock.fileno(s), text(s, sock.sockname), text(s, sock.peername))
 end
 
 -- -- The descriptor -----------------------------------------------------------

@@ -13,6 +13,7 @@ local wait = require "green.stream.wait"
 
 local ffi = require "ffi"
 local sock = require "green.ffi.sock"
+local show = require "green.show"
 
 local EAGAIN = core.codes.EAGAIN
 local MOST = 65536 -- no UDP datagram is longer
@@ -29,7 +30,8 @@ for _, part in ipairs({ base.methods, connect.methods }) do
     methods[name] = method
   end
 end
-local mt = { __name = "green.socket.datagram", __index = methods, __tostring = base.describe }
+local mt = { __name = "green.socket.datagram", __index = methods }
+show.kind(mt, base.state_of)
 
 local function scratch_of(n)
   if n > room then

@@ -17,6 +17,7 @@ local write = require "green.stream.write"
 
 local ffi = require "ffi"
 local sock = require "green.ffi.sock"
+local show = require "green.show"
 
 local turn, checkpoint = thread.turn, thread.checkpoint
 local is_held, deadline_of, wait_read, wait_write =
@@ -252,7 +253,6 @@ for _, part in ipairs({ base.methods, connect.methods, methods }) do
   end
 end
 
-mt = stream.class("green.socket", own)
-mt.__tostring = base.describe
+mt = show.kind(stream.class("green.socket", own), base.state_of)
 
 return { mt = mt }

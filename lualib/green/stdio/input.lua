@@ -7,6 +7,13 @@ local core = require "green.core"
 local thread = require "green.thread"
 local output = require "green.stdio.output"
 
+-- Scripts may put their own in their places.
+local error, ipairs, select, setmetatable, tonumber, type, unpack =
+  error, ipairs, select, setmetatable, tonumber, type, unpack
+local concat, string_format = table.concat, string.format
+local floor, huge, max, min = math.floor, math.huge, math.max, math.min
+local find, match, sub = string.find, string.match, string.sub
+
 local api = require "green.ffi.stdfd"
 local ffi = require "ffi"
 
@@ -25,7 +32,7 @@ local function read_ahead()
     local n = tonumber(api.read_ahead(memory, CHUNK))
     parts[#parts + 1] = ffi.string(memory, n)
   until n == 0
-  return table.concat(parts)
+  return concat(parts)
 end
 
 --- Green standard input, or nil when C's stdio will do.
@@ -46,7 +53,7 @@ end
 --- Make one string of what is there.
 function Input:join()
   if self.at > 1 or #self.more > 0 then
-    self.text = self.text:sub(self.at) .. table.concat(self.more)
+    self.text = sub(self.text, self.at) .. concat(self.more)
     self.at, self.more = 1, {}
   end
 end
@@ -74,7 +81,7 @@ end
 
 --- Take n bytes of the joined text.
 function Input:take(n)
-  local text = self.text:sub(self.at, self.at + n - 1)
+  local text = sub(self.text, self.at, self.at + n - 1)
   self.at = self.at + n
   if self.at > #self.text then
     self.text, self.at = "", 1
@@ -95,7 +102,7 @@ end
 function Input:read_line(keep)
   self:join()
   local seen = #self.text - self.at + 1
-  local at = self.text:find("\n", self.at, true)
+  local at = find(self.text, "\n", self.at, true)
   local length = at and at - self.at + 1
   while not length do
     local text, err = self:fill()
@@ -104,7 +111,7 @@ function Input:read_line(keep)
     elseif not text then
       break
     end
-    at = text:find("\n", 1, true)
+    at = find(text, "\n", 1, true)
     length = at and seen + at
     seen = seen + #text
   end
@@ -113,7 +120,7 @@ function Input:read_line(keep)
     return seen > 0 and self:take(seen) or nil
   end
   local line = self:take(length)
-  return keep and line or line:sub(1, -2)
+  return keep and line or sub(line, 1, -2)
 end
 
 --- All that is left, "" at the end.
@@ -132,7 +139,7 @@ end
 --- Up to n bytes, fewer only before the end; nil at the end.
 function Input:read_bytes(n)
   local there = self:available()
-  while there < math.max(n, 1) do
+  while there < max(n, 1) do
     local text, err = self:fill()
     if err then
       return nil, err
@@ -145,7 +152,7 @@ function Input:read_bytes(n)
   if there == 0 then
     return nil
   end
-  return self:take(math.min(n, there))
+  return self:take(min(n, there))
 end
 
 --- Is there a byte behind the first n that matches the pattern? Fills.
@@ -157,7 +164,7 @@ function Input:matches(n, pattern)
     end
   end
   self:join()
-  return self.text:sub(self.at + n, self.at + n):find(pattern) ~= nil
+  return find(sub(self.text, self.at + n, self.at + n), pattern) ~= nil
 end
 
 --- A number as C's scanf finds it; nil if there is none.
@@ -170,9 +177,9 @@ function Input:read_number()
     n = n + 1
   end
   self:join()
-  local text = self.text:sub(self.at, self.at + n - 1)
+  local text = sub(self.text, self.at, self.at + n - 1)
   while #text > 0 and not tonumber(text) do
-    text = text:sub(1, -2)
+    text = sub(text, 1, -2)
   end
   self:take(#text)
   return tonumber(text)
@@ -188,7 +195,7 @@ local formats = {
 }
 
 local function reader_of(format)
-  local name = type(format) == "string" and format:match("^%*?(.)")
+  local name = type(format) == "string" and match(format, "^%*?(.)")
   return formats[name]
 end
 
@@ -196,7 +203,7 @@ end
 local function wrong_with(format)
   if type(format) ~= "number" then
     return not reader_of(format) and "invalid format" or nil
-  elseif not (format >= 0 and format < math.huge) then
+  elseif not (format >= 0 and format < huge) then
     return "a number of bytes is wanted, not " .. tostring(format)
   end
 end
@@ -207,14 +214,14 @@ local function check_formats(where, ...)
   for i = 1, select("#", ...) do
     local wrong = wrong_with((select(i, ...)))
     if wrong then
-      error(("bad argument #%d to '%s' (%s)"):format(i, where, wrong), 3)
+      error(string_format("bad argument #%d to '%s' (%s)", i, where, wrong), 3)
     end
   end
 end
 
 function Input:read_format(format)
   if type(format) == "number" then
-    return self:read_bytes(math.floor(format))
+    return self:read_bytes(floor(format))
   end
   return reader_of(format)(self)
 end

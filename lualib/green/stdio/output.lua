@@ -5,6 +5,11 @@ local core = require "green.core"
 local check = require "green.check"
 local thread = require "green.thread"
 
+-- Scripts may put their own in their places; print's tostring is theirs.
+local _G, error, pairs, pcall, require, select, type = _G, error, pairs, pcall, require, select,
+  type
+local concat, format = table.concat, string.format
+
 local codes = core.codes
 local EAGAIN, ECANCELED, ENOBUFS = codes.EAGAIN, codes.ECANCELED, codes.ENOBUFS
 local ROOM = core.QUEUE -- core.park's mode for a queue inside a C struct
@@ -30,15 +35,23 @@ local settings = { limit = 2 ^ 20, linger = 5, patience = 5 }
 local api -- the C side, when first needed
 local streams = {} -- file -> its stream; false: C's stdio is right for it
 
+--- Is it there? Not when it is first needed after the script has spoilt require.
+local function have_api()
+  if not api then
+    local ok, loaded = pcall(require, "green.ffi.stdfd")
+    api = ok and loaded or nil
+  end
+  return api ~= nil
+end
+
 --- The C object of a descriptor, closed (and flushed) when the state is: others
 -- may print in their finalizers after that.
 -- @return it; nil when C's stdio will do, or the runtime has ended
 local function open(number, for_write)
   local ok, s = pcall(core.object, "stdfd", number, for_write)
-  if not (ok and s) then
+  if not (ok and s and have_api()) then
     return nil
   end
-  api = api or require "green.ffi.stdfd"
   api.set(s, settings.limit, settings.linger)
   return s
 end
@@ -133,7 +146,7 @@ local function check_strings(...)
   for i = 1, select("#", ...) do
     local kind = type((select(i, ...)))
     if kind ~= "string" and kind ~= "number" then
-      error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, kind), 4)
+      error(format("bad argument #%d to 'write' (string expected, got %s)", i, kind), 4)
     end
   end
 end
@@ -142,7 +155,7 @@ end
 local function write_to(stream, first, ...)
   check_strings(first, ...)
   if select("#", ...) > 0 then
-    first = table.concat({ first, ... })
+    first = concat({ first, ... })
   end
   return put(stream, type(first) == "number" and first .. "" or first)
 end
@@ -171,14 +184,14 @@ local function green_print(...)
     return raw.print(...)
   end
   local n, parts = select("#", ...), { ... }
-  local text_of = tostring
+  local text_of = _G.tostring
   for i = 1, n do
     parts[i] = text_of(parts[i])
     if type(parts[i]) ~= "string" and type(parts[i]) ~= "number" then
       error("'tostring' must return a string to 'print'", 2)
     end
   end
-  put(stream, table.concat(parts, "\t", 1, n) .. "\n")
+  put(stream, concat(parts, "\t", 1, n) .. "\n")
 end
 
 --- Parks until the reader has taken all, a few seconds without progress at most.
@@ -271,6 +284,10 @@ function M.finish()
     end
   end
 end
+
+core.on_complain(function(text)
+  write(stderr, text)
+end)
 
 M.print, M.io_write, M.write, M.flush, M.setvbuf = green_print, io_write, write, flush, setvbuf
 

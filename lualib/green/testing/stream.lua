@@ -11,6 +11,7 @@ local stream = require "green.stream"
 
 local ffi = require "ffi"
 local buf_api = require "green.ffi.buf"
+local show = require "green.show"
 
 local EAGAIN, ECLOSED, EPIPE = core.codes.EAGAIN, core.codes.ECLOSED, core.codes.EPIPE
 local READ, WRITE = stream.READ, stream.WRITE
@@ -122,9 +123,9 @@ end
 
 local mt = stream.class("green.testing.stream", own)
 
-function mt:__tostring()
-  return ("memory stream %s%s"):format(self._name, self._closed and " (closed)" or "")
-end
+show.kind(mt, function(self)
+  return self._name .. (self._closed and ", closed" or "")
+end)
 
 local function new_end(name, rx, tx)
   return setmetatable({ _name = name, _in = new_buf(), _rx = rx, _tx = tx, _closed = false }, mt)

@@ -9,6 +9,9 @@
 local core = require "green.core"
 local report = require "green.thread.report"
 
+-- Scripts may put their own in their places.
+local error, pcall = error, pcall
+
 local M = {}
 
 local heads = {} -- thread -> the record that was added last

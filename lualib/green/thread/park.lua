@@ -10,6 +10,9 @@ local report = require "green.thread.report"
 
 require "green.ffi.turn"
 
+-- Scripts may put their own in their places.
+local error, tostring, type = error, tostring, type
+
 local turn = ffi.cast("green_turn *", core.turn())
 local core_check, core_data = core.check, core.data
 local core_park, core_sleep, core_yield = core.park, core.sleep, core.yield
@@ -100,6 +103,7 @@ local function raise()
   error(err, 0)
 end
 M.raise = raise
+core.on_raise(raise)
 
 --- Turn the status of a wait that did not succeed into nil, err; or raise.
 local function failed(status, op)

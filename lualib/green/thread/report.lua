@@ -7,19 +7,57 @@ local errors = require "green.error"
 
 local core_data, core_peek = core.data, core.peek
 
+-- What is said at an error must be said whatever the script has made of Lua's own.
+local pcall, rawequal, require, tostring, type = pcall, rawequal, require, tostring, type
+local concat, format = table.concat, string.format
+local find, gsub, sub = string.find, string.gsub, string.sub
+local traceback = debug.traceback
+
 local M = {}
+
+--- LuaJIT's text for whatever a handler raised, which is lost.
+local IN_HANDLER = "error in error handling"
+local WHY = "\n(the message handler of an xpcall raised an error itself; one that waits does)"
+
+--- Any error as a text: its own may raise, wait, or give no string.
+local function text_of(err)
+  if err == IN_HANDLER then
+    return err .. WHY
+  end
+  local ok, text = pcall(tostring, err)
+  if ok and type(text) == "string" then
+    return text
+  end
+  return "(error object is not a string)"
+end
+M.text_of = text_of
+
+--- The text of an error, with what a name in it may have meant that was nil.
+local function hinted(err)
+  local text = text_of(err)
+  if type(err) ~= "string" or not find(err, "(a nil value)", 1, true) then
+    return text
+  end
+  local ok, hint = pcall(require, "green.thread.hint")
+  local known, more
+  if ok then
+    known, more = pcall(hint, err)
+  end
+  return known and type(more) == "string" and text .. more or text
+end
+M.hinted = hinted
 
 --- One line for a thread: name or address, state (default: its own), spawn site
 -- if there is one: main was not spawned.
 local function label(thread, state)
   local data = core_peek(thread)
-  local name = data and data.name or ("%p"):format(thread)
+  local name = data and data.name or format("%p", thread)
   if thread == core.main() then
     name = data and data.name or "main"
   end
   local site = core.site(thread)
   local spawned = site == "?" and "" or ", spawned at " .. site
-  return ("%s (%s%s)"):format(name, state or core.state(thread), spawned)
+  return format("%s (%s%s)", name, state or core.state(thread), spawned)
 end
 M.label = label
 
@@ -38,8 +76,8 @@ function M.note_traceback(err, co)
   end
   local data = core_data(core.current())
   if not (data.inner and rawequal(data.inner.error, err)) then
-    local trace = type(co) == "thread" and debug.traceback(co, "") or debug.traceback("", 2)
-    data.inner = { error = err, traceback = trace:gsub("^\n", "") }
+    local trace = type(co) == "thread" and traceback(co, "") or traceback("", 2)
+    data.inner = { error = err, traceback = gsub(trace, "^\n", "") }
   end
   return err
 end
@@ -58,38 +96,30 @@ local function own_traceback(data)
   return data.traceback or ""
 end
 
---- LuaJIT's text for whatever a handler raised, which is lost.
-local IN_HANDLER = "error in error handling"
-local WHY = "\n(the message handler of an xpcall raised an error itself; one that waits does)"
-
-local function text_of(err)
-  return err == IN_HANDLER and err .. WHY or tostring(err)
-end
-
 --- Text for the error that ended a thread: message, traceback, and where it was
 -- raised if another thread died of it first.
 function M.describe(thread)
   local data = core_data(thread)
-  local lines = { text_of(data.error) .. "\n" .. own_traceback(data) }
+  local lines = { hinted(data.error) .. "\n" .. own_traceback(data) }
   local cause = data.cause
   while cause and rawequal(cause.error, data.error) do
     local from = core_data(cause.thread)
-    lines[#lines + 1] = ("raised in green thread %s, spawned at %s\n%s"):format(
-      from.name or ("%p"):format(cause.thread), core.site(cause.thread), own_traceback(from))
+    lines[#lines + 1] = format("raised in green thread %s, spawned at %s\n%s",
+      from.name or format("%p", cause.thread), core.site(cause.thread), own_traceback(from))
     cause = from.cause
   end
-  return table.concat(lines, "\n")
+  return concat(lines, "\n")
 end
+core.on_describe(M.describe)
 
 local function default_on_error(err, thread, trace)
-  local text = tostring(err)
-  if trace and trace:sub(1, #text) == text then
+  local text = text_of(err)
+  if trace and sub(trace, 1, #text) == text then
     text = trace
   elseif trace then
     text = text .. "\n" .. trace
   end
-  io.stderr:write(("greenlua: unhandled error in green thread %s:\n%s\n"):format(
-    label(thread), text))
+  core.complain(format("greenlua: unhandled error in green thread %s:\n%s\n", label(thread), text))
 end
 
 local on_error = default_on_error
@@ -109,17 +139,46 @@ end
 function M.report(err, thread, trace)
   local ok, again = pcall(on_error, err, thread, trace)
   if not ok then
+    if on_error ~= default_on_error then
+      default_on_error(err, thread, trace)
+    end
     default_on_error(again, thread, "(raised by the on_error function)")
   end
 end
 
-function M.deadlock_error()
-  local lines = {}
-  for _, thread in ipairs(core.threads()) do
-    lines[#lines + 1] = "\n  " .. label(thread, "parked")
+--- ": get of green.Queue{...} at app.lua:12", or "".
+local function wait_of(thread)
+  local ok, where = pcall(require, "green.thread.where")
+  local known, what, place
+  if ok then
+    known, what, place = pcall(where, thread)
   end
+  if not (known and what) then
+    return ""
+  end
+  return ": " .. what .. (place and " at " .. place or "")
+end
+
+--- A line for each thread.
+local function list()
+  local lines, threads = {}, core.threads()
+  for i = 1, #threads do
+    lines[i] = "\n  " .. label(threads[i], "parked") .. wait_of(threads[i])
+  end
+  return concat(lines)
+end
+
+local last_list -- of a deadlock that main has not been told of yet
+
+core.on_deadlock(function()
+  last_list = list()
+end)
+
+function M.deadlock_error()
+  local text = last_list or list()
+  last_list = nil
   return errors.new("EDEADLOCK", nil, "deadlock: every green thread is parked for ever"
-    .. table.concat(lines))
+    .. text)
 end
 
 return M

@@ -6,6 +6,7 @@
 -- @module green.wsgi.env
 
 local core = require "green.core"
+local show = require "green.show"
 local new_input = require "green.wsgi.input"
 
 -- Where an env keeps its connection while it lasts, and the body's reader that
@@ -143,7 +144,11 @@ end
 --- The metatable for the envs of a server.
 local function metatable(server)
   local index = core.http_index(fill, CONN, server)
-  return { __name = "green.env", __index = server.options.wsapi and or_empty(index) or index }
+  local mt = { __name = "green.env", __index = server.options.wsapi and or_empty(index) or index }
+  return show.kind(mt, function(env)
+    local method, path = env.REQUEST_METHOD, env.RAW_PATH_INFO or env.PATH_INFO
+    return method and method ~= "" and method .. " " .. tostring(path) or "over"
+  end)
 end
 
 return { metatable = metatable, fill_all = fill_all, CONN = CONN, INPUT = INPUT }

@@ -5,22 +5,31 @@
 -- @module green.wsgi.explain
 
 local core = require "green.core"
+local report = require "green.thread.report"
+
+-- Scripts may put their own in their places.
+local getmetatable, ipairs, next, pcall, rawget, tostring, type =
+  getmetatable, ipairs, next, pcall, rawget, tostring, type
+local concat, sort = table.concat, table.sort
+local byte, find, format = string.byte, string.find, string.format
+local gsub, sub = string.gsub, string.sub
+local getinfo = debug.getinfo
 
 local LONGEST = 200 -- bytes shown of a text
 local MOST = 8 -- fields shown of a table
 
 -- -- Values -------------------------------------------------------------------
 
-local function escape(byte)
-  return ("\\x%02x"):format(byte:byte())
+local function escape(char)
+  return format("\\x%02x", byte(char))
 end
 
 --- A text as it may stand in a line of a log.
 local function clean(text)
   if #text > LONGEST then
-    text = text:sub(1, LONGEST) .. "..."
+    text = sub(text, 1, LONGEST) .. "..."
   end
-  return (text:gsub("[%z\1-\31\127]", escape))
+  return (gsub(text, "[%z\1-\31\127]", escape))
 end
 
 --- "nil", "a table": of what shows nothing by itself.
@@ -56,8 +65,8 @@ end
 local function name_mistake(name)
   if name == "" then
     return "the name of a header is empty"
-  elseif name:find("[^%w!#$%%&'*+.^_`|~-]") then
-    return ("the name of a header has a byte that none may have: '%s'"):format(clean(name))
+  elseif find(name, "[^%w!#$%%&'*+.^_`|~-]") then
+    return format("the name of a header has a byte that none may have: '%s'", clean(name))
   end
 end
 
@@ -68,7 +77,7 @@ local function length_mistake(length)
 end
 
 local function framing_mistake(name)
-  return ("header '%s' is not the handler's to give: the server frames the body"):format(name)
+  return format("header '%s' is not the handler's to give: the server frames the body", name)
 end
 
 local special = {
@@ -80,14 +89,14 @@ local special = {
 --- What is wrong with one value of a header, or nil.
 local function value_mistake(name, value)
   if type(value) ~= "string" and type(value) ~= "number" then
-    return ("the value of header '%s' must be a string or a number, not %s"):format(clean(name),
+    return format("the value of header '%s' must be a string or a number, not %s", clean(name),
       kind(value))
   end
   local check = special[name:lower()]
   local mistake = check and check(name, value) or name_mistake(name)
   local control = tostring(value):match("[%z\1-\8\10-\31\127]")
   if not mistake and control then
-    mistake = ("the value of header '%s' has the control byte 0x%02x in it"):format(name,
+    mistake = format("the value of header '%s' has the control byte 0x%02x in it", name,
       control:byte())
   end
   return mistake
@@ -102,19 +111,19 @@ local function header_mistake(name, values)
     end
   end
   return name:lower() == "content-length" and "Content-Length is given twice"
-    or ("header '%s' cannot be sent"):format(clean(name))
+    or format("header '%s' cannot be sent", clean(name))
 end
 
 local function pair_mistake(i, pair)
   local wanted = "pairs are wanted, { name, value }, or name = value"
   if type(pair) == "string" then
-    return ("header %g is the text %s: %s"):format(i, shown(pair), wanted)
+    return format("header %g is the text %s: %s", i, shown(pair), wanted)
   elseif type(pair) ~= "table" then
-    return ("header %g is %s: %s"):format(i, kind(pair), wanted)
+    return format("header %g is %s: %s", i, kind(pair), wanted)
   end
   local name, value = rawget(pair, 1), rawget(pair, 2)
   if type(name) ~= "string" then
-    return ("header %g has no name: %s"):format(i, wanted)
+    return format("header %g has no name: %s", i, wanted)
   end
   return value_mistake(name, value) or header_mistake(name, {})
 end
@@ -139,7 +148,7 @@ end)
 local function list(body)
   for i = 1, #body do
     if type(body[i]) ~= "string" and type(body[i]) ~= "number" then
-      return ("element %d of the body must be a string, not %s"):format(i, kind(body[i]))
+      return format("element %d of the body must be a string, not %s", i, kind(body[i]))
     end
   end
   return "the body is no list of strings"
@@ -151,7 +160,7 @@ local function record(body)
   if key == nil or #body > 0 or type(body.close) == "function" then
     return nil
   end
-  local with = type(key) == "string" and ("the key '%s'"):format(clean(key))
+  local with = type(key) == "string" and format("the key '%s'", clean(key))
     or "a key of type " .. type(key)
   return ("the body is a table with %s, but no list of strings: is it still to be encoded, "
     .. "by cjson for instance?"):format(with)
@@ -176,7 +185,7 @@ local function fields(err)
       others[#others + 1] = field(key, value)
     end
   end
-  table.sort(others)
+  sort(others)
   for _, other in ipairs(others) do
     if #out < MOST then
       out[#out + 1] = other
@@ -184,7 +193,7 @@ local function fields(err)
       dots = true
     end
   end
-  return "{" .. table.concat(out, ", ") .. (dots and ", ..." or "") .. "}"
+  return "{" .. concat(out, ", ") .. (dots and ", ..." or "") .. "}"
 end
 
 --- An error of whatever type as a text. Never raises.
@@ -203,21 +212,21 @@ end
 
 --- " (handler at app.lua:8)", or "" for one that is not made of Lua.
 local function place_of(handler)
-  local info = handler and debug.getinfo(handler, "S")
+  local info = handler and getinfo(handler, "S")
   if not info or info.linedefined < 0 then
     return ""
   end
-  return (" (handler at %s:%d)"):format(info.short_src, info.linedefined)
+  return format(" (handler at %s:%d)", info.short_src, info.linedefined)
 end
 
 --- What a handler has raised, or what is wrong with its answer, as a text for logs.
 -- @param err
 -- @tparam ?function handler whose answer it is
 local function failure(err, handler)
-  if type(err) == "string" and err:sub(1, 6) == "wsgi: " then
+  if type(err) == "string" and sub(err, 1, 6) == "wsgi: " then
     return err .. place_of(handler)
   end
-  return text_of(err)
+  return type(err) == "string" and report.hinted(err) or text_of(err)
 end
 
 return { list = list, record = record, failure = failure, shown = shown, text = text }

@@ -6,6 +6,7 @@ local check = require "green.check"
 local class = require "green.check.class"
 local core = require "green.core"
 local errors = require "green.error"
+local show = require "green.show"
 local thread = require "green.thread"
 
 local http_body, http_line = core.http_body, core.http_line
@@ -189,6 +190,10 @@ function methods:slurp()
   return true
 end
 
+show.kind(mt, function(self)
+  local length = self.length and ("%d bytes"):format(self.length) or "of unknown length"
+  return self.text and length .. ", read before" or length
+end)
 class.seal(mt)
 
 --- The input of a request. `length` is its Content-Length, nil if unknown.

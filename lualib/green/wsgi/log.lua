@@ -5,10 +5,15 @@
 
 local channels = require "green.wsgi.log_channel"
 local core = require "green.core"
+local show = require "green.show"
 local explain = require "green.wsgi.explain"
 local format_module = require "green.wsgi.log_format"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
+
+-- Scripts may put their own in their places.
+local ipairs, pcall, setmetatable, tonumber, type = ipairs, pcall, setmetatable, tonumber, type
+local concat, format, gsub = table.concat, string.format, string.gsub
 
 local http_log = core.http_log
 
@@ -23,28 +28,28 @@ function methods:request(conn)
   end
 end
 
-local function say(self, level, format, ...)
+local function say(self, level, text, ...)
   if self.errors then
-    self.errors:line("greenlua: " .. format:format(...), level)
+    self.errors:line("greenlua: " .. format(text, ...), level)
   end
 end
 
 --- What an administrator should know. Does not park.
-function methods:error(format, ...)
-  say(self, "error", format, ...)
+function methods:error(text, ...)
+  say(self, "error", text, ...)
 end
 
 --- Only with debug on.
-function methods:debug(format, ...)
+function methods:debug(text, ...)
   if self.wants_debug then
-    say(self, "debug", format, ...)
+    say(self, "debug", text, ...)
   end
 end
 
 --- About the server, only where the user has said where logs go.
-function methods:info(format, ...)
+function methods:info(text, ...)
   if self.wants_info then
-    say(self, "info", format, ...)
+    say(self, "info", text, ...)
   end
 end
 
@@ -151,9 +156,9 @@ end
 local function error_stream(self)
   return {
     write = function(_, ...)
-      local text = table.concat({ ... })
+      local text = concat({ ... })
       if self.errors and text ~= "" then
-        self.errors:line((text:gsub("\n$", "")), "error")
+        self.errors:line((gsub(text, "\n$", "")), "error")
       end
       return true
     end,
@@ -184,5 +189,9 @@ local function new(o, where)
   self.stream = error_stream(self)
   return open_all(self)
 end
+
+show.kind(mt, function(self)
+  return ("%d lines, %d lost"):format(self:lines(), self:dropped())
+end)
 
 return { new = new }

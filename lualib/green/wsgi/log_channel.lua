@@ -12,6 +12,10 @@ local sinks = require "green.wsgi.log_sink"
 local thread = require "green.thread"
 local C = require "green.ffi.httpd_log"
 
+-- Scripts may put their own in their places.
+local setmetatable, tonumber = setmetatable, tonumber
+local gsub = string.gsub
+
 local FULL = 4096 -- bytes that are worth a write
 local NEVER = math.huge
 
@@ -112,7 +116,7 @@ end
 function Channel:line(text, level)
   if self.sink.tag then
     local tag = self.sink.tag(level)
-    text = tag .. text:gsub("\n", "\n" .. tag)
+    text = tag .. gsub(text, "\n", "\n" .. tag)
   end
   C.line(self.c, text, #text)
   self.urgent = true

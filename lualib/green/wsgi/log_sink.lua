@@ -8,6 +8,13 @@
 local bit = require "bit"
 local errors = require "green.error"
 local ffi = require "ffi"
+local output = require "green.stdio.output"
+
+-- Scripts may put their own in their places.
+local pcall, tonumber, type = pcall, tonumber, type
+local find, gmatch, gsub, match, sub = string.find, string.gmatch, string.gsub, string.match,
+  string.sub
+local stderr, io_type = io.stderr, io.type
 
 ffi.cdef [[
 int green_log_open(const char *path, int flags, unsigned mode) __asm__("open");
@@ -24,7 +31,7 @@ local PROBE = bit.bor(2, 2048, 524288) -- O_RDWR | O_NONBLOCK | O_CLOEXEC
 local ENXIO = 6
 
 local function count_lines(text)
-  local _, n = text:gsub("\n", "")
+  local _, n = gsub(text, "\n", "")
   return n
 end
 
@@ -69,16 +76,16 @@ end
 --- Of a text that was cut off in its first line the rest is kept for the next
 -- time, so that no line is torn; of what follows the lines are lost.
 local function keep_rest(file, left)
-  local eol = left:find("\n", 1, true)
-  file.rest = left:sub(1, eol)
-  return count_lines(left:sub(eol + 1))
+  local eol = find(left, "\n", 1, true)
+  file.rest = sub(left, 1, eol)
+  return count_lines(sub(left, eol + 1))
 end
 
 --- The bytes that the last write has left of a line, first.
 local function write_rest(file)
   local rest = file.rest
   local n = tonumber(C.green_log_write(file.fd, rest, #rest))
-  file.rest = n > 0 and rest:sub(n + 1) or rest
+  file.rest = n > 0 and sub(rest, n + 1) or rest
   return file.rest == ""
 end
 
@@ -147,11 +154,11 @@ local function each_line(put)
     delay = 0,
     write = function(text)
       local lost = 0
-      for line, to in text:gmatch("([^\n]*)\n()") do
+      for line, to in gmatch(text, "([^\n]*)\n()") do
         local ok, err = pcall(put, line)
         lost = lost + (ok and 0 or 1)
         if not ok and errors.is_error(err, "ECANCELED") then
-          return lost + count_lines(text:sub(to))
+          return lost + count_lines(sub(text, to))
         end
       end
       return lost
@@ -163,7 +170,7 @@ end
 -- lines come to it by the same way, each with its level in front.
 local function to_logger(logger)
   local sink = each_line(function(tagged)
-    local level, line = tagged:match("^\1(%a+)\1(.*)$")
+    local level, line = match(tagged, "^\1(%a+)\1(.*)$")
     local method = logger[level] or logger.info
     method(logger, line)
   end)
@@ -174,11 +181,22 @@ local function to_logger(logger)
 end
 
 local function to_stream(stream)
-  local is_file = io.type(stream) == "file"
+  local is_file = io_type(stream) == "file"
   return counted(function(text)
     local ok, problem = stream:write(text)
     if is_file and ok and stream.flush then
       stream:flush()
+    end
+    return ok, problem
+  end)
+end
+
+--- By the way that is always there, whatever a script has made of io.
+local function to_stderr()
+  return counted(function(text)
+    local ok, problem = output.write(stderr, text)
+    if ok then
+      output.flush(stderr)
     end
     return ok, problem
   end)
@@ -195,7 +213,7 @@ end
 local function new(where)
   local kind = type(where)
   if where == true then
-    return to_stream(io.stderr)
+    return to_stderr()
   elseif kind == "string" then
     return to_path(where)
   elseif kind == "function" then

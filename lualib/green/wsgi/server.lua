@@ -18,6 +18,7 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 local workers = require "green.wsgi.worker"
 local C = require "green.ffi.httpd"
+local show = require "green.show"
 
 local QUEUE = core.QUEUE
 local httpd_t = ffi.typeof("green_httpd *")
@@ -195,9 +196,11 @@ function methods:reopen_logs()
   self.log:reopen()
 end
 
-function mt:__tostring()
-  return ("green.wsgi.server{%s}"):format(self.url)
-end
+show.kind(mt, function(self)
+  local state = self.ended and ", ended" or self.stopping and ", stopping"
+    or not self.started and ", not started" or ""
+  return self.url .. state
+end)
 
 --- host, port, URL, and what CGI calls name and port.
 local function describe(listener)

@@ -14,6 +14,10 @@ local explain = require "green.wsgi.explain"
 local responding = require "green.wsgi.respond"
 local thread = require "green.thread"
 
+-- Scripts may put their own in their places.
+local error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall =
+  error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall
+
 local http_next, http_finish = core.http_next, core.http_finish
 local http_respond = core.http_respond
 local core_park, core_now, core_reset = core.park, core.now, core.reset
