@@ -7,6 +7,7 @@
 #include "runtime.h"
 
 #include "../greenc/mem.h"
+#include "../greenc/signal.h"
 
 #include <lualib.h>
 #include <signal.h>
@@ -20,15 +21,6 @@ static int open_hub(green_hub **hub, const greenlua_options *o)
   if (o->ev_loop) return green_hub_attach(hub, o->ev_loop);
   const char *name = o->hub ? o->hub : getenv("GREENLUA_HUB");
   return green_hub_new(hub, name && *name ? name : NULL);
-}
-
-/* Writing to a closed socket must not end the program; whoever has set the
-** signal up already keeps his way. */
-static void ignore_sigpipe(void)
-{
-  struct sigaction sa;
-  if (sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL)
-    signal(SIGPIPE, SIG_IGN);
 }
 
 /* The module loader of the rock, of libgreenlua and of the binary alike. */
@@ -54,7 +46,7 @@ int luaopen_green_core(lua_State *L)
   if (!vm_get(L)) {
     int err = open_hub(&hub, &o);
     if (err < 0) return no_hub(L, err);
-    ignore_sigpipe();
+    green_signal_absorb(SIGPIPE); /* A write is to fail, not to end us. */
     err = lua_cpcall(L, open_core, hub);
     if (err && !vm_get(L)) green_hub_free(hub);
     if (err) return lua_error(L);
@@ -96,7 +88,7 @@ greenlua *greenlua_new(const greenlua_options *options)
   new_error = GREEN_ENOMEM;
   g->L = luaL_newstate();
   if (!g->L) goto fail_hub;
-  ignore_sigpipe();
+  green_signal_absorb(SIGPIPE); /* A write is to fail, not to end us. */
   if (lua_cpcall(g->L, open_state, hub) != 0) goto fail_state;
   g->v = vm_get(g->L);
   g->interrupt.run = on_interrupt;
