@@ -69,6 +69,13 @@ static int core_main(lua_State *L)
   return 1;
 }
 
+/* The thread of whoever calls from outside of the loop. */
+static int core_host(lua_State *L)
+{
+  vm_push_thread(L, core_any_vm(L)->host);
+  return 1;
+}
+
 /* "new" (spawned, has not run yet) "ready" "running" "parked"; when dead
 ** "returned" "raised" "killed". One that was abandoned with its runtime has no
 ** ending of its own. */
@@ -174,6 +181,28 @@ static int core_on_end(lua_State *L)
   lua_settop(L, 1);
   vm_set_key(L, VM_KEY_ON_END);
   return 0;
+}
+
+/* on_ending(function(can_run)): called when the program has ended, may give a function
+** that is to be run as main then. */
+static int core_on_ending(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  vm_set_key(L, VM_KEY_ON_ENDING);
+  return 0;
+}
+
+/* ok = run(fn): as the main green thread of a run of its own, which the host begins.
+** false: it raised, or the loop is busy. */
+static int core_run(lua_State *L)
+{
+  vm *v = core_vm(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  vm_thread *t = vm_thread_new(v, L, 0, VM_F_NOWAIT, 0);
+  lua_pushboolean(L, vm_run_main(v, t) == 0);
+  return 1;
 }
 
 /* threads(): a list of all that live; without the host's own when the main
@@ -356,6 +385,8 @@ const luaL_Reg vm_thread_functions[] = {
     {"start", core_start},
     {"current", core_current},
     {"main", core_main},
+    {"host", core_host},
+    {"run", core_run},
     {"state", core_state},
     {"is_dead", core_is_dead},
     {"data", core_data},
@@ -367,6 +398,7 @@ const luaL_Reg vm_thread_functions[] = {
     {"silence", core_silence},
     {"set_exits", core_set_exits},
     {"on_exit", core_on_exit},
+    {"on_ending", core_on_ending},
     {"threads", core_threads},
     {"other", core_other},
     {"kill", core_kill},

@@ -104,9 +104,24 @@ fail_g:
   return NULL;
 }
 
+/* The program's cleanups, when the library is loaded and has any. */
+static void end_program(greenlua *g)
+{
+  lua_State *L = g->L;
+  int top = lua_gettop(L);
+  if (!lua_checkstack(L, LUA_MINSTACK)) return;
+  vm_push_key(L, VM_KEY_ON_ENDING);
+  lua_pushboolean(L, !green_hub_is_busy(g->v->hub));
+  if (lua_isfunction(L, -2) && lua_pcall(L, 1, 1, 0) == 0 &&
+      lua_isfunction(L, -1))
+    greenlua_call(g, 0);
+  lua_settop(L, top);
+}
+
 void greenlua_free(greenlua *g)
 {
   if (!g) return;
+  end_program(g);
   green_hub_abandon(g->v->hub);
   lua_close(g->L);
   free(g->error);

@@ -14,6 +14,7 @@ local core = require "green.core"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 local errors = require "green.error"
+local ending = require "green.ending"
 
 require("green.coro").install()
 require("green.load").install()
@@ -34,6 +35,7 @@ local green = {
   Timeout = timeout.Timeout,
   shield = timeout.shield,
   finally = timeout.finally,
+  at_exit = ending.at_exit,
   is_timeout = errors.is_timeout,
   is_error = errors.is_error,
   now = core.now,

@@ -2,6 +2,7 @@
 -- @module green.process
 
 local core = require "green.core"
+local cleanups = require "green.thread.cleanups"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local options = require "green.options"
@@ -69,6 +70,7 @@ function M.fork(fn, opts)
   elseif pid > 0 then
     return pid
   end
+  cleanups.forget()
   end_child(run_apart(fn))
 end
 

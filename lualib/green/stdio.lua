@@ -10,6 +10,7 @@
 -- and at once for standard error, the write is dropped and counted.
 -- @module green.stdio
 
+local ending = require "green.ending"
 local output = require "green.stdio.output"
 
 local stdin, stdout = io.stdin, io.stdout
@@ -80,14 +81,17 @@ function M.finish()
   output.finish()
 end
 
+--- As Lua's, behind the end of the program: cleanups, functions of at_exit, and what
+-- is queued for standard output. Parks where it can.
+local function exit(...)
+  ending.run()
+  M.finish()
+  return raw.os.exit(...)
+end
+
 local green = {
   globals = { print = output.print },
-  os = {
-    exit = function(...)
-      M.finish()
-      return raw.os.exit(...)
-    end,
-  },
+  os = { exit = exit },
   io = {
     write = output.io_write,
     read = function(...)

@@ -5,6 +5,7 @@
 -- @module green.timeout
 
 local core = require "green.core"
+local cleanups = require "green.thread.cleanups"
 local errors = require "green.error"
 local options = require "green.options"
 local thread = require "green.thread"
@@ -131,8 +132,17 @@ local function clean_up(cleanup)
   return scope_end(owner, id, guard_of(scope_drop, owner, id), xpcall(cleanup, note_traceback))
 end
 
-local function finally_end(cleanup, ok, ...)
-  clean_up(cleanup)
+local function cleaned_up(record, ok, err)
+  cleanups.close(record)
+  if not ok then
+    error(err, 0)
+  end
+end
+
+local function finally_end(record, _guard, ok, ...)
+  if cleanups.claim(record) then -- else the program ends, and it was called
+    cleaned_up(record, pcall(clean_up, record.cleanup))
+  end
   if ok then
     return ...
   end
@@ -140,12 +150,13 @@ local function finally_end(cleanup, ok, ...)
 end
 
 --- Call fn, then cleanup in any case: fn returned, raised, was killed or timed
--- out. cleanup runs in a shield of 5 s. Parks.
+-- out, or the program ends. cleanup runs in a shield of 5 s. Parks.
 -- @return what fn returned; its error passes on
 function M.finally(fn, cleanup)
   options.callable(fn, "finally", "what it calls")
   options.callable(cleanup, "finally", "the cleanup")
-  return finally_end(cleanup, xpcall(fn, note_traceback))
+  local record = cleanups.open(cleanup)
+  return finally_end(record, guard_of(cleanups.close, record), xpcall(fn, note_traceback))
 end
 
 local function with_timeout_end(deadline, _guard, ok, ...)
