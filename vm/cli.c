@@ -9,13 +9,17 @@
 #include "repl.h"
 #include "runtime.h"
 
+#include "../greenc/signal.h"
+
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { STATUS_OK = 0, STATUS_ERROR = 1, STATUS_USAGE = 2, STATUS_INT = 130 };
@@ -212,6 +216,27 @@ static int cli_listen(lua_State *L)
   return 0;
 }
 
+/* -- Standard output without a reader ------------------------------------- */
+
+static int stdout_is_broken(void)
+{
+  struct pollfd p = {.fd = 1, .events = POLLOUT};
+  struct stat st;
+  if (fstat(1, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+    return 0;
+  return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+}
+
+/* yes = reader_gone(known): does a print end the program? Where its reader has
+** gone (known, or what C's stdio and the system say), as SIGPIPE would, which
+** nobody has asked to handle or ignore. */
+static int cli_reader_gone(lua_State *L)
+{
+  int gone = lua_toboolean(L, 1) || (ferror(stdout) && stdout_is_broken());
+  lua_pushboolean(L, gone && green_signal_is_absorbed(SIGPIPE));
+  return 1;
+}
+
 /* -- Running -------------------------------------------------------------- */
 
 static void cli_set_arg(lua_State *L, const cli *c)
@@ -253,6 +278,17 @@ static void cli_push_version(lua_State *L)
   lua_pop(L, 1);
 }
 
+/* Into the plan, for now, and into green.core, for the library. */
+static void cli_set_reader_gone(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_CORE);
+  lua_pushcfunction(L, cli_reader_gone);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "reader_gone");
+  lua_setfield(L, -2, "reader_gone");
+  lua_pop(L, 1);
+}
+
 /* run, plan = prepare(cli). Called protected. */
 static int cli_prepare(lua_State *L)
 {
@@ -276,6 +312,7 @@ static int cli_prepare(lua_State *L)
     lua_pushcfunction(L, cli_listen);
     lua_setfield(L, -2, "repl");
   }
+  cli_set_reader_gone(L);
   if (c->version || (repl && !has_work)) {
     cli_push_version(L);
     lua_setfield(L, -2, "version");

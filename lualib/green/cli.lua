@@ -2,7 +2,8 @@
 --
 -- The whole of it runs in the main green thread. vm/cli.c makes the plan: an
 -- array of { "e", statement } and { "l", module }; `version` a text to print;
--- `script` a file, or `stdin`; `repl` a function for green.repl.
+-- `script` a file, or `stdin`; `repl` a function for green.repl; `reader_gone` one that
+-- says whether a print ends the program.
 -- @module green.cli
 
 --- Run a chunk, or return why there is none.
@@ -49,9 +50,25 @@ end
 put_late "require"
 put_late "dofile"
 
+-- A print that nobody reads ends the program. Before the library is loaded, C's stdio
+-- knows of the one before.
+local raw_print, raw_exit = print, os.exit
+
+local function put_print(reader_gone)
+  function print(...)
+    if reader_gone() then
+      local stdio = package.loaded["green.stdio"]
+      local exit = stdio and stdio.exit or raw_exit
+      exit(141)
+    end
+    return raw_print(...) -- a tail call: errors are the caller's
+  end
+end
+
 --- @return nil, or the message of a chunk that could not be loaded
 return function(plan)
   local wrong
+  put_print(plan.reader_gone)
   if plan.version then
     print(plan.version)
   end

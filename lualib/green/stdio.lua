@@ -10,6 +10,7 @@
 -- and at once for standard error, the write is dropped and counted.
 -- @module green.stdio
 
+local core = require "green.core"
 local ending = require "green.ending"
 local output = require "green.stdio.output"
 
@@ -87,6 +88,17 @@ local function exit(...)
   ending.run()
   M.finish()
   return raw.os.exit(...)
+end
+
+M.exit = exit
+
+--- The command's programs end with their reader, as those that know nothing of
+-- SIGPIPE. What prints while the program ends goes on.
+function output.on_broken()
+  local is_end = core.reader_gone
+  if is_end and is_end(true) and not ending.is_running() then
+    exit(141)
+  end
 end
 
 local green = {
