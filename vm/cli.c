@@ -105,6 +105,8 @@ static struct {
   greenlua *g;
   pthread_t thread;
   volatile sig_atomic_t count;
+  volatile sig_atomic_t pid; /* Whose count it is: a fork's child begins anew. */
+  struct sigaction before;   /* What the signal did when we came. */
   char spun[128]; /* Where main was that did not wait. */
   int64_t at;     /* When the last one came. */
   lua_Hook hook;  /* The script's own, while ours is set. */
@@ -182,6 +184,8 @@ static void sigint_caught(int signo)
     pthread_kill(sigint.thread, signo);
     return;
   }
+  if (sigint.pid != getpid()) sigint.count = 0;
+  sigint.pid = getpid();
   if (++sigint.count > 1) {
     green__repl_restore();
     signal(signo, SIG_DFL);
@@ -193,14 +197,22 @@ static void sigint_caught(int signo)
   sigint_set_hook(sigint.g->L);
 }
 
-/* No SA_RESTART: a read in C's stdio is to end. */
+/* No SA_RESTART: a read in C's stdio is to end. What is ignored stays ignored: by
+** nohup, or by a shell for what it runs in the background. */
 static void sigint_start(greenlua *g)
 {
   struct sigaction sa = {.sa_handler = sigint_caught};
   sigemptyset(&sa.sa_mask);
   sigint.g = g;
   sigint.thread = pthread_self();
-  sigaction(SIGINT, &sa, NULL);
+  sigaction(SIGINT, NULL, &sigint.before);
+  if (sigint.before.sa_handler != SIG_IGN) sigaction(SIGINT, &sa, NULL);
+}
+
+/* From here on Ctrl-C ends what the end of the program does. */
+static void sigint_stop(void)
+{
+  sigaction(SIGINT, &sigint.before, NULL);
 }
 
 /* listen(thread): Ctrl-C ends its wait with EINTR; nil: it kills main again.
@@ -278,10 +290,59 @@ static void cli_push_version(lua_State *L)
   lua_pop(L, 1);
 }
 
-/* Into the plan, for now, and into green.core, for the library. */
-static void cli_set_reader_gone(lua_State *L)
+/* Through io.stderr: behind what is queued there. */
+static void cli_complain(lua_State *L, const char *text)
+{
+  lua_getglobal(L, "io");
+  lua_getfield(L, -1, "stderr");
+  lua_getfield(L, -1, "write");
+  lua_pushvalue(L, -2);
+  lua_pushfstring(L, "greenlua: %s\n", text);
+  if (lua_pcall(L, 2, 0, 0) != 0) fprintf(stderr, "greenlua: %s\n", text);
+}
+
+/* Was the error at the top of L raised because of Ctrl-C? */
+static int cli_was_interrupted(lua_State *L)
+{
+  int yes = 0;
+  if (sigint.count == 0 || sigint.pid != getpid()) return 0;
+  if (sigint.spun[0]) return 1;
+  if (lua_istable(L, -1)) {
+    lua_getfield(L, -1, "code");
+    yes = lua_isstring(L, -1) && !strcmp(lua_tostring(L, -1), "ECANCELED");
+    lua_pop(L, 1);
+  }
+  return yes;
+}
+
+/* And say where it was that it did not wait. */
+static int cli_tell_interrupt(lua_State *L)
+{
+  if (!cli_was_interrupted(L)) return 0;
+  if (!sigint.spun[0]) return 1;
+  lua_pushfstring(L, "interrupted at %s", sigint.spun);
+  cli_complain(L, lua_tostring(L, -1));
+  lua_pop(L, 1);
+  return 1;
+}
+
+/* status = interrupted(err): the exit status of a child whose function Ctrl-C has
+** ended with that error; nil: it did not. */
+static int cli_interrupted(lua_State *L)
+{
+  lua_settop(L, 1);
+  if (!cli_tell_interrupt(L)) return 0;
+  lua_pushinteger(L, STATUS_INT);
+  return 1;
+}
+
+/* What the library does only in a program of the command's; the first is in the
+** plan, too. */
+static void cli_set_core(lua_State *L)
 {
   vm_push_key(L, VM_KEY_CORE);
+  lua_pushcfunction(L, cli_interrupted);
+  lua_setfield(L, -2, "interrupted");
   lua_pushcfunction(L, cli_reader_gone);
   lua_pushvalue(L, -1);
   lua_setfield(L, -4, "reader_gone");
@@ -312,37 +373,12 @@ static int cli_prepare(lua_State *L)
     lua_pushcfunction(L, cli_listen);
     lua_setfield(L, -2, "repl");
   }
-  cli_set_reader_gone(L);
+  cli_set_core(L);
   if (c->version || (repl && !has_work)) {
     cli_push_version(L);
     lua_setfield(L, -2, "version");
   }
   return 2;
-}
-
-/* Through io.stderr: behind what is queued there. */
-static void cli_complain(lua_State *L, const char *text)
-{
-  lua_getglobal(L, "io");
-  lua_getfield(L, -1, "stderr");
-  lua_getfield(L, -1, "write");
-  lua_pushvalue(L, -2);
-  lua_pushfstring(L, "greenlua: %s\n", text);
-  if (lua_pcall(L, 2, 0, 0) != 0) fprintf(stderr, "greenlua: %s\n", text);
-}
-
-/* Was the error at the top of L raised because of Ctrl-C? */
-static int cli_was_interrupted(lua_State *L)
-{
-  int yes = 0;
-  if (sigint.count == 0) return 0;
-  if (sigint.spun[0]) return 1;
-  if (lua_istable(L, -1)) {
-    lua_getfield(L, -1, "code");
-    yes = lua_isstring(L, -1) && !strcmp(lua_tostring(L, -1), "ECANCELED");
-    lua_pop(L, 1);
-  }
-  return yes;
 }
 
 /* The plan's function gives nil, or what it could not load. In a child of a fork
@@ -366,13 +402,7 @@ static int cli_run(greenlua *g, const cli *c)
   pid_t pid = getpid();
   int r = greenlua_call(g, 1);
   if (r == 0) return cli_returned(L, pid);
-  if (r > 0 && cli_was_interrupted(L)) {
-    if (sigint.spun[0]) {
-      lua_pushfstring(L, "interrupted at %s", sigint.spun);
-      cli_complain(L, lua_tostring(L, -1));
-    }
-    return STATUS_INT;
-  }
+  if (r > 0 && cli_tell_interrupt(L)) return STATUS_INT;
   if (r < 0 || !lua_isnil(L, -1)) cli_complain(L, greenlua_error(g));
   return STATUS_ERROR;
 }
@@ -414,7 +444,7 @@ int greenlua_cli(int argc, char **argv)
   if (!g) return cli_cannot_start(greenlua_new_error());
   sigint_start(g);
   int status = cli_run(g, &c);
-  signal(SIGINT, SIG_DFL);
+  sigint_stop();
   greenlua_free(g);
   return status;
 }

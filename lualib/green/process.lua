@@ -36,8 +36,12 @@ local function run_apart(fn)
 end
 
 --- The child's end: fn's, not the program's. No cleanup of what stands around the
--- call runs: that is the parent's.
+-- call runs: that is the parent's. Ctrl-C is no error.
 local function end_child(ok, err)
+  local interrupted = not ok and core.interrupted and core.interrupted(err)
+  if interrupted then
+    os.exit(interrupted)
+  end
   if not ok and not pcall(tell, err) then
     pcall(tell, "(an error that cannot be shown)")
   end
