@@ -298,6 +298,11 @@ int green_signal_is_absorbed(int signo)
   return sig_has_handler(signo, sig_absorbed);
 }
 
+int green_signal_is_watched(int signo)
+{
+  return sig_has_handler(signo, sig_caught);
+}
+
 green_waitq *green_signal_waiters(green_signal *w)
 {
   return &w->waiters;

@@ -63,7 +63,9 @@ GREEN_API void green_signal_free(green_signal *w);
 ** Never undone. */
 GREEN_API void green_signal_absorb(int signo);
 
-/* Does it do nothing because of that, at this moment? Any thread. */
+/* Does it do nothing because of that, at this moment? Does a watch catch it? Any
+** thread. */
 GREEN_API int green_signal_is_absorbed(int signo);
+GREEN_API int green_signal_is_watched(int signo);
 
 #endif

@@ -112,6 +112,7 @@ typedef struct vm {
   int host_done;
   int objects;      /* Of core.object, not finalized yet. */
   uint8_t ended;    /* The state is being closed. */
+  uint8_t is_guest; /* In a state of somebody else's: the library as a rock. */
   uint8_t orphaned; /* This process is a child, and its main chunk the
                        parent's: the main green thread's end is its end. */
   green_forkhook forked;

@@ -50,6 +50,7 @@ int luaopen_green_core(lua_State *L)
     err = lua_cpcall(L, open_core, hub);
     if (err && !vm_get(L)) green_hub_free(hub);
     if (err) return lua_error(L);
+    vm_get(L)->is_guest = 1;
   }
   vm_push_key(L, VM_KEY_CORE);
   return 1;

@@ -548,7 +548,9 @@ static void test_absorb(void)
   green_signal *w = watch(SIGPIPE);
   green_signal_start(w, 0);
   ok(!green_signal_is_absorbed(SIGPIPE), "is watched");
+  ok(green_signal_is_watched(SIGPIPE), "and says so");
   green_signal_free(w);
+  ok(!green_signal_is_watched(SIGPIPE), "is not watched any more");
   ok(green_signal_is_absorbed(SIGPIPE), "and is not any more");
   void (*const theirs[])(int) = {SIG_IGN, handle_nothing};
   for (int i = 0; i < 2; i++) {
