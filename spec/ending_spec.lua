@@ -271,6 +271,49 @@ describe("the end of the program", function()
     ]], 9)
   end)
 
+  it("waits for main's cleanup that runs already, and main sees no kill", function()
+    prints("done\tnil\n", [[
+      green.spawn(function() green.sleep(0.001) os.exit(9) end)
+      local err
+      green.finally(function() end, function()
+        green.sleep(0.01)
+        print("done", err)
+      end)
+      err = select(2, pcall(green.sleep, 60))
+      print("main goes on", err)
+    ]], 9)
+  end)
+
+  it("is a deadlock's, too", function()
+    local r = run [[
+      green.spawn(function()
+        green.finally(function() green.Event():wait() end, function() print "cleaned" end)
+      end)
+      green.Event():wait()
+    ]]
+    assert.equal("cleaned\n", r.out, chunk.describe(r))
+    assert.equal(1, r.status)
+    has(r.err, "deadlock")
+  end)
+
+  it("does not wait for a generator that was dropped in the middle of a finally", function()
+    prints("end\n", [[
+      local weak = setmetatable({}, { __mode = "v" })
+      local keeper = green.spawn(function()
+        for i = 1, 10 do
+          local cleanup = function() print("not run", i) end
+          weak[i] = cleanup
+          coroutine.wrap(function() green.finally(coroutine.yield, cleanup) end)()
+        end
+        for _ = 1, 3 do collectgarbage() end
+        if next(weak) then print "kept" end
+        green.sleep(60)
+      end)
+      green.sleep(0)
+      print "end"
+    ]])
+  end)
+
   it("leaves a child of a fork what is its own", function()
     prints("child's\nparent's\n", [[
       local process = require "green.process"
@@ -294,4 +337,32 @@ describe("the end of the program", function()
       green.sleep(0)
     ]])
   end)
+end)
+
+describe("a host that frees its runtime", function()
+  local program = require "spec.support.program"
+
+  local function host(...)
+    local path = program.build .. "/examples/spec_ending"
+    local file = io.open(path)
+    if not file then
+      pending(path .. " was not built")
+      return { err = nil }
+    end
+    file:close()
+    return program.run { "sh", "-c", '{ "$@"; echo "status $?" >&2; } | :', "sh", path, ... }
+  end
+
+  for what, expected in pairs {
+    between = "run 0\ncleaned up\nat exit true\nstatus 0\n",
+    -- Its loop cannot be run then.
+    inside = "at exit false\nstatus 0\n",
+    child = "child\nparent\ncleaned up\nat exit true\nstatus 0\n",
+    print = "run 0\nstatus 0\n",
+  } do
+    it("ends it well: " .. what, function()
+      local r = host(what)
+      assert.equal(expected, r.err and r.err:gsub("(at exit false)[^\n]*", "%1"))
+    end)
+  end
 end)

@@ -236,7 +236,7 @@ static int stdout_is_broken(void)
   struct stat st;
   if (fstat(1, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
     return 0;
-  return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+  return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP);
 }
 
 /* yes = reader_gone(known): does a print end the program? Where its reader has

@@ -125,10 +125,10 @@ local function call_cleanups(owner, due)
   end
 end
 
-local function kill_all(threads, killed)
+local function kill_all(threads, spared)
   for t in pairs(threads) do
-    if not killed[t] then
-      killed[t] = true
+    if not spared[t] then
+      spared[t] = true
       t:kill_soon()
     end
   end
@@ -138,8 +138,8 @@ end
 -- has asked for: its are called for it. Parks.
 local function end_threads(due)
   local me, main, host = core.current(), core.main(), core.host()
-  local queue, killed = core.waitq(), {}
-  for _, owner in ipairs { main, host } do
+  local queue, spared = core.waitq(), { [main] = true, [host] = true }
+  for owner in pairs(spared) do
     if owner ~= me then
       call_cleanups(owner, due)
     end
@@ -149,7 +149,7 @@ local function end_threads(due)
   end)
   local threads = cleanups.threads(me)
   while threads and core.now() < due do
-    kill_all(threads, killed)
+    kill_all(threads, spared)
     thread.stand(queue, due)
     threads = cleanups.threads(me)
   end
