@@ -110,6 +110,18 @@ describe("green.at_exit", function()
     has(r.err, "reported")
   end)
 
+  it("is not called by an os.exit that is refused", function()
+    local r = run [[
+      green.at_exit(print, "at exit")
+      print(pcall(os.exit, {}))
+      print(pcall(os.exit, "x"))
+      os.exit("3")
+    ]]
+    has(r.out, "number expected, got table")
+    has(r.out, "number expected, got string)\nat exit\n")
+    assert.equal(3, r.status)
+  end)
+
   it("refuses what cannot be called", function()
     assert.has_error(function() require("green").at_exit(7) end)
     assert.has_error(function() require("green").at_exit() end)
@@ -155,12 +167,6 @@ describe("the end of the program", function()
       local t
       t = green.spawn(function()
         green.finally(function()
-          green.finally(green.sleep, function() green.sleep(0.001) print("inner", green.getcurrent() == t) end)
-        end, function() print("outer", green.getcurrent() == t) end)
-      end)
-      t:kill_soon()
-      t = green.spawn(function()
-        green.finally(function()
           green.finally(function() green.sleep(60) end,
             function() green.sleep(0.001) print("inner", green.getcurrent() == t) end)
         end, function() print("outer", green.getcurrent() == t) end)
@@ -171,7 +177,9 @@ describe("the end of the program", function()
 
   it("runs nothing where nothing is open", function()
     prints("", [[
-      local t = green.spawn(function() while true do green.sleep(0) if over then print "ran on" end end end)
+      green.spawn(function()
+        while true do green.sleep(0) if over then print "ran on" end end
+      end)
       green.sleep(0)
       over = true
     ]])
@@ -182,7 +190,8 @@ describe("the end of the program", function()
       green.finally(function() end, function() print(1) end)
       pcall(green.finally, error, function() print(2) end)
       local t = green.spawn(function()
-        green.finally(function() while true do pcall(green.sleep, 9) end end, function() print(3) end)
+        green.finally(function() while true do pcall(green.sleep, 9) end end,
+          function() print(3) end)
       end)
       green.sleep(0)
       t:kill_soon { force_after = 0 }

@@ -232,9 +232,9 @@ enum vm_key {
   VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
   VM_KEY_ON_END,   /* function(thread, report): links and reports. */
   VM_KEY_ON_EXIT,  /* function(thread): what a thread holds is given back. */
-  VM_KEY_ON_ENDING, /* function(can_run): what the end of the program runs. */
-  VM_KEY_COUNTER,  /* function(): long enough for a hook to be called. */
-  VM_KEY_MAIN,     /* In a child of a fork: the thread that became main. */
+  VM_KEY_ON_ENDING,   /* function(can_run): what the end of the program runs. */
+  VM_KEY_COUNTER,     /* function(): long enough for a hook to be called. */
+  VM_KEY_MAIN,        /* In a child of a fork: the thread that became main. */
   VM_KEY_FINISH_BODY, /* C functions that thread.c calls protected. */
   VM_KEY_TELL_BODY,
   VM_KEY_EXIT_BODY,

@@ -58,8 +58,7 @@ static void intr_on_post(green_post *post)
   (void)post;
   atomic_store(&intr.posted, 0);
   if (lua_gethook(v->L) == intr_on_hook) lua_sethook(v->L, NULL, 0, 0);
-  if (atomic_load(&intr.is_kept))
-    green_task_wake(&v->host->task, GREEN_EINTR);
+  if (atomic_load(&intr.is_kept)) green_task_wake(&v->host->task, GREEN_EINTR);
 }
 
 static void intr_call_theirs(int signo, siginfo_t *info, void *context)

@@ -55,7 +55,7 @@ put_late "dofile"
 local raw_print, raw_exit = print, os.exit
 
 local function put_print(reader_gone)
-  function print(...)
+  _G.print = function(...)
     if reader_gone() then
       local stdio = package.loaded["green.stdio"]
       local exit = stdio and stdio.exit or raw_exit

@@ -8,7 +8,7 @@
 
 local core = require "green.core"
 local cleanups = require "green.thread.cleanups"
-local options = require "green.options"
+local functions = require "green.ending.functions"
 local thread = require "green.thread"
 
 local ffi = require "ffi"
@@ -16,78 +16,9 @@ local ffi = require "ffi"
 local SHIELD = 1 -- a kind of core.scope_push
 local SECONDS = 5 -- for the cleanups, and again for the functions
 
-local M = {}
-
--- -- Functions ----------------------------------------------------------------
-
-local newest -- of the functions, each leads to the older one
 local state -- "runs": the program is being ended, "over": it has been
 
-local methods = {}
-local mt = { __name = "green.at_exit", __index = methods }
-
-function mt:__tostring()
-  return ("green.at_exit{%s}"):format(self.site)
-end
-
---- It will not run. Idempotent, does not park.
-function methods:cancel()
-  local older, newer = self.older, self.newer
-  if not self.is_there then
-    return
-  end
-  self.is_there = false
-  if older then
-    older.newer = newer
-  end
-  if newer then
-    newer.older = older
-  else
-    newest = older
-  end
-end
-
---- Call fn(...) at the end of the program, in a green thread of its own; the one that
--- was given last is called first. Errors are reported, and the next one is called. In a
--- child of a fork those of the parent are not called. Does not park.
--- @tparam function fn it may wait, 5 seconds with all others
--- @return a handle with `cancel`
-function M.at_exit(fn, ...)
-  options.callable(fn, "at_exit", "what it calls")
-  local info = debug.getinfo(2, "Sl") or { short_src = "?", currentline = 0 }
-  local self = setmetatable({
-    fn = fn,
-    args = { n = select("#", ...), ... },
-    site = ("%s:%d"):format(info.short_src, info.currentline),
-    pid = core.getpid(),
-    is_there = true,
-    is_late = state ~= nil,
-    older = newest,
-  }, mt)
-  if newest then
-    newest.newer = self
-  end
-  newest = self
-  return self
-end
-
-local function call(self)
-  self.fn(unpack(self.args, 1, self.args.n))
-end
-
---- The next function that is this process's.
-local function take()
-  local pid = core.getpid()
-  while newest do
-    local self = newest
-    self:cancel()
-    if self.pid == pid then
-      return self
-    end
-  end
-end
-
--- -- Reports ------------------------------------------------------------------
+local M = { at_exit = functions.at_exit }
 
 local function report(err, owner, trace)
   pcall(thread.report, err, owner, trace)
@@ -167,36 +98,10 @@ local function count(set)
   return n
 end
 
---- Let the function run until then. Returns whether it has ended. Parks.
-local function run_function(self, due)
-  local t = core.spawn(call, self)
-  t:name("at_exit, given at " .. self.site)
-  local ok, err = pcall(t.wait, t, math.max(due - core.now(), 0))
-  if not core.is_dead(t) then
-    t:kill_soon()
-    return false
-  elseif not ok and core.state(t) ~= "killed" then
-    report(err, t, thread.describe(t))
-  end
-  return true
-end
-
---- Those that are late still begin, unless one after another brings a new one. Parks.
-local function run_functions(due)
-  local late = 0
-  for self in take do
-    local is_dropped = self.is_late and core.now() >= due
-    if is_dropped or not run_function(self, due) then
-      late = late + 1
-    end
-  end
-  return late
-end
-
 --- Run what is open. Parks.
 local function run()
   local threads = end_threads(core.now() + SECONDS)
-  local late = run_functions(core.now() + SECONDS)
+  local late = functions.run(core.now() + SECONDS)
   for _ = 1, 3 do -- errors are reported by threads of their own
     thread.sleep(0)
   end
@@ -208,32 +113,20 @@ local function run()
   end
 end
 
---- Where nobody can wait: what needs no wait.
-local function run_in_place()
-  for self in take do
-    local ok, err = xpcall(function()
-      call(self)
-    end, thread.note_traceback)
-    if not ok then
-      report(err, core.current(), thread.traceback_of(err))
-    end
-  end
-end
-
 --- Another thread ends the program already: it has two spans to do so. Parks.
 local function wait_for_it()
   thread.sleep(2 * SECONDS + 1)
 end
 
 local function is_needed()
-  return cleanups.is_any() or newest ~= nil
+  return cleanups.is_any() or functions.is_any()
 end
 
 local function run_all()
   local me = core.current()
   call_cleanups(me, core.now() + SECONDS)
   if not pcall(core.waiter) then
-    run_in_place()
+    functions.run_in_place()
   elseif me == core.host() then
     core.run(run)
   else
@@ -268,7 +161,7 @@ local function at_end(can_run)
     return nil
   elseif not can_run then
     state = "over"
-    pcall(run_in_place)
+    pcall(functions.run_in_place)
     return nil
   elseif state then
     return wait_for_it

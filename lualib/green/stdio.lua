@@ -84,10 +84,12 @@ end
 
 --- As Lua's, behind the end of the program: cleanups, functions of at_exit, and what
 -- is queued for standard output. Parks where it can.
-local function exit(...)
-  ending.run()
-  M.finish()
-  return raw.os.exit(...)
+local function exit(status, ...)
+  if status == nil or type(status) == "boolean" or tonumber(status) then
+    ending.run()
+    M.finish()
+  end
+  return raw.os.exit(status, ...) -- which refuses all else
 end
 
 M.exit = exit

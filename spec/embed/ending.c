@@ -14,7 +14,8 @@
 
 static const char script[] =
     "local green = require 'green'\n"
-    "local function tell(...) io.stderr:write(table.concat({...}, ' '), '\\n') end\n"
+    "local function tell(...) io.stderr:write(table.concat({...}, ' '), '\\n') "
+    "end\n"
     "green.spawn(function()\n"
     "  green.finally(function() green.sleep(60) end, function()\n"
     "    green.sleep(0.001) tell 'cleaned up'\n"
@@ -74,8 +75,8 @@ static int end_in_child(void)
 static int print_on(void)
 {
   g = greenlua_new(NULL);
-  int r = greenlua_dostring(
-      g, "require 'green' for _ = 1, 1e5 do print(1) end", "=script");
+  int r = greenlua_dostring(g, "require 'green' for _ = 1, 1e5 do print(1) end",
+                            "=script");
   fprintf(stderr, "run %d\n", r);
   greenlua_free(g);
   return r;

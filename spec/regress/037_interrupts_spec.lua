@@ -70,7 +70,9 @@ describe("Ctrl-C in a forked child", function()
   it("runs the child's cleanups and its functions of at_exit", function()
     local r = child [[
       green.at_exit(print, "at exit")
-      green.spawn(function() green.finally(function() green.sleep(60) end, function() print "other" end) end)
+      green.spawn(function()
+        green.finally(function() green.sleep(60) end, function() print "other" end)
+      end)
       green.finally(function() b:write "x" green.sleep(60) end, function() print "own" end)
     ]]
     assert.equal("own\nother\nat exit\nexit\t130\n", r.out, chunk.describe(r))

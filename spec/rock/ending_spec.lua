@@ -35,7 +35,10 @@ describe("the end of a plain luajit", function()
     end)
   end
 
-  for how, last in pairs { ["by a return"] = { "", 0 }, ["by an error"] = { "error('x', 0)", 1 } } do
+  for how, last in pairs {
+    ["by a return"] = { "", 0 },
+    ["by an error"] = { "error('x', 0)", 1 },
+  } do
     it(how .. " calls the functions of at_exit, which cannot wait", function()
       local r = run(OPEN .. last[1])
       assert.equal("at exit\tfalse\n", r.out, chunk.describe(r))
