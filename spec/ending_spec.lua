@@ -232,6 +232,40 @@ describe("the end of the program", function()
     ]])
   end)
 
+  it("leaves threads alone that cleanups begin and wait for", function()
+    prints("helper\nhelped\n", [[
+      local function helper()
+        green.finally(function() green.sleep(0.01) end, function() print "helper" end)
+        return "helped"
+      end
+      for _, delay in ipairs { 0, 60 } do
+        green.spawn(function()
+          green.finally(function() green.sleep(60) end, function()
+            green.sleep(0.002)
+            if delay == 60 then print(green.spawn(helper):wait()) end
+          end)
+        end)
+      end
+      green.sleep(0)
+    ]])
+  end)
+
+  it("comes soon with very many cleanups, which end one by one", function()
+    prints("10000\n", [[
+      local n = 0
+      for i = 1, 1e4 do
+        green.spawn(function()
+          green.finally(function() green.sleep(60) end, function()
+            green.sleep(i * 1e-5)
+            n = n + 1
+          end)
+        end)
+      end
+      green.at_exit(function() print(n) end)
+      green.sleep(0)
+    ]])
+  end)
+
   it("gives up a cleanup that does not end, and a thread that goes on", function()
     local r = run [[
       require("green.core").set_virtual(true)
@@ -251,7 +285,7 @@ describe("the end of the program", function()
     ]]
     assert.equal("this one ends\nat exit\n", r.out, chunk.describe(r))
     assert.equal(0, r.status)
-    has(r.err, "2 green threads with a cleanup")
+    has(r.err, "2 cleanups of green threads")
   end)
 
   it("runs those of the thread that calls os.exit in it, once, and nothing behind it", function()

@@ -156,7 +156,7 @@ static void sigint_on_hook(lua_State *L, lua_Debug *ar)
 {
   int64_t now = green_clock_now();
   (void)ar;
-  if (!vm_interrupt_pending(sigint.g)) {
+  if (!sigint.g || !vm_interrupt_pending(sigint.g)) {
     lua_sethook(L, sigint.hook, sigint.mask, sigint.hook_count);
     return;
   }
@@ -187,7 +187,7 @@ static void sigint_caught(int signo)
   }
   if (sigint.pid != getpid()) sigint.count = 0;
   sigint.pid = getpid();
-  if (++sigint.count > 1) {
+  if (++sigint.count > 1 || !sigint.g) {
     green__repl_restore();
     signal(signo, SIG_DFL);
     raise(signo);
@@ -210,10 +210,15 @@ static void sigint_start(greenlua *g)
   if (sigint.before.sa_handler != SIG_IGN) sigaction(SIGINT, &sa, NULL);
 }
 
-/* From here on Ctrl-C ends what the end of the program does. */
+/* From here on Ctrl-C ends what the end of the program does, unless the script
+** handles it. */
 static void sigint_stop(void)
 {
-  sigaction(SIGINT, &sigint.before, NULL);
+  struct sigaction now;
+  sigint.g = NULL;
+  sigaction(SIGINT, NULL, &now);
+  if (now.sa_handler == sigint_caught)
+    sigaction(SIGINT, &sigint.before, NULL);
 }
 
 /* listen(thread): Ctrl-C ends its wait with EINTR; nil: it kills main again.

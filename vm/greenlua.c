@@ -114,8 +114,11 @@ static void end_program(greenlua *g)
   vm_push_key(L, VM_KEY_ON_ENDING);
   lua_pushboolean(L, !green_hub_is_busy(g->v->hub));
   if (lua_isfunction(L, -2) && lua_pcall(L, 1, 1, 0) == 0 &&
-      lua_isfunction(L, -1))
+      lua_isfunction(L, -1)) {
+    /* It was for the main that has ended. */
+    if (vm_interrupt_pending(g)) green_hub_turn(g->v->hub, 0);
     greenlua_call(g, 0);
+  }
   lua_settop(L, top);
 }
 

@@ -56,57 +56,56 @@ local function call_cleanups(owner, due)
   end
 end
 
-local function kill_all(threads, spared)
-  for t in pairs(threads) do
-    if not spared[t] then
-      spared[t] = true
-      t:kill_soon()
+--- Kill the threads of those that are open now, and wait for these. Threads that
+-- cleanups begin meanwhile are helpers of theirs, and left alone. Main is not to see a
+-- kill that nobody has asked for. Returns whether there were any. Parks.
+local function end_wave(me, main, host, due)
+  local queue = core.waitq()
+  local wave, n = cleanups.others(me)
+  if n == 0 then
+    return false
+  end
+  for record in pairs(wave) do
+    local owner = record.thread
+    if owner ~= main and owner ~= host then
+      owner:kill_soon()
     end
   end
+  cleanups.watch(function(record)
+    n = n - (wave[record] and 1 or 0)
+    if n == 0 then
+      core.wake_all(queue)
+    end
+  end)
+  thread.stand(queue, due)
+  cleanups.watch(nil)
+  return true
 end
 
---- Let threads end that have cleanups to run. Main is not to see a kill that nobody
--- has asked for: its are called for it. Parks.
+--- Let threads end that have cleanups to run; main's are called for it. How many are
+-- left. Parks.
 local function end_threads(due)
   local me, main, host = core.current(), core.main(), core.host()
-  local queue, spared = core.waitq(), { [main] = true, [host] = true }
-  for owner in pairs(spared) do
+  for owner in pairs { [main] = true, [host] = true } do
     if owner ~= me then
       call_cleanups(owner, due)
     end
   end
-  cleanups.watch(function()
-    core.wake_all(queue)
-  end)
-  local threads = cleanups.threads(me)
-  while threads and core.now() < due do
-    kill_all(threads, spared)
-    thread.stand(queue, due)
-    threads = cleanups.threads(me)
-  end
-  cleanups.watch(nil)
-  return threads
+  while core.now() < due and end_wave(me, main, host, due) do end
+  return select(2, cleanups.others(me))
 end
 
 -- -- The end ------------------------------------------------------------------
 
-local function count(set)
-  local n = 0
-  for _ in pairs(set) do
-    n = n + 1
-  end
-  return n
-end
-
 --- Run what is open. Parks.
 local function run()
-  local threads = end_threads(core.now() + SECONDS)
+  local left = end_threads(core.now() + SECONDS)
   local late = functions.run(core.now() + SECONDS)
   for _ = 1, 3 do -- errors are reported by threads of their own
     thread.sleep(0)
   end
-  if threads then
-    tell(count(threads), "green threads with a cleanup")
+  if left > 0 then
+    tell(left, "cleanups of green threads")
   end
   if late > 0 then
     tell(late, "functions of at_exit")

@@ -93,6 +93,43 @@ describe("Ctrl-C in a forked child", function()
 end)
 
 describe("Ctrl-C while the program is being ended", function()
+  it("is over when it has broken a main that never waits", function()
+    local p = program.start_greenlua { "-e", [[
+      local green = require "green"
+      jit.off()
+      green.at_exit(function() green.sleep(0.002) print "at exit" end)
+      green.spawn(function()
+        green.finally(function() green.sleep(60) end, function()
+          green.sleep(0.002)
+          print "cleaned up"
+        end)
+      end)
+      green.sleep(0)
+      print "ready" io.flush()
+      while true do end
+    ]] }
+    p:expect "ready"
+    p:kill(program.INT):wait()
+    assert.equal("ready\ncleaned up\nat exit\n", p.out, chunk.describe(p))
+    assert.equal(130, p.status, chunk.describe(p))
+  end)
+
+  it("is the script's where that handles it", function()
+    local p = program.start_greenlua { "-e", [[
+      local green, got = require "green", false
+      require("green.signal").handler("INT", function() got = true end)
+      green.at_exit(function()
+        print "ready" io.flush()
+        for _ = 1, 400 do if not got then green.sleep(0.01) end end
+        print(got)
+      end)
+    ]] }
+    p:expect "ready"
+    p:kill(program.INT):wait()
+    assert.equal("ready\ntrue\n", p.out, chunk.describe(p))
+    assert.equal(0, p.status, chunk.describe(p))
+  end)
+
   it("ends it at once", function()
     local p = program.start_greenlua { "-e", [[
       local green = require "green"

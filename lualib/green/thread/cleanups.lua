@@ -1,21 +1,20 @@
 --- The cleanups of `finally` that are yet to run: what the end of the program has to
 -- look after. A thread without one is not looked at.
 
-local core = require "green.core"
 local exits = require "green.thread.exits"
 
 local M = {}
 
 local open = {} -- record -> true
 local age = 0
-local on_close -- while the program ends
+local on_close -- function(record), while the program ends
 
 --- It has run, or its thread was abandoned. Idempotent, does not park.
 local function close(record)
   exits.release(record)
   open[record] = nil
   if on_close then
-    on_close()
+    on_close(record)
   end
 end
 M.close = close
@@ -59,16 +58,16 @@ function M.of(thread)
   return all
 end
 
---- The threads that have one, as keys, but for one thread; nil: there are none.
-function M.threads(but)
-  local set
+--- Those of all threads but one, as keys, and how many they are.
+function M.others(but)
+  local set, n = {}, 0
   for record in pairs(open) do
-    if record.thread ~= but and not core.is_dead(record.thread) then
-      set = set or {}
-      set[record.thread] = true
+    if record.thread ~= but then
+      set[record] = true
+      n = n + 1
     end
   end
-  return set
+  return set, n
 end
 
 function M.is_any()
@@ -80,7 +79,7 @@ function M.forget()
   open = {}
 end
 
---- Call fn whenever one is closed from now on; it must not park. nil: no more.
+--- Call fn(record) whenever one is closed; it must not park. nil: no more.
 function M.watch(fn)
   on_close = fn
 end
