@@ -79,6 +79,30 @@ describe("the end of a plain luajit", function()
     assert.equal("on\nstatus 0\n", r.err, chunk.describe(r))
   end)
 
+  it("comes in a child of a fork that nobody announced, too", function()
+    local r = run [[
+      local ffi = require "ffi"
+      ffi.cdef "int fork(void);"
+      green.at_exit(print, "parent's")
+      green.spawn(function()
+        local pid = ffi.C.fork()
+        if pid == 0 then
+          green.at_exit(function() green.sleep(0.001) print "child's" end)
+          green.spawn(function()
+            green.finally(function() green.sleep(60) end, function()
+              green.sleep(0.001)
+              print "child's thread's"
+            end)
+          end)
+          green.sleep(0)
+          return
+        end
+        print(require("green.process").wait(pid, 5))
+      end):wait()
+    ]]
+    assert.equal("child's thread's\nchild's\nexit\t0\nparent's\n", r.out, chunk.describe(r))
+  end)
+
   it("is a process's own", function()
     local r = run [[
       local process = require "green.process"
