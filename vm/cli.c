@@ -217,8 +217,7 @@ static void sigint_stop(void)
   struct sigaction now;
   sigint.g = NULL;
   sigaction(SIGINT, NULL, &now);
-  if (now.sa_handler == sigint_caught)
-    sigaction(SIGINT, &sigint.before, NULL);
+  if (now.sa_handler == sigint_caught) sigaction(SIGINT, &sigint.before, NULL);
 }
 
 /* listen(thread): Ctrl-C ends its wait with EINTR; nil: it kills main again.
