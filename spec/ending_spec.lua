@@ -266,6 +266,25 @@ describe("the end of the program", function()
     ]])
   end)
 
+  it("waits for all of them where some stand in coroutines", function()
+    prints("20\n", [[
+      local n = 0
+      for i = 1, 20 do
+        green.spawn(function()
+          coroutine.wrap(function()
+            green.finally(function() green.sleep(60) end, function()
+              green.sleep(i * 1e-3)
+              collectgarbage() -- the sentinels of others, too
+              n = n + 1
+            end)
+          end)()
+        end)
+      end
+      green.at_exit(function() print(n) end)
+      green.sleep(0)
+    ]])
+  end)
+
   it("gives up a cleanup that does not end, and a thread that goes on", function()
     local r = run [[
       require("green.core").set_virtual(true)

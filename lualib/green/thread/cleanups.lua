@@ -11,9 +11,10 @@ local on_close -- function(record), while the program ends
 
 --- It has run, or its thread was abandoned. Idempotent, does not park.
 local function close(record)
+  local was_open = open[record]
   exits.release(record)
   open[record] = nil
-  if on_close then
+  if was_open and on_close then
     on_close(record)
   end
 end
