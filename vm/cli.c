@@ -105,12 +105,11 @@ static struct {
   greenlua *g;
   pthread_t thread;
   volatile sig_atomic_t count;
-  volatile sig_atomic_t
-      pid;                 /* Whose count it is: a fork's child begins anew. */
-  struct sigaction before; /* What the signal did when we came. */
-  char spun[128];          /* Where main was that did not wait. */
-  int64_t at;              /* When the last one came. */
-  lua_Hook hook;           /* The script's own, while ours is set. */
+  volatile sig_atomic_t pid; /* Whose count: a child of a fork begins anew. */
+  struct sigaction before;   /* What the signal did when we came. */
+  char spun[128];            /* Where main was that did not wait. */
+  int64_t at;                /* When the last one came. */
+  lua_Hook hook;             /* The script's own, while ours is set. */
   int mask;
   int hook_count;
 } sigint;
