@@ -192,11 +192,12 @@ $(BIN): $(BIN_O) $(B)/.flags-link
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -Wl,-E -o $@ $(BIN_O) $(VM_LIBS)
 
+# -z nodelete: a signal's handler, and native threads, may outlive the last state.
 $(SHARED): $(LIB_O) $(B)/.flags-link
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(LINK_SHARED) $(if $(findstring sanitize,$(KFLAGS)),,-Wl,-z,defs) \
-	  -Wl,-soname,$(SONAME) -o $@ $(LIB_O) $(VM_LIBS)
+	  -Wl,-z,nodelete -Wl,-soname,$(SONAME) -o $@ $(LIB_O) $(VM_LIBS)
 	$(Q)ln -sf $(@F) $(@D)/$(SONAME)
 
 $(STATIC): $(LIB_O) $(B)/.flags-link
@@ -204,8 +205,7 @@ $(STATIC): $(LIB_O) $(B)/.flags-link
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_O)
 
-# The rock's module. -z nodelete: its native threads may outlive lua_close.
-# Not linked to LuaJIT: the program that loads it brings the Lua API.
+# The rock's module. Not linked to LuaJIT: the program that loads it brings the Lua API.
 $(CORE): $(LIB_O) $(G)/core.map $(B)/.flags-link
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

@@ -272,6 +272,37 @@ const char *green_signal_name(int signo)
   return NULL;
 }
 
+static void sig_absorbed(int signo)
+{
+  (void)signo;
+}
+
+static int sig_has_handler(int signo, void (*fn)(int))
+{
+  struct sigaction now;
+  if (sigaction(signo, NULL, &now) < 0 || now.sa_flags & SA_SIGINFO) return 0;
+  return now.sa_handler == fn;
+}
+
+/* SA_ONSTACK: a host's threads may have small stacks. */
+void green_signal_absorb(int signo)
+{
+  struct sigaction nothing = {.sa_handler = sig_absorbed,
+                              .sa_flags = SA_RESTART | SA_ONSTACK};
+  sigemptyset(&nothing.sa_mask);
+  if (sig_has_handler(signo, SIG_DFL)) sigaction(signo, &nothing, NULL);
+}
+
+int green_signal_is_absorbed(int signo)
+{
+  return sig_has_handler(signo, sig_absorbed);
+}
+
+int green_signal_is_watched(int signo)
+{
+  return sig_has_handler(signo, sig_caught);
+}
+
 green_waitq *green_signal_waiters(green_signal *w)
 {
   return &w->waiters;

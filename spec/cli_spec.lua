@@ -384,7 +384,7 @@ describe("greenlua and signals", function()
     assert.equal(program.TERM, p.signal)
   end)
 
-  it("ignore SIGPIPE", function()
+  it("let no SIGPIPE end a write", function()
     local p = start { "-e", [[
       local green = require "green"
       io.stderr:write("ready") io.read("*l")

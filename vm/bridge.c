@@ -8,6 +8,7 @@
 */
 
 #include "bridge.h"
+#include "interrupt.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -208,11 +209,13 @@ static int host_wait(vm *v, lua_State *L)
   vm_thread *t = v->host;
   t->co = L;
   v->host_done = 0;
+  vm_interrupt_begin(v);
   thread_arm(v, t);
   vm_check_fork(v); /* What the others held may wake it. */
   while (green_hub_run(v->hub, v->orphaned ? &v->main_done : &v->host_done) ==
          GREEN_EDEADLOCK)
     vm_tell_deadlock(v);
+  vm_interrupt_end(v, L);
   if (v->orphaned) vm_exit_child(v);
   vm_enter(v, t);
   int n = thread_push_status(t);
@@ -454,6 +457,7 @@ static int vm_gc(lua_State *L)
 {
   vm *v = lua_touserdata(L, 1);
   v->ended = 1;
+  vm_interrupt_forget(v);
   green_hub_abandon(v->hub);
   vm_release(v);
   return 0;

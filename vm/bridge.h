@@ -115,6 +115,7 @@ typedef struct vm {
   int host_done;
   int objects;      /* Of core.object, not finalized yet. */
   uint8_t ended;    /* The state is being closed. */
+  uint8_t is_guest; /* In a state of somebody else's: the library as a rock. */
   uint8_t orphaned; /* This process is a child, and its main chunk the
                        parent's: the main green thread's end is its end. */
   green_forkhook forked;
@@ -272,6 +273,7 @@ enum vm_key {
   VM_KEY_RAISE, /* function(): raise what is pending in the running thread. */
   VM_KEY_COMPLAIN, /* function(text): to standard error, behind what is queued. */
   VM_KEY_LEAVE,    /* function(status): end the process. */
+  VM_KEY_ON_ENDING,   /* function(can_run): what the end of the program runs. */
   VM_KEY_COUNTER,     /* function(): long enough for a hook to be called. */
   VM_KEY_MAIN,        /* In a child of a fork: the thread that became main. */
   VM_KEY_FINISH_BODY, /* C functions that thread.c calls protected. */

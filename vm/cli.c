@@ -9,13 +9,17 @@
 #include "repl.h"
 #include "runtime.h"
 
+#include "../greenc/signal.h"
+
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { STATUS_OK = 0, STATUS_ERROR = 1, STATUS_USAGE = 2, STATUS_INT = 130 };
@@ -120,9 +124,11 @@ static struct {
   greenlua *g;
   pthread_t thread;
   volatile sig_atomic_t count;
-  char spun[128]; /* Where main was that did not wait. */
-  int64_t at;     /* When the last one came. */
-  lua_Hook hook;  /* The script's own, while ours is set. */
+  volatile sig_atomic_t pid; /* Whose count: a child of a fork begins anew. */
+  struct sigaction before;   /* What the signal did when we came. */
+  char spun[128];            /* Where main was that did not wait. */
+  int64_t at;                /* When the last one came. */
+  lua_Hook hook;             /* The script's own, while ours is set. */
   int mask;
   int hook_count;
 } sigint;
@@ -165,7 +171,7 @@ static void sigint_on_hook(lua_State *L, lua_Debug *ar)
 {
   int64_t now = green_clock_now();
   (void)ar;
-  if (!vm_interrupt_pending(sigint.g)) {
+  if (!sigint.g || !vm_interrupt_pending(sigint.g)) {
     lua_sethook(L, sigint.hook, sigint.mask, sigint.hook_count);
     return;
   }
@@ -194,7 +200,9 @@ static void sigint_caught(int signo)
     pthread_kill(sigint.thread, signo);
     return;
   }
-  if (++sigint.count > 1) {
+  if (sigint.pid != getpid()) sigint.count = 0;
+  sigint.pid = getpid();
+  if (++sigint.count > 1 || !sigint.g) {
     green__repl_restore();
     signal(signo, SIG_DFL);
     raise(signo);
@@ -205,14 +213,26 @@ static void sigint_caught(int signo)
   sigint_set_hook(sigint.g->L);
 }
 
-/* No SA_RESTART: a read in C's stdio is to end. */
+/* No SA_RESTART: a read in C's stdio is to end. What is ignored stays ignored: by
+** nohup, or by a shell for what it runs in the background. */
 static void sigint_start(greenlua *g)
 {
   struct sigaction sa = {.sa_handler = sigint_caught};
   sigemptyset(&sa.sa_mask);
   sigint.g = g;
   sigint.thread = pthread_self();
-  sigaction(SIGINT, &sa, NULL);
+  sigaction(SIGINT, NULL, &sigint.before);
+  if (sigint.before.sa_handler != SIG_IGN) sigaction(SIGINT, &sa, NULL);
+}
+
+/* From here on Ctrl-C ends what the end of the program does, unless the script
+** handles it. */
+static void sigint_stop(void)
+{
+  struct sigaction now;
+  sigint.g = NULL;
+  sigaction(SIGINT, NULL, &now);
+  if (now.sa_handler == sigint_caught) sigaction(SIGINT, &sigint.before, NULL);
 }
 
 /* listen(thread): Ctrl-C ends its wait with EINTR; nil: it kills main again.
@@ -226,6 +246,27 @@ static int cli_listen(lua_State *L)
   sigint.g->listener = lua_touserdata(L, 1);
   sigint.count = 0;
   return 0;
+}
+
+/* -- Standard output without a reader ------------------------------------- */
+
+static int stdout_is_broken(void)
+{
+  struct pollfd p = {.fd = 1, .events = POLLOUT};
+  struct stat st;
+  if (fstat(1, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+    return 0;
+  return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP);
+}
+
+/* yes = reader_gone(known): does a print end the program? Where its reader has
+** gone (known, or what C's stdio and the system say), as SIGPIPE would, which
+** nobody has asked to handle or ignore. */
+static int cli_reader_gone(lua_State *L)
+{
+  int gone = lua_toboolean(L, 1) || (ferror(stdout) && stdout_is_broken());
+  lua_pushboolean(L, gone && green_signal_is_absorbed(SIGPIPE));
+  return 1;
 }
 
 /* -- Running -------------------------------------------------------------- */
@@ -296,6 +337,15 @@ static void cli_set_environment(lua_State *L, const cli *c)
   lua_setfield(L, -2, "init");
 }
 
+/* Behind what is queued there. */
+static void cli_complain(lua_State *L, const char *text)
+{
+  char *line;
+  if (asprintf(&line, "greenlua: %s\n", text) < 0) return;
+  vm_complain(L, line);
+  free(line);
+}
+
 static const char cli_cancel_key; /* cli_is_cancel, in the registry. */
 
 /* Is the value an error of somebody's that was killed? */
@@ -309,6 +359,53 @@ static int cli_is_cancel(lua_State *L)
   }
   lua_pushboolean(L, yes);
   return 1;
+}
+
+/* Was the error at the top of L raised because of Ctrl-C? */
+static int cli_was_interrupted(lua_State *L)
+{
+  if (sigint.count == 0 || sigint.pid != getpid()) return 0;
+  if (sigint.spun[0]) return 1;
+  lua_pushlightuserdata(L, (void *)&cli_cancel_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  lua_pushvalue(L, -2);
+  int yes = lua_pcall(L, 1, 1, 0) == 0 && lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return yes;
+}
+
+/* And say where it was that it did not wait. */
+static int cli_tell_interrupt(lua_State *L)
+{
+  char text[sizeof(sigint.spun) + 20];
+  if (!cli_was_interrupted(L)) return 0;
+  snprintf(text, sizeof(text), "interrupted at %s", sigint.spun);
+  if (sigint.spun[0]) cli_complain(L, text);
+  return 1;
+}
+
+/* status = interrupted(err): the exit status of a child whose function Ctrl-C has
+** ended with that error; nil: it did not. */
+static int cli_interrupted(lua_State *L)
+{
+  lua_settop(L, 1);
+  if (!cli_tell_interrupt(L)) return 0;
+  lua_pushinteger(L, STATUS_INT);
+  return 1;
+}
+
+/* What the library does only in a program of the command's; the first is in the
+** plan, too. */
+static void cli_set_core(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_CORE);
+  lua_pushcfunction(L, cli_interrupted);
+  lua_setfield(L, -2, "interrupted");
+  lua_pushcfunction(L, cli_reader_gone);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "reader_gone");
+  lua_setfield(L, -2, "reader_gone");
+  lua_pop(L, 1);
 }
 
 /* run, plan = prepare(cli). Called protected. */
@@ -340,33 +437,12 @@ static int cli_prepare(lua_State *L)
     lua_pushcfunction(L, cli_listen);
     lua_setfield(L, -2, "repl");
   }
+  cli_set_core(L);
   if (c->version || (repl && !has_work)) {
     cli_push_version(L);
     lua_setfield(L, -2, "version");
   }
   return 2;
-}
-
-/* Behind what is queued there. */
-static void cli_complain(lua_State *L, const char *text)
-{
-  char *line;
-  if (asprintf(&line, "greenlua: %s\n", text) < 0) return;
-  vm_complain(L, line);
-  free(line);
-}
-
-/* Was the error at the top of L raised because of Ctrl-C? */
-static int cli_was_interrupted(lua_State *L)
-{
-  if (sigint.count == 0) return 0;
-  if (sigint.spun[0]) return 1;
-  lua_pushlightuserdata(L, (void *)&cli_cancel_key);
-  lua_rawget(L, LUA_REGISTRYINDEX);
-  lua_pushvalue(L, -2);
-  int yes = lua_pcall(L, 1, 1, 0) == 0 && lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return yes;
 }
 
 /* The plan's function gives nil, or what it could not load. In a child of a fork
@@ -381,14 +457,9 @@ static int cli_returned(lua_State *L, pid_t pid)
 static int cli_raised(greenlua *g)
 {
   lua_State *L = greenlua_state(g);
-  char text[sizeof(sigint.spun) + 20];
-  if (!cli_was_interrupted(L)) {
-    if (!lua_isnil(L, -1)) cli_complain(L, greenlua_error(g));
-    return STATUS_ERROR;
-  }
-  snprintf(text, sizeof(text), "interrupted at %s", sigint.spun);
-  if (sigint.spun[0]) cli_complain(L, text);
-  return STATUS_INT;
+  if (cli_tell_interrupt(L)) return STATUS_INT;
+  if (!lua_isnil(L, -1)) cli_complain(L, greenlua_error(g));
+  return STATUS_ERROR;
 }
 
 static int cli_run(greenlua *g, const cli *c)
@@ -403,11 +474,10 @@ static int cli_run(greenlua *g, const cli *c)
   pid_t pid = getpid();
   int r = greenlua_call(g, 1);
   vm_tell_rest(g->v);
-  if (r < 0) {
-    cli_complain(L, greenlua_error(g));
-    return STATUS_ERROR;
-  }
-  return r == 0 ? cli_returned(L, pid) : cli_raised(g);
+  if (r == 0) return cli_returned(L, pid);
+  if (r > 0) return cli_raised(g);
+  cli_complain(L, greenlua_error(g));
+  return STATUS_ERROR;
 }
 
 static int cli_cannot_start(const cli *c, int err)
@@ -447,7 +517,7 @@ int greenlua_cli(int argc, char **argv)
   if (!g) return cli_cannot_start(&c, greenlua_new_error());
   sigint_start(g);
   int status = cli_run(g, &c);
-  signal(SIGINT, SIG_DFL);
+  sigint_stop();
   greenlua_free(g);
   return status;
 }

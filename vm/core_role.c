@@ -60,6 +60,13 @@ static int role_on_end(lua_State *L)
   return set_role(L, VM_KEY_ON_END);
 }
 
+/* on_ending(function(can_run)): called when the program has ended, may give a function
+** that is to be run as main then. */
+static int role_on_ending(lua_State *L)
+{
+  return set_role(L, VM_KEY_ON_ENDING);
+}
+
 /* on_describe(text = function(thread)): of the error that ended it. */
 static int role_on_describe(lua_State *L)
 {
@@ -98,9 +105,15 @@ static int role_on_leave(lua_State *L)
 }
 
 const luaL_Reg vm_role_functions[] = {
-    {"on_end", role_on_end},           {"on_exit", role_on_exit},
-    {"on_describe", role_on_describe}, {"on_raise", role_on_raise},
-    {"on_complain", role_on_complain}, {"on_leave", role_on_leave},
-    {"on_deadlock", role_on_deadlock}, {"complain", role_complain},
-    {"tell_rest", role_tell_rest},     {NULL, NULL},
+    {"on_end", role_on_end},
+    {"on_exit", role_on_exit},
+    {"on_describe", role_on_describe},
+    {"on_raise", role_on_raise},
+    {"on_complain", role_on_complain},
+    {"on_leave", role_on_leave},
+    {"on_ending", role_on_ending},
+    {"on_deadlock", role_on_deadlock},
+    {"complain", role_complain},
+    {"tell_rest", role_tell_rest},
+    {NULL, NULL},
 };

@@ -74,6 +74,13 @@ static int core_main(lua_State *L)
   return 1;
 }
 
+/* The thread of whoever calls from outside of the loop. */
+static int core_host(lua_State *L)
+{
+  vm_push_thread(L, core_any_vm(L)->host);
+  return 1;
+}
+
 /* "new" (spawned, has not run yet) "ready" "running" "parked"; when dead
 ** "returned" "raised" "killed". One that was abandoned with its runtime has no
 ** ending of its own. */
@@ -190,6 +197,18 @@ static int core_set_exits(lua_State *L)
   if (lua_toboolean(L, 2)) vm_touch(t);
   if (lua_toboolean(L, 3)) t->flags |= VM_F_HEARD;
   return 0;
+}
+
+/* ok = run(fn): as the main green thread of a run of its own, which the host begins.
+** false: it raised, or the loop is busy. */
+static int core_run(lua_State *L)
+{
+  vm *v = core_vm(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  vm_thread *t = vm_thread_new(v, L, 0, VM_F_NOWAIT, 0);
+  lua_pushboolean(L, vm_run_main(v, t) == 0);
+  return 1;
 }
 
 /* threads(): a list of all that live; without the host's own when the main
@@ -374,6 +393,8 @@ const luaL_Reg vm_thread_functions[] = {
     {"start", core_start},
     {"current", core_current},
     {"main", core_main},
+    {"host", core_host},
+    {"run", core_run},
     {"state", core_state},
     {"is_dead", core_is_dead},
     {"data", core_data},

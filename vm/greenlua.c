@@ -7,6 +7,7 @@
 #include "runtime.h"
 
 #include "../greenc/mem.h"
+#include "../greenc/signal.h"
 
 #include <lualib.h>
 #include <signal.h>
@@ -20,15 +21,6 @@ static int open_hub(green_hub **hub, const greenlua_options *o, int no_env)
   if (o->ev_loop) return green_hub_attach(hub, o->ev_loop);
   const char *name = o->hub ? o->hub : no_env ? NULL : getenv("GREENLUA_HUB");
   return green_hub_new(hub, name && *name ? name : NULL);
-}
-
-/* Writing to a closed socket must not end the program; whoever has set the
-** signal up already keeps his way. */
-static void ignore_sigpipe(void)
-{
-  struct sigaction sa;
-  if (sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL)
-    signal(SIGPIPE, SIG_IGN);
 }
 
 /* The module loader of the rock, of libgreenlua and of the binary alike. */
@@ -54,10 +46,11 @@ int luaopen_green_core(lua_State *L)
   if (!vm_get(L)) {
     int err = open_hub(&hub, &o, 0);
     if (err < 0) return no_hub(L, err);
-    ignore_sigpipe();
+    green_signal_absorb(SIGPIPE); /* A write is to fail, not to end us. */
     err = lua_cpcall(L, open_core, hub);
     if (err && !vm_get(L)) green_hub_free(hub);
     if (err) return lua_error(L);
+    vm_get(L)->is_guest = 1;
   }
   vm_push_key(L, VM_KEY_CORE);
   return 1;
@@ -117,7 +110,7 @@ greenlua *green__runtime_new(const greenlua_options *options, int no_env)
   new_error = GREEN_ENOMEM;
   g->L = luaL_newstate();
   if (!g->L) goto fail_hub;
-  ignore_sigpipe();
+  green_signal_absorb(SIGPIPE); /* A write is to fail, not to end us. */
   opening o = {hub, no_env};
   if (lua_cpcall(g->L, open_state, &o) != 0) goto fail_state;
   g->v = vm_get(g->L);
@@ -134,9 +127,27 @@ fail_g:
   return NULL;
 }
 
+/* The program's cleanups, when the library is loaded and has any. */
+static void end_program(greenlua *g)
+{
+  lua_State *L = g->L;
+  int top = lua_gettop(L);
+  if (!lua_checkstack(L, LUA_MINSTACK)) return;
+  vm_push_key(L, VM_KEY_ON_ENDING);
+  lua_pushboolean(L, !green_hub_is_busy(g->v->hub));
+  if (lua_isfunction(L, -2) && lua_pcall(L, 1, 1, 0) == 0 &&
+      lua_isfunction(L, -1)) {
+    /* It was for the main that has ended. */
+    if (vm_interrupt_pending(g)) green_hub_turn(g->v->hub, 0);
+    greenlua_call(g, 0);
+  }
+  lua_settop(L, top);
+}
+
 void greenlua_free(greenlua *g)
 {
   if (!g) return;
+  end_program(g);
   vm_tell_rest(g->v);
   green_hub_abandon(g->v->hub);
   lua_close(g->L);

@@ -3,7 +3,8 @@
 -- The whole of it runs in the main green thread. vm/cli.c makes the plan: an
 -- array of { letter, text } for -e, -l, -j and -O; `init` what LUA_INIT says;
 -- `version` a text to print; `bytecode` the words of -b; `script` a file, or
--- `stdin`; `repl` a function for green.repl; `no_env` without the environment.
+-- `stdin`; `repl` a function for green.repl; `no_env` without the environment;
+-- `reader_gone` a function that says whether a print ends the program.
 -- @module green.cli
 
 -- LUA_INIT and the first steps may put their own in their places.
@@ -42,6 +43,23 @@ end
 
 local late_require = put_late "require"
 put_late "dofile"
+
+-- A print that nobody reads ends the program. Before the library is loaded, C's stdio
+-- knows of the one before.
+local raw_exit, loaded = os.exit, package.loaded
+
+local function put_print(reader_gone)
+  local function careful_print(...)
+    if reader_gone() then
+      local stdio = loaded["green.stdio"]
+      local exit = stdio and stdio.exit or raw_exit
+      exit(141)
+    end
+    return print(...) -- a tail call: errors are the caller's
+  end
+  _G.print = careful_print
+  return careful_print
+end
 
 --- Run a chunk, or return why there is none.
 local function run(chunk, message, ...)
@@ -146,12 +164,13 @@ end
 
 --- @return nil, or the message of a chunk that could not be loaded
 return function(plan)
+  local careful_print = put_print(plan.reader_gone)
   local wrong = plan.init and run_init(plan.init)
   if plan.script then
     look_beside(plan.script)
   end
   if plan.version and not wrong then
-    print(plan.version)
+    careful_print(plan.version)
   end
   wrong = wrong or run_steps(plan) or run_script(plan)
   if plan.repl and not wrong then

@@ -15,6 +15,7 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 local errors = require "green.error"
 local check = require "green.check"
+local ending = require "green.ending"
 
 local load = require "green.load"
 
@@ -41,6 +42,7 @@ local green = {
   Timeout = timeout.Timeout,
   shield = timeout.shield,
   finally = timeout.finally,
+  at_exit = ending.at_exit,
   is_timeout = errors.is_timeout,
   is_error = errors.is_error,
   now = core.now,

@@ -3,6 +3,7 @@
 
 local core = require "green.core"
 local check = require "green.check"
+local cleanups = require "green.thread.cleanups"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local options = require "green.options"
@@ -36,8 +37,12 @@ local function run_apart(fn)
 end
 
 --- The child's end: fn's, not the program's. No cleanup of what stands around the
--- call runs: that is the parent's.
+-- call runs: that is the parent's. Ctrl-C is no error.
 local function end_child(ok, err)
+  local interrupted = not ok and core.interrupted and core.interrupted(err)
+  if interrupted then
+    os.exit(interrupted)
+  end
   if not ok and not pcall(tell, err) then
     pcall(tell, "(an error that cannot be shown)")
   end
@@ -68,6 +73,7 @@ function M.fork(fn, opts)
   elseif pid > 0 then
     return pid
   end
+  cleanups.forget()
   end_child(run_apart(fn))
 end
 

@@ -11,6 +11,7 @@
 -- @module green.stdio
 
 local core = require "green.core"
+local ending = require "green.ending"
 local output = require "green.stdio.output"
 
 -- Scripts may put their own in their places.
@@ -84,14 +85,30 @@ function M.finish()
   output.finish()
 end
 
+--- As Lua's, behind the end of the program: cleanups, functions of at_exit, and what
+-- is queued for standard output. Parks where it can.
+local function exit(status, ...)
+  if status == nil or type(status) == "boolean" or tonumber(status) then
+    ending.run()
+    M.finish()
+  end
+  return raw.os.exit(status, ...) -- which refuses all else
+end
+
+M.exit = exit
+
+--- The command's programs end with their reader, as those that know nothing of
+-- SIGPIPE. What prints while the program ends goes on.
+function output.on_broken()
+  local is_end = core.reader_gone
+  if is_end and is_end(true) and not ending.is_running() then
+    exit(141)
+  end
+end
+
 local green = {
   globals = { print = output.print },
-  os = {
-    exit = function(...)
-      M.finish()
-      return raw.os.exit(...)
-    end,
-  },
+  os = { exit = exit },
   io = {
     write = output.io_write,
     read = function(...)

@@ -536,6 +536,32 @@ static void test_names(void)
   is(all, 31, "all there are");
 }
 
+static void test_absorb(void)
+{
+  signal(SIGPIPE, SIG_DFL);
+  ok(!green_signal_is_absorbed(SIGPIPE), "the default");
+  green_signal_absorb(SIGPIPE);
+  green_signal_absorb(SIGPIPE);
+  ok(green_signal_is_absorbed(SIGPIPE), "does nothing");
+  ok(handler_of(SIGPIPE) != SIG_IGN, "and is not ignored");
+  raise(SIGPIPE);
+  green_signal *w = watch(SIGPIPE);
+  green_signal_start(w, 0);
+  ok(!green_signal_is_absorbed(SIGPIPE), "is watched");
+  ok(green_signal_is_watched(SIGPIPE), "and says so");
+  green_signal_free(w);
+  ok(!green_signal_is_watched(SIGPIPE), "is not watched any more");
+  ok(green_signal_is_absorbed(SIGPIPE), "and is not any more");
+  void (*const theirs[])(int) = {SIG_IGN, handle_nothing};
+  for (int i = 0; i < 2; i++) {
+    signal(SIGPIPE, theirs[i]);
+    green_signal_absorb(SIGPIPE);
+    ok(handler_of(SIGPIPE) == theirs[i], "somebody else's way stays");
+    ok(!green_signal_is_absorbed(SIGPIPE), "and is not ours");
+  }
+  signal(SIGPIPE, SIG_DFL);
+}
+
 int main(void)
 {
   t_start();
@@ -560,6 +586,7 @@ int main(void)
   test_bad_numbers();
   test_failures();
   test_names();
+  test_absorb();
   green_hub_free(hub);
   return t_done();
 }

@@ -78,7 +78,7 @@ local function spawn(argv, actions, flags)
   end
   local pid = ffi.new("int[1]")
   C.program_attr_init(attr)
-  C.program_sigaddset(set, M.PIPE) -- we ignore it, programs need not
+  C.program_sigaddset(set, M.PIPE) -- who started us may ignore it, or INT
   C.program_sigaddset(set, M.INT)
   C.program_attr_setsigdefault(attr, set)
   C.program_attr_setflags(attr, SETSIGDEF + flags)

@@ -12,6 +12,7 @@ local concat, format = table.concat, string.format
 
 local codes = core.codes
 local EAGAIN, ECANCELED, ENOBUFS = codes.EAGAIN, codes.ECANCELED, codes.ENOBUFS
+local EPIPE = codes.EPIPE
 local ROOM = core.QUEUE -- core.park's mode for a queue inside a C struct
 
 local stdout, stderr = io.stdout, io.stderr
@@ -76,6 +77,7 @@ local function opened(file)
       is_tty = is_tty,
       lazy = (file == stdout and not is_tty) and 1 or 0,
       parks = file == stdout,
+      broken = false, -- the last that was heard of its reader is that he has gone
     }
   elseif file == stdout then
     -- A regular file: a server's log is to be there when one looks.
@@ -95,8 +97,9 @@ end
 -- -- Writing ------------------------------------------------------------------
 
 --- As the io library reports what failed.
-local function failure(code)
+local function failure(stream, code)
   local _, text = core.errtext(code)
+  stream.broken = code == EPIPE
   return nil, text, -code
 end
 
@@ -124,7 +127,7 @@ local function put_slowly(stream, text, result)
     result = ENOBUFS
   end
   if result ~= 0 then
-    return failure(result)
+    return failure(stream, result)
   end
   return true
 end
@@ -177,7 +180,13 @@ local function io_write(...)
   return raw.write(file, ...)
 end
 
---- As Lua's, through the global tostring.
+--- Has the reader of a print gone? Who failed before may have been the one who was told.
+local function is_broken(stream, was_taken)
+  stream.broken = not was_taken or api.flush(stream.s) == EPIPE
+  return stream.broken
+end
+
+--- As Lua's, through the global tostring. `M.on_broken` is called when nobody reads it.
 local function green_print(...)
   local stream = stream_of(stdout)
   if not stream then
@@ -191,7 +200,10 @@ local function green_print(...)
       error("'tostring' must return a string to 'print'", 2)
     end
   end
-  put(stream, concat(parts, "\t", 1, n) .. "\n")
+  local was_taken = put(stream, concat(parts, "\t", 1, n) .. "\n")
+  if stream.broken and is_broken(stream, was_taken) and M.on_broken then
+    M.on_broken()
+  end
 end
 
 --- Parks until the reader has taken all, a few seconds without progress at most.
@@ -203,7 +215,7 @@ local function flush_stream(stream)
   if result == 0 or result == EAGAIN and not stream.parks then
     return true
   end
-  return failure(result == EAGAIN and codes.ETIMEDOUT or result)
+  return failure(stream, result == EAGAIN and codes.ETIMEDOUT or result)
 end
 
 local function flush(file)

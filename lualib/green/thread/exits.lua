@@ -48,10 +48,12 @@ end
 
 --- Add a record to the running thread: for what it is doing, until M.release. It
 -- ends, too, when the thread is used again for something else (M.unwind).
+-- @return the thread
 function M.hold(record)
   local thread = core.current()
   core.set_exits(thread, true)
   add(thread, record)
+  return thread
 end
 
 --- Take a record back, if it is there: it does not run.
