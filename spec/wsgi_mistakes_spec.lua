@@ -265,7 +265,7 @@ describe("an application that is none", function()
 
   it("raises in the caller's line, before anything listens", function()
     local port = select(2, assert(green.listen("127.0.0.1:0")):sockname())
-    for name, app in pairs { ["nil"] = nil, ["a boolean"] = true, ["a table"] = {} } do
+    for name, app in pairs { ["nil"] = nil, ["true"] = true, ["a table"] = {} } do
       assert.equal(wanted:format("wsgi.serve", name), misuse(function()
         local ok = wsgi.serve("127.0.0.1:" .. port, app)
         return ok
@@ -302,8 +302,8 @@ describe("an application that is none", function()
       local ok = wsgi.serve("127.0.0.1:0", "no.such.app")
       return ok
     end)
-    assert.equal("wsgi.serve: app \"no.such.app\" cannot be loaded: module 'no.such.app' not found:",
-      text:match("^[^\n]*"))
+    assert.equal("wsgi.serve: app \"no.such.app\" cannot be loaded: "
+      .. "module 'no.such.app' not found:", text:match("^[^\n]*"))
     assert.truthy(text:find("no file './no/such/app.lua'", 1, true))
   end)
 

@@ -15,8 +15,8 @@ local show = require "green.show"
 local watchers = require "green.thread.watchers"
 
 -- Scripts may put their own in their places.
-local error, getmetatable, ipairs, pairs, pcall, select, tostring, type, unpack =
-  error, getmetatable, ipairs, pairs, pcall, select, tostring, type, unpack
+local error, ipairs, pairs, pcall, select, tostring, type, unpack =
+  error, ipairs, pairs, pcall, select, tostring, type, unpack
 
 local core_data, core_peek, core_park = core.data, core.peek, core.park
 local core_silence = core.silence

@@ -12,8 +12,8 @@ local object = require "green.timeout.object"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, getmetatable, newproxy, pcall, rawequal, setmetatable =
-  error, getmetatable, newproxy, pcall, rawequal, setmetatable
+local error, getmetatable, newproxy, pcall, rawequal =
+  error, getmetatable, newproxy, pcall, rawequal
 
 local scope_push, scope_pop = core.scope_push, core.scope_pop
 local core_peek, current = core.peek, core.current

@@ -70,7 +70,8 @@ end
 --- What is said of a message of ours, behind its place.
 local function judge_words(said, call)
   local wrong = call.wrong -- { name, value, entry }
-  if said:find("cannot wait", 1, true) or said:find("sent already", 1, true) or not find.is_public(call.f.label) then
+  if said:find("cannot wait", 1, true) or said:find("sent already", 1, true)
+    or not find.is_public(call.f.label) then
     return nil
   elseif not names_one(said, call.f.aliases) then
     return "does not name the function"

@@ -1,7 +1,7 @@
 --- The conformance suite for streams: run it over every kind of stream.
 -- @module green.testing.check_stream
 
-local check = require "green.check"
+local arguments = require "green.check"
 local options = require "green.options"
 local testing = require "green.testing"
 
@@ -66,9 +66,9 @@ end
 -- @treturn number how many checks there are; raises what failed
 local function check_stream(make_pair, opts)
   opts = options.check(opts, known, "check_stream")
-  check.callable(make_pair, "check_stream", "make_pair")
+  arguments.callable(make_pair, "check_stream", "make_pair")
   if opts.it ~= nil then
-    check.callable(opts.it, "check_stream", "it")
+    arguments.callable(opts.it, "check_stream", "it")
   end
   local clock = opts.clock or "real"
   if not clocks[clock] then

@@ -11,7 +11,7 @@ local report = require "green.thread.report"
 require "green.ffi.turn"
 
 -- Scripts may put their own in their places.
-local error, tostring, type = error, tostring, type
+local error, type = error, type
 
 local turn = ffi.cast("green_turn *", core.turn())
 local core_check, core_data = core.check, core.data

@@ -4,7 +4,6 @@
 local check = require "green.check"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
-local explain = require "green.wsgi.explain"
 local responding = require "green.wsgi.respond"
 local thread = require "green.thread"
 local wsapi = require "green.wsgi.wsapi"
