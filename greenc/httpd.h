@@ -10,7 +10,7 @@
 ** A connection is in one of these hands:
 **   the server's   waiting for a request, refusing one, lingering, draining
 **   a worker's     from green_httpd_next until green_httpconn_finish is 0, or
-**                  green_httpconn_close or green_httpconn_detach
+**                  green_httpconn_pass_on, _close or _detach
 ** Functions of a connection may be called by its worker only.
 */
 #ifndef GREEN_HTTPD_H
@@ -204,6 +204,10 @@ GREEN_API int green_httpconn_flush(green_httpconn *c);
 ** 0: c is in the server's hands; GREEN_EAGAIN: wait for GREEN_WRITE and call
 ** again. */
 GREEN_API int green_httpconn_finish(green_httpconn *c);
+
+/* Let another worker have what was just found in c, by next or by finish; nothing
+** of its answer was begun. c is in the server's hands, and is handed out first. */
+GREEN_API void green_httpconn_pass_on(green_httpconn *c);
 
 /* Close at once, without a word. c is gone. */
 GREEN_API void green_httpconn_close(green_httpconn *c);

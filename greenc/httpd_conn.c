@@ -349,6 +349,21 @@ int green_httpconn_finish(green_httpconn *pub)
   return conn_go_on(c);
 }
 
+/* Answers before it are sent now, as its link is wanted for another list. What
+** cannot leave, the next flush or finish will send. */
+void green_httpconn_pass_on(green_httpconn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  green_assert(c->phase == HTTPD_ACTIVE, "what was just found in c");
+  int err = green_httpconn_flush(pub);
+  if (err < 0 && err != GREEN_EAGAIN) {
+    green__conn_close(c);
+    return;
+  }
+  green_hub_undefer(&c->defer);
+  green_list_push(&c->d->stuck, &c->defer.link);
+}
+
 void green_httpconn_close(green_httpconn *pub)
 {
   green__conn_close(httpd_conn_of(pub));

@@ -88,7 +88,8 @@ struct httpd {
   green_list unsent; /* Complete answers, to be sent together. */
   uint32_t n_unsent;
   int64_t unsent_since; /* By a coarse clock. */
-  green_list stuck;     /* To be handed out: they could not be sent. */
+  green_list stuck;     /* To be handed out: they could not be sent, or were
+                           passed on. */
   green_list pool;      /* Free httpd_req. */
   uint32_t pooled;
   time_t date_second;

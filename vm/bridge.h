@@ -64,7 +64,9 @@ enum {
   VM_F_EXITS = 128,      /* on_exit runs at its end, whatever that is. */
   VM_F_HANDED = 256,     /* Woken by an owned queue, and has not run since. */
   VM_F_SPEECHLESS = 512, /* No memory for its results or its error. */
-  VM_F_HEARD = 1024      /* What it raises is heard by what on_exit runs. */
+  VM_F_HEARD = 1024,     /* What it raises is heard by what on_exit runs. */
+  VM_F_KNOWN = 2048      /* Scripts have got hold of it, or of its coroutine:
+                            it must not be used again for something else. */
 };
 
 enum vm_ending { VM_ALIVE, VM_RETURNED, VM_RAISED, VM_KILLED };

@@ -53,6 +53,15 @@ static vm_slots *http_slots(lua_State *L)
   return t;
 }
 
+/* For http_next and http_finish: nil, true: the running thread has been looked
+** at. It was the last request's, and ends. */
+static int push_end(lua_State *L)
+{
+  lua_pushnil(L);
+  lua_pushboolean(L, 1);
+  return 2;
+}
+
 static int push_next(lua_State *L, vm_slots *t, green_httpconn *c)
 {
   if (!c) return 0;
@@ -61,10 +70,14 @@ static int push_next(lua_State *L, vm_slots *t, green_httpconn *c)
   return 2;
 }
 
-/* conn, found = http_next(httpd): nothing when all connections wait. */
+/* conn, found = http_next(httpd, is_first): nothing when all connections wait; nil,
+** true: scripts know this thread, which must not have another request. is_first: it
+** has had none. */
 static int http_next(lua_State *L)
 {
   vm_slots *t = http_slots(L);
+  int is_known = core_vm(L)->current->flags & VM_F_KNOWN;
+  if (is_known && !lua_toboolean(L, 2)) return push_end(L);
   return push_next(L, t, green_httpd_next(vm_pointer(L, 1)));
 }
 
@@ -75,8 +88,9 @@ static int http_next(lua_State *L)
 static int http_finish(lua_State *L)
 {
   green_httpconn *c = vm_http_conn(L, 1);
+  const vm_thread *me = core_vm(L)->current;
   vm_slots *t = &core_vm(L)->slots;
-  int is_killed = core_vm(L)->current->task.cancel_pending;
+  int is_killed = me->task.cancel_pending;
   vm_slot_close(t, c);
   if (is_killed) c->close = true;
   int r = green_httpconn_finish(c);
@@ -84,6 +98,10 @@ static int http_finish(lua_State *L)
     lua_pushboolean(L, 0);
     lua_pushnumber(L, vm_slot_open(t, c));
     return 2;
+  }
+  if (green_unlikely(me->flags & VM_F_KNOWN)) {
+    if (r == 1) green_httpconn_pass_on(c);
+    return push_end(L);
   }
   if (r == 0)
     c = is_killed || lua_isnil(L, 2) ? NULL

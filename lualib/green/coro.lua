@@ -95,6 +95,7 @@ local function running()
   local co = raw.running()
   if co and turn.depth == 0 then
     taken[co] = "cannot resume the coroutine of a green thread"
+    core.expose_current()
   end
   return co
 end

@@ -186,4 +186,9 @@ function pile_methods:next()
 end
 pile_mt.__call = pile_methods.next
 
-return { GreenPool = GreenPool, GreenPile = GreenPile }
+--- Is it a GreenPool, and spawns as one?
+local function is_pool(value)
+  return getmetatable(value) == pool_mt and value.spawn == methods.spawn
+end
+
+return { GreenPool = GreenPool, GreenPile = GreenPile, is_pool = is_pool }

@@ -212,7 +212,7 @@ end
 
 M.spawn = core.spawn
 M.spawn_n = core.spawn_n
-M.current = core.current
+M.current = core.expose_current -- for scripts; the library asks core.current
 M.is_thread = is_thread
 
 --- A thread that starts after that many seconds; cancel it until then.
@@ -225,7 +225,7 @@ end
 --- The same, but it never starts if the spawner has ended by then.
 function M.spawn_after_local(seconds, fn, ...)
   local thread = core.make(2, true, fn, ...)
-  core_data(thread).parent = core.current()
+  core_data(thread).parent = core.expose_current()
   core.start(thread, seconds)
   return thread
 end

@@ -30,7 +30,7 @@ local function check_objects(objects, where)
     if not set_of.watcher_for(obj) then
       error(("%s: object %d (%s) cannot be waited for"):format(where, i, tostring(obj)), 3)
     end
-    if obj == thread.current() then
+    if obj == core.current() then
       error(where .. ": a green thread cannot wait for itself", 3)
     end
   end
@@ -208,7 +208,7 @@ function M.killall(threads, opts)
   end
   local how, others, me = { force_after = opts.force_after, error = opts.error }, {}, nil
   for _, t in ipairs(threads) do
-    if t == thread.current() then
+    if t == core.current() then
       me = t
     else
       t:kill_soon(how)

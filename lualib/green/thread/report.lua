@@ -95,6 +95,7 @@ function M.on_error(fn)
 end
 
 function M.report(err, thread, trace)
+  core.expose(thread)
   local ok, again = pcall(on_error, err, thread, trace)
   if not ok then
     default_on_error(again, thread, "(raised by the on_error function)")

@@ -7,9 +7,9 @@ local core = require "green.core"
 local accepting = require "green.wsgi.accepting"
 local app_module = require "green.wsgi.app"
 local env_module = require "green.wsgi.env"
-local exits = require "green.thread.exits"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
+local pools = require "green.pool"
 local stopping = require "green.wsgi.stopping"
 local takeover = require "green.wsgi.takeover"
 local thread = require "green.thread"
@@ -35,8 +35,7 @@ function methods:worker_detaches(state)
   self.httpd.full = false
 end
 
---- A worker's green thread has ended, in whatever way. state is the record of it
--- in green.thread.exits.
+--- A worker's green thread has ended, in whatever way.
 local function worker_ends(state)
   local self = state.server
   if self.detached[state] then
@@ -52,27 +51,29 @@ local function worker_ends(state)
   self.httpd.full = false
 end
 
-local function enter(self, state)
-  exits.attach(state.thread, state)
+local function enter(self, state, t)
+  workers.attach(state, t, worker_ends)
   self.workers = self.workers + 1
   self.active[state] = true
 end
 
+--- A pool of another kind may keep its threads: each serves one request then.
+local function spawn_in(pool, self, state)
+  local t = pool:spawn(workers.run, self, state) -- parks while the pool is full
+  return pools.is_pool(pool) and t or core.expose(t)
+end
+
 local function spawn_worker(self)
-  local pool = self.options.custom_pool
-  local state = workers.new_state(self, worker_ends)
-  if pool then
-    state.thread = pool:spawn(workers.run, self, state) -- parks while the pool is full
-  else
-    state.thread = core.make(1, false, workers.run, self, state)
-  end
-  local ok, err = pcall(enter, self, state)
+  local pool, state = self.options.custom_pool, workers.new_state(self)
+  local t = pool and spawn_in(pool, self, state)
+    or core.make(1, false, workers.run, self, state)
+  local ok, err = pcall(enter, self, state, t)
   if not ok then -- no memory
-    core.drop(state.thread)
+    core.drop(t)
     error(err, 0)
   end
   if not pool then
-    core.start(state.thread)
+    core.start(t)
   end
 end
 

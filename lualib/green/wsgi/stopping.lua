@@ -5,6 +5,7 @@ local core = require "green.core"
 local errors = require "green.error"
 local options = require "green.options"
 local thread = require "green.thread"
+local workers = require "green.wsgi.worker"
 local C = require "green.ffi.httpd"
 
 local LOOK = 0.01 -- seconds between looks at what is left
@@ -52,7 +53,7 @@ end
 local function kill(state, plan)
   if not state.due then
     state.due = core.now() + plan.force_after
-    state.thread:kill_soon()
+    workers.thread_of(state):kill_soon()
   end
 end
 
@@ -99,7 +100,7 @@ local function bury(set)
   for state in pairs(set) do
     if state.due and core.now() >= state.due then
       state.due = math.huge
-      state.thread:kill_soon({ force_after = 0 })
+      workers.thread_of(state):kill_soon({ force_after = 0 })
     end
   end
 end
@@ -187,10 +188,10 @@ end
 local known = { grace = true, force_after = true }
 
 local function check_caller(self)
-  local current = thread.current()
+  local current = core.current()
   for _, set in ipairs { self.active, self.detached } do
     for state in pairs(set) do
-      if state.thread == current then
+      if workers.thread_of(state) == current then
         error("stop: a handler cannot wait for its own end; green.spawn(server.stop, server)", 4)
       end
     end
