@@ -19,16 +19,17 @@
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 
-/* -- Timers ----------------------------------------------------------------- */
+/* -- Timers, ends ----------------------------------------------------------- */
 
 /* A server that has ended leaves no deadline behind; one that goes on saves the
 ** trouble. */
-void green__httpd_stop_timers(httpd *d)
+void green__httpd_if_over(httpd *d)
 {
   if (!d->hub || !d->pub.closing || d->pub.connections > 0) return;
   green_hub_timer_stop(d->hub, &d->keep.timer);
   green_hub_timer_stop(d->hub, &d->heads.timer);
   green_hub_timer_stop(d->hub, &d->linger.timer);
+  green__httpd_gone_close(d);
 }
 
 /* Options may change at any time. */
@@ -148,6 +149,7 @@ static const green_httpd httpd_defaults = {
     .max_headers = 100,
     .keepalive = true,
     .date = true,
+    .half_close = true,
 };
 
 size_t green_httpd_size(void)
@@ -173,6 +175,7 @@ static void httpd_close_links(green_list *l)
 static void httpd_forked(green_forkhook *h)
 {
   httpd *d = green_container(h, httpd, forked);
+  green__httpd_gone_forked(d);
   if (green_hub_inherits(d->hub)) return;
   httpd_close_links(&d->unsent);
   httpd_close_links(&d->stuck);
@@ -185,6 +188,7 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   httpd *d = httpd_of(pub);
   d->pub = httpd_defaults;
   d->hub = hub;
+  d->gone.fd = -1;
   green_idle_init(&d->keep, hub, d->pub.keepalive_timeout);
   green_idle_init(&d->heads, hub, d->pub.header_timeout);
   green_idle_init(&d->linger, hub, HTTPD_LINGER_TIME);
@@ -207,6 +211,7 @@ void green_httpd_deinit(green_httpd *pub)
   green_link *k;
   if (!d->hub) return;
   httpd_close_all(d);
+  green__httpd_gone_close(d);
   while ((k = green_list_pop(&d->pool)) != NULL)
     green__httpd_req_free(green_container(k, httpd_req, link));
   d->pooled = 0;
@@ -406,6 +411,6 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   httpd_close_set(&d->keep, all);
   httpd_close_set(&d->heads, all);
   httpd_close_set(&d->linger, all);
-  green__httpd_stop_timers(d);
+  green__httpd_if_over(d);
   pub->idle = d->keep.n_waiting;
 }

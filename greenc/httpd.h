@@ -21,7 +21,7 @@
 #include "proto/http1.h"
 #include "sock.h"
 
-/* ffi needs: sock addr http1 chunked */
+/* ffi needs: sock addr fd http1 chunked */
 /* ffi */
 /* What green_httpd_next has found. */
 enum {
@@ -47,6 +47,8 @@ typedef struct green_httpd {
   bool http10;    /* Answer as an HTTP/1.0 server. */
   bool date;      /* Send a Date header. */
   bool connect;   /* Hand out CONNECT; else it gets 501. */
+  bool half_close; /* A client may end its side and wait for the answer; else it
+                      has gone then. As of green_httpconn_watch. */
   bool gather;    /* Send the answers of some connections one after the other:
                      finish only takes a note. */
   /* For whoever makes workers. */
@@ -64,7 +66,7 @@ typedef struct green_httpd {
 typedef struct green_httpconn {
   green_http1 *head;  /* The present request; NULL between requests. */
   const char *text;   /* What its offsets count from. */
-  const char *reason; /* Why it was refused. Static text. */
+  const char *reason; /* Why it was refused, or cut. Static text, or NULL. */
   int32_t status;     /* Of the answer that was begun or refused. */
   uint32_t slot;      /* The worker's own. */
   uint32_t served;    /* Requests answered before this one. */
@@ -121,6 +123,27 @@ GREEN_API green_httpd *green_httpconn_server(const green_httpconn *c);
 
 /* The peer's address as of accept; len 0 if it has none. */
 GREEN_API void green_httpconn_peer(const green_httpconn *c, green_addr *a);
+
+/* -- Clients that go ------------------------------------------------------ */
+
+/* Tell by green_httpd_gone when c's client goes while a worker has c: its system
+** has reset the connection, or hung up; with half_close off, it has ended its
+** side. Until c is closed or detached; to be called for each request that wants
+** to know, also of a client that has gone before. What it sends is not read. 0,
+** GREEN_ECLOSED, GREEN_EMFILE and the like. */
+GREEN_API int green_httpconn_watch(green_httpconn *c);
+
+/* What to wait on (GREEN_READ) for green_httpd_gone; NULL: nobody has been
+** watched, or the server has ended. It is closed with the server, and in a child;
+** one that inherits tasks has another. */
+GREEN_API green_fd *green_httpd_gone_fd(green_httpd *d);
+
+/* The next connection in a worker's hands whose client has gone, each told once;
+** NULL: no more now. */
+GREEN_API green_httpconn *green_httpd_gone(green_httpd *d);
+
+/* The same of one connection, watched or not: asks the system. */
+GREEN_API bool green_httpconn_has_gone(green_httpconn *c);
 
 /* -- Request body --------------------------------------------------------- */
 

@@ -323,6 +323,45 @@ static int http_info(lua_State *L)
   return 6;
 }
 
+/* -- Clients that go ------------------------------------------------------ */
+
+/* code = http_watch(conn): as green_httpconn_watch. */
+static int http_watch(lua_State *L)
+{
+  lua_pushinteger(L, green_httpconn_watch(vm_http_conn(L, 1)));
+  return 1;
+}
+
+/* gone = http_has_gone(conn): as green_httpconn_has_gone. */
+static int http_has_gone(lua_State *L)
+{
+  lua_pushboolean(L, green_httpconn_has_gone(vm_http_conn(L, 1)));
+  return 1;
+}
+
+/* pointer = http_gone_fd(httpd): for core.park, to read; nil: nobody is watched. */
+static int http_gone_fd(lua_State *L)
+{
+  core_vm(L);
+  green_fd *f = green_httpd_gone_fd(vm_pointer(L, 1));
+  if (!f) return 0;
+  lua_pushlightuserdata(L, f);
+  return 1;
+}
+
+/* conn = http_gone(httpd): as green_httpd_gone; only those that have a handle. */
+static int http_gone(lua_State *L)
+{
+  const vm_slots *t = &core_vm(L)->slots;
+  green_httpconn *c;
+  while ((c = green_httpd_gone(vm_pointer(L, 1))) != NULL) {
+    if (!vm_slot_has(t, c)) continue;
+    lua_pushnumber(L, vm_slot_handle(t, c));
+    return 1;
+  }
+  return 0;
+}
+
 /* -- Request bodies ------------------------------------------------------- */
 
 /* Push what ends a read without bytes: nil; or nil, error code. */
@@ -427,6 +466,10 @@ const luaL_Reg vm_http_functions[] = {
     {"http_keys", http_keys},
     {"http_headers_raw", http_headers_raw},
     {"http_peer", http_peer},
+    {"http_watch", http_watch},
+    {"http_has_gone", http_has_gone},
+    {"http_gone_fd", http_gone_fd},
+    {"http_gone", http_gone},
     {"http_info", http_info},
     {"http_body", http_body},
     {"http_line", http_line},
