@@ -21,7 +21,7 @@
 #include "proto/http1.h"
 #include "sock.h"
 
-/* ffi needs: sock addr fd http1 chunked */
+/* ffi needs: sock addr http1 chunked */
 /* ffi */
 /* What green_httpd_next has found. */
 enum {
@@ -124,27 +124,6 @@ GREEN_API green_httpd *green_httpconn_server(const green_httpconn *c);
 /* The peer's address as of accept; len 0 if it has none. */
 GREEN_API void green_httpconn_peer(const green_httpconn *c, green_addr *a);
 
-/* -- Clients that go ------------------------------------------------------ */
-
-/* Tell by green_httpd_gone when c's client goes while a worker has c: its system
-** has reset the connection, or hung up; with half_close off, it has ended its
-** side. Until c is closed or detached; to be called for each request that wants
-** to know, also of a client that has gone before. What it sends is not read. 0,
-** GREEN_ECLOSED, GREEN_EMFILE and the like. */
-GREEN_API int green_httpconn_watch(green_httpconn *c);
-
-/* What to wait on (GREEN_READ) for green_httpd_gone; NULL: nobody has been
-** watched, or the server has ended. It is closed with the server, and in a child;
-** one that inherits tasks has another. */
-GREEN_API green_fd *green_httpd_gone_fd(green_httpd *d);
-
-/* The next connection in a worker's hands whose client has gone, each told once;
-** NULL: no more now. */
-GREEN_API green_httpconn *green_httpd_gone(green_httpd *d);
-
-/* The same of one connection, watched or not: asks the system. */
-GREEN_API bool green_httpconn_has_gone(green_httpconn *c);
-
 /* -- Request body --------------------------------------------------------- */
 
 /* The next bytes of the body: *ptr, good until the next call on c. The count, 0
@@ -241,6 +220,27 @@ GREEN_API void green_httpconn_close(green_httpconn *c);
 ** s stays closed. */
 GREEN_API int green_httpconn_detach(green_httpconn *c, green_sock *s);
 /* end ffi */
+
+/* -- Clients that go ------------------------------------------------------ */
+
+/* Tell by green_httpd_gone when c's client goes while a worker has c: its system
+** has reset the connection, or hung up; with half_close off, it has ended its
+** side. Until c is closed or detached; to be called for each request that wants
+** to know, also of a client that has gone before. What it sends is not read. 0,
+** GREEN_ECLOSED, GREEN_EMFILE and the like. */
+GREEN_API int green_httpconn_watch(green_httpconn *c);
+
+/* What to wait on (GREEN_READ) for green_httpd_gone; NULL: nobody has been
+** watched, or the server has ended. It is closed with the server, and in a child;
+** one that inherits tasks has another. */
+GREEN_API green_fd *green_httpd_gone_fd(green_httpd *d);
+
+/* The next connection in a worker's hands whose client has gone, each told once;
+** NULL: no more now. */
+GREEN_API green_httpconn *green_httpd_gone(green_httpd *d);
+
+/* The same of one connection, watched or not: asks the system. */
+GREEN_API bool green_httpconn_has_gone(green_httpconn *c);
 
 /* Make a server with default options, on this hub, in zeroed memory that stays
 ** the caller's. In a child of a fork that does not inherit tasks it closes the

@@ -43,10 +43,11 @@ function M.make(level, record, is_heard, fn, ...)
   return t
 end
 
---- Add a record to the running thread: for what it is doing, until M.release. It
--- ends, too, when the thread is used again for something else (M.unwind).
-function M.hold(record)
-  local thread = core.current()
+--- Add a record to a thread (the running one): for what it is doing, until
+-- M.release. It ends, too, when the thread is used again for something else
+-- (M.unwind).
+function M.hold(record, thread)
+  thread = thread or core.current()
   core.set_exits(thread, true)
   add(thread, record)
 end

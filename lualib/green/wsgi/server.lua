@@ -7,6 +7,7 @@ local core = require "green.core"
 local accepting = require "green.wsgi.accepting"
 local app_module = require "green.wsgi.app"
 local env_module = require "green.wsgi.env"
+local gone = require "green.wsgi.gone"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
 local pools = require "green.pool"
@@ -22,7 +23,7 @@ local httpd_t = ffi.typeof("green_httpd *")
 -- What a killed serve_forever gives requests in hand, like every cleanup.
 local KILL_GRACE, KILL_FORCE = 3, 1
 
-local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle }
+local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle, gone = gone.of }
 local mt = { __name = "green.wsgi.server", __index = methods }
 
 -- -- Workers ------------------------------------------------------------------
@@ -241,7 +242,8 @@ local function new(listener, planned)
   end
   local self = describe(listener)
   self.options, self.listener, self.log = o, listener, log
-  self.app = planned.app
+  self.app = o.cancel_on_disconnect and gone.watched(self, planned.app, env_module.CONN)
+    or planned.app
   self.handler = planned.handler -- what app calls, for messages
   self.errors = self.log.stream
   self.scheme, self.software = "http", o.server_software
@@ -253,6 +255,8 @@ local function new(listener, planned)
   self.workers, self.max_workers = 0, o.custom_pool and math.huge or o.max_size
   self.worker_idle = o.custom_pool and 0 or workers.WORKER_IDLE
   self.active, self.detached = {}, {} -- sets of workers' states
+  self.gone_listener = false -- who hears of clients that go
+  self.gone_objects = setmetatable({}, { __mode = "v" }) -- connection -> its green.gone
   self.slow = 0 -- workers that wait for their clients
   self.failed = 0
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false

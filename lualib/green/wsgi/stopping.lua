@@ -3,6 +3,7 @@
 
 local core = require "green.core"
 local errors = require "green.error"
+local gone = require "green.wsgi.gone"
 local options = require "green.options"
 local thread = require "green.thread"
 local workers = require "green.wsgi.worker"
@@ -110,6 +111,7 @@ end
 local function join(self, plan)
   self.stopped = true
   self.spawner:kill_soon()
+  gone.stop(self)
   core.wake_cdata(self.queue)
   while next(self.active) or next(self.detached) do
     core.wake_cdata(self.queue)

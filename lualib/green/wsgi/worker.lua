@@ -40,13 +40,23 @@ local function answer_error(server, conn, status, text)
   end
 end
 
+local function is_cancel(err)
+  return errors.is_error(err, "ECANCELED") or errors.is_error(err, "EGONE")
+end
+
 --- WSAPI: { 404, message } is a page, not a failure.
 local function is_not_found(err)
   return type(err) == "table" and rawget(err, 1) == 404
 end
 
+--- Is there nobody to answer any more?
+local function is_client_gone(err)
+  return errors.is_error(err, "EGONE")
+    or errors.is_error(err) and err.op == "write response" and err.code ~= "ENOMEM"
+end
+
 local function fail(server, conn, env, err)
-  if errors.is_error(err) and err.op == "write response" and err.code ~= "ENOMEM" then
+  if is_client_gone(err) then
     core.http_cut(conn) -- what is left is not waited for once more
     server.log:debug("client went away: %s", tostring(err))
     return
@@ -88,6 +98,15 @@ end
 --- The green thread of a worker that has not ended.
 local function thread_of(state)
   return records[state].thread
+end
+
+--- The worker that has this connection in hand; nil: its request is over.
+local function of(server, conn)
+  for state in pairs(server.active) do
+    if state.conn == conn then
+      return state
+    end
+  end
 end
 
 --- Give back what the handler still holds.
@@ -140,7 +159,7 @@ local function answer_nobody(server, state, env, ok, status, body)
     return finish_body(server, env, body)
   end
   note_failure(state, status)
-  if not errors.is_error(status, "ECANCELED") then
+  if not is_cancel(status) then
     server.log:failure(env, status)
   end
 end
@@ -301,7 +320,7 @@ local function run(server, state)
   local ok, err = xpcall(work, note_traceback, server, state)
   if server.pid ~= core.getpid() then
     return
-  elseif not ok and not errors.is_error(err, "ECANCELED") then
+  elseif not ok and not is_cancel(err) then
     server.log:failure(nil, err)
   end
   if not ok or state.failure then
@@ -310,4 +329,4 @@ local function run(server, state)
 end
 
 return { new_state = new_state, run = run, WORKER_IDLE = WORKER_IDLE, attach = attach,
-  thread_of = thread_of }
+  thread_of = thread_of, of = of }
