@@ -8,13 +8,16 @@
 #include "mem.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
 #define HTTPD_BURST_MAX 4096
 #define HTTPD_TOGETHER 16              /* Answers sent one after the other. */
+#define HTTPD_SPARE_LOOKS 16           /* For a connection that can go. */
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
@@ -271,6 +274,65 @@ static void conn_enter(httpd_conn *c, const green_addr *peer)
   if (green__conn_rest(c) == 0 && c->req) green__idle_event(&c->sock.f);
 }
 
+/* Bytes that the poll has not told of yet are a request that has begun. */
+static httpd_conn *list_spare(const green_list *l, int *looks)
+{
+  for (const green_link *k = l->next; k != l && *looks > 0; k = k->next) {
+    httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
+    int unread = 1;
+    --*looks;
+    if (ioctl(c->sock.f.fd, FIONREAD, &unread) == 0 && unread == 0) return c;
+  }
+  return NULL;
+}
+
+/* The oldest between requests, if it can be spared; NULL: none. */
+static httpd_conn *httpd_spare(const httpd *d)
+{
+  int looks = HTTPD_SPARE_LOOKS;
+  httpd_conn *c = list_spare(&d->keep.expired, &looks);
+  return c ? c : list_spare(&d->keep.waiting, &looks);
+}
+
+static void httpd_evict(httpd *d, httpd_conn *spare)
+{
+  d->pub.evicted++;
+  green__conn_close(spare);
+}
+
+/* accept4 wants a descriptor before it looks whether somebody is there. */
+static int is_waited_for(const green_sock *listener)
+{
+  struct pollfd p = {.fd = green_sock_fileno(listener), .events = POLLIN};
+  return poll(&p, 1, 0) > 0;
+}
+
+static int accept_without(httpd *d, green_sock *listener, httpd_conn *c,
+                          green_addr *peer, int err)
+{
+  if (!is_waited_for(listener)) return GREEN_EAGAIN;
+  httpd_conn *spare = httpd_spare(d);
+  if (!spare) return err;
+  httpd_evict(d, spare);
+  return green_sock_accept(listener, &c->sock, peer);
+}
+
+/* Who comes is let in before another has to go for him: there may be nobody. */
+static int accept_into(httpd *d, green_sock *listener, httpd_conn *c,
+                       green_addr *peer)
+{
+  httpd_conn *spare = NULL;
+  if (d->pub.connections >= d->pub.max_connections) {
+    spare = httpd_spare(d);
+    if (!spare) return GREEN_EBUSY;
+  }
+  int err = green_sock_accept(listener, &c->sock, peer);
+  if (err == GREEN_EMFILE || err == GREEN_ENFILE)
+    return accept_without(d, listener, c, peer, err);
+  if (err == 0 && spare) httpd_evict(d, spare);
+  return err;
+}
+
 int green_httpd_accept(green_httpd *pub, green_sock *listener, int max)
 {
   httpd *d = httpd_of(pub);
@@ -278,10 +340,9 @@ int green_httpd_accept(green_httpd *pub, green_sock *listener, int max)
   int n = 0;
   if (!d->hub) return GREEN_ECLOSED;
   for (; n < max; n++) {
-    if (pub->connections >= pub->max_connections) return n ? n : GREEN_EBUSY;
     httpd_conn *c = conn_new(d);
     if (!c) return n ? n : GREEN_ENOMEM;
-    int err = green_sock_accept(listener, &c->sock, &peer);
+    int err = accept_into(d, listener, c, &peer);
     if (err < 0) {
       green__free(c);
       return n ? n : err;

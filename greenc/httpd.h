@@ -37,7 +37,7 @@ typedef struct green_httpd {
   int64_t max_body;          /* Larger bodies are refused (413); -1: any. */
   int64_t max_drain;     /* Unread rest of a body that is read and dropped. */
   uint32_t max_requests; /* Of one connection; 0: any. */
-  uint32_t max_connections; /* At this many no more are accepted. */
+  uint32_t max_connections; /* At this many who comes needs another's room. */
   uint32_t max_line;        /* As in green_http1. */
   uint32_t max_field;
   uint32_t max_head;
@@ -61,6 +61,7 @@ typedef struct green_httpd {
   uint64_t requests;
   uint64_t refused;
   uint64_t timeouts; /* Too slow with a head, or to begin the first. */
+  uint64_t evicted;  /* Closed between requests to make room. */
 } green_httpd;
 
 typedef struct green_httpconn {
@@ -84,10 +85,12 @@ typedef struct green_httpconn {
 /* How much memory a server takes, for green_httpd_init. */
 GREEN_API size_t green_httpd_size(void);
 
-/* Accept what waits at the listener, at most max. How many; GREEN_EAGAIN: none,
-** wait for GREEN_READ; GREEN_EBUSY: max_connections are open; GREEN_EMFILE and
-** the like: out of something, try later; GREEN_ECLOSED: the server or the
-** listener has ended. */
+/* Accept what waits at the listener, at most max. Where max_connections are open,
+** or there are no descriptors, the connection that has been between requests for
+** longest, with nothing of a next one in sight, is closed for each that comes. How
+** many; GREEN_EAGAIN: none, wait for GREEN_READ; GREEN_EBUSY: max_connections are
+** open, none of them to spare; GREEN_EMFILE and the like: out of something, try
+** later; GREEN_ECLOSED: the server or the listener has ended. */
 GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
 
 /* **Takes** an open socket, and what it has buffered, as a new connection. 0 or

@@ -163,8 +163,8 @@ end
 
 --- Numbers. Does not park.
 -- @treturn table `connections` open now, `idle` of them between requests,
--- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `failed` (handlers
--- that raised), `workers`, `busy` of them, `taken_over` now, `log_lines`,
+-- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `evicted` (idle ones
+-- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them, `taken_over` now, `log_lines`,
 -- `log_dropped`
 function methods:stats()
   local h = self.httpd
@@ -182,6 +182,7 @@ function methods:stats()
     requests = tonumber(h.requests),
     refused = tonumber(h.refused),
     timeouts = tonumber(h.timeouts),
+    evicted = tonumber(h.evicted),
     failed = self.failed,
     workers = self.workers,
     busy = busy,
@@ -259,6 +260,7 @@ local function new(listener, planned)
   self.gone_objects = setmetatable({}, { __mode = "v" }) -- connection -> its green.gone
   self.slow = 0 -- workers that wait for their clients
   self.failed = 0
+  self.evicted, self.evicted_told = 0, -math.huge -- connections, and when the log said so
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false
   self.pid = false -- of the process that it serves in
   self.accept_queue, self.end_queue, self.hurry = core.waitq(), core.waitq(), core.waitq()
