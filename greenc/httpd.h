@@ -42,14 +42,14 @@ typedef struct green_httpd {
   uint32_t max_field;
   uint32_t max_head;
   uint32_t max_headers;
-  bool keepalive; /* Off: close after each answer. */
-  bool closing;   /* Draining: every answer says so and closes. */
-  bool http10;    /* Answer as an HTTP/1.0 server. */
-  bool date;      /* Send a Date header. */
-  bool connect;   /* Hand out CONNECT; else it gets 501. */
+  bool keepalive;  /* Off: close after each answer. */
+  bool closing;    /* Draining: every answer says so and closes. */
+  bool http10;     /* Answer as an HTTP/1.0 server. */
+  bool date;       /* Send a Date header. */
+  bool connect;    /* Hand out CONNECT; else it gets 501. */
   bool half_close; /* A client may end its side and wait for the answer; else it
                       has gone then. As of green_httpconn_watch. */
-  bool gather;    /* Send the answers of some connections one after the other:
+  bool gather;     /* Send the answers of some connections one after the other:
                      finish only takes a note. */
   /* For whoever makes workers. */
   uint32_t wanted; /* So many more would have something to do. */

@@ -73,7 +73,7 @@ struct httpd_conn {
   char peer[28];         /* A sockaddr_in or sockaddr_in6. */
   int watch_fd;          /* While it is watched (httpd_gone.c): its number, */
   uint32_t watch_serial; /* and by what it is known there; 0: it is not. */
-  int64_t drained; /* Bytes thrown away. */
+  int64_t drained;       /* Bytes thrown away. */
 };
 
 struct httpd {
@@ -98,7 +98,7 @@ struct httpd {
   uint32_t gone_serial;
   httpd_conn **watched; /* By number. */
   uint32_t watched_cap;
-  green_list pool;      /* Free httpd_req. */
+  green_list pool; /* Free httpd_req. */
   uint32_t pooled;
   time_t date_second;
   char date[40]; /* "Date: ...\r\n" of that second. */

@@ -279,8 +279,9 @@ static void test_forks(void)
     }
     int status = -1;
     waitpid(pid, &status, 0);
-    is(status, 0, keeps ? "a child that goes on watches itself"
-                        : "another one watches nobody");
+    is(status, 0,
+       keeps ? "a child that goes on watches itself"
+             : "another one watches nobody");
     if (!keeps) {
       ok(tells_nobody(&h), "the parent has heard nothing");
       reset(fd);

@@ -9,8 +9,8 @@ local core = require "green.core"
 local errors = require "green.error"
 local event = require "green.event"
 local exits = require "green.thread.exits"
+local states = require "green.wsgi.state"
 local thread = require "green.thread"
-local worker = require "green.wsgi.worker"
 
 local READ = 1 -- a mode of core.park
 local ECANCELED = core.codes.ECANCELED
@@ -23,7 +23,7 @@ local M = {}
 local function cancel(server, gone)
   for state in pairs(server.active) do
     if gone[state.conn] then
-      worker.thread_of(state):kill_soon { error = errors.new("EGONE", "request") }
+      states.thread_of(state):kill_soon { error = errors.new("EGONE", "request") }
     end
   end
 end
@@ -103,7 +103,7 @@ end
 --- At the request's end, whatever that is, those who wait are told.
 local function begin(self)
   local server, conn = self._server, self._conn
-  local state = not self._kind and worker.of(server, conn)
+  local state = not self._kind and states.of(server, conn)
   if not state then
     over { gone = self }
   elseif not self._record then
@@ -112,7 +112,7 @@ local function begin(self)
       error(errors.new(code, "green.gone"), 0)
     end
     self._record = { _exit = over, gone = self }
-    exits.hold(self._record, worker.thread_of(state))
+    exits.hold(self._record, states.thread_of(state))
   end
 end
 

@@ -2,7 +2,6 @@
 -- @module green.wsgi.server
 
 local ffi = require "ffi"
-local client = require "green.wsgi.client"
 local core = require "green.core"
 local accepting = require "green.wsgi.accepting"
 local app_module = require "green.wsgi.app"
@@ -10,7 +9,7 @@ local env_module = require "green.wsgi.env"
 local gone = require "green.wsgi.gone"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
-local pools = require "green.pool"
+local spawning = require "green.wsgi.spawning"
 local stopping = require "green.wsgi.stopping"
 local takeover = require "green.wsgi.takeover"
 local thread = require "green.thread"
@@ -18,7 +17,6 @@ local timeout = require "green.timeout"
 local workers = require "green.wsgi.worker"
 local C = require "green.ffi.httpd"
 
-local QUEUE = core.QUEUE
 local httpd_t = ffi.typeof("green_httpd *")
 -- What a killed serve_forever gives requests in hand, like every cleanup.
 local KILL_GRACE, KILL_FORCE = 3, 1
@@ -26,73 +24,12 @@ local KILL_GRACE, KILL_FORCE = 3, 1
 local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle, gone = gone.of }
 local mt = { __name = "green.wsgi.server", __index = methods }
 
--- -- Workers ------------------------------------------------------------------
-
 --- A handler has taken its connection over: it counts as a worker no more.
 function methods:worker_detaches(state)
   self.active[state] = nil
   self.detached[state] = true
   self.workers = self.workers - 1
   self.httpd.full = false
-end
-
---- A worker's green thread has ended, in whatever way.
-local function worker_ends(state)
-  local self = state.server
-  if self.detached[state] then
-    self.detached[state] = nil
-    return
-  end
-  self.active[state] = nil
-  self.workers = self.workers - 1
-  if state.conn and core.http_is_open(state.conn) then
-    core.http_close(state.conn)
-  end
-  state.conn = false
-  self.httpd.full = false
-end
-
-local function enter(self, state, t)
-  workers.attach(state, t, worker_ends)
-  self.workers = self.workers + 1
-  self.active[state] = true
-end
-
---- A pool of another kind may keep its threads: each serves one request then.
-local function spawn_in(pool, self, state)
-  local t = pool:spawn(workers.run, self, state) -- parks while the pool is full
-  return pools.is_pool(pool) and t or core.expose(t)
-end
-
-local function spawn_worker(self)
-  local pool, state = self.options.custom_pool, workers.new_state(self)
-  local t = pool and spawn_in(pool, self, state)
-    or core.make(1, false, workers.run, self, state)
-  local ok, err = pcall(enter, self, state, t)
-  if not ok then -- no memory
-    core.drop(t)
-    error(err, 0)
-  end
-  if not pool then
-    core.start(t)
-  end
-end
-
---- Makes workers when connections have bytes and nobody is free for them.
--- A stop kills it.
-local function spawn_workers(self)
-  local httpd, status = self.httpd, 0
-  while status == 0 do
-    for _ = 1, math.min(httpd.wanted, client.room(self)) do
-      spawn_worker(self)
-    end
-    httpd.full = client.room(self) <= 0
-    status = core.park(self.shortage, nil, QUEUE)
-  end
-end
-
-local function spawner(self)
-  accepting.persist(spawn_workers, self)
 end
 
 -- -- The public side ----------------------------------------------------------
@@ -106,7 +43,7 @@ function methods:start()
   elseif not self.started then
     self.started = true
     self.pid = core.getpid()
-    self.spawner = thread.spawn(spawner, self)
+    self.spawner = spawning.start(self)
     accepting.start(self)
     self.log:info("serving on %s", self.url)
   end
@@ -164,8 +101,8 @@ end
 --- Numbers. Does not park.
 -- @treturn table `connections` open now, `idle` of them between requests,
 -- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `evicted` (idle ones
--- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them, `taken_over` now, `log_lines`,
--- `log_dropped`
+-- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them,
+-- `taken_over` now, `log_lines`, `log_dropped`
 function methods:stats()
   local h = self.httpd
   local busy, taken = 0, 0

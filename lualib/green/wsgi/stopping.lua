@@ -5,8 +5,8 @@ local core = require "green.core"
 local errors = require "green.error"
 local gone = require "green.wsgi.gone"
 local options = require "green.options"
+local states = require "green.wsgi.state"
 local thread = require "green.thread"
-local workers = require "green.wsgi.worker"
 local C = require "green.ffi.httpd"
 
 local LOOK = 0.01 -- seconds between looks at what is left
@@ -54,7 +54,7 @@ end
 local function kill(state, plan)
   if not state.due then
     state.due = core.now() + plan.force_after
-    workers.thread_of(state):kill_soon()
+    states.thread_of(state):kill_soon()
   end
 end
 
@@ -101,7 +101,7 @@ local function bury(set)
   for state in pairs(set) do
     if state.due and core.now() >= state.due then
       state.due = math.huge
-      workers.thread_of(state):kill_soon({ force_after = 0 })
+      states.thread_of(state):kill_soon({ force_after = 0 })
     end
   end
 end
@@ -193,7 +193,7 @@ local function check_caller(self)
   local current = core.current()
   for _, set in ipairs { self.active, self.detached } do
     for state in pairs(set) do
-      if workers.thread_of(state) == current then
+      if states.thread_of(state) == current then
         error("stop: a handler cannot wait for its own end; green.spawn(server.stop, server)", 4)
       end
     end

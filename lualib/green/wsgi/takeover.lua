@@ -8,9 +8,9 @@ local errors = require "green.error"
 local gone = require "green.wsgi.gone"
 local responding = require "green.wsgi.respond"
 local stream = require "green.socket.stream"
+local states = require "green.wsgi.state"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
-local worker = require "green.wsgi.worker"
 
 local CONN = env_module.CONN
 local LIMIT = { "limit" } -- where an env keeps its handler's Timeout
@@ -19,7 +19,7 @@ local ECLOSED, ENOMEM = core.codes.ECLOSED, core.codes.ENOMEM
 --- The connection is the server's no more. A middleware may have handed on
 -- another env than the worker's.
 local function let_go(server, conn)
-  local state = worker.of(server, conn)
+  local state = states.of(server, conn)
   local env = state.env
   state.taken, state.conn = env, false
   gone.ends(server, conn)
@@ -59,7 +59,7 @@ end
 
 --- This request's handler does not hold up a graceful stop: it is killed at once.
 local function set_idle(server, env)
-  local state = worker.of(server, env[CONN])
+  local state = states.of(server, env[CONN])
   if state then
     state.idle = state.env
   end

@@ -13,9 +13,9 @@ local client = require "green.wsgi.client"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
-local exits = require "green.thread.exits"
 local explain = require "green.wsgi.explain"
 local responding = require "green.wsgi.respond"
+local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
 local http_next, http_finish = core.http_next, core.http_finish
@@ -23,7 +23,7 @@ local http_respond = core.http_respond
 local core_park, core_now, core_reset = core.park, core.now, core.reset
 local respond, close_body = responding.respond, responding.close_body
 local note_traceback, turn = thread.note_traceback, thread.turn
-local CONN, unwind = env_module.CONN, exits.unwind
+local CONN, unwind = env_module.CONN, states.unwind
 
 local ECANCELED = core.codes.ECANCELED
 local QUEUE = core.QUEUE
@@ -74,45 +74,6 @@ local function fail(server, conn, env, err)
     text = ("%s\n%s\n"):format(explain.failure(err, server.handler), thread.traceback_of(err) or "")
   end
   answer_error(server, conn, 500, text)
-end
-
--- -- Their threads -------------------------------------------------------------
-
--- state -> the record of its end in green.thread.exits. Whoever looks into what a
--- handler can reach (env's server, locals of its callers) finds no thread there.
-local records = {}
-
-local function worker_ends(record)
-  records[record.state] = nil
-  record.ends(record.state)
-end
-
---- Tie a worker's state to its green thread: ends(state) is called at its end. What
--- it raises has been told already.
-local function attach(state, t, ends)
-  local record = { _exit = worker_ends, state = state, thread = t, ends = ends }
-  exits.attach(t, record, true)
-  records[state] = record
-end
-
---- The green thread of a worker that has not ended.
-local function thread_of(state)
-  return records[state].thread
-end
-
---- The worker that has this connection in hand; nil: its request is over.
-local function of(server, conn)
-  for state in pairs(server.active) do
-    if state.conn == conn then
-      return state
-    end
-  end
-end
-
---- Give back what the handler still holds.
-local function unwind_thread(state)
-  local record = records[state]
-  unwind(record.thread, record)
 end
 
 -- -- One request --------------------------------------------------------------
@@ -228,7 +189,7 @@ local function handle(server, state, conn)
   if killed then
     error(killed, 0)
   elseif turn.touched ~= 0 then
-    unwind_thread(state) -- locks that the handler has not released
+    unwind(state) -- locks that the handler has not released
     core_reset()
   end
   return is_taken
@@ -301,19 +262,6 @@ local function work(server, state)
   end
 end
 
---- What is known of a worker.
-local function new_state(server)
-  return {
-    server = server,
-    conn = false, -- the connection in hand
-    env = nil, -- of the request in hand
-    failure = nil, -- { error = }: how that ended
-    taken = nil, -- the env whose connection the handler has taken over
-    idle = nil, -- the env whose handler does not hold up a stop
-    due = nil, -- killed by a stop: when it will be abandoned
-  }
-end
-
 --- A worker's life, in a green thread of its own. Where its handler has forked, the
 -- child's request is over, and with it the worker.
 local function run(server, state)
@@ -328,5 +276,4 @@ local function run(server, state)
   end
 end
 
-return { new_state = new_state, run = run, WORKER_IDLE = WORKER_IDLE, attach = attach,
-  thread_of = thread_of, of = of }
+return { run = run, WORKER_IDLE = WORKER_IDLE }
