@@ -316,6 +316,49 @@ describe("who keeps a request's thread", function()
   end)
 end)
 
+describe("the thread of a request whose client does not read", function()
+  local function big(serve, opts)
+    local kept = {}
+    local server = serve(function(env)
+      if env.PATH_INFO == "/big" then
+        kept[1] = green.getcurrent()
+        return 200, {}, ("x"):rep(2 ^ 24)
+      end
+      return 200, {}, "ok"
+    end, opts)
+    local conn = server:connect(get "/big" .. get "/next")
+    testing.settle()
+    return kept, conn, server
+  end
+
+  it("lasts until the answer is sent", function(serve)
+    local kept, conn = big(serve)
+    assert.is_false(kept[1]:dead())
+    assert.equal(2 ^ 24, #answer(conn).body)
+    assert.equal("ok", answer(conn).body)
+    testing.settle()
+    assert.is_true(kept[1]:dead())
+    assert.equal("returned", kept[1]:status())
+  end)
+
+  it("ends with its connection by write_timeout", function(serve)
+    local kept, _, server = big(serve, { write_timeout = 0.01 })
+    kept[1]:wait(10)
+    assert.equal("returned", kept[1]:status())
+    assert.equal("ok", ask(server:connect(), get "/").body)
+  end)
+
+  it("can be killed, and the connection with it", function(serve)
+    local kept, conn, server = big(serve)
+    kept[1]:kill()
+    testing.settle()
+    assert.equal("killed", kept[1]:status())
+    conn:read_all()
+    assert.equal("ok", ask(server:connect(), get "/").body)
+    assert.same({}, server.log)
+  end)
+end)
+
 describe("requests that are sent at once", function()
   it("have a thread each, and their answers in order", function(serve)
     local seen, n = {}, 0
