@@ -259,6 +259,53 @@ describe("who keeps a request's thread", function()
     assert.equal(kept, err.thread)
   end)
 
+  it("sees it last as long as a connection that was taken over", function(serve)
+    local kept, ends = nil, 0
+    local server = serve(function(env)
+      kept = green.getcurrent()
+      kept:link(function() ends = ends + 1 end)
+      local s = assert(env.take_over())
+      local line = s:read_line()
+      s:close()
+      if line == "fail" then
+        error({ "taken" }, 0)
+      end
+    end)
+    for i, line in ipairs { "fine", "fail" } do
+      local conn = server:connect(get "/")
+      testing.settle()
+      assert.is_false(kept:dead())
+      conn:write(line .. "\n")
+      conn:read_all()
+      testing.settle()
+      assert.equal(i == 1 and "returned" or "raised", kept:status())
+      assert.equal(i, ends)
+    end
+    local _, err = pcall(kept.wait, kept)
+    assert.equal("taken", err[1])
+  end)
+
+  it("is told by on_error of what it could not give back", function(serve)
+    local exits = require "green.thread.exits"
+    local told, running = nil, nil
+    local before = green.on_error(function(_, t) told = t end)
+    local server = serve(function(env)
+      if env.PATH_INFO == "/bad" then
+        exits.hold { _exit = function() error "cannot" end }
+        return 200, {}, "bad"
+      end
+      running = green.getcurrent()
+      return 200, {}, "ok"
+    end)
+    local conn = server:connect(get "/bad" .. get "/")
+    assert.equal("bad", answer(conn).body)
+    assert.equal("ok", answer(conn).body)
+    testing.settle()
+    green.on_error(before)
+    assert.is_true(told:dead())
+    assert.are_not.equal(told, running)
+  end)
+
   it("does not see spawn_after_local go on", function(serve)
     local fired = 0
     local server = serve(function()

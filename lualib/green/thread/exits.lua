@@ -77,7 +77,7 @@ local function run(record, thread)
   M.release(record)
   local ok, err = pcall(record._exit, record, thread)
   if not ok then
-    pcall(core.spawn_n, tell, err, thread)
+    pcall(core.spawn_n, tell, err, core.expose(thread)) -- now: it may be used again soon
   end
 end
 
