@@ -280,6 +280,20 @@ describe("env['green.gone']", function()
     assert.equal(50, gone)
   end)
 
+  it("that cannot be waited for, or is asked wrongly, watches nothing", function(serve)
+    local core = require "green.core"
+    local server = serve(function(env)
+      local gone, httpd = env["green.gone"], env["green.server"].httpd_pointer
+      local _, refused = pcall(string.gsub, "a", "a", function() gone:wait(1) end)
+      local _, wrong = pcall(gone.wait, gone, "soon")
+      assert(core.http_gone_fd(httpd) == nil)
+      return 200, {}, refused .. "\n" .. wrong
+    end)
+    local text = ask(server:connect(), get "/").body
+    assert.matches("cannot wait inside string.gsub", text)
+    assert.matches("green.gone:wait: timeout", text)
+  end)
+
   it("costs no descriptor where nobody asks, and none after the server", function(serve)
     local core = require "green.core"
     local server = serve(function(env)

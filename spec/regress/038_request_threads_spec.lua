@@ -498,6 +498,7 @@ describe("what a handler has in its hands", function()
     local server = serve(function(env)
       local me, timer = core.current(), green.Timeout(9)
       require("green.wsgi").fill(env)
+      env["green.gone"]:wait(0)
       found = reaches({ env, timer }, me, { [_G] = true, [package.loaded] = true })
       for level = 2, 20 do
         for i = 1, 100 do

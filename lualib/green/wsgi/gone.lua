@@ -9,6 +9,7 @@ local core = require "green.core"
 local errors = require "green.error"
 local event = require "green.event"
 local exits = require "green.thread.exits"
+local options = require "green.options"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
@@ -100,20 +101,22 @@ local function over(record)
   end
 end
 
---- At the request's end, whatever that is, those who wait are told.
+--- At the request's end, whatever that is, those who wait are told. The record that
+-- does it knows the request's thread: the object does not lead there.
 local function begin(self)
   local server, conn = self._server, self._conn
-  local state = not self._kind and states.of(server, conn)
-  if not state then
-    over { gone = self }
-  elseif not self._record then
-    local code = watch(server, conn)
-    if code ~= 0 then
-      error(errors.new(code, "green.gone"), 0)
-    end
-    self._record = { _exit = over, gone = self }
-    exits.hold(self._record, states.thread_of(state))
+  local state = states.of(server, conn)
+  if self._kind or self._watches then
+    return
+  elseif not state then
+    return over { gone = self }
   end
+  local code = watch(server, conn)
+  if code ~= 0 then
+    error(errors.new(code, "green.gone"), 0)
+  end
+  exits.hold({ _exit = over, gone = self }, states.thread_of(state))
+  self._watches = true
 end
 
 --- Has the client gone, or is the request over? Asks the system. Does not park.
@@ -132,16 +135,17 @@ methods._ready = methods.ready
 -- @return true; nil, ECLOSED: the request is over; nil, ETIMEDOUT. Raises EMFILE and
 -- the like when it cannot be watched
 function methods:wait(timeout)
-  if not self._kind then
-    begin(self)
+  if timeout ~= nil then
+    options.number(timeout, 0, "green.gone:wait", "timeout")
   end
+  thread.checkpoint()
+  core.waiter() -- where that raises, nothing is watched
+  begin(self)
   return event_methods.wait(self, timeout)
 end
 
 function methods:_watch(fn)
-  if not self._kind then
-    begin(self)
-  end
+  begin(self)
   event_methods._watch(self, fn)
 end
 
@@ -150,7 +154,7 @@ function M.of(server, conn)
   local self = server.gone_objects[conn]
   if not self then
     self = setmetatable(event.Event(), mt)
-    self._server, self._conn, self._record = server, conn, false
+    self._server, self._conn, self._watches = server, conn, false
     server.gone_objects[conn] = self
   end
   return self
@@ -160,7 +164,6 @@ end
 function M.ends(server, conn)
   local self = server.gone_objects[conn]
   if self then
-    exits.release(self._record or {})
     over { gone = self }
   end
 end
