@@ -203,7 +203,7 @@ describe("env['green.gone']", function()
     it("of a client that has ended its side, half_close = " .. tostring(half_close),
       function(serve)
         local server = serve(function(env)
-          local gone = env["green.gone"]:wait(0.05)
+          local gone = env["green.gone"]:wait(half_close and 0.05 or nil)
           return 200, {}, tostring(gone)
         end, { half_close = half_close })
         local conn = server:connect(get "/")
@@ -498,15 +498,16 @@ describe("cancel_on_disconnect", function()
         local green, wsgi = require "green", require "green.wsgi"
         local path = os.tmpname()
         os.remove(path)
-        local event = green.Event()
+        local event, started = green.Event(), green.Event()
         local server = assert(wsgi.new("unix:" .. path, function(env)
+          started:send()
           local ok, err = pcall(green.sleep, 60)
           event:send(err.code)
           error(err, 0)
         end, { cancel_on_disconnect = true })):start()
         local c = assert(green.connect("unix:" .. path))
         c:write "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-        green.sleep(0.01)
+        started:wait(5)
         c:close()
         io.write(event:wait(5), " ", green.get_hub(), "\n")
         server:stop()
@@ -521,8 +522,9 @@ describe("cancel_on_disconnect", function()
         local green, wsgi = require "green", require "green.wsgi"
         local ffi = require "ffi"
         ffi.cdef "int waitpid(int pid, int *status, int options);"
-        local seen = {}
+        local seen, started = {}, false
         local server = assert(wsgi.new("127.0.0.1:0", function(env)
+          started = env.PATH_INFO == "/"
           local ok, err = pcall(green.sleep, env.PATH_INFO == "/" and 60 or 0)
           seen[#seen + 1] = err and err.code
           return 200, {}, "ok"
@@ -533,7 +535,7 @@ describe("cancel_on_disconnect", function()
         local pid = green.fork(function()
           local c = assert(green.connect("127.0.0.1", server.port))
           c:write "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-          green.sleep(0.01)
+          while not started do green.sleep(0.001) end
           c:setoption("SO_LINGER", 0)
           c:close()
           while not seen[1] do green.sleep(0.005) end
@@ -543,7 +545,7 @@ describe("cancel_on_disconnect", function()
         end, { inherit = true })
         ffi.C.waitpid(pid, nil, 0) -- the loop stands: it must not accept in the child's stead
         c:write "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-        green.sleep(0.01)
+        while not started do green.sleep(0.001) end
         c:setoption("SO_LINGER", 0)
         c:close()
         while not seen[1] do green.sleep(0.005) end
