@@ -75,6 +75,7 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(EDEADLOCK,       -4002, "every green thread is parked for ever") \
   X(ETOOBIG,         -4003, "larger than the limit") \
   X(EEOF,            -4004, "stream ended too early") \
+  X(EGONE,           -4005, "the client has gone") \
   X(EAI_NONAME,      -4101, "host name or service not known") \
   X(EAI_AGAIN,       -4102, "temporary failure in name resolution") \
   X(EAI_FAIL,        -4103, "name resolution failed") \

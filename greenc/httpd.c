@@ -8,27 +8,31 @@
 #include "mem.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
 #define HTTPD_BURST_MAX 4096
 #define HTTPD_TOGETHER 16              /* Answers sent one after the other. */
+#define HTTPD_SPARE_LOOKS 16           /* For a connection that can go. */
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 
-/* -- Timers ----------------------------------------------------------------- */
+/* -- Timers, ends ----------------------------------------------------------- */
 
 /* A server that has ended leaves no deadline behind; one that goes on saves the
 ** trouble. */
-void green__httpd_stop_timers(httpd *d)
+void green__httpd_if_over(httpd *d)
 {
   if (!d->hub || !d->pub.closing || d->pub.connections > 0) return;
   green_hub_timer_stop(d->hub, &d->keep.timer);
   green_hub_timer_stop(d->hub, &d->heads.timer);
   green_hub_timer_stop(d->hub, &d->linger.timer);
+  green__httpd_gone_close(d);
 }
 
 /* Options may change at any time. */
@@ -148,6 +152,7 @@ static const green_httpd httpd_defaults = {
     .max_headers = 100,
     .keepalive = true,
     .date = true,
+    .half_close = true,
 };
 
 size_t green_httpd_size(void)
@@ -173,6 +178,7 @@ static void httpd_close_links(green_list *l)
 static void httpd_forked(green_forkhook *h)
 {
   httpd *d = green_container(h, httpd, forked);
+  green__httpd_gone_forked(d);
   if (green_hub_inherits(d->hub)) return;
   httpd_close_links(&d->unsent);
   httpd_close_links(&d->stuck);
@@ -185,6 +191,7 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   httpd *d = httpd_of(pub);
   d->pub = httpd_defaults;
   d->hub = hub;
+  d->gone.fd = -1;
   green_idle_init(&d->keep, hub, d->pub.keepalive_timeout);
   green_idle_init(&d->heads, hub, d->pub.header_timeout);
   green_idle_init(&d->linger, hub, HTTPD_LINGER_TIME);
@@ -207,6 +214,7 @@ void green_httpd_deinit(green_httpd *pub)
   green_link *k;
   if (!d->hub) return;
   httpd_close_all(d);
+  green__httpd_gone_close(d);
   while ((k = green_list_pop(&d->pool)) != NULL)
     green__httpd_req_free(green_container(k, httpd_req, link));
   d->pooled = 0;
@@ -266,6 +274,65 @@ static void conn_enter(httpd_conn *c, const green_addr *peer)
   if (green__conn_rest(c) == 0 && c->req) green__idle_event(&c->sock.f);
 }
 
+/* Bytes that the poll has not told of yet are a request that has begun. */
+static httpd_conn *list_spare(const green_list *l, int *looks)
+{
+  for (const green_link *k = l->next; k != l && *looks > 0; k = k->next) {
+    httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
+    int unread = 1;
+    --*looks;
+    if (ioctl(c->sock.f.fd, FIONREAD, &unread) == 0 && unread == 0) return c;
+  }
+  return NULL;
+}
+
+/* The oldest between requests, if it can be spared; NULL: none. */
+static httpd_conn *httpd_spare(const httpd *d)
+{
+  int looks = HTTPD_SPARE_LOOKS;
+  httpd_conn *c = list_spare(&d->keep.expired, &looks);
+  return c ? c : list_spare(&d->keep.waiting, &looks);
+}
+
+static void httpd_evict(httpd *d, httpd_conn *spare)
+{
+  d->pub.evicted++;
+  green__conn_close(spare);
+}
+
+/* accept4 wants a descriptor before it looks whether somebody is there. */
+static int is_waited_for(const green_sock *listener)
+{
+  struct pollfd p = {.fd = green_sock_fileno(listener), .events = POLLIN};
+  return poll(&p, 1, 0) > 0;
+}
+
+static int accept_without(httpd *d, green_sock *listener, httpd_conn *c,
+                          green_addr *peer, int err)
+{
+  if (!is_waited_for(listener)) return GREEN_EAGAIN;
+  httpd_conn *spare = httpd_spare(d);
+  if (!spare) return err;
+  httpd_evict(d, spare);
+  return green_sock_accept(listener, &c->sock, peer);
+}
+
+/* Who comes is let in before another has to go for him: there may be nobody. */
+static int accept_into(httpd *d, green_sock *listener, httpd_conn *c,
+                       green_addr *peer)
+{
+  httpd_conn *spare = NULL;
+  if (d->pub.connections >= d->pub.max_connections) {
+    spare = httpd_spare(d);
+    if (!spare) return GREEN_EBUSY;
+  }
+  int err = green_sock_accept(listener, &c->sock, peer);
+  if (err == GREEN_EMFILE || err == GREEN_ENFILE)
+    return accept_without(d, listener, c, peer, err);
+  if (err == 0 && spare) httpd_evict(d, spare);
+  return err;
+}
+
 int green_httpd_accept(green_httpd *pub, green_sock *listener, int max)
 {
   httpd *d = httpd_of(pub);
@@ -273,10 +340,9 @@ int green_httpd_accept(green_httpd *pub, green_sock *listener, int max)
   int n = 0;
   if (!d->hub) return GREEN_ECLOSED;
   for (; n < max; n++) {
-    if (pub->connections >= pub->max_connections) return n ? n : GREEN_EBUSY;
     httpd_conn *c = conn_new(d);
     if (!c) return n ? n : GREEN_ENOMEM;
-    int err = green_sock_accept(listener, &c->sock, &peer);
+    int err = accept_into(d, listener, c, &peer);
     if (err < 0) {
       green__free(c);
       return n ? n : err;
@@ -406,6 +472,6 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   httpd_close_set(&d->keep, all);
   httpd_close_set(&d->heads, all);
   httpd_close_set(&d->linger, all);
-  green__httpd_stop_timers(d);
+  green__httpd_if_over(d);
   pub->idle = d->keep.n_waiting;
 }

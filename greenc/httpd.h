@@ -10,7 +10,7 @@
 ** A connection is in one of these hands:
 **   the server's   waiting for a request, refusing one, lingering, draining
 **   a worker's     from green_httpd_next until green_httpconn_finish is 0, or
-**                  green_httpconn_close or green_httpconn_detach
+**                  green_httpconn_pass_on, _close or _detach
 ** Functions of a connection may be called by its worker only.
 */
 #ifndef GREEN_HTTPD_H
@@ -37,17 +37,19 @@ typedef struct green_httpd {
   int64_t max_body;          /* Larger bodies are refused (413); -1: any. */
   int64_t max_drain;     /* Unread rest of a body that is read and dropped. */
   uint32_t max_requests; /* Of one connection; 0: any. */
-  uint32_t max_connections; /* At this many no more are accepted. */
+  uint32_t max_connections; /* At this many who comes needs another's room. */
   uint32_t max_line;        /* As in green_http1. */
   uint32_t max_field;
   uint32_t max_head;
   uint32_t max_headers;
-  bool keepalive; /* Off: close after each answer. */
-  bool closing;   /* Draining: every answer says so and closes. */
-  bool http10;    /* Answer as an HTTP/1.0 server. */
-  bool date;      /* Send a Date header. */
-  bool connect;   /* Hand out CONNECT; else it gets 501. */
-  bool gather;    /* Send the answers of some connections one after the other:
+  bool keepalive;  /* Off: close after each answer. */
+  bool closing;    /* Draining: every answer says so and closes. */
+  bool http10;     /* Answer as an HTTP/1.0 server. */
+  bool date;       /* Send a Date header. */
+  bool connect;    /* Hand out CONNECT; else it gets 501. */
+  bool half_close; /* A client may end its side and wait for the answer; else it
+                      has gone then. As of green_httpconn_watch. */
+  bool gather;     /* Send the answers of some connections one after the other:
                      finish only takes a note. */
   /* For whoever makes workers. */
   uint32_t wanted; /* So many more would have something to do. */
@@ -59,12 +61,13 @@ typedef struct green_httpd {
   uint64_t requests;
   uint64_t refused;
   uint64_t timeouts; /* Too slow with a head, or to begin the first. */
+  uint64_t evicted;  /* Closed between requests to make room. */
 } green_httpd;
 
 typedef struct green_httpconn {
   green_http1 *head;  /* The present request; NULL between requests. */
   const char *text;   /* What its offsets count from. */
-  const char *reason; /* Why it was refused. Static text. */
+  const char *reason; /* Why it was refused, or cut. Static text, or NULL. */
   int32_t status;     /* Of the answer that was begun or refused. */
   uint32_t slot;      /* The worker's own. */
   uint32_t served;    /* Requests answered before this one. */
@@ -82,10 +85,12 @@ typedef struct green_httpconn {
 /* How much memory a server takes, for green_httpd_init. */
 GREEN_API size_t green_httpd_size(void);
 
-/* Accept what waits at the listener, at most max. How many; GREEN_EAGAIN: none,
-** wait for GREEN_READ; GREEN_EBUSY: max_connections are open; GREEN_EMFILE and
-** the like: out of something, try later; GREEN_ECLOSED: the server or the
-** listener has ended. */
+/* Accept what waits at the listener, at most max. Where max_connections are open,
+** or there are no descriptors, the connection that has been between requests for
+** longest, with nothing of a next one in sight, is closed for each that comes. How
+** many; GREEN_EAGAIN: none, wait for GREEN_READ; GREEN_EBUSY: max_connections are
+** open, none of them to spare; GREEN_EMFILE and the like: out of something, try
+** later; GREEN_ECLOSED: the server or the listener has ended. */
 GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
 
 /* **Takes** an open socket, and what it has buffered, as a new connection. 0 or
@@ -205,6 +210,10 @@ GREEN_API int green_httpconn_flush(green_httpconn *c);
 ** again. */
 GREEN_API int green_httpconn_finish(green_httpconn *c);
 
+/* Let another worker have what was just found in c, by next or by finish; nothing
+** of its answer was begun. c is in the server's hands, and is handed out first. */
+GREEN_API void green_httpconn_pass_on(green_httpconn *c);
+
 /* Close at once, without a word. c is gone. */
 GREEN_API void green_httpconn_close(green_httpconn *c);
 
@@ -214,6 +223,27 @@ GREEN_API void green_httpconn_close(green_httpconn *c);
 ** s stays closed. */
 GREEN_API int green_httpconn_detach(green_httpconn *c, green_sock *s);
 /* end ffi */
+
+/* -- Clients that go ------------------------------------------------------ */
+
+/* Tell by green_httpd_gone when c's client goes while a worker has c: its system
+** has reset the connection, or hung up; with half_close off, it has ended its
+** side. Until c is closed or detached; to be called for each request that wants
+** to know, also of a client that has gone before. What it sends is not read. 0,
+** GREEN_ECLOSED, GREEN_EMFILE and the like. */
+GREEN_API int green_httpconn_watch(green_httpconn *c);
+
+/* What to wait on (GREEN_READ) for green_httpd_gone; NULL: nobody has been
+** watched, or the server has ended. It is closed with the server, and in a child;
+** one that inherits tasks has another. */
+GREEN_API green_fd *green_httpd_gone_fd(green_httpd *d);
+
+/* The next connection in a worker's hands whose client has gone, each told once;
+** NULL: no more now. */
+GREEN_API green_httpconn *green_httpd_gone(green_httpd *d);
+
+/* The same of one connection, watched or not: asks the system. */
+GREEN_API bool green_httpconn_has_gone(green_httpconn *c);
 
 /* Make a server with default options, on this hub, in zeroed memory that stays
 ** the caller's. In a child of a fork that does not inherit tasks it closes the

@@ -21,11 +21,12 @@ void green__conn_close(httpd_conn *c)
 {
   httpd *d = c->d;
   green_hub_undefer(&c->defer);
+  green__conn_unwatch(c);
   green_sock_close(&c->sock);
   green__httpd_give_req(c);
   green_link_remove(&c->link);
   green__free(c);
-  if (--d->pub.connections == 0) green__httpd_stop_timers(d);
+  if (--d->pub.connections == 0) green__httpd_if_over(d);
 }
 
 /* Is there, or may there come, something that we will not read? A client that
@@ -133,6 +134,7 @@ static void conn_start_request(httpd_conn *c, int head_len)
 {
   httpd_req *r = c->req;
   c->pub.head = &r->head;
+  c->pub.reason = NULL;
   c->pub.text = r->in + r->start;
   c->pub.begun = c->pub.head_out = c->pub.body_read = c->pub.chunked = false;
   c->pub.ended = false;
@@ -349,6 +351,21 @@ int green_httpconn_finish(green_httpconn *pub)
   return conn_go_on(c);
 }
 
+/* Answers before it are sent now, as its link is wanted for another list. What
+** cannot leave, the next flush or finish will send. */
+void green_httpconn_pass_on(green_httpconn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  green_assert(c->phase == HTTPD_ACTIVE, "what was just found in c");
+  int err = green_httpconn_flush(pub);
+  if (err < 0 && err != GREEN_EAGAIN) {
+    green__conn_close(c);
+    return;
+  }
+  green_hub_undefer(&c->defer);
+  green_list_push(&c->d->stuck, &c->defer.link);
+}
+
 void green_httpconn_close(green_httpconn *pub)
 {
   green__conn_close(httpd_conn_of(pub));
@@ -361,6 +378,7 @@ int green_httpconn_detach(green_httpconn *pub, green_sock *s)
   green_buf *in = green_sock_input(s);
   int fd = -1, err = green_httpconn_flush(pub);
   if (err == GREEN_EAGAIN) return err;
+  green__conn_unwatch(c);
   if (err == 0) err = fd = green_sock_detach(&c->sock);
   if (err >= 0) err = green_sock_adopt(s, fd);
   if (err < 0 && fd >= 0) close(fd);

@@ -68,9 +68,12 @@ struct httpd_conn {
   uint8_t body_failed; /* Its framing is lost. */
   uint8_t continued;   /* 100 was sent. */
   uint8_t left;        /* Bytes of the present answer have left. */
+  uint8_t has_gone;    /* Its client; found out so far. */
   uint8_t peer_len;
-  char peer[28];   /* A sockaddr_in or sockaddr_in6. */
-  int64_t drained; /* Bytes thrown away. */
+  char peer[28];         /* A sockaddr_in or sockaddr_in6. */
+  int watch_fd;          /* While it is watched (httpd_gone.c): its number, */
+  uint32_t watch_serial; /* and by what it is known there; 0: it is not. */
+  int64_t drained;       /* Bytes thrown away. */
 };
 
 struct httpd {
@@ -88,8 +91,14 @@ struct httpd {
   green_list unsent; /* Complete answers, to be sent together. */
   uint32_t n_unsent;
   int64_t unsent_since; /* By a coarse clock. */
-  green_list stuck;     /* To be handed out: they could not be sent. */
-  green_list pool;      /* Free httpd_req. */
+  green_list stuck;     /* To be handed out: they could not be sent, or were
+                           passed on. */
+  green_fd gone;        /* An epoll that tells who has gone; -1: none yet. */
+  uint32_t gone_generation; /* Of the process that it was made in. */
+  uint32_t gone_serial;
+  httpd_conn **watched; /* By number. */
+  uint32_t watched_cap;
+  green_list pool; /* Free httpd_req. */
   uint32_t pooled;
   time_t date_second;
   char date[40]; /* "Date: ...\r\n" of that second. */
@@ -108,8 +117,8 @@ static inline httpd *httpd_of(green_httpd *d)
 
 /* -- httpd.c -------------------------------------------------------------- */
 
-/* A server that has ended leaves no deadline behind. */
-void green__httpd_stop_timers(httpd *d);
+/* A server that has ended leaves no deadline and no descriptor behind. */
+void green__httpd_if_over(httpd *d);
 
 /* Options may change at any time. */
 void green__httpd_set_timeout(green_idle *s, int64_t timeout);
@@ -143,6 +152,17 @@ void green__conn_discard(httpd_conn *c, int expired);
 int green__conn_is_delivered(const httpd_conn *c);
 
 void green__conn_close(httpd_conn *c);
+
+/* -- httpd_gone.c ----------------------------------------------------------- */
+
+/* Before its socket is closed or given away. */
+void green__conn_unwatch(httpd_conn *c);
+
+/* Nobody is watched from here on; until the next green_httpconn_watch. */
+void green__httpd_gone_close(httpd *d);
+
+/* In a child: before any connection is closed. */
+void green__httpd_gone_forked(httpd *d);
 
 /* -- httpd_in.c, httpd_out.c ------------------------------------------------ */
 

@@ -417,7 +417,7 @@ static void log_status(httpd_log *l, int status)
 
 static void log_reason(httpd_log *l, const httpd_conn *c)
 {
-  const char *text = c->pub.head ? NULL : c->pub.reason;
+  const char *text = c->pub.reason;
   log_maybe(l, text, text ? strlen(text) : 0);
 }
 

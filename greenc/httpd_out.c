@@ -458,6 +458,7 @@ void green_httpconn_cut(green_httpconn *pub)
   httpd_conn *c = httpd_conn_of(pub);
   pub->close = true;
   c->body_failed = 1;
+  green__conn_unwatch(c);
   green_sock_close(&c->sock);
 }
 

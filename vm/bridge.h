@@ -65,8 +65,10 @@ enum {
   VM_F_HANDED = 256,     /* Woken by an owned queue, and has not run since. */
   VM_F_SPEECHLESS = 512, /* No memory for its results or its error. */
   VM_F_HEARD = 1024,     /* What it raises is heard by what on_exit runs. */
-  VM_F_TELLS = 2048      /* It runs on_end for data.tells, whose error is to be
+  VM_F_TELLS = 2048,     /* It runs on_end for data.tells, whose error is to be
                             reported. */
+  VM_F_KNOWN = 4096      /* Scripts have got hold of it, or of its coroutine:
+                             it must not be used again for something else. */
 };
 
 enum vm_ending { VM_ALIVE, VM_RETURNED, VM_RAISED, VM_KILLED };

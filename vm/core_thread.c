@@ -68,6 +68,23 @@ static int core_current(lua_State *L)
   return 1;
 }
 
+/* thread = expose(thread): a script gets hold of it. */
+static int core_expose(lua_State *L)
+{
+  core_thread(L, 1)->flags |= VM_F_KNOWN;
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* thread = expose_current(): of the running one. */
+static int core_expose_current(lua_State *L)
+{
+  vm_thread *t = core_any_vm(L)->current;
+  t->flags |= VM_F_KNOWN;
+  vm_push_thread(L, t);
+  return 1;
+}
+
 static int core_main(lua_State *L)
 {
   vm_push_thread(L, core_any_vm(L)->main);
@@ -211,11 +228,12 @@ static int core_run(lua_State *L)
   return 1;
 }
 
-/* threads(): a list of all that live; without the host's own when the main
-** chunk is a green thread itself. */
+/* threads(exposed): a list of all that live; without the host's own when the main
+** chunk is a green thread itself. exposed: a script gets hold of them. */
 static int core_threads(lua_State *L)
 {
   green_hub *hub = core_vm(L)->hub;
+  const uint32_t known = lua_toboolean(L, 1) ? VM_F_KNOWN : 0;
   int n = 0;
   lua_newtable(L);
   const vm *v = core_vm(L);
@@ -223,6 +241,7 @@ static int core_threads(lua_State *L)
   for (green_task *k = green_hub_first_task(hub); k;
        k = green_hub_next_task(hub, k)) {
     if (!vm_is_thread(k) || k == host) continue;
+    green_container(k, vm_thread, task)->flags |= known;
     vm_push_thread(L, green_container(k, vm_thread, task));
     lua_rawseti(L, -2, ++n);
   }
@@ -334,8 +353,9 @@ static int core_scope_push(lua_State *L)
   return 2;
 }
 
-/* reset(): the running thread is used again for something new: what was left
-** in it (Timeouts, locals) ends as it would with the thread. */
+/* reset(): what the running thread was used for is over: what was left in it
+** (Timeouts, locals) ends as it would with the thread. One that scripts know ends
+** soon, and keeps its table, with its name and its links, for that. */
 static int core_reset(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -345,8 +365,10 @@ static int core_reset(lua_State *L)
   if (!(t->flags & VM_F_TOUCHED)) return 0;
   while ((k = green_list_first(&t->task.scopes)) != NULL)
     green_scope_pop(green_container(k, green_scope, link));
-  t->flags &= ~(uint32_t)VM_F_DATA;
-  vm_untouch(t);
+  if (!(t->flags & VM_F_KNOWN)) {
+    t->flags &= ~(uint32_t)VM_F_DATA;
+    vm_untouch(t);
+  }
   core_sync(v, was);
   return 0;
 }
@@ -392,6 +414,8 @@ const luaL_Reg vm_thread_functions[] = {
     {"make", core_make},
     {"start", core_start},
     {"current", core_current},
+    {"expose", core_expose},
+    {"expose_current", core_expose_current},
     {"main", core_main},
     {"host", core_host},
     {"run", core_run},

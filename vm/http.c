@@ -53,6 +53,15 @@ static vm_slots *http_slots(lua_State *L)
   return t;
 }
 
+/* For http_next and http_finish: nil, true: the running thread has been looked
+** at. It was the last request's, and ends. */
+static int push_end(lua_State *L)
+{
+  lua_pushnil(L);
+  lua_pushboolean(L, 1);
+  return 2;
+}
+
 static int push_next(lua_State *L, vm_slots *t, green_httpconn *c)
 {
   if (!c) return 0;
@@ -61,10 +70,14 @@ static int push_next(lua_State *L, vm_slots *t, green_httpconn *c)
   return 2;
 }
 
-/* conn, found = http_next(httpd): nothing when all connections wait. */
+/* conn, found = http_next(httpd, is_first): nothing when all connections wait; nil,
+** true: scripts know this thread, which must not have another request. is_first: it
+** has had none. */
 static int http_next(lua_State *L)
 {
   vm_slots *t = http_slots(L);
+  int is_known = core_vm(L)->current->flags & VM_F_KNOWN;
+  if (is_known && !lua_toboolean(L, 2)) return push_end(L);
   return push_next(L, t, green_httpd_next(vm_pointer(L, 1)));
 }
 
@@ -75,8 +88,9 @@ static int http_next(lua_State *L)
 static int http_finish(lua_State *L)
 {
   green_httpconn *c = vm_http_conn(L, 1);
+  const vm_thread *me = core_vm(L)->current;
   vm_slots *t = &core_vm(L)->slots;
-  int is_killed = core_vm(L)->current->task.cancel_pending;
+  int is_killed = me->task.cancel_pending;
   vm_slot_close(t, c);
   if (is_killed) c->close = true;
   int r = green_httpconn_finish(c);
@@ -84,6 +98,10 @@ static int http_finish(lua_State *L)
     lua_pushboolean(L, 0);
     lua_pushnumber(L, vm_slot_open(t, c));
     return 2;
+  }
+  if (green_unlikely(me->flags & VM_F_KNOWN)) {
+    if (r == 1) green_httpconn_pass_on(c);
+    return push_end(L);
   }
   if (r == 0)
     c = is_killed || lua_isnil(L, 2) ? NULL
@@ -305,6 +323,45 @@ static int http_info(lua_State *L)
   return 6;
 }
 
+/* -- Clients that go ------------------------------------------------------ */
+
+/* code = http_watch(conn): as green_httpconn_watch. */
+static int http_watch(lua_State *L)
+{
+  lua_pushinteger(L, green_httpconn_watch(vm_http_conn(L, 1)));
+  return 1;
+}
+
+/* gone = http_has_gone(conn): as green_httpconn_has_gone. */
+static int http_has_gone(lua_State *L)
+{
+  lua_pushboolean(L, green_httpconn_has_gone(vm_http_conn(L, 1)));
+  return 1;
+}
+
+/* pointer = http_gone_fd(httpd): for core.park, to read; nil: nobody is watched. */
+static int http_gone_fd(lua_State *L)
+{
+  core_vm(L);
+  green_fd *f = green_httpd_gone_fd(vm_pointer(L, 1));
+  if (!f) return 0;
+  lua_pushlightuserdata(L, f);
+  return 1;
+}
+
+/* conn = http_gone(httpd): as green_httpd_gone; only those that have a handle. */
+static int http_gone(lua_State *L)
+{
+  const vm_slots *t = &core_vm(L)->slots;
+  green_httpconn *c;
+  while ((c = green_httpd_gone(vm_pointer(L, 1))) != NULL) {
+    if (!vm_slot_has(t, c)) continue;
+    lua_pushnumber(L, vm_slot_handle(t, c));
+    return 1;
+  }
+  return 0;
+}
+
 /* -- Request bodies ------------------------------------------------------- */
 
 /* Push what ends a read without bytes: nil; or nil, error code. */
@@ -409,6 +466,10 @@ const luaL_Reg vm_http_functions[] = {
     {"http_keys", http_keys},
     {"http_headers_raw", http_headers_raw},
     {"http_peer", http_peer},
+    {"http_watch", http_watch},
+    {"http_has_gone", http_has_gone},
+    {"http_gone_fd", http_gone_fd},
+    {"http_gone", http_gone},
     {"http_info", http_info},
     {"http_body", http_body},
     {"http_line", http_line},

@@ -34,6 +34,17 @@ void vm_slots_deinit(vm_slots *t);
 /* Close all connections that have a handle. */
 void vm_slots_close_all(vm_slots *t);
 
+/* Has c a handle? And which? */
+static inline int vm_slot_has(const vm_slots *t, const green_httpconn *c)
+{
+  return c->slot < t->cap && t->at[c->slot].c == c;
+}
+
+static inline double vm_slot_handle(const vm_slots *t, const green_httpconn *c)
+{
+  return (double)t->at[c->slot].uses * (1 << VM_SLOT_BITS) + c->slot;
+}
+
 /* A handle of c, which has none; a slot is free. */
 static inline double vm_slot_open(vm_slots *t, green_httpconn *c)
 {
@@ -41,7 +52,7 @@ static inline double vm_slot_open(vm_slots *t, green_httpconn *c)
   c->slot = t->free;
   t->free = s->next;
   s->c = c;
-  return (double)s->uses * (1 << VM_SLOT_BITS) + c->slot;
+  return vm_slot_handle(t, c);
 }
 
 /* c's handle is good no more. */

@@ -102,6 +102,7 @@ local function running()
   local co = raw.running()
   if co and turn.depth == 0 and is_own() then
     taken[co] = "cannot resume the coroutine of a green thread"
+    core.expose_current()
   end
   return co
 end

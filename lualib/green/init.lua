@@ -47,8 +47,12 @@ local green = {
   is_error = errors.is_error,
   now = core.now,
   stats = core.stats,
-  threads = core.threads,
 }
+
+--- A list of the green threads that live. Does not park.
+function green.threads()
+  return core.threads(true)
+end
 
 --- See green.thread's kill. Parks.
 function green.kill(target, opts)

@@ -187,4 +187,9 @@ show.kind(pile_mt, function(self)
     self.pool:running(), self.pool._size)
 end)
 
-return { GreenPool = GreenPool, GreenPile = GreenPile }
+--- Is it a GreenPool, and spawns as one?
+local function is_pool(value)
+  return getmetatable(value) == pool_mt and value.spawn == methods.spawn
+end
+
+return { GreenPool = GreenPool, GreenPile = GreenPile, is_pool = is_pool }

@@ -228,7 +228,7 @@ end
 
 M.spawn = core.spawn
 M.spawn_n = core.spawn_n
-M.current = core.current
+M.current = core.expose_current -- for scripts; the library asks core.current
 M.is_thread = check.is_thread
 
 --- A thread that starts after that many seconds; cancel it until then. Does not park.
@@ -246,7 +246,7 @@ function M.spawn_after_local(seconds, fn, ...)
   check.number(seconds, 0, "spawn_after_local", "seconds")
   check.callable(fn, "spawn_after_local", "fn")
   local thread = core.make(2, true, fn, ...)
-  core_data(thread).parent = core.current()
+  core_data(thread).parent = core.expose_current()
   core.start(thread, seconds)
   return thread
 end

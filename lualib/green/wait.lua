@@ -42,7 +42,7 @@ local function check_objects(objects, where)
   for i, obj in ipairs(objects) do
     if not set_of.watcher_for(obj) then
       check.misuse("%s: object %d (%s) cannot be waited for", where, i, check.shown(obj))
-    elseif rawequal(obj, thread.current()) then
+    elseif rawequal(obj, core.current()) then
       check.misuse("%s: a green thread cannot wait for itself", where)
     end
   end
@@ -224,7 +224,7 @@ function M.killall(threads, opts)
   end
   local how, others, me = { force_after = opts.force_after, error = opts.error }, {}, nil
   for _, t in ipairs(threads) do
-    if t == thread.current() then
+    if t == core.current() then
       me = t
     else
       t:kill_soon(how)

@@ -118,7 +118,8 @@ end
 
 --- The green thread that has it; nil: none.
 function rlock_methods:owner()
-  return self._owner ~= HANDED_OVER and self._owner or nil
+  local owner = self._owner
+  return owner and owner ~= HANDED_OVER and core.expose(owner) or nil
 end
 
 function rlock_methods:_ready()

@@ -46,11 +46,12 @@ function M.make(level, record, is_heard, fn, ...)
   return t
 end
 
---- Add a record to the running thread: for what it is doing, until M.release. It
--- ends, too, when the thread is used again for something else (M.unwind).
+--- Add a record to a thread (the running one): for what it is doing, until
+-- M.release. It ends, too, when the thread is used again for something else
+-- (M.unwind).
 -- @return the thread
-function M.hold(record)
-  local thread = core.current()
+function M.hold(record, thread)
+  thread = thread or core.current()
   core.set_exits(thread, true)
   add(thread, record)
   return thread
@@ -81,7 +82,7 @@ local function run(record, thread)
   M.release(record)
   local ok, err = pcall(record._exit, record, thread)
   if not ok then
-    pcall(core.spawn_n, tell, err, thread)
+    pcall(core.spawn_n, tell, err, core.expose(thread)) -- now: it may be used again soon
   end
 end
 

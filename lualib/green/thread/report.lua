@@ -137,6 +137,7 @@ function M.on_error(fn)
 end
 
 function M.report(err, thread, trace)
+  core.expose(thread)
   local ok, again = pcall(on_error, err, thread, trace)
   if not ok then
     if on_error ~= default_on_error then

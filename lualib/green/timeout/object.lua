@@ -31,11 +31,13 @@ function timeout_mt:__tostring()
 end
 
 -- The Timeouts of a thread form a list in its table (green.thread looks there
--- for what to raise): linking costs less than a table keyed by scope.
+-- for what to raise): linking costs less than a table keyed by scope. That table is
+-- the owner: a thread that a server uses again gets another, and who keeps a Timeout
+-- must not reach the thread by it.
 local function timeout_link(self, owner)
   local data = core_data(owner)
   local head = data.timeouts
-  self.owner = owner
+  self.owner = data
   if head then
     self.older = head -- in this order: each may fail for want of memory
     head.newer = self
@@ -51,8 +53,8 @@ local function timeout_unlink(self)
   if newer then
     newer.older = older
   else
-    local data = core_peek(self.owner) -- a reset has made a new one
-    if data and data.timeouts == self then
+    local data = self.owner
+    if data.timeouts == self then
       data.timeouts = older
     end
   end
@@ -89,8 +91,8 @@ function timeout_methods:cancel()
     self.id = false
     local fired = scope_pop(id)
     timeout_unlink(self)
-    if fired and self.owner ~= current() then
-      core_data(self.owner).late = self:raises() -- if it is on its way there
+    if fired and self.owner ~= core_peek(current()) then
+      self.owner.late = self:raises() -- if it is on its way there
     end
   end
 end
@@ -130,7 +132,7 @@ function M.Timeout(seconds, err)
   local self = setmetatable({
     seconds = seconds,
     id = false, -- of its scope, while it is armed
-    owner = false, -- the thread it belongs to
+    owner = false, -- the table of the thread it belongs to
   }, timeout_mt)
   if err ~= nil then
     self.error = err

@@ -13,6 +13,7 @@ local READ = 1 -- a mode of core.park
 local BATCH = 64
 local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
 local FULL_PAUSE = 0.05 -- seconds between looks when max_connections are open
+local TELL_PAUSE = 60 -- seconds between lines in the log about evictions
 
 --- Wait for what stands in the way of the next accept: 0, or why there is none.
 local function wait_to_accept(self, n, pause)
@@ -55,11 +56,31 @@ local function persist(fn, self)
   until ok or self.stopping
 end
 
+--- Connections between requests have made room. To be out of descriptors is an
+-- operator's business, max_connections may be his wish.
+local function tell_evicted(self, evicted)
+  local log, now = self.log, core.now()
+  self.evicted = evicted
+  if now < self.evicted_told + TELL_PAUSE then
+    return
+  end
+  self.evicted_told = now
+  local is_full = self.httpd.connections >= self.httpd.max_connections
+  local tell, why = log.info, "max_connections are open"
+  if not is_full then
+    tell, why = log.error, tostring(errors.new "EMFILE")
+  end
+  tell(log, "accept: %s: %d idle connections closed to make room", why, tonumber(evicted))
+end
+
 local function accept_all(self)
   local sock, httpd = self.listener._s, self.httpd
   local pause, status = BACKOFF_FIRST, 0
   while status == 0 and not self.stopping do
     local n = C.accept(httpd, sock, BATCH)
+    if httpd.evicted ~= self.evicted then
+      tell_evicted(self, httpd.evicted)
+    end
     if n >= 0 then
       pause = BACKOFF_FIRST
       thread.checkpoint()

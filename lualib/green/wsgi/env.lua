@@ -80,6 +80,8 @@ fill["green.set_idle"] = function(_, env, server)
   end
 end
 
+fill["green.gone"] = function(conn, _, server) return server:gone(conn) end
+
 function fill.posthooks()
   return {}
 end

@@ -60,7 +60,7 @@ end
 
 local function write_later(self)
   local delay = self.sink.delay
-  self.writer = delay == 0 and thread.current()
+  self.writer = delay == 0 and core.current()
   if delay > 0 and not self.urgent and self.c.waiting < FULL then
     self.mark = FULL
     core.park(self.queue, core.now() + delay)

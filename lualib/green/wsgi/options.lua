@@ -92,6 +92,8 @@ local known = {
   -- The rest.
   date_header = { true, "flag" },
   connect = { false, "flag" },
+  half_close = { true, "flag" },
+  cancel_on_disconnect = { false, "flag" },
   server_software = { "greenlua/" .. core.version, "text" },
   signals = { false, "flag" },
   stop_grace = { 30, "seconds" },
@@ -163,6 +165,7 @@ local function apply(httpd, o)
   httpd.http10 = o.max_http_version == "HTTP/1.0"
   httpd.date = o.date_header
   httpd.connect = o.connect
+  httpd.half_close = o.half_close
   httpd.gather = true
 end
 

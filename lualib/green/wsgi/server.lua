@@ -4,14 +4,14 @@
 local ffi = require "ffi"
 local check = require "green.check"
 local class = require "green.check.class"
-local client = require "green.wsgi.client"
 local core = require "green.core"
 local accepting = require "green.wsgi.accepting"
 local app_module = require "green.wsgi.app"
 local env_module = require "green.wsgi.env"
-local exits = require "green.thread.exits"
+local gone = require "green.wsgi.gone"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
+local spawning = require "green.wsgi.spawning"
 local stopping = require "green.wsgi.stopping"
 local takeover = require "green.wsgi.takeover"
 local thread = require "green.thread"
@@ -20,15 +20,12 @@ local workers = require "green.wsgi.worker"
 local C = require "green.ffi.httpd"
 local show = require "green.show"
 
-local QUEUE = core.QUEUE
 local httpd_t = ffi.typeof("green_httpd *")
 -- What a killed serve_forever gives requests in hand, like every cleanup.
 local KILL_GRACE, KILL_FORCE = 3, 1
 
-local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle }
+local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle, gone = gone.of }
 local mt = { __name = "green.wsgi.server", __index = methods }
-
--- -- Workers ------------------------------------------------------------------
 
 --- A handler has taken its connection over: it counts as a worker no more.
 function methods:_worker_detaches(state)
@@ -36,64 +33,6 @@ function methods:_worker_detaches(state)
   self.detached[state] = true
   self.workers = self.workers - 1
   self.httpd.full = false
-end
-
---- A worker's green thread has ended, in whatever way. state is the record of it
--- in green.thread.exits.
-local function worker_ends(state)
-  local self = state.server
-  if self.detached[state] then
-    self.detached[state] = nil
-    return
-  end
-  self.active[state] = nil
-  self.workers = self.workers - 1
-  if state.conn and core.http_is_open(state.conn) then
-    core.http_close(state.conn)
-  end
-  state.conn = false
-  self.httpd.full = false
-end
-
-local function enter(self, state)
-  exits.attach(state.thread, state)
-  self.workers = self.workers + 1
-  self.active[state] = true
-end
-
-local function spawn_worker(self)
-  local pool = self.options.custom_pool
-  local state = workers.new_state(self, worker_ends)
-  if pool then
-    state.thread = pool:spawn(workers.run, self, state) -- parks while the pool is full
-  else
-    state.thread = core.make(1, false, workers.run, self, state)
-  end
-  local ok, err = pcall(enter, self, state)
-  if not ok then -- no memory
-    core.drop(state.thread)
-    error(err, 0)
-  end
-  if not pool then
-    core.start(state.thread)
-  end
-end
-
---- Makes workers when connections have bytes and nobody is free for them.
--- A stop kills it.
-local function spawn_workers(self)
-  local httpd, status = self.httpd, 0
-  while status == 0 do
-    for _ = 1, math.min(httpd.wanted, client.room(self)) do
-      spawn_worker(self)
-    end
-    httpd.full = client.room(self) <= 0
-    status = core.park(self.shortage, nil, QUEUE)
-  end
-end
-
-local function spawner(self)
-  accepting.persist(spawn_workers, self)
 end
 
 -- -- The public side ----------------------------------------------------------
@@ -107,7 +46,7 @@ function methods:start()
   elseif not self.started then
     self.started = true
     self.pid = core.getpid()
-    self.spawner = thread.spawn(spawner, self)
+    self.spawner = spawning.start(self)
     accepting.start(self)
     self.log:info("serving on %s", self.url)
   end
@@ -163,9 +102,9 @@ end
 
 --- Numbers. Does not park.
 -- @treturn table `connections` open now, `idle` of them between requests,
--- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `failed` (handlers
--- that raised), `workers`, `busy` of them, `taken_over` now, `log_lines`,
--- `log_dropped`
+-- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `evicted` (idle ones
+-- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them,
+-- `taken_over` now, `log_lines`, `log_dropped`
 function methods:stats()
   local h = self.httpd
   local busy, taken = 0, 0
@@ -182,6 +121,7 @@ function methods:stats()
     requests = tonumber(h.requests),
     refused = tonumber(h.refused),
     timeouts = tonumber(h.timeouts),
+    evicted = tonumber(h.evicted),
     failed = self.failed,
     workers = self.workers,
     busy = busy,
@@ -244,7 +184,8 @@ local function new(listener, planned)
   end
   local self = describe(listener)
   self.options, self.listener, self.log = o, listener, log
-  self.app = planned.app
+  self.app = o.cancel_on_disconnect and gone.watched(self, planned.app, env_module.CONN)
+    or planned.app
   self.handler = planned.handler -- what app calls, for messages
   self.errors = self.log.stream
   self.scheme, self.software = "http", o.server_software
@@ -256,8 +197,11 @@ local function new(listener, planned)
   self.workers, self.max_workers = 0, o.custom_pool and math.huge or o.max_size
   self.worker_idle = o.custom_pool and 0 or workers.WORKER_IDLE
   self.active, self.detached = {}, {} -- sets of workers' states
+  self.gone_listener = false -- who hears of clients that go
+  self.gone_objects = setmetatable({}, { __mode = "v" }) -- connection -> its green.gone
   self.slow = 0 -- workers that wait for their clients
   self.failed = 0
+  self.evicted, self.evicted_told = 0, -math.huge -- connections, and when the log said so
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false
   self.pid = false -- of the process that it serves in
   self.accept_queue, self.end_queue, self.hurry = core.waitq(), core.waitq(), core.waitq()

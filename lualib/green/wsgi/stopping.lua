@@ -4,7 +4,9 @@
 local core = require "green.core"
 local check = require "green.check"
 local errors = require "green.error"
+local gone = require "green.wsgi.gone"
 local options = require "green.options"
+local states = require "green.wsgi.state"
 local thread = require "green.thread"
 local C = require "green.ffi.httpd"
 
@@ -53,7 +55,7 @@ end
 local function kill(state, plan)
   if not state.due then
     state.due = core.now() + plan.force_after
-    state.thread:kill_soon()
+    states.thread_of(state):kill_soon()
   end
 end
 
@@ -100,7 +102,7 @@ local function bury(set)
   for state in pairs(set) do
     if state.due and core.now() >= state.due then
       state.due = math.huge
-      state.thread:kill_soon({ force_after = 0 })
+      states.thread_of(state):kill_soon({ force_after = 0 })
     end
   end
 end
@@ -110,6 +112,7 @@ end
 local function join(self, plan)
   self.stopped = true
   self.spawner:kill_soon()
+  gone.stop(self)
   core.wake_cdata(self.queue)
   while next(self.active) or next(self.detached) do
     core.wake_cdata(self.queue)
@@ -188,10 +191,10 @@ end
 local known = { grace = true, force_after = true }
 
 local function check_caller(self)
-  local current = thread.current()
+  local current = core.current()
   for _, set in ipairs { self.active, self.detached } do
     for state in pairs(set) do
-      if state.thread == current then
+      if states.thread_of(state) == current then
         check.misuse("stop: a handler cannot wait for its own end; "
           .. "green.spawn(server.stop, server)")
       end

@@ -6,8 +6,10 @@ local core = require "green.core"
 local base = require "green.socket.base"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
+local gone = require "green.wsgi.gone"
 local responding = require "green.wsgi.respond"
 local stream = require "green.socket.stream"
+local states = require "green.wsgi.state"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
@@ -15,21 +17,13 @@ local CONN = env_module.CONN
 local LIMIT = { "limit" } -- where an env keeps its handler's Timeout
 local ECLOSED, ENOMEM = core.codes.ECLOSED, core.codes.ENOMEM
 
---- The worker that has this connection in hand.
-local function worker_of(server, conn)
-  for state in pairs(server.active) do
-    if state.conn == conn then
-      return state
-    end
-  end
-end
-
 --- The connection is the server's no more. A middleware may have handed on
 -- another env than the worker's.
 local function let_go(server, conn)
-  local state = worker_of(server, conn)
+  local state = states.of(server, conn)
   local env = state.env
   state.taken, state.conn = env, false
+  gone.ends(server, conn)
   local limit = rawget(env, LIMIT)
   if limit then
     limit:cancel()
@@ -68,7 +62,7 @@ end
 --- This request's handler does not hold up a graceful stop: it is killed at once.
 local function set_idle(server, env)
   check.type(env, "table", "set_idle", "env")
-  local state = worker_of(server, env[CONN])
+  local state = states.of(server, env[CONN])
   if state then
     state.idle = state.env
   end

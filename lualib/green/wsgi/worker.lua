@@ -3,15 +3,19 @@
 -- A worker takes whatever request is complete, and stays with its connection as
 -- long as that has more at hand. The path of a plain request is short on
 -- purpose: every table access here is paid for by every request.
+--
+-- To a handler its green thread is its request's alone. So a worker goes on with
+-- another only if no script has got hold of the thread or its coroutine meanwhile
+-- (core.expose); else it ends with the request, as the request ended.
 -- @module green.wsgi.worker
 
 local client = require "green.wsgi.client"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
-local exits = require "green.thread.exits"
 local explain = require "green.wsgi.explain"
 local responding = require "green.wsgi.respond"
+local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
@@ -23,7 +27,7 @@ local http_respond = core.http_respond
 local core_park, core_now, core_reset = core.park, core.now, core.reset
 local respond, close_body = responding.respond, responding.close_body
 local note_traceback, turn = thread.note_traceback, thread.turn
-local CONN, unwind = env_module.CONN, exits.unwind
+local CONN, unwind = env_module.CONN, states.unwind
 
 local ECANCELED = core.codes.ECANCELED
 local QUEUE = core.QUEUE
@@ -40,13 +44,23 @@ local function answer_error(server, conn, status, text)
   end
 end
 
+local function is_cancel(err)
+  return errors.is_error(err, "ECANCELED") or errors.is_error(err, "EGONE")
+end
+
 --- WSAPI: { 404, message } is a page, not a failure.
 local function is_not_found(err)
   return type(err) == "table" and rawget(err, 1) == 404
 end
 
+--- Is there nobody to answer any more?
+local function is_client_gone(err)
+  return errors.is_error(err, "EGONE")
+    or errors.is_error(err) and err.op == "write response" and err.code ~= "ENOMEM"
+end
+
 local function fail(server, conn, env, err)
-  if errors.is_error(err) and err.op == "write response" and err.code ~= "ENOMEM" then
+  if is_client_gone(err) then
     core.http_cut(conn) -- what is left is not waited for once more
     server.log:debug("client went away: %s", tostring(err))
     return
@@ -81,33 +95,46 @@ local function finish_body(server, env, body)
   end
 end
 
+--- What ends the thread if it is this request's alone: what its handler, or its
+-- body, raised.
+local function note_failure(state, err)
+  state.failure = { error = err }
+end
+
 --- An answer whose body is not a string: it may park, and is closed in any case.
 local function answer_slowly(server, state, conn, env, status, headers, body)
   local least = least_chunk(server, env)
   local ok, err = xpcall(respond, note_traceback, server, conn, least, status,
     headers, body)
   finish_body(server, env, body)
-  if not ok and state.taken ~= env then
+  if ok then
+    return
+  end
+  note_failure(state, err)
+  if state.taken ~= env then
     fail(server, conn, env, err)
-  elseif not ok then
+  else
     server.log:failure(env, err)
   end
 end
 
 --- The handler has the connection: what it returns does not matter.
-local function answer_nobody(server, env, ok, status, body)
-  if not ok and not errors.is_error(status, "ECANCELED") then
+local function answer_nobody(server, state, env, ok, status, body)
+  if ok then
+    return finish_body(server, env, body)
+  end
+  note_failure(state, status)
+  if not is_cancel(status) then
     server.log:failure(env, status)
-  elseif ok then
-    finish_body(server, env, body)
   end
 end
 
 --- With what xpcall(app) gave.
 local function answer(server, state, conn, env, ok, status, headers, body)
   if state.taken == env then
-    answer_nobody(server, env, ok, status, body)
+    answer_nobody(server, state, env, ok, status, body)
   elseif not ok then
+    note_failure(state, status)
     fail(server, conn, env, status)
   elseif type(body) == "string" or body == nil then
     local done, problem = http_respond(conn, server.capitalize, status, headers, body)
@@ -147,7 +174,7 @@ end
 local function handle(server, state, conn)
   local env = setmetatable({ [CONN] = conn }, server.env_mt)
   local killed
-  state.env = env
+  state.env, state.failure = env, nil
   if server.environ then
     for key, value in pairs(server.environ) do
       env[key] = value
@@ -166,7 +193,7 @@ local function handle(server, state, conn)
   if killed then
     error(killed, 0)
   elseif turn.touched ~= 0 then
-    unwind(state.thread, state) -- locks that the handler has not released
+    unwind(state) -- locks that the handler has not released
     core_reset()
   end
   return is_taken
@@ -185,7 +212,7 @@ local function finish_slowly(server, state, conn)
       thread.raise() -- run's caller closes the connection
     elseif status ~= 0 then
       core.http_close(conn)
-      return nil
+      return http_next(server.httpd_pointer)
     end
     next_conn, conn = http_finish(conn, server.httpd_pointer)
   until next_conn ~= false
@@ -197,8 +224,8 @@ local function is_surplus(server)
   return server.workers > server.max_workers and client.room(server) < 0
 end
 
---- Serve requests until there are none at hand. Returns whether a handler took
--- its connection over: then this worker is one no more.
+--- Serve requests until there are none at hand. Returns whether this worker is to
+-- be one no more: a handler took its connection over, or knows its thread.
 local function serve(server, state, conn, found)
   local httpd = server.httpd_pointer
   while conn do
@@ -216,7 +243,7 @@ local function serve(server, state, conn, found)
     end
   end
   state.conn = nil
-  return false
+  return found == true
 end
 
 --- Wait until there may be something to do. Returns whether somebody wanted this
@@ -232,34 +259,25 @@ local function wait(server)
 end
 
 local function work(server, state)
-  local is_wanted = server.worker_idle > 0
-  while not is_surplus(server) and not serve(server, state, http_next(server.httpd_pointer))
+  local httpd, is_wanted, is_first = server.httpd_pointer, server.worker_idle > 0, true
+  while not is_surplus(server) and not serve(server, state, http_next(httpd, is_first))
     and is_wanted and not server.stopped do
-    is_wanted = wait(server) -- if not, one more look
+    is_wanted, is_first = wait(server), false -- if not wanted, one more look
   end
-end
-
---- What is known of a worker; ends is called with it at its thread's end.
-local function new_state(server, ends)
-  return {
-    _exit = ends,
-    server = server,
-    thread = false,
-    conn = false, -- the connection in hand
-    env = nil, -- of the request in hand
-    taken = nil, -- the env whose connection the handler has taken over
-    idle = nil, -- the env whose handler does not hold up a stop
-    due = nil, -- killed by a stop: when it will be abandoned
-  }
 end
 
 --- A worker's life, in a green thread of its own. Where its handler has forked, the
 -- child's request is over, and with it the worker.
 local function run(server, state)
   local ok, err = xpcall(work, note_traceback, server, state)
-  if not ok and not errors.is_error(err, "ECANCELED") and server.pid == core.getpid() then
+  if server.pid ~= core.getpid() then
+    return
+  elseif not ok and not is_cancel(err) then
     server.log:failure(nil, err)
+  end
+  if not ok or state.failure then
+    error(state.failure and state.failure.error or err, 0) -- heard: see attach
   end
 end
 
-return { new_state = new_state, run = run, WORKER_IDLE = WORKER_IDLE }
+return { run = run, WORKER_IDLE = WORKER_IDLE }
