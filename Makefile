@@ -337,6 +337,14 @@ fuzz: $(FUZZERS) ## every parser under libFuzzer, FUZZ_TIME seconds each
 	    $$(test -d $$seeds && echo $$seeds) || exit 1; \
 	done
 
+.PHONY: hollow hollow-now
+hollow: ## specs that pass without what they test; SPEC=file for one
+	@tools/install-deps build test
+	$(SUBMAKE) hollow-now
+
+hollow-now: $(ALL)
+	@KIND=$(KIND) BUILD=$(BUILD) BIN=$(BIN) tools/hollow $(SPEC)
+
 .PHONY: storm storm-now
 storm: ## random acts against models, STORM seconds long; SEED=n
 	@tools/install-deps build test

@@ -152,11 +152,15 @@ describe("a handler of green.wsgi", function()
   end)
 
   it("that is killed takes nobody else's request with it", function(serve)
+    local struck, survived = false, false
     local server = serve(function(env)
-      if env.PATH_INFO == "/kill" then
-        green.current():kill_soon()
+      local is_killed = env.PATH_INFO == "/kill"
+      if is_killed then
+        green.getcurrent():kill_soon()
+        struck = true
       end
-      green.sleep(0.001)
+      green.sleep(0)
+      survived = survived or is_killed
       return hello()
     end, { max_size = 1 })
     local killed = server:connect(get "/kill" .. get "/")
@@ -165,6 +169,7 @@ describe("a handler of green.wsgi", function()
       others[i] = server:connect(get "/")
     end
     assert.equal(500, answer(killed).status)
+    assert.is_true(struck and not survived)
     for _, conn in ipairs(others) do
       assert.equal("hello\n", answer(conn).body)
     end

@@ -266,7 +266,7 @@ describe("the option", function()
   it("stop_grace is the grace of a stop that says none", function()
     local killed
     with(function()
-      killed = not pcall(green.sleep, 60)
+      killed = kit.is_killed_asleep()
     end, { stop_grace = 0 }, function(client, server)
       local conn = client:connect(GET)
       testing.settle()
