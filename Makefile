@@ -133,6 +133,17 @@ $(G)/.bundle: FORCE
 $(G)/.ffi: FORCE
 	$(call remember,$(FFI_H))
 
+# -- What must be there -------------------------------------------------------
+
+# Looked for once: a compiler that says "ev.h: No such file" names no package.
+NEEDS := $(BUILD)/.needs
+$(NEEDS):
+	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' LUAJIT='$(LUAJIT)' \
+	  tools/install-deps --check build
+	@mkdir -p $(@D) && touch $@
+
+$(B)/.flags $(B)/.flags-vm $(B)/.flags-link: | $(NEEDS)
+
 # -- Objects ------------------------------------------------------------------
 
 COMPILE = $(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@
@@ -395,9 +406,10 @@ bench: $(BIN) ## the figures of bench/README.md; ROWS="echo http" for some
 bench-peers: ## install what bench compares with: nginx, Go, node, Eventlet
 	$(Q)bench/install-peers
 
-docs: ## the reference, to build/docs
-	$(Q)mkdir -p $(BUILD)/docs
-	$(Q)ldoc -q -c docs/config.ld -d $(BUILD)/docs lualib
+docs: ## the reference and the guides, to build/docs
+	@tools/install-deps --check docs
+	$(Q)rm -rf $(BUILD)/docs
+	$(Q)ldoc -q -c docs/config.ld -d $(abspath $(BUILD))/docs .
 
 # -- Install ------------------------------------------------------------------
 
