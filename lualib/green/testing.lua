@@ -16,7 +16,7 @@ local settle = require "green.testing.settle"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
-local REAL_SECONDS = 10 -- what a body on the real clock may take
+local REAL_SECONDS = 30 -- what a body on the real clock may take
 
 local M = { settle = settle.settle, settle_io = settle.settle_io }
 
@@ -140,7 +140,7 @@ function M.virtual(fn, ...)
 end
 
 --- The same on the real clock, for what talks to the world outside. fn gets
--- 10 s. Parks.
+-- 30 s. Parks.
 function M.real(fn, ...)
   return finish(run_real(fn, ...))
 end

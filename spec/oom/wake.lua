@@ -227,11 +227,11 @@ kit.run("wait and iwait", function()
     e:send(1)
     q:put(1)
   end)
-  local ready = green.wait({ a, b, e, q }, 2)
+  local ready = green.wait({ a, b, e, q }, 0.5)
   assert(#ready == 4)
   local n = 0
   local list = { green.spawn(nap, 0), green.spawn(nap, 0.0001), green.spawn(nap, 0) }
-  for t in green.iwait(list, 2) do
+  for t in green.iwait(list, 0.5) do
     assert(t:dead())
     n = n + 1
   end

@@ -89,7 +89,8 @@ describe("what is left behind", function()
       testing.virtual(function() end) -- it was ended
     ]] }
     assert.equal("true\n", r.out)
-    assert.matches("^green.testing: besides the error: left behind:\n  green thread the leak", r.err)
+    assert.matches("^green.testing: besides the error: left behind:\n  green thread the leak",
+      r.err)
     assert.equal(0, r.status)
   end)
 
@@ -113,7 +114,7 @@ describe("what is left behind", function()
     os.remove(path)
     assert.matches("not ok %d %- fails\n# at [^\n]*\n# %S+ left behind:\n#   green thread the leak"
       .. ".-\n# and the failure: .-Expected objects to be equal", r.out)
-    assert.matches("ends by an error object\n# at [^\n]*\n# %S+ left behind:\n#   green thread another"
-      .. ".-\n# and the error: deadlock", r.out)
+    assert.matches("ends by an error object\n# at [^\n]*\n# %S+ left behind:\n"
+      .. "#   green thread another.-\n# and the error: deadlock", r.out)
   end)
 end)

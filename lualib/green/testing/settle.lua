@@ -11,7 +11,7 @@ local QUIET_TURNS = 3 -- in a row, until nothing moves any more
 local M = {}
 
 -- Seconds of the real clock, for settle_io; only a failing spec waits so long.
-M.patience = 30
+M.patience = 20
 
 --- Let every other green thread run until it waits for something. Time stands
 -- still on a virtual clock. Raises when they do not come to rest. Parks.
@@ -138,7 +138,7 @@ end
 -- and nothing is under way between sockets of this process; or, for what native
 -- threads, other processes and deadlines do, until is_done() gives something.
 -- Turns and readiness decide, not time: a busy machine takes longer, and the
--- outcome is the same. Raises when it takes more than 30 s. Parks.
+-- outcome is the same. Raises when it takes more than 20 s. Parks.
 -- @tparam[opt] function is_done called between turns; must not park
 -- @return what is_done gave
 function M.settle_io(is_done)
