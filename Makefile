@@ -91,7 +91,7 @@ FFI_LUA := $(foreach h,$(FFI_H),$(G)/lualib/green/ffi/$(basename $(notdir $(h)))
 CTEST_C := $(sort $(wildcard spec/c/*_test.c))
 CTESTS := $(CTEST_C:%.c=$(B)/%)
 FUZZ_C := $(sort $(wildcard spec/fuzz/*_fuzz.c))
-FUZZERS := $(FUZZ_C:spec/fuzz/%.c=$(BUILD)/fuzz/%)
+FUZZ_RUNS := $(FUZZ_C:spec/fuzz/%_fuzz.c=fuzz-%)
 
 BIN := $(P)/greenlua
 SHARED := $(P)/libgreenlua.so
@@ -132,6 +132,17 @@ $(G)/.bundle: FORCE
 
 $(G)/.ffi: FORCE
 	$(call remember,$(FFI_H))
+
+# -- What must be there -------------------------------------------------------
+
+# Looked for once: a compiler that says "ev.h: No such file" names no package.
+NEEDS := $(BUILD)/.needs
+$(NEEDS):
+	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' LUAJIT='$(LUAJIT)' \
+	  tools/install-deps --check build
+	@mkdir -p $(@D) && touch $@
+
+$(B)/.flags $(B)/.flags-vm $(B)/.flags-link: | $(NEEDS)
 
 # -- Objects ------------------------------------------------------------------
 
@@ -301,9 +312,19 @@ build-rock: $(CORE) $(FFI_LUA)
 rock: $(CORE) $(FFI_LUA) ## install the rock into build/rocktree
 	@BUILD=$(BUILD) LUAJIT='$(LUAJIT)' tools/rock $(BUILD)/rocktree
 
-.PHONY: asan tsan cov valgrind fuzz check
+.PHONY: asan tsan tsan-threads cov valgrind fuzz $(FUZZ_RUNS) check
 asan tsan: ## the same tests with other flags
 	$(SUBMAKE) KIND=$@ test
+
+# What native threads and signal handlers touch: little enough for every push.
+THREADED := tpool lookup hub_post signal
+
+tsan-threads: ## C tests of what other threads touch, under ThreadSanitizer
+	$(SUBMAKE) KIND=tsan tsan-threads-now
+
+.PHONY: tsan-threads-now
+tsan-threads-now: $(THREADED:%=$(B)/spec/c/%_test)
+	@KIND=$(KIND) BUILD=$(BUILD) V='$(V)' NO_LUA=1 tools/test $^
 
 cov: ## the same tests, and which lines of C they reached (gcovr)
 	$(SUBMAKE) KIND=$@ test
@@ -326,16 +347,24 @@ $(BUILD)/fuzz/%: spec/fuzz/%.c $(GREENC_C) $(wildcard greenc/*.h greenc/proto/*.
 	  -iquote spec/c $(INCLUDE_greenc) -o $@ $< $(GREENC_C) $(GREENC_LIBS)
 
 # libFuzzer keeps what it finds in build/fuzz; the seeds in the tree stay as
-# they are. A crash becomes a seed and a spec by hand.
-fuzz: $(FUZZERS) ## every parser under libFuzzer, FUZZ_TIME seconds each
-	$(Q)for f in $(FUZZERS); do \
-	  noun=$$(basename $$f _fuzz); \
-	  mkdir -p $(BUILD)/fuzz/found/$$noun; \
-	  seeds=spec/fuzz/corpus/$$noun; \
-	  $$f -max_total_time=$(FUZZ_TIME) -timeout=10 -print_final_stats=1 \
-	    -artifact_prefix=$(BUILD)/fuzz/$$noun- $(BUILD)/fuzz/found/$$noun \
-	    $$(test -d $$seeds && echo $$seeds) || exit 1; \
-	done
+# they are. A crash becomes a seed and a spec by hand. With -j several at once.
+fuzz: $(FUZZ_RUNS) ## every parser under libFuzzer, FUZZ_TIME seconds each
+
+$(FUZZ_RUNS): fuzz-%: $(BUILD)/fuzz/%_fuzz
+	$(Q)mkdir -p $(BUILD)/fuzz/found/$*
+	$(Q)$< -max_total_time=$(FUZZ_TIME) -timeout=10 -print_final_stats=1 \
+	  -artifact_prefix=$(BUILD)/fuzz/$*- $(BUILD)/fuzz/found/$* \
+	  $(wildcard spec/fuzz/corpus/$*) >$(BUILD)/fuzz/$*.log 2>&1 || \
+	  { tail -n 60 $(BUILD)/fuzz/$*.log; exit 1; }
+	$(Q)sed -n 's/^Done \(.*\)/  ok    $*: \1/p' $(BUILD)/fuzz/$*.log
+
+.PHONY: hollow hollow-now
+hollow: ## specs that pass without what they test; SPEC=file for one
+	@tools/install-deps build test
+	$(SUBMAKE) hollow-now
+
+hollow-now: $(ALL)
+	@KIND=$(KIND) BUILD=$(BUILD) BIN=$(BIN) tools/hollow $(SPEC)
 
 .PHONY: storm storm-now
 storm: ## random acts against models, STORM seconds long; SEED=n
@@ -377,9 +406,10 @@ bench: $(BIN) ## the figures of bench/README.md; ROWS="echo http" for some
 bench-peers: ## install what bench compares with: nginx, Go, node, Eventlet
 	$(Q)bench/install-peers
 
-docs: ## the reference, to build/docs
-	$(Q)mkdir -p $(BUILD)/docs
-	$(Q)ldoc -q -c docs/config.ld -d $(BUILD)/docs lualib
+docs: ## the reference and the guides, to build/docs
+	@tools/install-deps --check docs
+	$(Q)rm -rf $(BUILD)/docs
+	$(Q)ldoc -q -c docs/config.ld -d $(abspath $(BUILD))/docs .
 
 # -- Install ------------------------------------------------------------------
 

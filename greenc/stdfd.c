@@ -151,6 +151,16 @@ int green_stdfd_is_tty(const green_stdfd *s)
   return s->is_tty;
 }
 
+int green_stdfd_is_open(const green_stdfd *s)
+{
+  return s->hub && s->fd.fd >= 0;
+}
+
+int green_stdfd_is_waiting(const green_stdfd *s)
+{
+  return s->writing;
+}
+
 /* -- System calls --------------------------------------------------------- */
 
 static int stdfd_is_ready(int fd, short events)

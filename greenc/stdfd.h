@@ -69,6 +69,11 @@ GREEN_API void green_stdfd_give_up(green_stdfd *s);
 GREEN_API double green_stdfd_queued(const green_stdfd *s);
 GREEN_API double green_stdfd_dropped(const green_stdfd *s);
 
+/* For those who count: has it a descriptor of its own, which the hub watches;
+** and does it wait for that one to take more? 1 or 0. */
+GREEN_API int green_stdfd_is_open(const green_stdfd *s);
+GREEN_API int green_stdfd_is_waiting(const green_stdfd *s);
+
 /* Read up to n bytes: a count, 0 at the end of the stream (a terminal goes on
 ** after it), GREEN_EAGAIN: park on it for reading, or what read(2) said. */
 GREEN_API int64_t green_stdfd_read(green_stdfd *s, char *p, size_t n);

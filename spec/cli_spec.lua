@@ -199,8 +199,12 @@ describe("greenlua at an error", function()
   end)
 
   it("does not go on with the rest", function()
-    assert.equal("", run({ "-e", "error('x')", "-e", "print('more')" }).out)
-    assert.equal("", run({ "-e", "x =", "-e", "print('more')" }).out)
+    for code, err in pairs { ["error('x')"] = "x\nstack", ["x ="] = "unexpected symbol" } do
+      local r = run { "-e", code, "-e", "print('more')" }
+      assert.matches(err, r.err)
+      assert.equal("", r.out)
+      assert.equal(1, r.status)
+    end
   end)
 
   it("in another thread is reported and goes on", function()

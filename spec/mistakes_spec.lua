@@ -160,10 +160,10 @@ describe("what takes a function", function()
 
   it("does not call the one of finally before both are there", function()
     local called = false
-    misuse(function()
+    assert.matches("^finally: the cleanup must be", misuse(function()
       local ok = green.finally(function() called = true end)
       return ok
-    end)
+    end))
     assert.is_false(called)
   end)
 end)

@@ -20,7 +20,8 @@ local function run(subject, env)
   end
   file:close()
   env.LUA_PATH = "./?.lua;lualib/?.lua;lualib/?/init.lua;build/gen/lualib/?.lua;;"
-  local r = program.run { host, "spec/oom/" .. subject .. ".lua", env = env }
+  local r = program.run { host, "spec/oom/" .. subject .. ".lua", env = env,
+    patience = 300 }
   assert.equal(0, r.status, subject .. ": signal " .. tostring(r.signal) .. "\n" .. r.err)
 end
 

@@ -92,7 +92,9 @@ for kind, make in pairs(makers) do
 
     it("takes whole numbers only", function()
       for _, bad in ipairs({ -1, 1.5, "many" }) do
-        assert.is_false(pcall(green[kind], bad, 10))
+        assert.error_matches(function()
+          green[kind](bad, 10)
+        end, kind .. ": %l+ must be a .*number")
       end
     end)
   end)
@@ -253,8 +255,12 @@ describe("CappedSemaphore", function()
   end)
 
   it("checks its numbers", function()
-    assert.is_false(pcall(green.CappedSemaphore, 2, 1))
-    assert.is_false(pcall(green.CappedSemaphore, 0))
+    assert.error_matches(function()
+      green.CappedSemaphore(2, 1)
+    end, "CappedSemaphore: count must not be greater than limit")
+    assert.error_matches(function()
+      green.CappedSemaphore(0)
+    end, "CappedSemaphore: limit must be a number")
   end)
 
   it("a killed thread waits 5 s for the release of its with, which comes all the same", function()

@@ -28,7 +28,7 @@ end
 --- Start signal.wait and let it come to where it waits.
 local function waiting(...)
   local t = green.spawn(signal.wait, ...)
-  green.sleep(0.001)
+  testing.settle()
   assert.equal("parked", t:status())
   return t
 end
@@ -97,9 +97,7 @@ describe("green.signal handler", function()
     end))
     for i = 1, 3 do
       send(HUP)
-      while #seen < i do
-        green.sleep(0.001)
-      end
+      testing.settle_io(function() return #seen == i end)
     end
     assert.same({ "SIGHUP", 1 }, { seen[1][1], seen[1][2] })
     assert.is_true(seen[1][3] ~= green.getcurrent())
@@ -119,9 +117,7 @@ describe("green.signal handler", function()
     end)
     for i = 1, 2 do
       send(USR2)
-      while reports < i do
-        green.sleep(0.001)
-      end
+      testing.settle_io(function() return reports == i end)
     end
     green.on_error(old)
     assert.equal(2, runs)
@@ -136,7 +132,7 @@ describe("green.signal handler", function()
     green.sleep(0)
     send(USR1)
     h:cancel()
-    green.sleep(0.002)
+    testing.settle_io()
     assert.equal(0, runs)
   end)
 

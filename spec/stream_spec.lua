@@ -308,7 +308,7 @@ describe("green.stream with two readers", function()
     threads[2]:kill()
     for _, piece in ipairs({ "1", "13", "34", "4" }) do
       a:write(piece)
-      green.sleep(0.001)
+      testing.settle()
     end
     for i = 1, 4 do
       pcall(threads[i].wait, threads[i])

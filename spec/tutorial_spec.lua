@@ -132,7 +132,7 @@ describe("docs/tutorial.md", function()
         assert.matches("sorry to keep you waiting\n$", get(port, "/slow"))
         order[#order + 1] = "slow"
       end)
-      green.sleep(0.02)
+      green.sleep(0.02) -- the server is another process: it may begin with the slow one
       get(port, "/")
       order[#order + 1] = "fast"
       slow:wait()

@@ -83,7 +83,7 @@ describe("bodies", function()
       for i = 1, 5 do
         conns[i] = client:connect("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
       end
-      green.sleep(0.02)
+      testing.settle_io() -- all are stuck
       for _, conn in ipairs(conns) do
         local _, _, body = kit.parse(conn:read_all())
         assert.equal(#text, #body)
@@ -127,8 +127,8 @@ describe("bodies", function()
       local conn = client:connect("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
       conn:read(10)
       conn:close()
-      while not counts.closed do green.sleep(0.001) end
-      testing.settle()
+      testing.settle_io(function() return counts.closed end)
+      testing.settle_io()
       assert.equal(1, counts.closed)
       assert.is_nil(table.concat(log, "\n"):find("traceback", 1, true))
     end)

@@ -397,7 +397,7 @@ describe("a pipeline of green.wsgi", function()
     local large = ("x"):rep(3000000)
     local server = serve(function(env)
       if env.PATH_INFO == "/slow" then
-        green.sleep(0.005)
+        green.sleep(0.005) -- the rest of the pipeline is there before the answer
       end
       return 200, {}, env.PATH_INFO == "/large" and large or "small"
     end)

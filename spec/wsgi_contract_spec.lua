@@ -109,7 +109,7 @@ describe("applications", function()
       for i = 1, 1000 do
         conns[i] = client:connect("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
       end
-      while inside < 1000 do green.sleep(0.001) end
+      testing.settle_io(function() return inside == 1000 end)
       gate:send(true)
       for _, conn in ipairs(conns) do
         assert.truthy(conn:read_all():find("done", 1, true))

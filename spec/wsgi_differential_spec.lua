@@ -130,7 +130,7 @@ local function verdict(connect, bytes)
     if conn then
       break
     end
-    green.sleep(0.02)
+    green.sleep(0.02) -- it is another process, and shows nothing else
     conn = connect()
   end
   assert(conn, "the peer does not listen")

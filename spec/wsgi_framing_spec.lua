@@ -190,14 +190,20 @@ describe("errors of a handler of green.wsgi", function()
   end)
 
   it("after the first piece cut the answer off [b105]", function(serve)
+    local slept = false
     local server = serve(function()
-      return 200, {}, pieces("first", function() green.sleep(0) error "later" end)
+      return 200, {}, pieces("first", function()
+        green.sleep(0)
+        slept = true
+        error "later"
+      end)
     end, { minimum_chunk_size = 0 })
     local conn = server:connect(get "/")
     local a = answer(conn)
     assert.equal("first", a.body)
     assert.is_false(a.whole)
     assert.is_nil(conn:read_some())
+    assert.is_true(slept)
   end)
 
   it("while a head waits for its first piece do not mix two heads", function(serve)
@@ -218,19 +224,23 @@ describe("errors of a handler of green.wsgi", function()
   end)
 
   it("do not end the server: timeouts in the handler [b124]", function(serve)
+    local ends = {}
     local server = serve(function(env)
       if env.PATH_INFO == "/" then
         return hello()
       end
       local list = env.PATH_INFO == "/late" and { "first" } or {}
       list[#list + 1] = function()
-        green.Timeout(0.001)
-        green.sleep(5)
+        local scope = green.Timeout(0.001)
+        local _, err = pcall(green.sleep, 5)
+        ends[env.PATH_INFO] = err == scope
+        error(err, 0)
       end
       return 200, {}, pieces(unpack(list))
     end, { minimum_chunk_size = 0 })
     assert.matches("^HTTP/1.1 500 ", server:raw(get "/early"))
     assert.matches("first\r\n$", server:raw(get "/late"))
+    assert.same({ ["/early"] = true, ["/late"] = true }, ends)
     assert.equal("hello\n", ask(server:connect(), get "/").body)
   end)
 

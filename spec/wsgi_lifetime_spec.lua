@@ -107,6 +107,7 @@ describe("a handler of green.wsgi", function()
 
   it("may leave a thread behind that waits to write", function(serve)
     local problem
+    local gate = green.Event()
     local server = serve(function(_, start_response)
       local write = start_response("200 OK", {})
       green.spawn(function()
@@ -118,32 +119,32 @@ describe("a handler of green.wsgi", function()
           end
         end
       end)
-      green.sleep(0.02) -- until that one waits
+      gate:wait()
       return { "main" }
     end, { error_log = false })
     local conn = server:connect(get "/")
-    green.sleep(0.05)
+    testing.settle_io() -- until that one waits
+    gate:send(true)
+    testing.settle_io()
     assert(conn:setoption("SO_LINGER", 0))
     conn:close()
-    green.sleep(0.02)
-    testing.settle()
-    assert.truthy(problem)
+    testing.settle_io(function() return problem end)
   end)
 
   it("leaves nothing in its thread, however requests take turns", function(serve)
-    local left = green.thread_local()
+    local left, gate = green.thread_local(), green.Event()
     local server = serve(function(env)
       local user = left.user
       left.user = env.PATH_INFO
-      green.Timeout(0.2)
-      green.sleep(env.PATH_INFO == "/first" and 0.02 or 0.01)
+      green.Timeout(0.4)
+      if env.PATH_INFO == "/first" then gate:wait() end
       return 200, {}, tostring(user)
     end)
     local conns = { server:connect(get "/first"), server:connect(get "/second") }
-    for _, conn in ipairs(conns) do
-      answer(conn)
-    end
-    green.sleep(0.25) -- more than the Timeouts
+    answer(conns[2])
+    gate:send(true)
+    answer(conns[1])
+    green.sleep(0.5) -- more than the Timeouts, which would fire now
     for i, conn in ipairs(conns) do
       conn:write(get "/" .. get "/")
       assert.equal("nil", answer(conn).body, i)
@@ -152,11 +153,15 @@ describe("a handler of green.wsgi", function()
   end)
 
   it("that is killed takes nobody else's request with it", function(serve)
+    local struck, survived = false, false
     local server = serve(function(env)
-      if env.PATH_INFO == "/kill" then
-        green.current():kill_soon()
+      local is_killed = env.PATH_INFO == "/kill"
+      if is_killed then
+        green.getcurrent():kill_soon()
+        struck = true
       end
-      green.sleep(0.001)
+      green.sleep(0)
+      survived = survived or is_killed
       return hello()
     end, { max_size = 1 })
     local killed = server:connect(get "/kill" .. get "/")
@@ -165,6 +170,7 @@ describe("a handler of green.wsgi", function()
       others[i] = server:connect(get "/")
     end
     assert.equal(500, answer(killed).status)
+    assert.is_true(struck and not survived)
     for _, conn in ipairs(others) do
       assert.equal("hello\n", answer(conn).body)
     end
@@ -177,7 +183,7 @@ describe("a handler of green.wsgi", function()
         local _, err = env.input:read()
         code = code or err and err.code
       end)
-      green.sleep(0.001)
+      green.sleep(0)
       return hello()
     end)
     local conn = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
@@ -190,18 +196,20 @@ describe("a handler of green.wsgi", function()
 
   it("can add nothing to an answer that is complete, and still to be read", function(serve)
     local large, late = ("x"):rep(8000000), nil
+    local gate = green.Event()
     local server = serve(function(_, start_response)
       local write = start_response(200, {})
       write "first"
       green.spawn(function()
-        green.sleep(0.01)
+        gate:wait()
         late = { pcall(write, "late") }
       end)
       return { large }
     end, { minimum_chunk_size = 2 ^ 40 })
     local conn = server:connect(get "/")
-    green.sleep(0.03)
-    testing.settle()
+    testing.settle_io() -- the answer is complete, and stuck
+    gate:send(true)
+    testing.settle_io()
     assert.equal(5 + #large, #answer(conn).body)
     assert.is_false(late[1])
     conn:settimeout(0.05)
@@ -345,7 +353,7 @@ describe("a request in hand when the program ends", function()
     end)):start()
     local conn = assert(green.connect("127.0.0.1", server.port))
     conn:write "GET /abc HTTP/1.1\r\nHost: a\r\n\r\n"
-    green.sleep(0.05)
+    while not keep do green.sleep(0.001) end
     if arg[1] then os.exit(0, true) end
   ]]
 
@@ -369,16 +377,20 @@ describe("answers of green.wsgi", function()
 
   it("arrive although the client sends more than it said", function(serve)
     local large = ("x"):rep(3000000) -- httpd.c: conn_has_unread
+    local gate
     local server = serve(function(env)
-      green.sleep(0.01)
+      gate:wait()
       return 200, {}, env.PATH_INFO == "/large" and large or "small"
     end)
     for _ = 1, 20 do
       for path, size in pairs { ["/"] = 5, ["/large"] = #large } do
+        gate = green.Event()
         local conn = server:connect(get(path, "Connection: close\r\n"))
-        green.sleep(0.002)
+        testing.settle_io()
         conn:write "\r\n"
-        green.sleep(0.02)
+        testing.settle_io()
+        gate:send(true)
+        testing.settle_io()
         assert.equal(size, #(answer(conn).body or ""))
         conn:close()
       end

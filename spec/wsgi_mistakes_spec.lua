@@ -386,7 +386,7 @@ describe("an example", function()
 
   it("says how it is called when its argument is no port", function()
     for _, name in ipairs(ports) do
-      local run = program.run { "timeout", "10", program.greenlua, "examples/" .. name .. ".lua",
+      local run = program.run { "timeout", "25", program.greenlua, "examples/" .. name .. ".lua",
         "abc" }
       assert.same({ 2, "" }, { run.status, run.out }, name)
       assert.truthy(run.err:find("^usage: greenlua examples/" .. name .. "%.lua "), run.err)

@@ -62,7 +62,7 @@ describe("a server", function()
     local server
     with(function()
       green.spawn(server.stop, server)
-      green.sleep(0.005)
+      green.sleep(0)
       return 200, nil, "the last one"
     end, function(client, given)
       server = given

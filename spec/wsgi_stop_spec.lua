@@ -71,8 +71,7 @@ describe("server:stop", function()
     testing.settle()
     gate:send(true)
     for _ = 1, 100 do -- one second of the two that others are given
-      local due = os.clock() + 0.002
-      repeat until os.clock() > due -- for the system to acknowledge, in real time
+      testing.settle_io() -- the system acknowledges in real time
       testing.advance(0.01)
     end
     assert.is_true(stopper:dead())
@@ -118,7 +117,7 @@ describe("server:stop", function()
         if conn then conn:close() end
       end
       for i = 1, 20 do threads[i] = green.spawn(ask) end
-      while whole < 50 do green.sleep(0.001) end
+      testing.settle_io(function() return whole >= 50 end)
       assert.is_true(server:stop())
       for _, t in ipairs(threads) do t:wait() end
       assert.equal(server:stats().requests, whole)
@@ -181,8 +180,8 @@ describe("server:stop", function()
     with(function() green.sleep(60) end, function(client, server)
       local conn = client:connect(GET)
       testing.settle()
-      local first = green.spawn(server.stop, server, { grace = false, force_after = 0.1 })
-      green.sleep(0.02)
+      local first = green.spawn(server.stop, server, { grace = false, force_after = 60 })
+      testing.settle_io()
       assert.is_false(first:dead())
       server:stop()
       assert.is_true(first:wait())
@@ -196,8 +195,7 @@ describe("server:stop", function()
       with(function(env)
         local name = env.PATH_INFO
         if name == "/take" then env.take_over() else env["eventlet.set_idle"]() end
-        local ok = pcall(green.sleep, 60)
-        ended[name] = not ok
+        ended[name] = kit.is_killed_asleep()
       end, function(client, server)
         local a = client:connect("GET /take HTTP/1.1\r\nHost: x\r\n\r\n")
         local b = client:connect("GET /idle HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -215,7 +213,7 @@ describe("server:stop", function()
       with(function(env)
         gate:wait()
         env[name]()
-        ended = not pcall(green.sleep, 60)
+        ended = kit.is_killed_asleep()
       end, function(client, server)
         local conn = client:connect(GET)
         testing.settle()
@@ -389,7 +387,7 @@ describe("serve_forever", function()
   virtual_it("with signals: what comes within 0.3 seconds of the first is the same one", function()
     local killed
     local server = assert(wsgi.new("127.0.0.1:0", function()
-      killed = not pcall(green.sleep, 3600)
+      killed = kit.is_killed_asleep()
     end, { log = {}, signals = true, stop_grace = 600 }))
     local serving = green.spawn(server.serve_forever, server)
     local conn = assert(green.connect("127.0.0.1", server.port))

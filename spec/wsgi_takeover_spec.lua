@@ -39,7 +39,7 @@ describe("posthooks", function()
       local conn = client:connect("GET /gone HTTP/1.1\r\nHost: x\r\n\r\n")
       conn:read(1)
       conn:close()
-      while not ran["/gone"] do green.sleep(0.001) end
+      testing.settle_io(function() return ran["/gone"] end)
       assert.same({ ["/fail"] = true, ["/take"] = true, ["/gone"] = true }, ran)
     end)
   end)
@@ -92,7 +92,7 @@ describe("take_over", function()
       assert.equal("HELLO", conn:read_line())
       assert.equal("plain", (select(3, client:get("/"))))
       conn:close()
-      while not counts.closed do green.sleep(0.001) end
+      testing.settle_io(function() return counts.closed end)
     end)
   end)
 
@@ -117,7 +117,7 @@ describe("take_over", function()
       end
       local stream, err = copy.take_over()
       ends.take = err
-      green.sleep(0.05)
+      green.sleep(0.05) -- longer than the time limit
       stream:write("taken")
       stream:close()
     end, { handler_timeout = 0.02 }, function(client)

@@ -158,4 +158,4 @@ end)
 
 class.seal(event_mt)
 
-return { Event = Event }
+return { Event = Event, methods = methods }

@@ -40,7 +40,6 @@ local M = {
   stats = output.stats,
   configure = output.configure,
   set_before = output.set_before,
-  open_all = output.open_all,
   flush_now = output.flush_now,
 }
 
@@ -73,6 +72,19 @@ local function lines(file, ...)
     return from:lines(...)
   end
   return raw.file.lines(file, ...)
+end
+
+--- For those who count: the descriptors of our own that standard input, output
+-- and error have, all watched by the hub, and how many of these wait until they
+-- take more. Does not park.
+function M.held()
+  local api = require "green.ffi.stdfd"
+  local all, fds, waits = output.opened_streams(), 0, 0
+  all[#all + 1] = input and input.s or nil
+  for _, s in ipairs(all) do
+    fds, waits = fds + api.is_open(s), waits + api.is_waiting(s)
+  end
+  return fds, waits
 end
 
 --- Write what is queued, as the end of the program does, and let go: what is

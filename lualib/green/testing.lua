@@ -12,12 +12,18 @@ local core = require "green.core"
 local check = require "green.check"
 local errors = require "green.error"
 local leaks = require "green.testing.leaks"
+local settle = require "green.testing.settle"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
-local REAL_SECONDS = 10 -- what a body on the real clock may take
+local REAL_SECONDS = 30 -- what a body on the real clock may take
 
-local M = { settle = leaks.settle, open_fds = leaks.open_fds }
+local M = { settle = settle.settle, settle_io = settle.settle_io }
+
+--- How many descriptors the process has open. Does not park.
+function M.open_fds()
+  return #settle.descriptors()
+end
 
 -- -- Letting others run -------------------------------------------------------
 
@@ -67,25 +73,40 @@ local function run_body(fn, args)
   return outcome, unheard, old
 end
 
+--- What else went wrong, in the order in which it is told: what was left behind
+-- comes first, for it harms more than this body.
+local function besides(left, unheard)
+  local parts = { left }
+  if #unheard > 0 then
+    parts[#parts + 1] = "errors that nobody waited for:\n" .. table.concat(unheard, "\n")
+  end
+  return parts[1] and table.concat(parts, "\n")
+end
+
 local function run_checked(fn, ...)
   local args = pack(...)
   local before = leaks.snapshot()
   local outcome, unheard, old = run_body(fn, args)
   local left = leaks.report(before)
   thread.on_error(old)
-  if outcome[1] and #unheard > 0 then
-    outcome = { false, "errors that nobody waited for:\n" .. table.concat(unheard, "\n"), n = 2 }
-  elseif outcome[1] and left then
-    outcome = { false, left, n = 2 }
-  end
+  outcome.besides = besides(left, unheard)
   return outcome
 end
 
-local function finish(outcome)
-  if outcome[1] then
+--- Return or raise what came of a body. Its own error stays what it is: only a text
+-- can have something put before it.
+local function finish(outcome, level)
+  local more, err = outcome.besides, outcome[2]
+  if outcome[1] and not more then
     return unpack(outcome, 2, outcome.n)
+  elseif outcome[1] then
+    error(more, level or 0)
+  elseif more and type(err) == "string" then
+    error(more .. "\nand the error: " .. err, 0)
+  elseif more then
+    io.stderr:write("green.testing: besides the error: ", more, "\n")
   end
-  error(outcome[2], 0)
+  error(err, 0)
 end
 
 local function run_virtual(fn, ...)
@@ -110,37 +131,53 @@ end
 --- Run fn(...) in a green thread on a virtual clock, which jumps to the next
 -- deadline when all threads wait. Raises fn's error; an error that nobody
 -- waited for; and when fn leaves green threads, deadlines or descriptors
--- behind. Parks.
+-- behind. Of several, what was left behind is told first: before the text that
+-- fn raised, or on standard error if that is no text, for it is raised as it is.
+-- Printing leaves nothing behind. Parks.
 -- @return what fn returned
 function M.virtual(fn, ...)
+  check.callable(fn, "virtual", "fn")
   return finish(run_virtual(fn, ...))
 end
 
 --- The same on the real clock, for what talks to the world outside. fn gets
--- 10 s. Parks.
+-- 30 s. Parks.
 function M.real(fn, ...)
+  check.callable(fn, "real", "fn")
   return finish(run_real(fn, ...))
 end
 
 --- Run fn(...) in this green thread, on the clock there is, and raise if it
--- leaves green threads, deadlines or descriptors behind. Parks.
+-- leaves green threads, deadlines or descriptors behind; together with an error of
+-- fn's as `virtual` does. Parks.
 -- @return what fn returned
 function M.assert_no_leaks(fn, ...)
+  check.callable(fn, "assert_no_leaks", "fn")
   local before = leaks.snapshot()
   local outcome = pack(pcall(fn, ...))
-  local left = leaks.report(before)
-  if outcome[1] and left then
-    error(left, 2)
-  end
-  return finish(outcome)
+  outcome.besides = leaks.report(before)
+  return finish(outcome, 2)
 end
 
 -- -- busted -------------------------------------------------------------------
 
+--- A failed assertion of busted's with a text before its own.
+local function failure_with(text, failure)
+  local copy = {}
+  for key, value in pairs(failure) do
+    copy[key] = value
+  end
+  copy.message = text .. "\nand the failure: " .. failure.message
+  return setmetatable(copy, getmetatable(failure))
+end
+
 -- An error object does not say where it was raised; a test report should.
 local function explain(outcome)
-  if not outcome[1] and errors.is_error(outcome[2]) and outcome.trace then
-    outcome[2] = tostring(outcome[2]) .. "\n" .. outcome.trace
+  local err, more = outcome[2], outcome.besides
+  if not outcome[1] and errors.is_error(err) and outcome.trace then
+    outcome[2] = tostring(err) .. "\n" .. outcome.trace
+  elseif not outcome[1] and more and type(err) == "table" and type(err.message) == "string" then
+    outcome[2], outcome.besides = failure_with(more, err), nil
   end
   return outcome
 end

@@ -2,49 +2,10 @@
 ** stdfd_fork_test.c: an inherited descriptor in a child, whose queue is empty.
 */
 
-#include "actor.h"
 #include "child.h"
-#include "stdfd.h"
+#include "stdfd_kit.h"
 
 #include <fcntl.h>
-#include <poll.h>
-
-#define BLOCK 65536
-
-typedef struct kit {
-  green_hub *hub;
-  green_stdfd *s;
-  int in, out; /* The pipe. */
-  actor waiter;
-} kit;
-
-static kit kit_open(void)
-{
-  kit k = {.hub = hub_open(NULL)};
-  int fds[2];
-  if (pipe(fds) < 0) abort();
-  k.in = fds[0];
-  k.out = fds[1];
-  k.s = calloc(1, green_stdfd_size());
-  if (!k.s || green_stdfd_init(k.s, k.hub, k.out, 1) < 0) abort();
-  green_stdfd_set(k.s, 2 * BLOCK, 0.02);
-  return k;
-}
-
-static void kit_close(kit *k)
-{
-  green_stdfd_deinit(k->s);
-  ok(is_clean(k->hub), "nothing is left in the hub");
-  free(k->s);
-  green_hub_free(k->hub);
-  close(k->in);
-  close(k->out);
-}
-
-static int put(kit *k, const char *text, int lazy)
-{
-  return green_stdfd_put(k->s, text, strlen(text), lazy);
-}
 
 static int put_block(kit *k, size_t n, char c)
 {
@@ -54,12 +15,6 @@ static int put_block(kit *k, size_t n, char c)
   int r = green_stdfd_put(k->s, p, n, 0);
   free(p);
   return r;
-}
-
-static int has_input(int fd)
-{
-  struct pollfd p = {.fd = fd, .events = POLLIN};
-  return poll(&p, 1, 0) > 0;
 }
 
 /* What can be read by now: how many bytes are c, how many are not. */
@@ -76,10 +31,7 @@ static void read_all(const kit *k, char c, int *same, int *other)
 
 static void must_read(const kit *k, const char *want)
 {
-  char got[64];
-  ssize_t n = has_input(k->in) ? read(k->in, got, sizeof(got) - 1) : 0;
-  got[n > 0 ? n : 0] = '\0';
-  must(!strcmp(got, want));
+  must(reads(k->in, want));
 }
 
 /* -- Lazy bytes ----------------------------------------------------------- */

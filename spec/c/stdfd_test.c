@@ -4,19 +4,15 @@
 
 /* wrap: open */
 
-#include "actor.h"
 #include "mem.h"
-#include "stdfd.h"
+#include "stdfd_kit.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-
-#define BLOCK 65536
 
 static int no_proc; /* Opening anew fails. */
 
@@ -30,62 +26,6 @@ int __wrap_open(const char *path, int flags, ...)
     return -1;
   }
   return __real_open(path, flags, 0600);
-}
-
-typedef struct kit {
-  green_hub *hub;
-  green_stdfd *s;
-  int in, out; /* The pipe. */
-} kit;
-
-static green_stdfd *open_on(green_hub *hub, int fd, int for_write, int *err)
-{
-  green_stdfd *s = calloc(1, green_stdfd_size());
-  if (!s) abort();
-  *err = green_stdfd_init(s, hub, fd, for_write);
-  if (*err == 0) green_stdfd_set(s, 2 * BLOCK, 0.02);
-  return s;
-}
-
-static kit kit_open(void)
-{
-  kit k = {.hub = hub_open(NULL)};
-  int fds[2], err;
-  if (pipe(fds) < 0) abort();
-  k.in = fds[0];
-  k.out = fds[1];
-  k.s = open_on(k.hub, k.out, 1, &err);
-  if (err < 0) abort();
-  return k;
-}
-
-static void kit_close(kit *k)
-{
-  green_stdfd_deinit(k->s);
-  ok(is_clean(k->hub), "nothing is left in the hub");
-  free(k->s);
-  green_hub_free(k->hub);
-  close(k->in);
-  close(k->out);
-}
-
-static int put(kit *k, const char *text, int lazy)
-{
-  return green_stdfd_put(k->s, text, strlen(text), lazy);
-}
-
-static int has_input(int fd)
-{
-  struct pollfd p = {.fd = fd, .events = POLLIN};
-  return poll(&p, 1, 0) > 0;
-}
-
-static int reads(int fd, const char *want)
-{
-  char got[64];
-  ssize_t n = has_input(fd) ? read(fd, got, sizeof(got) - 1) : 0;
-  got[n > 0 ? n : 0] = '\0';
-  return strcmp(got, want) == 0;
 }
 
 /* n bytes whose order can be checked. */
@@ -182,12 +122,15 @@ static void test_a_full_pipe(void)
   is((int)green_stdfd_queued(k.s), BLOCK + 1, "and counted");
   turns(k.hub, 3);
   is(stats_of(k.hub).waits, 1, "one task waits for the reader");
+  is(green_stdfd_is_waiting(k.s), 1, "who counts waits is told");
+  is(green_stdfd_is_open(k.s), 1, "and that it has a descriptor");
   ok(reads_block(&k, BLOCK, 'a'), "first is first");
   ok(reads_block(&k, BLOCK, 'b'), "then the next");
   turns(k.hub, 2);
   ok(reads(k.in, "c"), "then the last");
   is((int)green_stdfd_queued(k.s), 0, "and the queue is empty");
   turns(k.hub, 2);
+  is(green_stdfd_is_waiting(k.s), 0, "nothing waits any more");
   ok(is_clean(k.hub) || stats_of(k.hub).live == 0, "no task is left");
   kit_close(&k);
 }
@@ -425,6 +368,7 @@ static void test_deinit_flushes(void)
   close(k.in);
   green_stdfd_set(k.s, BLOCK, 5);
   green_stdfd_deinit(k.s);
+  is(green_stdfd_is_open(k.s), 0, "the end gives its descriptor back");
   is((int)green_stdfd_queued(k.s), 0, "the end writes all");
   is((int)green_stdfd_dropped(k.s), 0, "for a reader that is slow");
   is(green_stdfd_put(k.s, "", 0, 0), 0, "twice does no harm");

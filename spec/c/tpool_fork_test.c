@@ -3,64 +3,11 @@
 */
 
 #include "child.h"
-#include "tpool.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
+#include "tpool_kit.h"
 
 static green_hub *hub;
 
-/* Its work is over when the gate is open: a child has its own. */
-static atomic_int gate_open;
-
-typedef struct job {
-  green_job job;
-  int is_gated;
-  atomic_int begun; /* How often. */
-  int done;
-  atomic_int dropped;
-  int status;
-  int order;
-} job;
-
-static atomic_int work_order;
-
-static void job_work(green_job *j)
-{
-  job *me = green_container(j, job, job);
-  me->order = ++work_order;
-  me->begun++;
-  while (me->is_gated && !gate_open) usleep(500);
-}
-
-static void job_done(green_job *j)
-{
-  job *me = green_container(j, job, job);
-  me->done++;
-  me->status = j->status;
-}
-
-static void job_drop(green_job *j)
-{
-  green_container(j, job, job)->dropped++;
-}
-
-static void job_init(job *j, int is_gated)
-{
-  memset(j, 0, sizeof(*j));
-  j->job.work = job_work;
-  j->job.done = job_done;
-  j->job.drop = job_drop;
-  j->is_gated = is_gated;
-  j->status = 99;
-}
-
-static green_tpool_stats stats(green_tpool *p)
-{
-  green_tpool_stats s;
-  green_tpool_stats_get(p, &s);
-  return s;
-}
+static atomic_int gate_open; /* A child has its own. */
 
 /* Two that threads are at, three in line, one whose done is due. */
 typedef struct scene {
@@ -74,16 +21,16 @@ static void scene_open(scene *s)
   work_order = 0;
   s->p = green_tpool_new(hub);
   green_tpool_set_threads(s->p, 2);
-  job_init(&s->over, 0);
+  job_init(&s->over, NULL);
   green_job_submit(s->p, &s->over.job);
-  while (!s->over.begun || stats(s->p).idle < 1) usleep(500);
+  wait_over(&s->over, s->p);
   for (int i = 0; i < 2; i++) {
-    job_init(&s->run[i], 1);
+    job_init(&s->run[i], &gate_open);
     green_job_submit(s->p, &s->run[i].job);
-    while (!s->run[i].begun) usleep(500);
+    wait_begun(&s->run[i]);
   }
   for (int i = 0; i < 3; i++) {
-    job_init(&s->wait[i], 0);
+    job_init(&s->wait[i], NULL);
     green_job_submit(s->p, &s->wait[i].job);
   }
 }
@@ -149,7 +96,7 @@ static void new_jobs(void *arg)
   scene *s = arg;
   job more[3];
   for (int i = 0; i < 3; i++) {
-    job_init(&more[i], 0);
+    job_init(&more[i], NULL);
     must(green_job_submit(s->p, &more[i].job) == 0);
   }
   must(stats(s->p).threads >= 1 && stats(s->p).threads <= 2);
@@ -175,7 +122,7 @@ static void new_job_in_an_empty_pool(void *arg)
   green_tpool *p = arg;
   job j;
   must(stats(p).threads == 0);
-  job_init(&j, 0);
+  job_init(&j, NULL);
   must(green_job_submit(p, &j.job) == 0);
   must(green_hub_run(hub, &j.done) == 0);
   must(j.status == 0 && j.begun == 1);
@@ -186,10 +133,10 @@ static void test_idle_threads_are_the_parents(void)
 {
   job j;
   green_tpool *p = green_tpool_new(hub);
-  job_init(&j, 0);
+  job_init(&j, NULL);
   green_job_submit(p, &j.job);
   green_hub_run(hub, &j.done);
-  while (stats(p).idle < 1) usleep(500);
+  wait_idle(p, 1);
   is(in_child(new_job_in_an_empty_pool, p), 0,
      "an idle thread of the parent's takes no job of the child's");
   is(stats(p).threads, 1, "it is the parent's still");
@@ -288,7 +235,7 @@ static void test_grandchild(void)
 static void synchronous(void *arg)
 {
   job j;
-  job_init(&j, 0);
+  job_init(&j, NULL);
   must(green_job_submit(arg, &j.job) == 0);
   must(j.begun == 1);
   must(green_hub_run(hub, &j.done) == 0);
@@ -327,7 +274,7 @@ static void test_at_any_moment(void)
   int wrong = 0, done = 0;
   for (int f = 0; f < FORKS; f++) {
     for (int i = 0; i < JOBS; i++) {
-      job_init(&j[i], 0);
+      job_init(&j[i], NULL);
       green_job_submit(p, &j[i].job);
     }
     wrong += in_child(run_all, p) != 0;
@@ -363,7 +310,7 @@ static void test_a_fork_waits_a_moment(void)
   green_tpool *p = green_tpool_new(hub);
   gate_open = 1;
   for (int i = 0; i < 2; i++) {
-    job_init(&j[i], 0);
+    job_init(&j[i], NULL);
     j[i].job.work = work_a_little;
   }
   green_job_submit(p, &j[0].job);
@@ -383,7 +330,7 @@ static void done_forks(green_job *j)
 {
   forked_in_done = fork();
   if (forked_in_done) return;
-  job_init(&after_the_fork, 0);
+  job_init(&after_the_fork, NULL);
   green_job_submit(j->pool, &after_the_fork.job);
 }
 
@@ -402,7 +349,7 @@ static void test_fork_in_done(void)
 {
   job j;
   green_tpool *p = green_tpool_new(hub);
-  job_init(&j, 0);
+  job_init(&j, NULL);
   j.job.done = done_forks;
   forked_in_done = -1;
   fflush(stdout);

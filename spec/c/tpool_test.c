@@ -4,18 +4,13 @@
 
 /* wrap: pthread_create pthread_cond_timedwait */
 
-#include "t.h"
-#include "tpool.h"
+#include "tpool_kit.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <time.h>
 
 static green_hub *hub;
-static pthread_t main_thread;
 
 /* -- The system, made to fail --------------------------------------------- */
 
@@ -50,70 +45,10 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
 
 /* -- Jobs ----------------------------------------------------------------- */
 
-typedef struct job {
-  green_job job;
-  sem_t *gate; /* Waited for by work. */
-  atomic_int begun;
-  int in_pool; /* work ran in another thread. */
-  int done;    /* How often. */
-  int dropped;
-  int status;
-  int order;
-} job;
-
-static atomic_int work_order;
-
-static void job_work(green_job *j)
+/* Did its work run in another thread? */
+static int in_pool(const job *j)
 {
-  job *me = green_container(j, job, job);
-  me->order = ++work_order;
-  me->in_pool = !pthread_equal(pthread_self(), main_thread);
-  me->begun = 1;
-  if (me->gate) sem_wait(me->gate);
-}
-
-static void job_done(green_job *j)
-{
-  job *me = green_container(j, job, job);
-  me->done++;
-  me->status = j->status;
-}
-
-static atomic_int drops;
-
-static void job_drop(green_job *j)
-{
-  green_container(j, job, job)->dropped++;
-  drops++;
-}
-
-static void job_init(job *j, sem_t *gate)
-{
-  memset(j, 0, sizeof(*j));
-  j->job.work = job_work;
-  j->job.done = job_done;
-  j->job.drop = job_drop;
-  j->gate = gate;
-  j->status = 99;
-}
-
-static green_tpool_stats stats(green_tpool *p)
-{
-  green_tpool_stats s;
-  green_tpool_stats_get(p, &s);
-  return s;
-}
-
-static void wait_begun(const job *j)
-{
-  while (!j->begun) usleep(1000);
-}
-
-/* Its work has returned, but done was not called. */
-static void wait_over(const job *j, green_tpool *p)
-{
-  wait_begun(j);
-  while (stats(p).idle < 1) usleep(1000);
+  return !pthread_equal(j->thread, pthread_self());
 }
 
 static void test_one_job(void)
@@ -126,7 +61,7 @@ static void test_one_job(void)
   is(stats(p).threads, 1, "one thread");
   is(j.done, 0, "done is not called inside submit");
   is(green_hub_run(hub, &j.done), 0, "the hub waits for the job");
-  ok(j.in_pool, "work ran in another thread");
+  ok(in_pool(&j), "work ran in another thread");
   is(j.status, 0, "all went well");
   is(stats(p).pending, 0, "nothing is pending");
   static const int never;
@@ -137,8 +72,7 @@ static void test_one_job(void)
 static void test_threads_on_demand(void)
 {
   job j[9];
-  sem_t gate;
-  sem_init(&gate, 0, 0);
+  atomic_int gate = 0;
   green_tpool *p = green_tpool_new(hub);
   for (int i = 0; i < 9; i++) {
     job_init(&j[i], &gate);
@@ -147,11 +81,11 @@ static void test_threads_on_demand(void)
   is(stats(p).threads, 4, "four threads and no more");
   wait_begun(&j[3]);
   is(stats(p).queued, 5, "the others stand in line");
-  for (int i = 0; i < 9; i++) sem_post(&gate);
+  gate = 1;
   for (int i = 0; i < 9; i++) green_hub_run(hub, &j[i].done);
   is(stats(p).pending, 0, "all are done");
   job_init(&j[0], NULL);
-  while (stats(p).idle < 4) usleep(1000);
+  wait_idle(p, 4);
   green_job_submit(p, &j[0].job);
   is(stats(p).threads, 4, "an idle thread takes the next");
   green_hub_run(hub, &j[0].done);
@@ -162,15 +96,14 @@ static void test_first_come_first_served(void)
 {
   job j[20];
   int sorted = 1;
-  sem_t gate;
-  sem_init(&gate, 0, 0);
+  atomic_int gate = 0;
   green_tpool *p = green_tpool_new(hub);
   is(green_tpool_set_threads(p, 1), 0, "one thread");
   for (int i = 0; i < 20; i++) {
     job_init(&j[i], i ? NULL : &gate);
     green_job_submit(p, &j[i].job);
   }
-  sem_post(&gate);
+  gate = 1;
   for (int i = 0; i < 20; i++) green_hub_run(hub, &j[i].done);
   for (int i = 1; i < 20; i++) sorted = sorted && j[i].order > j[i - 1].order;
   ok(sorted, "jobs run in the order of their coming");
@@ -180,8 +113,7 @@ static void test_first_come_first_served(void)
 static void test_cancel(void)
 {
   job run, wait, over, new;
-  sem_t gate;
-  sem_init(&gate, 0, 0);
+  atomic_int gate = 0;
   green_tpool *p = green_tpool_new(hub);
   green_tpool_set_threads(p, 1);
   job_init(&run, &gate);
@@ -200,7 +132,7 @@ static void test_cancel(void)
   is(wait.status, GREEN_ECANCELED, "done is told");
   is(wait.begun, 0, "work never ran");
   is(run.done, 0, "the other is still at it");
-  sem_post(&gate);
+  gate = 1;
   green_hub_run(hub, &run.done);
   is(run.status, GREEN_ECANCELED, "its result is dropped");
   green_job_submit(p, &over.job);
@@ -249,7 +181,7 @@ static void test_sizes(void)
   is(green_job_submit(p, &j.job), GREEN_EINVAL, "likewise");
   is(green_tpool_set_threads(p, 0), 0, "no threads at all");
   is(green_job_submit(p, &j.job), 0, "is fine");
-  ok(j.begun && !j.in_pool, "work ran at once, here");
+  ok(j.begun && !in_pool(&j), "work ran at once, here");
   is(j.done, 0, "done comes later as ever");
   green_hub_run(hub, &j.done);
   is(j.status, 0, "and did");
@@ -272,9 +204,9 @@ static int submit_with_env(const char *value)
   job_init(&j, NULL);
   int err = green_job_submit(p, &j.job);
   if (err == 0) green_hub_run(hub, &j.done);
-  int in_pool = j.in_pool;
+  int elsewhere = in_pool(&j);
   green_tpool_free(p);
-  return err < 0 ? err : in_pool;
+  return err < 0 ? err : elsewhere;
 }
 
 static void test_size_from_environment(void)
@@ -316,8 +248,7 @@ static void test_free_does_not_wait(void)
 {
   job run, wait, over;
   static const int never;
-  sem_t gate;
-  sem_init(&gate, 0, 0);
+  atomic_int gate = 0;
   green_tpool *p = green_tpool_new(hub);
   green_tpool_set_threads(p, 1);
   job_init(&over, NULL);
@@ -328,13 +259,12 @@ static void test_free_does_not_wait(void)
   green_job_submit(p, &run.job);
   green_job_submit(p, &wait.job);
   wait_begun(&run);
-  drops = 0;
   green_tpool_free(p);
   ok(wait.dropped && over.dropped, "what does not run is dropped at once");
   is(green_hub_run(hub, &never), GREEN_EDEADLOCK, "the hub is free");
   is(run.done + wait.done + over.done, 0, "done is called for none");
-  sem_post(&gate);
-  while (drops < 3) usleep(1000);
+  gate = 1;
+  while (!run.dropped) usleep(500);
   is(run.dropped, 1, "the last one when its work returns");
   usleep(20000); /* Let the thread end: memcheck counts its stack. */
 }
@@ -348,14 +278,11 @@ static void job_free_pool(green_job *j)
 static void test_free_inside_done(void)
 {
   job j[3];
-  sem_t gate;
-  sem_init(&gate, 0, 0);
   green_tpool *p = green_tpool_new(hub);
   green_tpool_set_threads(p, 1);
   for (int i = 0; i < 3; i++) {
-    job_init(&j[i], &gate);
+    job_init(&j[i], NULL);
     green_job_submit(p, &j[i].job);
-    sem_post(&gate);
   }
   j[0].job.done = job_free_pool;
   wait_over(&j[2], p);
@@ -411,8 +338,7 @@ static void test_idle_threads_retire(void)
 static void test_no_thread_to_be_had(void)
 {
   job j, k;
-  sem_t gate;
-  sem_init(&gate, 0, 0);
+  atomic_int gate = 0;
   green_tpool *p = green_tpool_new(hub);
   job_init(&j, &gate);
   job_init(&k, NULL);
@@ -424,7 +350,7 @@ static void test_no_thread_to_be_had(void)
   creates_fail = 1;
   is(green_job_submit(p, &k.job), 0, "a second one need not");
   creates_fail = 0;
-  sem_post(&gate);
+  gate = 1;
   green_hub_run(hub, &k.done);
   ok(j.done, "one thread has done both");
   green_tpool_free(p);
@@ -460,7 +386,6 @@ static void test_storm(void)
 int main(void)
 {
   t_start();
-  main_thread = pthread_self();
   green_hub_new(&hub, NULL);
   test_one_job();
   test_threads_on_demand();

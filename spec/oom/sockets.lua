@@ -53,7 +53,7 @@ end, nil, close_all)
 local near, far = assert(socket.pair())
 kit.run("pair: the same stream again", function()
   local t = green.spawn(function()
-    return far:read_line { timeout = 0.05 }
+    return far:read_line { timeout = 0.5 }
   end)
   green.sleep(0)
   near:write("hello\n")

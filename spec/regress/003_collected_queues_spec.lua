@@ -197,7 +197,7 @@ describe("an object that its finalizer's neighbour has saved", function()
         local a, b = pair[1], pair[2]
         local ok, err = b:write("x\n") -- closed by then, or as before
         assert(ok or err:is("ECLOSED"), tostring(err))
-        assert(not ok or a:read_line { timeout = 1 } == "x")
+        assert(not ok or a:read_line { timeout = 8 } == "x")
         tostring(a)
         a:close() b:close()
       end

@@ -57,7 +57,7 @@ local WAITS = {
   ["Thread:kill"] = { "local o = green.spawn(green.sleep, 60) green.sleep(0)", "o:kill()",
     "same(o:status(), 'parked', 'status') o:kill()" },
   read = { "local a, b = socket.pair()", "a:read(1)",
-    "b:write('x') same(a:read(1, { timeout = 1 }), 'x', 'read') a:close() b:close()" },
+    "b:write('x') same(a:read(1, { timeout = 8 }), 'x', 'read') a:close() b:close()" },
   wait = { "local o = green.Queue()", "green.wait({ o })", "o:put(1) same(o:qsize(), 1, 'size')" },
   ["signal.wait"] = { "", "signal.wait('USR1')", "" },
   timeout = { "", "green.timeout(0.01, green.sleep, 1)", "" },

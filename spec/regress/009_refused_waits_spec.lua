@@ -329,7 +329,7 @@ describe("after refused waits", function()
     b:write("half")
     everywhere(function() a:read_line() end)
     b:write(" and half\n")
-    assert.equal("half and half", green.spawn(a.read_line, a, { timeout = 2 }):wait())
+    assert.equal("half and half", green.spawn(a.read_line, a, { timeout = 8 }):wait())
     a:close()
     b:close()
   end)
@@ -363,7 +363,7 @@ describe("after refused waits", function()
     for i = 1, 3 do
       list[i] = green.spawn(function()
         everywhere(function() a:read(1) end)
-        got[i] = a:read(1, { timeout = 2 })
+        got[i] = a:read(1, { timeout = 8 })
       end)
       testing.settle()
     end
@@ -386,6 +386,7 @@ local CHILD = [[
     for _, t in ipairs(core.threads()) do if not t:dead() then n = n + 1 end end
     return n
   end
+  local function turns() for _ = 1, 50 do green.sleep(0) end end
   local function refused(fn)
     local outcome
     table.sort({ 1, 2 }, function() outcome = outcome or { pcall(fn) } return false end)
@@ -396,7 +397,7 @@ local CHILD = [[
 
 local function prints(expected, code, opts)
   opts = opts or {}
-  opts[1], opts[2], opts[3], opts[4], opts[5] = "timeout", "5", program.greenlua, "-e",
+  opts[1], opts[2], opts[3], opts[4], opts[5] = "timeout", "25", program.greenlua, "-e",
     CHILD .. code
   local r = program.run(opts)
   assert.equal(expected, r.out, ("status %s, signal %s: %s"):format(
@@ -413,7 +414,7 @@ describe("in a program of its own,", function()
           for _ = 1, 3 do group:spawn(function() ran = ran + 1 green.sleep(100) ran = 100 end) end
         end)
       end)
-      green.sleep(0.01)
+      turns()
       print(threads(), ran == 0 and 1 or ran <= 3 and 1 or ran, "done")
     ]])
   end)
@@ -429,7 +430,7 @@ describe("in a program of its own,", function()
         return false
       end)
       print(outcome[1])
-      green.sleep(0.01)
+      turns()
       print(threads())
     ]])
   end)
@@ -444,14 +445,14 @@ describe("in a program of its own,", function()
           end)
         end)
       end)
-      green.sleep(0.01)
+      turns()
       print(threads())
     ]])
   end)
 
   it("a read of stdin inside table.sort takes nothing, and the next one works", function()
     for _, read in ipairs { "io.read()", "io.stdin:read('*l')", "io.lines()()" } do
-      local p = program.start { "timeout", "5", program.greenlua, "-e", CHILD .. ([[
+      local p = program.start { "timeout", "25", program.greenlua, "-e", CHILD .. ([[
         refused(function() return %s end)
         green.spawn(function() print("other", io.read()) end):wait()
         print("main", io.read())
@@ -478,7 +479,7 @@ describe("in a program of its own,", function()
   end)
 
   it("a TERM that was waited for inside table.sort still ends the program", function()
-    local p = program.start { "timeout", "5", program.greenlua, "-e", CHILD .. [[
+    local p = program.start { "timeout", "25", program.greenlua, "-e", CHILD .. [[
       local signal = require "green.signal"
       refused(function() signal.wait "TERM" end)
       refused(function() signal.wait("TERM", 1) end)

@@ -458,7 +458,7 @@ describe("what is handed over to a thread that is dropped before it runs:", func
     for i = 1, 3 do
       core.drop(list[i])
     end
-    assert.equal(1, list[4]:wait(1))
+    assert.equal(1, list[4]:wait(8))
     testing.settle()
     local left = { queue:get(0), queue:get(0) }
     table.sort(left)
@@ -489,7 +489,7 @@ describe("what is handed over to a thread that is dropped before it runs:", func
       pool:put(item)
       core.drop(list[1])
       if waiters == 2 then
-        assert.equal("item", list[2]:wait(1))
+        assert.equal("item", list[2]:wait(8))
         pool:put(item)
       end
       testing.settle()
@@ -510,7 +510,7 @@ describe("what is handed over to a thread that is dropped before it runs:", func
       pool:put(nil)
       core.drop(list[1])
       if waiters == 2 then
-        assert.equal("item", list[2]:wait(1))
+        assert.equal("item", list[2]:wait(8))
         pool:put("item")
       end
       testing.settle()

@@ -77,7 +77,7 @@ local SCRIPT = [[
     table.sort(got)
     tell("got " .. table.concat(got, " "))
     tell("ran " .. tostring(ran))
-    tell(ticks > 10 and "ticked" or ticks .. " ticks")
+    tell(ticks > 0 and "ticked" or ticks .. " ticks")
     tell("target " .. target:status())
     collectgarbage()
     collectgarbage()
@@ -93,7 +93,7 @@ local function run()
   end
   file:close()
   local script = program.file(SCRIPT)
-  local r = program.run { "timeout", "10", path, script }
+  local r = program.run { "timeout", "25", path, script }
   os.remove(script)
   return r
 end

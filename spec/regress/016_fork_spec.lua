@@ -59,8 +59,8 @@ cases["new sockets work in both"] = { [[
 cases["the child may close what the parent waits on"] = { [[
   local a, b = socket.pair()
   local listener = green.listen("127.0.0.1:0")
-  local reader = green.spawn(a.read, a, 1, { timeout = 2 })
-  local accepter = green.spawn(listener.accept, listener, { timeout = 2 })
+  local reader = green.spawn(a.read, a, 1, { timeout = 8 })
+  local accepter = green.spawn(listener.accept, listener, { timeout = 8 })
   green.sleep(0.005)
   local pid = in_child(function()
     a:close() b:close() listener:close()
@@ -79,7 +79,7 @@ cases["the child may read what the parent was waiting on"] = { [[
   local reader = green.spawn(a.read, a, 1)
   green.sleep(0.005)
   local pid = in_child(function()
-    local t = green.spawn(a.read, a, 1, { timeout = 2 })
+    local t = green.spawn(a.read, a, 1, { timeout = 8 })
     green.sleep(0.005)
     b:write("c")
     tell("child", t:wait())
@@ -87,18 +87,18 @@ cases["the child may read what the parent was waiting on"] = { [[
   reader:kill()
   tell(reap(pid))
   b:write("p")
-  tell("parent", a:read(1, { timeout = 2 }))
+  tell("parent", a:read(1, { timeout = 8 }))
 ]], { "child c", "exit 0", "parent p" } }
 
 cases["a socket given to the child works there"] = { [[
   local a, b = socket.pair()
   local pid = in_child(function()
     a:close()
-    for line in b:lines { timeout = 2 } do b:write(line:upper(), "\n") end
+    for line in b:lines { timeout = 8 } do b:write(line:upper(), "\n") end
   end)
   b:close()
   a:write("one\ntwo\n")
-  tell(a:read_line { timeout = 2 }, a:read_line { timeout = 2 })
+  tell(a:read_line { timeout = 8 }, a:read_line { timeout = 8 })
   a:close()
   tell(reap(pid))
 ]], { "ONE TWO", "exit 0" } }
@@ -107,30 +107,33 @@ cases["connections go on in both"] = { [[
   local listener = green.listen("127.0.0.1:0")
   local port = select(2, listener:sockname())
   local function serve_one(who)
-    local conn = listener:accept { timeout = 2 }
+    local conn = listener:accept { timeout = 8 }
     if conn then conn:write(who) conn:close() end
   end
   local child = in_child(function() serve_one "child" end)
   local first = green.connect("127.0.0.1", port)
-  tell("from", first:read_all(nil, { timeout = 2 }))
+  tell("from", first:read_all(nil, { timeout = 8 }))
   tell(reap(child))
   green.spawn(serve_one, "parent")
   local second = green.connect("127.0.0.1", port)
-  tell("from", second:read_all(nil, { timeout = 2 }))
+  tell("from", second:read_all(nil, { timeout = 8 }))
 ]], { "from child", "exit 0", "from parent" } }
 
 cases["signals come to the one they were sent to"] = { [[
   local got = 0
   local handler = signal.handler("USR1", function(_, n) got = got + n end)
+  local ready, wait_ready = handshake()
   local pid = in_child(function()
-    local n = signal.wait("USR2", 2)
-    tell("child USR2", n)
+    local t = green.spawn(signal.wait, "USR2", 10)
+    green.sleep(0)
+    ready()
+    tell("child USR2", t:wait())
   end)
-  green.sleep(0.05)
+  wait_ready()
   C.kill(pid, 12)
   tell(reap(pid))
   C.kill(C.getpid(), 10)
-  green.sleep(0.02)
+  while got == 0 do green.sleep(0.001) end
   tell("parent USR1", got)
   handler:cancel()
 ]], { "child USR2 1", "exit 0", "parent USR1 1" } }
@@ -138,8 +141,14 @@ cases["signals come to the one they were sent to"] = { [[
 cases["a signal for the child does not wake the parent's waiter"] = { [[
   local t = green.spawn(signal.wait, "USR1", 0.3)
   green.sleep(0.005)
-  local pid = in_child(function() tell("child", signal.wait("USR1", 2)) end)
-  green.sleep(0.05)
+  local ready, wait_ready = handshake()
+  local pid = in_child(function()
+    local t = green.spawn(signal.wait, "USR1", 10)
+    green.sleep(0)
+    ready()
+    tell("child", t:wait())
+  end)
+  wait_ready()
   C.kill(pid, 10)
   tell(reap(pid))
   tell("parent", (t:wait()))

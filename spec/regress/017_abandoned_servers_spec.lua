@@ -16,7 +16,7 @@ local quietly, stubborn, ways = abandoned.quietly, abandoned.stubborn, abandoned
 
 --- The server has closed it.
 local function has_ended(conn)
-  local _, err = conn:read_all(nil, { timeout = 2 })
+  local _, err = conn:read_all(nil, { timeout = 5 })
   assert.is_true(not err or err:is("ECONNRESET"), tostring(err))
   conn:close()
 end
@@ -54,7 +54,7 @@ for way, abandon in pairs(ways) do
       testing.settle()
       quietly(function() abandon(holder) end)
       b:write("x")
-      local got, err = a:read(1, { timeout = 1 })
+      local got, err = a:read(1, { timeout = 8 })
       assert.is_true(got == "x" or err ~= nil and err:is("ECLOSED"), tostring(err))
       a:close()
       b:close()
@@ -95,13 +95,13 @@ for way, abandon in pairs(ways) do
         conn:write("served")
       end, { concurrency = 1 })
       local first = green.connect("127.0.0.1", port)
-      green.sleep(0.01)
+      testing.settle_io()
       local second = green.connect("127.0.0.1", port)
-      green.sleep(0.01)
+      testing.settle_io()
       assert.equal(1, #handlers)
       quietly(function() abandon(handlers[1]) end)
-      assert.equal("served", second:read_all(nil, { timeout = 2 }))
-      assert.is_nil((first:read(1, { timeout = 2 })))
+      assert.equal("served", second:read_all(nil, { timeout = 5 }))
+      assert.is_nil((first:read(1, { timeout = 5 })))
       local _, err = first:read(1, { timeout = 0 })
       assert.is_nil(err)
       first:close()
@@ -135,17 +135,15 @@ for way, abandon in pairs(ways) do
         end
         for round = 1, 4 do -- more often than there are workers
           local conn = request("/hold")
-          while #held < round do
-            green.sleep(0.001)
-          end
+          testing.settle_io(function() return #held == round end)
           quietly(function() abandon(held[round]) end)
           has_ended(conn)
         end
-        green.sleep(0.01)
+        testing.settle_io()
         assert.equal(0, server:stats().busy)
         assert.equal(0, server:stats().connections)
         local conn = request("/")
-        assert.is_truthy(conn:read_all(nil, { timeout = 2 }):find("fine", 1, true))
+        assert.is_truthy(conn:read_all(nil, { timeout = 5 }):find("fine", 1, true))
         conn:close()
         assert.is_true(server:stats().workers <= 2, server:stats().workers)
         assert.is_true(green.timeout(3, server.stop, server))
@@ -164,13 +162,11 @@ for way, abandon in pairs(ways) do
         end, { log_output = false, custom_pool = pool })):start()
         local conn = assert(green.connect("127.0.0.1", server.port))
         conn:write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        while not held do
-          green.sleep(0.001)
-        end
+        testing.settle_io(function() return held end)
         local stopper = green.spawn(server.stop, server, { grace = 2, force_after = 0.01 })
-        green.sleep(0.01)
+        testing.settle_io()
         quietly(function() abandon(held) end)
-        assert.is_true(stopper:wait(1))
+        assert.is_true(stopper:wait(5))
         has_ended(conn)
       end)
 
@@ -186,9 +182,7 @@ for way, abandon in pairs(ways) do
           conns[i] = assert(green.connect("127.0.0.1", server.port))
           conns[i]:write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         end
-        while started < 2 do
-          green.sleep(0.001)
-        end
+        testing.settle_io(function() return started == 2 end)
         quietly(function()
           assert.is_true(green.timeout(3, server.stop, server, { grace = 0, force_after = 0.01 }))
         end)

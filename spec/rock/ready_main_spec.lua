@@ -37,12 +37,12 @@ local BUSY = {
 local PRELUDE = [[
   local green, socket = require "green", require "green.socket"
   %s
-  local started = os.time()
-  --- Busy until done() or for some seconds. Whether it was done.
+  local due = green.now() + 20
+  --- Busy until done(), or for seconds that only a failing spec waits. Whether it was.
   local function busy_until(done)
     while not done() do
       for _ = 1, 50 do busy() end
-      if os.time() - started > 3 then return false end
+      if green.now() > due then return false end
     end
     return true
   end

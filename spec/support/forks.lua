@@ -31,10 +31,16 @@ local function in_child(fn)
   return pid
 end
 
+--- Two ends: ready() in the child lets wait_ready() return in the parent.
+local function handshake()
+  local a, b = socket.pair()
+  return function() b:write("x") end, function() return a:read(1, { timeout = 10 }) end
+end
+
 --- How it ended, without stopping our loop.
 local function reap(pid)
   local status = ffi.new("int[1]")
-  for _ = 1, 400 do
+  for _ = 1, 2000 do
     if C.waitpid(pid, status, 1) == pid then
       local signo = bit.band(status[0], 127)
       return signo == 0 and "exit " .. bit.rshift(status[0], 8) or "signal " .. signo
@@ -49,7 +55,7 @@ end
 local function lookups(n)
   local lost = 0
   for _ = 1, n do
-    if not socket.getaddrinfo("localhost", 80, { timeout = 1 }) then
+    if not socket.getaddrinfo("localhost", 80, { timeout = 10 }) then
       lost = lost + 1
       if lost > 1 then break end
     end
@@ -60,11 +66,11 @@ end
 local function echo(a, b, n)
   n = n or 10
   local t = green.spawn(function()
-    for _ = 1, n do b:write(b:read(1, { timeout = 1 }) or "") end
+    for _ = 1, n do b:write(b:read(1, { timeout = 10 }) or "") end
   end)
   for i = 1, n do
     a:write("x")
-    if a:read(1, { timeout = 1 }) ~= "x" then return "lost the " .. i .. "th" end
+    if a:read(1, { timeout = 10 }) ~= "x" then return "lost the " .. i .. "th" end
   end
   t:wait()
   return "fine"
@@ -77,7 +83,7 @@ M.hubs = { "epoll", "poll", "select" }
 
 --- Run code behind the prelude, with a backend.
 function M.run(hub, code)
-  return program.run { "timeout", "-k", "1", "5", program.greenlua, "-e", PRELUDE .. code,
+  return program.run { "timeout", "-k", "1", "25", program.greenlua, "-e", PRELUDE .. code,
     env = { GREENLUA_HUB = hub } }
 end
 

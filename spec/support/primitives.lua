@@ -15,6 +15,25 @@ local function sleeper()
   return { thread = green.spawn(green.sleep, 60) }
 end
 
+--- The one who is killed gets the turn from the killer's hand.
+local function killing()
+  local what = call("thread:kill", function()
+    local c = {}
+    c.thread = green.spawn(function()
+      local _, err = pcall(green.sleep, 60)
+      c.has_run = true
+      error(err, 0)
+    end)
+    return c
+  end, function(c)
+    c.thread:kill()
+  end, nothing)
+  function what.others_ran(c)
+    return c.has_run
+  end
+  return what
+end
+
 local function end_sleeper(c)
   c.thread:kill()
 end
@@ -79,9 +98,7 @@ return {
     c.thread:wait()
   end, send),
 
-  call("thread:kill", sleeper, function(c)
-    c.thread:kill()
-  end, nothing),
+  killing(),
 
   call("Event:wait", waiter, function(c)
     c.event:wait()

@@ -61,6 +61,8 @@ local function now()
   return tonumber(time[0]) + tonumber(time[1]) / 1e9
 end
 
+M.now = now
+
 local Program = {}
 Program.__index = Program
 
@@ -124,7 +126,7 @@ end
 
 --- Start a program.
 -- @param argv its words; `env` sets variables (false unsets), `tty` runs it on a
--- terminal, with `columns`
+-- terminal, with `columns`; `patience` seconds it may be waited for (30)
 function M.start(argv)
   local words = { "env" }
   for name, value in pairs(argv.env or {}) do
@@ -140,6 +142,7 @@ function M.start(argv)
   end
   local self = argv.tty and on_terminal(words, argv.columns) or on_pipes(words)
   self.out, self.err = "", ""
+  self.patience = argv.patience or PATIENCE
   return setmetatable(self, Program)
 end
 
@@ -191,7 +194,7 @@ end
 function Program:expect(text, from)
   from = from or "out"
   local seen = "seen_" .. from
-  local due = now() + PATIENCE
+  local due = now() + self.patience
   while true do
     local start = self[seen] or 1
     local at, to = self[from]:find(text, start, true)
@@ -254,7 +257,7 @@ end
 
 --- Do something again and again, some milliseconds apart, until it has ended.
 function Program:insist(action)
-  local due = now() + PATIENCE
+  local due = now() + self.patience
   repeat
     action()
     pump(self, 20)
@@ -267,7 +270,7 @@ end
 
 --- Let it end: no more input, all of its output. Returns itself.
 function Program:wait()
-  local due = now() + PATIENCE
+  local due = now() + self.patience
   if self.stderr then
     self:close_stdin()
   end

@@ -79,6 +79,12 @@ function M.read_answer(conn)
   return status, headers, n > 0 and conn:read(n) or ""
 end
 
+--- Sleep for a minute: is it a kill that ends it?
+function M.is_killed_asleep()
+  local _, err = pcall(green.sleep, 60)
+  return green.is_error(err, "ECANCELED")
+end
+
 --- Run body(client, server, log) while the app is served; log is the list of its
 -- lines, unless the options say where they go.
 function M.with(app, opts, body)

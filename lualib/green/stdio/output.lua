@@ -237,6 +237,16 @@ end
 
 -- -- Looking after it ---------------------------------------------------------
 
+--- The C streams that there are.
+local function opened_streams()
+  local all = {}
+  for _, stream in pairs(streams) do
+    all[#all + 1] = stream and stream.s or nil
+  end
+  return all
+end
+M.opened_streams = opened_streams
+
 --- Bytes queued and dropped so far.
 -- @treturn table `{ stdout = { queued=, dropped= }, stderr = ... }`; a file that
 -- needs no queue, or was not written to, has zeros
@@ -261,10 +271,8 @@ function M.configure(opts)
   for name, value in pairs(options.check(opts, settings, "stdio.configure")) do
     settings[name] = check.number(value, 0, "stdio.configure", name)
   end
-  for _, stream in pairs(streams) do
-    if stream then
-      api.set(stream.s, settings.limit, settings.linger)
-    end
+  for _, s in ipairs(opened_streams()) do
+    api.set(s, settings.limit, settings.linger)
   end
 end
 
@@ -273,27 +281,17 @@ function M.set_before(fn)
   before = fn
 end
 
---- Open what else the first write would: for those who count descriptors.
-function M.open_all()
-  stream_of(stdout)
-  stream_of(stderr)
-end
-
 --- Write what can be written at once. Does not park.
 function M.flush_now()
-  for _, stream in pairs(streams) do
-    if stream then
-      api.flush(stream.s)
-    end
+  for _, s in ipairs(opened_streams()) do
+    api.flush(s)
   end
 end
 
 --- Write what is queued and let go.
 function M.finish()
-  for _, stream in pairs(streams) do
-    if stream then
-      api.deinit(stream.s)
-    end
+  for _, s in ipairs(opened_streams()) do
+    api.deinit(s)
   end
 end
 

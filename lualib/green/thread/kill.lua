@@ -1,5 +1,6 @@
 --- Ending a green thread from outside: the methods kill, kill_soon, cancel and
 -- throw of green.thread.
+-- @module green.thread.kill
 
 local core = require "green.core"
 local check = require "green.check"

@@ -6,10 +6,12 @@
 -- @module green.wsgi.gone
 
 local core = require "green.core"
+local check = require "green.check"
+local class = require "green.check.class"
 local errors = require "green.error"
 local event = require "green.event"
 local exits = require "green.thread.exits"
-local options = require "green.options"
+local show = require "green.show"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
@@ -78,14 +80,13 @@ end
 
 -- An Event that is sent true when the client has gone, or nil, ECLOSED when the
 -- request ends otherwise. It watches only when somebody asks it.
-local event_methods = getmetatable(event.Event()).__index
+local event_methods = event.methods
 local methods = setmetatable({}, { __index = event_methods })
 local mt = { __name = "green.wsgi.gone", __index = methods }
 
-function mt:__tostring()
-  return ("green.gone{%s}"):format(self._kind and (self._values[1] and "gone" or "request over")
-    or "not gone")
-end
+show.kind(mt, function(self)
+  return self._kind and (self._values[1] and "gone" or "request over") or "not gone"
+end)
 
 --- Who has gone by now has gone: the handler may have heard of it by other means, and
 -- before us.
@@ -135,9 +136,7 @@ methods._ready = methods.ready
 -- @return true; nil, ECLOSED: the request is over; nil, ETIMEDOUT. Raises EMFILE and
 -- the like when it cannot be watched
 function methods:wait(timeout)
-  if timeout ~= nil then
-    options.number(timeout, 0, "green.gone:wait", "timeout")
-  end
+  check.timeout(timeout, "green.gone:wait")
   thread.checkpoint()
   core.waiter() -- where that raises, nothing is watched
   begin(self)
@@ -148,6 +147,8 @@ function methods:_watch(fn)
   begin(self)
   event_methods._watch(self, fn)
 end
+
+class.seal(mt)
 
 --- Of a connection in hand: the same object as long as somebody has it.
 function M.of(server, conn)
