@@ -117,7 +117,7 @@ local function rest()
   while quiet < QUIET_TURNS do
     quiet = turn() and 0 or quiet + 1
     if M.seconds() > due then
-      error(("settle_io: no rest in %d s"):format(M.patience), 2)
+      check.misuse("settle_io: no rest in %d s", M.patience)
     end
   end
 end
@@ -129,7 +129,7 @@ local function wait_for(is_done)
     turn()
     value = is_done()
     if not value and M.seconds() > due then
-      error(("settle_io: what was waited for did not happen in %d s"):format(M.patience), 2)
+      check.misuse("settle_io: what was waited for did not happen in %d s", M.patience)
     end
   end
   return value
