@@ -177,6 +177,10 @@ GREEN_API int green_httpconn_piece(green_httpconn *c, const char *p, size_t n);
 ** connection will be closed; GREEN_ECLOSED: that was done; GREEN_ENOMEM. */
 GREEN_API int green_httpconn_end(green_httpconn *c);
 
+/* Bytes that the handler's Content-Length leaves to be written; -1: it gave
+** none. */
+GREEN_API int64_t green_httpconn_room(const green_httpconn *c);
+
 /* End the head of an answer whose body is size bytes of a file, or as many as
 ** the handler's Content-Length says. How many are to be sent (0 if the answer
 ** has no body); GREEN_EINVAL: it says more; GREEN_ENOMEM. */

@@ -355,6 +355,12 @@ int green_httpconn_stream(green_httpconn *pub)
   return head_end(c, length);
 }
 
+int64_t green_httpconn_room(const green_httpconn *pub)
+{
+  const httpd_req *r = ((const httpd_conn *)pub)->req;
+  return r->out_length < 0 ? -1 : r->out_length - pub->sent;
+}
+
 int64_t green_httpconn_file(green_httpconn *pub, int64_t size)
 {
   httpd_req *r = httpd_conn_of(pub)->req;

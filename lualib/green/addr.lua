@@ -75,7 +75,7 @@ function address_mt.__eq(a, b)
 end
 
 function M.is_address(value)
-  return getmetatable(value) == address_mt
+  return type(value) == "table" and getmetatable(value) == address_mt
 end
 
 -- -- Reading ------------------------------------------------------------------

@@ -51,7 +51,7 @@ end
 
 --- Is the value an error object, and (optionally) one with that code?
 local function is_error(value, code)
-  if getmetatable(value) ~= error_mt then
+  if type(value) ~= "table" or getmetatable(value) ~= error_mt then
     return false
   end
   return code == nil or value.code == code

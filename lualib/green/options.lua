@@ -1,6 +1,8 @@
 --- Option tables: unknown names raise, and name the nearest known one.
 -- @module green.options
 
+local kinds = require "green.kind"
+
 --- Edits needed to turn a into b (Levenshtein).
 local function distance(a, b)
   local row = {}
@@ -80,11 +82,7 @@ end
 
 --- Something that can be called, or an error that names the argument.
 local function callable(value, where, name, level)
-  if type(value) == "function" then
-    return value
-  end
-  local mt = getmetatable(value)
-  if type(mt) ~= "table" or not mt.__call then
+  if not kinds.is_callable(value) then
     error(("%s: %s must be a function, not %s"):format(
       where, name, kind(value)), (level or 2) + 1)
   end

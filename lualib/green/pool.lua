@@ -2,6 +2,7 @@
 -- @module green.pool
 
 local core = require "green.core"
+local kinds = require "green.kind"
 local map = require "green.pool.map"
 local members = require "green.pool.members"
 local options = require "green.options"
@@ -148,7 +149,7 @@ local pile_mt = { __name = "green.GreenPile", __index = pile_methods }
 -- @param[opt=1000] size_or_pool of the pool to make, or a pool to share
 local function GreenPile(size_or_pool)
   local pool = size_or_pool
-  if getmetatable(pool) ~= pool_mt then
+  if not kinds.is(pool, pool_mt) then
     pool = GreenPool(size_of(pool or 1000, "GreenPile"))
   end
   return setmetatable({ pool = pool, _results = results.new(pool, true) }, pile_mt)

@@ -9,6 +9,7 @@ local addr = require "green.addr"
 local base = require "green.socket.base"
 local datagram = require "green.socket.datagram"
 local errors = require "green.error"
+local kinds = require "green.kind"
 local options = require "green.options"
 local resolve = require "green.resolve"
 local socket_options = require "green.socket.options"
@@ -91,8 +92,7 @@ end
 
 --- Is it one of these sockets?
 function M.is_socket(value)
-  local mt = getmetatable(value)
-  return mt == stream_socket.mt or mt == datagram.mt
+  return kinds.is(value, stream_socket.mt) or kinds.is(value, datagram.mt)
 end
 
 --- All options that setoption and getoption know: name -> kind (see

@@ -10,10 +10,11 @@
 -- and at once for standard error, the write is dropped and counted.
 -- @module green.stdio
 
+local kinds = require "green.kind"
 local output = require "green.stdio.output"
 
 local stdin, stdout = io.stdin, io.stdout
-local file_methods = getmetatable(stdout).__index
+local file_methods = kinds.metatable(stdout).__index
 local io_input, io_output = io.input, io.output
 
 -- Where Lua's functions stand, and which of them are replaced.

@@ -6,6 +6,7 @@
 
 local core = require "green.core"
 local kill = require "green.thread.kill"
+local kinds = require "green.kind"
 local links = require "green.thread.links"
 local park = require "green.thread.park"
 local report = require "green.thread.report"
@@ -28,7 +29,7 @@ for _, part in ipairs { park, report } do
 end
 
 local function is_thread(value)
-  return type(value) == "userdata" and getmetatable(value) == mt
+  return type(value) == "userdata" and kinds.is(value, mt)
 end
 
 -- -- Ends ---------------------------------------------------------------------

@@ -4,6 +4,8 @@
 -- `unpop(item)` (it is the next again) and `clear()`.
 -- @module green.queue.store
 
+local kinds = require "green.kind"
+
 local M = {}
 
 -- -- First in, first out ------------------------------------------------------
@@ -81,7 +83,7 @@ local heap_mt = { __index = heap }
 -- its own `<`.
 local function default_less(a, b)
   if type(a) == "table" and type(b) == "table" then
-    local mt = getmetatable(a) or getmetatable(b)
+    local mt = kinds.metatable(a) or kinds.metatable(b)
     if not (mt and mt.__lt) then
       return a[1] < b[1]
     end

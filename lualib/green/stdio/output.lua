@@ -2,6 +2,7 @@
 -- @module green.stdio.output
 
 local core = require "green.core"
+local kinds = require "green.kind"
 local thread = require "green.thread"
 
 local codes = core.codes
@@ -9,7 +10,7 @@ local EAGAIN, ECANCELED, ENOBUFS = codes.EAGAIN, codes.ECANCELED, codes.ENOBUFS
 local ROOM = core.QUEUE -- core.park's mode for a queue inside a C struct
 
 local stdout, stderr = io.stdout, io.stderr
-local file_methods = getmetatable(stdout).__index
+local file_methods = kinds.metatable(stdout).__index
 local io_output = io.output
 
 -- Lua's own, for all other files.

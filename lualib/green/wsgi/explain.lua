@@ -5,6 +5,7 @@
 -- @module green.wsgi.explain
 
 local core = require "green.core"
+local kinds = require "green.kind"
 
 local LONGEST = 200 -- bytes shown of a text
 local MOST = 8 -- fields shown of a table
@@ -189,10 +190,11 @@ end
 
 --- An error of whatever type as a text. Never raises.
 local function text_of(err)
-  local mt = getmetatable(err)
   if type(err) ~= "table" then
     return text(err)
-  elseif type(mt) == "table" and rawget(mt, "__tostring") then
+  end
+  local mt = kinds.metatable(err)
+  if mt and rawget(mt, "__tostring") then
     local ok, result = pcall(tostring, err)
     if ok and type(result) == "string" then
       return result
