@@ -218,20 +218,22 @@ static int env_index(lua_State *L)
   return 1;
 }
 
+/* The names of what push_known makes. */
+static const char *const key_names[] = {
+    [KEY_METHOD] = "REQUEST_METHOD",   [KEY_PATH] = "PATH_INFO",
+    [KEY_RAW_PATH] = "RAW_PATH_INFO",  [KEY_QUERY] = "QUERY_STRING",
+    [KEY_URI] = "REQUEST_URI",         [KEY_HOST] = "HTTP_HOST",
+    [KEY_PROTOCOL] = "SERVER_PROTOCOL"};
+
 /* index = http_index(fill, conn_key, server): the __index of a server's envs.
 ** fill: key -> function(conn, env, server), for what is not known here. */
 static int http_index(lua_State *L)
 {
-  static const char *const names[] = {
-      [KEY_METHOD] = "REQUEST_METHOD",   [KEY_PATH] = "PATH_INFO",
-      [KEY_RAW_PATH] = "RAW_PATH_INFO",  [KEY_QUERY] = "QUERY_STRING",
-      [KEY_URI] = "REQUEST_URI",         [KEY_HOST] = "HTTP_HOST",
-      [KEY_PROTOCOL] = "SERVER_PROTOCOL"};
   lua_settop(L, 3);
   lua_newtable(L);
   for (int i = KEY_METHOD; i <= KEY_PROTOCOL; i++) {
     lua_pushinteger(L, i);
-    lua_setfield(L, -2, names[i]);
+    lua_setfield(L, -2, key_names[i]);
   }
   lua_insert(L, 1);
   lua_pushlightuserdata(L, core_vm(L));
@@ -239,8 +241,8 @@ static int http_index(lua_State *L)
   return 1;
 }
 
-/* list = http_keys(): the keys that http_index knows, and, with a connection,
-** those of its headers. */
+/* list = http_keys(conn): the keys that http_index knows by itself, those of the
+** request's headers among them. One may stand there twice. */
 static int http_keys(lua_State *L)
 {
   const green_httpconn *c = vm_http_conn(L, 1);
@@ -248,6 +250,10 @@ static int http_keys(lua_State *L)
   char *key = lua_newuserdata(L, room);
   int k = 0;
   lua_newtable(L);
+  for (int i = KEY_METHOD; i <= KEY_PROTOCOL; i++) {
+    lua_pushstring(L, key_names[i]);
+    lua_rawseti(L, -2, ++k);
+  }
   for (uint32_t i = 0; i < c->head->nheaders; i++) {
     int n = green_http1_cgi_key(c->head, c->text, (int)i, key, room);
     if (n <= 0) continue;

@@ -215,9 +215,10 @@ static int http_set_close(lua_State *L)
   return 0;
 }
 
+/* http_cut(conn, why): as green_httpconn_cut. */
 static int http_cut(lua_State *L)
 {
-  green_httpconn_cut(vm_http_conn(L, 1));
+  green_httpconn_cut(vm_http_conn(L, 1), (int)luaL_optinteger(L, 2, 0));
   return 0;
 }
 
