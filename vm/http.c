@@ -372,22 +372,25 @@ static int http_continue_lines(lua_State *L)
   return 1;
 }
 
-/* code = http_continue(conn) */
+/* code = http_continue(conn): as green_httpconn_continue, and it leaves. */
 static int http_continue(lua_State *L)
 {
   green_httpconn *c = http_conn(L, 1);
-  int err = c ? green_httpconn_continue(c) : GREEN_ECLOSED;
-  if (err == 0) err = green_httpconn_flush(c);
-  lua_pushinteger(L, err == GREEN_EAGAIN ? 0 : err);
+  int sent = c ? green_httpconn_continue(c) : GREEN_ECLOSED;
+  int err = sent > 0 ? green_httpconn_flush(c) : 0;
+  lua_pushinteger(L, err < 0 && err != GREEN_EAGAIN ? err : sent);
   return 1;
 }
 
 /* -- Logs, take-over ------------------------------------------------------ */
 
-/* waiting = http_log(log, conn): green_httpd_log_put. */
+/* waiting = http_log(log, conn, at_once): green_httpd_log_put. nil, unless
+** at_once: the client does not take the answer, who knows how that will end. */
 static int http_log(lua_State *L)
 {
-  lua_pushinteger(L, green_httpd_log_put(vm_pointer(L, 1), vm_http_conn(L, 2)));
+  const green_httpconn *c = vm_http_conn(L, 2);
+  if (green_httpconn_is_slow(c) && !lua_toboolean(L, 3)) return 0;
+  lua_pushinteger(L, green_httpd_log_put(vm_pointer(L, 1), c));
   return 1;
 }
 

@@ -213,13 +213,14 @@ local function place_of(handler)
 end
 
 --- What a handler has raised, or what is wrong with its answer, as a text for logs.
+-- Its further lines are indented: they cannot pass for entries of their own.
 -- @param err
 -- @tparam ?function handler whose answer it is
 local function failure(err, handler)
   if type(err) == "string" and err:sub(1, 6) == "wsgi: " then
     return err .. place_of(handler)
   end
-  return text_of(err)
+  return (text_of(err):gsub("\n(%S)", "\n  %1"))
 end
 
 return { list = list, record = record, failure = failure, shown = shown, text = text }

@@ -11,16 +11,33 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 
 local http_log = core.http_log
+local EAGAIN = core.codes.EAGAIN
 
 local methods = {}
 local mt = { __name = "green.wsgi.log", __index = methods }
 
 --- The line of a finished request. Does not park.
-function methods:request(conn)
+-- @tparam[opt] boolean at_once also while the client does not take the answer
+-- @return whether it was written; else come again when that is over
+function methods:request(conn, at_once)
   local access = self.access
-  if http_log(access.pointer, conn) > access.mark then
+  local waiting = http_log(access.pointer, conn, at_once)
+  if waiting and waiting > access.mark then
     access:tell()
   end
+  return waiting ~= nil
+end
+
+--- The line of an answer that its client takes slowly, when it has it, or will not
+-- get it. Does not park.
+-- @tparam number status of the last wait for the client
+-- @return whether it was written
+function methods:late(conn, status)
+  local code = status == 0 and core.http_flush(conn) or status
+  if code ~= 0 and code ~= EAGAIN then
+    core.http_cut(conn, code)
+  end
+  return code ~= EAGAIN and self:request(conn, true)
 end
 
 local function say(self, level, format, ...)
@@ -60,7 +77,7 @@ end
 function methods:refused(conn)
   local status, _, reason = core.http_info(conn)
   if self.access then
-    self:request(conn)
+    self:request(conn, true)
   end
   self:debug("refused with %d: %s", status, reason)
 end

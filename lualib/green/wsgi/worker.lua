@@ -43,7 +43,7 @@ end
 
 local function fail(server, conn, env, err)
   if errors.is_error(err) and err.op == "write response" and err.code ~= "ENOMEM" then
-    core.http_cut(conn) -- what is left is not waited for once more
+    core.http_cut(conn, err.number) -- what is left is not waited for once more
     server.log:debug("client went away: %s", tostring(err))
     return
   elseif is_not_found(err) then
@@ -128,9 +128,12 @@ end
 -- They are called when the answer has left, or cannot leave. Returns what is to be
 -- raised then: this thread was killed meanwhile.
 local function run_posthooks(server, state, conn, env, hooks)
-  local sent, killed = true, nil
+  local sent, killed, problem = true, nil, nil
   if state.taken ~= env then
-    sent, killed = xpcall(responding.drain, note_traceback, server, conn)
+    sent, killed, problem = xpcall(responding.drain, note_traceback, server, conn)
+  end
+  if problem and core.http_is_open(conn) then
+    core.http_cut(conn, problem.number) -- the client is not waited for once more
   end
   local ok, err = xpcall(call_posthooks, note_traceback, server, env, hooks)
   if not ok then
@@ -156,7 +159,7 @@ local function handle(server, state, conn)
   end
   local is_taken = state.taken == env
   if not is_taken and server.log.access then
-    server.log:request(conn)
+    state.unlogged = not server.log:request(conn, killed ~= nil)
   end
   state.env = nil
   if killed then
@@ -177,6 +180,9 @@ local function finish_slowly(server, state, conn)
   repeat
     state.conn = conn
     local status = client.wait_to_write(server, conn)
+    if state.unlogged then
+      state.unlogged = not server.log:late(conn, status)
+    end
     if status == ECANCELED then
       thread.raise() -- run's caller closes the connection
     elseif status ~= 0 then
@@ -243,6 +249,7 @@ local function new_state(server, ends)
     thread = false,
     conn = false, -- the connection in hand
     env = nil, -- of the request in hand
+    unlogged = false, -- its request has no line in the log yet
     taken = nil, -- the env whose connection the handler has taken over
     idle = nil, -- the env whose handler does not hold up a stop
     due = nil, -- killed by a stop: when it will be abandoned
