@@ -3,10 +3,14 @@
 
 local core = require "green.core"
 local exits = require "green.thread.exits"
+local leaving = require "green.server.leaving"
 local options = require "green.options"
+local signals = require "green.server.signals"
 local thread = require "green.thread"
 
 local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
+local GRACE = 30 -- seconds for clients when a signal ends serve
+local SILENCE = 60 -- seconds until the same shortage is told again
 
 --- Raise this in a handler to end serve: `error(green.StopServe)`.
 local StopServe = setmetatable({}, {
@@ -15,6 +19,8 @@ local StopServe = setmetatable({}, {
     return "StopServe"
   end,
 })
+
+-- -- Clients ------------------------------------------------------------------
 
 local shortages = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
 
@@ -33,6 +39,7 @@ end
 local function client_ends(client)
   local state = client.state
   client.conn:close()
+  state.clients[client] = nil
   state.running = state.running - 1
   if state.is_full then
     core.wake(state.room)
@@ -40,10 +47,33 @@ local function client_ends(client)
 end
 
 local function start_client(state, handler, conn, address)
-  local client = { _exit = client_ends, state = state, conn = conn }
-  local t = exits.make(1, client, false, serve_client, state, handler, conn, address)
+  local client = { _exit = client_ends, state = state, conn = conn, thread = false }
+  state.clients[client] = true
+  local ok, t = pcall(exits.make, 1, client, false, serve_client, state, handler, conn, address)
+  if not ok then -- no memory
+    state.clients[client] = nil
+    error(t, 0)
+  end
+  client.thread = t
   state.running = state.running + 1
   core.start(t)
+end
+
+-- -- Accepting ----------------------------------------------------------------
+
+local function place_of(listener)
+  local ok, host, port = pcall(function() return listener:sockname() end)
+  return ok and host and (" %s%s"):format(tostring(host), port and ":" .. tostring(port) or "") or ""
+end
+
+--- Tell on stderr what keeps clients waiting, now and then.
+local function tell(state, listener, what)
+  local now = core.now()
+  if now >= (state.told[what] or -math.huge) + SILENCE then
+    state.told[what] = now
+    pcall(io.stderr.write, io.stderr,
+      ("greenlua: serve%s: %s: others wait\n"):format(place_of(listener), what))
+  end
 end
 
 --- Wait until one of the clients has gone. Parks.
@@ -59,6 +89,7 @@ end
 -- address; or nil, err. Parks.
 local function next_client(state, listener)
   if state.running >= state.limit then
+    tell(state, listener, ("%d clients at a time (concurrency)"):format(state.limit))
     wait_for_room(state)
   end
   if not state.stopped then
@@ -71,7 +102,7 @@ local function accept_all(state, listener, handler)
   local pause = BACKOFF_FIRST
   while true do
     local conn, address = next_client(state, listener)
-    if state.stopped then
+    if state.stopped and not (conn and state.leaves) then
       if conn then
         conn:close()
       end
@@ -83,6 +114,7 @@ local function accept_all(state, listener, handler)
         thread.sleep(pause)
       end
     elseif shortages[address.code] then
+      tell(state, listener, tostring(address))
       thread.sleep(pause)
       pause = math.min(2 * pause, BACKOFF_MOST)
     elseif address:is("ECLOSED") then
@@ -93,34 +125,110 @@ local function accept_all(state, listener, handler)
   end
 end
 
-local serve_options = { concurrency = true }
+-- -- The end ------------------------------------------------------------------
+
+--- A signal has come: the first ends serving, one more the patience with clients.
+-- Returns whether it was the first.
+local function on_signal(state)
+  if state.stopped then
+    state.forced = true
+    core.wake_all(state.room)
+    return false
+  end
+  state.stopped, state.leaves = true, true
+  core.wake_thread(state.thread, core.codes.EINTR)
+  return true
+end
+
+--- Accept until there is a reason not to, then see to the clients that there are.
+local function serve_all(state, listener, handler, grace)
+  local ok, err = accept_all(state, listener, handler)
+  if state.leaves then
+    leaving.take_waiting(state, listener, function(conn, address)
+      start_client(state, handler, conn, address)
+    end)
+    listener:close()
+  end
+  if ok and grace ~= nil then
+    leaving.wait_for_clients(state, grace)
+  end
+  return ok, err
+end
+
+local function stop_watching(held)
+  held.unwatch()
+end
+
+--- The same, ended by signals. Whatever ends it, they do again what they did before.
+local function serve_with_signals(state, listener, handler, grace)
+  core.waiter() -- where that raises, no signal is handled
+  local held = { _exit = stop_watching, unwatch = signals.watch(function()
+    return on_signal(state)
+  end) }
+  exits.hold(held)
+  local ok, result, err = xpcall(serve_all, thread.note_traceback, state, listener, handler, grace)
+  exits.release(held)
+  held.unwatch()
+  if not ok then
+    error(result, 0)
+  end
+  return result, err
+end
+
+-- -- The public side ----------------------------------------------------------
+
+local serve_options = { concurrency = true, signals = true, grace = true }
+
+local function check(listener, handler, opts)
+  opts = options.check(opts, serve_options, "serve", 3)
+  if listener == nil then
+    error("serve: no listener but nil: use assert(green.listen(...))", 3)
+  elseif opts.signals ~= nil and type(opts.signals) ~= "boolean" then
+    error("serve: signals must be true or false, not " .. options.kind(opts.signals), 3)
+  end
+  options.callable(handler, "serve", "the handler", 3)
+  if opts.grace then
+    options.number(opts.grace, 0, "serve", "grace", 3)
+  end
+  return options.number(opts.concurrency or 1000, 1, "serve", "concurrency", 3), opts
+end
 
 --- Call handler(conn, address) in a green thread for each client that connects.
 -- The connection is closed when the handler returns or raises; an error is
 -- reported (green.on_error) and ends nothing but its client. When the process is
--- out of descriptors, serve waits a little and goes on. Parks.
+-- out of descriptors, serve says so on stderr, waits a little and goes on. Parks.
 -- @param listener what green.listen gave, or anything with its `accept`
 -- @tparam function handler
 -- @tparam[opt] table opts `concurrency` how many clients at a time (1000); the
--- others wait in the listener's queue
--- @return true when the listener was closed or a handler raised green.StopServe
--- (clients that are being served go on); or nil, err
+-- others wait in the listener's queue. `signals` (false): SIGINT and SIGTERM end
+-- serving: the listener is closed, and the clients have the `grace` to finish, until
+-- another signal comes; then they are killed. `grace` (seconds; 30 with signals, else
+-- nil: nobody waits for them; false: no limit) is also for when serving ends otherwise
+-- @return true when the listener was closed, a handler raised green.StopServe, or a
+-- signal came; without a grace clients that are being served go on. Or nil, err
 local function serve(listener, handler, opts)
-  opts = options.check(opts, serve_options, "serve")
-  if listener == nil then
-    error("serve: no listener but nil: use assert(green.listen(...))", 2)
-  end
-  options.callable(handler, "serve", "the handler")
-  local limit = options.number(opts.concurrency or 1000, 1, "serve", "concurrency")
+  local limit
+  limit, opts = check(listener, handler, opts)
   local state = {
     thread = thread.current(),
     limit = limit,
     running = 0,
+    clients = {}, -- a set
     is_full = false,
-    stopped = false,
+    stopped = false, -- no more are accepted,
+    leaves = false, -- because a signal has come;
+    forced = false, -- and another
     room = core.waitq(),
+    told = {}, -- shortage -> when
   }
-  return accept_all(state, listener, handler)
+  local grace = opts.grace
+  if not opts.signals then
+    return serve_all(state, listener, handler, grace)
+  end
+  if grace == nil then
+    grace = GRACE
+  end
+  return serve_with_signals(state, listener, handler, grace)
 end
 
 return { serve = serve, StopServe = StopServe }

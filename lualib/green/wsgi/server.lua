@@ -132,7 +132,7 @@ function methods:serve_forever()
   if not self.stopping then
     self:start()
   end
-  local signals = self.options.signals and stopping.watch_signals(self)
+  local unwatch = self.options.signals and stopping.watch_signals(self)
   local status = 0
   while status == 0 and not self.ended do
     status = core.park(self.end_queue)
@@ -143,8 +143,8 @@ function methods:serve_forever()
     timeout.shield(KILL_GRACE + KILL_FORCE + 1, stopping.stop, self,
       { grace = KILL_GRACE, force_after = KILL_FORCE })
   end
-  for _, handler in ipairs(signals or {}) do
-    handler:cancel()
+  if unwatch then
+    unwatch()
   end
   if raised then
     error(raised[2], 0)
