@@ -5,6 +5,7 @@
 -- @module green.error
 
 local core = require "green.core"
+local unheard = require "green.error.unheard"
 
 local codes = core.codes
 local errtext = core.errtext
@@ -15,7 +16,7 @@ for name, number in pairs(codes) do
 end
 
 local error_methods = {}
-local error_mt = { __name = "green.error", __index = error_methods }
+local error_mt = { __name = "green.error", __index = unheard.index(error_methods) }
 
 function error_mt:__tostring()
   local what = self.op and self.op .. ": " .. self.message or self.message

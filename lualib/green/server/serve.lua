@@ -2,11 +2,13 @@
 -- @module green.server.serve
 
 local core = require "green.core"
+local errors = require "green.error"
 local exits = require "green.thread.exits"
 local leaving = require "green.server.leaving"
 local options = require "green.options"
 local signals = require "green.server.signals"
 local thread = require "green.thread"
+local unheard = require "green.error.unheard"
 
 local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
 local GRACE = 30 -- seconds for clients when a signal ends serve
@@ -221,14 +223,17 @@ local function serve(listener, handler, opts)
     room = core.waitq(),
     told = {}, -- shortage -> when
   }
-  local grace = opts.grace
-  if not opts.signals then
-    return serve_all(state, listener, handler, grace)
+  local grace, ok, err = opts.grace, nil, nil
+  if opts.signals then
+    grace = grace == nil and GRACE or grace
+    ok, err = serve_with_signals(state, listener, handler, grace)
+  else
+    ok, err = serve_all(state, listener, handler, grace)
   end
-  if grace == nil then
-    grace = GRACE
+  if not ok and errors.is_error(err) then
+    unheard.keep(err, 2)
   end
-  return serve_with_signals(state, listener, handler, grace)
+  return ok, err
 end
 
 return { serve = serve, StopServe = StopServe }
