@@ -36,7 +36,7 @@ local VM, LUALIB, TOP = 10, 20, 90
 local LUA = {
   {
     name = "3, the Lua core",
-    modules = words "core error options coro load thread timeout stream",
+    modules = words "core error kind options coro load thread timeout stream",
   },
   { name = "4", modules = nil }, -- Whatever is in no other line.
   { name = "5, protocols", modules = words "wsgi websocket http zmq db" },

@@ -115,7 +115,8 @@ describe("a CRLF behind a request", function()
   it("is not followed by a second one, however they are cut", function()
     kit.with(plain, function(client)
       local get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-      for bytes, status in pairs { [get] = 200, ["\r\n" .. get] = 200, ["\r\n\r\n" .. get] = 400 } do
+      local all = { [get] = 200, ["\r\n" .. get] = 200, ["\r\n\r\n" .. get] = 400 }
+      for bytes, status in pairs(all) do
         for cut = 0, 5 do
           local conn = client:connect("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
           kit.read_answer(conn)
@@ -148,7 +149,8 @@ describe("an early answer to a body", function()
   end
 
   it("says that the connection ends, where the body's framing is bad", function()
-    local bad = { "zz\r\n", "3\r\nabcd\r\n", "3\r\nabc\r\n3\r\nabc\r\nx\r\n", "0\r\nbad field\r\n\r\n" }
+    local bad = { "zz\r\n", "3\r\nabcd\r\n", "3\r\nabc\r\n3\r\nabc\r\nx\r\n",
+      "0\r\nbad field\r\n\r\n" }
     for _, body in ipairs(bad) do
       local answer = early(plain, body)
       assert.equal(1, http.count(answer, "HTTP/1.1 200"), body)
@@ -190,11 +192,12 @@ describe("an env", function()
     "GET http://user.example:81/x HTTP/1.1\r\nHost: other\r\n",
     "GET http://absolute.example/ HTTP/1.0\r\n",
     "GET / HTTP/1.0\r\n",
-    "OPTIONS * HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\nX_A: 3\r\nProxy: p\r\nCookie: a\r\nCookie: b\r\n",
+    "OPTIONS * HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\nX_A: 3\r\nProxy: p\r\nCookie: a\r\n"
+      .. "Cookie: b\r\n",
     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Type: t/x\r\nX.~Y: 1\r\n",
   }
   for _, wsapi in ipairs { false, true } do
-    it("says the same by wsgi.fill and by plain reads" .. (wsapi and ", for WSAPI" or ""), function()
+    it("says the same by fill and by plain reads" .. (wsapi and ", for WSAPI" or ""), function()
       local filled, keys = nil, nil
       kit.with(function(env)
         if env.PATH_INFO == "/take" then

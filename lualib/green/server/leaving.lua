@@ -12,12 +12,12 @@ local FORCE_AFTER = 5 -- seconds that a killed client has
 -- are left there that have no room. Does not park.
 -- @tparam function start start(conn, address)
 local function take_waiting(state, listener, start)
-  local conn, address = true, nil
-  while conn and socket.is_socket(listener) and state.running < state.limit do
-    conn, address = listener:accept({ timeout = 0 })
-    if conn then
-      start(conn, address)
+  while socket.is_socket(listener) and state.running < state.limit do
+    local conn, address = listener:accept({ timeout = 0 })
+    if not conn then
+      break
     end
+    start(conn, address)
   end
 end
 

@@ -65,7 +65,7 @@ end
 
 local function place_of(listener)
   local ok, host, port = pcall(function() return listener:sockname() end)
-  return ok and host and (" %s%s"):format(tostring(host), port and ":" .. tostring(port) or "") or ""
+  return ok and host and " " .. tostring(host) .. (port and ":" .. tostring(port) or "") or ""
 end
 
 --- Tell on stderr what keeps clients waiting, now and then.
@@ -223,13 +223,14 @@ local function serve(listener, handler, opts)
     room = core.waitq(),
     told = {}, -- shortage -> when
   }
-  local grace, ok, err = opts.grace, nil, nil
+  local grace, how = opts.grace, serve_all
   if opts.signals then
-    grace = grace == nil and GRACE or grace
-    ok, err = serve_with_signals(state, listener, handler, grace)
-  else
-    ok, err = serve_all(state, listener, handler, grace)
+    how = serve_with_signals
+    if grace == nil then
+      grace = GRACE
+    end
   end
+  local ok, err = how(state, listener, handler, grace)
   if not ok and errors.is_error(err) then
     unheard.keep(err, 2)
   end

@@ -4,6 +4,7 @@
 -- makes no mistake.
 -- @module green.wsgi.explain
 
+local authors = require "green.wsgi.author"
 local core = require "green.core"
 local kinds = require "green.kind"
 
@@ -215,10 +216,11 @@ end
 --- What a handler has raised, or what is wrong with its answer, as a text for logs.
 -- Its further lines are indented: they cannot pass for entries of their own.
 -- @param err
--- @tparam ?function handler whose answer it is
-local function failure(err, handler)
+-- @tparam ?table server whose answer it is
+-- @tparam ?table env of the request
+local function failure(err, server, env)
   if type(err) == "string" and err:sub(1, 6) == "wsgi: " then
-    return err .. place_of(handler)
+    return err .. place_of(server and authors.author(server, env))
   end
   return (text_of(err):gsub("\n(%S)", "\n  %1"))
 end

@@ -70,7 +70,7 @@ function methods:failure(env, err)
   local trace = thread.traceback_of(err)
   local server = env and env["green.server"]
   self:error("%s %s: %s%s", env and env.REQUEST_METHOD or "-", env and env.RAW_PATH_INFO or "-",
-    explain.failure(err, type(server) == "table" and server.handler), trace and "\n" .. trace or "")
+    explain.failure(err, type(server) == "table" and server, env), trace and "\n" .. trace or "")
 end
 
 --- A request that was no good, or came too slowly.

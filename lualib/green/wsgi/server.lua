@@ -6,6 +6,7 @@ local client = require "green.wsgi.client"
 local core = require "green.core"
 local accepting = require "green.wsgi.accepting"
 local app_module = require "green.wsgi.app"
+local authors = require "green.wsgi.author"
 local env_module = require "green.wsgi.env"
 local exits = require "green.thread.exits"
 local log_module = require "green.wsgi.log"
@@ -242,6 +243,7 @@ local function new(listener, planned)
   self.options, self.listener, self.log = o, listener, log
   self.app = planned.app
   self.handler = planned.handler -- what app calls, for messages
+  authors.begin(self)
   self.errors = self.log.stream
   self.scheme, self.software = "http", o.server_software
   self.capitalize = o.capitalize_response_headers

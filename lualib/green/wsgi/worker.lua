@@ -57,7 +57,7 @@ local function fail(server, conn, env, err)
   end
   local text = "Internal Server Error\n"
   if server.options.debug then
-    text = ("%s\n%s\n"):format(explain.failure(err, server.handler), thread.traceback_of(err) or "")
+    text = ("%s\n%s\n"):format(explain.failure(err, server, env), thread.traceback_of(err) or "")
   end
   answer_error(server, conn, 500, text)
 end
