@@ -362,6 +362,7 @@ static int conn_take_input(httpd_conn *c, const green_sock *s)
   if (err < 0) return err;
   memcpy(c->req->in, green_buf_data(&s->in), n);
   c->req->end = (uint32_t)n;
+  c->req->started = c->d->hub->poll_now;
   return 0;
 }
 

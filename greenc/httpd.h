@@ -66,8 +66,8 @@ typedef struct green_httpd {
 
 typedef struct green_httpconn {
   green_http1 *head;  /* The present request; NULL between requests. */
-  const char *text;   /* What its offsets count from. */
-  const char *reason; /* Why it was refused, or cut. Static text, or NULL. */
+  const char *text;   /* What its offsets count from; of a refused one, too. */
+  const char *reason; /* Why it was refused or cut, or NULL. Static text. */
   int32_t status;     /* Of the answer that was begun or refused. */
   uint32_t slot;      /* The worker's own. */
   uint32_t served;    /* Requests answered before this one. */
@@ -145,7 +145,7 @@ GREEN_API int green_httpconn_continue_lines(green_httpconn *c,
                                             const char *lines, size_t n);
 
 /* Send "100 Continue" if the client waits for it and the answer has not begun.
-** 0 or GREEN_ENOMEM. */
+** 1; 0: it does not, or has; GREEN_ENOMEM. */
 GREEN_API int green_httpconn_continue(green_httpconn *c);
 
 /* -- Answer --------------------------------------------------------------- */
@@ -182,6 +182,10 @@ GREEN_API int green_httpconn_piece(green_httpconn *c, const char *p, size_t n);
 ** connection will be closed; GREEN_ECLOSED: that was done; GREEN_ENOMEM. */
 GREEN_API int green_httpconn_end(green_httpconn *c);
 
+/* Bytes that the handler's Content-Length leaves to be written; -1: it gave
+** none. */
+GREEN_API int64_t green_httpconn_room(const green_httpconn *c);
+
 /* End the head of an answer whose body is size bytes of a file, or as many as
 ** the handler's Content-Length says. How many are to be sent (0 if the answer
 ** has no body); GREEN_EINVAL: it says more; GREEN_ENOMEM. */
@@ -198,8 +202,12 @@ GREEN_API int64_t green_httpconn_sendfile(green_httpconn *c, int fd,
 GREEN_API int green_httpconn_rollback(green_httpconn *c);
 
 /* Nothing more can be sent or read: close the socket, so that nobody waits for
-** it again. c stays until finish or close. */
-GREEN_API void green_httpconn_cut(green_httpconn *c);
+** it again. c stays until finish or close. why, an error, gives the reason that
+** its log has; 0: none. */
+GREEN_API void green_httpconn_cut(green_httpconn *c, int why);
+
+/* Has a part of the answer left, and the client does not take the rest yet? */
+GREEN_API bool green_httpconn_is_slow(const green_httpconn *c);
 
 /* Send what is written; not of a head that has no end yet. 0; GREEN_EAGAIN:
 ** wait for GREEN_WRITE; or an error. */

@@ -123,6 +123,7 @@ static void conn_hand_out(httpd_conn *c, int found)
 static void conn_refuse(httpd_conn *c, int status, const char *reason)
 {
   c->pub.head = NULL;
+  c->pub.text = c->req->in + c->req->start;
   c->pub.reason = reason;
   c->body_done = 0;
   c->d->pub.refused++;
@@ -138,9 +139,11 @@ static void conn_start_request(httpd_conn *c, int head_len)
   c->pub.text = r->in + r->start;
   c->pub.begun = c->pub.head_out = c->pub.body_read = c->pub.chunked = false;
   c->pub.ended = false;
+  c->pub.reason = NULL;
   c->pub.status = 0;
   c->pub.sent = 0;
   c->left = 0;
+  c->blank = 0;
   c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
   r->pos = r->start + (uint32_t)head_len;
   r->parsed = 0;
@@ -164,12 +167,35 @@ static void conn_take_head(httpd_conn *c, int head_len)
     conn_hand_out(c, GREEN_HTTPD_REQUEST);
 }
 
+/* A CRLF that some clients send behind a request is no part of the next one,
+** which may never come. A second one is not what a head begins with. */
+static int conn_skip_blank(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  const char *p = r->in + r->start;
+  if (r->start == r->end || *p != '\r') return 0;
+  if (c->blank) return GREEN_EPROTO;
+  if (r->end - r->start < 2) return GREEN_EAGAIN;
+  if (p[1] != '\n') return 0;
+  r->start += 2;
+  r->parsed = 0;
+  c->blank = 1;
+  return conn_skip_blank(c);
+}
+
 /* Look at what is in the buffer. 1: something for a worker; 0: not yet. */
 static int conn_parse(httpd_conn *c)
 {
   httpd_req *r = c->req;
+  if (r->start == r->end) return 0;
+  int blank = conn_skip_blank(c);
   size_t len = r->end - r->start;
-  if (len == 0) return 0;
+  if (blank == GREEN_EAGAIN || len == 0) return 0;
+  if (blank < 0) {
+    green_http1_init(&r->head);
+    conn_refuse(c, 400, "bad method");
+    return 1;
+  }
   int n = green_http1_parse(&r->head, r->in + r->start, len, r->parsed);
   if (n == GREEN_EAGAIN) {
     r->parsed = (uint32_t)len;
@@ -233,7 +259,8 @@ int green__conn_expire(httpd_conn *c)
   int was_idle = c->sock.f.idle == &c->d->keep;
   int r = conn_try(c);
   if (r != GREEN_EAGAIN) return r == 1;
-  int has_part = c->phase == HTTPD_HEAD && c->req->start < c->req->end;
+  int has_part = c->phase == HTTPD_HEAD && c->req->start < c->req->end &&
+                 c->req->in[c->req->start] != '\r';
   if (was_idle && has_part) {
     green__conn_rest(c); /* A head has begun in time. */
     return 0;

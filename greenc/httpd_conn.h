@@ -41,7 +41,8 @@ struct httpd_req {
   uint32_t given_len;
   int64_t body_left; /* Of a body with a length: bytes to come. */
   int64_t body_total;
-  int64_t started;    /* The poll that brought the head. */
+  int64_t started;    /* The poll that brought the head; its first byte, while
+                         it is not complete. */
   int64_t out_length; /* The answer's Content-Length, -1: not given. */
   uint8_t flags;      /* HTTPD_A_*: headers the handler wrote. */
 };
@@ -69,6 +70,7 @@ struct httpd_conn {
   uint8_t continued;   /* 100 was sent. */
   uint8_t left;        /* Bytes of the present answer have left. */
   uint8_t has_gone;    /* Its client; found out so far. */
+  uint8_t blank;       /* The CRLF was dropped that may precede a request. */
   uint8_t peer_len;
   char peer[28];         /* A sockaddr_in or sockaddr_in6. */
   int watch_fd;          /* While it is watched (httpd_gone.c): its number, */
@@ -177,6 +179,9 @@ void green__httpd_refuse(httpd_conn *c, int status);
 
 /* Forget the body's state, for a head that was just parsed. */
 void green__httpd_body_start(httpd_conn *c);
+
+/* Will what is there of the body prove to be no body? Nothing is used up. */
+int green__httpd_body_is_bad(const httpd_conn *c);
 
 /* Drop what is left of the body. 0: done; GREEN_EAGAIN; else an error. */
 int green__httpd_body_drain(httpd_conn *c);

@@ -7,6 +7,7 @@
 
 #include "httpd.h"
 #include "httpd_conn.h"
+#include "hub_loop.h"
 #include "mem.h"
 
 #include <string.h>
@@ -99,6 +100,7 @@ int green__httpd_fill(httpd_conn *c)
   httpd_req *r = c->req;
   if (r->start == r->end) r->start = r->pos = r->end = 0;
   if (r->in_cap - r->end < 1024 && req_make_room(r) < 0) return GREEN_ENOMEM;
+  if (r->start == r->end) r->started = c->d->hub->poll_now;
   int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
   if (n > 0) r->end += (uint32_t)n;
   return n;
@@ -254,7 +256,7 @@ static int body_invite(httpd_conn *c)
     return 0;
   }
   int err = green_httpconn_continue(pub);
-  if (err == 0) err = green_httpconn_flush(pub);
+  if (err >= 0) err = green_httpconn_flush(pub);
   return err == GREEN_EAGAIN ? 0 : err;
 }
 
@@ -280,6 +282,20 @@ void green_httpconn_unread(green_httpconn *pub, uint32_t n)
   httpd_req *r = httpd_conn_of(pub)->req;
   r->given_off -= n;
   r->given_len += n;
+}
+
+int green__httpd_body_is_bad(const httpd_conn *c)
+{
+  const httpd_req *r = c->req;
+  if (!r->head.chunked) return 0;
+  green_chunked look = r->chunk;
+  uint32_t pos = r->pos;
+  int e = 1;
+  while (e == 1 && pos < r->end) {
+    e = green_chunked_next(&look, r->in + pos, r->end - pos);
+    pos += look.used;
+  }
+  return e < 0 && e != GREEN_EAGAIN;
 }
 
 int green__httpd_body_drain(httpd_conn *c)

@@ -255,6 +255,12 @@ static void log_maybe(httpd_log *l, const char *p, size_t n)
 
 /* -- Fields --------------------------------------------------------------- */
 
+/* Of a refused request what was parsed of it. */
+static const green_http1 *log_head(const httpd_conn *c)
+{
+  return c->pub.head || !c->req ? c->pub.head : &c->req->head;
+}
+
 static void log_ipv4(httpd_log *l, const unsigned char b[4])
 {
   char *at = l->at;
@@ -287,7 +293,7 @@ static void log_peer(httpd_log *l, const httpd_conn *c)
 
 static void log_client(httpd_log *l, const httpd_conn *c)
 {
-  const green_http1 *h = c->pub.head;
+  const green_http1 *h = log_head(c);
   int i = h && l->pub.forwarded ? h->first[GREEN_H_X_FORWARDED_FOR] - 1 : -1;
   log_quote(l);
   for (; i >= 0; i = green_http1_next(h, c->pub.text, i)) {
@@ -331,7 +337,7 @@ static void log_date(httpd_log *l, const char *text, size_t n)
   log_quote(l);
 }
 
-/* A request that was refused has no head: the line as far as it came. */
+/* Of a request that was refused: the line as far as it came. */
 static size_t refused_line(const httpd_conn *c, const char **p)
 {
   const httpd_req *r = c->req;
@@ -362,28 +368,30 @@ static void log_request_line(httpd_log *l, const httpd_conn *c)
 /* 0: a part of the head that is not there. */
 static size_t head_part(const httpd_conn *c, int what, const char **p)
 {
-  const green_http1 *h = c->pub.head;
+  const green_http1 *h = log_head(c);
   if (!h) return 0;
   uint32_t off = what == GREEN_LOG_METHOD ? h->method_off
                  : what == GREEN_LOG_PATH ? h->path_off
                                           : h->query_off;
   *p = c->pub.text + off;
   if (what == GREEN_LOG_METHOD) return h->method_len;
+  if (!h->target_len) return 0;
   if (what == GREEN_LOG_PATH) return h->path_len;
   return h->has_query ? h->query_len : 0;
 }
 
 static void log_protocol(httpd_log *l, const httpd_conn *c)
 {
-  if (!c->pub.head)
+  const green_http1 *h = log_head(c);
+  if (!h || !green_http1_has_line(h))
     log_none(l);
   else
-    log_string(l, c->pub.head->minor ? "HTTP/1.1" : "HTTP/1.0", 8);
+    log_string(l, h->minor ? "HTTP/1.1" : "HTTP/1.0", 8);
 }
 
 static void log_header(httpd_log *l, const httpd_conn *c, const log_field *f)
 {
-  const green_http1 *h = c->pub.head;
+  const green_http1 *h = log_head(c);
   const char *key = l->texts + f->off;
   int i = h ? green_http1_cgi(h, c->pub.text, key, f->len) : -1;
   if (i < 0)
@@ -393,10 +401,11 @@ static void log_header(httpd_log *l, const httpd_conn *c, const log_field *f)
                h->headers[i].value_len);
 }
 
-/* Since the request's head was read, with that many decimals, cut off. */
+/* Since the request's head was read, of a refused one since it began, with that
+** many decimals, cut off. */
 static void log_seconds(httpd_log *l, const httpd_conn *c, int decimals)
 {
-  int64_t ns = c->pub.head ? green_hub_now(l->hub) - c->req->started : 0;
+  int64_t ns = c->req ? green_hub_now(l->hub) - c->req->started : 0;
   if (ns < 0) ns = 0;
   log_number(l, ns / GREEN_SECOND);
   if (decimals == 0) return;

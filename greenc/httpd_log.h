@@ -28,8 +28,9 @@ enum {
   GREEN_LOG_PROTOCOL,
   GREEN_LOG_STATUS,
   GREEN_LOG_BODY_LENGTH,
-  GREEN_LOG_WALL_SECONDS, /* From the poll that brought the head until now. */
-  GREEN_LOG_REASON,       /* Why it was refused. */
+  GREEN_LOG_WALL_SECONDS, /* From the poll that brought the head (of a refused
+                             one: its first byte) until now. */
+  GREEN_LOG_REASON,       /* Why it was refused, or the connection cut. */
   GREEN_LOG_HEADER        /* By its CGI key: "HTTP_USER_AGENT". */
 };
 

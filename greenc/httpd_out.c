@@ -88,6 +88,12 @@ int green_httpconn_flush(green_httpconn *pub)
   return 0;
 }
 
+bool green_httpconn_is_slow(const green_httpconn *pub)
+{
+  const httpd_conn *c = (const httpd_conn *)pub;
+  return c->left && c->req->out_sent < c->req->out_len && c->sock.f.fd >= 0;
+}
+
 /* -- Heads ---------------------------------------------------------------- */
 
 /* What follows a 2xx to CONNECT is a tunnel's: no length, no body, and no other
@@ -256,18 +262,20 @@ static void head_put_keep_alive(httpd_conn *c)
   out_put(r, TEXT("\r\n"));
 }
 
-/* A body that nobody will read to its end cannot be followed by a request. */
-static int body_is_too_much(const httpd_conn *c)
+/* A body that nobody will read to its end cannot be followed by a request; nor
+** one whose end cannot be found. */
+static int body_is_the_last(const httpd_conn *c)
 {
-  return !c->body_done && c->req->body_left > c->d->pub.max_drain &&
-         !c->pub.body_read;
+  if (c->body_done) return 0;
+  if (c->req->body_left > c->d->pub.max_drain && !c->pub.body_read) return 1;
+  return c->body_failed || green__httpd_body_is_bad(c);
 }
 
 static void head_put_connection(httpd_conn *c)
 {
   httpd_req *r = c->req;
   const green_httpd *d = &c->d->pub;
-  if (d->closing || c->body_failed || body_is_too_much(c) ||
+  if (d->closing || body_is_the_last(c) ||
       (d->max_requests && c->pub.served + 1 >= d->max_requests))
     c->pub.close = true;
   if (r->flags & HTTPD_A_UPGRADE)
@@ -353,6 +361,12 @@ int green_httpconn_stream(green_httpconn *pub)
     if (!pub->chunked) pub->close = true;
   }
   return head_end(c, length);
+}
+
+int64_t green_httpconn_room(const green_httpconn *pub)
+{
+  const httpd_req *r = ((const httpd_conn *)pub)->req;
+  return r->out_length < 0 ? -1 : r->out_length - pub->sent;
 }
 
 int64_t green_httpconn_file(green_httpconn *pub, int64_t size)
@@ -453,10 +467,13 @@ int green_httpconn_rollback(green_httpconn *pub)
   return 0;
 }
 
-void green_httpconn_cut(green_httpconn *pub)
+void green_httpconn_cut(green_httpconn *pub, int why)
 {
   httpd_conn *c = httpd_conn_of(pub);
   pub->close = true;
+  if (why < 0 && !pub->reason)
+    pub->reason = why == GREEN_ETIMEDOUT ? "client did not read in time"
+                                         : green_err_text(why);
   c->body_failed = 1;
   green__conn_unwatch(c);
   green_sock_close(&c->sock);
@@ -481,13 +498,13 @@ int green_httpconn_continue(green_httpconn *pub)
   if (pub->begun || c->body_done || !pub->head->expect_continue ||
       c->d->pub.http10)
     return 0;
-  c->continued = 1;
   if (out_reserve(r, r->lines_len + 64) < 0) return GREEN_ENOMEM;
+  c->continued = 1;
   out_put(r, TEXT("HTTP/1.1 100 Continue\r\n"));
   if (r->lines_len) out_put(r, r->lines, r->lines_len);
   out_put(r, TEXT("\r\n"));
   r->answer = r->out_len;
-  return 0;
+  return 1;
 }
 
 void green__httpd_refuse(httpd_conn *c, int status)
@@ -501,6 +518,6 @@ void green__httpd_refuse(httpd_conn *c, int status)
   green_httpconn_header(pub, TEXT("Content-Type"), TEXT("text/plain"), false);
   /* The request, as far as it is known: HEAD gets no body. */
   const green_http1 *h = &c->req->head;
-  pub->no_body = h->head_len > 0 && h->method == GREEN_M_HEAD;
+  pub->no_body = h->method_len > 0 && h->method == GREEN_M_HEAD;
   green_httpconn_whole(pub, text, strlen(text));
 }

@@ -236,20 +236,22 @@ static int env_index(lua_State *L)
   return 1;
 }
 
+/* The names of what push_known makes. */
+static const char *const key_names[] = {
+    [KEY_METHOD] = "REQUEST_METHOD",   [KEY_PATH] = "PATH_INFO",
+    [KEY_RAW_PATH] = "RAW_PATH_INFO",  [KEY_QUERY] = "QUERY_STRING",
+    [KEY_URI] = "REQUEST_URI",         [KEY_HOST] = "HTTP_HOST",
+    [KEY_PROTOCOL] = "SERVER_PROTOCOL"};
+
 /* index = http_index(fill, conn_key, server): the __index of a server's envs.
 ** fill: key -> function(conn, env, server), for what is not known here. */
 static int http_index(lua_State *L)
 {
-  static const char *const names[] = {
-      [KEY_METHOD] = "REQUEST_METHOD",   [KEY_PATH] = "PATH_INFO",
-      [KEY_RAW_PATH] = "RAW_PATH_INFO",  [KEY_QUERY] = "QUERY_STRING",
-      [KEY_URI] = "REQUEST_URI",         [KEY_HOST] = "HTTP_HOST",
-      [KEY_PROTOCOL] = "SERVER_PROTOCOL"};
   lua_settop(L, 3);
   lua_newtable(L);
   for (int i = KEY_METHOD; i <= KEY_PROTOCOL; i++) {
     lua_pushinteger(L, i);
-    lua_setfield(L, -2, names[i]);
+    lua_setfield(L, -2, key_names[i]);
   }
   lua_insert(L, 1);
   lua_pushlightuserdata(L, core_vm(L));
@@ -257,8 +259,8 @@ static int http_index(lua_State *L)
   return 1;
 }
 
-/* list = http_keys(): the keys that http_index knows, and, with a connection,
-** those of its headers. */
+/* list = http_keys(conn): the keys that http_index knows by itself, those of the
+** request's headers among them. One may stand there twice. */
 static int http_keys(lua_State *L)
 {
   const green_httpconn *c = vm_http_conn(L, 1);
@@ -266,6 +268,10 @@ static int http_keys(lua_State *L)
   char *key = lua_newuserdata(L, room);
   int k = 0;
   lua_newtable(L);
+  for (int i = KEY_METHOD; i <= KEY_PROTOCOL; i++) {
+    lua_pushstring(L, key_names[i]);
+    lua_rawseti(L, -2, ++k);
+  }
   for (uint32_t i = 0; i < c->head->nheaders; i++) {
     int n = green_http1_cgi_key(c->head, c->text, (int)i, key, room);
     if (n <= 0) continue;
@@ -423,22 +429,25 @@ static int http_continue_lines(lua_State *L)
   return 1;
 }
 
-/* code = http_continue(conn) */
+/* code = http_continue(conn): as green_httpconn_continue, and it leaves. */
 static int http_continue(lua_State *L)
 {
   green_httpconn *c = http_conn(L, 1);
-  int err = c ? green_httpconn_continue(c) : GREEN_ECLOSED;
-  if (err == 0) err = green_httpconn_flush(c);
-  lua_pushinteger(L, err == GREEN_EAGAIN ? 0 : err);
+  int sent = c ? green_httpconn_continue(c) : GREEN_ECLOSED;
+  int err = sent > 0 ? green_httpconn_flush(c) : 0;
+  lua_pushinteger(L, err < 0 && err != GREEN_EAGAIN ? err : sent);
   return 1;
 }
 
 /* -- Logs, take-over ------------------------------------------------------ */
 
-/* waiting = http_log(log, conn): green_httpd_log_put. */
+/* waiting = http_log(log, conn, at_once): green_httpd_log_put. nil, unless
+** at_once: the client does not take the answer, who knows how that will end. */
 static int http_log(lua_State *L)
 {
-  lua_pushinteger(L, green_httpd_log_put(vm_pointer(L, 1), vm_http_conn(L, 2)));
+  const green_httpconn *c = vm_http_conn(L, 2);
+  if (green_httpconn_is_slow(c) && !lua_toboolean(L, 3)) return 0;
+  lua_pushinteger(L, green_httpd_log_put(vm_pointer(L, 1), c));
   return 1;
 }
 

@@ -5,6 +5,7 @@
 #include "core.h"
 #include "http.h"
 
+#include <fcntl.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <string.h>
@@ -214,27 +215,44 @@ static int http_set_close(lua_State *L)
   return 0;
 }
 
+/* http_cut(conn, why): as green_httpconn_cut. */
 static int http_cut(lua_State *L)
 {
-  green_httpconn_cut(vm_http_conn(L, 1));
+  green_httpconn_cut(vm_http_conn(L, 1), (int)luaL_optinteger(L, 2, 0));
   return 0;
 }
 
 /* -- Files ---------------------------------------------------------------- */
 
-/* number, offset, bytes from there = http_file(file of Lua's): nothing when it
-** is no regular one, or its length cannot be known. */
+/* NULL: it is closed. */
+static FILE *file_arg(lua_State *L, int i)
+{
+  return *(FILE **)luaL_checkudata(L, i, LUA_FILEHANDLE);
+}
+
+/* offset, bytes from there = http_file(file of Lua's): nothing when it is no
+** regular one that can be read, or its length cannot be known. */
 static int http_file(lua_State *L)
 {
   struct stat st;
-  FILE *f = *(FILE **)luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  FILE *f = file_arg(L, 1);
   off_t at = f ? ftello(f) : -1;
   if (at < 0 || fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode)) return 0;
+  if ((fcntl(fileno(f), F_GETFL) & O_ACCMODE) == O_WRONLY) return 0;
   if (st.st_size <= at) return 0; /* As files below /proc seem to be. */
-  lua_pushinteger(L, fileno(f));
   lua_pushnumber(L, (lua_Number)at);
   lua_pushnumber(L, (lua_Number)(st.st_size - at));
-  return 3;
+  return 2;
+}
+
+/* bytes = http_room(conn): how many the handler's Content-Length leaves to be
+** written; nil: it gave none. */
+static int http_room(lua_State *L)
+{
+  int64_t n = green_httpconn_room(vm_http_conn(L, 1));
+  if (n < 0) return 0;
+  lua_pushnumber(L, (lua_Number)n);
+  return 1;
 }
 
 /* n = http_file_head(conn, size): as green_httpconn_file. */
@@ -246,12 +264,16 @@ static int http_file_head(lua_State *L)
   return 1;
 }
 
-/* n = http_sendfile(conn, number, offset, n): as green_httpconn_sendfile. */
+/* n = http_sendfile(conn, file, offset, n): as green_httpconn_sendfile. The file
+** may have been closed meanwhile, and its number be another's: GREEN_EBADF. */
 static int http_sendfile(lua_State *L)
 {
-  int64_t n = green_httpconn_sendfile(
-      vm_http_conn(L, 1), (int)luaL_checkinteger(L, 2),
-      (int64_t)luaL_checknumber(L, 3), (int64_t)luaL_checknumber(L, 4));
+  green_httpconn *c = vm_http_conn(L, 1);
+  FILE *f = file_arg(L, 2);
+  int64_t n = GREEN_EBADF;
+  if (f)
+    n = green_httpconn_sendfile(c, fileno(f), (int64_t)luaL_checknumber(L, 3),
+                                (int64_t)luaL_checknumber(L, 4));
   lua_pushnumber(L, (lua_Number)n);
   return 1;
 }
@@ -270,6 +292,7 @@ const luaL_Reg vm_http_answer_functions[] = {
     {"http_cut", http_cut},
     {"http_file", http_file},
     {"http_file_head", http_file_head},
+    {"http_room", http_room},
     {"http_sendfile", http_sendfile},
     {NULL, NULL},
 };

@@ -197,6 +197,11 @@ GREEN_API void green_http1_init(green_http1 *r);
 GREEN_API int green_http1_parse(green_http1 *r, const char *buf, size_t len,
                                 size_t last);
 
+/* Has the request line been taken? Then what it says holds, and the headers that
+** are there, also when the head was refused further on. Before, method and target
+** hold if their lengths are not 0. */
+GREEN_API bool green_http1_has_line(const green_http1 *r);
+
 /* Index of the first header of that name at or after from, whatever the case
 ** of its letters; -1: none. from < 0 counts as 0. */
 GREEN_API int green_http1_find(const green_http1 *r, const char *buf,

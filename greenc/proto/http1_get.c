@@ -6,6 +6,11 @@
 #include "http1_priv.h"
 #include "scan.h"
 
+bool green_http1_has_line(const green_http1 *r)
+{
+  return r->stage != GREEN__HTTP1_LINE;
+}
+
 static const green_http1_header *get_header(const green_http1 *r, int i)
 {
   return i >= 0 && (uint32_t)i < r->nheaders ? &r->headers[i] : NULL;

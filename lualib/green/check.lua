@@ -12,7 +12,7 @@
 local core = require "green.core"
 
 local type, format = type, string.format
-local floor, huge = math.floor, math.huge
+local rawget, floor, huge = rawget, math.floor, math.huge
 local shown = core.shown
 
 core.library(debug.getinfo(1, "S").source)
@@ -112,6 +112,14 @@ function M.callable(value, where, name)
     wrong(where, name, "a function", value)
   end
   return value
+end
+
+--- The function that a call of the value calls, or nil.
+function M.callee(value)
+  if type(value) == "function" then
+    return value
+  end
+  return M.is_callable(value) and rawget(core.class_of(value), "__call") or nil
 end
 
 --- A green thread.

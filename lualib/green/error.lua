@@ -7,6 +7,7 @@
 local core = require "green.core"
 local check = require "green.check"
 local class = require "green.check.class"
+local unheard = require "green.error.unheard"
 
 -- Scripts may put their own in their places.
 local error, format, getmetatable, select, setmetatable, tostring, type = error, string.format,
@@ -104,6 +105,7 @@ local function wrap_is_timeout(err)
 end
 
 class.seal(error_mt)
+error_mt.__index = unheard.index(error_mt.__index)
 
 return {
   new = new,

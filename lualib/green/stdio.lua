@@ -17,7 +17,7 @@ local output = require "green.stdio.output"
 -- Scripts may put their own in their places.
 local pairs, pcall, rawset, require = pairs, pcall, rawset, require
 local stdin, stdout = io.stdin, io.stdout
-local file_methods = getmetatable(stdout).__index
+local file_methods = core.class_of(stdout).__index
 local io_input, io_output = io.input, io.output
 
 -- Where Lua's functions stand, and which of them are replaced.

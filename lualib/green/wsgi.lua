@@ -11,6 +11,7 @@ local env_module = require "green.wsgi.env"
 local errors = require "green.error"
 local listening = require "green.server.listen"
 local server_module = require "green.wsgi.server"
+local unheard = require "green.error.unheard"
 
 require("green.stdio").install() -- a log that goes to a full pipe stops no server
 
@@ -95,7 +96,7 @@ end
 function M.server(listener, app, opts)
   local server, err = make(listener, app, opts, "wsgi.server", "listener")
   if not server then
-    return nil, err
+    return nil, unheard.keep(err)
   end
   return server:serve_forever()
 end
@@ -105,7 +106,7 @@ end
 function M.serve(address, app, opts)
   local server, err = make(address, app, opts, "wsgi.serve", "address")
   if not server then
-    return nil, err
+    return nil, unheard.keep(err)
   end
   return server:serve_forever()
 end

@@ -33,6 +33,123 @@ static void test_refused(void)
   house_close(&h);
 }
 
+/* Who asked with HEAD reads a head and nothing else, whatever is wrong. */
+static void test_refused_head(void)
+{
+  static const char *const bad[] = {
+      "HEAD / HTTP/1.1\r\n\r\n", "HEAD / HTTP/2.0\r\n\r\n",
+      "HEAD / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n",
+      "HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n"};
+  house h = house_open();
+  for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    int fd = client_open(&h);
+    green_httpconn *c = next_after(&h, fd, bad[i]);
+    is(c->found, GREEN_HTTPD_REFUSED, "a bad HEAD");
+    green_httpconn_finish(c);
+    is(hear(fd), '.', "is answered");
+    is_str(strstr(heard_text, "\r\n\r\n"), "\r\n\r\n", "without a body");
+    close(fd);
+    turns(h.hub, 3);
+  }
+  int fd = client_open(&h);
+  serve(next_after(&h, fd, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  hear(fd);
+  green_httpconn_finish(next_after(&h, fd, "\r\n\r\n"));
+  hear(fd);
+  ok(heard("\r\n\r\nBad Request"), "what came before does not count");
+  close(fd);
+  turns(h.hub, 3);
+  house_close(&h);
+}
+
+/* A CRLF behind a request, in one piece or two. */
+static void test_blank_line(void)
+{
+  static const char *const after[] = {"\r\n", "\r", "\n"};
+  house h = house_open();
+  h.d->keepalive_timeout = 20 * GREEN_SECOND;
+  h.d->header_timeout = 5 * GREEN_SECOND;
+  int fd = client_open(&h);
+  serve(next_after(&h, fd, GET "\r\n"));
+  hear(fd);
+  pass(&h, 19 * GREEN_SECOND);
+  ok(!green_httpd_next(h.d), "no request");
+  is(h.d->idle, 1, "it counts as none");
+  is(serve(next_after(&h, fd, GET)), 0, "one comes");
+  for (int i = 1; i < 3; i++) {
+    say(fd, after[i]);
+    turns(h.hub, 2);
+    ok(!green_httpd_next(h.d), "half of one, half of the other");
+  }
+  is(h.d->refused, 0, "nothing bad");
+  is(serve(next_after(&h, fd, GET)), 0, "and a request");
+  say(fd, after[0]);
+  pass(&h, 21 * GREEN_SECOND);
+  ok(!green_httpd_next(h.d), "nobody needs to be told");
+  hear(fd);
+  is(hear(fd), '.', "when its time is over");
+  ok(!heard("408"), "that it was slow");
+  close(fd);
+  fd = client_open(&h);
+  green_httpconn *c = next_after(&h, fd, "\r\n");
+  ok(!c, "before the first one, too");
+  c = next_after(&h, fd, "\r\n" GET);
+  is(c->found, GREEN_HTTPD_REFUSED, "but not a second one");
+  green_httpconn_finish(c);
+  close(fd);
+  turns(h.hub, 3);
+  house_close(&h);
+}
+
+/* What is known of the body when the head of the answer is made. */
+static void test_early_answer(void)
+{
+  static const struct {
+    const char *body;
+    int bad;
+  } t[] = {{"3\r\nabc\r\n0\r\n\r\n", 0},
+           {"3\r\nab", 0},
+           {"", 0},
+           {"x", 1},
+           {"3\r\nabcd", 1},
+           {"3\r\nabc\r\n0\r\n bad\r\n", 1}};
+  house h = house_open();
+  for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+    int fd = client_open(&h);
+    say(fd, "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    serve(next_after(&h, fd, t[i].body));
+    hear(fd);
+    is(heard("Connection: close"), t[i].bad, t[i].body);
+    close(fd);
+    turns(h.hub, 2);
+    while (green_httpd_next(h.d)) continue;
+    pass(&h, 3 * GREEN_SECOND);
+  }
+  house_close(&h);
+}
+
+static void test_cut_has_a_reason(void)
+{
+  house h = house_open();
+  int fd = client_open(&h);
+  green_httpconn *c = next_after(&h, fd, GET GET);
+  green_httpconn_begin(c, 200);
+  is(green_httpconn_room(c), -1, "any length");
+  green_httpconn_header(c, "content-length", 14, "10", 2, false);
+  is(green_httpconn_room(c), 10, "ten bytes");
+  green_httpconn_stream(c);
+  green_httpconn_piece(c, "abc", 3);
+  is(green_httpconn_room(c), 7, "seven are left");
+  ok(!c->reason && !green_httpconn_is_slow(c), "all is well");
+  green_httpconn_cut(c, GREEN_ETIMEDOUT);
+  green_httpconn_cut(c, GREEN_ECLOSED);
+  is_str(c->reason, "client did not read in time", "the first reason stands");
+  green_httpconn_finish(c);
+  is(hear(fd), '.', "the end");
+  close(fd);
+  house_close(&h);
+}
+
 static void test_linger_has_bounds(void)
 {
   house h = house_open();
@@ -284,6 +401,10 @@ int main(void)
 {
   t_start();
   test_refused();
+  test_refused_head();
+  test_blank_line();
+  test_early_answer();
+  test_cut_has_a_reason();
   test_linger_has_bounds();
   test_too_large_a_body();
   test_header_timeout();

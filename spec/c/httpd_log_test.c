@@ -33,9 +33,9 @@ static void fake_request(fake *f, const char *text)
   f->req.in = (char *)(uintptr_t)text;
   f->req.end = (uint32_t)strlen(text);
   green_http1_init(&f->req.head);
+  f->c.pub.text = text;
   if (green_http1_parse(&f->req.head, text, strlen(text), 0) > 0) {
     f->c.pub.head = &f->req.head;
-    f->c.pub.text = text;
   } else {
     f->c.pub.reason = "no good";
   }
@@ -85,6 +85,34 @@ static void test_fills_fields(void)
          "all fields");
   is(l->waiting, 0, "nothing waits");
   is(l->lines, 1, "one line");
+  green_httpd_log_free(l);
+}
+
+static void test_keeps_what_was_parsed(void)
+{
+  static const int fields[] = {GREEN_LOG_CLIENT_IP,    GREEN_LOG_METHOD,
+                               GREEN_LOG_PATH,         GREEN_LOG_QUERY,
+                               GREEN_LOG_PROTOCOL,     GREEN_LOG_REASON,
+                               GREEN_LOG_WALL_SECONDS, 0};
+  static const struct {
+    const char *text, *line;
+  } t[] = {
+      {"PUT /p?q HTTP/1.0\r\nX-Forwarded-For: f\r\nbad\r\n\r\n",
+       "f,192.0.2.10|PUT|/p|q|HTTP/1.0|no good|2.000000\n"},
+      {"PUT /p?q HTTP/2.0\r\n\r\n", "192.0.2.10|PUT|/p|q|-|no good|2.000000\n"},
+      {"PUT /p\\ HTTP/1.0\r\n\r\n", "192.0.2.10|PUT|-|-|-|no good|2.000000\n"},
+      {"PUT /p", "192.0.2.10|PUT|-|-|-|no good|2.000000\n"},
+      {"(", "192.0.2.10|-|-|-|-|no good|2.000000\n"},
+  };
+  fake f;
+  green_httpd_log *l = log_of(fields);
+  l->forwarded = true;
+  for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+    fake_request(&f, t[i].text);
+    green_hub_advance(hub, 2 * GREEN_SECOND);
+    green_httpd_log_put(l, &f.c.pub);
+    is_str(take(l), t[i].line, "of a refused request");
+  }
   green_httpd_log_free(l);
 }
 
@@ -284,6 +312,7 @@ int main(void)
   ok(green_hub_new(&hub, NULL) == 0, "a hub");
   green_hub_set_virtual(hub, 1);
   test_fills_fields();
+  test_keeps_what_was_parsed();
   test_escapes_what_clients_send();
   test_escapes_any_byte_anywhere();
   test_shows_what_is_missing();

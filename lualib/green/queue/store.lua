@@ -5,6 +5,8 @@
 -- it has a true `may_raise`.
 -- @module green.queue.store
 
+
+local core = require "green.core"
 local M = {}
 
 -- -- First in, first out ------------------------------------------------------
@@ -82,7 +84,7 @@ local heap_mt = { __index = heap }
 -- its own `<`.
 local function default_less(a, b)
   if type(a) == "table" and type(b) == "table" then
-    local mt = getmetatable(a) or getmetatable(b)
+    local mt = core.class_of(a) or core.class_of(b)
     if not (mt and mt.__lt) then
       return a[1] < b[1]
     end

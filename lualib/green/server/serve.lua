@@ -3,12 +3,18 @@
 
 local core = require "green.core"
 local check = require "green.check"
+local errors = require "green.error"
 local exits = require "green.thread.exits"
+local leaving = require "green.server.leaving"
 local options = require "green.options"
+local signals = require "green.server.signals"
 local thread = require "green.thread"
+local unheard = require "green.error.unheard"
 
 local CONCURRENCY = 1000
 local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
+local GRACE = 30 -- seconds for clients when a signal ends serve
+local SILENCE = 60 -- seconds until the same shortage is told again
 
 --- Raise this in a handler to end serve: `error(green.StopServe)`.
 local StopServe = setmetatable({}, {
@@ -17,6 +23,8 @@ local StopServe = setmetatable({}, {
     return "green.StopServe"
   end,
 })
+
+-- -- Clients ------------------------------------------------------------------
 
 local shortages = { EMFILE = true, ENFILE = true, ENOBUFS = true, ENOMEM = true }
 
@@ -35,6 +43,7 @@ end
 local function client_ends(client)
   local state = client.state
   client.conn:close()
+  state.clients[client] = nil
   state.running = state.running - 1
   if state.is_full then
     core.wake(state.room)
@@ -42,10 +51,33 @@ local function client_ends(client)
 end
 
 local function start_client(state, handler, conn, address)
-  local client = { _exit = client_ends, state = state, conn = conn }
-  local t = exits.make(1, client, false, serve_client, state, handler, conn, address)
+  local client = { _exit = client_ends, state = state, conn = conn, thread = false }
+  state.clients[client] = true
+  local ok, t = pcall(exits.make, 1, client, false, serve_client, state, handler, conn, address)
+  if not ok then -- no memory
+    state.clients[client] = nil
+    error(t, 0)
+  end
+  client.thread = t
   state.running = state.running + 1
   core.start(t)
+end
+
+-- -- Accepting ----------------------------------------------------------------
+
+local function place_of(listener)
+  local ok, host, port = pcall(function() return listener:sockname() end)
+  return ok and host and " " .. tostring(host) .. (port and ":" .. tostring(port) or "") or ""
+end
+
+--- Tell on stderr what keeps clients waiting, now and then.
+local function tell(state, listener, what)
+  local now = core.now()
+  if now >= (state.told[what] or -math.huge) + SILENCE then
+    state.told[what] = now
+    pcall(io.stderr.write, io.stderr,
+      ("greenlua: serve%s: %s: others wait\n"):format(place_of(listener), what))
+  end
 end
 
 --- Wait until one of the clients has gone. Parks.
@@ -61,6 +93,7 @@ end
 -- address; or nil, err. Parks.
 local function next_client(state, listener)
   if state.running >= state.limit then
+    tell(state, listener, ("%d clients at a time (concurrency)"):format(state.limit))
     wait_for_room(state)
   end
   if not state.stopped then
@@ -73,7 +106,7 @@ local function accept_all(state, listener, handler)
   local pause = BACKOFF_FIRST
   while true do
     local conn, address = next_client(state, listener)
-    if state.stopped then
+    if state.stopped and not (conn and state.leaves) then
       if conn then
         conn:close()
       end
@@ -85,6 +118,7 @@ local function accept_all(state, listener, handler)
         thread.sleep(pause)
       end
     elseif shortages[address.code] then
+      tell(state, listener, tostring(address))
       thread.sleep(pause)
       pause = math.min(2 * pause, BACKOFF_MOST)
     elseif address:is("ECLOSED") then
@@ -95,19 +129,61 @@ local function accept_all(state, listener, handler)
   end
 end
 
-local serve_options = { concurrency = true }
+-- -- The end ------------------------------------------------------------------
 
---- Call handler(conn, address) in a green thread for each client that connects.
--- The connection is closed when the handler returns or raises; an error is
--- reported (green.on_error) and ends nothing but its client. When the process is
--- out of descriptors, serve waits a little and goes on. Parks.
--- @param listener what green.listen gave, or anything with its `accept`
--- @tparam function handler
--- @tparam[opt] table opts `concurrency` how many clients at a time (1000); the
--- others wait in the listener's queue
--- @return true when the listener was closed or a handler raised green.StopServe
--- (clients that are being served go on); or nil, err
-local function serve(listener, handler, opts)
+--- A signal has come: the first ends serving, one more the patience with clients.
+-- Returns whether it was the first.
+local function on_signal(state)
+  if state.stopped then
+    state.forced = true
+    core.wake_all(state.room)
+    return false
+  end
+  state.stopped, state.leaves = true, true
+  core.wake_thread(state.thread, core.codes.EINTR)
+  return true
+end
+
+--- Accept until there is a reason not to, then see to the clients that there are.
+local function serve_all(state, listener, handler, grace)
+  local ok, err = accept_all(state, listener, handler)
+  if state.leaves then
+    leaving.take_waiting(state, listener, function(conn, address)
+      start_client(state, handler, conn, address)
+    end)
+    listener:close()
+  end
+  if ok and grace ~= nil then
+    leaving.wait_for_clients(state, grace)
+  end
+  return ok, err
+end
+
+local function stop_watching(held)
+  held.unwatch()
+end
+
+--- The same, ended by signals. Whatever ends it, they do again what they did before.
+local function serve_with_signals(state, listener, handler, grace)
+  core.waiter() -- where that raises, no signal is handled
+  local held = { _exit = stop_watching, unwatch = signals.watch(function()
+    return on_signal(state)
+  end) }
+  exits.hold(held)
+  local ok, result, err = xpcall(serve_all, thread.note_traceback, state, listener, handler, grace)
+  exits.release(held)
+  held.unwatch()
+  if not ok then
+    error(result, 0)
+  end
+  return result, err
+end
+
+-- -- The public side ----------------------------------------------------------
+
+local serve_options = { concurrency = true, signals = true, grace = true }
+
+local function check_arguments(listener, handler, opts)
   opts = options.check(opts, serve_options, "serve")
   if listener == nil then
     check.misuse("serve: no listener but nil: use assert(green.listen(...))")
@@ -115,17 +191,56 @@ local function serve(listener, handler, opts)
     check.wrong("serve", "listener", "what green.listen gave", listener)
   end
   check.callable(handler, "serve", "handler")
-  local limit = opts.concurrency
-  limit = limit == nil and CONCURRENCY or check.count(limit, 1, "serve", "concurrency")
+  check.optional(opts.signals, "boolean", "serve", "signals")
+  if opts.grace then
+    check.number(opts.grace, 0, "serve", "grace")
+  end
+  if opts.concurrency ~= nil then
+    check.count(opts.concurrency, 1, "serve", "concurrency")
+  end
+  return opts
+end
+
+--- Call handler(conn, address) in a green thread for each client that connects.
+-- The connection is closed when the handler returns or raises; an error is
+-- reported (green.on_error) and ends nothing but its client. When the process is
+-- out of descriptors, serve says so on stderr, waits a little and goes on. Parks.
+-- @param listener what green.listen gave, or anything with its `accept`
+-- @tparam function handler
+-- @tparam[opt] table opts `concurrency` how many clients at a time (1000); the
+-- others wait in the listener's queue. `signals` (false): SIGINT and SIGTERM end
+-- serving: the listener is closed, and the clients have the `grace` to finish, until
+-- another signal comes; then they are killed. `grace` (seconds; 30 with signals, else
+-- nil: nobody waits for them; false: no limit) is also for when serving ends otherwise
+-- @return true when the listener was closed, a handler raised green.StopServe, or a
+-- signal came; without a grace clients that are being served go on. Or nil, err
+local function serve(listener, handler, opts)
+  opts = check_arguments(listener, handler, opts)
+  local limit = opts.concurrency == nil and CONCURRENCY or opts.concurrency
   local state = {
-    thread = thread.current(),
+    thread = core.current(),
     limit = limit,
     running = 0,
+    clients = {}, -- a set
     is_full = false,
-    stopped = false,
+    stopped = false, -- no more are accepted,
+    leaves = false, -- because a signal has come;
+    forced = false, -- and another
     room = core.waitq(),
+    told = {}, -- shortage -> when
   }
-  return accept_all(state, listener, handler)
+  local grace, how = opts.grace, serve_all
+  if opts.signals then
+    how = serve_with_signals
+    if grace == nil then
+      grace = GRACE
+    end
+  end
+  local ok, err = how(state, listener, handler, grace)
+  if not ok and errors.is_error(err) then
+    unheard.keep(err)
+  end
+  return ok, err
 end
 
 return { serve = serve, StopServe = StopServe }

@@ -16,7 +16,7 @@ local EPIPE = codes.EPIPE
 local ROOM = core.QUEUE -- core.park's mode for a queue inside a C struct
 
 local stdout, stderr = io.stdout, io.stderr
-local file_methods = getmetatable(stdout).__index
+local file_methods = core.class_of(stdout).__index
 local io_output = io.output
 
 -- Lua's own, for all other files.

@@ -46,19 +46,17 @@ local function starter(call, env)
   end
 end
 
-local function each_piece(body)
-  if type(body) == "table" and not responding.is_callable(body) and not body.read then
+local function each_piece(body, conn)
+  if type(body) == "table" and not check.is_callable(body) and not body.read then
     local i = 0
     return function()
       i = i + 1
       return body[i]
     end
-  elseif responding.is_callable(body) then
+  elseif check.is_callable(body) then
     return body
   elseif type(body) == "table" or io.type(body) then
-    return function()
-      return body:read(65536)
-    end
+    return responding.pieces_of(conn, body)
   end
   return function()
     local text = body
@@ -70,7 +68,7 @@ end
 --- The handler has begun to write: its body is the rest.
 local function write_rest(call, env, body)
   local server = server_of(env)
-  for text in each_piece(body) do
+  for text in each_piece(body, call.conn) do
     if not core.http_is_open(call.conn) or core.http_has_no_body(call.conn) then
       break -- taken over, nothing of the answer had left; or nobody gets the rest
     end
@@ -230,12 +228,11 @@ function resolve(app, options, where, from)
     return load_app(app, options, where)
   elseif kind == "table" and rawget(app, "run") ~= nil then
     return resolve(app.run, options, where, from)
-  elseif responding.is_callable(app) then
+  elseif check.is_callable(app) then
     local function call(env)
       return app(env)
     end
-    local handler = getmetatable(app).__call
-    return call, type(handler) == "function" and handler or nil
+    return call, check.callee(app)
   elseif kind == "table" and app.run ~= nil then
     return resolve(app.run, options, where, from)
   end

@@ -9,9 +9,7 @@ local core = require "green.core"
 local show = require "green.show"
 local new_input = require "green.wsgi.input"
 
--- Where an env keeps its connection while it lasts, and the body's reader that
--- was made from it: keys that no handler overwrites.
-local CONN, INPUT = { "connection" }, { "input" }
+local CONN = "green.connection" -- where an env keeps its connection
 
 local fill = {} -- key -> function(conn, env, server), for what C does not know
 
@@ -54,14 +52,10 @@ function fill.REMOTE_PORT(conn, env)
   return port
 end
 
-function fill.input(conn, env, server)
-  local input = rawget(env, INPUT)
-  if not input then
-    input = new_input(conn, server)
-    if server.options.wsapi then
-      input.length = input.length or 0
-    end
-    rawset(env, INPUT, input)
+fill["green.input"] = function(conn, _, server)
+  local input = new_input(conn, server)
+  if server.options.wsapi then
+    input.length = input.length or 0
   end
   return input
 end
@@ -91,8 +85,8 @@ function fill.headers_raw(conn)
   return core.http_headers_raw(conn)
 end
 
+fill.input = alias "green.input"
 fill["wsgi.input"] = fill.input
-fill["green.input"] = fill.input
 fill["eventlet.input"] = fill.input
 fill["green.take_over"] = alias "take_over"
 fill["eventlet.set_idle"] = alias "green.set_idle"
@@ -105,11 +99,6 @@ fill["wsgi.multithread"] = constant(true)
 fill["wsgi.multiprocess"] = constant(false)
 fill["wsgi.run_once"] = constant(false)
 
-local known = {
-  "REQUEST_METHOD", "PATH_INFO", "RAW_PATH_INFO", "QUERY_STRING", "REQUEST_URI",
-  "SERVER_PROTOCOL",
-}
-
 --- Read every key there is, for who walks over an env with pairs or keeps it.
 -- Does not park.
 -- @return the env
@@ -118,11 +107,8 @@ local function fill_all(env)
   if not (conn and core.http_is_open(conn)) then
     return env
   end
-  local read
+  local read -- what is read is kept in env
   for key in pairs(fill) do
-    read = env[key]
-  end
-  for _, key in ipairs(known) do
     read = env[key]
   end
   for _, key in ipairs(core.http_keys(conn)) do
@@ -153,4 +139,4 @@ local function metatable(server)
   end)
 end
 
-return { metatable = metatable, fill_all = fill_all, CONN = CONN, INPUT = INPUT }
+return { metatable = metatable, fill_all = fill_all, CONN = CONN }

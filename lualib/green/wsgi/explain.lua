@@ -4,6 +4,7 @@
 -- makes no mistake.
 -- @module green.wsgi.explain
 
+local authors = require "green.wsgi.author"
 local core = require "green.core"
 local report = require "green.thread.report"
 
@@ -198,10 +199,11 @@ end
 
 --- An error of whatever type as a text. Never raises.
 local function text_of(err)
-  local mt = getmetatable(err)
   if type(err) ~= "table" then
     return text(err)
-  elseif type(mt) == "table" and rawget(mt, "__tostring") then
+  end
+  local mt = core.class_of(err)
+  if mt and rawget(mt, "__tostring") then
     local ok, result = pcall(tostring, err)
     if ok and type(result) == "string" then
       return result
@@ -220,13 +222,16 @@ local function place_of(handler)
 end
 
 --- What a handler has raised, or what is wrong with its answer, as a text for logs.
+-- Its further lines are indented: they cannot pass for entries of their own.
 -- @param err
--- @tparam ?function handler whose answer it is
-local function failure(err, handler)
+-- @tparam ?table server whose answer it is
+-- @tparam ?table env of the request
+local function failure(err, server, env)
   if type(err) == "string" and sub(err, 1, 6) == "wsgi: " then
-    return err .. place_of(handler)
+    return err .. place_of(server and authors.author(server, env))
   end
-  return type(err) == "string" and report.hinted(err) or text_of(err)
+  local text = type(err) == "string" and report.hinted(err) or text_of(err)
+  return (gsub(text, "\n(%S)", "\n  %1"))
 end
 
 return { list = list, record = record, failure = failure, shown = shown, text = text }

@@ -148,6 +148,11 @@ function methods:discard()
   end
 end
 
+--- As green_httpout_capitalize has it.
+local function capitalized(name)
+  return (("-" .. name):gsub("%-[a-z]", string.upper):sub(2))
+end
+
 --- Further headers for the "100 Continue" that the first read, or
 -- send_hundred_continue_response, will send.
 -- @tparam table headers list of { name, value }
@@ -160,6 +165,7 @@ function methods:set_hundred_continue_response_headers(headers)
     if not name:find("^[%w!#$%%&'*+.^_`|~-]+$") or value:find("%c") or FRAMING[name:lower()] then
       check.misuse("100 Continue: header %d, %s, has a bad name or value", i, check.shown(name))
     end
+    name = self.server.capitalize and capitalized(name) or name
     lines[i] = name .. ": " .. value .. "\r\n"
   end
   local code = self.conn and core.http_continue_lines(self.conn, table.concat(lines)) or 0
@@ -168,14 +174,16 @@ function methods:set_hundred_continue_response_headers(headers)
   end
 end
 
---- Send "100 Continue" now if the client waits for it; may be called again.
--- @return true, or nil, err
+--- Send "100 Continue" now if the client waits for it; may be called again. Does not
+-- park.
+-- @return true; false when nothing was sent: the client does not ask for it, has sent
+-- the body, or has an answer; or nil, err
 function methods:send_hundred_continue_response()
-  local code = self.conn and core.http_continue(self.conn) or core.codes.ECLOSED
-  if code ~= 0 then
-    return nil, errors.new(code, "100 Continue")
+  local sent = self.conn and core.http_continue(self.conn) or core.codes.ECLOSED
+  if sent < 0 then
+    return nil, errors.new(sent, "100 Continue")
   end
-  return true
+  return sent > 0
 end
 
 --- Read it all now: for applications that know only bodies with a length. Parks.

@@ -16,16 +16,33 @@ local ipairs, pcall, setmetatable, tonumber, type = ipairs, pcall, setmetatable,
 local concat, format, gsub = table.concat, string.format, string.gsub
 
 local http_log = core.http_log
+local EAGAIN = core.codes.EAGAIN
 
 local methods = {}
 local mt = { __name = "green.wsgi.log", __index = methods }
 
 --- The line of a finished request. Does not park.
-function methods:request(conn)
+-- @tparam[opt] boolean at_once also while the client does not take the answer
+-- @return whether it was written; else come again when that is over
+function methods:request(conn, at_once)
   local access = self.access
-  if http_log(access.pointer, conn) > access.mark then
+  local waiting = http_log(access.pointer, conn, at_once)
+  if waiting and waiting > access.mark then
     access:tell()
   end
+  return waiting ~= nil
+end
+
+--- The line of an answer that its client takes slowly, when it has it, or will not
+-- get it. Does not park.
+-- @tparam number status of the last wait for the client
+-- @return whether it was written
+function methods:late(conn, status)
+  local code = status == 0 and core.http_flush(conn) or status
+  if code ~= 0 and code ~= EAGAIN then
+    core.http_cut(conn, code)
+  end
+  return code ~= EAGAIN and self:request(conn, true)
 end
 
 local function say(self, level, text, ...)
@@ -58,14 +75,14 @@ function methods:failure(env, err)
   local trace = thread.traceback_of(err)
   local server = env and env["green.server"]
   self:error("%s %s: %s%s", env and env.REQUEST_METHOD or "-", env and env.RAW_PATH_INFO or "-",
-    explain.failure(err, type(server) == "table" and server.handler), trace and "\n" .. trace or "")
+    explain.failure(err, type(server) == "table" and server, env), trace and "\n" .. trace or "")
 end
 
 --- A request that was no good, or came too slowly.
 function methods:refused(conn)
   local status, _, reason = core.http_info(conn)
   if self.access then
-    self:request(conn)
+    self:request(conn, true)
   end
   self:debug("refused with %d: %s", status, reason)
 end

@@ -112,8 +112,14 @@ function Channel:give_up()
   end
 end
 
---- Add a line of text (more lines, if it has some); it is written soon.
+local function escape(byte)
+  return ("\\x%02x"):format(byte:byte())
+end
+
+--- Add a line of text (more lines, if it has some); it is written soon. A terminal
+-- that shows it is told nothing by it: other bytes than ASCII's come out as \xHH.
 function Channel:line(text, level)
+  text = text:gsub("[%z\1-\8\11-\31\127-\255]", escape)
   if self.sink.tag then
     local tag = self.sink.tag(level)
     text = tag .. gsub(text, "\n", "\n" .. tag)

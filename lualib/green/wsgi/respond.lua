@@ -1,6 +1,7 @@
 --- Answers: what a handler returned, written to its connection.
 -- @module green.wsgi.respond
 
+local check = require "green.check"
 local client = require "green.wsgi.client"
 local core = require "green.core"
 local errors = require "green.error"
@@ -12,8 +13,9 @@ local http_piece, http_sendfile = core.http_piece, core.http_sendfile
 local http_is_open = core.http_is_open
 local wait_to_write = client.wait_to_write
 local failed, checkpoint = thread.failed, thread.checkpoint
+local is_callable, io_type = check.is_callable, io.type
 
-local EAGAIN, EINVAL = core.codes.EAGAIN, core.codes.EINVAL
+local EAGAIN, EBADF, EINVAL = core.codes.EAGAIN, core.codes.EBADF, core.codes.EINVAL
 local BLOCK = 65536 -- read at a time from files that sendfile cannot send
 
 -- The body of an answer that its handler has written itself.
@@ -114,13 +116,13 @@ end
 
 --- A regular file, past us. Its length, or the handler's Content-Length, is known
 -- to the client before the first byte.
-local function send_file(server, conn, fd, offset, size)
+local function send_file(server, conn, file, offset, size)
   local left = core.http_file_head(conn, size)
   if left < 0 then
     bad("the file is shorter than its Content-Length")
   end
   while left > 0 do
-    local n = http_sendfile(conn, fd, offset, left)
+    local n = http_sendfile(conn, file, offset, left)
     if n > 0 then
       offset, left = offset + n, left - n
       checkpoint()
@@ -128,6 +130,8 @@ local function send_file(server, conn, fd, offset, size)
       wait_to_send(server, conn)
     elseif n == 0 then
       bad("the file became shorter while it was sent")
+    elseif n == EBADF then
+      bad("the file was closed while it was sent")
     else
       error(errors.new(n, "write response"), 0)
     end
@@ -135,34 +139,42 @@ local function send_file(server, conn, fd, offset, size)
   end_pieces(conn)
 end
 
---- A file object of Lua's, or anything with a read method.
-local function put_file(server, conn, file)
-  if io.type(file) == "file" then
-    local fd, offset, size = core.http_file(file)
-    if fd then
-      return send_file(server, conn, fd, offset, size)
+--- The pieces of what has a read method. Of a file of io's no more than the handler's
+-- Content-Length says, when its answer has begun: it may have no end.
+local function pieces_of(conn, reader)
+  local is_bounded = conn and io_type(reader)
+  return function()
+    local n = is_bounded and core.http_room(conn) or BLOCK
+    if n == 0 then
+      return nil
     end
-  end
-  put_iterator(server, conn, function()
-    local text, err = file:read(BLOCK)
+    local text, err = reader:read(math.min(n, BLOCK))
     if text == nil and err then
       error(err, 0)
     end
     return text ~= "" and text or nil
-  end, BLOCK)
+  end
 end
 
-local function is_callable(body)
-  local mt = getmetatable(body)
-  return type(body) == "function" or (mt and mt.__call ~= nil)
+local function put_file(server, conn, file)
+  if io_type(file) ~= "file" then
+    bad("the body is a closed file")
+  end
+  local offset, size = core.http_file(file)
+  if offset then
+    return send_file(server, conn, file, offset, size)
+  end
+  put_iterator(server, conn, pieces_of(conn, file), BLOCK)
 end
 
 local function put_body(server, conn, body, least)
   local kind = type(body)
   if is_callable(body) then
     put_iterator(server, conn, body, least)
-  elseif io.type(body) or (kind == "table" and type(body.read) == "function") then
+  elseif io_type(body) then
     put_file(server, conn, body)
+  elseif kind == "table" and type(body.read) == "function" then
+    put_iterator(server, conn, pieces_of(nil, body), BLOCK)
   elseif kind == "table" then
     put_list(conn, body)
   else
@@ -198,7 +210,7 @@ end
 --- Call the body's close, if it has one.
 local function close_body(body)
   local kind = type(body)
-  if (kind == "table" or kind == "userdata") and io.type(body) ~= "closed file" then
+  if (kind == "table" or kind == "userdata") and io_type(body) ~= "closed file" then
     local close = body.close
     if close then
       close(body)
@@ -207,4 +219,4 @@ local function close_body(body)
 end
 
 return { respond = respond, begin = begin, drain = drain, close_body = close_body,
-  put_piece = put_piece, end_pieces = end_pieces, is_callable = is_callable, DONE = DONE }
+  put_piece = put_piece, end_pieces = end_pieces, pieces_of = pieces_of, DONE = DONE }

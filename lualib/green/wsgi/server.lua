@@ -7,6 +7,7 @@ local class = require "green.check.class"
 local core = require "green.core"
 local accepting = require "green.wsgi.accepting"
 local app_module = require "green.wsgi.app"
+local authors = require "green.wsgi.author"
 local env_module = require "green.wsgi.env"
 local gone = require "green.wsgi.gone"
 local log_module = require "green.wsgi.log"
@@ -73,7 +74,7 @@ function methods:serve_forever()
   if not self.stopping then
     self:start()
   end
-  local signals = self.options.signals and stopping.watch_signals(self)
+  local unwatch = self.options.signals and stopping.watch_signals(self)
   local status = 0
   while status == 0 and not self.ended do
     status = core.park(self.end_queue)
@@ -84,8 +85,8 @@ function methods:serve_forever()
     timeout.shield(KILL_GRACE + KILL_FORCE + 1, stopping.stop, self,
       { grace = KILL_GRACE, force_after = KILL_FORCE })
   end
-  for _, handler in ipairs(signals or {}) do
-    handler:cancel()
+  if unwatch then
+    unwatch()
   end
   if raised then
     error(raised[2], 0)
@@ -187,6 +188,7 @@ local function new(listener, planned)
   self.app = o.cancel_on_disconnect and gone.watched(self, planned.app, env_module.CONN)
     or planned.app
   self.handler = planned.handler -- what app calls, for messages
+  authors.begin(self)
   self.errors = self.log.stream
   self.scheme, self.software = "http", o.server_software
   self.capitalize = o.capitalize_response_headers

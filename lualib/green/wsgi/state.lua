@@ -17,6 +17,7 @@ function M.new(server)
     conn = false, -- the connection in hand
     env = nil, -- of the request in hand
     failure = nil, -- { error = }: how that ended
+    unlogged = false, -- its request has no line in the log yet
     taken = nil, -- the env whose connection the handler has taken over
     idle = nil, -- the env whose handler does not hold up a stop
     due = nil, -- killed by a stop: when it will be abandoned

@@ -7,15 +7,13 @@ local errors = require "green.error"
 local gone = require "green.wsgi.gone"
 local options = require "green.options"
 local states = require "green.wsgi.state"
+local signals = require "green.server.signals"
 local thread = require "green.thread"
 local C = require "green.ffi.httpd"
 
 local LOOK = 0.01 -- seconds between looks at what is left
 local FORCE_AFTER = 5
 local LOG_SECONDS = 1 -- for logs to take their last lines
--- timeout(1) sends its signal to the program and then to its process group: two
--- signals within so many seconds are one wish.
-local SAME_SIGNAL = 0.3
 
 local M = {}
 
@@ -228,24 +226,17 @@ function M.stop(self, opts)
   return true
 end
 
---- The first SIGINT or SIGTERM stops the server; one that comes later than
--- SAME_SIGNAL does not wait.
+--- The first SIGINT or SIGTERM stops the server, one more does not wait. Returns what
+-- ends that.
 function M.watch_signals(self)
-  local signal = require "green.signal"
-  local handlers = {}
-  local first = -math.huge -- when the one came that began the stop
-  local function on_signal()
+  return signals.watch(function()
     if not self.stopping then
-      first = core.now()
       M.begin(self)
-    elseif not self.ended and core.now() - first >= SAME_SIGNAL then
+      return true
+    elseif not self.ended then
       force(self)
     end
-  end
-  for i, name in ipairs { "INT", "TERM" } do
-    handlers[i] = assert(signal.handler(name, on_signal))
-  end
-  return handlers
+  end)
 end
 
 return M

@@ -14,7 +14,7 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 
 local CONN = env_module.CONN
-local LIMIT = { "limit" } -- where an env keeps its handler's Timeout
+local LIMIT = "green.handler_timeout" -- where an env keeps its handler's Timeout
 local ECLOSED, ENOMEM = core.codes.ECLOSED, core.codes.ENOMEM
 
 --- The connection is the server's no more. A middleware may have handed on
@@ -46,7 +46,7 @@ local function take_over(server, env)
     return nil, err
   end
   if server.log.access then
-    server.log:request(conn)
+    server.log:request(conn, true)
   end
   local s = base.handle()
   local code = core.http_detach(conn, s)

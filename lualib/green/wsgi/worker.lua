@@ -61,7 +61,7 @@ end
 
 local function fail(server, conn, env, err)
   if is_client_gone(err) then
-    core.http_cut(conn) -- what is left is not waited for once more
+    core.http_cut(conn, err.number) -- what is left is not waited for once more
     server.log:debug("client went away: %s", tostring(err))
     return
   elseif is_not_found(err) then
@@ -75,7 +75,7 @@ local function fail(server, conn, env, err)
   end
   local text = "Internal Server Error\n"
   if server.options.debug then
-    text = ("%s\n%s\n"):format(explain.failure(err, server.handler), thread.traceback_of(err) or "")
+    text = ("%s\n%s\n"):format(explain.failure(err, server, env), thread.traceback_of(err) or "")
   end
   answer_error(server, conn, 500, text)
 end
@@ -159,9 +159,12 @@ end
 -- They are called when the answer has left, or cannot leave. Returns what is to be
 -- raised then: this thread was killed meanwhile.
 local function run_posthooks(server, state, conn, env, hooks)
-  local sent, killed = true, nil
+  local sent, killed, problem = true, nil, nil
   if state.taken ~= env then
-    sent, killed = xpcall(responding.drain, note_traceback, server, conn)
+    sent, killed, problem = xpcall(responding.drain, note_traceback, server, conn)
+  end
+  if problem and core.http_is_open(conn) then
+    core.http_cut(conn, problem.number) -- the client is not waited for once more
   end
   local ok, err = xpcall(call_posthooks, note_traceback, server, env, hooks)
   if not ok then
@@ -187,7 +190,7 @@ local function handle(server, state, conn)
   end
   local is_taken = state.taken == env
   if not is_taken and server.log.access then
-    server.log:request(conn)
+    state.unlogged = not server.log:request(conn, killed ~= nil)
   end
   state.env = nil
   if killed then
@@ -208,6 +211,9 @@ local function finish_slowly(server, state, conn)
   repeat
     state.conn = conn
     local status = client.wait_to_write(server, conn)
+    if state.unlogged then
+      state.unlogged = not server.log:late(conn, status)
+    end
     if status == ECANCELED then
       thread.raise() -- run's caller closes the connection
     elseif status ~= 0 then

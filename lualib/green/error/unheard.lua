@@ -1,0 +1,66 @@
+--- Errors that a program has been given and never looked at.
+--
+-- Where a call is all that a program does, as wsgi.serve is, a failure whose result is
+-- dropped would end it without a word. Such an error gets its fields when it is first
+-- looked at; one that was never looked at is told on stderr when the state is closed.
+-- @module green.error.unheard
+
+local core = require "green.core"
+
+-- Scripts may put their own in their places.
+local getmetatable, newproxy, pairs, pcall, rawset, tostring =
+  getmetatable, newproxy, pairs, pcall, rawset, tostring
+local stderr, format = io.stderr, string.format
+
+local pending = {} -- error -> its fields
+local places = {} -- error -> where it was given
+local guard
+
+local function tell()
+  for err, place in pairs(places) do
+    local text = tostring(err)
+    pcall(stderr.write, stderr, format("greenlua: %s%s; nobody has looked at that: put assert(...) "
+      .. "around the call\n", place, text))
+  end
+end
+
+--- A finalizer that runs when the state is closed.
+local function watch()
+  if not guard then
+    guard = newproxy(true)
+    getmetatable(guard).__gc = tell
+  end
+end
+
+--- Take the fields of a new error away until it is looked at.
+-- @tparam table err
+-- @return err
+local function keep(err)
+  local fields = {}
+  for key, value in pairs(err) do
+    fields[key] = value
+  end
+  for key in pairs(fields) do
+    err[key] = nil
+  end
+  pending[err], places[err] = fields, core.placed("")
+  watch()
+  return err
+end
+
+--- The __index of errors with these methods.
+local function index(methods)
+  return function(err, key)
+    local fields = pending[err]
+    if not fields then
+      return methods[key]
+    end
+    pending[err], places[err] = nil, nil
+    for name, value in pairs(fields) do
+      rawset(err, name, value)
+    end
+    return err[key]
+  end
+end
+
+return { keep = keep, index = index }
