@@ -160,7 +160,7 @@ describe("what takes a function", function()
 
   it("does not call the one of finally before both are there", function()
     local called = false
-    assert.matches("^finally: the cleanup must be", misuse(function()
+    assert.matches("^finally: cleanup must be", misuse(function()
       local ok = green.finally(function() called = true end)
       return ok
     end))

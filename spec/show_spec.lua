@@ -111,6 +111,14 @@ local kinds = {
     return a, "closed"
   end,
   ["spec.show"] = function() return setmetatable({}, stream.class("spec.show", {})), "0x" end,
+  ["green.wsgi.gone"] = function()
+    return in_handler(function(env) return tostring(env["green.gone"]) end), "not gone"
+  end,
+  ["green.at_exit"] = function()
+    local handle = green.at_exit(print)
+    handle:cancel()
+    return handle, "show_spec.lua:"
+  end,
   ["green.env"] = function() return in_handler(tostring), "POST /path" end,
   ["green.input"] = function()
     return in_handler(function(env) return tostring(env.input) end), "2 bytes"

@@ -99,7 +99,7 @@ describe("green.trampoline", function()
     for _, value in ipairs { "x", true, {}, io.stdout, strict, newproxy(true), false } do
       local ok, err = pcall(function() green.trampoline(value or nil) end)
       assert.is_false(ok)
-      assert.matches("^[^\n]*trampoline_spec.lua:%d+: trampoline: a descriptor or", err)
+      assert.matches("^[^\n]*trampoline_spec.lua:%d+: trampoline: fd must be a descriptor or", err)
     end
   end)
 

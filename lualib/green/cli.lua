@@ -9,7 +9,9 @@
 
 -- LUA_INIT and the first steps may put their own in their places.
 local _G, package = _G, package
-local find, gmatch, match = string.find, string.gmatch, string.match
+local find, format, gmatch = string.find, string.format, string.gmatch
+local gsub, match = string.gsub, string.match
+local loadlib, searchpath = package.loadlib, package.searchpath
 local error, ipairs, loadfile = error, ipairs, loadfile
 local loadstring = loadstring -- load: the user's own statements
 local pcall, print, type, unpack = pcall, print, type, unpack
@@ -128,17 +130,31 @@ local function run_init(text)
   return run(loadstring(text, "=LUA_INIT")) -- load: the user's LUA_INIT
 end
 
---- Modules are found beside the script, too, behind all other places.
+local function load_beside(name, file, chunk, message)
+  if not chunk then
+    error(format("error loading module '%s' from file '%s':\n\t%s", name, file, message), 0)
+  end
+  return chunk
+end
+
+--- Modules are found beside the script, too, where they are nowhere else: a loader
+-- behind all others, so that a script may have the name of a library that it uses.
 local function look_beside(script)
   local folder = match(script, "^(.*/)") or "./"
-  if find(folder, "[;?]") then
+  if find(folder, "[;?]") or type(package.loaders) ~= "table" then
     return -- no way to say that in a path
   end
-  if type(package.path) == "string" then
-    package.path = package.path .. ";" .. folder .. "?.lua;" .. folder .. "?/init.lua"
-  end
-  if type(package.cpath) == "string" then
-    package.cpath = package.cpath .. ";" .. folder .. "?.so"
+  local texts, libraries = folder .. "?.lua;" .. folder .. "?/init.lua", folder .. "?.so"
+  package.loaders[#package.loaders + 1] = function(name)
+    local file, tried = searchpath(name, texts)
+    if file then
+      return load_beside(name, file, loadfile(file))
+    end
+    local library, more = searchpath(name, libraries)
+    if library then
+      return load_beside(name, library, loadlib(library, "luaopen_" .. gsub(name, "%.", "_")))
+    end
+    return tried .. more
   end
 end
 

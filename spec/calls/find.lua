@@ -132,8 +132,8 @@ end
 -- for the library's own modules: its messages have no reader but us.
 -- @tparam string label "module.name"; a method's always counts
 function M.is_public(label)
-  local module, name = label:match("^([%w_]+)%.([%w_]+)$")
-  if not module then
+  local module, name = label:match("^([%w_]+)%.([%w_]+)")
+  if not module or label:find(":", 1, true) then
     return true
   end
   for _, page in ipairs { module, "green" } do

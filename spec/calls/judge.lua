@@ -71,7 +71,7 @@ end
 local function judge_words(said, call)
   local wrong = call.wrong -- { name, value, entry }
   if said:find("cannot wait", 1, true) or said:find("sent already", 1, true)
-    or not find.is_public(call.f.label) then
+    or said:find("compared with the others", 1, true) then
     return nil
   elseif not names_one(said, call.f.aliases) then
     return "does not name the function"
@@ -97,7 +97,7 @@ end
 
 local function judge_text(text, place, call)
   local hostile = text:match("^" .. values.HOSTILE .. "(%w+)$")
-  if is_result(text, call) then
+  if is_result(text, call) or not find.is_public(call.f.label) then
     return nil
   elseif hostile then
     return careless[hostile] and "ran the value's own __" .. hostile or nil

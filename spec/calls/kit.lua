@@ -10,12 +10,18 @@ M.internal = {
   cli = "what the command does",
   coro = "puts coroutine functions in place",
   load = "puts require and dofile in place",
+  limits = "sets LuaJIT's limits",
   options = "checks of arguments",
+  show = "how objects print",
 }
 
 --- Exported tables that hold nothing of ours: label -> why.
 M.foreign = {
   ["stdio.raw"] = "Lua's own functions",
+  ["stdio.read"] = "Lua's own, and its messages",
+  ["stdio.write"] = "the same",
+  ["stdio.flush"] = "the same",
+  ["stdio.exit"] = "ends the program",
 }
 
 --- Exported tables that classes are made of: their functions are tried as methods.
@@ -56,6 +62,9 @@ M.long = {
 -- it begins.
 M.results = {
   ["testing.assert_no_leaks"] = "left behind:",
+  ["testing.real"] = "left behind:",
+  ["testing.virtual"] = "left behind:",
+  ["error.new"] = "a table without a metatable, not a green.error", -- it made one of it before
   ["testing.check_stream"] = "check_stream: %d+ of %d+ checks failed",
 }
 

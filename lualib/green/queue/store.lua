@@ -5,8 +5,8 @@
 -- it has a true `may_raise`.
 -- @module green.queue.store
 
+local check = require "green.check"
 
-local core = require "green.core"
 local M = {}
 
 -- -- First in, first out ------------------------------------------------------
@@ -80,16 +80,36 @@ end
 local heap = {}
 local heap_mt = { __index = heap }
 
+local function is_before_it(a, b)
+  return a < b
+end
+
+--- What is neither two numbers nor two strings, by its own `<`, if it has one.
+local function compare(a, b)
+  local kind = type(a)
+  if kind == type(b) and (kind == "number" or kind == "string") then
+    return a < b
+  end
+  local ok, result = pcall(is_before_it, a, b)
+  if not ok and type(result) == "string" and result:find("attempt to compare", 1, true) then
+    check.misuse("put: item must be one that can be compared with the others of the queue, "
+      .. "not %s beside %s", check.shown(a), check.shown(b))
+  elseif not ok then
+    error(result, 0)
+  end
+  return result
+end
+
 --- Numbers and strings by value, tables by their first element, anything else by
 -- its own `<`.
 local function default_less(a, b)
   if type(a) == "table" and type(b) == "table" then
-    local mt = core.class_of(a) or core.class_of(b)
-    if not (mt and mt.__lt) then
-      return a[1] < b[1]
+    local mt = getmetatable(a) or getmetatable(b)
+    if not (type(mt) == "table" and mt.__lt) then
+      return compare(a[1], b[1])
     end
   end
-  return a < b
+  return compare(a, b)
 end
 
 --- A binary heap; equal items come in the order they went. `less` may raise (it must

@@ -146,6 +146,7 @@ function M.settle_io(is_done)
   if is_done == nil then
     return rest()
   end
+  check.callable(is_done, "settle_io", "is_done")
   return wait_for(is_done)
 end
 

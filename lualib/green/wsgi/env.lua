@@ -5,6 +5,7 @@
 -- have been read by then (`wsgi.fill(env)` reads all).
 -- @module green.wsgi.env
 
+local check = require "green.check"
 local core = require "green.core"
 local show = require "green.show"
 local new_input = require "green.wsgi.input"
@@ -74,7 +75,7 @@ fill["green.set_idle"] = function(_, env, server)
   end
 end
 
-fill["green.gone"] = function(conn, _, server) return server:gone(conn) end
+fill["green.gone"] = function(conn, _, server) return server:_gone(conn) end
 
 function fill.posthooks()
   return {}
@@ -103,6 +104,7 @@ fill["wsgi.run_once"] = constant(false)
 -- Does not park.
 -- @return the env
 local function fill_all(env)
+  check.type(env, "table", "fill", "env")
   local conn = rawget(env, CONN)
   if not (conn and core.http_is_open(conn)) then
     return env

@@ -25,7 +25,7 @@ local httpd_t = ffi.typeof("green_httpd *")
 -- What a killed serve_forever gives requests in hand, like every cleanup.
 local KILL_GRACE, KILL_FORCE = 3, 1
 
-local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle, gone = gone.of }
+local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle, _gone = gone.of }
 local mt = { __name = "green.wsgi.server", __index = methods }
 
 --- A handler has taken its connection over: it counts as a worker no more.
