@@ -97,7 +97,7 @@ end
 
 local function judge_text(text, place, call)
   local hostile = text:match("^" .. values.HOSTILE .. "(%w+)$")
-  if is_result(text, call) or not find.is_public(call.f.label) then
+  if is_result(text, call) or not find.is_public(call.f.label or "") then
     return nil
   elseif hostile then
     return careless[hostile] and "ran the value's own __" .. hostile or nil

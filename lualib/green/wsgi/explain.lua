@@ -9,8 +9,7 @@ local core = require "green.core"
 local report = require "green.thread.report"
 
 -- Scripts may put their own in their places.
-local getmetatable, ipairs, next, pcall, rawget, tostring, type =
-  getmetatable, ipairs, next, pcall, rawget, tostring, type
+local ipairs, next, pcall, rawget, tostring, type = ipairs, next, pcall, rawget, tostring, type
 local concat, sort = table.concat, table.sort
 local byte, find, format = string.byte, string.find, string.format
 local gsub, sub = string.gsub, string.sub
@@ -230,8 +229,8 @@ local function failure(err, server, env)
   if type(err) == "string" and sub(err, 1, 6) == "wsgi: " then
     return err .. place_of(server and authors.author(server, env))
   end
-  local text = type(err) == "string" and report.hinted(err) or text_of(err)
-  return (gsub(text, "\n(%S)", "\n  %1"))
+  local told = type(err) == "string" and report.hinted(err) or text_of(err)
+  return (gsub(told, "\n(%S)", "\n  %1"))
 end
 
 return { list = list, record = record, failure = failure, shown = shown, text = text }
