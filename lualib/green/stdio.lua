@@ -15,8 +15,8 @@ local ending = require "green.ending"
 local output = require "green.stdio.output"
 
 -- Scripts may put their own in their places.
-local pairs, pcall, rawset, require, tonumber, type =
-  pairs, pcall, rawset, require, tonumber, type
+local ipairs, pairs, pcall, rawset, require, tonumber, type =
+  ipairs, pairs, pcall, rawset, require, tonumber, type
 local stdin, stdout = io.stdin, io.stdout
 local file_methods = core.class_of(stdout).__index
 local io_input, io_output = io.input, io.output

@@ -223,7 +223,7 @@ static void test_ends_of_watching(void)
                  *cc = watched(&h, c, GET);
   green_sock *s = green_sock_new(h.hub);
   is(green_httpconn_detach(ca, s), 0, "one is taken over");
-  green_httpconn_cut(cb);
+  green_httpconn_cut(cb, 0);
   ok(green_httpconn_has_gone(cb), "one is cut");
   is(green_httpconn_watch(cb), GREEN_ECLOSED, "and cannot be watched");
   green_httpconn_close(cc);

@@ -153,6 +153,10 @@ recipes["green.env"] = function(K)
   return request(K)
 end
 
+recipes["green.wsgi.gone"] = function(K)
+  return request(K, function(env) return env["green.gone"] end)
+end
+
 recipes["green.input"] = function(K)
   return request(K, function(env) return env["wsgi.input"] or env.input end)
 end

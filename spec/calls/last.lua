@@ -1,6 +1,7 @@
 -- Calls when the runtime has ended: in a finalizer that runs as the state closes.
 
 local build = require "spec.calls.build"
+local find = require "spec.calls.find"
 local raw = require "spec.calls.raw"
 local values = require "spec.calls.values"
 
@@ -32,8 +33,8 @@ local function try(call)
   local title = f.label .. " when the runtime has ended"
   raw.begin(0, title, SECONDS)
   local ok, err = pcall(call.fn, unpack(call.args, 1, call.args.n))
-  if not ok and type(err) == "string" and (err:find("attempt to", 1, true)
-    or err:find("cannot convert", 1, true)) then
+  if not ok and find.is_public(f.label) and type(err) == "string"
+    and (err:find("attempt to", 1, true) or err:find("cannot convert", 1, true)) then
     raw.report("FAIL", ("%s:%d"):format(f.about.file, f.about.line), title, "raised inside", err)
   end
 end

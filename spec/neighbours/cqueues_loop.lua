@@ -2,7 +2,7 @@
 --
 -- needs: cqueues
 -- prints: true main main a a b b
--- prints: false cannot wait in a coroutine that greenlua did not resume
+-- prints: false spec/neighbours/cqueues_loop.lua:26: cannot wait in a coroutine that greenlua did not resume
 
 local green, cqueues = require "green", require "cqueues"
 local auxlib = require "cqueues.auxlib"

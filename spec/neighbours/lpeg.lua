@@ -2,7 +2,7 @@
 --
 -- needs: lpeg
 -- prints: 1 2 3
--- prints: false cannot wait inside lpeg.match
+-- prints: false spec/neighbours/lpeg.lua:17: cannot wait inside lpeg.match
 
 local green, lpeg = require "green", require "lpeg"
 local words = lpeg.Ct((lpeg.C(lpeg.R "az" ^ 1) * lpeg.P " " ^ 0) ^ 0)

@@ -3,7 +3,7 @@
 -- needs: luv
 -- prints: HELLO
 -- prints: 1 2 3
--- prints: cannot wait in a coroutine that greenlua did not resume woke
+-- prints: spec/neighbours/luv.lua:21: cannot wait in a coroutine that greenlua did not resume woke
 
 local green, uv = require "green", require "luv"
 local q, n = green.Queue(), 0

@@ -6,8 +6,8 @@ local check = require "green.check"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places; print's tostring is theirs.
-local _G, error, pairs, pcall, require, select, type = _G, error, pairs, pcall, require, select,
-  type
+local _G, error, ipairs, pairs, pcall, require, select, type =
+  _G, error, ipairs, pairs, pcall, require, select, type
 local concat, format = table.concat, string.format
 
 local codes = core.codes

@@ -10,6 +10,9 @@ local watchers = require "green.thread.watchers"
 
 local new_table = require "table.new"
 
+-- Scripts may put their own in their places.
+local error, ipairs, pairs, pcall, type = error, ipairs, pairs, pcall, type
+
 local WATCH = core.WATCH -- a mode of core.park
 
 local M = {}

@@ -8,13 +8,19 @@
 -- @module green.wsgi.author
 
 local core = require "green.core"
+local coro = require "green.coro"
 local thread = require "green.thread"
 
+-- Scripts may put their own in their places.
+local error, ipairs, pcall, rawequal, rawget, select, setmetatable, type, xpcall =
+  error, ipairs, pcall, rawequal, rawget, select, setmetatable, type, xpcall
+local min, sub = math.min, string.sub
 local has_util, util = pcall(require, "jit.util")
 local sethook, gethook, getinfo, getlocal =
   debug.sethook, debug.gethook, debug.getinfo, debug.getlocal
 local band, rshift = bit.band, bit.rshift
-local core_current, running = core.current, coroutine.running
+local flush = jit.flush
+local core_current, running = core.current, coro.raw.running -- which expose nobody
 
 local WATCHED, ROUNDS = 20, 5 -- requests in a row; how often so many
 local MOST_EVENTS, MOST_OTHERS = 1000, 1000 -- returns seen in one request; of other threads
@@ -54,7 +60,7 @@ local function values_at(level, info)
     local n, slot = returned(ins)
     if n and util.funcinfo(info.func, pc).currentline == info.currentline then
       local values = { n }
-      for i = 1, math.min(n, 3) do
+      for i = 1, min(n, 3) do
         values[i + 1] = select(2, getlocal(level + 1, slot + i - 1))
       end
       all[#all + 1] = values
@@ -139,13 +145,16 @@ local function find(w, answer)
     end
     i, values = from, same(w[from], answer)
   end
-  return w[i].source:sub(1, #OURS) ~= OURS and w[i].fn or nil
+  return sub(w[i].source, 1, #OURS) ~= OURS and w[i].fn or nil
 end
 
 -- -- Watching -----------------------------------------------------------------
 
 local authors = setmetatable({}, { __mode = "k" }) -- env -> function, of those watched
-local watch -- the present one: its events, and whose they are
+-- The present one: its events, and whose they are. In no local of a function that calls
+-- the app: handlers look there, and must not find their thread.
+local watch, watched_thread, watched_coroutine
+local serial = 0
 
 local on_return
 
@@ -157,7 +166,7 @@ end
 
 function on_return()
   local w = watch
-  if core_current() ~= w.thread or running() ~= w.running then
+  if core_current() ~= watched_thread or running() ~= watched_coroutine then
     w.others = w.others + 1
   else
     local info = getinfo(2, "Slfu")
@@ -169,14 +178,17 @@ function on_return()
   end
 end
 
-local function finish(env, w, ok, ...)
-  if watch == w then
+local function finish(env, mine, ok, ...)
+  local events = mine == serial and watch
+  if events then
     stop()
+    watch = nil
   end
   if not ok then
     error((...), 0)
+  elseif events then
+    authors[env] = find(events, { 3, ... })
   end
-  authors[env] = find(w, { 3, ... })
   return ...
 end
 
@@ -185,10 +197,10 @@ local function call(app, env)
   if gethook() then
     return app(env)
   end
-  local w = { thread = core_current(), running = running(), others = 0 }
-  watch = w
+  serial = serial + 1
+  watch, watched_thread, watched_coroutine = { others = 0 }, core_current(), running()
   sethook(on_return, "r")
-  return finish(env, w, xpcall(app, thread.note_traceback, env))
+  return finish(env, serial, xpcall(app, thread.note_traceback, env))
 end
 
 --- Watch the next requests of a server that has just been made, or whose app has made
@@ -213,7 +225,7 @@ end
 local function begin_again(server)
   begin(server)
   if server.is_watching then
-    jit.flush()
+    flush()
   end
 end
 

@@ -8,6 +8,9 @@ local errors = require "green.error"
 local explain = require "green.wsgi.explain"
 local thread = require "green.thread"
 
+-- Scripts may put their own in their places.
+local error, pcall, tostring, type = error, pcall, tostring, type
+
 local http_respond, http_flush = core.http_respond, core.http_flush
 local http_piece, http_sendfile = core.http_piece, core.http_sendfile
 local http_is_open = core.http_is_open

@@ -6,6 +6,9 @@
 
 local exits = require "green.thread.exits"
 
+-- Scripts may put their own in their places.
+local pairs = pairs
+
 local M = {}
 
 local records = {} -- state -> the record of its end in green.thread.exits
