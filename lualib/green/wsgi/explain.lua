@@ -12,7 +12,7 @@ local report = require "green.thread.report"
 local ipairs, next, pcall, rawget, tostring, type = ipairs, next, pcall, rawget, tostring, type
 local concat, sort = table.concat, table.sort
 local byte, find, format = string.byte, string.find, string.format
-local gsub, sub = string.gsub, string.sub
+local gsub, lower, match, sub = string.gsub, string.lower, string.match, string.sub
 local getinfo = debug.getinfo
 
 local LONGEST = 200 -- bytes shown of a text
@@ -71,7 +71,7 @@ local function name_mistake(name)
 end
 
 local function length_mistake(length)
-  if not tostring(length):find("^%d+$") or #tostring(length) > 18 then
+  if not find(tostring(length), "^%d+$") or #tostring(length) > 18 then
     return "Content-Length must be digits, not " .. shown(length)
   end
 end
@@ -92,12 +92,12 @@ local function value_mistake(name, value)
     return format("the value of header '%s' must be a string or a number, not %s", clean(name),
       kind(value))
   end
-  local check = special[name:lower()]
+  local check = special[lower(name)]
   local mistake = check and check(name, value) or name_mistake(name)
-  local control = tostring(value):match("[%z\1-\8\10-\31\127]")
+  local control = match(tostring(value), "[%z\1-\8\10-\31\127]")
   if not mistake and control then
     mistake = format("the value of header '%s' has the control byte 0x%02x in it", name,
-      control:byte())
+      byte(control))
   end
   return mistake
 end
@@ -110,7 +110,7 @@ local function header_mistake(name, values)
       return mistake
     end
   end
-  return name:lower() == "content-length" and "Content-Length is given twice"
+  return lower(name) == "content-length" and "Content-Length is given twice"
     or format("header '%s' cannot be sent", clean(name))
 end
 
@@ -162,8 +162,8 @@ local function record(body)
   end
   local with = type(key) == "string" and format("the key '%s'", clean(key))
     or "a key of type " .. type(key)
-  return ("the body is a table with %s, but no list of strings: is it still to be encoded, "
-    .. "by cjson for instance?"):format(with)
+  return format("the body is a table with %s, but no list of strings: is it still to be encoded, "
+    .. "by cjson for instance?", with)
 end
 
 -- -- What handlers raise ------------------------------------------------------

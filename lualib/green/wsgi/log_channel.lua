@@ -14,7 +14,7 @@ local C = require "green.ffi.httpd_log"
 
 -- Scripts may put their own in their places.
 local setmetatable, tonumber = setmetatable, tonumber
-local gsub = string.gsub
+local byte_of, format, gsub = string.byte, string.format, string.gsub
 
 local FULL = 4096 -- bytes that are worth a write
 local NEVER = math.huge
@@ -113,13 +113,13 @@ function Channel:give_up()
 end
 
 local function escape(byte)
-  return ("\\x%02x"):format(byte:byte())
+  return format("\\x%02x", byte_of(byte))
 end
 
 --- Add a line of text (more lines, if it has some); it is written soon. A terminal
 -- that shows it is told nothing by it: other bytes than ASCII's come out as \xHH.
 function Channel:line(text, level)
-  text = text:gsub("[%z\1-\8\11-\31\127-\255]", escape)
+  text = gsub(text, "[%z\1-\8\11-\31\127-\255]", escape)
   if self.sink.tag then
     local tag = self.sink.tag(level)
     text = tag .. gsub(text, "\n", "\n" .. tag)

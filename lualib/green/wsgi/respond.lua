@@ -9,7 +9,7 @@ local explain = require "green.wsgi.explain"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, pcall, tostring, type = error, pcall, tostring, type
+local error, format, pcall, tostring, type = error, string.format, pcall, tostring, type
 
 local http_respond, http_flush = core.http_respond, core.http_flush
 local http_piece, http_sendfile = core.http_piece, core.http_sendfile
@@ -46,7 +46,7 @@ local function drain(server, conn)
 end
 
 local function bad(what, ...)
-  error(("wsgi: " .. what):format(...), 0)
+  error(format("wsgi: " .. what, ...), 0)
 end
 
 --- Write one piece, and send what waits when it is at least that much. Parks.

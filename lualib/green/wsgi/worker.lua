@@ -21,6 +21,7 @@ local thread = require "green.thread"
 -- Scripts may put their own in their places.
 local error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall =
   error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall
+local format, maxn = string.format, table.maxn
 
 local http_next, http_finish = core.http_next, core.http_finish
 local http_respond = core.http_respond
@@ -75,7 +76,7 @@ local function fail(server, conn, env, err)
   end
   local text = "Internal Server Error\n"
   if server.options.debug then
-    text = ("%s\n%s\n"):format(explain.failure(err, server, env), thread.traceback_of(err) or "")
+    text = format("%s\n%s\n", explain.failure(err, server, env), thread.traceback_of(err) or "")
   end
   answer_error(server, conn, 500, text)
 end
@@ -148,7 +149,7 @@ end
 
 local function call_posthooks(server, env, hooks)
   for _, hook in ipairs(hooks) do
-    local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, table.maxn(hook)))
+    local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, maxn(hook)))
     if not ok then
       server.log:failure(env, err)
     end
