@@ -126,7 +126,7 @@ end
 --- The class of the last final answer: 2 (taken), or 4 for anything that is not.
 local function verdict(connect, bytes)
   local conn = connect()
-  for _ = 1, 200 do -- the peer may be starting
+  for _ = 1, 1500 do -- the peer may be starting
     if conn then
       break
     end

@@ -193,6 +193,9 @@ int vm_is_own(const vm *v, lua_State *L);
 /* Wait as v->want says: what a lua_CFunction returns. */
 int vm_wait(vm *v, lua_State *L);
 
+/* Is a chunk of that name the library's? (misuse.c) */
+int vm_is_library(const vm *v, const char *source);
+
 /* Push "file:line: " of the first function of the stack that is not of the
 ** library, or "" (misuse.c). */
 void vm_push_place(lua_State *L, const vm *v);

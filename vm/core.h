@@ -58,10 +58,19 @@ static inline vm *core_vm(lua_State *L)
   return v;
 }
 
-static inline vm_thread *core_thread(lua_State *L, int i)
+/* The thread at index i, NULL when there is something else. */
+static inline vm_thread *vm_to_thread(lua_State *L, int i)
 {
   vm_thread *t = lua_touserdata(L, i);
-  if (!t || lua_type(L, i) != LUA_TUSERDATA || t->kind != VM_THREAD)
+  if (!t || lua_type(L, i) != LUA_TUSERDATA || lua_objlen(L, i) < sizeof(*t))
+    return NULL;
+  return t->kind == VM_THREAD ? t : NULL;
+}
+
+static inline vm_thread *core_thread(lua_State *L, int i)
+{
+  vm_thread *t = vm_to_thread(L, i);
+  if (green_unlikely(!t))
     vm_wrong(L, "green.thread", "a green thread expected", i);
   return t;
 }
@@ -69,7 +78,8 @@ static inline vm_thread *core_thread(lua_State *L, int i)
 static inline vm_waitq *core_queue(lua_State *L, int i)
 {
   vm_waitq *q = lua_touserdata(L, i);
-  if (!q || lua_type(L, i) != LUA_TUSERDATA || q->kind != VM_WAITQ)
+  if (!q || lua_type(L, i) != LUA_TUSERDATA || lua_objlen(L, i) < sizeof(*q) ||
+      q->kind != VM_WAITQ)
     vm_wrong(L, "green.core", "a wait queue expected", i);
   return q;
 }

@@ -29,7 +29,7 @@ static int core_library(lua_State *L)
   return 0;
 }
 
-static int is_library(const vm *v, const char *source)
+int vm_is_library(const vm *v, const char *source)
 {
   return v->library[0] && strncmp(source, v->library, strlen(v->library)) == 0;
 }
@@ -39,7 +39,7 @@ void vm_push_place(lua_State *L, const vm *v)
   lua_Debug ar;
   for (int level = 1; lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0 && !is_library(v, ar.source)) {
+    if (ar.currentline > 0 && !vm_is_library(v, ar.source)) {
       lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
       return;
     }
@@ -161,6 +161,13 @@ int vm_is_callable(lua_State *L, int i)
 
 /* -- green.core ----------------------------------------------------------- */
 
+/* is_library(source): is a chunk of that name the library's? */
+static int core_is_library(lua_State *L)
+{
+  lua_pushboolean(L, vm_is_library(misuse_vm(L), luaL_checkstring(L, 1)));
+  return 1;
+}
+
 /* misuse(text) raises it, blamed on the caller. */
 static int core_misuse(lua_State *L)
 {
@@ -192,10 +199,7 @@ static int core_shown(lua_State *L)
 ** does it, where LuaJIT's compiler is not. */
 static int core_is_thread(lua_State *L)
 {
-  const vm_thread *t = lua_touserdata(L, 1);
-  int is = t && lua_type(L, 1) == LUA_TUSERDATA &&
-           lua_objlen(L, 1) >= sizeof(*t) && t->kind == VM_THREAD;
-  lua_pushboolean(L, is);
+  lua_pushboolean(L, vm_to_thread(L, 1) != NULL);
   return 1;
 }
 
@@ -214,8 +218,13 @@ static int core_class_of(lua_State *L)
 }
 
 const luaL_Reg vm_misuse_functions[] = {
-    {"library", core_library},     {"misuse", core_misuse},
-    {"placed", core_placed},       {"shown", core_shown},
-    {"is_thread", core_is_thread}, {"is_callable", core_is_callable},
-    {"class_of", core_class_of},   {NULL, NULL},
+    {"library", core_library},
+    {"is_library", core_is_library},
+    {"misuse", core_misuse},
+    {"placed", core_placed},
+    {"shown", core_shown},
+    {"is_thread", core_is_thread},
+    {"is_callable", core_is_callable},
+    {"class_of", core_class_of},
+    {NULL, NULL},
 };

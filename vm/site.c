@@ -29,13 +29,33 @@ static int site_intern(lua_State *L, const char *source)
   return site;
 }
 
+/* The function at a level, or the first one outwards that is neither C's nor the
+** library's. */
+static int site_find(const vm *v, lua_State *L, int level, lua_Debug *ar)
+{
+  for (; lua_getstack(L, level, ar); level++) {
+    lua_getinfo(L, "Sl", ar);
+    if (ar->currentline > 0 && !vm_is_library(v, ar->source)) return 1;
+  }
+  return 0;
+}
+
+static vm_site_entry *site_entry(vm *v, const lua_Debug *ar)
+{
+  size_t h = ((uintptr_t)ar->source / 16 + (size_t)ar->currentline) % VM_SITES;
+  return &v->sites[h];
+}
+
 int vm_site(vm *v, lua_State *L, int level)
 {
   lua_Debug ar;
+  vm_site_entry *e;
   if (!lua_getstack(L, level, &ar)) return 0;
   lua_getinfo(L, "Sl", &ar);
-  size_t h = ((uintptr_t)ar.source / 16 + (size_t)ar.currentline) % VM_SITES;
-  vm_site_entry *e = &v->sites[h];
+  e = site_entry(v, &ar);
+  if (e->source == ar.source && e->line == ar.currentline) return e->site;
+  if (!site_find(v, L, level, &ar)) return 0;
+  e = site_entry(v, &ar);
   if (e->source == ar.source && e->line == ar.currentline) return e->site;
   lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
   int site = site_intern(L, ar.source);

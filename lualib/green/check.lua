@@ -12,7 +12,7 @@
 local core = require "green.core"
 
 local type, format = type, string.format
-local rawget, floor, huge = rawget, math.floor, math.huge
+local pairs, rawget, floor, huge = pairs, rawget, math.floor, math.huge
 local shown = core.shown
 
 core.library(debug.getinfo(1, "S").source)
@@ -71,6 +71,9 @@ function M.size(value, min, where, name)
   if type(value) == "number" and value >= min and value <= SIZE_MOST
     and floor(value) == value then
     return value
+  elseif type(value) == "table" then
+    misuse("%s: %s must be a whole number, not a table; options come behind it: %s(nil, { ... })",
+      where, name, where)
   elseif value ~= huge then
     wrong(where, name, format("a whole number of at least %g and below 2^31", min), value)
   end
@@ -120,6 +123,27 @@ function M.callee(value)
     return value
   end
   return M.is_callable(value) and rawget(core.class_of(value), "__call") or nil
+end
+
+--- A list without holes. Each of `#value` places has something, and there is nothing
+-- else in it: what is left out would be passed over without a word.
+-- @tparam[opt] string what the list is of
+function M.list(value, where, name, what)
+  if type(value) ~= "table" then
+    wrong(where, name, what and "a list of " .. what or "a list", value)
+  end
+  local n = #value
+  for i = 1, n do
+    if value[i] == nil then
+      misuse("%s: %s must be a list without holes, but it has nil at %d", where, name, i)
+    end
+  end
+  for key in pairs(value) do
+    if type(key) ~= "number" or key < 1 or key > n or floor(key) ~= key then
+      misuse("%s: %s must be a list without holes, but it has the key %s", where, name, shown(key))
+    end
+  end
+  return value
 end
 
 --- A green thread.

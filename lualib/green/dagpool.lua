@@ -102,7 +102,7 @@ function methods:spawn(key, depends, fn, ...)
   check.optional(depends, "table", "DAGPool:spawn", "depends")
   check.callable(fn, "DAGPool:spawn", "fn")
   if self._calls[key] or self._results[key] then
-    error(collision(key, "is taken"), 2)
+    error(collision(key, "is taken"), 0)
   end
   local call = { _exit = thread_ends, pool = self, key = key, thread = nil,
     pending = results.new_state(depends or {}).missing }
@@ -139,9 +139,9 @@ function methods:post(key, value, replace)
   check_key(key, "DAGPool:post")
   local call = self._calls[key]
   if call and call.thread ~= core.current() then
-    error(collision(key, "belongs to a call that runs"), 2)
+    error(collision(key, "belongs to a call that runs"), 0)
   elseif self._results[key] and not replace then
-    error(collision(key, "has a result"), 2)
+    error(collision(key, "has a result"), 0)
   end
   self._calls[key] = nil
   arrived(self, key, { true, value, n = 2 })

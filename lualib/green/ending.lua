@@ -15,7 +15,7 @@ local ffi = require "ffi"
 
 -- Scripts may put their own in their places.
 local format, max = string.format, math.max
-local ipairs, pairs, pcall, select, xpcall = ipairs, pairs, pcall, select, xpcall
+local error, ipairs, pairs, pcall, select, xpcall = error, ipairs, pairs, pcall, select, xpcall
 
 local SHIELD = 1 -- a kind of core.scope_push
 local SECONDS = 5 -- for the cleanups, and again for the functions
@@ -29,8 +29,8 @@ local function report(err, owner, trace)
 end
 
 local function tell(n, what)
-  core.complain(format("greenlua: %d %s had not ended %d seconds after the program\n",
-    n, what, SECONDS))
+  core.complain(format("greenlua: %d %s%s had not ended %d seconds after the program\n",
+    n, what, n == 1 and "" or "s", SECONDS))
 end
 
 -- -- Cleanups -----------------------------------------------------------------
@@ -51,7 +51,9 @@ local function call_cleanups(owner, due)
     if cleanups.claim(record) then
       local ok, err = shielded(due - core.now(), record.cleanup)
       if not ok then
-        report(err, owner, "(raised by a cleanup at the end of the program)")
+        local trace = thread.traceback_of(err)
+        report(err, owner, "(raised by a cleanup at the end of the program)"
+          .. (trace and "\n" .. trace or ""))
       end
       cleanups.close(record)
     end
@@ -79,8 +81,11 @@ local function end_wave(me, main, host, due)
       core.wake_all(queue)
     end
   end)
-  thread.stand(queue, due)
+  local ok, err = pcall(thread.stand, queue, due)
   cleanups.watch(nil)
+  if not ok then
+    error(err, 0)
+  end
   return true
 end
 
@@ -103,14 +108,11 @@ end
 local function run()
   local left = end_threads(core.now() + SECONDS)
   local late = functions.run(core.now() + SECONDS)
-  for _ = 1, 3 do -- errors are reported by threads of their own
-    thread.sleep(0)
-  end
   if left > 0 then
-    tell(left, "cleanups of green threads")
+    tell(left, "open cleanup")
   end
   if late > 0 then
-    tell(late, "functions of at_exit")
+    tell(late, "at_exit function")
   end
 end
 

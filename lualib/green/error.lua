@@ -84,7 +84,11 @@ end
 
 --- Is the value an error object, and (optionally) one with that code?
 local function is_error(value, code)
-  return class.is(value, error_mt) and (code == nil or value.code == code)
+  if not class.is(value, error_mt) then
+    return false
+  end
+  local own = value.code -- asked in any case: the program has looked at the error
+  return code == nil or own == code
 end
 
 --- Does the value stand for a timeout, whoever made it: an error object with

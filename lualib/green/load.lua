@@ -35,10 +35,10 @@ end
 -- same when it is required again, by whatever require.
 local kept = {} -- name -> module
 
---- Keep a module of the library, if it is one.
+--- Keep a module of the library.
 -- @tparam[opt] function again called when it is required again
 local function keep(name, module, again)
-  if kept[name] or not (name == "green" or find(name, "^green%.")) then
+  if kept[name] then
     return
   end
   kept[name] = module
@@ -76,6 +76,13 @@ local function find_loader(name)
   error(format("module '%s' not found:%s", name, concat(tried)), LEVEL_OF_CALLER)
 end
 
+--- Does that loader load a module of the library? Others may have modules below
+-- "green.", too.
+local function is_ours(name, loader)
+  return name == "green" or name == "green.core"
+    or find(name, "^green%.") and core.is_library(getinfo(loader, "S").source)
+end
+
 --- Call a loader: C libraries are opened on the main state, as in plain Lua. They may
 -- keep it, and call back on it.
 local function call_loader(loader, name)
@@ -86,13 +93,16 @@ local function call_loader(loader, name)
 end
 
 local function run_loader(name)
-  local value = call_loader(find_loader(name), name)
+  local loader = find_loader(name)
+  local value = call_loader(loader, name)
   if value ~= nil then
     loaded[name] = value
   elseif loaded[name] == nil then
     loaded[name] = true
   end
-  keep(name, loaded[name])
+  if is_ours(name, loader) then
+    keep(name, loaded[name])
+  end
   return loaded[name]
 end
 
@@ -182,7 +192,8 @@ local function install(noter)
   require, dofile = green_require, green_dofile
   for name, module in pairs(package.loaded) do
     local kind = type(module)
-    if kind == "table" or kind == "function" then -- what Lua's require loads now is neither
+    local is_named = name == "green" or find(name, "^green%.")
+    if is_named and (kind == "table" or kind == "function") then -- Lua's require loads no others
       keep(name, module)
     end
   end

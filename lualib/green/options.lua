@@ -5,6 +5,7 @@ local check = require "green.check"
 
 local misuse, shown = check.misuse, check.shown
 local pairs, type, format = pairs, type, string.format
+local concat, sort = table.concat, table.sort
 
 --- Edits needed to turn a into b: letters put in, taken out, changed, or two
 -- neighbours swapped.
@@ -50,9 +51,21 @@ end
 
 --- Raise the error for an unknown name.
 -- @tparam string what "option", "socket option", ...
+local LISTED = 12 -- names, at most
+
+--- The known names, when they are few.
+local function listed(known)
+  local names = {}
+  for k, v in pairs(known) do
+    names[#names + 1] = type(k) == "number" and v or k
+  end
+  sort(names)
+  return #names > 0 and #names <= LISTED and "; there are " .. concat(names, ", ") or ""
+end
+
 local function unknown(what, name, known, where)
   local near = type(name) == "string" and nearest(name, known)
-  local hint = near and format("; did you mean '%s'?", near) or ""
+  local hint = near and format("; did you mean '%s'?", near) or listed(known)
   local is_plain = type(name) == "number" or type(name) == "string" and #name <= NAME_MOST
   local text = is_plain and format("'%s'", name) or shown(name)
   misuse("%s: unknown %s %s%s", where, what, text, hint)

@@ -18,8 +18,8 @@ local M = {}
 -- -- Fork ---------------------------------------------------------------------
 
 local function tell(err)
-  io.stderr:write(("greenlua: child process %d: %s\n%s\n"):format(core.getpid(),
-    tostring(err), thread.traceback_of(err) or ""))
+  core.complain(("greenlua: child process %d: %s\n%s\n"):format(core.getpid(),
+    thread.text_of(err), thread.traceback_of(err) or ""))
 end
 
 local function run(fn)

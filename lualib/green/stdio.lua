@@ -13,6 +13,7 @@
 local core = require "green.core"
 local ending = require "green.ending"
 local output = require "green.stdio.output"
+local unheard = require "green.error.unheard"
 
 -- Scripts may put their own in their places.
 local ipairs, pairs, pcall, rawset, require, tonumber, type =
@@ -92,6 +93,7 @@ end
 -- written after this goes out at once. Does not park.
 function M.finish()
   pcall(core.tell_rest)
+  pcall(unheard.tell)
   if M.on_finish then
     M.on_finish()
   end

@@ -22,19 +22,11 @@ local M = {}
 
 -- -- Arguments ----------------------------------------------------------------
 
---- Every key of a list is a place in it: an object that was left out, or has a
--- name, would not be waited for.
 local function check_list(objects, where, name)
-  if type(objects) ~= "table" or set_of.watcher_for(objects) then
-    check.wrong(where, name, "a list of what to wait for", objects)
+  if type(objects) == "table" and set_of.watcher_for(objects) then
+    check.wrong(where, name, "a list of what to wait for", objects) -- one, without braces
   end
-  local n = #objects
-  for key in pairs(objects) do
-    if type(key) ~= "number" or key < 1 or key > n or key % 1 ~= 0 then
-      check.misuse("%s: %s must be a list without gaps, but it has the key %s", where, name,
-        check.shown(key))
-    end
-  end
+  check.list(objects, where, name, "what to wait for")
 end
 
 local function check_objects(objects, where)

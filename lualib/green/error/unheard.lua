@@ -8,19 +8,27 @@
 local core = require "green.core"
 
 -- Scripts may put their own in their places.
-local getmetatable, newproxy, pairs, pcall, rawset, tostring =
-  getmetatable, newproxy, pairs, pcall, rawset, tostring
+local getmetatable, newproxy, pairs, pcall, rawset, setmetatable, tostring =
+  getmetatable, newproxy, pairs, pcall, rawset, setmetatable, tostring
 local stderr, format = io.stderr, string.format
 
-local pending = {} -- error -> its fields
-local places = {} -- error -> where it was given
+local pending = setmetatable({}, { __mode = "k" }) -- error -> its fields
+local newest = {} -- where it was given -> the error: a call that is repeated tells one
+local places = setmetatable({}, { __mode = "k" }) -- error -> where
 local guard
 
+local function tell_one(place, err)
+  stderr:write(format("greenlua: %s%s; nobody has looked at that: put assert(...) around the "
+    .. "call\n", place, tostring(err)))
+end
+
+--- Tell those that nobody has looked at, once: at the end of the program, or when the
+-- state is closed.
 local function tell()
-  for err, place in pairs(places) do
-    local text = tostring(err)
-    pcall(stderr.write, stderr, format("greenlua: %s%s; nobody has looked at that: put assert(...) "
-      .. "around the call\n", place, text))
+  local all = newest
+  newest = {}
+  for place, err in pairs(all) do
+    pcall(tell_one, place, err)
   end
 end
 
@@ -43,7 +51,8 @@ local function keep(err)
   for key in pairs(fields) do
     err[key] = nil
   end
-  pending[err], places[err] = fields, core.placed("")
+  local place = core.placed("")
+  pending[err], places[err], newest[place] = fields, place, err
   watch()
   return err
 end
@@ -55,7 +64,11 @@ local function index(methods)
     if not fields then
       return methods[key]
     end
+    local place = places[err]
     pending[err], places[err] = nil, nil
+    if newest[place] == err then
+      newest[place] = nil
+    end
     for name, value in pairs(fields) do
       rawset(err, name, value)
     end
@@ -63,4 +76,4 @@ local function index(methods)
   end
 end
 
-return { keep = keep, index = index }
+return { keep = keep, index = index, tell = tell }

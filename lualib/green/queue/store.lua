@@ -100,13 +100,21 @@ local function compare(a, b)
   return result
 end
 
+local function compare_first(a, b)
+  if a[1] == nil or b[1] == nil then
+    check.misuse("put: item must be one that can be compared with the others of the queue: a table "
+      .. "by its first element [1], which this has not; else give the queue an option `less`")
+  end
+  return compare(a[1], b[1])
+end
+
 --- Numbers and strings by value, tables by their first element, anything else by
 -- its own `<`.
 local function default_less(a, b)
   if type(a) == "table" and type(b) == "table" then
     local mt = getmetatable(a) or getmetatable(b)
     if not (type(mt) == "table" and mt.__lt) then
-      return compare(a[1], b[1])
+      return compare_first(a, b)
     end
   end
   return compare(a, b)

@@ -75,8 +75,7 @@ local function tell(state, listener, what)
   local now = core.now()
   if now >= (state.told[what] or -math.huge) + SILENCE then
     state.told[what] = now
-    pcall(io.stderr.write, io.stderr,
-      ("greenlua: serve%s: %s: others wait\n"):format(place_of(listener), what))
+    core.complain(("greenlua: serve%s: %s: others wait\n"):format(place_of(listener), what))
   end
 end
 
@@ -160,19 +159,24 @@ local function serve_all(state, listener, handler, grace)
 end
 
 local function stop_watching(held)
-  held.unwatch()
+  if held.unwatch then
+    held.unwatch()
+  end
 end
 
 --- The same, ended by signals. Whatever ends it, they do again what they did before.
 local function serve_with_signals(state, listener, handler, grace)
   core.waiter() -- where that raises, no signal is handled
-  local held = { _exit = stop_watching, unwatch = signals.watch(function()
-    return on_signal(state)
-  end) }
+  local held = { _exit = stop_watching, unwatch = false }
   exits.hold(held)
-  local ok, result, err = xpcall(serve_all, thread.note_traceback, state, listener, handler, grace)
+  local ok, result, err = xpcall(function()
+    held.unwatch = signals.watch(function()
+      return on_signal(state)
+    end)
+    return serve_all(state, listener, handler, grace)
+  end, thread.note_traceback)
   exits.release(held)
-  held.unwatch()
+  stop_watching(held)
   if not ok then
     error(result, 0)
   end

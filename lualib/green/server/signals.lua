@@ -18,14 +18,21 @@ local function watch(stop)
       began = core.now()
     end
   end
-  for i, name in ipairs { "INT", "TERM" } do
-    handlers[i] = assert(signal.handler(name, on_signal))
-  end
-  return function()
+  local ok, err = pcall(function()
+    for i, name in ipairs { "INT", "TERM" } do
+      handlers[i] = assert(signal.handler(name, on_signal))
+    end
+  end)
+  local function unwatch()
     for _, handler in ipairs(handlers) do
       handler:cancel()
     end
   end
+  if not ok then -- the second may fail
+    unwatch()
+    error(err, 0)
+  end
+  return unwatch
 end
 
 return { watch = watch }

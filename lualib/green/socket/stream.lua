@@ -179,7 +179,7 @@ local function send_list(self, list, opts, total)
 end
 
 function methods:writev(list, opts)
-  check.type(list, "table", "writev", "list")
+  check.list(list, "writev", "list", "strings and numbers")
   if opts then
     wait.check(opts, timeout_only, "writev")
   end

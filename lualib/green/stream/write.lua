@@ -65,6 +65,10 @@ local function gather(where, ...)
   local pieces, opts = { ... }, nil
   if n > 0 and type(pieces[n]) == "table" then
     opts, pieces[n], n = pieces[n], nil, n - 1
+    if opts[1] ~= nil then
+      check.misuse("%s: piece %d must be a string or a number, not a list; writev takes lists",
+        where, n + 1)
+    end
     wait.check(opts, timeout_only, where)
   end
   for i = 1, n do
@@ -94,7 +98,7 @@ end
 -- @tparam {string,...} list
 -- @tparam[opt] table opts `timeout`
 function methods:writev(list, opts)
-  check.type(list, "table", "writev", "list")
+  check.list(list, "writev", "list", "strings and numbers")
   local n = #list
   local pieces = {}
   for i = 1, n do

@@ -7,20 +7,21 @@ local options = require "green.options"
 local show = require "green.show"
 
 local format, match = string.format, string.match
+local pcall, require = pcall, require
 
 -- What others call it: LuaSocket, BSD sockets, Python, copas, cqueues.
 local foreign = {
   async = "spawn", await = "wait", dequeue = "get", enqueue = "put", getaddrinfo = "resolve",
   gethostbyname = "resolve", getpeername = "peername", getsockname = "sockname",
-  getsockopt = "getoption", go = "spawn", join = "wait", lock = "acquire", notify = "send",
-  pop = "get", push = "put", puts = "write", readline = "read_line", readlines = "lines",
-  receive = "read", recv = "read_some", send = "write",
-  sendall = "write", set = "send", setsockopt = "setoption",
-  spawn_later = "spawn_after", toip = "resolve", unlock = "release", yield = "sleep",
+  getsockopt = "getoption", gettime = "now", go = "spawn", join = "wait", lock = "acquire",
+  notify = "send", pop = "get", push = "put", puts = "write", readline = "read_line",
+  readlines = "lines", receive = "read", recieve = "read", recv = "read_some", send = "write",
+  sendall = "write", set = "send", setsockopt = "setoption", spawn_later = "spawn_after",
+  time = "now", toip = "resolve", unlock = "release", yield = "sleep",
 }
 
 -- Modules whose names are not for users.
-local inner = { core = true, cli = true, coro = true, limits = true, load = true,
+local inner = { check = true, core = true, cli = true, coro = true, limits = true, load = true,
   options = true, repl = true, show = true }
 
 local function add(names, from)
@@ -89,7 +90,15 @@ local function module_named(name)
   end
 end
 
+--- A part of the library that is a module of its own: green.signal.
+local function is_module(name)
+  return not inner[name] and (pcall(require, "green." .. name))
+end
+
 local function suggestion(verb, kind, name)
+  if kind == "field" and verb == "index" and is_module(name) then
+    return format("require %q", "green." .. name)
+  end
   if kind == "global" and verb == "index" then
     return module_named(name)
   end

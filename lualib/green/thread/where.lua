@@ -4,9 +4,9 @@
 local core = require "green.core"
 local show = require "green.show"
 
-local core_frame = core.frame
+local core_frame, is_library = core.frame, core.is_library
 local getmetatable, pcall, tostring, type = getmetatable, pcall, tostring, type
-local match, sub = string.match, string.sub
+local match = string.match
 
 -- The folder of the library, as it stands in the names of its chunks.
 local FOLDER = match(debug.getinfo(1, "S").source, "^(.*)thread/where%.lua$")
@@ -14,14 +14,10 @@ local CORO = FOLDER and FOLDER .. "coro.lua"
 
 local DEEPEST = 200 -- frames looked at
 
-local function is_library(source)
-  return FOLDER and sub(source, 1, #FOLDER) == FOLDER
-end
-
 --- Is it an object of the library's?
 local function is_object(value)
   if type(value) == "userdata" then
-    return (pcall(core.state, value)) -- a green thread
+    return core.is_thread(value)
   end
   local mt = type(value) == "table" and getmetatable(value)
   return type(mt) == "table" and show.kinds[mt.__name] == mt

@@ -14,7 +14,7 @@ local thread = require "green.thread"
 -- Scripts may put their own in their places.
 local error, ipairs, pcall, rawequal, rawget, select, setmetatable, type, xpcall =
   error, ipairs, pcall, rawequal, rawget, select, setmetatable, type, xpcall
-local min, sub = math.min, string.sub
+local min = math.min
 local has_util, util = pcall(require, "jit.util")
 local sethook, gethook, getinfo, getlocal =
   debug.sethook, debug.gethook, debug.getinfo, debug.getlocal
@@ -24,7 +24,6 @@ local core_current, running = core.current, coro.raw.running -- which expose nob
 
 local WATCHED, ROUNDS = 20, 5 -- requests in a row; how often so many
 local MOST_EVENTS, MOST_OTHERS = 1000, 1000 -- returns seen in one request; of other threads
-local OURS = debug.getinfo(1, "S").source:match("^(.*)wsgi/")
 
 -- -- Returns ------------------------------------------------------------------
 
@@ -145,7 +144,7 @@ local function find(w, answer)
     end
     i, values = from, same(w[from], answer)
   end
-  return sub(w[i].source, 1, #OURS) ~= OURS and w[i].fn or nil
+  return not core.is_library(w[i].source) and w[i].fn or nil
 end
 
 -- -- Watching -----------------------------------------------------------------
@@ -166,6 +165,9 @@ end
 
 function on_return()
   local w = watch
+  if not w then -- somebody has kept this hook and put it back, as Ctrl-C does
+    return sethook()
+  end
   if core_current() ~= watched_thread or running() ~= watched_coroutine then
     w.others = w.others + 1
   else

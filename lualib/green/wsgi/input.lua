@@ -170,7 +170,7 @@ function methods:set_hundred_continue_response_headers(headers)
   end
   local code = self.conn and core.http_continue_lines(self.conn, table.concat(lines)) or 0
   if code ~= 0 then
-    error(errors.new(code, "100 Continue"), 2)
+    error(errors.new(code, "100 Continue"), 0)
   end
 end
 

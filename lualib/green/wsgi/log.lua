@@ -3,6 +3,7 @@
 -- A log that cannot be written loses lines, which are counted, and stops nothing.
 -- @module green.wsgi.log
 
+local class = require "green.check.class"
 local channels = require "green.wsgi.log_channel"
 local core = require "green.core"
 local show = require "green.show"
@@ -10,9 +11,11 @@ local explain = require "green.wsgi.explain"
 local format_module = require "green.wsgi.log_format"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
+local write = require "green.stream.write"
 
 -- Scripts may put their own in their places.
-local ipairs, pcall, setmetatable, tonumber, type = ipairs, pcall, setmetatable, tonumber, type
+local ipairs, pcall, select, setmetatable, tonumber, type =
+  ipairs, pcall, select, setmetatable, tonumber, type
 local concat, format, gsub = table.concat, string.format, string.gsub
 
 local http_log = core.http_log
@@ -170,19 +173,34 @@ local function open_all(self)
 end
 
 --- env.error and wsgi.errors: what handlers write to.
+local stream_methods = {}
+local stream_mt = { __name = "green.wsgi.errors", __index = stream_methods }
+
+--- A line, or several, for the error log. Does not park.
+-- @param ... strings and numbers
+-- @return true
+function stream_methods:write(...)
+  local pieces = { ... }
+  for i = 1, select("#", ...) do
+    pieces[i] = write.text_of(pieces[i], i, "write")
+  end
+  local text, errors = concat(pieces), self._log.errors
+  if errors and text ~= "" then
+    errors:line((gsub(text, "\n$", "")), "error")
+  end
+  return true
+end
+
+--- Nothing: lines are not kept back.
+function stream_methods:flush()
+  return true
+end
+
+show.kind(stream_mt)
+class.seal(stream_mt)
+
 local function error_stream(self)
-  return {
-    write = function(_, ...)
-      local text = concat({ ... })
-      if self.errors and text ~= "" then
-        self.errors:line((gsub(text, "\n$", "")), "error")
-      end
-      return true
-    end,
-    flush = function()
-      return true
-    end,
-  }
+  return setmetatable({ _log = self }, stream_mt)
 end
 
 --- The logs that a server's options ask for. Raises what is wrong with their

@@ -9,6 +9,7 @@
 -- (core.expose); else it ends with the request, as the request ended.
 -- @module green.wsgi.worker
 
+local check = require "green.check"
 local client = require "green.wsgi.client"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
@@ -130,13 +131,20 @@ local function answer_nobody(server, state, env, ok, status, body)
   end
 end
 
+--- What `return 200, {}, io.open(path)` gives where there is no such file.
+local function missing_body(why)
+  return "wsgi: the body is nil, and behind it stands " .. check.shown(why)
+end
+
 --- With what xpcall(app) gave.
-local function answer(server, state, conn, env, ok, status, headers, body)
+local function answer(server, state, conn, env, ok, status, headers, body, why)
   if state.taken == env then
     answer_nobody(server, state, env, ok, status, body)
   elseif not ok then
     note_failure(state, status)
     fail(server, conn, env, status)
+  elseif body == nil and type(why) == "string" then
+    fail(server, conn, env, missing_body(why))
   elseif type(body) == "string" or body == nil then
     local done, problem = http_respond(conn, server.capitalize, status, headers, body)
     if not done then
@@ -148,7 +156,10 @@ local function answer(server, state, conn, env, ok, status, headers, body)
 end
 
 local function call_posthooks(server, env, hooks)
-  for _, hook in ipairs(hooks) do
+  for i, hook in ipairs(hooks) do
+    if type(hook) ~= "table" then
+      error(format("wsgi: posthook %d must be a list { fn, ... }, not a %s", i, type(hook)), 0)
+    end
     local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, maxn(hook)))
     if not ok then
       server.log:failure(env, err)
