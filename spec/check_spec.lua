@@ -85,7 +85,7 @@ describe("green.check", function()
   it("takes for a number of bytes what a buffer can hold", function()
     assert.equal(0, check.size(0, 0, "read", "n"))
     assert.equal(2 ^ 31 - 1, check.size(math.huge, 0, "read", "n"))
-    for _, bad in ipairs { -1, 1.5, 2 ^ 31, 1e300, 0 / 0, "1", {} } do
+    for _, bad in ipairs { -1, 1.5, 2 ^ 31, 1e300, 0 / 0, "1", false } do
       assert.matches("read: n must be a whole number of at least 0 and below 2%^31, not ",
         message(check.size, bad, 0, "read", "n"))
     end

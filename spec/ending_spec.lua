@@ -137,7 +137,7 @@ describe("green.at_exit", function()
     ]]
     assert.equal("the last still begins\n", r.out, chunk.describe(r))
     assert.equal(0, r.status)
-    has(r.err, "1 functions of at_exit")
+    has(r.err, "1 at_exit function")
   end)
 
   it("ends when functions bring new ones for ever", function()
@@ -304,7 +304,7 @@ describe("the end of the program", function()
     ]]
     assert.equal("this one ends\nat exit\n", r.out, chunk.describe(r))
     assert.equal(0, r.status)
-    has(r.err, "2 cleanups of green threads")
+    has(r.err, "2 open cleanups")
   end)
 
   it("runs those of the thread that calls os.exit in it, once, and nothing behind it", function()

@@ -114,6 +114,9 @@ local kinds = {
   ["green.wsgi.gone"] = function()
     return in_handler(function(env) return tostring(env["green.gone"]) end), "not gone"
   end,
+  ["green.wsgi.errors"] = function()
+    return in_handler(function(env) return tostring(env.error) end), "0x"
+  end,
   ["green.at_exit"] = function()
     local handle = green.at_exit(print)
     handle:cancel()

@@ -49,6 +49,12 @@ void vm_push_place(lua_State *L, const vm *v)
     return;
   }
   vm_push_site(L, v->current);
+  if (v->library[0] &&
+      !strncmp(lua_tostring(L, -1), v->library + 1, strlen(v->library + 1))) {
+    lua_pop(L, 1); /* A thread of the library's own. */
+    lua_pushliteral(L, "");
+    return;
+  }
   lua_pushliteral(L, ": ");
   lua_concat(L, 2);
 }

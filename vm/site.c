@@ -29,15 +29,17 @@ static int site_intern(lua_State *L, const char *source)
   return site;
 }
 
-/* The function at a level, or the first one outwards that is neither C's nor the
-** library's. */
-static int site_find(const vm *v, lua_State *L, int level, lua_Debug *ar)
+/* The first function from a level outwards that is neither C's nor the library's;
+** where there is none, in threads of the library's own, ar stays. */
+static void site_find(const vm *v, lua_State *L, int level, lua_Debug *ar)
 {
-  for (; lua_getstack(L, level, ar); level++) {
-    lua_getinfo(L, "Sl", ar);
-    if (ar->currentline > 0 && !vm_is_library(v, ar->source)) return 1;
+  lua_Debug at;
+  for (; lua_getstack(L, level, &at); level++) {
+    lua_getinfo(L, "Sl", &at);
+    if (at.currentline <= 0 || vm_is_library(v, at.source)) continue;
+    *ar = at;
+    return;
   }
-  return 0;
 }
 
 static vm_site_entry *site_entry(vm *v, const lua_Debug *ar)
@@ -54,7 +56,7 @@ int vm_site(vm *v, lua_State *L, int level)
   lua_getinfo(L, "Sl", &ar);
   e = site_entry(v, &ar);
   if (e->source == ar.source && e->line == ar.currentline) return e->site;
-  if (!site_find(v, L, level, &ar)) return 0;
+  site_find(v, L, level, &ar);
   e = site_entry(v, &ar);
   if (e->source == ar.source && e->line == ar.currentline) return e->site;
   lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);

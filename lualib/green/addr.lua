@@ -196,7 +196,9 @@ end
 -- @return a table with `raw` (a green_addr: nothing to look up), or `host` (nil:
 -- any) and `service`; or nil, err: EINVAL, ENODEV, ENAMETOOLONG
 function M.read(target, port, where)
-  if M.is_address(target) then
+  if type(target) == "number" and port ~= nil then
+    check.wrong(where, "port", "left out behind a port number", port)
+  elseif M.is_address(target) then
     local raw, err = M.raw(target)
     return raw and { raw = raw }, err
   elseif type(target) == "number" and port == nil then

@@ -153,6 +153,10 @@ recipes["green.env"] = function(K)
   return request(K)
 end
 
+recipes["green.wsgi.errors"] = function(K)
+  return request(K, function(env) return env.error end)
+end
+
 recipes["green.wsgi.gone"] = function(K)
   return request(K, function(env) return env["green.gone"] end)
 end
