@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char vm_keys[VM_N_KEYS];
-
 /* From here on their memory does not stay in the cache between two turns. */
 #define MANY_THREADS 10000
 
