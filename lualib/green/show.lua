@@ -4,7 +4,9 @@
 -- follows in braces is what somebody wants to know who prints it.
 -- @module green.show
 
-local format = string.format
+local core = require "green.core"
+
+local format, setmetatable = string.format, setmetatable -- scripts may put their own there
 
 -- Class name -> metatable. A server has one of its own for its requests.
 local M = { kinds = setmetatable({}, { __mode = "v" }) }
@@ -16,6 +18,9 @@ local M = { kinds = setmetatable({}, { __mode = "v" }) }
 function M.kind(mt, state)
   M.kinds[mt.__name] = mt
   function mt:__tostring()
+    if core.class_of(self) ~= mt then -- called by hand, with another object
+      return core.shown(self)
+    end
     return format("%s{%s}", mt.__name, state and state(self) or format("%p", self))
   end
   return mt

@@ -18,6 +18,7 @@ local unheard = require "green.error.unheard"
 -- Scripts may put their own in their places.
 local ipairs, pairs, pcall, rawset, require, tonumber, type =
   ipairs, pairs, pcall, rawset, require, tonumber, type
+local flush_traces = jit.flush
 local stdin, stdout = io.stdin, io.stdout
 local file_methods = core.class_of(stdout).__index
 local io_input, io_output = io.input, io.output
@@ -102,12 +103,15 @@ end
 
 --- As Lua's, behind the end of the program: cleanups, functions of at_exit, and what
 -- is queued for standard output. Parks where it can.
-local function exit(status, ...)
+local function exit(status, close, ...)
   if status == nil or type(status) == "boolean" or tonumber(status) then
     ending.run()
     M.finish()
   end
-  return raw.os.exit(status, ...) -- which refuses all else
+  if close then
+    flush_traces() -- as greenlua_free does
+  end
+  return raw.os.exit(status, close, ...) -- which refuses all else
 end
 
 M.exit = exit

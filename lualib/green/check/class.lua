@@ -1,8 +1,8 @@
 --- Classes: methods that know whose they are.
 --
 -- A method that is called with a dot, or with another object, raises in the
--- caller's line. The check stands in front of every public method (those whose
--- names begin with "_" are the library's own), and costs compiled code nothing.
+-- caller's line. The check stands in front of every method; it costs some
+-- nanoseconds in compiled code, some tens in interpreted.
 -- @module green.check.class
 
 local check = require "green.check"
@@ -117,7 +117,7 @@ end
 function M.seal(mt, kind)
   local safe = flatten(mt.__index)
   for name, method in pairs(safe) do
-    if type(method) == "function" and name:sub(1, 1) ~= "_" then
+    if type(method) == "function" then
       local guard = kind == "thread" and guard_thread or guard_of(method)
       safe[name] = guard(method, mt, name)
     end

@@ -8,6 +8,8 @@ local stopping = require "green.wsgi.stopping"
 local thread = require "green.thread"
 local C = require "green.ffi.httpd"
 
+local min = math.min -- scripts may put their own there
+
 local codes = core.codes
 local READ = 1 -- a mode of core.park
 local BATCH = 64
@@ -86,7 +88,7 @@ local function accept_all(self)
       thread.checkpoint()
     else
       status = wait_to_accept(self, n, pause)
-      pause = math.min(pause * 2, BACKOFF_MOST)
+      pause = min(pause * 2, BACKOFF_MOST)
     end
   end
 end

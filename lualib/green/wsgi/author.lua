@@ -14,7 +14,7 @@ local thread = require "green.thread"
 -- Scripts may put their own in their places.
 local error, ipairs, pcall, rawequal, rawget, select, setmetatable, type, xpcall =
   error, ipairs, pcall, rawequal, rawget, select, setmetatable, type, xpcall
-local min = math.min
+local floor, min = math.floor, math.min
 local has_util, util = pcall(require, "jit.util")
 local sethook, gethook, getinfo, getlocal =
   debug.sethook, debug.gethook, debug.getinfo, debug.getlocal
@@ -23,7 +23,8 @@ local flush = jit.flush
 local core_current, running = core.current, coro.raw.running -- which expose nobody
 
 local WATCHED, ROUNDS = 20, 5 -- requests in a row; how often so many
-local MOST_EVENTS, MOST_OTHERS = 1000, 1000 -- returns seen in one request; of other threads
+local MOST_EVENTS, MOST_OTHERS = 500, 500 -- returns seen in one request; that do not count
+local DEEPEST = 60 -- frames; a return further up is none of an answer's
 
 -- -- Returns ------------------------------------------------------------------
 
@@ -95,12 +96,22 @@ local function takes_env(level, info)
   return false
 end
 
+--- How many frames lie below that level, nil when they are more than DEEPEST: a hook
+-- must not cost more the deeper a handler is.
 local function depth_at(level)
-  local depth = 0
-  while getinfo(level + 1 + depth, "l") do
-    depth = depth + 1
+  local low, high = 0, DEEPEST + 1
+  if getinfo(level + 1 + high, "l") then
+    return nil
   end
-  return depth
+  while low < high do -- frames exist up to low, and none from high on
+    local middle = floor((low + high) / 2)
+    if getinfo(level + 1 + middle, "l") then
+      low = middle + 1
+    else
+      high = middle
+    end
+  end
+  return low
 end
 
 -- -- Judging ------------------------------------------------------------------
@@ -168,12 +179,14 @@ function on_return()
   if not w then -- somebody has kept this hook and put it back, as Ctrl-C does
     return sethook()
   end
-  if core_current() ~= watched_thread or running() ~= watched_coroutine then
-    w.others = w.others + 1
-  else
+  local is_ours = core_current() == watched_thread and running() == watched_coroutine
+  local depth = is_ours and depth_at(2)
+  if depth then
     local info = getinfo(2, "Slfu")
-    w[#w + 1] = { fn = info.func, source = info.source, depth = depth_at(2),
+    w[#w + 1] = { fn = info.func, source = info.source, depth = depth,
       values = values_at(2, info), takes_env = takes_env(2, info) }
+  else
+    w.others = w.others + 1
   end
   if #w >= MOST_EVENTS or w.others >= MOST_OTHERS then
     stop()

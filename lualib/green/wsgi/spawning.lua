@@ -10,6 +10,8 @@ local states = require "green.wsgi.state"
 local thread = require "green.thread"
 local workers = require "green.wsgi.worker"
 
+local min = math.min -- scripts may put their own there
+
 local QUEUE = core.QUEUE
 
 --- A worker's green thread has ended, in whatever way.
@@ -59,7 +61,7 @@ end
 local function spawn_workers(self)
   local httpd, status = self.httpd, 0
   while status == 0 do
-    for _ = 1, math.min(httpd.wanted, client.room(self)) do
+    for _ = 1, min(httpd.wanted, client.room(self)) do
       spawn_worker(self)
     end
     httpd.full = client.room(self) <= 0
