@@ -73,6 +73,28 @@ describe("the hook that watches answers", function()
   end)
 end)
 
+describe("what was compiled while answers were watched", function()
+  real_it("is dropped when that is over: later requests would leave it each time", function()
+    local flushed, at = 0, {}
+    local function on_trace(what)
+      if what == "flush" then
+        flushed = flushed + 1
+      end
+    end
+    kit.with(function()
+      return 200, {}, "ok"
+    end, {}, function(client)
+      jit.attach(on_trace, "trace")
+      for i = 1, 25 do
+        client:get "/"
+        at[i] = flushed
+      end
+      jit.attach(on_trace)
+    end)
+    assert.same({ 0, 1, 1 }, { at[20], at[21], at[25] })
+  end)
+end)
+
 describe("a failed serve whose result is dropped", function()
   real_it("is told when os.exit ends the program, and once for each call", function()
     local file = program.file([[

@@ -229,10 +229,12 @@ local function begin(server)
   server.is_watching = true
   server.app = function(env)
     left = left - 1
-    if left <= 0 then
-      server.app, server.is_watching = app, false
+    if left >= 0 then
+      return call(app, env)
     end
-    return call(app, env)
+    server.app, server.is_watching = app, false
+    flush() -- what was compiled meanwhile goes by the way of call, and would leave it each time
+    return app(env)
   end
 end
 
