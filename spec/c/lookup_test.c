@@ -77,10 +77,11 @@ typedef struct asker {
   int done;
 } asker;
 
+/* The answer may be there before the first turn is. */
 static void asker_resume(green_task *t)
 {
   asker *a = green_container(t, asker, task);
-  if (!a->asked++) {
+  if (!a->asked++ && green_lookup_result(a->lookup) == GREEN_EAGAIN) {
     int64_t due = green_clock_after(green_hub_now(hub), 5);
     green_task_park(t, green_lookup_waiters(a->lookup), due);
     return;
