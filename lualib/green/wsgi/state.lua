@@ -13,17 +13,18 @@ local M = {}
 
 local records = {} -- state -> the record of its end in green.thread.exits
 
---- The state of a worker that is yet to have a thread.
+--- The state of a worker that is yet to have a thread. Fields are false, never nil: the
+-- table keeps its shape, and compiled code knows where each of them is.
 function M.new(server)
   return {
     server = server,
     conn = false, -- the connection in hand
-    env = nil, -- of the request in hand
-    failure = nil, -- { error = }: how that ended
+    env = false, -- of the request in hand
+    failure = false, -- { error = }: how that ended
     unlogged = false, -- its request has no line in the log yet
-    taken = nil, -- the env whose connection the handler has taken over
-    idle = nil, -- the env whose handler does not hold up a stop
-    due = nil, -- killed by a stop: when it will be abandoned
+    taken = false, -- the env whose connection the handler has taken over
+    idle = false, -- the env whose handler does not hold up a stop
+    due = false, -- killed by a stop: when it will be abandoned
   }
 end
 

@@ -189,7 +189,7 @@ end
 local function handle(server, state, conn)
   local env = setmetatable({ [CONN] = conn }, server.env_mt)
   local killed
-  state.env, state.failure = env, nil
+  state.env, state.failure = env, false
   if server.environ then
     for key, value in pairs(server.environ) do
       env[key] = value
@@ -204,7 +204,7 @@ local function handle(server, state, conn)
   if not is_taken and server.log.access then
     state.unlogged = not server.log:request(conn, killed ~= nil)
   end
-  state.env = nil
+  state.env = false
   if killed then
     error(killed, 0)
   elseif turn.touched ~= 0 then
@@ -260,7 +260,7 @@ local function serve(server, state, conn, found)
       conn, found = finish_slowly(server, state, found)
     end
   end
-  state.conn = nil
+  state.conn = false
   return found == true
 end
 
