@@ -130,6 +130,7 @@ describe("headers that are none", function()
       { ["X-A"] = { "good", print } } },
     { "the value of header 'X-A' must be a string or a number, not a table",
       { { "X-A", { "b" } } } },
+    { "the value of header 'X-A' is a table that is no list", { ["X-A"] = { b = "c" } } },
     { "the value of header 'X-A' has the control byte 0x0d in it",
       { ["X-A"] = "b\r\nSet-Cookie: c" } },
     { "the value of header 'X-A' has the control byte 0x00 in it", { ["X-A"] = { "b", "c\0" } } },

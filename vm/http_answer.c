@@ -71,10 +71,25 @@ static int put_header(lua_State *L, green_httpconn *c, int name, int capitalize)
   return green_httpconn_header(c, p, n, v, vn, capitalize);
 }
 
+/* At the top of the stack stands a table that has something, but no first value. */
+static int is_no_list(lua_State *L)
+{
+  lua_rawgeti(L, -1, 1);
+  int has_first = !lua_isnil(L, -1); /* Popped by next, if it is nil. */
+  if (!has_first && lua_next(L, -2)) {
+    lua_pop(L, 2);
+    return 1;
+  }
+  if (has_first) lua_pop(L, 1);
+  return 0;
+}
+
+/* The values at the top of the stack. One by one: none may vanish. */
 static int put_header_list(lua_State *L, green_httpconn *c, int name,
                            int capitalize)
 {
   int list = lua_gettop(L), err = 0;
+  if (is_no_list(L)) return GREEN_EINVAL;
   for (int i = 1; err == 0; i++) {
     lua_rawgeti(L, list, i);
     if (lua_isnil(L, -1)) break;

@@ -110,6 +110,9 @@ local function header_mistake(name, values)
       return mistake
     end
   end
+  if rawget(values, 1) == nil and next(values) ~= nil then
+    return format("the value of header '%s' is a table that is no list", clean(name))
+  end
   return lower(name) == "content-length" and "Content-Length is given twice"
     or format("header '%s' cannot be sent", clean(name))
 end
