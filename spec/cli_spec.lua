@@ -97,6 +97,12 @@ describe("greenlua's options", function()
       assert.equal("", r.out)
     end
   end)
+
+  it("that lack their word say so", function()
+    for _, word in ipairs { "-e", "-l", "-j" } do
+      has(run({ word }).err, "greenlua: there is nothing behind option '" .. word .. "'")
+    end
+  end)
 end)
 
 describe("greenlua's environment", function()

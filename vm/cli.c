@@ -506,7 +506,8 @@ int greenlua_cli(int argc, char **argv)
   const char *wrong = cli_parse(&c, argc, argv);
   cli_open_standard();
   if (wrong) {
-    fprintf(stderr, "greenlua: wrong option '%s'\n%s", wrong, usage);
+    const char *what = cli_is_step(wrong) ? "there is nothing behind" : "wrong";
+    fprintf(stderr, "greenlua: %s option '%s'\n%s", what, wrong, usage);
     return STATUS_USAGE;
   }
   if (c.help) {
