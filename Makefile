@@ -48,8 +48,8 @@ P := $(if $(filter release,$(KIND)),$(BUILD),$(B))
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
   -Wpointer-arith -Wwrite-strings -Wundef -Wvla $(if $(WERROR),-Werror)
 
-# -iquote, not -I: greenc/signal.h must never answer to <signal.h>.
-INCLUDE_greenc := -iquote greenc -iquote greenc/proto
+# An include says its layer: "hub/fd.h". -iquote, not -I: a host's <base/...> is not ours.
+INCLUDE_greenc := -iquote greenc
 INCLUDE_vm := -iquote vm $(INCLUDE_greenc)
 
 BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -fvisibility=hidden -fPIC \
@@ -75,20 +75,22 @@ VM_LIBS = $(LUAJIT_LIBS) $(GREENC_LIBS) -ldl
 
 # -- Files --------------------------------------------------------------------
 
-GREENC_C := $(wildcard greenc/*.c greenc/proto/*.c)
-VM_C := $(wildcard vm/*.c)
+GREENC_C := $(sort $(wildcard greenc/*/*.c))
+VM_C := $(sort $(wildcard vm/*.c vm/*/*.c))
+GREENC_H := $(sort $(wildcard greenc/*.h greenc/*/*.h))
+VM_H := $(sort $(wildcard vm/*.h vm/*/*.h))
 GREENC_O := $(GREENC_C:%.c=$(B)/%.o)
 VM_O := $(VM_C:%.c=$(B)/%.o)
 GEN_O := $(B)/gen/ffi.o $(B)/gen/bundle_data.o
-LIB_O := $(GREENC_O) $(filter-out $(B)/vm/main.o $(B)/vm/cli.o,$(VM_O)) $(GEN_O)
+LIB_O := $(GREENC_O) $(filter-out $(B)/vm/cmd/main.o $(B)/vm/cmd/cli.o,$(VM_O)) $(GEN_O)
 BIN_O := $(GREENC_O) $(VM_O) $(GEN_O)
 
 LUALIB := $(sort $(shell find lualib -name '*.lua' 2>/dev/null))
 FFI_H := $(shell grep -l '^[[:space:]]*/\* ffi \*/' /dev/null \
-  $(sort $(wildcard greenc/*.h greenc/proto/*.h vm/*.h)) 2>/dev/null)
+  $(GREENC_H) $(VM_H) 2>/dev/null)
 FFI_LUA := $(foreach h,$(FFI_H),$(G)/lualib/green/ffi/$(basename $(notdir $(h))).lua)
 
-CTEST_C := $(sort $(wildcard spec/c/*_test.c))
+CTEST_C := $(sort $(wildcard spec/c/*/*_test.c))
 CTESTS := $(CTEST_C:%.c=$(B)/%)
 FUZZ_C := $(sort $(wildcard spec/fuzz/*_fuzz.c))
 FUZZ_RUNS := $(FUZZ_C:spec/fuzz/%_fuzz.c=fuzz-%)
@@ -317,7 +319,7 @@ asan tsan: ## the same tests with other flags
 	$(SUBMAKE) KIND=$@ test
 
 # What native threads and signal handlers touch: little enough for every push.
-THREADED := tpool lookup hub_post signal
+THREADED := io/tpool io/lookup hub/post io/signal
 
 tsan-threads: ## C tests of what other threads touch, under ThreadSanitizer
 	$(SUBMAKE) KIND=tsan tsan-threads-now
@@ -338,8 +340,8 @@ valgrind: $(CTESTS) ## C tests under memcheck
 	@KIND=$(KIND) BUILD=$(BUILD) V='$(V)' RUNNER='$(MEMCHECK)' T_ALARM=600 \
 	  NO_LUA=1 tools/test $(CTESTS)
 
-$(BUILD)/fuzz/%: spec/fuzz/%.c $(GREENC_C) $(wildcard greenc/*.h greenc/proto/*.h \
-    spec/c/*.h spec/fuzz/*.h)
+$(BUILD)/fuzz/%: spec/fuzz/%.c $(GREENC_C) $(GREENC_H) \
+    $(wildcard spec/c/*.h spec/c/*/*.h spec/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread \
@@ -382,10 +384,9 @@ check: ## lint + test + asan: before every push
 
 # -- Lint ---------------------------------------------------------------------
 
-OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*.c spec/fuzz/*.c spec/storm/*.c bench/*.c \
+OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*/*.c spec/fuzz/*.c spec/storm/*.c bench/*.c \
   spec/oom/*.c examples/embed/*.c spec/embed/*.c)
-OUR_H = $(wildcard greenc/*.h greenc/proto/*.h vm/*.h spec/c/*.h spec/fuzz/*.h \
-  bench/*.h)
+OUR_H = $(GREENC_H) $(VM_H) $(wildcard spec/c/*.h spec/c/*/*.h spec/fuzz/*.h bench/*.h)
 
 .PHONY: lint fmt
 lint: $(GREENC_O) $(VM_O) $(GEN_O) $(FFI_LUA) ## every checker there is

@@ -9,9 +9,9 @@
 #include "slot.h"
 #include "turn.h"
 
-#include "../greenc/fd.h"
-#include "../greenc/hub.h"
-#include "../greenc/scope.h"
+#include "hub/fd.h"
+#include "hub/hub.h"
+#include "hub/scope.h"
 
 #include <lauxlib.h>
 #include <lua.h>

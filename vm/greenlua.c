@@ -6,8 +6,8 @@
 #include "bundle.h"
 #include "runtime.h"
 
-#include "../greenc/mem.h"
-#include "../greenc/signal.h"
+#include "base/mem.h"
+#include "io/signal.h"
 
 #include <luajit.h>
 #include <lualib.h>

@@ -6,7 +6,7 @@
 
 #include "interrupt.h"
 
-#include "../greenc/signal.h"
+#include "io/signal.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -5,7 +5,7 @@
 ** library: however many of the library's own lie above it, and through pcall.
 */
 
-#include "core.h"
+#include "core/core.h"
 
 #include <string.h>
 

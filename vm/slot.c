@@ -4,7 +4,7 @@
 
 #include "slot.h"
 
-#include "../greenc/mem.h"
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -33,9 +33,9 @@ void vm_slots_deinit(vm_slots *t)
 void vm_slots_close_all(vm_slots *t)
 {
   for (uint32_t i = 1; i < t->cap; i++) {
-    green_httpconn *c = t->at[i].c;
+    green_conn *c = t->at[i].c;
     if (!c) continue;
     vm_slot_close(t, c);
-    green_httpconn_close(c);
+    green_conn_close(c);
   }
 }

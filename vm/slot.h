@@ -10,12 +10,12 @@
 #ifndef GREEN_VM_SLOT_H
 #define GREEN_VM_SLOT_H
 
-#include "../greenc/httpd.h"
+#include "httpd/httpd.h"
 
 enum { VM_SLOT_BITS = 20 }; /* Below the count of uses: 53 bits are exact. */
 
 typedef struct vm_slot {
-  green_httpconn *c; /* NULL: free. */
+  green_conn *c; /* NULL: free. */
   uint32_t uses;
   uint32_t next; /* Of the free ones, 0: the last. */
 } vm_slot;
@@ -35,18 +35,18 @@ void vm_slots_deinit(vm_slots *t);
 void vm_slots_close_all(vm_slots *t);
 
 /* Has c a handle? And which? */
-static inline int vm_slot_has(const vm_slots *t, const green_httpconn *c)
+static inline int vm_slot_has(const vm_slots *t, const green_conn *c)
 {
   return c->slot < t->cap && t->at[c->slot].c == c;
 }
 
-static inline double vm_slot_handle(const vm_slots *t, const green_httpconn *c)
+static inline double vm_slot_handle(const vm_slots *t, const green_conn *c)
 {
   return (double)t->at[c->slot].uses * (1 << VM_SLOT_BITS) + c->slot;
 }
 
 /* A handle of c, which has none; a slot is free. */
-static inline double vm_slot_open(vm_slots *t, green_httpconn *c)
+static inline double vm_slot_open(vm_slots *t, green_conn *c)
 {
   vm_slot *s = &t->at[t->free];
   c->slot = t->free;
@@ -56,7 +56,7 @@ static inline double vm_slot_open(vm_slots *t, green_httpconn *c)
 }
 
 /* c's handle is good no more. */
-static inline void vm_slot_close(vm_slots *t, green_httpconn *c)
+static inline void vm_slot_close(vm_slots *t, green_conn *c)
 {
   vm_slot *s = &t->at[c->slot];
   s->uses++;
@@ -66,14 +66,14 @@ static inline void vm_slot_close(vm_slots *t, green_httpconn *c)
 }
 
 /* Make the handle good again that was closed last. */
-static inline void vm_slot_reopen(vm_slots *t, green_httpconn *c)
+static inline void vm_slot_reopen(vm_slots *t, green_conn *c)
 {
   t->at[t->free].uses--;
   vm_slot_open(t, c);
 }
 
 /* The connection of a handle, NULL when that is not good (any more). */
-static inline green_httpconn *vm_slot_conn(const vm_slots *t, double handle)
+static inline green_conn *vm_slot_conn(const vm_slots *t, double handle)
 {
   if (!(handle >= 0 && handle < 9007199254740992.0)) return NULL;
   uint64_t h = (uint64_t)handle;

@@ -12,8 +12,8 @@
 --
 -- @module green.addr
 
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
 
 local ffi = require "ffi"
@@ -197,16 +197,16 @@ end
 -- any) and `service`; or nil, err: EINVAL, ENODEV, ENAMETOOLONG
 function M.read(target, port, where)
   if type(target) == "number" and port ~= nil then
-    check.wrong(where, "port", "left out behind a port number", port)
+    args.wrong(where, "port", "left out behind a port number", port)
   elseif M.is_address(target) then
     local raw, err = M.raw(target)
     return raw and { raw = raw }, err
   elseif type(target) == "number" and port == nil then
     target, port = "", target -- any host
   elseif type(target) ~= "string" then
-    check.wrong(where, "target", "an address, a string or a port number", target)
+    args.wrong(where, "target", "an address, a string or a port number", target)
   elseif port ~= nil and type(port) ~= "number" and type(port) ~= "string" then
-    check.wrong(where, "port", "a number or the name of a service", port)
+    args.wrong(where, "port", "a number or the name of a service", port)
   end
   if is_bad_port(port) then
     return wrong(target, NO_PORT)

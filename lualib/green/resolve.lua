@@ -3,9 +3,9 @@
 
 local core = require "green.core"
 local addr = require "green.addr"
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
-local options = require "green.options"
+local options = require "green.args.options"
 local thread = require "green.thread"
 
 local ffi = require "ffi"
@@ -122,12 +122,12 @@ end
 local known = { family = true, type = true, passive = true, timeout = true }
 
 local function check_arguments(host, service, opts)
-  check.optional(host, "string", "getaddrinfo", "host")
+  args.optional(host, "string", "getaddrinfo", "host")
   if service ~= nil and type(service) ~= "string" and type(service) ~= "number" then
-    check.wrong("getaddrinfo", "service", "a number or the name of a service", service)
+    args.wrong("getaddrinfo", "service", "a number or the name of a service", service)
   end
   opts = options.check(opts, known, "getaddrinfo")
-  check.timeout(opts.timeout, "getaddrinfo")
+  args.timeout(opts.timeout, "getaddrinfo")
   if opts.family and not (opts.family == "inet" or opts.family == "inet6") then
     options.unknown("family", opts.family, { "inet", "inet6" }, "getaddrinfo")
   end

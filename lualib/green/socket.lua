@@ -5,13 +5,13 @@
 -- another one writes to it; a second reader or writer gets EBUSY.
 -- @module green.socket
 
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local addr = require "green.addr"
 local base = require "green.socket.base"
 local datagram = require "green.socket.datagram"
 local errors = require "green.error"
-local options = require "green.options"
+local options = require "green.args.options"
 local resolve = require "green.resolve"
 local socket_options = require "green.socket.options"
 local stream = require "green.stream"
@@ -82,7 +82,7 @@ end
 -- @return the socket; or nil, err: EBADF, or what is not a socket gives. The
 -- descriptor is the caller's then.
 function M.from_fd(fd)
-  check.integer(fd, -1, "from_fd", "fd", 2 ^ 31 - 1)
+  args.integer(fd, -1, "from_fd", "fd", 2 ^ 31 - 1)
   local s = base.handle()
   local status = sock.adopt(s, fd)
   if status < 0 then

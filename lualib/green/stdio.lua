@@ -12,7 +12,7 @@
 
 local core = require "green.core"
 local ending = require "green.ending"
-local output = require "green.stdio.output"
+local output = require "green.patch.stdio.output"
 local unheard = require "green.error.unheard"
 
 -- Scripts may put their own in their places.
@@ -46,14 +46,14 @@ local M = {
   flush_now = output.flush_now,
 }
 
-local input -- green.stdio.input for stdin; false: C's stdio is right for it
+local input -- green.patch.stdio.input for stdin; false: C's stdio is right for it
 
 local function input_of(file)
   if file ~= stdin then
     return nil
   end
   if input == nil then
-    input = require("green.stdio.input").open() or false
+    input = require("green.patch.stdio.input").open() or false
   end
   return input
 end

@@ -28,13 +28,13 @@
 -- @module green.stream
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
-local options = require "green.options"
-local show = require "green.show"
+local options = require "green.args.options"
+local show = require "green.args.show"
 local read = require "green.stream.read"
-local wait = require "green.stream.wait"
+local wait = require "green.stream.gate"
 local write = require "green.stream.write"
 
 local methods = {}
@@ -73,7 +73,7 @@ end
 -- @tparam ?number seconds nil: no limit; 0: never wait, EAGAIN instead
 function methods:settimeout(seconds)
   if seconds ~= nil then
-    check.number(seconds, 0, "settimeout", "seconds")
+    args.number(seconds, 0, "settimeout", "seconds")
   end
   self._timeout = seconds or false
 end
@@ -89,8 +89,8 @@ end
 -- own into its metatable
 -- @tparam table own primitives and methods
 local function make_class(name, own)
-  check.type(name, "string", "class", "name")
-  check.type(own, "table", "class", "own")
+  args.type(name, "string", "class", "name")
+  args.type(own, "table", "class", "own")
   local all = {}
   for _, part in ipairs({ methods, own }) do
     for key, method in pairs(part) do

@@ -13,9 +13,9 @@
 -- @module green.wait
 
 local core = require "green.core"
-local check = require "green.check"
-local options = require "green.options"
-local set_of = require "green.wait.set"
+local args = require "green.args"
+local options = require "green.args.options"
+local set_of = require "green.wait.watch"
 local thread = require "green.thread"
 
 local M = {}
@@ -24,26 +24,26 @@ local M = {}
 
 local function check_list(objects, where, name)
   if type(objects) == "table" and set_of.watcher_for(objects) then
-    check.wrong(where, name, "a list of what to wait for", objects) -- one, without braces
+    args.wrong(where, name, "a list of what to wait for", objects) -- one, without braces
   end
-  check.list(objects, where, name, "what to wait for")
+  args.list(objects, where, name, "what to wait for")
 end
 
 local function check_objects(objects, where)
   check_list(objects, where, "objects")
   for i, obj in ipairs(objects) do
     if not set_of.watcher_for(obj) then
-      check.misuse("%s: object %d (%s) cannot be waited for", where, i, check.shown(obj))
+      args.misuse("%s: object %d (%s) cannot be waited for", where, i, args.shown(obj))
     elseif rawequal(obj, core.current()) then
-      check.misuse("%s: a green thread cannot wait for itself", where)
+      args.misuse("%s: a green thread cannot wait for itself", where)
     end
   end
 end
 
 local function check_numbers(timeout, count, where)
-  check.timeout(timeout, where)
+  args.timeout(timeout, where)
   if count ~= nil then
-    check.count(count, 0, where, "count")
+    args.count(count, 0, where, "count")
   end
 end
 
@@ -158,8 +158,8 @@ end
 local function check_threads(threads, where)
   check_list(threads, where, "threads")
   for i, t in ipairs(threads) do
-    if not check.is_thread(t) then
-      check.misuse("%s: object %d (%s) is not a green thread", where, i, check.shown(t))
+    if not args.is_thread(t) then
+      args.misuse("%s: object %d (%s) is not a green thread", where, i, args.shown(t))
     end
   end
 end
@@ -205,10 +205,10 @@ local kill_options = { block = true, timeout = true, force_after = true, error =
 function M.killall(threads, opts)
   check_threads(threads, "killall")
   opts = options.check(opts, kill_options, "killall")
-  check.optional(opts.block, "boolean", "killall", "block")
-  check.timeout(opts.timeout, "killall")
+  args.optional(opts.block, "boolean", "killall", "block")
+  args.timeout(opts.timeout, "killall")
   if opts.force_after ~= nil then
-    check.number(opts.force_after, 0, "killall", "force_after")
+    args.number(opts.force_after, 0, "killall", "force_after")
   end
   if opts.block ~= false then
     thread.checkpoint()

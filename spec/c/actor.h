@@ -6,9 +6,9 @@
 #ifndef GREEN_ACTOR_H
 #define GREEN_ACTOR_H
 
-#include "fd.h"
-#include "hub.h"
-#include "scope.h"
+#include "hub/fd.h"
+#include "hub/hub.h"
+#include "hub/scope.h"
 #include "t.h"
 
 typedef struct actor actor;

@@ -39,7 +39,7 @@ end
 
 --- All classes made so far: name -> metatable.
 function M.classes()
-  local ok, class = pcall(require, "green.check.class")
+  local ok, class = pcall(require, "green.args.class")
   for name, mt in pairs(ok and class.all or {}) do
     note(name, mt)
   end
@@ -89,7 +89,7 @@ end
 
 -- -- What a function says of itself --------------------------------------------
 
-local CHECKS = "green/check[%w_/]*%.lua$"
+local CHECKS = "green/args/[%w_/]*%.lua$"
 
 --- The function behind a wrapper that checks its self.
 local function unwrap(fn)
@@ -273,7 +273,7 @@ end
 --- Is it a class whose public methods do not check their self?
 function M.is_unsealed(class)
   local mt = M.classes()[class]
-  local ok, sealed = pcall(require, "green.check.class")
+  local ok, sealed = pcall(require, "green.args.class")
   return #M.methods(mt) > 0 and not (ok and sealed.all[class] == mt)
 end
 

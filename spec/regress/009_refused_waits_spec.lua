@@ -6,7 +6,7 @@
 -- Calls every parking function in such places, and compares everything before and after.
 
 local core = require "green.core"
-local coro = require "green.coro"
+local coro = require "green.patch.coroutine"
 local green = require "green"
 local socket = require "green.socket"
 local testing = require "green.testing"

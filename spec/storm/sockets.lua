@@ -3,7 +3,7 @@
 
 local core = require "green.core"
 local green = require "green"
-local set = require "green.wait.set"
+local set = require "green.wait.watch"
 local socket = require "green.socket"
 local storm = require "spec.storm.storm"
 

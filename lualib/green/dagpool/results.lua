@@ -3,7 +3,7 @@
 -- @module green.dagpool.results
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local thread = require "green.thread"
 
 local methods = {}
@@ -80,12 +80,12 @@ end
 --- nil and NaN can be no key of a table.
 local function check_key(key, where)
   if key == nil or key ~= key then
-    check.misuse("%s: key must not be %s", where, check.shown(key))
+    args.misuse("%s: key must not be %s", where, args.shown(key))
   end
 end
 
 local function keys_or_all(self, keys, where)
-  check.optional(keys, "table", where, "keys")
+  args.optional(keys, "table", where, "keys")
   return keys or all_keys(self)
 end
 
@@ -138,7 +138,7 @@ end
 -- @tparam[opt] number timeout seconds
 -- @treturn table key -> (first) value; or nil, ETIMEDOUT
 function methods:wait(keys, timeout)
-  check.timeout(timeout, "DAGPool:wait")
+  args.timeout(timeout, "DAGPool:wait")
   local state = new_state(keys_or_all(self, keys, "wait"))
   local values, deadline = {}, thread.deadline(timeout)
   thread.checkpoint()
@@ -159,7 +159,7 @@ methods.waitall = methods.wait
 -- @tparam[opt] number timeout seconds
 -- @return its values; or nil, ETIMEDOUT
 function methods:wait_for(key, timeout)
-  check.timeout(timeout, "DAGPool:wait_for")
+  args.timeout(timeout, "DAGPool:wait_for")
   check_key(key, "DAGPool:wait_for")
   thread.checkpoint()
   local found, err = next_arrival(self, new_state({ key }), thread.deadline(timeout))

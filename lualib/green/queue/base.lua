@@ -2,13 +2,13 @@
 -- @module green.queue.base
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
 local line = require "green.queue.line"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
-local watching = require "green.wait.set"
+local watching = require "green.wait.watch"
 
 local core_park, wake = core.park, core.wake
 
@@ -91,7 +91,7 @@ end
 
 local function check_item(item, where)
   if item == nil then
-    check.misuse("%s: item must not be nil", where)
+    args.misuse("%s: item must not be nil", where)
   end
 end
 
@@ -117,7 +117,7 @@ end
 -- @return true; or nil, err: ETIMEDOUT, ECLOSED (the queue was shut down)
 function methods:put(item, timeout)
   check_item(item, "put")
-  check.timeout(timeout, "put")
+  args.timeout(timeout, "put")
   thread.checkpoint()
   if self._closed then
     return closed("put")
@@ -160,7 +160,7 @@ end
 -- @tparam[opt] number timeout seconds
 -- @return the item; or nil, err: ETIMEDOUT, ECLOSED (shut down, and empty)
 function methods:get(timeout)
-  check.timeout(timeout, "get")
+  args.timeout(timeout, "get")
   thread.checkpoint()
   local item = take(self)
   if item ~= nil then
@@ -263,7 +263,7 @@ end
 
 local function check_maxsize(maxsize, where)
   if maxsize ~= nil then
-    check.count(maxsize, 0, where, "maxsize")
+    args.count(maxsize, 0, where, "maxsize")
   end
 end
 

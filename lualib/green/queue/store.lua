@@ -5,7 +5,7 @@
 -- it has a true `may_raise`.
 -- @module green.queue.store
 
-local check = require "green.check"
+local args = require "green.args"
 
 local M = {}
 
@@ -92,8 +92,8 @@ local function compare(a, b)
   end
   local ok, result = pcall(is_before_it, a, b)
   if not ok and type(result) == "string" and result:find("attempt to compare", 1, true) then
-    check.misuse("put: item must be one that can be compared with the others of the queue, "
-      .. "not %s beside %s", check.shown(a), check.shown(b))
+    args.misuse("put: item must be one that can be compared with the others of the queue, "
+      .. "not %s beside %s", args.shown(a), args.shown(b))
   elseif not ok then
     error(result, 0)
   end
@@ -102,7 +102,7 @@ end
 
 local function compare_first(a, b)
   if a[1] == nil or b[1] == nil then
-    check.misuse("put: item must be one that can be compared with the others of the queue: a table "
+    args.misuse("put: item must be one that can be compared with the others of the queue: a table "
       .. "by its first element [1], which this has not; else give the queue an option `less`")
   end
   return compare(a[1], b[1])

@@ -2,13 +2,13 @@
 -- @module green.semaphore.lock
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local exits = require "green.thread.exits"
 local plain = require "green.semaphore.plain"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
-local watching = require "green.wait.set"
+local watching = require "green.wait.watch"
 
 local core_park, current, wake = core.park, core.current, core.wake
 local begin, finished = plain.begin, plain.finished
@@ -85,7 +85,7 @@ end
 function rlock_methods:release()
   if self._owner ~= current() then
     local who = thread.is_thread(self._owner) and thread.label(self._owner) or "nobody"
-    check.misuse("RLock:release: the owner is %s, not %s", who, thread.label(current()))
+    args.misuse("RLock:release: the owner is %s, not %s", who, thread.label(current()))
   end
   self._depth = self._depth - 1
   if self._depth == 0 then
@@ -106,7 +106,7 @@ end
 --- Call fn(...) between acquire and release, whatever happens in it. Parks.
 -- @return what fn returned; its error passes on
 function rlock_methods:with(fn, ...)
-  check.callable(fn, "with", "fn")
+  args.callable(fn, "with", "fn")
   self:acquire()
   return release_after(self, xpcall(fn, thread.note_traceback, ...))
 end
@@ -145,7 +145,7 @@ local function metaphore()
 end
 
 local function step(by, where)
-  return by == nil and 1 or check.integer(by, 0, where, "by")
+  return by == nil and 1 or args.integer(by, 0, where, "by")
 end
 
 --- More things are under way. Does not park.
@@ -159,7 +159,7 @@ end
 function meta_methods:dec(by)
   by = step(by, "dec")
   if by > self._count then
-    check.misuse("metaphore:dec: by %g, but the count is %g", by, self._count)
+    args.misuse("metaphore:dec: by %g, but the count is %g", by, self._count)
   end
   self._count = self._count - by
   if self._count == 0 then

@@ -6,7 +6,7 @@ local addr = require "green.addr"
 local errors = require "green.error"
 local resolve = require "green.resolve"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local wait = require "green.stream.gate"
 
 local sock = require "green.ffi.sock"
 

@@ -3,17 +3,17 @@
 
 local core = require "green.core"
 local addr = require "green.addr"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local base = require "green.socket.base"
 local connect = require "green.socket.connect"
 local errors = require "green.error"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local wait = require "green.stream.gate"
 
 local ffi = require "ffi"
 local sock = require "green.ffi.sock"
-local show = require "green.show"
+local show = require "green.args.show"
 
 local EAGAIN = core.codes.EAGAIN
 local MOST = 65536 -- no UDP datagram is longer
@@ -41,7 +41,7 @@ local function scratch_of(n)
 end
 
 local function most_of(value, where)
-  return value == nil and MOST or check.integer(value, 0, where, "most", ROOM_MOST)
+  return value == nil and MOST or args.integer(value, 0, where, "most", ROOM_MOST)
 end
 
 --- One datagram into the scratch: its count, or a negative status. Parks.
@@ -103,7 +103,7 @@ function methods:recv(most, opts)
 end
 
 local function transmit(self, data, to, opts, op)
-  check.type(data, "string", op, "data")
+  args.type(data, "string", op, "data")
   thread.checkpoint()
   if self._writer and wait.is_held(self, "_writer") then
     return wait.second_writer(self, op)
@@ -152,7 +152,7 @@ end
 function methods:sendto(data, target, port, opts)
   if type(target) == "number" and port ~= nil and not is_options(port) then
     if target ~= 0 then
-      check.wrong("sendto", "flags", "0", target)
+      args.wrong("sendto", "flags", "0", target)
     end
     target, port, opts = port, opts, nil
   end

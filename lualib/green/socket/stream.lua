@@ -6,18 +6,18 @@
 
 local core = require "green.core"
 local addr = require "green.addr"
-local check = require "green.check"
+local args = require "green.args"
 local base = require "green.socket.base"
 local connect = require "green.socket.connect"
 local errors = require "green.error"
 local stream = require "green.stream"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local wait = require "green.stream.gate"
 local write = require "green.stream.write"
 
 local ffi = require "ffi"
 local sock = require "green.ffi.sock"
-local show = require "green.show"
+local show = require "green.args.show"
 
 local turn, checkpoint = thread.turn, thread.checkpoint
 local is_held, deadline_of, wait_read, wait_write =
@@ -84,7 +84,7 @@ function methods:read_some(most, opts)
   if most == nil then
     most = SCRATCH
   elseif type(most) ~= "number" or not (most >= 1 and most <= SCRATCH) or most % 1 ~= 0 then
-    most = min(check.size(most, 0, "read_some", "most"), SCRATCH)
+    most = min(args.size(most, 0, "read_some", "most"), SCRATCH)
     if most == 0 then
       return shared.read_some(self, most, opts)
     end
@@ -179,7 +179,7 @@ local function send_list(self, list, opts, total)
 end
 
 function methods:writev(list, opts)
-  check.list(list, "writev", "list", "strings and numbers")
+  args.list(list, "writev", "list", "strings and numbers")
   if opts then
     wait.check(opts, timeout_only, "writev")
   end
@@ -201,7 +201,7 @@ end
 -- @tparam[opt=1024] number backlog how many may wait to be accepted
 -- @return true; or nil, err: EADDRINUSE, EINVAL, ECLOSED
 function methods:listen(backlog)
-  backlog = backlog == nil and BACKLOG or check.integer(backlog, 0, "listen", "backlog", INT_MOST)
+  backlog = backlog == nil and BACKLOG or args.integer(backlog, 0, "listen", "backlog", INT_MOST)
   local status = sock.listen(self._s, backlog)
   if status < 0 then
     return nil, errors.new(status, "listen")

@@ -5,10 +5,10 @@
 -- @module green.stream.read
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local wait = require "green.stream.gate"
 
 local ffi = require "ffi"
 local buf_api = require "green.ffi.buf"
@@ -93,7 +93,7 @@ local timeout_only = { timeout = true }
 
 --- A limit in bytes, or what it is unasked.
 local function most_of(value, default, where, name)
-  return value == nil and default or check.size(value, 0, where, name)
+  return value == nil and default or args.size(value, 0, where, name)
 end
 
 --- Exactly n bytes. Parks.
@@ -103,7 +103,7 @@ end
 -- stays in the buffer), EAGAIN (the timeout is 0), EEOF or ECONNRESET (it ended
 -- amidst; `err.partial` is what there was), ECLOSED, EBUSY
 function methods:read(n, opts)
-  check.size(n, 0, "read", "n")
+  args.size(n, 0, "read", "n")
   if opts then
     wait.check(opts, timeout_only, "read")
   end
@@ -155,7 +155,7 @@ local until_options = { max = true, include = true, timeout = true }
 -- stay in the buffer), and as read
 function methods:read_until(delimiter, opts)
   if type(delimiter) ~= "string" or delimiter == "" then
-    check.wrong("read_until", "delimiter", "a string that is not empty", delimiter)
+    args.wrong("read_until", "delimiter", "a string that is not empty", delimiter)
   end
   local limit, include = MOST, false
   if opts then

@@ -2,10 +2,10 @@
 -- @module green.stream.write
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local wait = require "green.stream.gate"
 
 local ffi = require "ffi"
 
@@ -56,7 +56,7 @@ local function text_of(value, i, where, name)
   elseif kind == "number" then
     return tostring(value)
   end
-  check.wrong(where, name or "piece " .. i, "a string or a number", value)
+  args.wrong(where, name or "piece " .. i, "a string or a number", value)
 end
 
 --- One string of the pieces; and the options, if a table comes last.
@@ -66,7 +66,7 @@ local function gather(where, ...)
   if n > 0 and type(pieces[n]) == "table" then
     opts, pieces[n], n = pieces[n], nil, n - 1
     if opts[1] ~= nil then
-      check.misuse("%s: piece %d must be a string or a number, not a list; writev takes lists",
+      args.misuse("%s: piece %d must be a string or a number, not a list; writev takes lists",
         where, n + 1)
     end
     wait.check(opts, timeout_only, where)
@@ -98,7 +98,7 @@ end
 -- @tparam {string,...} list
 -- @tparam[opt] table opts `timeout`
 function methods:writev(list, opts)
-  check.list(list, "writev", "list", "strings and numbers")
+  args.list(list, "writev", "list", "strings and numbers")
   local n = #list
   local pieces = {}
   for i = 1, n do

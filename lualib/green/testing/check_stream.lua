@@ -1,8 +1,8 @@
 --- The conformance suite for streams: run it over every kind of stream.
 -- @module green.testing.check_stream
 
-local arguments = require "green.check"
-local options = require "green.options"
+local arguments = require "green.args"
+local options = require "green.args.options"
 local testing = require "green.testing"
 
 local known = { it = true, clock = true, half_close = true }

@@ -2,7 +2,7 @@
 -- @module green.testing.settle
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local ffi = require "ffi"
 local thread = require "green.thread"
 
@@ -25,7 +25,7 @@ function M.settle()
       return
     end
   end
-  check.misuse("settle: green threads still run after %d turns", SETTLE_TURNS)
+  args.misuse("settle: green threads still run after %d turns", SETTLE_TURNS)
 end
 
 -- -- The system ---------------------------------------------------------------
@@ -117,7 +117,7 @@ local function rest()
   while quiet < QUIET_TURNS do
     quiet = turn() and 0 or quiet + 1
     if M.seconds() > due then
-      check.misuse("settle_io: no rest in %d s", M.patience)
+      args.misuse("settle_io: no rest in %d s", M.patience)
     end
   end
 end
@@ -129,7 +129,7 @@ local function wait_for(is_done)
     turn()
     value = is_done()
     if not value and M.seconds() > due then
-      check.misuse("settle_io: what was waited for did not happen in %d s", M.patience)
+      args.misuse("settle_io: what was waited for did not happen in %d s", M.patience)
     end
   end
   return value
@@ -146,7 +146,7 @@ function M.settle_io(is_done)
   if is_done == nil then
     return rest()
   end
-  check.callable(is_done, "settle_io", "is_done")
+  args.callable(is_done, "settle_io", "is_done")
   return wait_for(is_done)
 end
 

@@ -3,8 +3,8 @@
 -- when such an error is reported.
 -- @module green.thread.hint
 
-local options = require "green.options"
-local show = require "green.show"
+local options = require "green.args.options"
+local show = require "green.args.show"
 
 local format, match = string.format, string.match
 local pcall, require = pcall, require
@@ -21,8 +21,7 @@ local foreign = {
 }
 
 -- Modules whose names are not for users.
-local inner = { check = true, core = true, cli = true, coro = true, limits = true, load = true,
-  options = true, repl = true, show = true }
+local inner = { args = true, core = true }
 
 local function add(names, from)
   for name in pairs(type(from) == "table" and from or {}) do

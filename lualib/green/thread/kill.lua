@@ -3,10 +3,10 @@
 -- @module green.thread.kill
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local exits = require "green.thread.exits"
-local options = require "green.options"
-local park = require "green.thread.park"
+local options = require "green.args.options"
+local park = require "green.thread.checkpoint"
 
 local core_data = core.data
 local failed, kill_error = park.failed, park.kill_error
@@ -51,7 +51,7 @@ end
 local function check_kill(opts, where)
   opts = options.check(opts, kill_options, where)
   if opts.force_after ~= nil then
-    check.number(opts.force_after, 0, where, "force_after")
+    args.number(opts.force_after, 0, where, "force_after")
   end
   return opts
 end

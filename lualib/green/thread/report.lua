@@ -2,7 +2,7 @@
 -- @module green.thread.report
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
 
 local core_data, core_peek = core.data, core.peek
@@ -129,7 +129,7 @@ local on_error = default_on_error
 -- its own; nil: back to a line on stderr
 function M.on_error(fn)
   if fn ~= nil then
-    check.callable(fn, "on_error", "fn")
+    args.callable(fn, "on_error", "fn")
   end
   local old = on_error
   on_error = fn or default_on_error

@@ -2,7 +2,7 @@
 -- @module green.thread.where
 
 local core = require "green.core"
-local show = require "green.show"
+local show = require "green.args.show"
 
 local core_frame, is_library = core.frame, core.is_library
 local getmetatable, pcall, tostring, type = getmetatable, pcall, tostring, type
@@ -10,7 +10,7 @@ local match = string.match
 
 -- The folder of the library, as it stands in the names of its chunks.
 local FOLDER = match(debug.getinfo(1, "S").source, "^(.*)thread/where%.lua$")
-local CORO = FOLDER and FOLDER .. "coro.lua"
+local CORO = FOLDER and FOLDER .. "patch/coroutine.lua"
 
 local DEEPEST = 200 -- frames looked at
 

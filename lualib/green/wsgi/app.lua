@@ -1,15 +1,15 @@
 --- Applications in all their forms, made into `function(env)`.
 -- @module green.wsgi.app
 
-local check = require "green.check"
+local args = require "green.args"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
-local responding = require "green.wsgi.respond"
+local answer = require "green.wsgi.answer"
 local thread = require "green.thread"
 local wsapi = require "green.wsgi.wsapi"
 
 local CONN = env_module.CONN
-local DONE = responding.DONE
+local DONE = answer.DONE
 
 -- -- start_response -----------------------------------------------------------
 
@@ -22,15 +22,15 @@ local function writer(call, env)
   return function(text)
     local conn = rawget(env, CONN)
     if not (conn and core.http_is_open(conn)) then
-      check.misuse("write: the request is over")
+      args.misuse("write: the request is over")
     end
     local server = server_of(env)
     if not call.conn then
-      responding.begin(server, conn, call.status, call.headers)
+      answer.begin(server, conn, call.status, call.headers)
       core.http_stream(conn)
       call.conn = conn
     end
-    responding.put_piece(server, conn, text, server.options.minimum_chunk_size)
+    answer.put_piece(server, conn, text, server.options.minimum_chunk_size)
   end
 end
 
@@ -39,7 +39,7 @@ local function starter(call, env)
     if call.conn and exc_info ~= nil then
       error(exc_info, 0) -- too late for another answer
     elseif call.status and exc_info == nil then
-      check.misuse("start_response was called before")
+      args.misuse("start_response was called before")
     end
     call.status, call.headers = status, headers or {}
     return writer(call, env)
@@ -47,16 +47,16 @@ local function starter(call, env)
 end
 
 local function each_piece(body, conn)
-  if type(body) == "table" and not check.is_callable(body) and not body.read then
+  if type(body) == "table" and not args.is_callable(body) and not body.read then
     local i = 0
     return function()
       i = i + 1
       return body[i]
     end
-  elseif check.is_callable(body) then
+  elseif args.is_callable(body) then
     return body
   elseif type(body) == "table" or io.type(body) then
-    return responding.pieces_of(conn, body)
+    return answer.pieces_of(conn, body)
   end
   return function()
     local text = body
@@ -72,10 +72,10 @@ local function write_rest(call, env, body)
     if not core.http_is_open(call.conn) or core.http_has_no_body(call.conn) then
       break -- taken over, nothing of the answer had left; or nobody gets the rest
     end
-    responding.put_piece(server, call.conn, text, server.options.minimum_chunk_size)
+    answer.put_piece(server, call.conn, text, server.options.minimum_chunk_size)
   end
   if core.http_is_open(call.conn) then
-    responding.end_pieces(call.conn)
+    answer.end_pieces(call.conn)
   end
 end
 
@@ -96,7 +96,7 @@ local function start_late(call, body)
   end
   return setmetatable({
     close = function()
-      responding.close_body(body)
+      answer.close_body(body)
     end,
   }, { __call = pieces })
 end
@@ -113,7 +113,7 @@ local function finish(call, env, ...)
   end
   if call.conn then
     local ok, err = pcall(write_rest, call, env, body)
-    responding.close_body(body)
+    answer.close_body(body)
     if not ok then
       error(err, 0)
     end
@@ -189,7 +189,7 @@ end
 local function load_file(name, options, where)
   local chunk, problem = loadfile(name)
   if not chunk then
-    check.misuse("%s: app %s cannot be loaded: %s", where, check.shown(name), problem)
+    args.misuse("%s: app %s cannot be loaded: %s", where, args.shown(name), problem)
   elseif options.wsapi then
     options.app_path = wsapi.enter(name)
   end
@@ -203,7 +203,7 @@ local function load_module(name, where)
   if ok then
     return app
   elseif type(app) == "string" and (app:find("^module '") or app:find("^error loading ")) then
-    check.misuse("%s: app %s cannot be loaded: %s", where, check.shown(name), app)
+    args.misuse("%s: app %s cannot be loaded: %s", where, args.shown(name), app)
   end
   error(app, 0)
 end
@@ -228,16 +228,16 @@ function resolve(app, options, where, from)
     return load_app(app, options, where)
   elseif kind == "table" and rawget(app, "run") ~= nil then
     return resolve(app.run, options, where, from)
-  elseif check.is_callable(app) then
+  elseif args.is_callable(app) then
     local function call(env)
       return app(env)
     end
-    return call, check.callee(app)
+    return call, args.callee(app)
   elseif kind == "table" and app.run ~= nil then
     return resolve(app.run, options, where, from)
   end
-  check.misuse("%s: app must be a function, a table with run, or the name of a module or a "
-    .. "file, not %s%s", where, check.shown(app), from and " (from " .. from .. ")" or "")
+  args.misuse("%s: app must be a function, a table with run, or the name of a module or a "
+    .. "file, not %s%s", where, args.shown(app), from and " (from " .. from .. ")" or "")
 end
 
 --- The function that a server with these options calls. Raises what is wrong with

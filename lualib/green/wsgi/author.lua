@@ -8,7 +8,7 @@
 -- @module green.wsgi.author
 
 local core = require "green.core"
-local coro = require "green.coro"
+local coro = require "green.patch.coroutine"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.

@@ -5,9 +5,9 @@
 -- have been read by then (`wsgi.fill(env)` reads all).
 -- @module green.wsgi.env
 
-local check = require "green.check"
+local args = require "green.args"
 local core = require "green.core"
-local show = require "green.show"
+local show = require "green.args.show"
 local new_input = require "green.wsgi.input"
 
 local CONN = "green.connection" -- where an env keeps its connection
@@ -104,7 +104,7 @@ fill["wsgi.run_once"] = constant(false)
 -- Does not park.
 -- @return the env
 local function fill_all(env)
-  check.type(env, "table", "fill", "env")
+  args.type(env, "table", "fill", "env")
   local conn = rawget(env, CONN)
   if not (conn and core.http_is_open(conn)) then
     return env

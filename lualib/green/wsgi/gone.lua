@@ -6,12 +6,12 @@
 -- @module green.wsgi.gone
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
 local event = require "green.event"
 local exits = require "green.thread.exits"
-local show = require "green.show"
+local show = require "green.args.show"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
@@ -136,7 +136,7 @@ methods._ready = methods.ready
 -- @return true; nil, ECLOSED: the request is over; nil, ETIMEDOUT. Raises EMFILE and
 -- the like when it cannot be watched
 function methods:wait(timeout)
-  check.timeout(timeout, "green.gone:wait")
+  args.timeout(timeout, "green.gone:wait")
   thread.checkpoint()
   core.waiter() -- where that raises, nothing is watched
   begin(self)

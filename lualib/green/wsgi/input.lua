@@ -1,12 +1,12 @@
 --- A request's body, read when the handler asks for it.
 -- @module green.wsgi.input
 
-local client = require "green.wsgi.client"
-local check = require "green.check"
-local class = require "green.check.class"
+local conns = require "green.wsgi.conn"
+local args = require "green.args"
+local class = require "green.args.class"
 local core = require "green.core"
 local errors = require "green.error"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
 
 local http_body, http_line = core.http_body, core.http_line
@@ -49,7 +49,7 @@ local function next_piece(self, get, max)
       return nil, errors.new(code, "read request body")
     end
     deadline = deadline or deadline_of(self.timeout)
-    local status = client.wait(self.server, conn, client.READ, deadline)
+    local status = conns.wait(self.server, conn, conns.READ, deadline)
     if not core.http_is_open(conn) then -- its handler has left this thread behind
       return nil, errors.new("ECLOSED", "read request body")
     elseif status ~= 0 then
@@ -61,7 +61,7 @@ end
 
 --- A count of bytes need not be whole: whoever divides a body by three may ask.
 local function whole(value, where, name)
-  return math.floor(check.number(value, 0, where, name))
+  return math.floor(args.number(value, 0, where, name))
 end
 
 --- What is there of the body, at most max bytes. Parks.
@@ -148,7 +148,7 @@ function methods:discard()
   end
 end
 
---- As green_httpout_capitalize has it.
+--- As green_http_write_capitalize has it.
 local function capitalized(name)
   return (("-" .. name):gsub("%-[a-z]", string.upper):sub(2))
 end
@@ -158,12 +158,12 @@ end
 -- @tparam table headers list of { name, value }
 function methods:set_hundred_continue_response_headers(headers)
   local lines = {}
-  check.type(headers, "table", "set_hundred_continue_response_headers", "headers")
+  args.type(headers, "table", "set_hundred_continue_response_headers", "headers")
   for i, pair in ipairs(headers) do
-    check.type(pair, "table", "set_hundred_continue_response_headers", "header " .. i)
+    args.type(pair, "table", "set_hundred_continue_response_headers", "header " .. i)
     local name, value = tostring(pair[1]), tostring(pair[2])
     if not name:find("^[%w!#$%%&'*+.^_`|~-]+$") or value:find("%c") or FRAMING[name:lower()] then
-      check.misuse("100 Continue: header %d, %s, has a bad name or value", i, check.shown(name))
+      args.misuse("100 Continue: header %d, %s, has a bad name or value", i, args.shown(name))
     end
     name = self.server.capitalize and capitalized(name) or name
     lines[i] = name .. ": " .. value .. "\r\n"

@@ -3,12 +3,12 @@
 -- A log that cannot be written loses lines, which are counted, and stops nothing.
 -- @module green.wsgi.log
 
-local class = require "green.check.class"
-local channels = require "green.wsgi.log_channel"
+local class = require "green.args.class"
+local channels = require "green.wsgi.log.channel"
 local core = require "green.core"
-local show = require "green.show"
-local explain = require "green.wsgi.explain"
-local format_module = require "green.wsgi.log_format"
+local show = require "green.args.show"
+local mistakes = require "green.wsgi.mistakes"
+local format_module = require "green.wsgi.log.format"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 local write = require "green.stream.write"
@@ -78,7 +78,7 @@ function methods:failure(env, err)
   local trace = thread.traceback_of(err)
   local server = env and env["green.server"]
   self:error("%s %s: %s%s", env and env.REQUEST_METHOD or "-", env and env.RAW_PATH_INFO or "-",
-    explain.failure(err, type(server) == "table" and server, env), trace and "\n" .. trace or "")
+    mistakes.failure(err, type(server) == "table" and server, env), trace and "\n" .. trace or "")
 end
 
 --- A request that was no good, or came too slowly.

@@ -1,13 +1,13 @@
 --- Taking a request's connection over: from here on it is a stream of the handler's.
 -- @module green.wsgi.takeover
 
-local check = require "green.check"
+local args = require "green.args"
 local core = require "green.core"
 local base = require "green.socket.base"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
 local gone = require "green.wsgi.gone"
-local responding = require "green.wsgi.respond"
+local answer = require "green.wsgi.answer"
 local stream = require "green.socket.stream"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
@@ -33,7 +33,7 @@ end
 
 --- See green.wsgi.take_over.
 local function take_over(server, env)
-  check.type(env, "table", "take_over", "env")
+  args.type(env, "table", "take_over", "env")
   thread.checkpoint()
   local conn = env[CONN]
   if not (conn and core.http_is_open(conn)) then
@@ -41,7 +41,7 @@ local function take_over(server, env)
   elseif core.http_rollback(conn) ~= 0 then
     return nil, errors.new("EBUSY", "take over", "the answer has begun to leave")
   end
-  local ok, err = responding.drain(server, conn)
+  local ok, err = answer.drain(server, conn)
   if not ok then
     return nil, err
   end
@@ -61,7 +61,7 @@ end
 
 --- This request's handler does not hold up a graceful stop: it is killed at once.
 local function set_idle(server, env)
-  check.type(env, "table", "set_idle", "env")
+  args.type(env, "table", "set_idle", "env")
   local state = states.of(server, env[CONN])
   if state then
     state.idle = state.env

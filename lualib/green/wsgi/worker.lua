@@ -9,13 +9,13 @@
 -- (core.expose); else it ends with the request, as the request ended.
 -- @module green.wsgi.worker
 
-local check = require "green.check"
-local client = require "green.wsgi.client"
+local args = require "green.args"
+local conns = require "green.wsgi.conn"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
-local explain = require "green.wsgi.explain"
-local responding = require "green.wsgi.respond"
+local mistakes = require "green.wsgi.mistakes"
+local answers = require "green.wsgi.answer"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
@@ -27,7 +27,7 @@ local format, maxn = string.format, table.maxn
 local http_next, http_finish = core.http_next, core.http_finish
 local http_respond = core.http_respond
 local core_park, core_now, core_reset = core.park, core.now, core.reset
-local respond, close_body = responding.respond, responding.close_body
+local respond, close_body = answers.respond, answers.close_body
 local note_traceback, turn = thread.note_traceback, thread.turn
 local CONN, unwind = env_module.CONN, states.unwind
 
@@ -68,7 +68,7 @@ local function fail(server, conn, env, err)
     return
   elseif is_not_found(err) then
     rawset(env, "STATUS", 404)
-    return answer_error(server, conn, 404, explain.text(rawget(err, 2) or "Not Found") .. "\n")
+    return answer_error(server, conn, 404, mistakes.text(rawget(err, 2) or "Not Found") .. "\n")
   end
   rawset(env, "STATUS", 500)
   server.failed = server.failed + 1
@@ -77,7 +77,7 @@ local function fail(server, conn, env, err)
   end
   local text = "Internal Server Error\n"
   if server.options.debug then
-    text = format("%s\n%s\n", explain.failure(err, server, env), thread.traceback_of(err) or "")
+    text = format("%s\n%s\n", mistakes.failure(err, server, env), thread.traceback_of(err) or "")
   end
   answer_error(server, conn, 500, text)
 end
@@ -133,7 +133,7 @@ end
 
 --- What `return 200, {}, io.open(path)` gives where there is no such file.
 local function missing_body(why)
-  return "wsgi: the body is nil, and behind it stands " .. check.shown(why)
+  return "wsgi: the body is nil, and behind it stands " .. args.shown(why)
 end
 
 --- With what xpcall(app) gave.
@@ -173,7 +173,7 @@ end
 local function run_posthooks(server, state, conn, env, hooks)
   local sent, killed, problem = true, nil, nil
   if state.taken ~= env then
-    sent, killed, problem = xpcall(responding.drain, note_traceback, server, conn)
+    sent, killed, problem = xpcall(answers.drain, note_traceback, server, conn)
   end
   if problem and core.http_is_open(conn) then
     core.http_cut(conn, problem.number) -- the client is not waited for once more
@@ -222,7 +222,7 @@ local function finish_slowly(server, state, conn)
   local next_conn
   repeat
     state.conn = conn
-    local status = client.wait_to_write(server, conn)
+    local status = conns.wait_to_write(server, conn)
     if state.unlogged then
       state.unlogged = not server.log:late(conn, status)
     end
@@ -239,7 +239,7 @@ end
 
 --- More workers than max_size? They came while others waited for slow clients.
 local function is_surplus(server)
-  return server.workers > server.max_workers and client.room(server) < 0
+  return server.workers > server.max_workers and conns.room(server) < 0
 end
 
 --- Serve requests until there are none at hand. Returns whether this worker is to

@@ -1,0 +1,24 @@
+/*
+** clock.c: the system's monotonic clock.
+*/
+
+#include "base/clock.h"
+
+#include <time.h>
+
+int64_t green_clock_now(void)
+{
+  struct timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return ts.tv_sec * GREEN_SECOND + ts.tv_nsec;
+}
+
+int64_t green_clock_after(int64_t now, double seconds)
+{
+  if (!(seconds > 0)) return now;
+  double ns = seconds * 1e9;
+  if (ns >= (double)(GREEN_NEVER - now)) return GREEN_NEVER;
+  /* Round up: a wait may be late, never early. */
+  int64_t whole = (int64_t)ns;
+  return now + whole + ((double)whole < ns);
+}

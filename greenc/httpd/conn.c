@@ -1,0 +1,417 @@
+/*
+** conn.c: one connection: its requests one after the other, and its end.
+*/
+
+#include "httpd/httpd.h"
+#include "httpd/httpd_priv.h"
+#include "hub/loop.h"
+#include "base/mem.h"
+
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define HTTPD_LINGER_BYTES (32 << 20)
+#define HTTPD_LINGER_TURN (256 << 10) /* Of them in one turn. */
+
+/* -- The end of a connection ---------------------------------------------- */
+
+void green__conn_close(httpd_conn *c)
+{
+  httpd *d = c->d;
+  green_hub_undefer(&c->defer);
+  green__conn_unwatch(c);
+  green_sock_close(&c->sock);
+  green__httpd_give_req(c);
+  green_link_remove(&c->link);
+  green__free(c);
+  if (--d->pub.connections == 0) green__httpd_if_over(d);
+}
+
+/* Is there, or may there come, something that we will not read? A client that
+** has asked for the close should send no more; some send a CRLF behind a body
+** all the same, and with a long answer there is time for that. */
+static int conn_has_unread(const httpd_conn *c)
+{
+  const httpd_req *r = c->req;
+  int waiting = 0;
+  if (!c->body_done || r->pos < r->end || !c->pub.head || r->head.keep_alive)
+    return 1;
+  return c->pub.sent > HTTPD_GATHER ||
+         (ioctl(c->sock.f.fd, FIONREAD, &waiting) == 0 && waiting > 0);
+}
+
+/* Closing with unread input makes the system reset the connection, and the
+** client may lose the answer: say that we are done, and read on for a while. */
+void green__conn_linger(httpd_conn *c)
+{
+  green_sock_shutdown(&c->sock, GREEN_WRITE);
+  green__httpd_give_req(c);
+  c->phase = HTTPD_LINGER;
+  c->drained = 0;
+  green_idle_remove(&c->sock.f);
+  if (green_idle_add(&c->d->linger, &c->sock.f) < 0) green__conn_close(c);
+}
+
+/* After its share of a turn it waits for the next: the poll tells again. */
+void green__conn_discard(httpd_conn *c, int expired)
+{
+  char sink[16384];
+  int64_t stop = c->drained + HTTPD_LINGER_TURN;
+  while (!expired && c->drained < HTTPD_LINGER_BYTES) {
+    int n = green_sock_recv(&c->sock, sink, sizeof(sink));
+    if (n == GREEN_EAGAIN) return;
+    if (n <= 0) break;
+    c->drained += n;
+    if (c->drained >= stop) return;
+  }
+  green__conn_close(c);
+}
+
+/* Has the peer's system all that we sent, the end too, and has it sent no more
+** than we have read? Then closing resets nothing and loses nothing: what the
+** peer sends now, it sends after our end. Not while a body is on its way, its
+** sender may look at the answer much later. */
+int green__conn_is_delivered(const httpd_conn *c)
+{
+  int fd = green_sock_fileno(&c->sock), left = 1, unread = 1;
+  if (!c->body_done || fd < 0) return 0;
+  if (ioctl(fd, SIOCOUTQ, &left) < 0 || ioctl(fd, SIOCINQ, &unread) < 0)
+    return 0;
+  return unread == 0 && (left == 0 || c->peer_len == 0);
+}
+
+/* -- Between requests ----------------------------------------------------- */
+
+static int conn_is_clean(const httpd_conn *c)
+{
+  const httpd_req *r = c->req;
+  return !r || (r->start == r->end && r->out_sent == r->out_len);
+}
+
+/* Leave the connection to the poll. A head that has begun keeps its deadline,
+** however slowly it comes. 0, or an error when it had to be closed. */
+int green__conn_rest(httpd_conn *c)
+{
+  green_idle *s = &c->d->heads;
+  if (c->phase == HTTPD_HEAD && conn_is_clean(c)) {
+    green__httpd_give_req(c);
+    if (c->pub.served > 0) s = &c->d->keep;
+  }
+  if (c->sock.f.idle == s) return 0;
+  green_idle_remove(&c->sock.f);
+  int err = green_idle_add(s, &c->sock.f);
+  if (err < 0) green__conn_close(c);
+  return err;
+}
+
+int green__conn_settle(httpd_conn *c)
+{
+  green__httpd_set_timeout(&c->d->keep, c->d->pub.keepalive_timeout);
+  return green__conn_rest(c);
+}
+
+static void conn_hand_out(httpd_conn *c, int found)
+{
+  green_idle_remove(&c->sock.f);
+  c->pub.found = (uint8_t)found;
+  c->phase = HTTPD_ACTIVE;
+}
+
+/* What follows in the buffer cannot be trusted: never read as a request. */
+static void conn_refuse(httpd_conn *c, int status, const char *reason)
+{
+  c->pub.head = NULL;
+  c->pub.text = c->req->in + c->req->start;
+  c->pub.reason = reason;
+  c->body_done = 0;
+  c->d->pub.refused++;
+  green__httpd_refuse(c, status);
+  conn_hand_out(c, GREEN_HTTPD_REFUSED);
+}
+
+static void conn_start_request(httpd_conn *c, int head_len)
+{
+  httpd_req *r = c->req;
+  c->pub.head = &r->head;
+  c->pub.reason = NULL;
+  c->pub.text = r->in + r->start;
+  c->pub.begun = c->pub.head_out = c->pub.body_read = c->pub.chunked = false;
+  c->pub.ended = false;
+  c->pub.reason = NULL;
+  c->pub.status = 0;
+  c->pub.sent = 0;
+  c->left = 0;
+  c->blank = 0;
+  c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
+  r->pos = r->start + (uint32_t)head_len;
+  r->parsed = 0;
+  r->started = c->d->hub->poll_now;
+  r->answer = r->out_len;
+  c->d->pub.requests++;
+  green__httpd_body_start(c);
+}
+
+/* A head is complete. */
+static void conn_take_head(httpd_conn *c, int head_len)
+{
+  const green_http_request *h = &c->req->head;
+  const green_httpd *d = &c->d->pub;
+  conn_start_request(c, head_len);
+  if (h->method == GREEN_M_CONNECT && !d->connect)
+    conn_refuse(c, 501, "CONNECT is not served");
+  else if (h->content_length > d->max_body && d->max_body >= 0)
+    conn_refuse(c, 413, "body larger than the limit");
+  else
+    conn_hand_out(c, GREEN_HTTPD_REQUEST);
+}
+
+/* A CRLF that some clients send behind a request is no part of the next one,
+** which may never come. A second one is not what a head begins with. */
+static int conn_skip_blank(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  const char *p = r->in + r->start;
+  if (r->start == r->end || *p != '\r') return 0;
+  if (c->blank) return GREEN_EPROTO;
+  if (r->end - r->start < 2) return GREEN_EAGAIN;
+  if (p[1] != '\n') return 0;
+  r->start += 2;
+  r->parsed = 0;
+  c->blank = 1;
+  return conn_skip_blank(c);
+}
+
+/* Look at what is in the buffer. 1: something for a worker; 0: not yet. */
+static int conn_parse(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  if (r->start == r->end) return 0;
+  int blank = conn_skip_blank(c);
+  size_t len = r->end - r->start;
+  if (blank == GREEN_EAGAIN || len == 0) return 0;
+  if (blank < 0) {
+    green_http_request_init(&r->head);
+    conn_refuse(c, 400, "bad method");
+    return 1;
+  }
+  int n = green_http_request_parse(&r->head, r->in + r->start, len, r->parsed);
+  if (n == GREEN_EAGAIN) {
+    r->parsed = (uint32_t)len;
+    return 0;
+  }
+  if (n > 0)
+    conn_take_head(c, n);
+  else
+    conn_refuse(c, r->head.status, r->head.reason);
+  return 1;
+}
+
+/* The rest of a body that its handler did not read. 1: gone, the next head may
+** come; GREEN_EAGAIN: wait for more; another error: the connection is gone. The
+** answer has been sent: it must not get lost for what cannot be read. */
+static int conn_drain(httpd_conn *c)
+{
+  int r = green__httpd_body_drain(c);
+  if (r == GREEN_EAGAIN) return r;
+  if (r == GREEN_ETOOBIG || r == GREEN_EPROTO) {
+    green__conn_linger(c);
+    return r;
+  }
+  if (r < 0) {
+    green__conn_close(c);
+    return r;
+  }
+  c->phase = HTTPD_HEAD;
+  c->req->start = c->req->pos;
+  return 1;
+}
+
+/* Read and parse until there is something for a worker (1) or the connection
+** has to wait (GREEN_EAGAIN) or is gone (another error). */
+static int conn_try(httpd_conn *c)
+{
+  int n = green__httpd_take_req(c);
+  if (n == 0 && c->phase == HTTPD_DRAIN) {
+    n = conn_drain(c);
+    if (n < 0) return n;
+  }
+  while (n >= 0 && !conn_parse(c)) {
+    n = green__httpd_fill(c);
+    if (n == 0) n = GREEN_EEOF;
+  }
+  if (n < 0 && n != GREEN_EAGAIN) green__conn_close(c);
+  return n < 0 ? n : 1;
+}
+
+int green__conn_advance(httpd_conn *c)
+{
+  int r = conn_try(c);
+  if (r == GREEN_EAGAIN) green__conn_rest(c);
+  return r == 1;
+}
+
+/* Its time is up: what has arrived in it counts. Only who has sent part of a
+** head is told. */
+int green__conn_expire(httpd_conn *c)
+{
+  int was_idle = c->sock.f.idle == &c->d->keep;
+  int r = conn_try(c);
+  if (r != GREEN_EAGAIN) return r == 1;
+  int has_part = c->phase == HTTPD_HEAD && c->req->start < c->req->end &&
+                 c->req->in[c->req->start] != '\r';
+  if (was_idle && has_part) {
+    green__conn_rest(c); /* A head has begun in time. */
+    return 0;
+  }
+  if (!was_idle) c->d->pub.timeouts++;
+  if (!has_part) {
+    green__conn_close(c);
+    return 0;
+  }
+  conn_refuse(c, 408, "head took too long");
+  return 1;
+}
+
+/* -- Connections in a worker's hands -------------------------------------- */
+
+green_sock *green_conn_sock(green_conn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  return c->sock.f.fd < 0 ? NULL : &c->sock;
+}
+
+green_httpd *green_conn_server(const green_conn *pub)
+{
+  return &((const httpd_conn *)pub)->d->pub;
+}
+
+void green_conn_peer(const green_conn *pub, green_addr *a)
+{
+  const httpd_conn *c = (const httpd_conn *)pub;
+  memset(a, 0, sizeof(*a));
+  a->len = c->peer_len;
+  memcpy(a->u.bytes, c->peer, c->peer_len);
+}
+
+/* Everything is sent and the connection ends. */
+static int conn_end(httpd_conn *c)
+{
+  if (conn_has_unread(c))
+    green__conn_linger(c);
+  else
+    green__conn_close(c);
+  return 0;
+}
+
+/* The answer is complete: is there another request in the buffer? Then its
+** answer leaves together with this one. */
+static int conn_next(httpd_conn *c)
+{
+  httpd_req *r = c->req;
+  c->phase = HTTPD_HEAD;
+  c->pub.served++;
+  r->start = r->pos;
+  c->pub.found = 0;
+  if (r->out_len - r->out_sent < HTTPD_GATHER && conn_parse(c)) {
+    if (r->out_len > r->out_sent) green_hub_defer(c->d->hub, &c->defer);
+    return 1;
+  }
+  return 0;
+}
+
+/* All answers are sent. Nothing new is read here: a client that sends without
+** end gets its turn, as everybody does. */
+static int conn_go_on(httpd_conn *c)
+{
+  int drained = 0;
+  if (c->phase == HTTPD_DRAIN) {
+    drained = conn_drain(c);
+    if (drained < 0 && drained != GREEN_EAGAIN) return 0;
+  }
+  /* What was read behind the rest of a body waits its turn, too. */
+  if (drained == 0 && conn_parse(c)) return 1;
+  if (green__conn_settle(c) == 0 && drained == 1 && c->req)
+    green__idle_event(&c->sock.f);
+  return 0;
+}
+
+static int conn_must_close(httpd_conn *c)
+{
+  const green_httpd *d = &c->d->pub;
+  if (c->pub.close || c->body_failed || d->closing) return 1;
+  return d->max_requests && c->pub.served + 1 >= d->max_requests;
+}
+
+/* It has all that is at hand, and a small answer that will leave at once. */
+static int conn_can_wait(const httpd_conn *c)
+{
+  const httpd_req *r = c->req;
+  return c->d->pub.gather && c->phase == HTTPD_HEAD && !c->left &&
+         r->start == r->end && r->out_len - r->out_sent <= HTTPD_BUFFER;
+}
+
+int green_conn_finish(green_conn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  int active = c->phase == HTTPD_ACTIVE; /* Not when called again. */
+  /* Threads that the handler left behind: it is not theirs any more. */
+  green_fd_wake(&c->sock.f, GREEN_ECLOSED);
+  int closing = active && conn_must_close(c);
+  if (active && !closing && c->body_done && conn_next(c)) return 1;
+  if (active && !closing && conn_can_wait(c)) {
+    green__httpd_put_off(c);
+    return 0;
+  }
+  int err = green_conn_flush(pub);
+  if (err == GREEN_EAGAIN) return err;
+  if (err < 0) {
+    green__conn_close(c);
+    return 0;
+  }
+  if (closing) return conn_end(c);
+  if (c->phase == HTTPD_ACTIVE) {
+    c->phase = HTTPD_DRAIN;
+    c->pub.served++;
+  }
+  return conn_go_on(c);
+}
+
+/* Answers before it are sent now, as its link is wanted for another list. What
+** cannot leave, the next flush or finish will send. */
+void green_conn_pass_on(green_conn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  green_assert(c->phase == HTTPD_ACTIVE, "what was just found in c");
+  int err = green_conn_flush(pub);
+  if (err < 0 && err != GREEN_EAGAIN) {
+    green__conn_close(c);
+    return;
+  }
+  green_hub_undefer(&c->defer);
+  green_list_push(&c->d->stuck, &c->defer.link);
+}
+
+void green_conn_close(green_conn *pub)
+{
+  green__conn_close(httpd_conn_of(pub));
+}
+
+int green_conn_detach(green_conn *pub, green_sock *s)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  httpd_req *r = c->req;
+  green_buf *in = green_sock_input(s);
+  int fd = -1, err = green_conn_flush(pub);
+  if (err == GREEN_EAGAIN) return err;
+  green__conn_unwatch(c);
+  if (err == 0) err = fd = green_sock_detach(&c->sock);
+  if (err >= 0) err = green_sock_adopt(s, fd);
+  if (err < 0 && fd >= 0) close(fd);
+  if (err == 0) err = green_buf_append(in, r->in + r->given_off, r->given_len);
+  if (err == 0) err = green_buf_append(in, r->in + r->pos, r->end - r->pos);
+  if (err < 0) green_sock_close(s);
+  green__conn_close(c);
+  return err;
+}

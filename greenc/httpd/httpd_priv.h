@@ -1,0 +1,195 @@
+/*
+** httpd_priv.h: what the files of httpd share. Private.
+*/
+#ifndef GREEN_HTTPD_CONN_H
+#define GREEN_HTTPD_CONN_H
+
+#include "httpd/httpd.h"
+
+#include <time.h>
+
+/* First size of both buffers of a request: sixteen pipelined requests of
+** curl's size, and their answers. */
+#define HTTPD_BUFFER 16384
+
+/* Flush before the next request beyond this. */
+#define HTTPD_GATHER 65536
+
+typedef struct httpd_req httpd_req;
+typedef struct httpd_conn httpd_conn;
+typedef struct httpd httpd;
+
+/* Buffers and parser of a connection that is not idle; pooled. */
+struct httpd_req {
+  green_http_request head;
+  green_chunked chunk;
+  green_link link; /* In the pool. */
+  char *in;        /* in[start..]: head, body, and what follows. */
+  uint32_t in_cap;
+  uint32_t start; /* The present head. */
+  uint32_t pos;   /* Body bytes are handed out from here. */
+  uint32_t end;
+  uint32_t parsed; /* Bytes of an incomplete head that were looked at. */
+  char *out;       /* out[sent..len] waits to be sent. */
+  uint32_t out_cap;
+  uint32_t out_sent;
+  uint32_t out_len;
+  uint32_t answer; /* Where the present answer begins in out. */
+  char *lines;     /* Headers for "100 Continue", our own copy. */
+  size_t lines_len;
+  uint32_t given_off; /* Body bytes that were given back (unread). */
+  uint32_t given_len;
+  int64_t body_left; /* Of a body with a length: bytes to come. */
+  int64_t body_total;
+  int64_t started;    /* The poll that brought the head; its first byte, while
+                         it is not complete. */
+  int64_t out_length; /* The answer's Content-Length, -1: not given. */
+  uint8_t flags;      /* HTTPD_A_*: headers the handler wrote. */
+};
+
+enum { HTTPD_A_DATE = 1, HTTPD_A_CLOSE = 2, HTTPD_A_UPGRADE = 4 };
+
+enum httpd_phase {
+  HTTPD_HEAD,   /* Between requests, or in a head. */
+  HTTPD_ACTIVE, /* A worker has it. */
+  HTTPD_DRAIN,  /* Reading what is left of a body nobody wants. */
+  HTTPD_LINGER  /* Answered and shut down: reading until the peer closes. */
+};
+
+struct httpd_conn {
+  green_conn pub;
+  green_sock sock;
+  httpd *d;
+  httpd_req *req;    /* NULL while idle. */
+  green_link link;   /* In the list of all connections. */
+  green_defer defer; /* Sends pipelined answers at the end of the turn. Its
+                        link stands in unsent or stuck otherwise. */
+  uint8_t phase;
+  uint8_t body_done;   /* No more body to come. */
+  uint8_t body_failed; /* Its framing is lost. */
+  uint8_t continued;   /* 100 was sent. */
+  uint8_t left;        /* Bytes of the present answer have left. */
+  uint8_t has_gone;    /* Its client; found out so far. */
+  uint8_t blank;       /* The CRLF was dropped that may precede a request. */
+  uint8_t peer_len;
+  char peer[28];         /* A sockaddr_in or sockaddr_in6. */
+  int watch_fd;          /* While it is watched (httpd_gone.c): its number, */
+  uint32_t watch_serial; /* and by what it is known there; 0: it is not. */
+  int64_t drained;       /* Bytes thrown away. */
+};
+
+struct httpd {
+  green_httpd pub;
+  green_hub *hub;
+  green_idle keep;   /* Between requests. */
+  green_idle heads;  /* In a head, or draining a body. */
+  green_idle linger; /* Shut down. */
+  green_waitq shortage;
+  uint32_t taken; /* Counts calls of green_httpd_next. */
+  uint8_t over;   /* Requests have had their share of this turn. */
+  green_defer defer;
+  green_forkhook forked;
+  green_list conns;
+  green_list unsent; /* Complete answers, to be sent together. */
+  uint32_t n_unsent;
+  int64_t unsent_since; /* By a coarse clock. */
+  green_list stuck;     /* To be handed out: they could not be sent, or were
+                           passed on. */
+  green_fd gone;        /* An epoll that tells who has gone; -1: none yet. */
+  uint32_t gone_generation; /* Of the process that it was made in. */
+  uint32_t gone_serial;
+  httpd_conn **watched; /* By number. */
+  uint32_t watched_cap;
+  green_list pool; /* Free httpd_req. */
+  uint32_t pooled;
+  time_t date_second;
+  char date[40]; /* "Date: ...\r\n" of that second. */
+  uint32_t date_len;
+};
+
+static inline httpd_conn *httpd_conn_of(green_conn *c)
+{
+  return (httpd_conn *)c;
+}
+
+static inline httpd *httpd_of(green_httpd *d)
+{
+  return (httpd *)d;
+}
+
+/* -- httpd.c -------------------------------------------------------------- */
+
+/* A server that has ended leaves no deadline and no descriptor behind. */
+void green__httpd_if_over(httpd *d);
+
+/* Options may change at any time. */
+void green__httpd_set_timeout(green_idle *s, int64_t timeout);
+
+/* c's answer is complete: send it, soon, with those of others. */
+void green__httpd_put_off(httpd_conn *c);
+
+/* -- httpd_conn.c ----------------------------------------------------------- */
+
+/* Read and parse. 1: something for a worker. */
+int green__conn_advance(httpd_conn *c);
+
+/* The same when its time is up. */
+int green__conn_expire(httpd_conn *c);
+
+/* Leave the connection to the poll. A head that has begun keeps its deadline,
+** however slowly it comes. 0, or an error when it had to be closed. */
+int green__conn_rest(httpd_conn *c);
+
+/* The same when everything is answered and sent. */
+int green__conn_settle(httpd_conn *c);
+
+/* Say that we are done, and read on for a while: closing with unread input makes
+** the system reset the connection, and the client may lose the answer. */
+void green__conn_linger(httpd_conn *c);
+
+/* What comes then. */
+void green__conn_discard(httpd_conn *c, int expired);
+
+/* Has the peer's system all that we sent, so that closing loses nothing? */
+int green__conn_is_delivered(const httpd_conn *c);
+
+void green__conn_close(httpd_conn *c);
+
+/* -- httpd_gone.c ----------------------------------------------------------- */
+
+/* Before its socket is closed or given away. */
+void green__conn_unwatch(httpd_conn *c);
+
+/* Nobody is watched from here on; until the next green_conn_watch. */
+void green__httpd_gone_close(httpd *d);
+
+/* In a child: before any connection is closed. */
+void green__httpd_gone_forked(httpd *d);
+
+/* -- httpd_in.c, httpd_out.c ------------------------------------------------ */
+
+/* Give c a request from the pool if it has none: the one given back last comes
+** first, its memory is warm. 0 or GREEN_ENOMEM. And take it away. */
+int green__httpd_take_req(httpd_conn *c);
+void green__httpd_give_req(httpd_conn *c);
+void green__httpd_req_free(httpd_req *r);
+
+/* Write an answer of our own, to be followed by a close. */
+void green__httpd_refuse(httpd_conn *c, int status);
+
+/* Forget the body's state, for a head that was just parsed. */
+void green__httpd_body_start(httpd_conn *c);
+
+/* Will what is there of the body prove to be no body? Nothing is used up. */
+int green__httpd_body_is_bad(const httpd_conn *c);
+
+/* Drop what is left of the body. 0: done; GREEN_EAGAIN; else an error. */
+int green__httpd_body_drain(httpd_conn *c);
+
+/* Double the room for what is read. 0 or GREEN_ENOMEM. */
+int green__httpd_grow(httpd_req *r);
+
+/* Read more behind end. The count, 0: end of stream, or an error. */
+int green__httpd_fill(httpd_conn *c);
+
+#endif

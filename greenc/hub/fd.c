@@ -1,0 +1,249 @@
+/*
+** fd.c: readiness of one descriptor, and the table of who owns which number.
+*/
+
+#include "hub/fd.h"
+#include "hub/loop.h"
+#include "hub/idle.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+/* -- The table of numbers ------------------------------------------------- */
+
+static int fd_table_grow(green_hub *hub, uint32_t want)
+{
+  uint32_t cap = hub->fds_cap ? hub->fds_cap : 64;
+  if (want <= hub->fds_cap) return 0;
+  while (cap < want) cap *= 2;
+  green_fd **fds = green__realloc(hub->fds, cap * sizeof(*fds));
+  if (!fds) return GREEN_ENOMEM;
+  memset(fds + hub->fds_cap, 0, (cap - hub->fds_cap) * sizeof(*fds));
+  hub->fds = fds;
+  hub->fds_cap = cap;
+  return 0;
+}
+
+static int fd_wake_readers(green_fd *f, int status)
+{
+  int n = 0;
+  for (; f->readers; n++) green_task_wake(f->readers, status);
+  return n;
+}
+
+void green_fd_wake(green_fd *f, int status)
+{
+  fd_wake_readers(f, status);
+  if (f->writer) green_task_wake(f->writer, status);
+}
+
+/* Leave table and poll; the number stays open. */
+static int fd_release(green_fd *f, int status)
+{
+  int fd = f->fd;
+  if (fd < 0) return -1;
+  green_fd_wake(f, status);
+  green__loop_disarm(f->hub->loop, f, GREEN_READ);
+  green__loop_disarm(f->hub->loop, f, GREEN_WRITE);
+  green_link_remove(&f->touched);
+  f->hub->fds[fd] = NULL;
+  f->hub->n_fds--;
+  f->fd = -1;
+  return fd;
+}
+
+/* The number is not ours any more, and the owner does not know. An idle set
+** hands the fd out, so that he learns it. */
+static void fd_lost(green_fd *f, int status)
+{
+  if (f->idle) green__idle_event(f);
+  fd_release(f, status);
+}
+
+/* -- Events --------------------------------------------------------------- */
+
+static int fd_is_open(const green_fd *f)
+{
+  return fcntl(f->fd, F_GETFD) >= 0;
+}
+
+/* The number may have been closed between the arming and the poll. */
+void green__fd_check_touched(green_hub *hub)
+{
+  green_link *k;
+  while ((k = green_list_pop(&hub->touched)) != NULL) {
+    green_fd *f = green_container(k, green_fd, touched);
+    if (f->armed && !fd_is_open(f)) fd_lost(f, GREEN_EBADF);
+  }
+}
+
+/* The armed numbers that are not open any more: how many of numbers are filled,
+** or a negative error. One call, however many are armed. */
+static int fd_ask_all(const green_hub *hub, struct pollfd *all)
+{
+  nfds_t n = 0;
+  for (uint32_t i = 0; i < hub->fds_cap; i++)
+    if (hub->fds[i] && hub->fds[i]->armed)
+      all[n++] = (struct pollfd){.fd = (int)i};
+  int r = poll(all, n, 0);
+  return r < 0 ? -errno : r ? (int)n : 0;
+}
+
+static void fd_check_each(green_hub *hub)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++) {
+    green_fd *f = hub->fds[i];
+    if (f && f->armed && !fd_is_open(f)) fd_lost(f, GREEN_EBADF);
+  }
+}
+
+/* libev's poll backend ends the program at a number that is not open: it has to
+** be found before, at each turn. */
+void green__fd_check_all(green_hub *hub)
+{
+  if (!hub->n_fds) return;
+  struct pollfd *all = green__alloc(hub->n_fds * sizeof(*all));
+  int n = all ? fd_ask_all(hub, all) : GREEN_ENOMEM;
+  for (int i = 0; i < n; i++)
+    if (all[i].revents & POLLNVAL) fd_lost(hub->fds[all[i].fd], GREEN_EBADF);
+  if (n < 0) fd_check_each(hub);
+  green__free(all);
+}
+
+void green__fd_event(green_fd *f, int mode, int error)
+{
+  if (green_unlikely(error)) {
+    fd_lost(f, GREEN_EBADF);
+    return;
+  }
+  int is_heard = 0;
+  if (mode == GREEN_READ) {
+    f->drained = 0;
+    is_heard = fd_wake_readers(f, 0);
+    if (!is_heard && f->idle) is_heard = green__idle_event(f);
+  } else if (f->writer) {
+    is_heard = green_task_wake(f->writer, 0);
+  }
+  if (!is_heard) green__loop_disarm(f->hub->loop, f, mode);
+}
+
+/* -- Public API ----------------------------------------------------------- */
+
+static int fd_set_flags(int fd)
+{
+  int fl = fcntl(fd, F_GETFL);
+  if (fl < 0) return GREEN_EBADF;
+  if (!(fl & O_NONBLOCK)) fcntl(fd, F_SETFL, fl | O_NONBLOCK);
+  int fdfl = fcntl(fd, F_GETFD);
+  if (!(fdfl & FD_CLOEXEC)) fcntl(fd, F_SETFD, fdfl | FD_CLOEXEC);
+  return 0;
+}
+
+int green_fd_open(green_fd *f, green_hub *hub, int fd)
+{
+  if (fd < 0) return GREEN_EBADF;
+  int err = fd_set_flags(fd);
+  if (err < 0) return err;
+  return green__fd_adopt(f, hub, fd);
+}
+
+int green__fd_adopt(green_fd *f, green_hub *hub, int fd)
+{
+  int err = fd_table_grow(hub, (uint32_t)fd + 1);
+  if (err < 0) return err;
+  if (hub->fds[fd]) fd_lost(hub->fds[fd], GREEN_ECLOSED);
+  memset(f, 0, sizeof(*f));
+  f->hub = hub;
+  f->fd = fd;
+  hub->fds[fd] = f;
+  hub->n_fds++;
+  return 0;
+}
+
+int green_fd_close(green_fd *f)
+{
+  green_idle_remove(f);
+  int fd = fd_release(f, GREEN_ECLOSED);
+  if (fd < 0) return 0;
+  /* Linux frees the number even when close says EINTR. */
+  int r = close(fd);
+  return r < 0 && errno != EINTR ? -errno : 0;
+}
+
+int green_fd_detach(green_fd *f)
+{
+  green_idle_remove(f);
+  return fd_release(f, GREEN_ECLOSED);
+}
+
+static int fd_arm(green_fd *f, int mode)
+{
+  if (f->armed & mode) return 0;
+  /* libev aborts or spins on a number that is not open: ask first. */
+  if (!fd_is_open(f)) {
+    fd_lost(f, GREEN_EBADF);
+    return GREEN_EBADF;
+  }
+  green__loop_arm(f->hub->loop, f, mode);
+  return 0;
+}
+
+int green__fd_arm_read(green_fd *f)
+{
+  return f->fd < 0 ? GREEN_ECLOSED : fd_arm(f, GREEN_READ);
+}
+
+/* Into the ring of readers, as the first or the last. */
+static void fd_add_reader(green_fd *f, green_task *t, int is_first)
+{
+  if (f->readers)
+    green_list_push(&f->readers->link, &t->link);
+  else
+    green_list_init(&t->link);
+  if (is_first || !f->readers) f->readers = t;
+}
+
+/* Park t at f: place says as what. */
+static int fd_park(green_fd *f, green_task *t, int place, int64_t deadline)
+{
+  int err = fd_arm(f, place == GREEN_AT_WRITE ? GREEN_WRITE : GREEN_READ);
+  if (err == 0) err = green_task_park(t, NULL, deadline);
+  if (err < 0) return err;
+  if (place == GREEN_AT_WRITE)
+    f->writer = t;
+  else
+    fd_add_reader(f, t, place == GREEN_AT_READ);
+  t->at.fd = f;
+  t->place = (uint8_t)place;
+  f->hub->n_waits++;
+  return 0;
+}
+
+int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline)
+{
+  if (f->fd < 0) return GREEN_ECLOSED;
+  if (green_fd_waiter(f, mode) || (mode == GREEN_READ && f->idle))
+    return GREEN_EBUSY;
+  return fd_park(f, t, mode, deadline);
+}
+
+int green_fd_watch(green_fd *f, green_task *t, int64_t deadline)
+{
+  if (f->fd < 0) return GREEN_ECLOSED;
+  return fd_park(f, t, GREEN_AT_WATCH, deadline);
+}
+
+void green__fd_unpark(green_fd *f, green_task *t)
+{
+  if (t->place == GREEN_AT_WRITE)
+    f->writer = NULL;
+  else if (f->readers == t)
+    f->readers = t->link.next == &t->link
+                     ? NULL
+                     : green_container(t->link.next, green_task, link);
+  f->hub->n_waits--;
+}

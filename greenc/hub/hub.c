@@ -1,0 +1,477 @@
+/*
+** hub.c: turns: batches of ready tasks, polls, deadlines, posts, forks.
+*/
+
+#include "hub/hub.h"
+#include "hub/loop.h"
+#include "base/mem.h"
+
+#include <sched.h>
+#include <string.h>
+
+/* Deadlines that expire in one turn: a million at once must not keep I/O
+** waiting. */
+#define HUB_EXPIRE_MOST 1024
+
+/* -- Batches --------------------------------------------------------------- */
+
+static green_task *task_of_link(green_link *k)
+{
+  return green_container(k, green_task, link);
+}
+
+static void task_run(green_hub *hub, green_task *t)
+{
+  hub->current = t;
+  hub->switches++;
+  t->state = GREEN_TASK_RUNNING;
+  t->started = 1;
+  t->resume(t);
+  hub->current = NULL;
+}
+
+/* Run what was ready when the batch began, until *done. */
+static void hub_run_batch(green_hub *hub, const volatile int *done)
+{
+  green_link *k;
+  green_list_splice(&hub->batch, &hub->ready);
+  hub->unpolled = 1;
+  while (!*done && (k = green_list_pop(&hub->batch)) != NULL)
+    task_run(hub, task_of_link(k));
+  /* Cut short: what is left keeps its place before the newly ready. */
+  green_list_splice(&hub->batch, &hub->ready);
+  green_list_splice(&hub->ready, &hub->batch);
+}
+
+/* -- Turns ---------------------------------------------------------------- */
+
+static const int hub_never_done;
+
+int green__hub_is_ready(const green_hub *hub)
+{
+  return !green_list_empty(&hub->ready) || hub->mail ||
+         green_heap_aside(&hub->heap) ||
+         atomic_load_explicit(&hub->posts, memory_order_relaxed) != NULL;
+}
+
+static void hub_run_defers(green_hub *hub)
+{
+  green_list now;
+  green_link *k;
+  if (green_list_empty(&hub->defers)) return;
+  green_list_init(&now);
+  green_list_splice(&now, &hub->defers);
+  while ((k = green_list_pop(&now)) != NULL) {
+    green_defer *d = green_container(k, green_defer, link);
+    d->run(d);
+  }
+}
+
+void green_hub_defer(green_hub *hub, green_defer *d)
+{
+  if (!green_link_in(&d->link)) green_list_push(&hub->defers, &d->link);
+}
+
+void green_hub_undefer(green_defer *d)
+{
+  green_link_remove(&d->link);
+}
+
+void green__hub_run_ready(green_hub *hub)
+{
+  uint8_t was = hub->running;
+  hub->running = 1;
+  hub->turns++;
+  hub_run_batch(hub, &hub_never_done);
+  hub_run_defers(hub);
+  hub->unpolled = 0; /* The poll comes next. */
+  hub->running = was;
+}
+
+/* What was posted goes behind what stands in the mail. */
+static void hub_take_posts(green_hub *hub)
+{
+  green_post *p = atomic_exchange(&hub->posts, NULL), *first = NULL;
+  green_post **end = &hub->mail;
+  while (p) { /* Newest first: turn it round. */
+    green_post *next = p->next;
+    p->next = first;
+    first = p;
+    p = next;
+  }
+  while (*end) end = &(*end)->next;
+  *end = first;
+}
+
+/* What is posted meanwhile waits for the next turn; run may free its post, and
+** take back others. */
+void green__hub_run_posts(green_hub *hub)
+{
+  green_post **end = &hub->mail_now, *p;
+  hub_take_posts(hub);
+  while (*end) end = &(*end)->next; /* A run within a host's run. */
+  *end = hub->mail;
+  hub->mail = NULL;
+  while ((p = hub->mail_now) != NULL) {
+    hub->mail_now = p->next;
+    p->run(p);
+  }
+}
+
+static int mail_remove(green_post **at, const green_post *p)
+{
+  while (*at && *at != p) at = &(*at)->next;
+  if (!*at) return 0;
+  *at = p->next;
+  return 1;
+}
+
+int green_hub_unpost(green_hub *hub, green_post *p)
+{
+  hub_take_posts(hub);
+  return mail_remove(&hub->mail_now, p) || mail_remove(&hub->mail, p);
+}
+
+/* The rest of a long row of deadlines waits for the next turns. */
+void green__hub_expire(green_hub *hub)
+{
+  green_timer *t;
+  hub->poll_now = green_hub_now(hub);
+  if (!hub->heap.len && !green_heap_aside(&hub->heap)) return;
+  if (!green_heap_aside(&hub->heap))
+    green_heap_expire(&hub->heap, hub->poll_now);
+  for (int n = 0; n < HUB_EXPIRE_MOST; n++) {
+    if ((t = green_heap_take(&hub->heap)) == NULL) return;
+    t->fire(t);
+  }
+}
+
+/* Can anything still happen? A virtual clock never waits for real time. */
+static int hub_has_future(const green_hub *hub)
+{
+  return green__hub_is_ready(hub) || hub->heap.len || hub->n_waits ||
+         hub->holds || green__loop_is_host(hub->loop);
+}
+
+/* Nothing to do but to let virtual time pass: jump. */
+static int hub_jump(green_hub *hub)
+{
+  int64_t due = green__hub_due(hub);
+  if (!hub->is_virtual || hub->n_waits || hub->holds || due == GREEN_NEVER)
+    return 0;
+  if (due > hub->virtual_now) hub->virtual_now = due;
+  return 1;
+}
+
+/* Poll and fire deadlines. 1, or 0: no future. */
+static int hub_wait(green_hub *hub, int block)
+{
+  hub_run_defers(hub);
+  green_hub_check_fork(hub);
+  if (!hub_has_future(hub)) return 0;
+  if (green__hub_is_ready(hub)) block = 0;
+  if (block && hub_jump(hub)) block = 0;
+  int64_t due = hub->is_virtual ? GREEN_NEVER : green__hub_due(hub);
+  int64_t now = due == GREEN_NEVER || !block ? 0 : green_hub_now(hub);
+  hub->unpolled = 0;
+  green__loop_poll(hub->loop, block, due, now);
+  green__hub_expire(hub);
+  return 1;
+}
+
+/* Nothing runs twice without a poll between, nor in a child before it has a
+** hub of its own. */
+static void hub_run_next(green_hub *hub, const volatile int *done)
+{
+  green_hub_check_fork(hub);
+  if (hub->unpolled && !green_list_empty(&hub->ready)) hub_wait(hub, 0);
+  hub->turns++;
+  hub_run_batch(hub, done);
+}
+
+int green_hub_is_busy(const green_hub *hub)
+{
+  return hub->running || green__loop_is_inside(hub->loop);
+}
+
+int green_hub_turn(green_hub *hub, int block)
+{
+  if (green_hub_is_busy(hub)) return GREEN_EBUSY;
+  hub->running = 1;
+  hub_run_next(hub, &hub_never_done);
+  int more = hub_wait(hub, block);
+  hub->running = 0;
+  return more;
+}
+
+int green_hub_run(green_hub *hub, const volatile int *done)
+{
+  int more = 1;
+  if (green_hub_is_busy(hub)) return GREEN_EBUSY;
+  hub->running = 1;
+  while (!*done && more) {
+    hub_run_next(hub, done);
+    if (!*done) more = hub_wait(hub, 1);
+  }
+  /* What the last tasks left, if *done cut a turn short. */
+  hub_run_defers(hub);
+  hub->running = 0;
+  return *done ? 0 : GREEN_EDEADLOCK;
+}
+
+/* -- Hubs ----------------------------------------------------------------- */
+
+static int hub_new(green_hub **out, const char *backend, void *ev_loop)
+{
+  green_hub *hub = green__zalloc(sizeof(*hub));
+  if (!hub) return GREEN_ENOMEM;
+  green_list_init(&hub->ready);
+  green_list_init(&hub->batch);
+  green_list_init(&hub->all);
+  green_list_init(&hub->touched);
+  green_list_init(&hub->defers);
+  green_list_init(&hub->forkhooks);
+  green__scopes_init(hub);
+  green_fork_watch();
+  hub->generation = green_fork_generation();
+  int err = green_heap_init(&hub->heap);
+  if (err < 0) goto fail_hub;
+  err = green__loop_open(&hub->loop, hub, backend, ev_loop);
+  if (err < 0) goto fail_heap;
+  hub->poll_now = green_clock_now();
+  *out = hub;
+  return 0;
+fail_heap:
+  green_heap_deinit(&hub->heap);
+fail_hub:
+  green__free(hub);
+  return err;
+}
+
+int green_hub_new(green_hub **hub, const char *backend)
+{
+  return hub_new(hub, backend, NULL);
+}
+
+int green_hub_attach(green_hub **hub, void *ev_loop)
+{
+  return ev_loop ? hub_new(hub, NULL, ev_loop) : GREEN_EINVAL;
+}
+
+/* Whoever began to post before the loop changed may still wake the old one. */
+static void hub_await_posters(green_hub *hub)
+{
+  while (atomic_load(&hub->posting)) sched_yield();
+}
+
+/* The numbers stay open; their objects are closed from here on. */
+static void hub_forget_fds(green_hub *hub)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++) {
+    green_fd *f = hub->fds[i];
+    if (!f) continue;
+    green__loop_disarm(hub->loop, f, GREEN_READ);
+    green__loop_disarm(hub->loop, f, GREEN_WRITE);
+    f->fd = -1;
+  }
+}
+
+void green_hub_free(green_hub *hub)
+{
+  if (!hub) return;
+  green_hub_check_fork(hub); /* The parent's posters never come back. */
+  hub_await_posters(hub);
+  green__hub_run_posts(hub); /* Their owners free themselves there. */
+  green_hub_abandon(hub);
+  hub_forget_fds(hub);
+  green__loop_close(hub->loop);
+  green__scopes_deinit(hub);
+  green_heap_deinit(&hub->heap);
+  green__free(hub->fds);
+  green__free(hub);
+}
+
+void green_hub_abandon(green_hub *hub)
+{
+  green_link *k;
+  while ((k = green_list_first(&hub->all)) != NULL)
+    green__task_leave(green_container(k, green_task, all));
+}
+
+/* Arm on a new loop what the old one watched; the old one keeps its watchers
+** until it is closed, so only the armed bits change hands. */
+static void hub_move_fds(green_hub *hub, green__loop *to)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++) {
+    green_fd *f = hub->fds[i];
+    int armed = f ? f->armed : 0;
+    for (int mode = GREEN_READ; mode <= GREEN_WRITE; mode++) {
+      if (!(armed & mode)) continue;
+      green__loop_disarm(hub->loop, f, mode);
+      green__loop_arm(to, f, mode);
+    }
+  }
+}
+
+int green_hub_use(green_hub *hub, const char *backend)
+{
+  green__loop *to;
+  if (green__loop_is_host(hub->loop)) return GREEN_EBUSY;
+  green_hub_check_fork(hub);
+  /* The new loop might get the number of a descriptor that is not open. */
+  green__fd_check_all(hub);
+  int err = green__loop_open(&to, hub, backend, NULL);
+  if (err < 0) return err;
+  hub_move_fds(hub, to);
+  green__loop *from = hub->loop;
+  __atomic_store_n(&hub->loop, to, __ATOMIC_SEQ_CST);
+  hub_await_posters(hub);
+  green__loop_close(from);
+  /* A post may have been sent to the old loop's wake-up. */
+  green__loop_wake(to);
+  return 0;
+}
+
+void green_hub_library(int *major, int *minor)
+{
+  green__loop_version(major, minor);
+}
+
+const char *green_hub_backend(const green_hub *hub)
+{
+  return green__loop_backend(hub->loop);
+}
+
+void green_hub_hold(green_hub *hub)
+{
+  hub->holds++;
+}
+
+void green_hub_unhold(green_hub *hub)
+{
+  if (hub->holds) hub->holds--;
+}
+
+int64_t green_hub_now(const green_hub *hub)
+{
+  return hub->is_virtual ? hub->virtual_now : green_clock_now();
+}
+
+int green_hub_set_virtual(green_hub *hub, int on)
+{
+  if (!!on == hub->is_virtual) return 0;
+  if (hub->heap.len || green_heap_aside(&hub->heap)) return GREEN_EBUSY;
+  if (on) hub->virtual_now = green_clock_now();
+  hub->is_virtual = !!on;
+  return 0;
+}
+
+void green_hub_advance(green_hub *hub, int64_t ns)
+{
+  if (hub->is_virtual) hub->virtual_now += ns;
+}
+
+green_task *green_hub_upcoming(const green_hub *hub)
+{
+  green_link *k = green_list_first(&hub->batch);
+  return k ? task_of_link(k) : NULL;
+}
+
+green_task *green_hub_current(const green_hub *hub)
+{
+  return hub->current;
+}
+
+static uint32_t list_count(const green_list *l)
+{
+  uint32_t n = 0;
+  for (const green_link *k = l->next; k != l; k = k->next) n++;
+  return n;
+}
+
+void green_hub_stats_get(const green_hub *hub, green_hub_stats *s)
+{
+  s->turns = hub->turns;
+  s->switches = hub->switches;
+  s->live = hub->n_live;
+  s->ready = list_count(&hub->ready) + list_count(&hub->batch);
+  s->timers = hub->heap.len + green_heap_aside(&hub->heap);
+  s->fds = hub->n_fds;
+  s->waits = hub->n_waits;
+}
+
+green_task *green_hub_first_task(const green_hub *hub)
+{
+  green_link *k = green_list_first(&hub->all);
+  return k ? green_container(k, green_task, all) : NULL;
+}
+
+green_task *green_hub_next_task(const green_hub *hub, const green_task *t)
+{
+  return t->all.next == &hub->all
+             ? NULL
+             : green_container(t->all.next, green_task, all);
+}
+
+int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due)
+{
+  green_hub_timer_stop(hub, t);
+  return due == GREEN_NEVER ? 0 : green_heap_add(&hub->heap, t, due);
+}
+
+void green_hub_timer_stop(green_hub *hub, green_timer *t)
+{
+  green_heap_remove(&hub->heap, t);
+}
+
+/* -- Forks ---------------------------------------------------------------- */
+
+void green_hub_on_fork(green_hub *hub, green_forkhook *h)
+{
+  green_list_push(&hub->forkhooks, &h->link);
+}
+
+/* Threads that were posting are the parent's. A hook may take back others. */
+static void hub_forked(green_hub *hub)
+{
+  green_list todo;
+  green_link *k;
+  atomic_store(&hub->posting, 0);
+  green__loop_forked(hub->loop);
+  green__loop_wake(hub->loop); /* One may have posted and not woken it. */
+  green_list_init(&todo);
+  green_list_splice(&todo, &hub->forkhooks);
+  while ((k = green_list_pop(&todo)) != NULL) {
+    green_forkhook *h = green_container(k, green_forkhook, link);
+    green_list_push(&hub->forkhooks, k);
+    h->run(h);
+  }
+}
+
+void green_hub_set_inherit(green_hub *hub, int on)
+{
+  hub->inherits = !!on;
+}
+
+int green_hub_inherits(const green_hub *hub)
+{
+  return hub->inherits;
+}
+
+int green_hub_check_fork(green_hub *hub)
+{
+  if (green_likely(!green_fork_happened(&hub->generation))) return 0;
+  hub_forked(hub);
+  return 1;
+}
+
+/* -- Posts ---------------------------------------------------------------- */
+
+void green_hub_post(green_hub *hub, green_post *p)
+{
+  atomic_fetch_add(&hub->posting, 1);
+  p->next = atomic_load(&hub->posts);
+  while (!atomic_compare_exchange_weak(&hub->posts, &p->next, p)) continue;
+  green__loop_wake(__atomic_load_n(&hub->loop, __ATOMIC_SEQ_CST));
+  atomic_fetch_sub(&hub->posting, 1);
+}

@@ -1,0 +1,163 @@
+/*
+** idle.c: a set of descriptors that wait without a task.
+*/
+
+#include "hub/idle.h"
+#include "hub/loop.h"
+
+#include <string.h>
+
+#define IDLE_EVENTS 16 /* The poll may tell of a ready fd so often. */
+
+static green_fd *fd_of_link(green_link *k)
+{
+  return green_container(k, green_fd, idle_link);
+}
+
+static green_fd *fd_of_ready(green_link *k)
+{
+  return green_container(k, green_fd, ready_link);
+}
+
+static void idle_set_timer(green_idle *s, const green_fd *f)
+{
+  if (!s->timer.slot && f->idle_due != GREEN_NEVER)
+    green_hub_timer_set(s->hub, &s->timer, f->idle_due);
+}
+
+int green_idlers_wake(green_idlers *w)
+{
+  int n = green_waitq_wake_last(&w->tasks, 0);
+  w->woken += (uint32_t)n;
+  return n;
+}
+
+/* Put f on the ready list, if it is not there. */
+static void idle_ready(green_idle *s, green_fd *f)
+{
+  green_idlers *w = s->workers;
+  if (green_link_in(&f->ready_link)) return;
+  green_list_push(&s->ready, &f->ready_link);
+  s->n_ready++;
+  f->idle_events = 0;
+  if (!w->burst || w->woken < w->burst) green_idlers_wake(w);
+}
+
+/* The timer is lazy: it may find that the fd it was set for has gone. An
+** expired fd is told once, and stands aside from then on: many that nobody takes
+** must not be passed by each that comes. */
+static void idle_on_timer(green_timer *timer)
+{
+  green_idle *s = green_container(timer, green_idle, timer);
+  int64_t now = green_hub_now(s->hub);
+  green_link *k;
+  while ((k = green_list_first(&s->waiting)) != NULL) {
+    green_fd *f = fd_of_link(k);
+    if (f->idle_due > now) {
+      idle_set_timer(s, f);
+      return;
+    }
+    green_link_remove(k);
+    green_list_push(&s->expired, k);
+    f->idle_due = GREEN_NEVER;
+    f->idle_expired = 1;
+    idle_ready(s, f);
+  }
+}
+
+void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
+{
+  memset(s, 0, sizeof(*s));
+  s->hub = hub;
+  s->timeout = timeout;
+  s->timer.fire = idle_on_timer;
+  green_waitq_init(&s->workers_own.tasks);
+  s->workers = &s->workers_own;
+  green_list_init(&s->waiting);
+  green_list_init(&s->expired);
+  green_list_init(&s->ready);
+}
+
+void green_idle_deinit(green_idle *s)
+{
+  green_link *k;
+  green_list_splice(&s->waiting, &s->expired);
+  while ((k = green_list_first(&s->waiting)) != NULL)
+    green_idle_remove(fd_of_link(k));
+  green_hub_timer_stop(s->hub, &s->timer);
+  green_waitq_wake_all(&s->workers_own.tasks, GREEN_ECLOSED);
+}
+
+/* As of the last poll: a clock read a request is saved, and the deadlines of
+** one turn are equal. */
+static int64_t idle_due(const green_idle *s)
+{
+  if (s->timeout == GREEN_NEVER) return GREEN_NEVER;
+  return s->hub->poll_now + s->timeout;
+}
+
+int green_idle_add(green_idle *s, green_fd *f)
+{
+  if (green_fd_waiter(f, GREEN_READ) || f->idle) return GREEN_EBUSY;
+  int err = green__fd_arm_read(f);
+  if (err < 0) return err;
+  f->idle = s;
+  f->idle_expired = 0;
+  f->idle_due = idle_due(s);
+  green_list_push(&s->waiting, &f->idle_link);
+  s->n_waiting++;
+  s->hub->n_waits++;
+  idle_set_timer(s, f);
+  return 0;
+}
+
+void green_idle_set_timeout(green_idle *s, int64_t timeout)
+{
+  int64_t due;
+  s->timeout = timeout;
+  due = idle_due(s);
+  for (green_link *k = s->waiting.next; k != &s->waiting; k = k->next) {
+    green_fd *f = fd_of_link(k);
+    if (due < f->idle_due) f->idle_due = due;
+  }
+  green_link *first = green_list_first(&s->waiting);
+  green_hub_timer_stop(s->hub, &s->timer); /* It may be set for one gone. */
+  if (first) idle_set_timer(s, fd_of_link(first));
+}
+
+void green_idle_remove(green_fd *f)
+{
+  green_idle *s = f->idle;
+  if (!s) return;
+  if (green_link_in(&f->ready_link)) s->n_ready--;
+  green_link_remove(&f->ready_link);
+  green_link_remove(&f->idle_link);
+  s->n_waiting--;
+  s->hub->n_waits--;
+  f->idle = NULL;
+}
+
+green_fd *green_idle_take(green_idle *s, int *expired)
+{
+  green_link *k = green_list_pop(&s->ready);
+  if (!k) return NULL;
+  green_fd *f = fd_of_ready(k);
+  s->n_ready--;
+  *expired = f->idle_expired;
+  green__fd_arm_read(f); /* An event that found it ready took that back. */
+  return f;
+}
+
+green_fd *green_idle_oldest(const green_idle *s)
+{
+  green_link *k = green_list_first(&s->expired);
+  if (!k) k = green_list_first(&s->waiting);
+  return k ? fd_of_link(k) : NULL;
+}
+
+/* An fd that is taken some turns later keeps its registration. */
+int green__idle_event(green_fd *f)
+{
+  idle_ready(f->idle, f);
+  return f->idle_events++ < IDLE_EVENTS;
+}

@@ -1,0 +1,73 @@
+/*
+** scope.h: cancellation of tasks: kills, timeouts and shields.
+**
+** A task carries its scopes in a list, innermost last. A scope that has fired,
+** and a kill, stay pending until they are popped: each checkpoint raises again
+** (level-triggered). What is raised is the outermost pending one, but nothing
+** outside of the innermost shield. What to raise for a scope is the caller's
+** affair: greenc only says which.
+*/
+#ifndef GREEN_SCOPE_H
+#define GREEN_SCOPE_H
+
+#include "hub/hub.h"
+
+enum green_scope_kind {
+  GREEN_SCOPE_TIMEOUT, /* Fires at its deadline, or by hand. */
+  GREEN_SCOPE_SHIELD   /* The same, and masks all outside of it. */
+};
+
+struct green_scope {
+  green_link link;  /* In its task's list. */
+  green_task *task; /* NULL: popped. */
+  green_timer timer;
+  uint8_t kind;
+  uint8_t fired;
+  uint64_t id; /* Never 0; fits a double; not used again soon. */
+  int data;    /* The owner's; 0 at push. */
+};
+
+/* Open a scope innermost in t. Scopes come from the hub's pool and return to it
+** at pop or at the task's end. NULL: out of memory. */
+green_scope *green_scope_push(green_task *t, int kind, int64_t deadline);
+
+/* Close it, in any order; what it had pending is pending no more. */
+void green_scope_pop(green_scope *s);
+
+/* Fire it now, as its deadline would. */
+void green_scope_fire(green_scope *s);
+
+/* The scope with that id, or NULL if it was popped. */
+green_scope *green_scope_find(green_hub *hub, uint64_t id);
+
+/* Ask for t's end: pending in it for ever, inside shields when they end. A
+** parked task's wait is decided with GREEN_ECANCELED unless it is masked.
+** Returns 1, or 0 for a task that is dead or already killed. */
+int green_task_kill(green_task *t);
+
+/* Raise once in t at its next check, masked by nothing; a parked task's wait is
+** decided with GREEN_ECANCELED. Returns 1, or 0 for a dead task. */
+int green_task_throw(green_task *t);
+
+/* Forget that a kill or a throw was asked for; scopes stay. */
+void green_task_pardon(green_task *t);
+
+/* At a checkpoint of a task with cancel_pending set: when to raise. 0: at once;
+** -1: after a trip through the ready list; else: after parking until then.
+** Counts the raise, so that a task which swallows it cannot spin: the first is
+** at once, after GREEN_RAISE_LIMIT of them they come 10 ms apart. */
+int64_t green_task_raise_at(green_task *t);
+
+/* The raise itself: what is pending, decided now. A throw is used up. NONE: the
+** scope was popped by another task between the decision and the raise. */
+enum green_raise {
+  GREEN_RAISE_NONE,
+  GREEN_RAISE_KILL,
+  GREEN_RAISE_SCOPE, /* t->pending */
+  GREEN_RAISE_THROW
+};
+int green_task_raise(green_task *t);
+
+#define GREEN_RAISE_LIMIT 100
+
+#endif

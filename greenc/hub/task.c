@@ -1,0 +1,188 @@
+/*
+** task.c: tasks, and how their waits begin and end. The contract is in hub.h.
+*/
+
+#include "hub/hub.h"
+#include "hub/loop.h"
+
+/* -- Ready lists ---------------------------------------------------------- */
+
+static green_task *task_of_link(green_link *k)
+{
+  return green_container(k, green_task, link);
+}
+
+static void task_ready(green_task *t)
+{
+  t->state = GREEN_TASK_READY;
+  green_list_push(&t->hub->ready, &t->link);
+}
+
+static void task_ready_first(green_task *t)
+{
+  t->state = GREEN_TASK_READY;
+  green_list_push_front(&t->hub->batch, &t->link);
+}
+
+/* -- Ending a wait -------------------------------------------------------- */
+
+/* Take a parked task out of everything it waits in. */
+static void task_unwait(green_task *t)
+{
+  if (t->place == GREEN_AT_QUEUE)
+    t->at.queue->n--;
+  else if (t->place != GREEN_AT_NOTHING)
+    green__fd_unpark(t->at.fd, t);
+  t->place = GREEN_AT_NOTHING;
+  green_link_remove(&t->link);
+  green_heap_remove(&t->hub->heap, &t->timer);
+}
+
+static int task_decide(green_task *t, int status)
+{
+  if (t->state != GREEN_TASK_PARKED) return 0;
+  task_unwait(t);
+  t->status = status;
+  t->no_cancel = 0;
+  return 1;
+}
+
+static void task_on_deadline(green_timer *timer)
+{
+  green_task *t = green_container(timer, green_task, timer);
+  green_task_wake(t, GREEN_ETIMEDOUT);
+}
+
+static void task_on_start(green_timer *timer)
+{
+  green_task *t = green_container(timer, green_task, timer);
+  if (t->state == GREEN_TASK_NEW) task_ready(t);
+}
+
+/* -- Tasks ---------------------------------------------------------------- */
+
+void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume)
+{
+  t->hub = hub;
+  t->resume = resume;
+  t->state = GREEN_TASK_NEW;
+  green_waitq_init(&t->joiners);
+  green_list_init(&t->scopes);
+  green_list_push(&hub->all, &t->all);
+  hub->n_live++;
+}
+
+void green_task_start(green_task *t)
+{
+  if (t->state != GREEN_TASK_NEW) return;
+  green_heap_remove(&t->hub->heap, &t->timer);
+  task_ready(t);
+}
+
+int green_task_start_at(green_task *t, int64_t due)
+{
+  t->timer.fire = task_on_start;
+  return green_hub_timer_set(t->hub, &t->timer, due);
+}
+
+static void waitq_push(green_waitq *q, green_task *t)
+{
+  green_list_push(&q->tasks, &t->link);
+  q->n++;
+  t->at.queue = q;
+  t->place = GREEN_AT_QUEUE;
+}
+
+int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
+{
+  green_assert(t->state == GREEN_TASK_RUNNING, "From inside resume.");
+  if (deadline != GREEN_NEVER) {
+    t->timer.fire = task_on_deadline;
+    int err = green_heap_add(&t->hub->heap, &t->timer, deadline);
+    if (green_unlikely(err < 0)) return err;
+  }
+  if (q) waitq_push(q, t);
+  t->state = GREEN_TASK_PARKED;
+  t->status = 0;
+  return 0;
+}
+
+void green_task_yield(green_task *t)
+{
+  t->status = 0;
+  task_ready(t);
+}
+
+void green_task_yield_first(green_task *t)
+{
+  green_link *first = green_list_pop(&t->hub->batch);
+  t->status = 0;
+  task_ready_first(t);
+  if (first) green_list_push_front(&t->hub->batch, first);
+}
+
+int green_task_wake(green_task *t, int status)
+{
+  if (!task_decide(t, status)) return 0;
+  task_ready(t);
+  return 1;
+}
+
+int green_task_wake_first(green_task *t, int status)
+{
+  if (!task_decide(t, status)) return 0;
+  task_ready_first(t);
+  return 1;
+}
+
+void green_task_hurry(green_task *t)
+{
+  if (t->state != GREEN_TASK_READY) return;
+  green_link_remove(&t->link);
+  task_ready_first(t);
+}
+
+void green__task_leave(green_task *t)
+{
+  if (t->state == GREEN_TASK_PARKED) task_unwait(t);
+  green_link_remove(&t->link);
+  green_heap_remove(&t->hub->heap, &t->timer);
+  green_link_remove(&t->all);
+  green__scope_drop_all(t);
+  t->state = GREEN_TASK_DEAD;
+  t->hub->n_live--;
+}
+
+void green_task_end(green_task *t)
+{
+  if (t->state == GREEN_TASK_DEAD) return;
+  green__task_leave(t);
+  green_waitq_wake_all(&t->joiners, 0);
+}
+
+void green_waitq_forget(green_waitq *q)
+{
+  green_link *k;
+  while ((k = green_list_pop(&q->tasks)) != NULL)
+    task_of_link(k)->place = GREEN_AT_NOTHING;
+  q->n = 0;
+}
+
+int green_waitq_wake(green_waitq *q, int status)
+{
+  green_task *t = green_waitq_first(q);
+  return t ? green_task_wake(t, status) : 0;
+}
+
+int green_waitq_wake_all(green_waitq *q, int status)
+{
+  int n = 0;
+  while (green_waitq_wake(q, status)) n++;
+  return n;
+}
+
+int green_waitq_wake_last(green_waitq *q, int status)
+{
+  if (green_list_empty(&q->tasks)) return 0;
+  return green_task_wake(task_of_link(q->tasks.prev), status);
+}

@@ -1,0 +1,119 @@
+/*
+** role.c: what the library does for C, at the end of threads and of the
+** program.
+**
+** The functions are kept in the registry and not looked up by a name: the script
+** may have put anything there.
+*/
+
+#include "core/core.h"
+
+#include <stdio.h>
+
+/* -- Complaints ----------------------------------------------------------- */
+
+/* complain(text): to standard error, whatever has become of io. Without the
+** library nothing is queued, and C's stdio is right. */
+static int role_complain(lua_State *L)
+{
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  vm_push_key(L, VM_KEY_COMPLAIN);
+  lua_pushvalue(L, 1);
+  if (lua_pcall(L, 1, 0, 0) != 0) fwrite(text, 1, n, stderr);
+  return 0;
+}
+
+static int complain_body(lua_State *L)
+{
+  lua_pushstring(L, lua_touserdata(L, 1));
+  lua_replace(L, 1);
+  return role_complain(L);
+}
+
+void vm_complain(lua_State *L, const char *text)
+{
+  if (lua_cpcall(L, complain_body, (void *)text) == 0) return;
+  lua_pop(L, 1);
+  fputs(text, stderr); /* No memory. */
+}
+
+/* -- Roles ---------------------------------------------------------------- */
+
+static int set_role(lua_State *L, enum vm_key role)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  vm_set_key(L, role);
+  return 0;
+}
+
+/* on_exit(function(thread)), which must not park. */
+static int role_on_exit(lua_State *L)
+{
+  return set_role(L, VM_KEY_ON_EXIT);
+}
+
+/* on_end(function(thread, report)) */
+static int role_on_end(lua_State *L)
+{
+  return set_role(L, VM_KEY_ON_END);
+}
+
+/* on_ending(function(can_run)): called when the program has ended, may give a function
+** that is to be run as main then. */
+static int role_on_ending(lua_State *L)
+{
+  return set_role(L, VM_KEY_ON_ENDING);
+}
+
+/* on_describe(text = function(thread)): of the error that ended it. */
+static int role_on_describe(lua_State *L)
+{
+  return set_role(L, VM_KEY_DESCRIBE);
+}
+
+/* tell_rest(): before the process ends. */
+static int role_tell_rest(lua_State *L)
+{
+  vm_tell_rest(core_vm(L));
+  return 0;
+}
+
+/* on_deadlock(function()), before main is told; it must not park. */
+static int role_on_deadlock(lua_State *L)
+{
+  return set_role(L, VM_KEY_DEADLOCK);
+}
+
+/* on_raise(function()): raises what is pending in the running thread. */
+static int role_on_raise(lua_State *L)
+{
+  return set_role(L, VM_KEY_RAISE);
+}
+
+/* on_complain(function(text)) */
+static int role_on_complain(lua_State *L)
+{
+  return set_role(L, VM_KEY_COMPLAIN);
+}
+
+/* on_leave(function(status)): ends the process. */
+static int role_on_leave(lua_State *L)
+{
+  return set_role(L, VM_KEY_LEAVE);
+}
+
+const luaL_Reg vm_role_functions[] = {
+    {"on_end", role_on_end},
+    {"on_exit", role_on_exit},
+    {"on_describe", role_on_describe},
+    {"on_raise", role_on_raise},
+    {"on_complain", role_on_complain},
+    {"on_leave", role_on_leave},
+    {"on_ending", role_on_ending},
+    {"on_deadlock", role_on_deadlock},
+    {"complain", role_complain},
+    {"tell_rest", role_tell_rest},
+    {NULL, NULL},
+};
