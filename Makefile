@@ -36,6 +36,9 @@ FLAGS_debug := -Og -g3 -DGREEN_DEBUG
 FLAGS_asan := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := $(SAN) -fsanitize=thread
 FLAGS_cov := -O0 -g3 --coverage
+# See `make pgo`. Most of the code is not trained: that is optimized as ever.
+FLAGS_pgo := -O2 -g $(if $(PGO_TRAINING),-fprofile-generate -fprofile-update=atomic,\
+  -fprofile-use -fprofile-partial-training -fprofile-correction -Wno-missing-profile)
 KFLAGS := $(or $(FLAGS_$(KIND)),$(error unknown KIND=$(KIND)))
 
 B := $(BUILD)/$(KIND)
@@ -70,8 +73,10 @@ LUAJIT_LIBS = -L$(LUAJIT_LIBDIR) -Wl,-rpath,$(LUAJIT_LIBDIR) -lluajit-5.1
 LUAJIT_BIN := $(LUAJIT)/usr/bin/luajit
 endif
 
-GREENC_LIBS := -lev -pthread -lm
-VM_LIBS = $(LUAJIT_LIBS) $(GREENC_LIBS) -ldl
+GREENC_LIBS := $(if $(filter pgo,$(KIND)),-l:libev.a,-lev) -pthread -lm
+# All of LuaJIT: C modules for Lua find its API in the program.
+VM_LIBS = $(if $(filter pgo,$(KIND)),$(LUAJIT_LIBS:-lluajit-5.1=-Wl,--whole-archive \
+  -l:libluajit-5.1.a -Wl,--no-whole-archive),$(LUAJIT_LIBS)) $(GREENC_LIBS) -ldl
 
 # -- Files --------------------------------------------------------------------
 
@@ -306,6 +311,22 @@ test-now: $(TESTED)
 	  LUAJIT_BIN='$(LUAJIT_BIN)' LUAJIT_LIBDIR='$(LUAJIT_LIBDIR)' \
 	  CC='$(CC)' SPEC='$(SPEC)' SEED='$(SEED)' V='$(V)' \
 	  tools/test $(if $(SPEC),,$(CTESTS))
+
+# Twice in one folder: a profile lies beside the object that it is of.
+.PHONY: pgo pgo-train
+pgo: ## a faster build/pgo/greenlua: trained, with LuaJIT and libev inside
+	@tools/install-deps build
+	$(SUBMAKE) KIND=pgo PGO_TRAINING=1 pgo-train
+	$(SUBMAKE) KIND=pgo $(BUILD)/pgo/greenlua
+
+pgo-train: $(BIN) $(B)/bench/load
+	$(Q)find $(B) -name '*.gcda' -delete
+	$(call say,TRAIN,$(BIN))
+	$(Q)BIN=$(BIN) LOAD=$(B)/bench/load tools/pgo
+
+$(B)/bench/load: $(addprefix bench/,load.c client.c answer.c meter.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -o $@ $^
 
 # The library as LuaRocks installs it, in a tree of our own.
 .PHONY: build-rock
