@@ -8,19 +8,26 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "hub/fd.h"
 #include "base/heap.h"
-#include "httpd/httpd.h"
-#include "hub/hub.h"
-#include "hub/idle.h"
 #include "base/list.h"
+
 #include "proto/chunked.h"
 #include "proto/http_request.h"
 #include "proto/http_write.h"
+
+#include "hub/fd.h"
+#include "hub/hub.h"
+#include "hub/idle.h"
 #include "hub/scope.h"
+
+#include "io/file.h"
+#include "io/lookup.h"
 #include "io/signal.h"
 #include "io/sock.h"
 #include "io/stdfd.h"
 #include "io/tpool.h"
+
+#include "httpd/httpd.h"
+#include "httpd/log.h"
 
 #endif

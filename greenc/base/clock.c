@@ -13,6 +13,12 @@ int64_t green_clock_now(void)
   return ts.tv_sec * GREEN_SECOND + ts.tv_nsec;
 }
 
+void green_clock_rest(int64_t ns)
+{
+  struct timespec ts = {ns / GREEN_SECOND, ns % GREEN_SECOND};
+  nanosleep(&ts, NULL);
+}
+
 int64_t green_clock_after(int64_t now, double seconds)
 {
   if (!(seconds > 0)) return now;

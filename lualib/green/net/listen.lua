@@ -10,28 +10,14 @@ local resolve = require "green.resolve"
 local socket = require "green.socket"
 
 local ffi = require "ffi"
+local files = require "green.ffi.file"
 
-ffi.cdef [[
-int green_server_open(const char *path, int flags) __asm__("open");
-int green_server_close(int fd) __asm__("close");
-int green_server_unlink(const char *path) __asm__("unlink");
-int green_server_chmod(const char *path, uint32_t mode) __asm__("chmod");
-]]
-local C = ffi.C
-
-local ENXIO = 6
-local O_NONBLOCK_CLOEXEC = 0x80800
+local SOCKET = ffi.C.GREEN_FILE_SOCKET
 local EADDRINUSE = core.codes.EADDRINUSE
 
---- A socket's file whose listener is gone? Opening a socket says ENXIO, whatever
--- else has that name stays.
+--- A socket's file whose listener is gone? Whatever else has that name stays.
 local function is_stale(path)
-  local fd = C.green_server_open(path, O_NONBLOCK_CLOEXEC)
-  local errno = ffi.errno()
-  if fd >= 0 then
-    C.green_server_close(fd)
-  end
-  if fd >= 0 or errno ~= ENXIO then
+  if files.kind(path) ~= SOCKET then
     return false
   end
   local probe = socket.unix()
@@ -47,7 +33,7 @@ local function bind(listener, raw)
   if ok or err.number ~= EADDRINUSE or not path or path:byte() == 0 or not is_stale(path) then
     return ok, err
   end
-  C.green_server_unlink(path)
+  files.unlink(path)
   return listener:bind(target)
 end
 
@@ -85,8 +71,9 @@ local function prepare(listener, raw, opts)
     return nil, err
   end
   local path = opts.mode and addr.of(raw).path
-  if path and C.green_server_chmod(path, opts.mode) < 0 then
-    return nil, errors.new(-ffi.errno(), "chmod")
+  local code = path and files.chmod(path, opts.mode) or 0
+  if code < 0 then
+    return nil, errors.new(code, "chmod")
   end
   return listener:listen(opts.backlog)
 end

@@ -64,6 +64,15 @@ static void test_order_is_kept_up_to_never(void)
   is(last, GREEN_NEVER, "the longest at never");
 }
 
+static void test_rest(void)
+{
+  int64_t before = green_clock_now();
+  green_clock_rest(2000000);
+  ok(green_clock_now() - before >= 2000000, "a rest is no shorter");
+  green_clock_rest(0);
+  ok(1, "and may be none");
+}
+
 int main(void)
 {
   t_start();
@@ -73,5 +82,6 @@ int main(void)
   test_what_is_no_duration();
   test_saturates();
   test_order_is_kept_up_to_never();
+  test_rest();
   return t_done();
 }

@@ -5,9 +5,9 @@
 -- and never raise. A sink with tag(level) wants that in front of each line.
 -- @module green.wsgi.log.sink
 
-local bit = require "bit"
 local errors = require "green.error"
 local ffi = require "ffi"
+local files = require "green.ffi.file"
 local output = require "green.patch.stdio.output"
 
 -- Scripts may put their own in their places.
@@ -16,19 +16,8 @@ local find, gmatch, gsub, match, sub = string.find, string.gmatch, string.gsub, 
   string.sub
 local stderr, io_type = io.stderr, io.type
 
-ffi.cdef [[
-int green_log_open(const char *path, int flags, unsigned mode) __asm__("open");
-ssize_t green_log_write(int fd, const void *p, size_t n) __asm__("write");
-int green_log_close(int fd) __asm__("close");
-]]
-local C = ffi.C
-
--- O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, as x86, ARM and PowerPC
--- have them: Linux on MIPS has other numbers. Not O_RDWR: a FIFO that nobody reads
--- is no log.
-local FLAGS = bit.bor(1, 64, 1024, 2048, 524288)
-local PROBE = bit.bor(2, 2048, 524288) -- O_RDWR | O_NONBLOCK | O_CLOEXEC
 local ENXIO = 6
+local FIFO = ffi.C.GREEN_FILE_FIFO
 
 local function count_lines(text)
   local _, n = gsub(text, "\n", "")
@@ -37,36 +26,27 @@ end
 
 -- -- Paths --------------------------------------------------------------------
 
---- Returns whether it is open; or false and errno.
+--- Returns 0 when it is open, or a code.
 local function file_open(file)
-  file.fd = C.green_log_open(file.path, FLAGS, 420) -- rw-r--r--
-  local errno = ffi.errno()
-  return file.fd >= 0, errno
+  file.fd = files.append(file.path)
+  return file.fd >= 0 and 0 or file.fd
 end
 
 local function file_close(file)
   if file.fd >= 0 then
-    C.green_log_close(file.fd)
+    files.close(file.fd)
     file.fd = -1
   end
 end
 
---- A FIFO that nobody reads? A socket says ENXIO, too, and stays no log for ever.
-local function is_fifo(path)
-  local fd = C.green_log_open(path, PROBE, 0)
-  if fd >= 0 then
-    C.green_log_close(fd)
-  end
-  return fd >= 0
-end
-
---- As the server is made: true, or nil, err for what nothing can be written to.
+--- As the server is made: true, or nil, err for what nothing can be written to. A FIFO
+-- that nobody reads says ENXIO until somebody does; a socket says so, too, for ever.
 local function file_open_first(file)
-  local ok, errno = file_open(file)
-  if ok or errno == ENXIO and is_fifo(file.path) then
+  local code = file_open(file)
+  if code == 0 or code == -ENXIO and files.kind(file.path) == FIFO then
     return true
   end
-  return nil, errors.new(-errno, "open log " .. file.path)
+  return nil, errors.new(code, "open log " .. file.path)
 end
 
 local function count_in(p, n)
@@ -84,21 +64,21 @@ end
 --- The bytes that the last write has left of a line, first.
 local function write_rest(file)
   local rest = file.rest
-  local n = tonumber(C.green_log_write(file.fd, rest, #rest))
+  local n = tonumber(files.write(file.fd, rest, #rest))
   file.rest = n > 0 and sub(rest, n + 1) or rest
   return file.rest == ""
 end
 
 --- Write n bytes at p, whole lines. Returns how many lines were lost.
 local function file_write(file, p, n)
-  if file.fd < 0 and not file_open(file) then
+  if file.fd < 0 and file_open(file) ~= 0 then
     local torn = file.rest == "" and 0 or 1
     file.rest = ""
     return torn + count_in(p, n)
   elseif file.rest ~= "" and not write_rest(file) then
     return count_in(p, n)
   end
-  local done = tonumber(C.green_log_write(file.fd, p, n))
+  local done = tonumber(files.write(file.fd, p, n))
   if done == n then
     return 0
   elseif done <= 0 then
