@@ -130,7 +130,7 @@ local function with_client(handler, opts)
   local listener = assert(green.listen("127.0.0.1:0"))
   local t = green.spawn(green.serve, listener, handler, opts)
   local conn = assert(green.connect("127.0.0.1", (select(2, listener:sockname()))))
-  testing.settle()
+  testing.settle_io()
   return listener, t, conn
 end
 
