@@ -9,13 +9,7 @@ local program = dofile("spec/support/program.lua")
 local _, real_it = testing.busted()
 local it = http.its(real_it)
 
-local ask, get, answer = http.ask, http.get, http.answer
-
---- Close with a reset, whatever has been read.
-local function reset(conn)
-  assert(conn:setoption("SO_LINGER", 0))
-  conn:close()
-end
+local ask, get, answer, reset = http.ask, http.get, http.answer, http.reset
 
 local function ok()
   return 200, {}, "ok"

@@ -7,7 +7,7 @@ local program = dofile("spec/support/program.lua")
 local virtual_it, real_it = testing.busted()
 local it, timed_it = http.its(real_it), http.its(virtual_it, testing.advance)
 
-local answer, ask, get, post = http.answer, http.ask, http.get, http.post
+local answer, ask, get, post, reset = http.answer, http.ask, http.get, http.post, http.reset
 
 local function hello()
   return 200, {}, "hello\n"
@@ -17,11 +17,6 @@ end
 local function others_are_served(server)
   local conn = server:connect()
   assert.equal("hello\n", ask(conn, get "/").body)
-  conn:close()
-end
-
-local function reset(conn)
-  assert(conn:setoption("SO_LINGER", 0))
   conn:close()
 end
 
