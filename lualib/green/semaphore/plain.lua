@@ -196,12 +196,10 @@ return {
   BoundedSemaphore = BoundedSemaphore,
   methods = methods,
   init = init,
-  with = with,
   drop = drop,
   hold = hold,
   run_with = run_with,
   begin = begin,
   finished = finished,
-  count_of = count_of,
   state_of = state_of,
 }
