@@ -11,6 +11,7 @@ local options = require "green.options"
 local signal = require "green.signal"
 local stdio = require "green.stdio"
 local thread = require "green.thread"
+local unheard = require "green.error.unheard"
 
 -- Scripts may put their own in their places: a child must end where it ends.
 local pcall, xpcall = pcall, xpcall
@@ -80,6 +81,7 @@ function M.fork(fn, opts)
     return pid
   end
   cleanups.forget()
+  unheard.forget()
   end_child(run_apart(fn))
 end
 
