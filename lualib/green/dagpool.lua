@@ -52,8 +52,8 @@ end
 
 --- The error that stands for a call's error, and travels down to dependents.
 local function propagate_error(key, cause)
-  return errors.new("EPROPAGATED", nil, ("%s failed: %s"):format(check.shown(key), tostring(cause)),
-    { key = key, cause = cause })
+  local text = ("%s failed: %s"):format(check.shown(key), thread.text_of(cause))
+  return errors.new("EPROPAGATED", nil, text, { key = key, cause = cause })
 end
 
 --- What fn gets to iterate over: its dependencies as they arrive.
