@@ -155,17 +155,15 @@ describe("the hub", function()
     end
   end)
 
-  real_it("lets data that has arrived beat a timeout that is due", function()
+  it("lets data that has arrived beat a timeout that is due", function()
     local a, b = socket.pair()
     local got
     local t = green.spawn(function()
-      got = { green.timeout(0.005, a.read_some, a) }
+      got = { green.timeout(5, a.read_some, a) }
     end)
     testing.settle()
     b:write("in time")
-    local t0 = os.clock()
-    while os.clock() - t0 < 0.01 do -- both are due when the loop polls again
-    end
+    testing.advance(10) -- both are due when the loop polls again
     t:wait()
     assert.are.same({ "in time" }, got)
     a:close()

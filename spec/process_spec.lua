@@ -29,6 +29,16 @@ local function obedient()
   end
 end
 
+--- Wait until it has ended; nobody has asked for it yet.
+local function settle_zombie(pid)
+  testing.settle_io(function()
+    local file = assert(io.open("/proc/" .. pid .. "/stat"))
+    local line = file:read("*l")
+    file:close()
+    return line:find(") Z", 1, true)
+  end)
+end
+
 --- The child is still there to be waited for, and nobody else has done so.
 local function assert_waitable(pid, tell)
   tell(9)
@@ -117,8 +127,7 @@ describe("process.wait", function()
   it("tells at once of a child that has ended, without a turn for others", function()
     local pid, tell = obedient()
     tell(3)
-    local watcher = green.spawn(green.sleep, 0.05)
-    watcher:wait()
+    settle_zombie(pid)
     local others_ran = false
     local other = green.spawn(function() others_ran = true end)
     assert.same({ "exit", 3 }, { process.wait(pid) })
@@ -149,7 +158,7 @@ describe("process.wait", function()
   it("raises in a killed thread before any effect, and again when swallowed", function()
     local pid, tell = obedient()
     tell(5)
-    green.sleep(0.05)
+    settle_zombie(pid)
     local raised = {}
     green.spawn(function()
       green.getcurrent():kill_soon()

@@ -262,6 +262,23 @@ describe("settle_io", function()
 end)
 
 describe("advance", function()
+  it("reaches a deadline exactly, whatever the clock stands at", function()
+    local a, b = socket.pair()
+    local reader = green.spawn(a.read_some, a) -- so that time stands still
+    for i = 1, 100 do
+      testing.advance(i / 7)
+      for _, seconds in ipairs { 0, 0.1 } do
+        local waiter = green.spawn(green.Queue().get, green.Queue(), seconds)
+        testing.settle()
+        testing.advance(seconds)
+        assert.is_true(waiter:dead(), seconds)
+      end
+    end
+    reader:kill()
+    a:close()
+    b:close()
+  end)
+
   it("moves the clock though a descriptor is waited for", function()
     local a, b = socket.pair()
     local t = green.spawn(function()

@@ -99,6 +99,7 @@ typedef struct vm_site_entry {
   const char *source;
   int line;
   int site;
+  int is_own; /* The library's: good where no script's function called it. */
 } vm_site_entry;
 
 typedef struct vm {

@@ -19,7 +19,8 @@
 #define YIELDS 100
 
 static struct {
-  _Atomic(vm *) waits; /* Whose main chunk does, on this thread: */
+  atomic_int is_taken; /* Somebody's main chunk waits, or is about to: */
+  _Atomic(vm *) waits; /* whose, on this thread. */
   pthread_t thread;
   struct sigaction theirs;
   green_post post;
@@ -127,29 +128,34 @@ static void intr_install(void)
 
 void vm_interrupt_begin(vm *v)
 {
-  vm *nobody = NULL;
   if (!v->is_guest) return;
-  if (atomic_load(&intr.waits)) return; /* Of another thread's state. */
+  if (atomic_exchange(&intr.is_taken, 1))
+    return; /* By another thread's state. */
   intr.thread = pthread_self();
   intr.post.run = intr_on_post;
-  if (!atomic_compare_exchange_strong(&intr.waits, &nobody, v)) return;
+  atomic_store(&intr.waits, v); /* From here on a handler looks at these. */
   if (intr_is_due(v)) intr_install();
+}
+
+/* If v is the one that waits. L gets the hook that was kept; NULL: nobody. */
+static void intr_let_go(const vm *v, lua_State *L)
+{
+  if (atomic_load(&intr.waits) != v) return;
+  atomic_store(&intr.waits, NULL);
+  if (L) intr_give(L);
+  atomic_store(&intr.is_taken, 0);
 }
 
 void vm_interrupt_end(vm *v, lua_State *L)
 {
-  vm *mine = v;
-  if (!v->is_guest) return;
-  if (!atomic_compare_exchange_strong(&intr.waits, &mine, NULL)) return;
-  intr_give(L);
+  if (v->is_guest) intr_let_go(v, L);
 }
 
 void vm_interrupt_forget(vm *v)
 {
   struct sigaction now;
-  vm *mine = v;
   if (!v->is_guest) return;
-  atomic_compare_exchange_strong(&intr.waits, &mine, NULL);
+  intr_let_go(v, NULL);
   if (atomic_load(&intr.posted) && intr.posted_to == v) {
     green_hub_unpost(v->hub, &intr.post);
     atomic_store(&intr.posted, 0);

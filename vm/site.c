@@ -48,6 +48,11 @@ static vm_site_entry *site_entry(vm *v, const lua_Debug *ar)
   return &v->sites[h];
 }
 
+static int site_is_of(const vm_site_entry *e, const lua_Debug *ar)
+{
+  return e->source == ar->source && e->line == ar->currentline;
+}
+
 int vm_site(vm *v, lua_State *L, int level)
 {
   lua_Debug ar;
@@ -55,13 +60,13 @@ int vm_site(vm *v, lua_State *L, int level)
   if (!lua_getstack(L, level, &ar)) return 0;
   lua_getinfo(L, "Sl", &ar);
   e = site_entry(v, &ar);
-  if (e->source == ar.source && e->line == ar.currentline) return e->site;
+  if (site_is_of(e, &ar) && !e->is_own) return e->site;
   site_find(v, L, level, &ar);
   e = site_entry(v, &ar);
-  if (e->source == ar.source && e->line == ar.currentline) return e->site;
+  if (site_is_of(e, &ar)) return e->site;
   lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
-  int site = site_intern(L, ar.source);
-  if (site) *e = (vm_site_entry){ar.source, ar.currentline, site};
+  int site = site_intern(L, ar.source), is_own = vm_is_library(v, ar.source);
+  if (site) *e = (vm_site_entry){ar.source, ar.currentline, site, is_own};
   return site;
 }
 

@@ -18,7 +18,7 @@ static int call_tostring(lua_State *L)
   return lua_type(L, -1) == LUA_TSTRING;
 }
 
-/* Replace the value at the top by a text for it. */
+/* At the top of the stack stands a text for the value that stood there. */
 static void value_to_text(lua_State *L)
 {
   if (lua_tostring(L, -1)) return;

@@ -139,7 +139,6 @@ static void conn_start_request(httpd_conn *c, int head_len)
   c->pub.text = r->in + r->start;
   c->pub.begun = c->pub.head_out = c->pub.body_read = c->pub.chunked = false;
   c->pub.ended = false;
-  c->pub.reason = NULL;
   c->pub.status = 0;
   c->pub.sent = 0;
   c->left = 0;

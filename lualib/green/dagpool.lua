@@ -13,7 +13,7 @@ local results = require "green.dagpool.results"
 local show = require "green.args.show"
 local thread = require "green.thread"
 
-local check_key = results.check_key
+local check_key, check_keys = results.check_key, results.check_keys
 local arrived, emit, next_arrival = results.arrived, results.emit, results.next_arrival
 
 local methods = setmetatable({}, { __index = results.methods })
@@ -52,8 +52,8 @@ end
 
 --- The error that stands for a call's error, and travels down to dependents.
 local function propagate_error(key, cause)
-  return errors.new("EPROPAGATED", nil, ("%s failed: %s"):format(args.shown(key), tostring(cause)),
-    { key = key, cause = cause })
+  local text = ("%s failed: %s"):format(args.shown(key), thread.text_of(cause))
+  return errors.new("EPROPAGATED", nil, text, { key = key, cause = cause })
 end
 
 --- What fn gets to iterate over: its dependencies as they arrive.
@@ -99,13 +99,13 @@ end
 -- @tparam function fn
 function methods:spawn(key, depends, fn, ...)
   check_key(key, "DAGPool:spawn")
-  args.optional(depends, "table", "DAGPool:spawn", "depends")
+  depends = depends == nil and {} or check_keys(depends, "DAGPool:spawn", "depends")
   args.callable(fn, "DAGPool:spawn", "fn")
   if self._calls[key] or self._results[key] then
     error(collision(key, "is taken"), 0)
   end
   local call = { _exit = thread_ends, pool = self, key = key, thread = nil,
-    pending = results.new_state(depends or {}).missing }
+    pending = results.new_state(depends).missing }
   call.thread = exits.make(2, call, false, run, self, key, call, fn, ...)
   self._calls[key] = call
   core.start(call.thread)
@@ -123,6 +123,7 @@ function methods:spawn_many(depends, fn, ...)
       args.misuse("DAGPool:spawn_many: depends must be a table of lists, but it has %s",
         args.shown(list))
     end
+    check_keys(list, "DAGPool:spawn_many", "each list in depends")
   end
   for key, list in pairs(depends) do
     methods.spawn(self, key, list, fn, ...)

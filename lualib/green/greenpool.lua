@@ -189,7 +189,7 @@ end)
 
 --- Is it a GreenPool, and spawns as one?
 local function is_pool(value)
-  return getmetatable(value) == pool_mt and value.spawn == methods.spawn
+  return class.is(value, pool_mt) and value.spawn == pool_mt.__index.spawn
 end
 
 return { GreenPool = GreenPool, GreenPile = GreenPile, is_pool = is_pool }

@@ -95,9 +95,12 @@ local function group_body(self, fn)
   end)(fn(self))
 end
 
---- The coroutine that group was called in was dropped: nobody joins any more.
--- That is found out by a finalizer, which is no place for more than this.
+--- The coroutine that group was called in was dropped: nobody joins any more; or it has
+-- long left group. A finalizer finds that out, which is no place for more than this.
 local function group_drop(self)
+  if self.closed then
+    return
+  end
   self.closed = true
   scope_pop(self.scope)
   core.spawn_n(group_kill_children, self)

@@ -129,9 +129,12 @@ local function put_back(held)
   held.pool:put(held.item)
 end
 
+--- The coroutine that stood in a with was dropped there, or has long left it: then the
+-- record was taken back.
 local function drop(held)
-  exits.release(held)
-  put_back(held)
+  if exits.release(held) then
+    put_back(held)
+  end
 end
 
 local function put_after(self, held, _guard, ok, ...)

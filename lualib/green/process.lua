@@ -4,12 +4,19 @@
 local core = require "green.core"
 local args = require "green.args"
 local cleanups = require "green.thread.cleanups"
+local coro = require "green.patch.coroutine"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local options = require "green.args.options"
 local signal = require "green.signal"
 local stdio = require "green.stdio"
 local thread = require "green.thread"
+local unheard = require "green.error.unheard"
+
+-- Scripts may put their own in their places: a child must end where it ends.
+local pcall, xpcall = pcall, xpcall
+local exit, resume = stdio.exit, coro.resume
+local create, status_of = coro.raw.create, coro.raw.status
 
 local READ = 1 -- a mode of core.park
 
@@ -28,9 +35,9 @@ end
 
 --- fn in a coroutine of its own: what it yields must not go on in the parent's.
 local function run_apart(fn)
-  local co = coroutine.create(run)
-  local _, ok, err = coroutine.resume(co, fn)
-  if coroutine.status(co) ~= "dead" then
+  local co = create(run)
+  local _, ok, err = resume(co, fn)
+  if status_of(co) ~= "dead" then
     return false, "fork: the function yielded, and nobody can resume it"
   end
   return ok, err
@@ -41,12 +48,12 @@ end
 local function end_child(ok, err)
   local interrupted = not ok and core.interrupted and core.interrupted(err)
   if interrupted then
-    os.exit(interrupted)
+    exit(interrupted)
   end
   if not ok and not pcall(tell, err) then
     pcall(tell, "(an error that cannot be shown)")
   end
-  os.exit(ok and 0 or 1)
+  exit(ok and 0 or 1)
 end
 
 local fork_options = { inherit = true }
@@ -74,6 +81,7 @@ function M.fork(fn, opts)
     return pid
   end
   cleanups.forget()
+  unheard.forget()
   end_child(run_apart(fn))
 end
 

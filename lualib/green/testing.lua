@@ -64,7 +64,7 @@ local function run_body(fn, given)
   local unheard = {}
   local old = thread.on_error(function(err, t, trace)
     unheard[#unheard + 1] = ("green thread %s: %s\n%s"):format(
-      thread.label(t), tostring(err), trace or "")
+      thread.label(t), thread.text_of(err), trace or "")
   end)
   local body = thread.spawn(fn, unpack(given, 1, given.n))
   local outcome = pack(pcall(body.wait, body))

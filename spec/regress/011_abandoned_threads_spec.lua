@@ -339,28 +339,34 @@ end
 
 -- -- Handed over, and then dropped before they ran -----------------------------
 
+--- So many wait for a lock; the first is dropped when it has just got it.
+local function assert_handed_on(waiters, lock)
+  local list, got = {}, 0
+  lock:acquire()
+  for i = 1, waiters do
+    list[i] = green.spawn(function()
+      lock:acquire()
+      got = got + 1
+      lock:release()
+    end)
+  end
+  testing.settle()
+  lock:release()
+  core.drop(list[1])
+  testing.settle()
+  assert.equal(waiters - 1, got)
+  assert.is_false(lock:locked())
+  assert.is_true(lock:acquire(0))
+  lock:release()
+end
+
 describe("what is handed over to a thread that is dropped before it runs:", function()
   it("a permit goes to the next, or back", function()
     for _, make in ipairs { green.Semaphore, green.BoundedSemaphore } do
       for waiters = 1, 3 do
-        local sem, list, got = make(1), {}, 0
-        sem:acquire()
-        for i = 1, waiters do
-          list[i] = green.spawn(function()
-            sem:acquire()
-            got = got + 1
-            sem:release()
-          end)
-        end
-        testing.settle()
-        sem:release()
-        core.drop(list[1])
-        testing.settle()
-        assert.equal(waiters - 1, got)
+        local sem = make(1)
+        assert_handed_on(waiters, sem)
         assert.equal(1, sem:balance())
-        assert.is_false(sem:locked())
-        assert.is_true(sem:acquire(0))
-        sem:release()
       end
     end
   end)
@@ -389,23 +395,7 @@ describe("what is handed over to a thread that is dropped before it runs:", func
 
   it("a lock goes to the next, or is free", function()
     for waiters = 1, 3 do
-      local lock, list, got = green.RLock(), {}, 0
-      lock:acquire()
-      for i = 1, waiters do
-        list[i] = green.spawn(function()
-          lock:acquire()
-          got = got + 1
-          lock:release()
-        end)
-      end
-      testing.settle()
-      lock:release()
-      core.drop(list[1])
-      testing.settle()
-      assert.equal(waiters - 1, got)
-      assert.is_false(lock:locked())
-      assert.is_true(lock:acquire(0))
-      lock:release()
+      assert_handed_on(waiters, green.RLock())
     end
   end)
 

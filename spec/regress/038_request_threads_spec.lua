@@ -249,7 +249,7 @@ describe("who keeps a request's thread", function()
       green.sleep(60)
     end)
     local conn = server:connect(get "/")
-    testing.settle()
+    testing.settle_io()
     kept:kill()
     assert.equal(500, answer(conn).status)
     testing.settle()
@@ -273,7 +273,7 @@ describe("who keeps a request's thread", function()
     end)
     for i, line in ipairs { "fine", "fail" } do
       local conn = server:connect(get "/")
-      testing.settle()
+      testing.settle_io()
       assert.is_false(kept:dead())
       conn:write(line .. "\n")
       conn:read_all()
@@ -374,7 +374,7 @@ describe("the thread of a request whose client does not read", function()
       return 200, {}, "ok"
     end, opts)
     local conn = server:connect(get "/big" .. get "/next")
-    testing.settle()
+    testing.settle_io()
     return kept, conn, server
   end
 

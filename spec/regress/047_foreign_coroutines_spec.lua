@@ -7,20 +7,12 @@
 local chunk = require "spec.support.chunk"
 local foreign = require "spec.support.foreign"
 
-for place, code in pairs(foreign.places) do
+for place in pairs(foreign.places) do
   describe("a coroutine that greenlua did not resume, in " .. place, function()
-    for what, case in pairs(foreign.chunks) do
+    for what, case in pairs(foreign.cases(place)) do
       it(": " .. what, function()
-        chunk.prints(case[1], foreign.at(code, case[2]))
+        chunk.prints(case[1], case[2])
       end)
-    end
-
-    if place ~= "a foreign coroutine" then
-      for what, case in pairs(foreign.waiting) do
-        it(": " .. what, function()
-          chunk.prints(case[1], foreign.at(code, case[2]))
-        end)
-      end
     end
   end)
 end

@@ -14,20 +14,12 @@ local function prints(expected, code)
   assert.equal(expected, r.out)
 end
 
-for place, code in pairs(foreign.places) do
+for place in pairs(foreign.places) do
   describe("under plain luajit, a coroutine of others in " .. place, function()
-    for what, case in pairs(foreign.chunks) do
+    for what, case in pairs(foreign.cases(place)) do
       it(": " .. what, function()
-        prints(case[1], foreign.at(code, case[2]))
+        prints(case[1], case[2])
       end)
-    end
-
-    if place ~= "a foreign coroutine" then
-      for what, case in pairs(foreign.waiting) do
-        it(": " .. what, function()
-          prints(case[1], foreign.at(code, case[2]))
-        end)
-      end
     end
   end)
 end

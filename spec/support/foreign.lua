@@ -241,9 +241,21 @@ M.waiting = {
   ]] },
 }
 
---- The chunk as it runs at a place of M.places.
-function M.at(place, code)
-  return PRELUDE .. place:gsub("%%s", function() return code end)
+--- What holds at a place of M.places: what -> { what is printed, the whole chunk }.
+function M.cases(place)
+  local found = {}
+  local function add(cases)
+    for what, case in pairs(cases) do
+      found[what] = { case[1], PRELUDE .. M.places[place]:gsub("%%s", function()
+        return case[2]
+      end) }
+    end
+  end
+  add(M.chunks)
+  if place ~= "a foreign coroutine" then
+    add(M.waiting)
+  end
+  return found
 end
 
 return M

@@ -123,6 +123,12 @@ function M.ask(conn, text)
   return M.answer(conn, text:match("^%u+"))
 end
 
+--- Close with a reset, whatever has been read.
+function M.reset(conn)
+  assert(conn:setoption("SO_LINGER", 0))
+  conn:close()
+end
+
 --- A request without a body.
 function M.get(path, headers, method)
   return ("%s %s HTTP/1.1\r\nHost: a\r\n%s\r\n"):format(method or "GET", path, headers or "")

@@ -158,27 +158,7 @@ end
 
 local n_modules = 0
 
---- A module whose loading waits for an event, in another thread.
-local function loading()
-  n_modules = n_modules + 1
-  local c = pending()
-  c.name = "more_parking_" .. n_modules
-  package.preload[c.name] = function()
-    c.event:wait()
-    return "loaded"
-  end
-  c.loader = green.spawn(require, c.name)
-  green.sleep(0)
-  return c
-end
-
-local function unload(c)
-  send(c)
-  c.loader:wait()
-  package.preload[c.name], package.loaded[c.name] = nil, nil
-end
-
---- Requires a module that waits itself.
+--- A module that waits for an event.
 local function waiting_module()
   n_modules = n_modules + 1
   local c = pending()
@@ -188,6 +168,20 @@ local function waiting_module()
     return "loaded"
   end
   return c
+end
+
+--- One that another thread is loading.
+local function loading()
+  local c = waiting_module()
+  c.loader = green.spawn(require, c.name)
+  green.sleep(0)
+  return c
+end
+
+local function unload(c)
+  send(c)
+  c.loader:wait()
+  package.preload[c.name], package.loaded[c.name] = nil, nil
 end
 
 local big = ("x"):rep(8 * 1024 * 1024)

@@ -146,19 +146,19 @@ describe("applications", function()
         idle[i] = client:connect("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         kit.read_answer(idle[i])
       end
-      testing.settle()
+      testing.settle_io()
       local threads = core.stats().threads
       assert.is_true(threads < 100, threads .. " threads")
       for i = 1, 50 do
         waiting[i] = client:connect("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
       end
-      testing.settle()
+      testing.settle_io()
       for i = 1, 500, 50 do -- idle ones and new ones are answered meanwhile
         idle[i]:write("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert.equal("ok", (select(3, kit.read_answer(idle[i]))))
         assert.equal("ok", (select(3, client:get("/"))))
       end
-      testing.settle()
+      testing.settle_io()
       local stats = server:stats()
       assert.same({ 550, 500, 50 }, { stats.connections, stats.idle, stats.busy })
       assert.is_true(stats.workers < 100, stats.workers .. " workers")
@@ -166,7 +166,7 @@ describe("applications", function()
       for _, conn in ipairs(waiting) do
         assert.equal("hello", (select(3, kit.read_answer(conn))))
       end
-      testing.settle()
+      testing.settle_io()
       stats = server:stats()
       assert.same({ 550, 550, 0 }, { stats.connections, stats.idle, stats.busy })
       for _, conn in ipairs(waiting) do conn:close() end
@@ -199,7 +199,7 @@ describe("WSAPI applications", function()
     with(function() error({ 404, "no such page" }) end, function(client, _, log)
       local status, _, body = client:get("/")
       assert.same({ 404, "no such page\n" }, { status, body })
-      testing.settle()
+      testing.settle_io()
       for _, line in ipairs(log) do assert.is_nil(line:find("traceback", 1, true)) end
     end)
   end)
@@ -210,7 +210,7 @@ describe("WSAPI applications", function()
       return 200, nil, tostring(env.input:read(0)) .. " " .. tostring(env.input:read())
     end, function(client, _, log)
       assert.equal("nil abc", (select(3, client:get("/", nil, "abc"))))
-      testing.settle()
+      testing.settle_io()
       assert.truthy(table.concat(log, "\n"):find("a word to the log", 1, true))
     end)
   end)

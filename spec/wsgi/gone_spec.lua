@@ -9,24 +9,7 @@ local program = dofile("spec/support/program.lua")
 local _, real_it = testing.busted()
 local it = http.its(real_it)
 
-local ask, get, answer = http.ask, http.get, http.answer
-
---- Close with a reset, whatever has been read.
-local function reset(conn)
-  assert(conn:setoption("SO_LINGER", 0))
-  conn:close()
-end
-
---- Until it is so; a client's reset takes a moment.
-local function soon(is_so)
-  for _ = 1, 500 do
-    if is_so() then
-      return true
-    end
-    green.sleep(0.005) -- the kernel's time
-  end
-  return false
-end
+local ask, get, answer, reset = http.ask, http.get, http.answer, http.reset
 
 local function ok()
   return 200, {}, "ok"
@@ -50,10 +33,10 @@ describe("env['green.gone']", function()
     end)
     local server = serve(handler)
     local conn = server:connect(get "/")
-    testing.settle()
+    testing.settle_io()
     assert.is_nil(got.is_done)
     reset(conn)
-    assert.is_true(soon(function() return got.is_done end))
+    testing.settle_io(function() return got.is_done end)
     assert.is_true(got.first)
     assert.equal("ok", ask(serve(ok):connect(), get "/").body)
   end)
@@ -71,9 +54,9 @@ describe("env['green.gone']", function()
       return 200, {}, ""
     end)
     local conn = server:connect(get "/")
-    testing.settle()
+    testing.settle_io()
     reset(conn)
-    assert.is_true(soon(function() return states[5] end))
+    testing.settle_io(function() return states[5] end)
     assert.same({ false, "green.wsgi.gone{not gone}", true, "green.wsgi.gone{gone}", true }, states)
   end)
 
@@ -90,7 +73,7 @@ describe("env['green.gone']", function()
       return 200, {}, "x"
     end)
     conn = server:connect(get "/")
-    assert.is_true(soon(function() return n > 0 end))
+    testing.settle_io(function() return n > 0 end)
     assert.is_true(was_gone)
   end)
 
@@ -102,9 +85,9 @@ describe("env['green.gone']", function()
       return 200, {}, "x"
     end)
     local conn = server:connect(get "/")
-    testing.settle()
+    testing.settle_io()
     reset(conn)
-    assert.is_true(soon(function() return which ~= nil end))
+    testing.settle_io(function() return which ~= nil end)
     assert.is_true(which)
   end)
 
@@ -137,7 +120,7 @@ describe("env['green.gone']", function()
     for _ = 1, 3 do
       code, is_watched = nil, nil
       assert.equal("x", ask(conn, get "/").body)
-      testing.settle()
+      testing.settle_io()
       assert.equal("ECLOSED", code)
       assert.is_true(is_watched)
     end
@@ -150,7 +133,7 @@ describe("env['green.gone']", function()
       return 200, {}, "x"
     end)
     ask(server:connect(), get "/")
-    testing.settle()
+    testing.settle_io()
     local gone, err = kept:wait()
     assert.is_nil(gone)
     assert.equal("ECLOSED", err.code)
@@ -192,10 +175,10 @@ describe("env['green.gone']", function()
     end)
     local server = serve(handler)
     local conn = server:connect(get "/1")
-    testing.settle()
+    testing.settle_io()
     conn:write(("x"):rep(100000))
     reset(conn)
-    assert.is_true(soon(function() return got.is_done end))
+    testing.settle_io(function() return got.is_done end)
     assert.is_true(got.first)
   end)
 
@@ -207,7 +190,7 @@ describe("env['green.gone']", function()
           return 200, {}, tostring(gone)
         end, { half_close = half_close })
         local conn = server:connect(get "/")
-        testing.settle()
+        testing.settle_io()
         conn:shutdown "write"
         assert.equal(tostring(not half_close or nil), answer(conn).body)
       end)
@@ -230,7 +213,7 @@ describe("env['green.gone']", function()
     end)
     local conn = server:connect(get "/")
     conn:write "hello\n"
-    testing.settle()
+    testing.settle_io()
     assert.equal("hello", line)
     conn:close()
   end)
@@ -250,10 +233,10 @@ describe("env['green.gone']", function()
     end)
     local a = server:connect(get "/")
     local b = server:connect "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
-    testing.settle()
+    testing.settle_io()
     reset(a)
     reset(b)
-    assert.is_true(soon(function() return streamed ~= nil and read ~= nil end))
+    testing.settle_io(function() return streamed ~= nil and read ~= nil end)
     assert.is_true(streamed)
     assert.is_true(read)
   end)
@@ -272,11 +255,11 @@ describe("env['green.gone']", function()
     for i = 1, 100 do
       all[i] = server:connect(get(i % 2 == 0 and "/stay" or "/go"))
     end
-    testing.settle()
+    testing.settle_io()
     for i = 1, 100, 2 do
       reset(all[i])
     end
-    assert.is_true(soon(function() return gone + there == 100 end))
+    testing.settle_io(function() return gone + there == 100 end)
     assert.equal(50, gone)
   end)
 
@@ -359,14 +342,14 @@ describe("cancel_on_disconnect", function()
       local server = serve(handler, { cancel_on_disconnect = true, access_log = lines,
         log_format = "%(status_code)s %(reason)s" })
       seen.conn = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
-      testing.settle()
+      testing.settle_io()
       if what ~= "computes" then
         reset(seen.conn)
       end
-      assert.is_true(soon(function() return seen.n > 0 end))
+      testing.settle_io(function() return seen.n > 0 end)
       assert.is_false(seen.ok)
       assert.is_true(green.is_error(seen.err, "EGONE"), tostring(seen.err))
-      testing.settle()
+      testing.settle_io()
       assert.same({ "- client has gone" }, lines)
       assert.same({}, server.log)
       assert.equal(0, server.server:stats().busy)
@@ -388,7 +371,7 @@ describe("cancel_on_disconnect", function()
     local conn = server:connect(get "/")
     conn:read_until "\r\n\r\n"
     reset(conn)
-    assert.is_true(soon(function() return closed end))
+    testing.settle_io(function() return closed end)
     assert.equal(2, pieces)
     assert.same({}, server.log)
   end)
@@ -411,9 +394,9 @@ describe("cancel_on_disconnect", function()
       end)
     end, { cancel_on_disconnect = true })
     local conn = server:connect(get "/")
-    testing.settle()
+    testing.settle_io()
     reset(conn)
-    assert.is_true(soon(function() return order[4] end))
+    testing.settle_io(function() return order[4] end)
     assert.same({ "shield", "caught", "cleanup", "posthook" }, order)
   end)
 
@@ -436,9 +419,9 @@ describe("cancel_on_disconnect", function()
     local seen, handler = cancelling(waits.sleeps)
     local server = serve(handler, { cancel_on_disconnect = true, half_close = false })
     local conn = server:connect(get "/1" .. get "/2")
-    testing.settle()
+    testing.settle_io()
     conn:shutdown "write"
-    assert.is_true(soon(function() return seen.n == 1 end))
+    testing.settle_io(function() return seen.n == 1 end)
     assert.is_true(green.is_error(seen.err, "EGONE"))
     assert.is_nil(conn:read_line())
   end)
@@ -453,9 +436,9 @@ describe("cancel_on_disconnect", function()
       s:close()
     end, { cancel_on_disconnect = true, half_close = false })
     local conn = server:connect(get "/")
-    testing.settle()
+    testing.settle_io()
     reset(conn)
-    assert.is_true(soon(function() return got and got.went_on end))
+    testing.settle_io(function() return got and got.went_on end)
   end)
 
   it("tells who waits for the request's thread", function(serve)
@@ -465,9 +448,9 @@ describe("cancel_on_disconnect", function()
       green.sleep(60)
     end, { cancel_on_disconnect = true })
     local conn = server:connect(get "/")
-    testing.settle()
+    testing.settle_io()
     reset(conn)
-    assert.is_true(soon(function() return kept:dead() end))
+    testing.settle_io(function() return kept:dead() end)
     assert.equal("killed", kept:status())
     local _, err = pcall(kept.wait, kept)
     assert.is_true(green.is_error(err, "EGONE"))
@@ -483,12 +466,12 @@ describe("cancel_on_disconnect", function()
     for i = 1, 200 do
       all[i] = server:connect(get "/")
     end
-    assert.is_true(soon(function() return started == 200 end))
+    testing.settle_io(function() return started == 200 end)
     for i = 1, 200 do
       reset(all[i])
     end
-    assert.is_true(soon(function() return ended == 200 end))
-    testing.settle()
+    testing.settle_io(function() return ended == 200 end)
+    testing.settle_io()
     assert.equal(0, server.server:stats().connections)
   end)
 

@@ -7,7 +7,7 @@ local program = dofile("spec/support/program.lua")
 local virtual_it, real_it = testing.busted()
 local it, timed_it = http.its(real_it), http.its(virtual_it, testing.advance)
 
-local answer, ask, get, post = http.answer, http.ask, http.get, http.post
+local answer, ask, get, post, reset = http.answer, http.ask, http.get, http.post, http.reset
 
 local function hello()
   return 200, {}, "hello\n"
@@ -17,11 +17,6 @@ end
 local function others_are_served(server)
   local conn = server:connect()
   assert.equal("hello\n", ask(conn, get "/").body)
-  conn:close()
-end
-
-local function reset(conn)
-  assert(conn:setoption("SO_LINGER", 0))
   conn:close()
 end
 
@@ -57,7 +52,7 @@ describe("slow clients of green.wsgi:", function()
   timed_it("who says nothing is closed without a word", function(serve)
     local server = serve(hello, { header_timeout = 10 })
     local conn = server:connect()
-    testing.settle()
+    testing.settle_io()
     testing.advance(11)
     assert.is_nil(conn:read_some())
   end)
@@ -75,7 +70,7 @@ describe("slow clients of green.wsgi:", function()
     local plain = server:connect "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
     local chunked = server:connect(
       "POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
-    testing.settle()
+    testing.settle_io()
     others_are_served(server)
     testing.advance(11)
     for _, conn in ipairs { plain, chunked } do
@@ -91,7 +86,7 @@ describe("slow clients of green.wsgi:", function()
     local server = serve(hello, { header_timeout = 10 })
     local conn = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
     assert.equal(200, answer(conn).status)
-    testing.settle()
+    testing.settle_io()
     testing.advance(11)
     assert.is_nil(conn:read_some())
   end)
@@ -110,11 +105,11 @@ describe("slow clients of green.wsgi:", function()
       return hello()
     end, { write_timeout = 10 })
     local conn = server:connect(get "/endless")
-    testing.settle()
+    testing.settle_io()
     local before = made
     assert.is_true(made > 0 and made < 500, "so many pieces: " .. made)
     others_are_served(server)
-    testing.settle()
+    testing.settle_io()
     assert.equal(before, made)
     testing.advance(11)
     assert.equal(1, closed)
@@ -131,7 +126,7 @@ describe("slow clients of green.wsgi:", function()
       return hello()
     end, { write_timeout = 10 })
     local slow, good = server:connect(get "/large"), server:connect(get "/large")
-    testing.settle()
+    testing.settle_io()
     others_are_served(server)
     assert.equal(text, answer(good).body)
     testing.advance(11)
@@ -157,10 +152,10 @@ describe("slow clients of green.wsgi:", function()
     local before = served
     assert.is_true(before < 2000, "so many are answered: " .. before)
     others_are_served(server)
-    testing.settle()
+    testing.settle_io()
     assert.equal(before, served)
     testing.advance(11)
-    testing.settle()
+    testing.settle_io()
     others_are_served(server)
     conn:close()
     writer:wait()
@@ -178,9 +173,9 @@ describe("odd ends of connections to green.wsgi:", function()
       return 200, {}, "x"
     end)
     local conn = server:connect "POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
-    testing.settle()
+    testing.settle_io()
     reset(conn)
-    testing.settle()
+    testing.settle_io()
     assert.is_nil(got[1])
     assert.is_true(got[2]:is "ECONNRESET")
     others_are_served(server)
@@ -196,7 +191,7 @@ describe("odd ends of connections to green.wsgi:", function()
     end)
     for _, bytes in ipairs { "", "GET / HT", get "/slow", get "/slow" .. get "/slow", "\r\n" } do
       local conn = server:connect(bytes)
-      testing.settle()
+      testing.settle_io()
       reset(conn)
     end
     local conn = server:connect()
@@ -260,7 +255,7 @@ describe("odd ends of connections to green.wsgi:", function()
     server:connect(get "/" .. get "/never" .. get "/")
     server:connect "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"
     server:connect(get "/endless")
-    testing.settle()
+    testing.settle_io()
     others_are_served(server)
     local clients = server.clients
     server.clients = {}
@@ -386,7 +381,7 @@ describe("many clients of green.wsgi:", function()
     for i = 1, 20 do
       slow[i] = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"
     end
-    testing.settle()
+    testing.settle_io()
     others_are_served(server)
     for _, conn in ipairs(slow) do
       conn:write "cdefghi"
@@ -406,7 +401,7 @@ describe("many clients of green.wsgi:", function()
     for i = 1, 20 do
       slow[i] = server:connect(get "/large")
     end
-    testing.settle()
+    testing.settle_io()
     others_are_served(server)
     for _, conn in ipairs(slow) do
       assert.equal(#large, #answer(conn).body)
@@ -420,7 +415,7 @@ describe("many clients of green.wsgi:", function()
     for _ = 1, 30 do
       server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"
     end
-    testing.settle()
+    testing.settle_io()
     assert.equal(11, server.server:stats().busy)
   end)
 
@@ -440,7 +435,7 @@ describe("many clients of green.wsgi:", function()
     for i = 1, 20 do
       slow[i] = server:connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
     end
-    testing.settle()
+    testing.settle_io()
     for i = 1, 20 do
       slow[i]:write "x"
       answer(slow[i])
@@ -472,7 +467,7 @@ describe("many clients of green.wsgi:", function()
     for _ = 1, 500 do
       server:connect "GET / HTTP/1.1\r\nHost:"
     end
-    testing.settle()
+    testing.settle_io()
     others_are_served(server)
     assert.is_true(#core.threads() < 20)
   end)

@@ -103,7 +103,7 @@ describe("pipelined requests of green.wsgi", function()
       all[i], want[i] = get("/" .. i), "/" .. i
     end
     local conn = server:connect(table.concat(all))
-    testing.settle()
+    testing.settle_io()
     local text = conn:read_some()
     local got = {}
     for body in text:gmatch("\r\n\r\n(/%d+)") do
@@ -183,7 +183,7 @@ describe("env.input of green.wsgi", function()
   it("waits for bytes that come later", function(serve)
     local conn = serve(echo):connect "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n"
     for _, part in ipairs { "ab", "cd", "ef" } do
-      testing.settle()
+      testing.settle_io()
       conn:write(part)
     end
     assert.equal("abcdef", answer(conn).body)
@@ -239,7 +239,7 @@ describe("100 Continue of green.wsgi", function()
     for i, word in ipairs { "continue", "Continue", "CONTINUE" } do
       conns[i] = server:connect(head:format("/", word))
     end
-    testing.settle()
+    testing.settle_io()
     for _, conn in ipairs(conns) do
       assert.is_nil((conn:read_some(1, { timeout = 0 })))
     end

@@ -22,7 +22,7 @@ end
 local function idle(server)
   local conn = server:connect()
   assert.equal("/", ask(conn, get "/").body)
-  testing.settle()
+  testing.settle_io()
   return conn
 end
 
@@ -34,7 +34,7 @@ describe("at max_connections", function()
     assert.equal("/d", ask(d, get "/d").body)
     assert.is_nil(a:read_line()) -- closed
     assert.equal("/b", ask(b, get "/b").body) -- that makes it the youngest
-    testing.settle()
+    testing.settle_io()
     assert.equal("/e", ask(server:connect(), get "/e").body)
     assert.is_nil(c:read_line())
     local stats = server.server:stats()
@@ -54,7 +54,7 @@ describe("at max_connections", function()
   it("none goes that has a request: who comes waits", function(serve)
     local server = serve(handler, { max_connections = 2 })
     local a, b = server:connect(get "/wait"), server:connect(get "/wait")
-    testing.settle()
+    testing.settle_io()
     local c = server:connect(get "/c")
     assert.equal("/c", answer(c).body) -- as soon as one of them is idle
     assert.equal("/wait", answer(a).body)

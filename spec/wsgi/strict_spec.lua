@@ -209,7 +209,7 @@ describe("green.wsgi refuses", function()
     local _, app = recorder()
     local server = serve(app)
     local conn = server:connect(lines("GET / HTTP/1.1", "X: y"))
-    testing.settle()
+    testing.settle_io()
     for _ = 1, 50 do
       conn:write(("x"):rep(20000))
       green.sleep(0)

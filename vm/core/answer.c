@@ -71,16 +71,14 @@ static int put_header(lua_State *L, green_conn *c, int name, int capitalize)
   return green_conn_header(c, p, n, v, vn, capitalize);
 }
 
-/* At the top of the stack stands a table that has something, but no first value. */
-static int is_no_list(lua_State *L)
+/* Has the table at that index more in it than n values? */
+static int has_more(lua_State *L, int table, int n)
 {
-  lua_rawgeti(L, -1, 1);
-  int has_first = !lua_isnil(L, -1); /* Popped by next, if it is nil. */
-  if (!has_first && lua_next(L, -2)) {
-    lua_pop(L, 2);
-    return 1;
+  lua_pushnil(L);
+  for (; lua_next(L, table); n--) {
+    if (n == 0) return 1;
+    lua_pop(L, 1);
   }
-  if (has_first) lua_pop(L, 1);
   return 0;
 }
 
@@ -88,16 +86,18 @@ static int is_no_list(lua_State *L)
 static int put_header_list(lua_State *L, green_conn *c, int name,
                            int capitalize)
 {
-  int list = lua_gettop(L), err = 0;
-  if (is_no_list(L)) return GREEN_EINVAL;
-  for (int i = 1; err == 0; i++) {
-    lua_rawgeti(L, list, i);
+  int list = lua_gettop(L), err = 0, n = 0;
+  for (;; n++) {
+    lua_rawgeti(L, list, n + 1);
     if (lua_isnil(L, -1)) break;
     err = put_header(L, c, name, capitalize);
-    if (err == 0) lua_pop(L, 1);
+    if (err < 0) return err;
+    lua_pop(L, 1);
   }
-  if (err == 0) lua_settop(L, list);
-  return err;
+  /* Behind a hole, or by name? */
+  if (has_more(L, list, n)) return GREEN_EINVAL;
+  lua_settop(L, list);
+  return 0;
 }
 
 /* A { name, value } pair at the top of the stack. */

@@ -49,8 +49,6 @@ local function nearest(name, known, most)
   return best
 end
 
---- Raise the error for an unknown name.
--- @tparam string what "option", "socket option", ...
 local LISTED = 12 -- names, at most
 
 --- The known names, when they are few.
@@ -63,6 +61,8 @@ local function listed(known)
   return #names > 0 and #names <= LISTED and "; there are " .. concat(names, ", ") or ""
 end
 
+--- Raise the error for an unknown name.
+-- @tparam string what "option", "socket option", ...
 local function unknown(what, name, known, where)
   local near = type(name) == "string" and nearest(name, known)
   local hint = near and format("; did you mean '%s'?", near) or listed(known)

@@ -84,9 +84,16 @@ local function check_key(key, where)
   end
 end
 
+--- A list of keys; a hole in it would hide what stands behind.
+local function check_keys(keys, where, name)
+  for _, key in ipairs(args.list(keys, where, name, "keys")) do
+    check_key(key, where)
+  end
+  return keys
+end
+
 local function keys_or_all(self, keys, where)
-  args.optional(keys, "table", where, "keys")
-  return keys or all_keys(self)
+  return keys == nil and all_keys(self) or check_keys(keys, where, "keys")
 end
 
 --- For a loop over `key, values...` in the order of arrival. A failed call's
@@ -174,6 +181,7 @@ return {
   arrived = arrived,
   emit = emit,
   check_key = check_key,
+  check_keys = check_keys,
   next_arrival = next_arrival,
   new_state = new_state,
 }

@@ -32,6 +32,11 @@ local function tell()
   end
 end
 
+--- In a child of a fork: its parent tells them.
+local function forget()
+  newest = {}
+end
+
 --- A finalizer that runs when the state is closed.
 local function watch()
   if not guard then
@@ -76,4 +81,4 @@ local function index(methods)
   end
 end
 
-return { keep = keep, index = index, tell = tell }
+return { keep = keep, index = index, tell = tell, forget = forget }

@@ -42,12 +42,12 @@ end
 --- The client's green thread has ended, in whatever way.
 local function client_ends(client)
   local state = client.state
-  client.conn:close()
   state.clients[client] = nil
   state.running = state.running - 1
   if state.is_full then
     core.wake(state.room)
   end
+  client.conn:close() -- last: what another's accept has given may raise
 end
 
 local function start_client(state, handler, conn, address)

@@ -14,7 +14,7 @@ local core = require "green.core"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, setmetatable = error, setmetatable
+local error, setmetatable, type = error, setmetatable, type
 
 local raw = {
   create = coroutine.create,
@@ -66,10 +66,12 @@ end
 local function resume(co, ...)
   if taken[co] then
     return false, taken[co]
+  elseif type(co) ~= "thread" then
+    error("bad argument #1 to 'resume' (coroutine expected)", 2)
   end
   local depth = turn.depth + 1
+  levels[depth] = co -- first: it may fail for want of memory
   turn.depth = depth
-  levels[depth] = co
   return resumed(co, raw_resume(co, ...))
 end
 

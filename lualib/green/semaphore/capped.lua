@@ -100,6 +100,10 @@ local function release_apart(self)
   end
 end
 
+local function passed(_guard, ...)
+  return ...
+end
+
 --- Call fn(...) between acquire and release, whatever happens in it. A killed green
 -- thread waits 5 s at most for the release, which comes when there is room. Parks.
 -- @return what fn returned; its error passes on
@@ -107,14 +111,14 @@ function capped_methods:with(fn, ...)
   args.callable(fn, "with", "fn")
   local given = { n = select("#", ...), ... }
   local held = plain.hold(self)
-  return timeouts.finally(function()
+  return passed(timeouts.guard_of(plain.drop, held), timeouts.finally(function()
     return plain.run_with(self, held, fn, unpack(given, 1, given.n))
   end, function()
     exits.release(held)
     if held.has_permit then
       release_apart(self)
     end
-  end)
+  end))
 end
 
 --- Permits that are left and releases that wait; negative: acquires that wait.

@@ -8,10 +8,12 @@ local exits = require "green.thread.exits"
 local plain = require "green.semaphore.plain"
 local show = require "green.args.show"
 local thread = require "green.thread"
+local timeouts = require "green.timeout"
 local watching = require "green.wait.watch"
 
 local core_park, current, wake = core.park, core.current, core.wake
 local begin, finished = plain.begin, plain.finished
+local guard_of = timeouts.guard_of
 
 -- -- RLock --------------------------------------------------------------------
 
@@ -80,6 +82,14 @@ function rlock_methods:try_acquire()
   return not self._owner and owned(self, me)
 end
 
+local function undo_acquire(self)
+  self._depth = self._depth - 1
+  if self._depth == 0 then
+    exits.release(self)
+    hand_on(self)
+  end
+end
+
 --- Undo one acquire. Raises when another green thread is the owner. Does not park.
 -- @return true
 function rlock_methods:release()
@@ -87,15 +97,20 @@ function rlock_methods:release()
     local who = thread.is_thread(self._owner) and thread.label(self._owner) or "nobody"
     args.misuse("RLock:release: the owner is %s, not %s", who, thread.label(current()))
   end
-  self._depth = self._depth - 1
-  if self._depth == 0 then
-    exits.release(self)
-    hand_on(self)
-  end
+  undo_acquire(self)
   return true
 end
 
-local function release_after(self, ok, ...)
+--- The coroutine that stood in a with was dropped there, or has long left it.
+local function drop(held)
+  local self = held.lock
+  if held.is_inside and self._owner == held.owner then
+    undo_acquire(self)
+  end
+end
+
+local function release_after(self, held, _guard, ok, ...)
+  held.is_inside = false
   self:release()
   if ok then
     return ...
@@ -107,8 +122,11 @@ end
 -- @return what fn returned; its error passes on
 function rlock_methods:with(fn, ...)
   args.callable(fn, "with", "fn")
-  self:acquire()
-  return release_after(self, xpcall(fn, thread.note_traceback, ...))
+  local held = { lock = self, owner = false, is_inside = false }
+  local guard = guard_of(drop, held)
+  self:acquire() -- last: what can fail has been done
+  held.owner, held.is_inside = self._owner, true
+  return release_after(self, held, guard, xpcall(fn, thread.note_traceback, ...))
 end
 
 --- Has it an owner?

@@ -55,9 +55,12 @@ local function run_with(self, held, fn, ...)
   return fn(...)
 end
 
+--- The coroutine that stood in a with was dropped there, or has long left it: then the
+-- record was taken back.
 local function drop(held)
-  exits.release(held)
-  give_back(held)
+  if exits.release(held) then
+    give_back(held)
+  end
 end
 
 local function release_after(self, held, _guard, ok, ...)
@@ -193,11 +196,10 @@ return {
   BoundedSemaphore = BoundedSemaphore,
   methods = methods,
   init = init,
-  with = with,
+  drop = drop,
   hold = hold,
   run_with = run_with,
   begin = begin,
   finished = finished,
-  count_of = count_of,
   state_of = state_of,
 }

@@ -293,5 +293,4 @@ function methods:chunks(most, opts)
   end
 end
 
-return { methods = methods, fill = fill, take = take, length = length, ended = ended,
-  timeout_only = timeout_only, SOME = SOME }
+return { methods = methods }

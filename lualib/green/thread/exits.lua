@@ -57,11 +57,11 @@ function M.hold(record, thread)
   return thread
 end
 
---- Take a record back, if it is there: it does not run.
+--- Take a record back, if it is there: it does not run. Returns whether it was there.
 function M.release(record)
   local thread, older, newer = record._exit_thread, record._exit_older, record._exit_newer
   if not thread then
-    return
+    return false
   end
   record._exit_thread, record._exit_older, record._exit_newer = nil, nil, nil
   if older then
@@ -72,6 +72,7 @@ function M.release(record)
   else
     heads[thread] = older
   end
+  return true
 end
 
 local function tell(err, thread)

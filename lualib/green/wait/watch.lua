@@ -47,7 +47,8 @@ end
 
 local function has(obj, name)
   local kind = type(obj)
-  return (kind == "table" or kind == "userdata") and type(obj[name]) == "function"
+  local has_fields = kind == "table" or kind == "userdata" and core.class_of(obj)
+  return has_fields and type(obj[name]) == "function"
 end
 
 --- A stream of green.stream's kind: it can be watched beside its reader.

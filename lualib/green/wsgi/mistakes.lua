@@ -102,6 +102,14 @@ local function value_mistake(name, value)
   return mistake
 end
 
+local function is_list(values)
+  local n = 0
+  for _ in next, values do
+    n = n + 1
+  end
+  return n == #values
+end
+
 --- Of a name and its value, or a list of them.
 local function header_mistake(name, values)
   for _, value in ipairs(values) do
@@ -110,7 +118,7 @@ local function header_mistake(name, values)
       return mistake
     end
   end
-  if rawget(values, 1) == nil and next(values) ~= nil then
+  if not is_list(values) then
     return format("the value of header '%s' is a table that is no list", clean(name))
   end
   return lower(name) == "content-length" and "Content-Length is given twice"

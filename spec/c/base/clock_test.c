@@ -32,6 +32,15 @@ static void test_late_never_early(void)
   is(green_clock_after(3, 1e-300), 4, "however small");
 }
 
+/* As Lua has them: seconds in a double. */
+static void test_readings_come_back(void)
+{
+  int wrong = 0;
+  for (int64_t ns = 1; ns < 1000000 * GREEN_SECOND; ns += ns / 500 + 1)
+    wrong += green_clock_after(0, (double)ns * 1e-9) != ns;
+  is(wrong, 0, "a reading of the clock is the same deadline");
+}
+
 static void test_what_is_no_duration(void)
 {
   is(green_clock_after(9, -1), 9, "negative counts as 0");
@@ -79,6 +88,7 @@ int main(void)
   test_goes_forward();
   test_seconds();
   test_late_never_early();
+  test_readings_come_back();
   test_what_is_no_duration();
   test_saturates();
   test_order_is_kept_up_to_never();

@@ -3,19 +3,15 @@
 ** do then.
 */
 
-#include "actor.h"
 #include "child.h"
+#include "hub/fd_kit.h"
 #include "base/fork.h"
 #include "hub/loop.h"
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/socket.h>
 
 #define MS (GREEN_SECOND / 1000)
-
-static const char *const backends[] = {"epoll", "poll", "select"};
-enum { N_BACKENDS = 3 };
 
 static pid_t (*const makers[])(void) = {fork_by_c, fork_by_clone};
 static const char *const maker_names[] = {"fork", "clone"};
@@ -244,17 +240,6 @@ typedef struct scene {
   actor reader;
   actor sleeper;
 } scene;
-
-static void put(int fd)
-{
-  if (write(fd, "x", 1) != 1) abort();
-}
-
-static void take(int fd)
-{
-  char c;
-  if (read(fd, &c, 1) != 1) abort();
-}
 
 static void scene_open(scene *s, const char *backend)
 {

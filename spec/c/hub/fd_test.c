@@ -2,61 +2,19 @@
 ** fd_test.c: who waits for a descriptor, and what ends the wait.
 */
 
-#include "actor.h"
+#include "hub/fd_kit.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #define MS (GREEN_SECOND / 1000)
-
-/* A hub, one end of a pair registered in it, the other end's number. */
-typedef struct line {
-  green_hub *hub;
-  green_fd f;
-  int peer;
-} line;
-
-static void line_open(line *l)
-{
-  int s[2];
-  l->hub = hub_open(NULL);
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, s)) abort();
-  if (green_fd_open(&l->f, l->hub, s[0]) < 0) abort();
-  l->peer = s[1];
-}
-
-static void line_close(line *l)
-{
-  green_fd_close(&l->f);
-  close(l->peer);
-  ok(is_clean(l->hub), "nothing is left");
-  green_hub_free(l->hub);
-}
-
-static void reader(line *l, actor *a, char name)
-{
-  actor_start(a, l->hub, name, step_read);
-  a->fd = &l->f;
-}
 
 static void writer(line *l, actor *a, char name)
 {
   actor_start(a, l->hub, name, step_write);
   a->fd = &l->f;
-}
-
-static void put(int fd)
-{
-  if (write(fd, "x", 1) != 1) abort();
-}
-
-static void take(int fd)
-{
-  char c;
-  if (read(fd, &c, 1) != 1) abort();
 }
 
 /* Until a write would wait. */
@@ -119,7 +77,7 @@ static void test_wait_on_a_bad_number(void)
 {
   line l;
   actor a;
-  line_open(&l);
+  line_open(&l, NULL);
   close(l.f.fd);
   for (int i = 0; i < 3; i++) {
     actor_start(&a, l.hub, 0, step_try_read);
@@ -136,7 +94,7 @@ static void test_detach(void)
 {
   line l;
   actor a;
-  line_open(&l);
+  line_open(&l, NULL);
   int fd = l.f.fd;
   reader(&l, &a, 0);
   turns(l.hub, 1);
@@ -152,7 +110,7 @@ static void test_close_wakes_both(void)
 {
   line l;
   actor r, w;
-  line_open(&l);
+  line_open(&l, NULL);
   fill(l.f.fd);
   trace_clear();
   reader(&l, &r, 'r');
@@ -177,7 +135,7 @@ static void test_used_again(void)
   line l;
   actor a, b;
   green_fd again = {0};
-  line_open(&l);
+  line_open(&l, NULL);
   int number = l.f.fd;
   reader(&l, &a, 0);
   turns(l.hub, 2);
@@ -203,7 +161,7 @@ static void test_ready(void)
 {
   line l;
   actor r, w;
-  line_open(&l);
+  line_open(&l, NULL);
   fill(l.f.fd);
   reader(&l, &r, 0);
   writer(&l, &w, 0);
@@ -223,7 +181,7 @@ static void test_hang_up_is_ready(void)
 {
   line l;
   actor r, w;
-  line_open(&l);
+  line_open(&l, NULL);
   fill(l.f.fd);
   reader(&l, &r, 0);
   writer(&l, &w, 0);
@@ -238,7 +196,7 @@ static void test_one_of_each(void)
 {
   line l;
   actor first, second;
-  line_open(&l);
+  line_open(&l, NULL);
   reader(&l, &first, 0);
   actor_start(&second, l.hub, 0, step_try_read);
   second.fd = &l.f;
@@ -256,7 +214,7 @@ static void test_next_inherits(void)
 {
   line l;
   actor first, second;
-  line_open(&l);
+  line_open(&l, NULL);
   reader(&l, &first, 0);
   turns(l.hub, 2);
   green_task_kill(&first.task);
@@ -274,7 +232,7 @@ static void test_deadline(void)
 {
   line l;
   actor a;
-  line_open(&l);
+  line_open(&l, NULL);
   green_hub_set_virtual(l.hub, 1);
   reader(&l, &a, 0);
   a.deadline = green_hub_now(l.hub) + MS;
@@ -293,7 +251,7 @@ static void test_reading_stays_armed(void)
 {
   line l;
   actor a;
-  line_open(&l);
+  line_open(&l, NULL);
   for (int i = 0; i < 3; i++) {
     reader(&l, &a, 0);
     turns(l.hub, 1);
@@ -319,7 +277,7 @@ static void test_drained(void)
 {
   line l;
   actor a;
-  line_open(&l);
+  line_open(&l, NULL);
   l.f.drained = 1;
   reader(&l, &a, 0);
   turns(l.hub, 2);
@@ -334,7 +292,7 @@ static void test_abandoned_waiter(void)
 {
   line l;
   actor r;
-  line_open(&l);
+  line_open(&l, NULL);
   reader(&l, &r, 0);
   turns(l.hub, 1);
   green_task_end(&r.task);

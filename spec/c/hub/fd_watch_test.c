@@ -5,14 +5,13 @@
 
 /* wrap: poll */
 
-#include "actor.h"
+#include "hub/fd_kit.h"
 #include "hub/idle.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #define MS (GREEN_SECOND / 1000)
 
@@ -29,44 +28,6 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
   return -1;
 }
 
-/* A hub, one end of a pair registered in it, the other end's number. */
-typedef struct line {
-  green_hub *hub;
-  green_fd f;
-  int peer;
-} line;
-
-static void line_open(line *l, const char *backend)
-{
-  int s[2];
-  memset(l, 0, sizeof(*l));
-  l->hub = hub_open(backend);
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, s)) abort();
-  if (green_fd_open(&l->f, l->hub, s[0]) < 0) abort();
-  l->peer = s[1];
-  trace_clear();
-}
-
-static void line_close(line *l)
-{
-  green_fd_close(&l->f);
-  close(l->peer);
-  turns(l->hub, 1);
-  ok(is_clean(l->hub), "nothing is left");
-  green_hub_free(l->hub);
-}
-
-static void put(int fd)
-{
-  if (write(fd, "x", 1) != 1) abort();
-}
-
-static void take(int fd)
-{
-  char c;
-  if (read(fd, &c, 1) != 1) abort();
-}
-
 static void step_watch(actor *a)
 {
   if (a->runs == 1)
@@ -78,12 +39,6 @@ static void step_watch(actor *a)
 static void watcher(line *l, actor *a, char name)
 {
   actor_start(a, l->hub, name, step_watch);
-  a->fd = &l->f;
-}
-
-static void reader(line *l, actor *a, char name)
-{
-  actor_start(a, l->hub, name, step_read);
   a->fd = &l->f;
 }
 
@@ -531,7 +486,6 @@ static void test_no_memory_to_ask_all(void)
 
 int main(void)
 {
-  static const char *const backends[] = {"epoll", "poll", "select"};
   t_start();
   for (int i = 0; i < 3; i++) {
     printf("# %s\n", backends[i]);

@@ -2,11 +2,10 @@
 ** idle_test.c: descriptors that wait without a task.
 */
 
-#include "actor.h"
+#include "hub/fd_kit.h"
 #include "hub/idle.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 
 #define MS (GREEN_SECOND / 1000)
 
@@ -49,17 +48,6 @@ static void den_close(den *d)
 static void add(den *d, int i)
 {
   if (green_idle_add(&d->set, &d->f[i]) < 0) abort();
-}
-
-static void put(int fd)
-{
-  if (write(fd, "x", 1) != 1) abort();
-}
-
-static void take_byte(const green_fd *f)
-{
-  char c;
-  if (read(f->fd, &c, 1) != 1) abort();
 }
 
 /* Time passes; what is due is told. */
@@ -122,7 +110,7 @@ static void test_too_few_bytes(void)
     put(d.peer[0]);
     pass(&d, MS);
     is(next(&d), 0, "each byte makes it ready");
-    take_byte(&d.f[0]);
+    take(d.f[0].fd);
   }
   pass(&d, 5 * MS);
   is(next(&d), 100, "but wins it no time");
@@ -173,7 +161,7 @@ static void test_ready_and_not_taken(void)
   is(next(&d), 0, "taken with its bytes unread");
   turns(d.hub, 1);
   is(next(&d), 0, "it is ready again");
-  take_byte(&d.f[0]);
+  take(d.f[0].fd);
   turns(d.hub, 1);
   is(next(&d), -1, "read, it is not");
   put(d.peer[0]);

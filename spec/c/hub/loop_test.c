@@ -2,27 +2,18 @@
 ** loop_test.c: backends, signals, descriptors closed behind our back.
 */
 
-#include "actor.h"
+#include "hub/fd_kit.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
 #define MS (GREEN_SECOND / 1000)
 
-static const char *const backends[] = {"epoll", "poll", "select"};
-enum { N_BACKENDS = 3 };
-
 static void pair(int fds[2])
 {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) abort();
-}
-
-static void put(int fd)
-{
-  if (write(fd, "x", 1) != 1) abort();
 }
 
 /* -- Backends ------------------------------------------------------------- */

@@ -324,9 +324,11 @@ static void test_idle_threads_retire(void)
   green_tpool *p = green_tpool_new(hub);
   hasten = 1;
   for (int i = 0; i < 3; i++) {
-    job_init(&j, NULL);
+    atomic_int gate = 0;
+    job_init(&j, &gate);
     green_job_submit(p, &j.job);
     is(stats(p).threads, 1, "a thread for a job");
+    gate = 1;
     green_hub_run(hub, &j.done);
     while (stats(p).threads) usleep(1000);
   }

@@ -118,4 +118,4 @@ local function compile(log, format, where, prefix)
   end
 end
 
-return { compile = compile, default = DEFAULT }
+return { compile = compile }
