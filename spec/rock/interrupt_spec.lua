@@ -100,7 +100,10 @@ describe("Ctrl-C under plain luajit", function()
   end)
 
   it("is the system's the second time", function()
-    local p = started(READY .. [[
+    local p = started([[
+      green.spawn(function() -- while main waits, and not before
+    ]] .. READY .. [[
+      end)
       while true do pcall(green.sleep, 60) end
     ]])
     p:insist(function()
