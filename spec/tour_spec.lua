@@ -59,13 +59,13 @@ describe(TOUR, function()
   end)
 
   it("is told with the line when a name is stale", function()
-    local page = "`greenc/hub/fd.c`: `green__fd_event()`, `green__loop_arm()`,\n"
-      .. "`green_fd_gone()`.\n`greenc/hub/gone.c`: `any()`. `lualib/green/timeout.lua`:\n"
+    local page = "`greenc/base/buf.c`: `green_buf_append()`, `green__alloc()`,\n"
+      .. "`green_buf_gone()`.\n`greenc/base/gone.c`: `any()`. `lualib/green/timeout.lua`:\n"
       .. "`M.timeout()`, `scoped()`, `M.gone()`, `current()`\n"
     assert.same({
-      "1: greenc/hub/fd.c has no function green__loop_arm", -- it calls that
-      "2: greenc/hub/fd.c has no function green_fd_gone",
-      "3: no file greenc/hub/gone.c",
+      "1: greenc/base/buf.c has no function green__alloc", -- it calls that
+      "2: greenc/base/buf.c has no function green_buf_gone",
+      "3: no file greenc/base/gone.c",
       "4: lualib/green/timeout.lua has no function M.gone",
       "4: lualib/green/timeout.lua has no function current", -- a local that holds one
     }, stale(page))
