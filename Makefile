@@ -409,10 +409,13 @@ OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*/*.c spec/fuzz/*.c spec/storm/*.c
   spec/oom/*.c examples/embed/*.c spec/embed/*.c)
 OUR_H = $(GREENC_H) $(VM_H) $(wildcard spec/c/*.h spec/c/*/*.h spec/fuzz/*.h bench/*.h)
 
-.PHONY: lint fmt
+.PHONY: lint fmt compatibility
 lint: $(GREENC_O) $(VM_O) $(GEN_O) $(FFI_LUA) ## every checker there is
 	@BUILD=$(BUILD) OBJECTS=$(B) LUAJIT_CFLAGS='$(LUAJIT_CFLAGS)' \
 	  C_FILES='$(OUR_C)' H_FILES='$(OUR_H)' tools/lint
+
+compatibility: ## write which specs prove which row of docs/compatibility.md
+	$(Q)luajit tools/compatibility.lua
 
 fmt: ## clang-format -i
 	$(Q)clang-format -i $(OUR_C) $(OUR_H)

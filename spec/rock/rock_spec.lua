@@ -28,7 +28,7 @@ local function is_there(command)
 end
 
 describe("the rock", function()
-  it("is what this runs with", function()
+  it("is what this runs with [S52]", function()
     local green = require "green"
     has(debug.getinfo(green.timeout).source, TREE)
     local maps = io.open("/proc/self/maps"):read("*a")

@@ -136,7 +136,7 @@ describe("pipelined requests of green.wsgi", function()
 end)
 
 describe("env.input of green.wsgi", function()
-  it("has lines across chunks, and large pieces [b120]", function(serve)
+  it("has lines across chunks, and large pieces [b120] [S55]", function(serve)
     local got = {}
     local server = serve(function(env)
       for line in env.input:lines() do
@@ -149,7 +149,7 @@ describe("env.input of green.wsgi", function()
     assert.same({ "one\n", "two\n", "three\n", "\n", "four" }, got)
   end)
 
-  it("may be read in part [b119, b101]", function(serve)
+  it("may be read in part [b119, b101] [S55]", function(serve)
     local server = serve(function(env)
       return 200, {}, env.input:read(10)
     end)
@@ -201,7 +201,7 @@ describe("env.input of green.wsgi", function()
     end
   end)
 
-  it("tells bad chunks from those that stop [b118]", function(serve)
+  it("tells bad chunks from those that stop [b118] [S55]", function(serve)
     local errs = {}
     local server = serve(function(env)
       local _, err = env.input:read()
@@ -217,7 +217,7 @@ describe("env.input of green.wsgi", function()
     assert.equal("none", errs[4])
   end)
 
-  it("drops chunk extensions and trailers [b118]", function(serve)
+  it("drops chunk extensions and trailers [b118] [S55]", function(serve)
     local conn = serve(echo):connect()
     local a = ask(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
       .. "3;a=b;c=\"d e\"\r\nabc\r\n0;x\r\nTrailer: x\r\nOther: y\r\n\r\n")

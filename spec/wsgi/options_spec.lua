@@ -220,7 +220,7 @@ describe("the option", function()
     end)
   end)
 
-  it("max_header_size bounds all headers together", function()
+  it("max_header_size bounds all headers together [b114]", function()
     with(hello, { max_header_size = 1000 }, function(client)
       assert.equal(200, (client:get("/", { "X-A: " .. ("x"):rep(500) })))
       assert.equal(431, (client:get("/", { "X-A: " .. ("x"):rep(500), "X-B: " .. ("x"):rep(500) })))

@@ -1,6 +1,6 @@
 /*
 ** server_test.c: connections of an HTTP server: accepted, handed out, kept,
-** taken over. How they end: httpd_end_test.c.
+** taken over. How they end: end_test.c.
 */
 
 #include "httpd/httpd_kit.h"

@@ -1,5 +1,5 @@
 /*
-** tpool_test.c: jobs in native threads. Name lookup: tpool_lookup_test.c.
+** tpool_test.c: jobs in native threads. Name lookup: lookup_test.c.
 */
 
 /* wrap: pthread_create pthread_cond_timedwait */
