@@ -1,10 +1,11 @@
 /*
-** runtime.h: what a greenlua is made of. Private to vm.
+** greenlua_priv.h: what a greenlua is made of, for the command. Private to vm.
 */
-#ifndef GREEN_RUNTIME_H
-#define GREEN_RUNTIME_H
+#ifndef GREEN_GREENLUA_PRIV_H
+#define GREEN_GREENLUA_PRIV_H
 
-#include "bridge.h"
+#include "greenlua.h"
+#include "thread.h"
 
 #include <stdatomic.h>
 

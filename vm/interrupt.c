@@ -5,6 +5,7 @@
 */
 
 #include "interrupt.h"
+#include "thread.h"
 
 #include "io/signal.h"
 

@@ -7,8 +7,10 @@
 
 #include "cmd/cli.h"
 #include "cmd/repl.h"
-#include "runtime.h"
+#include "greenlua_priv.h"
+#include "text.h"
 
+#include "hub/scope.h"
 #include "io/signal.h"
 
 #include <fcntl.h>

@@ -1,23 +1,16 @@
 /*
-** core.c: green.core, the lua_CFunctions behind the Lua library.
+** core.c: green.core: the list of all doors, and the doors to the hub itself.
 **
 ** Not a public interface: arguments are checked only as far as a mistake in
 ** lualib must not crash.
 */
 
-#include "bundle.h"
 #include "core/core.h"
+#include "bundle.h"
+#include "core/door.h"
+#include "greenlua.h"
 
 #include <string.h>
-
-void *vm_pointer(lua_State *L, int i)
-{
-  int type = lua_type(L, i);
-  if (type == LUA_TLIGHTUSERDATA || type == LUA_TUSERDATA)
-    return lua_touserdata(L, i);
-  if (type <= LUA_TTHREAD) luaL_typerror(L, i, "pointer");
-  return *(void *const *)lua_topointer(L, i); /* What a cdata pointer holds. */
-}
 
 /* p = pointer(object or cdata pointer): a light userdata, the cheaper argument.
 ** What it points to must be kept alive by other means. */
@@ -145,13 +138,20 @@ static int core_open(lua_State *L)
   return err ? lua_error(L) : 1;
 }
 
-/* What park's mode says of its first argument (core_wait.c). */
+/* What park's mode says of its first argument (wait.c). */
 static void core_set_modes(lua_State *L)
 {
-  lua_pushinteger(L, GREEN_AT_WATCH);
-  lua_setfield(L, -2, "WATCH");
-  lua_pushinteger(L, VM_PARK_QUEUE);
-  lua_setfield(L, -2, "QUEUE");
+  const struct {
+    const char *name;
+    int mode;
+  } modes[] = {{"READ", GREEN_AT_READ},
+               {"WRITE", GREEN_AT_WRITE},
+               {"WATCH", GREEN_AT_WATCH},
+               {"QUEUE", GREEN_AT_QUEUE}};
+  for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+    lua_pushinteger(L, modes[i].mode);
+    lua_setfield(L, -2, modes[i].name);
+  }
 }
 
 static void core_set_codes(lua_State *L)

@@ -7,7 +7,7 @@
 ** good for one request (slot.h).
 */
 
-#include "core/core.h"
+#include "core/door.h"
 #include "core/httpd.h"
 
 #include "httpd/log.h"

@@ -2,7 +2,9 @@
 ** process.c: green.core's functions about processes.
 */
 
-#include "core/core.h"
+#include "core/door.h"
+
+#include "hub/scope.h"
 
 #include <errno.h>
 #include <signal.h>
