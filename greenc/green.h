@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "hub/fd.h"
+#include "base/handle.h"
 #include "base/heap.h"
 #include "httpd/httpd.h"
 #include "hub/hub.h"

@@ -382,7 +382,8 @@ static int core_reset(lua_State *L)
 
 static green_scope *core_scope(lua_State *L)
 {
-  return green_scope_find(core_vm(L)->hub, (uint64_t)luaL_checknumber(L, 1));
+  return green_scope_find(core_vm(L)->hub,
+                          green_handle_of_number(luaL_checknumber(L, 1)));
 }
 
 /* fired = scope_pop(id): nil if it was popped before. */
