@@ -11,7 +11,7 @@ local signal = require "green.signal"
 local stdio = require "green.stdio"
 local thread = require "green.thread"
 
-local READ = 1 -- a mode of core.park
+local READ = core.READ -- a mode of core.park
 
 local M = {}
 

@@ -10,6 +10,8 @@
 #include "core/door.h"
 #include "greenlua.h"
 
+#include "hub/scope.h"
+
 #include <string.h>
 
 /* p = pointer(object or cdata pointer): a light userdata, the cheaper argument.
@@ -138,19 +140,31 @@ static int core_open(lua_State *L)
   return err ? lua_error(L) : 1;
 }
 
-/* What park's mode says of its first argument (wait.c). */
-static void core_set_modes(lua_State *L)
+/* The numbers that stand in greenc's headers, so that Lua need not repeat them. */
+static const struct {
+  const char *name;
+  int value;
+} constants[] = {
+    /* Modes of park (wait.c). */
+    {"READ", GREEN_AT_READ},
+    {"WRITE", GREEN_AT_WRITE},
+    {"WATCH", GREEN_AT_WATCH},
+    {"QUEUE", GREEN_AT_QUEUE},
+    /* Kinds of scope_push (thread.c). */
+    {"TIMEOUT", GREEN_SCOPE_TIMEOUT},
+    {"SHIELD", GREEN_SCOPE_SHIELD},
+    /* What raise says (wait.c), and the count after which raises are slower. */
+    {"RAISE_KILL", GREEN_RAISE_KILL},
+    {"RAISE_SCOPE", GREEN_RAISE_SCOPE},
+    {"RAISE_THROW", GREEN_RAISE_THROW},
+    {"RAISE_LIMIT", GREEN_RAISE_LIMIT},
+};
+
+static void core_set_constants(lua_State *L)
 {
-  const struct {
-    const char *name;
-    int mode;
-  } modes[] = {{"READ", GREEN_AT_READ},
-               {"WRITE", GREEN_AT_WRITE},
-               {"WATCH", GREEN_AT_WATCH},
-               {"QUEUE", GREEN_AT_QUEUE}};
-  for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-    lua_pushinteger(L, modes[i].mode);
-    lua_setfield(L, -2, modes[i].name);
+  for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++) {
+    lua_pushinteger(L, constants[i].value);
+    lua_setfield(L, -2, constants[i].name);
   }
 }
 
@@ -205,7 +219,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_misuse_functions);
   vm_open_objects(L, v);
   core_set_codes(L);
-  core_set_modes(L);
+  core_set_constants(L);
   vm_push_key(L, VM_KEY_WAITQ_MT);
   lua_pushcfunction(L, vm_waitq_gc);
   lua_setfield(L, -2, "__gc");

@@ -340,8 +340,8 @@ static int core_drop(lua_State *L)
   return 0;
 }
 
-/* id, is_own = scope_push(kind, seconds or nil, thread or nil): kind 0 a timeout,
-** 1 a shield; innermost in the thread (default: the running one). is_own: as
+/* id, is_own = scope_push(kind, seconds or nil, thread or nil): kind TIMEOUT or
+** SHIELD; innermost in the thread (default: the running one). is_own: as
 ** is_own says of the caller. */
 static int core_scope_push(lua_State *L)
 {

@@ -157,7 +157,7 @@ static int core_relay(lua_State *L)
   return 2;
 }
 
-/* kind, id, count = raise(): what is to be raised: kind as enum green_raise,
+/* kind, id, count = raise(): what is to be raised: kind is one of RAISE_*,
 ** the scope's id, how many raises in a row this is. */
 static int core_raise(lua_State *L)
 {
