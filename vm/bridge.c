@@ -1,5 +1,6 @@
 /*
-** bridge.c: green tasks that resume Lua coroutines.
+** bridge.c: runs green threads: a task of the hub resumes a Lua coroutine, and
+** where that waits the task is parked.
 **
 ** A thread runs until it yields. core.park has then written what it waits for
 ** into vm.want, and only now, with the coroutine safely suspended, are fds and

@@ -1,5 +1,6 @@
 /*
-** data.c: what a green thread ended with, kept in its own table and read back.
+** data.c: the table that a green thread has of its own: what it ended with is kept
+** there.
 */
 
 #include "data.h"

@@ -1,5 +1,6 @@
 /*
-** greenlua.c: the embedding API.
+** greenlua.c: what a C program calls to run green threads, and what `require
+** "green.core"` does in a program that is not ours.
 */
 
 #include "greenlua.h"
@@ -110,10 +111,10 @@ static void on_interrupt(green_post *post);
 
 greenlua *greenlua_new(const greenlua_options *options)
 {
-  return green__runtime_new(options, 0);
+  return greenlua__new(options, 0);
 }
 
-greenlua *green__runtime_new(const greenlua_options *options, int no_env)
+greenlua *greenlua__new(const greenlua_options *options, int no_env)
 {
   const greenlua_options none = {0};
   green_hub *hub = NULL;
@@ -153,7 +154,7 @@ static void end_program(greenlua *g)
   if (lua_isfunction(L, -2) && lua_pcall(L, 1, 1, 0) == 0 &&
       lua_isfunction(L, -1)) {
     /* It was for the main that has ended. */
-    if (vm_interrupt_pending(g)) green_hub_turn(g->v->hub, 0);
+    if (greenlua__is_interrupted(g)) green_hub_turn(g->v->hub, 0);
     greenlua_call(g, 0);
   }
   lua_settop(L, top);

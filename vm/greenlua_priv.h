@@ -1,5 +1,6 @@
 /*
-** greenlua_priv.h: what a greenlua is made of, for the command. Private to vm.
+** greenlua_priv.h: what a greenlua is made of, for the command (vm/cmd). Private to
+** vm.
 */
 #ifndef GREEN_GREENLUA_PRIV_H
 #define GREEN_GREENLUA_PRIV_H
@@ -20,11 +21,11 @@ struct greenlua {
 
 /* As greenlua_new. no_env: without what the environment says of Lua and of
 ** greenlua. */
-greenlua *green__runtime_new(const greenlua_options *options, int no_env);
+greenlua *greenlua__new(const greenlua_options *options, int no_env);
 
 /* Has an interrupt been asked for that the loop has not seen yet? Any thread,
 ** and signal handlers. */
-static inline int vm_interrupt_pending(const greenlua *g)
+static inline int greenlua__is_interrupted(const greenlua *g)
 {
   return atomic_load(&g->interrupted);
 }

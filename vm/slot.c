@@ -1,5 +1,5 @@
 /*
-** slot.c: handles of connections.
+** slot.c: the table of the connections that Lua has handles of.
 */
 
 #include "slot.h"

@@ -1,5 +1,5 @@
 /*
-** text.c: the text of an error, and telling it where nothing else is left to.
+** text.c: makes a text of any error, and writes it where nobody else can.
 */
 
 #include "text.h"

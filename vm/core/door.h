@@ -1,7 +1,10 @@
 /*
-** door.h: a door is a function of green.core that Lua calls C by. What the files
-** of doors share: the runtime that each door has as its upvalue, and how a door
-** takes its arguments. Private to vm.
+** door.h: what the doors share: how they find their runtime and take arguments.
+** Private to vm.
+**
+** A door is a C function of green.core, which the Lua library calls; it has the
+** runtime as its upvalue. One that does not say otherwise raises when the runtime
+** has ended.
 */
 #ifndef GREEN_DOOR_H
 #define GREEN_DOOR_H
@@ -25,8 +28,7 @@ void vm_open_objects(lua_State *L, vm *v);
 /* __gc of wait queues (wait.c). */
 int vm_waitq_gc(lua_State *L);
 
-/* The runtime; raises when it has ended. Every door asks here first, but those
-** that say they are good after the end of the runtime. */
+/* The runtime; raises when it has ended: what a door asks first. */
 static inline vm *core_vm(lua_State *L)
 {
   vm *v = lua_touserdata(L, lua_upvalueindex(1));

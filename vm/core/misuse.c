@@ -1,5 +1,5 @@
 /*
-** misuse.c: errors for wrong calls: whom they blame, and how they show a value.
+** misuse.c: errors for wrong calls, which name the place and show the value.
 */
 
 #include "core/door.h"

@@ -1,5 +1,5 @@
 /*
-** process.c: green.core's functions about processes.
+** process.c: green.core's functions about processes: fork, a child's end, signals.
 */
 
 #include "core/door.h"

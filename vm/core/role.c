@@ -1,8 +1,8 @@
 /*
-** role.c: what the library does for C, at the end of threads and of the
-** program.
+** role.c: takes the functions that the Lua library has for C to call: at the end
+** of a thread or of the program, at a deadlock, for a word on standard error.
 **
-** The functions are kept in the registry and not looked up by a name: the script
+** They are kept in the registry and not looked up by a name: the script
 ** may have put anything there.
 */
 
