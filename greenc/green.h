@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/handle.h"
 #include "base/heap.h"
 #include "base/list.h"
 

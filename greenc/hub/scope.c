@@ -9,8 +9,6 @@
 #include <string.h>
 
 #define SCOPE_BLOCK 64
-#define SCOPE_SLOT_BITS 24 /* An id is generation << 24 | slot: 53 bits. */
-#define SCOPE_GENERATIONS (UINT64_C(1) << 29)
 #define SCOPE_RAISE_GAP (10 * (GREEN_SECOND / 1000))
 
 /* -- The pool ------------------------------------------------------------- */
@@ -30,7 +28,7 @@ void green__scopes_deinit(green_hub *hub)
 
 static int scopes_grow(green__scopes *p)
 {
-  if (p->n_blocks >= (1u << SCOPE_SLOT_BITS) / SCOPE_BLOCK) return GREEN_ENOMEM;
+  if (p->n_blocks >= GREEN_HANDLE_SLOTS / SCOPE_BLOCK) return GREEN_ENOMEM;
   size_t n = p->n_blocks + 1;
   green_scope **blocks = green__realloc(p->blocks, n * sizeof(*blocks));
   if (!blocks) return GREEN_ENOMEM;
@@ -38,24 +36,16 @@ static int scopes_grow(green__scopes *p)
   green_scope *b = green__zalloc(SCOPE_BLOCK * sizeof(*b));
   if (!b) return GREEN_ENOMEM;
   for (uint32_t i = 0; i < SCOPE_BLOCK; i++) {
-    b[i].id =
-        (UINT64_C(1) << SCOPE_SLOT_BITS) | (p->n_blocks * SCOPE_BLOCK + i);
+    b[i].id = green_handle_first(p->n_blocks * SCOPE_BLOCK + i);
     green_list_push(&p->free, &b[i].link);
   }
   p->blocks[p->n_blocks++] = b;
   return 0;
 }
 
-static uint64_t scope_next_id(uint64_t id)
+green_scope *green_scope_find(green_hub *hub, green_handle id)
 {
-  uint64_t gen = (id >> SCOPE_SLOT_BITS) + 1;
-  if (gen >= SCOPE_GENERATIONS) gen = 1;
-  return gen << SCOPE_SLOT_BITS | (id & ((1u << SCOPE_SLOT_BITS) - 1));
-}
-
-green_scope *green_scope_find(green_hub *hub, uint64_t id)
-{
-  uint32_t slot = (uint32_t)(id & ((1u << SCOPE_SLOT_BITS) - 1));
+  uint32_t slot = green_handle_slot(id);
   if (slot / SCOPE_BLOCK >= hub->scopes.n_blocks) return NULL;
   green_scope *s = &hub->scopes.blocks[slot / SCOPE_BLOCK][slot % SCOPE_BLOCK];
   return s->task && s->id == id ? s : NULL;
@@ -136,7 +126,7 @@ static void scope_free(green_hub *hub, green_scope *s)
   green_hub_timer_stop(hub, &s->timer);
   green_link_remove(&s->link);
   s->task = NULL;
-  s->id = scope_next_id(s->id);
+  s->id = green_handle_next(s->id);
   green_list_push_front(&hub->scopes.free, &s->link);
 }
 

@@ -10,6 +10,7 @@
 #ifndef GREEN_SCOPE_H
 #define GREEN_SCOPE_H
 
+#include "base/handle.h"
 #include "hub/hub.h"
 
 enum green_scope_kind {
@@ -23,8 +24,8 @@ struct green_scope {
   green_timer timer;
   uint8_t kind;
   uint8_t fired;
-  uint64_t id; /* Never 0; fits a double; not used again soon. */
-  int data;    /* The owner's; 0 at push. */
+  green_handle id; /* Good until it is popped. */
+  int data;        /* The owner's; 0 at push. */
 };
 
 /* Open a scope innermost in t. Scopes come from the hub's pool and return to it
@@ -38,7 +39,7 @@ void green_scope_pop(green_scope *s);
 void green_scope_fire(green_scope *s);
 
 /* The scope with that id, or NULL if it was popped. */
-green_scope *green_scope_find(green_hub *hub, uint64_t id);
+green_scope *green_scope_find(green_hub *hub, green_handle id);
 
 /* Ask for t's end: pending in it for ever, inside shields when they end. A
 ** parked task's wait is decided with GREEN_ECANCELED unless it is masked.

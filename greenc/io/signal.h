@@ -59,7 +59,7 @@ GREEN_API void green_signal_free(green_signal *w);
 
 /* Let a signal whose action is the default do nothing from now on. It gets a
 ** handler: one that is ignored is ignored by all programs that this one starts,
-** too, while a handler ends with exec. Who handles or ignores it keeps his way.
+** too, while a handler ends with exec. A signal that is handled or ignored stays so.
 ** Never undone. */
 GREEN_API void green_signal_absorb(int signo);
 

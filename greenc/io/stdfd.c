@@ -18,7 +18,7 @@
 
 #define STDFD_LIMIT (1u << 20)
 #define STDFD_LINGER (5 * GREEN_SECOND)
-/* Lazy bytes go out when there are so many: C's stdio has 4 KB here. */
+/* Lazy bytes go out when there are this many: C's stdio has 4 KB here. */
 #define STDFD_LAZY 16384u
 /* A terminal says "writable" with as little room as this, or less. */
 #define STDFD_TTY_CHUNK 256u

@@ -35,7 +35,7 @@
 /* ffi */
 enum {
   GREEN_HTTP_REQUEST_HEADERS =
-      128, /* Room for so many headers in one request. */
+      128, /* Room for this many headers in one request. */
 };
 
 /* Methods; any other token is GREEN_M_OTHER. Upper case matters. */

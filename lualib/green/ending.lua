@@ -17,7 +17,7 @@ local ffi = require "ffi"
 local format, max = string.format, math.max
 local error, ipairs, pairs, pcall, select, xpcall = error, ipairs, pairs, pcall, select, xpcall
 
-local SHIELD = 1 -- a kind of core.scope_push
+local SHIELD = core.SHIELD -- a kind of core.scope_push
 local SECONDS = 5 -- for the cleanups, and again for the functions
 
 local state -- "runs": the program is being ended, "over": it has been

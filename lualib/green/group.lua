@@ -13,7 +13,7 @@ local scope_push, scope_pop = core.scope_push, core.scope_pop
 local guard_of, take_error = timeout.guard_of, timeout.take_error
 local note_traceback = thread.note_traceback
 
-local TIMEOUT = 0 -- kind of scope
+local TIMEOUT = core.TIMEOUT -- a kind of core.scope_push
 local CLEANUP_SECONDS = 5 -- what finally gives its cleanup
 
 local M = {}

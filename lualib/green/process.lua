@@ -18,7 +18,7 @@ local pcall, xpcall = pcall, xpcall
 local exit, resume = stdio.exit, coro.resume
 local create, status_of = coro.raw.create, coro.raw.status
 
-local READ = 1 -- a mode of core.park
+local READ = core.READ -- a mode of core.park
 
 local M = {}
 

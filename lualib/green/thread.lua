@@ -91,8 +91,7 @@ local function results_of(thread)
     return
   end
   if data.error ~= nil or data.error_is_nil then
-    local own = core_data(core.current())
-    own.cause = { error = data.error, thread = thread }
+    core_data(core.current()).cause = { error = data.error, thread = thread }
     error(data.error, 0)
   end
   local results = data.results

@@ -23,7 +23,7 @@ local note_traceback = thread.note_traceback
 
 local select, xpcall = select, xpcall
 
-local TIMEOUT, SHIELD = 0, 1
+local TIMEOUT, SHIELD = core.TIMEOUT, core.SHIELD -- kinds of core.scope_push
 
 local CLEANUP_SECONDS = 5 -- what finally gives its cleanup
 

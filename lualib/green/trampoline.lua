@@ -8,7 +8,7 @@ local exits = require "green.thread.exits"
 local options = require "green.args.options"
 local thread = require "green.thread"
 
-local READ, WRITE = 1, 2 -- modes of core.park
+local READ, WRITE = core.READ, core.WRITE -- modes of core.park
 
 --- The green thread that waited has ended.
 local function release_watch(held)

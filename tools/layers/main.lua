@@ -154,6 +154,8 @@ local function check_calls(needs)
   local owner, uses = symbols()
   for _, use in ipairs(uses) do
     local path, symbol = use[1], use[2]
+    local caller = owners.refuses_call(path, symbol)
+    if caller then problem("%s: calls %s, which is for %s alone", path, symbol, caller) end
     local to = owner[symbol]
     if to then
       needs:add(path, to, "calls " .. symbol)

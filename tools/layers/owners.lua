@@ -1,4 +1,5 @@
--- owners.lua: who may see the headers of an outside library: one file for each.
+-- owners.lua: what one file alone may do: see the headers of an outside library, or call
+-- what makes coroutines and tasks go on and stop.
 
 local function words(text)
   local set = {}
@@ -15,6 +16,17 @@ local OWNERS = {
   { "^zlib%.h$", "^greenc/proto/inflate%.c$" },
   { "^lua[%w]*%.h$", "^vm/" },
   { "^lauxlib%.h$", "^vm/" },
+}
+
+-- { function, the file that alone calls it } in vm; greenc's own files may, too.
+local CALLERS = {
+  { "^lua_resume$", "vm/bridge.c" },
+  { "^lua_yield$", "vm/bridge.c" },
+  { "^green_task_park$", "vm/bridge.c" },
+  { "^green_task_yield", "vm/bridge.c" },
+  { "^green_fd_park$", "vm/bridge.c" },
+  { "^green_fd_watch$", "vm/bridge.c" },
+  { "^green_hub_run$", "vm/bridge.c" },
 }
 
 -- What comes with the compiler, libc and the kernel.
@@ -38,4 +50,12 @@ local function refuses(path, name)
   return "belongs to no file (tools/layers/owners.lua)"
 end
 
-return { refuses = refuses }
+--- The one file of vm that may call that, where path is another; or nil.
+local function refuses_call(path, symbol)
+  if not path:find("^vm/") then return end
+  for _, caller in ipairs(CALLERS) do
+    if symbol:find(caller[1]) and path ~= caller[2] then return caller[2] end
+  end
+end
+
+return { refuses = refuses, refuses_call = refuses_call }

@@ -7,8 +7,10 @@
 
 #include "cmd/cli.h"
 #include "cmd/repl.h"
-#include "runtime.h"
+#include "greenlua_priv.h"
+#include "text.h"
 
+#include "hub/scope.h"
 #include "io/signal.h"
 
 #include <fcntl.h>
@@ -133,7 +135,7 @@ static struct {
   int hook_count;
 } sigint;
 
-/* Lua that has not come back to the loop for so long will not. */
+/* Lua that has not come back to the loop for this long will not. */
 #define SPIN_PATIENCE (GREEN_SECOND / 10)
 #define SPIN_CHECK 1000
 
@@ -171,7 +173,7 @@ static void sigint_on_hook(lua_State *L, lua_Debug *ar)
 {
   int64_t now = green_clock_now();
   (void)ar;
-  if (!sigint.g || !vm_interrupt_pending(sigint.g)) {
+  if (!sigint.g || !greenlua__is_interrupted(sigint.g)) {
     lua_sethook(L, sigint.hook, sigint.mask, sigint.hook_count);
     return;
   }
@@ -514,7 +516,7 @@ int greenlua_cli(int argc, char **argv)
     fputs(usage, stdout);
     return STATUS_OK;
   }
-  greenlua *g = green__runtime_new(NULL, c.no_env);
+  greenlua *g = greenlua__new(NULL, c.no_env);
   if (!g) return cli_cannot_start(&c, greenlua_new_error());
   sigint_start(g);
   int status = cli_run(g, &c);

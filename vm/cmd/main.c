@@ -1,5 +1,5 @@
 /*
-** main.c: argc and argv to an exit status.
+** main.c: the program `greenlua`, which is the command and nothing else.
 */
 
 #include "cmd/cli.h"

@@ -2,7 +2,7 @@
 ** answer.c: green.core's functions for the answers of green.wsgi.
 */
 
-#include "core/core.h"
+#include "core/door.h"
 #include "core/httpd.h"
 
 #include <fcntl.h>

@@ -1,23 +1,18 @@
 /*
-** core.c: green.core, the lua_CFunctions behind the Lua library.
+** core.c: green.core: the list of all doors, and the doors to the hub itself.
 **
 ** Not a public interface: arguments are checked only as far as a mistake in
 ** lualib must not crash.
 */
 
-#include "bundle.h"
 #include "core/core.h"
+#include "bundle.h"
+#include "core/door.h"
+#include "greenlua.h"
+
+#include "hub/scope.h"
 
 #include <string.h>
-
-void *vm_pointer(lua_State *L, int i)
-{
-  int type = lua_type(L, i);
-  if (type == LUA_TLIGHTUSERDATA || type == LUA_TUSERDATA)
-    return lua_touserdata(L, i);
-  if (type <= LUA_TTHREAD) luaL_typerror(L, i, "pointer");
-  return *(void *const *)lua_topointer(L, i); /* What a cdata pointer holds. */
-}
 
 /* p = pointer(object or cdata pointer): a light userdata, the cheaper argument.
 ** What it points to must be kept alive by other means. */
@@ -145,13 +140,32 @@ static int core_open(lua_State *L)
   return err ? lua_error(L) : 1;
 }
 
-/* What park's mode says of its first argument (core_wait.c). */
-static void core_set_modes(lua_State *L)
+/* The numbers that stand in greenc's headers, so that Lua need not repeat them. */
+static const struct {
+  const char *name;
+  int value;
+} constants[] = {
+    /* Modes of park (wait.c). */
+    {"READ", GREEN_AT_READ},
+    {"WRITE", GREEN_AT_WRITE},
+    {"WATCH", GREEN_AT_WATCH},
+    {"QUEUE", GREEN_AT_QUEUE},
+    /* Kinds of scope_push (thread.c). */
+    {"TIMEOUT", GREEN_SCOPE_TIMEOUT},
+    {"SHIELD", GREEN_SCOPE_SHIELD},
+    /* What raise says (wait.c), and the count after which raises are slower. */
+    {"RAISE_KILL", GREEN_RAISE_KILL},
+    {"RAISE_SCOPE", GREEN_RAISE_SCOPE},
+    {"RAISE_THROW", GREEN_RAISE_THROW},
+    {"RAISE_LIMIT", GREEN_RAISE_LIMIT},
+};
+
+static void core_set_constants(lua_State *L)
 {
-  lua_pushinteger(L, GREEN_AT_WATCH);
-  lua_setfield(L, -2, "WATCH");
-  lua_pushinteger(L, VM_PARK_QUEUE);
-  lua_setfield(L, -2, "QUEUE");
+  for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++) {
+    lua_pushinteger(L, constants[i].value);
+    lua_setfield(L, -2, constants[i].name);
+  }
 }
 
 static void core_set_codes(lua_State *L)
@@ -205,7 +219,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_misuse_functions);
   vm_open_objects(L, v);
   core_set_codes(L);
-  core_set_modes(L);
+  core_set_constants(L);
   vm_push_key(L, VM_KEY_WAITQ_MT);
   lua_pushcfunction(L, vm_waitq_gc);
   lua_setfield(L, -2, "__gc");

@@ -7,7 +7,7 @@
 ** good for one request (slot.h).
 */
 
-#include "core/core.h"
+#include "core/door.h"
 #include "core/httpd.h"
 
 #include "httpd/log.h"
@@ -82,17 +82,17 @@ static int http_next(lua_State *L)
 }
 
 /* next, found = http_finish(conn, httpd): conn is dealt with, what is next, as
-** http_next: the same connection if it has more at hand; without httpd, or for a
-** killed thread, nothing else. false, conn: wait until its socket can be written
+** http_next: the same connection if it has more at hand; without httpd, or where a
+** cancel is pending, nothing else. false, conn: wait until its socket can be written
 ** and call again with this other handle: the handler's is good no more. */
 static int http_finish(lua_State *L)
 {
   green_conn *c = vm_http_conn(L, 1);
   const vm_thread *me = core_vm(L)->current;
   vm_slots *t = &core_vm(L)->slots;
-  int is_killed = me->task.cancel_pending;
+  int is_cancelled = me->task.cancel_pending;
   vm_slot_close(t, c);
-  if (is_killed) c->close = true;
+  if (is_cancelled) c->close = true;
   int r = green_conn_finish(c);
   if (green_unlikely(r == GREEN_EAGAIN)) {
     lua_pushboolean(L, 0);
@@ -104,8 +104,8 @@ static int http_finish(lua_State *L)
     return push_end(L);
   }
   if (r == 0)
-    c = is_killed || lua_isnil(L, 2) ? NULL
-                                     : green_httpd_next(vm_pointer(L, 2));
+    c = is_cancelled || lua_isnil(L, 2) ? NULL
+                                        : green_httpd_next(vm_pointer(L, 2));
   return push_next(L, t, c);
 }
 

@@ -6,7 +6,7 @@
 ** FFI takes them where it wants a pointer, and so does core.park.
 */
 
-#include "core/core.h"
+#include "core/door.h"
 
 #include "httpd/log.h"
 #include "io/lookup.h"
@@ -224,7 +224,7 @@ static int object_gc(lua_State *L)
 }
 
 /* Nothing is linked to anything before all that can fail has been done. */
-int vm_push_object(vm *v, lua_State *L, const char *name, int a, int b)
+static int push_object(vm *v, lua_State *L, const char *name, int a, int b)
 {
   const object_kind *kind = find_kind(name);
   if (!kind) return GREEN_EINVAL;
@@ -250,7 +250,7 @@ static int core_object(lua_State *L)
   vm *v = core_vm(L);
   const char *name = luaL_checkstring(L, 1);
   int a = (int)lua_tointeger(L, 2), b = (int)lua_tointeger(L, 3);
-  int err = vm_push_object(v, L, name, a, b);
+  int err = push_object(v, L, name, a, b);
   if (err == 0) return 1;
   lua_pushnil(L);
   lua_pushinteger(L, err);
@@ -268,7 +268,7 @@ static int core_release(lua_State *L)
 static int core_watch(lua_State *L)
 {
   int err =
-      vm_push_object(core_vm(L), L, "watch", (int)luaL_checkinteger(L, 1), 0);
+      push_object(core_vm(L), L, "watch", (int)luaL_checkinteger(L, 1), 0);
   if (err == 0) return 1;
   lua_pushnil(L);
   lua_pushinteger(L, err);

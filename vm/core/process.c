@@ -1,8 +1,10 @@
 /*
-** process.c: green.core's functions about processes.
+** process.c: green.core's functions about processes: fork, a child's end, signals.
 */
 
-#include "core/core.h"
+#include "core/door.h"
+
+#include "hub/scope.h"
 
 #include <errno.h>
 #include <signal.h>

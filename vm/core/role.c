@@ -1,41 +1,21 @@
 /*
-** role.c: what the library does for C, at the end of threads and of the
-** program.
+** role.c: takes the functions that the Lua library has for C to call: at the end
+** of a thread or of the program, at a deadlock, for a word on standard error.
 **
-** The functions are kept in the registry and not looked up by a name: the script
+** They are kept in the registry and not looked up by a name: the script
 ** may have put anything there.
 */
 
-#include "core/core.h"
+#include "core/door.h"
+#include "text.h"
 
-#include <stdio.h>
-
-/* -- Complaints ----------------------------------------------------------- */
-
-/* complain(text): to standard error, whatever has become of io. Without the
-** library nothing is queued, and C's stdio is right. */
+/* complain(text): to standard error, whatever has become of io. Good after the end
+** of the runtime, too. */
 static int role_complain(lua_State *L)
 {
-  size_t n;
-  const char *text = luaL_checklstring(L, 1, &n);
-  vm_push_key(L, VM_KEY_COMPLAIN);
-  lua_pushvalue(L, 1);
-  if (lua_pcall(L, 1, 0, 0) != 0) fwrite(text, 1, n, stderr);
+  luaL_checkstring(L, 1);
+  vm_complain_of(L, 1);
   return 0;
-}
-
-static int complain_body(lua_State *L)
-{
-  lua_pushstring(L, lua_touserdata(L, 1));
-  lua_replace(L, 1);
-  return role_complain(L);
-}
-
-void vm_complain(lua_State *L, const char *text)
-{
-  if (lua_cpcall(L, complain_body, (void *)text) == 0) return;
-  lua_pop(L, 1);
-  fputs(text, stderr); /* No memory. */
 }
 
 /* -- Roles ---------------------------------------------------------------- */

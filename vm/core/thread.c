@@ -2,7 +2,14 @@
 ** thread.c: green.core's functions about threads and what cancels them.
 */
 
-#include "core/core.h"
+#include "bridge.h"
+#include "core/door.h"
+#include "data.h"
+#include "refusal.h"
+#include "site.h"
+
+#include "hub/fd.h"
+#include "hub/scope.h"
 
 /* -- Threads -------------------------------------------------------------- */
 
@@ -240,7 +247,7 @@ static int core_threads(lua_State *L)
   const green_task *host = v->main == v->host ? NULL : &v->host->task;
   for (green_task *k = green_hub_first_task(hub); k;
        k = green_hub_next_task(hub, k)) {
-    if (!vm_is_thread(k) || k == host) continue;
+    if (!vm_is_thread(v, k) || k == host) continue;
     green_container(k, vm_thread, task)->flags |= known;
     vm_push_thread(L, green_container(k, vm_thread, task));
     lua_rawseti(L, -2, ++n);
@@ -257,7 +264,7 @@ static int core_other(lua_State *L)
   for (green_task *k = green_hub_first_task(v->hub); k;
        k = green_hub_next_task(v->hub, k)) {
     const vm_thread *t = green_container(k, vm_thread, task);
-    if (!vm_is_thread(k) || t == v->current || t == v->main || t == v->host)
+    if (!vm_is_thread(v, k) || t == v->current || t == v->main || t == v->host)
       continue;
     vm_push_thread(L, t);
     lua_pushvalue(L, -1);
@@ -333,8 +340,8 @@ static int core_drop(lua_State *L)
   return 0;
 }
 
-/* id, is_own = scope_push(kind, seconds or nil, thread or nil): kind 0 a timeout,
-** 1 a shield; innermost in the thread (default: the running one). is_own: as
+/* id, is_own = scope_push(kind, seconds or nil, thread or nil): kind TIMEOUT or
+** SHIELD; innermost in the thread (default: the running one). is_own: as
 ** is_own says of the caller. */
 static int core_scope_push(lua_State *L)
 {
@@ -375,7 +382,8 @@ static int core_reset(lua_State *L)
 
 static green_scope *core_scope(lua_State *L)
 {
-  return green_scope_find(core_vm(L)->hub, (uint64_t)luaL_checknumber(L, 1));
+  return green_scope_find(core_vm(L)->hub,
+                          green_handle_of_number(luaL_checknumber(L, 1)));
 }
 
 /* fired = scope_pop(id): nil if it was popped before. */

@@ -5,7 +5,30 @@
 ** GREEN_ECANCELED means "call green.thread's raise".
 */
 
-#include "core/core.h"
+#include "bridge.h"
+#include "core/door.h"
+#include "refusal.h"
+
+#include "hub/scope.h"
+
+/* A wait queue. One with an owner (its environment, an object with a method
+** _lost) hands things over: what a waiter was given who then ends without having
+** run goes back to owner:_lost(queue, ...). */
+typedef struct vm_waitq {
+  uint32_t kind; /* VM_WAITQ */
+  uint8_t owned;
+  uint8_t closed; /* Its finalizer has run. */
+  green_waitq q;
+} vm_waitq;
+
+static vm_waitq *core_queue(lua_State *L, int i)
+{
+  vm_waitq *q = lua_touserdata(L, i);
+  if (!q || lua_type(L, i) != LUA_TUSERDATA || lua_objlen(L, i) < sizeof(*q) ||
+      q->kind != VM_WAITQ)
+    vm_wrong(L, "green.core", "a wait queue expected", i);
+  return q;
+}
 
 /* An absolute deadline in seconds of core.now, nil: never. */
 static int64_t core_deadline(lua_State *L, int i)
@@ -40,7 +63,7 @@ static void core_want(lua_State *L, vm_want *w)
   w->deadline = core_deadline(L, 2);
   if (w->mode) {
     w->ptr = vm_pointer(L, 1);
-    if (w->mode != VM_PARK_QUEUE) w->kind = VM_WANT_FD;
+    if (w->mode != GREEN_AT_QUEUE) w->kind = VM_WANT_FD;
   } else if (!lua_isnil(L, 1)) {
     const uint32_t *kind = lua_touserdata(L, 1);
     if (kind && *kind == VM_THREAD)
@@ -51,9 +74,9 @@ static void core_want(lua_State *L, vm_want *w)
 }
 
 /* status, ... = park(what, deadline, mode). what: nil, a wait queue, a thread
-** (its end), or with a mode an object or a pointer: 1, 2 or WATCH one that begins
-** with a green_fd, to read, to write, or to know of something to read; QUEUE a
-** green_waitq. Parks. */
+** (its end), or with a mode an object or a pointer: READ, WRITE or WATCH one that
+** begins with a green_fd, to read, to write, or to know of something to read; QUEUE
+** a green_waitq. Parks. */
 static int core_park(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -134,7 +157,7 @@ static int core_relay(lua_State *L)
   return 2;
 }
 
-/* kind, id, count = raise(): what is to be raised: kind as enum green_raise,
+/* kind, id, count = raise(): what is to be raised: kind is one of RAISE_*,
 ** the scope's id, how many raises in a row this is. */
 static int core_raise(lua_State *L)
 {

@@ -18,7 +18,7 @@ local _G, stdout, getenv = _G, io.stdout, os.getenv
 local complain, text_of = core.complain, thread.text_of
 
 local EINTR, EDEADLOCK, EEOF = core.codes.EINTR, core.codes.EDEADLOCK, core.codes.EEOF
-local READ = 1 -- core.park's mode
+local READ = core.READ -- a mode of core.park
 local HISTORY = 1000 -- lines
 
 local M = {}

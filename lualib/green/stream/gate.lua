@@ -15,8 +15,7 @@ local failed, label = thread.failed, thread.label
 local EAGAIN, ECANCELED = core.codes.EAGAIN, core.codes.ECANCELED
 local EDEADLOCK, ETIMEDOUT = core.codes.EDEADLOCK, core.codes.ETIMEDOUT
 
-local READ, WRITE = 1, 2 -- enum of greenc/hub/fd.h
-local WATCH = core.WATCH
+local READ, WRITE, WATCH = core.READ, core.WRITE, core.WATCH -- modes of core.park
 
 local M = { READ = READ, WRITE = WRITE, WATCH = WATCH }
 

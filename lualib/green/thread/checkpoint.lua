@@ -19,8 +19,8 @@ local core_park, core_sleep, core_yield = core.park, core.sleep, core.yield
 local ECANCELED, ETIMEDOUT = core.codes.ECANCELED, core.codes.ETIMEDOUT
 local EDEADLOCK = core.codes.EDEADLOCK
 
-local KILL, SCOPE, THROW = 1, 2, 3 -- enum green_raise
-local RAISE_LIMIT = 100
+local KILL, SCOPE, THROW = core.RAISE_KILL, core.RAISE_SCOPE, core.RAISE_THROW -- of core.raise
+local RAISE_LIMIT = core.RAISE_LIMIT
 
 local M = { turn = turn }
 

@@ -11,7 +11,7 @@ local core_peek, core_data, current = core.peek, core.data, core.current
 -- Scripts may put their own in their places.
 local error, pcall, setmetatable, format = error, pcall, setmetatable, string.format
 
-local TIMEOUT = 0 -- a kind of scope_push
+local TIMEOUT = core.TIMEOUT -- a kind of core.scope_push
 
 local M = {}
 

@@ -11,7 +11,7 @@ local C = require "green.ffi.httpd"
 local min = math.min -- scripts may put their own there
 
 local codes = core.codes
-local READ = 1 -- a mode of core.park
+local READ = core.READ -- a mode of core.park
 local BATCH = 64
 local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
 local FULL_PAUSE = 0.05 -- seconds between looks when max_connections are open

@@ -10,7 +10,7 @@ local exits = require "green.thread.exits"
 local thread = require "green.thread"
 
 local http_sock, core_park = core.http_sock, core.park
-local READ, WRITE = 1, 2 -- modes of core.park
+local READ, WRITE = core.READ, core.WRITE -- modes of core.park
 local SLOW_MOST = 10 -- times max_size
 
 local function leave(held)

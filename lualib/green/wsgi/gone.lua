@@ -15,7 +15,7 @@ local show = require "green.args.show"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
-local READ = 1 -- a mode of core.park
+local READ = core.READ -- a mode of core.park
 local ECANCELED = core.codes.ECANCELED
 
 local M = {}

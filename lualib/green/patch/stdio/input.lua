@@ -18,7 +18,7 @@ local api = require "green.ffi.stdfd"
 local ffi = require "ffi"
 
 local EAGAIN = core.codes.EAGAIN
-local READ = 1 -- core.park's mode
+local READ = core.READ -- a mode of core.park
 local CHUNK = 65536
 
 local Input = {}

@@ -1,72 +1,11 @@
 /*
-** misuse.c: errors for wrong calls: whom they blame, and how they show a value.
-**
-** A wrong call is blamed on the first function of the stack that is not of the
-** library: however many of the library's own lie above it, and through pcall.
+** misuse.c: errors for wrong calls, which name the place and show the value.
 */
 
-#include "core/core.h"
+#include "core/door.h"
+#include "site.h"
 
 #include <string.h>
-
-/* -- Whom to blame -------------------------------------------------------- */
-
-static vm *misuse_vm(lua_State *L)
-{
-  return lua_touserdata(L, lua_upvalueindex(1));
-}
-
-/* library(source): that of a file of the library. What lies in the same folder
-** is the library's. */
-static int core_library(lua_State *L)
-{
-  vm *v = misuse_vm(L);
-  const char *source = luaL_checkstring(L, 1), *end = strrchr(source, '/');
-  size_t n = end ? (size_t)(end - source) + 1 : 0;
-  if (n >= sizeof(v->library)) n = sizeof(v->library) - 1;
-  memcpy(v->library, source, n);
-  v->library[n] = '\0';
-  return 0;
-}
-
-int vm_is_library(const vm *v, const char *source)
-{
-  return v->library[0] && strncmp(source, v->library, strlen(v->library)) == 0;
-}
-
-void vm_push_place(lua_State *L, const vm *v)
-{
-  lua_Debug ar;
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0 && !vm_is_library(v, ar.source)) {
-      lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-      return;
-    }
-  }
-  if (v->ended || !v->current->site) {
-    lua_pushliteral(L, "");
-    return;
-  }
-  vm_push_site(L, v->current);
-  if (v->library[0] &&
-      !strncmp(lua_tostring(L, -1), v->library + 1, strlen(v->library + 1))) {
-    lua_pop(L, 1); /* A thread of the library's own. */
-    lua_pushliteral(L, "");
-    return;
-  }
-  lua_pushliteral(L, ": ");
-  lua_concat(L, 2);
-}
-
-void vm_misuse(lua_State *L)
-{
-  vm_push_place(L, misuse_vm(L));
-  lua_insert(L, -2);
-  lua_concat(L, 2);
-  lua_error(L);
-  __builtin_unreachable();
-}
 
 /* -- What a value is ------------------------------------------------------ */
 
@@ -145,13 +84,6 @@ void vm_push_shown(lua_State *L, int i)
   }
 }
 
-void vm_wrong(lua_State *L, const char *where, const char *what, int i)
-{
-  vm_push_shown(L, i);
-  lua_pushfstring(L, "%s: %s, not %s", where, what, lua_tostring(L, -1));
-  vm_misuse(L);
-}
-
 enum { TYPE_CDATA = 10 };
 
 /* Every cdata has the FFI's __call, which most have no use for. */
@@ -165,7 +97,38 @@ int vm_is_callable(lua_State *L, int i)
   return is;
 }
 
-/* -- green.core ----------------------------------------------------------- */
+/* -- Raising -------------------------------------------------------------- */
+
+/* Good after the end of the runtime, too. */
+static vm *misuse_vm(lua_State *L)
+{
+  return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+void vm_misuse(lua_State *L)
+{
+  vm_push_place(L, misuse_vm(L));
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  lua_error(L);
+  __builtin_unreachable();
+}
+
+void vm_wrong(lua_State *L, const char *where, const char *what, int i)
+{
+  vm_push_shown(L, i);
+  lua_pushfstring(L, "%s: %s, not %s", where, what, lua_tostring(L, -1));
+  vm_misuse(L);
+}
+
+/* -- Doors ---------------------------------------------------------------- */
+
+/* library(source): that of a file of the library. */
+static int core_library(lua_State *L)
+{
+  vm_set_library(misuse_vm(L), luaL_checkstring(L, 1));
+  return 0;
+}
 
 /* is_library(source): is a chunk of that name the library's? */
 static int core_is_library(lua_State *L)

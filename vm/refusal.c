@@ -1,10 +1,13 @@
 /*
-** blocker.c: what keeps a coroutine, or the main chunk, from waiting.
+** refusal.c: what keeps a coroutine, or the main chunk, from waiting.
 */
 
-#include "bridge.h"
+#include "refusal.h"
+#include "site.h"
 
 #include <string.h>
+
+/* -- Functions that call back ---------------------------------------------- */
 
 /* The library puts a print of its own over Lua's, which calls that: keep the
 ** functions themselves. */
@@ -86,7 +89,9 @@ static int host_in_finalizer(lua_State *L)
   return stuck;
 }
 
-int vm_host_can_wait(lua_State *at, lua_State *L)
+/* May the main chunk, whose state is at, run the loop here, or is it inside
+** string.gsub or the like, or L inside a finalizer? */
+static int host_can_wait(lua_State *at, lua_State *L)
 {
   return !host_in_callback(at, L) && !host_in_finalizer(L);
 }
@@ -132,7 +137,8 @@ static int is_handling(lua_State *at, const char *name)
   return lua_status(at) == LUA_ERRERR || (name && strcmp(name, "error") == 0);
 }
 
-void vm_push_blocker(lua_State *L, lua_State *at)
+/* Push on L "string.gsub" or what else keeps the coroutine at from waiting. */
+static void push_blocker(lua_State *L, lua_State *at)
 {
   lua_Debug ar;
   int handling = is_handling(at, NULL);
@@ -150,4 +156,119 @@ void vm_push_blocker(lua_State *L, lua_State *at)
     lua_pushliteral(L, "the message handler of xpcall");
   else
     lua_pushliteral(L, "a finalizer or a C function");
+}
+
+/* -- Who cannot wait ------------------------------------------------------ */
+
+enum refusal {
+  REFUSED_NOT,
+  REFUSED_FOREIGN,
+  REFUSED_INSIDE,
+  REFUSED_BUSY,
+  REFUSED_ENDED /* All threads were abandoned: the state is being closed. */
+};
+
+/* The user coroutine of the running thread at that depth. */
+static lua_State *level_at(lua_State *L, int depth)
+{
+  vm_push_key(L, VM_KEY_LEVELS);
+  lua_rawgeti(L, -1, depth);
+  lua_State *co = lua_tothread(L, -1);
+  lua_pop(L, 2);
+  return co;
+}
+
+/* Is what low does at this moment to resume high? A raw coroutine.resume may
+** stand between two of ours. */
+static int is_resuming(lua_State *L, lua_State *low, lua_State *high)
+{
+  lua_Debug ar;
+  if (!low || !lua_getstack(low, 0, &ar) || !lua_getlocal(low, &ar, 1))
+    return 0;
+  if (low != L) lua_xmove(low, L, 1);
+  int same = lua_tothread(L, -1) == high;
+  lua_pop(L, 1);
+  return same;
+}
+
+/* Can the running thread's own coroutine, or the main chunk, wait? *at is its
+** state. */
+static enum refusal refuses_bottom(vm *v, lua_State *L, lua_State **at)
+{
+  const vm_thread *t = v->current;
+  lua_State *high = *at;
+  *at = t == v->host ? v->main_state : t->co;
+  if (!*at) return REFUSED_NOT; /* relay will tell. */
+  if (*at != high && !is_resuming(L, *at, high)) return REFUSED_FOREIGN;
+  if (t != v->host)
+    return lua_isyieldable(t->co) ? REFUSED_NOT : REFUSED_INSIDE;
+  if (!host_can_wait(*at, L)) return REFUSED_INSIDE;
+  return green_hub_is_busy(v->hub) ? REFUSED_BUSY : REFUSED_NOT;
+}
+
+/* Can L wait here, and all that it was resumed from? *at: the state in whose way
+** something stands. */
+static enum refusal refuses(vm *v, lua_State *L, lua_State **at)
+{
+  const vm_thread *t = v->current;
+  int depth = v->turn.depth;
+  *at = L;
+  if (t->task.state == GREEN_TASK_DEAD) return REFUSED_ENDED;
+  if (t == v->host && vm_is_main_state(L)) {
+    v->main_state = L;
+    return refuses_bottom(v, L, at);
+  }
+  if (L == t->co) depth = v->turn.depth = 0; /* Should it have lost count. */
+  if (L != (depth ? level_at(L, depth) : t->co)) return REFUSED_FOREIGN;
+  if (!lua_isyieldable(L)) return REFUSED_INSIDE;
+  if (!depth) return REFUSED_NOT;
+  for (lua_State *high = L; --depth > 0; high = *at) {
+    *at = level_at(L, depth);
+    if (!is_resuming(L, *at, high)) return REFUSED_FOREIGN;
+    if (!lua_isyieldable(*at)) return REFUSED_INSIDE;
+  }
+  return refuses_bottom(v, L, at);
+}
+
+int vm_can_wait(vm *v, lua_State *L)
+{
+  lua_State *at;
+  return refuses(v, L, &at) == REFUSED_NOT;
+}
+
+int vm_push_refusal(vm *v, lua_State *L)
+{
+  lua_State *at;
+  switch (refuses(v, L, &at)) {
+  case REFUSED_NOT:
+    return 0;
+  case REFUSED_FOREIGN:
+    lua_pushliteral(L, "cannot wait in a coroutine that greenlua did not "
+                       "resume");
+    return 1;
+  case REFUSED_ENDED:
+    lua_pushliteral(L, "cannot wait: the runtime has ended");
+    return 1;
+  case REFUSED_BUSY:
+    lua_pushfstring(L,
+                    "cannot wait here: the loop is run by whoever called "
+                    "this (%s)",
+                    green_err_name(GREEN_EBUSY));
+    return 1;
+  case REFUSED_INSIDE:
+    lua_pushliteral(L, "cannot wait inside ");
+    push_blocker(L, at);
+    lua_concat(L, 2);
+  }
+  return 1;
+}
+
+void vm_check_wait(vm *v, lua_State *L)
+{
+  if (green_likely(!vm_push_refusal(v, L))) return;
+  v->want.from = NULL;
+  vm_push_place(L, v);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  lua_error(L);
 }
