@@ -1,0 +1,65 @@
+/*
+** hub_priv.h: what a hub is made of. Private to greenc: the files of hub/ share
+** the struct, all others use the inline functions at the end.
+*/
+#ifndef GREEN_HUB_PRIV_H
+#define GREEN_HUB_PRIV_H
+
+#include "hub/hub.h"
+
+#include <stdatomic.h>
+
+typedef struct green__loop green__loop;
+
+/* Blocks of scopes and the free ones among them (scope.c). */
+typedef struct green__scopes {
+  green_scope **blocks;
+  uint32_t n_blocks;
+  green_list free;
+} green__scopes;
+
+struct green_hub {
+  green__loop *loop; /* Other threads read it in green_hub_post. */
+  green_list ready;  /* Runs in the next turn. */
+  green_list batch;  /* Runs in this turn, first to last. */
+  green_list defers; /* What runs before the next poll. */
+  green_list all;    /* Every live task. */
+  green_task *current;
+  uint32_t generation; /* Of the process that the loop was made for. */
+  uint8_t running;     /* Inside a run: runs do not nest. */
+  uint8_t unpolled;    /* A batch was begun since the last poll. */
+  uint8_t inherits;    /* A child keeps all tasks. */
+  uint8_t is_virtual;
+  green_heap heap;
+  green__scopes scopes;
+  green_fd **fds; /* By number: who has it registered. */
+  uint32_t fds_cap;
+  green_list touched; /* fds whose registration changed since the last poll. */
+  uint32_t n_fds;
+  uint32_t n_waits; /* Tasks parked on fds, and fds in idle sets. */
+  uint32_t n_live;
+  uint32_t holds;
+  int64_t virtual_now;
+  int64_t poll_now; /* The clock as of the last poll. */
+  uint64_t turns;
+  uint64_t switches;
+  _Atomic(green_post *) posts; /* Newest first. */
+  green_post *mail;            /* Taken from there, oldest first. */
+  green_post *mail_now;        /* What runs in this turn. */
+  green_list forkhooks;
+  atomic_int posting; /* Threads inside green_hub_post: loop is in use. */
+};
+
+/* The clock as of the last poll: costs nothing, and is the same for all that
+** happens in a turn. */
+static inline int64_t green__hub_poll_now(const green_hub *hub)
+{
+  return hub->poll_now;
+}
+
+static inline int green__hub_is_virtual(const green_hub *hub)
+{
+  return hub->is_virtual;
+}
+
+#endif
