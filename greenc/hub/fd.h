@@ -9,7 +9,7 @@
 #ifndef GREEN_FD_H
 #define GREEN_FD_H
 
-#include "hub/hub.h"
+#include "hub/task.h"
 
 enum { GREEN_READ = GREEN_AT_READ, GREEN_WRITE = GREEN_AT_WRITE };
 

@@ -136,7 +136,7 @@ int green_hub_unpost(green_hub *hub, green_post *p)
 void green__hub_expire(green_hub *hub)
 {
   green_timer *t;
-  hub->poll_now = green_hub_now(hub);
+  hub->poll_now = green__hub_now(hub);
   if (!hub->heap.len && !green_heap_aside(&hub->heap)) return;
   if (!green_heap_aside(&hub->heap))
     green_heap_expire(&hub->heap, hub->poll_now);
@@ -172,7 +172,7 @@ static int hub_wait(green_hub *hub, int block)
   if (green__hub_is_ready(hub)) block = 0;
   if (block && hub_jump(hub)) block = 0;
   int64_t due = hub->is_virtual ? GREEN_NEVER : green__hub_due(hub);
-  int64_t now = due == GREEN_NEVER || !block ? 0 : green_hub_now(hub);
+  int64_t now = due == GREEN_NEVER || !block ? 0 : green__hub_now(hub);
   hub->unpolled = 0;
   green__loop_poll(hub->loop, block, due, now);
   green__hub_expire(hub);
@@ -352,11 +352,6 @@ void green_hub_unhold(green_hub *hub)
   if (hub->holds) hub->holds--;
 }
 
-int64_t green_hub_now(const green_hub *hub)
-{
-  return hub->is_virtual ? hub->virtual_now : green_clock_now();
-}
-
 int green_hub_set_virtual(green_hub *hub, int on)
 {
   if (!!on == hub->is_virtual) return 0;
@@ -411,17 +406,6 @@ green_task *green_hub_next_task(const green_hub *hub, const green_task *t)
   return t->all.next == &hub->all
              ? NULL
              : green_container(t->all.next, green_task, all);
-}
-
-int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due)
-{
-  green_hub_timer_stop(hub, t);
-  return due == GREEN_NEVER ? 0 : green_heap_add(&hub->heap, t, due);
-}
-
-void green_hub_timer_stop(green_hub *hub, green_timer *t)
-{
-  green_heap_remove(&hub->heap, t);
 }
 
 /* -- Forks ---------------------------------------------------------------- */

@@ -5,11 +5,12 @@
 #ifndef GREEN_HUB_PRIV_H
 #define GREEN_HUB_PRIV_H
 
-#include "hub/hub.h"
+#include "hub/task.h"
 
 #include <stdatomic.h>
 
 typedef struct green__loop green__loop;
+struct green_post;
 
 /* Blocks of scopes and the free ones among them (scope.c). */
 typedef struct green__scopes {
@@ -43,12 +44,18 @@ struct green_hub {
   int64_t poll_now; /* The clock as of the last poll. */
   uint64_t turns;
   uint64_t switches;
-  _Atomic(green_post *) posts; /* Newest first. */
-  green_post *mail;            /* Taken from there, oldest first. */
-  green_post *mail_now;        /* What runs in this turn. */
+  _Atomic(struct green_post *) posts; /* Newest first. */
+  struct green_post *mail;            /* Taken from there, oldest first. */
+  struct green_post *mail_now;        /* What runs in this turn. */
   green_list forkhooks;
   atomic_int posting; /* Threads inside green_hub_post: loop is in use. */
 };
+
+/* The same as green_hub_now (task.h). */
+static inline int64_t green__hub_now(const green_hub *hub)
+{
+  return hub->is_virtual ? hub->virtual_now : green_clock_now();
+}
 
 /* The clock as of the last poll: costs nothing, and is the same for all that
 ** happens in a turn. */

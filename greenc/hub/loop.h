@@ -5,6 +5,7 @@
 #define GREEN_HUB_LOOP_H
 
 #include "hub/fd.h"
+#include "hub/hub.h"
 #include "hub/hub_priv.h"
 
 /* Open a loop of our own, or use the host's (ev_loop != NULL). */

@@ -10,7 +10,7 @@
 #ifndef GREEN_SCOPE_H
 #define GREEN_SCOPE_H
 
-#include "hub/hub.h"
+#include "hub/task.h"
 
 enum green_scope_kind {
   GREEN_SCOPE_TIMEOUT, /* Fires at its deadline, or by hand. */

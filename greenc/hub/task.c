@@ -1,8 +1,9 @@
 /*
-** task.c: tasks, and how their waits begin and end. The contract is in hub.h.
+** task.c: tasks, and how their waits begin and end. The contract is in task.h.
 */
 
-#include "hub/hub.h"
+#include "hub/task.h"
+#include "hub/hub_priv.h"
 #include "hub/loop.h"
 
 /* -- Ready lists ---------------------------------------------------------- */
@@ -59,7 +60,7 @@ static void task_on_start(green_timer *timer)
   if (t->state == GREEN_TASK_NEW) task_ready(t);
 }
 
-/* -- Tasks ---------------------------------------------------------------- */
+/* -- Public API ----------------------------------------------------------- */
 
 void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume)
 {
@@ -160,6 +161,8 @@ void green_task_end(green_task *t)
   green_waitq_wake_all(&t->joiners, 0);
 }
 
+/* -- Wait queues ---------------------------------------------------------- */
+
 void green_waitq_forget(green_waitq *q)
 {
   green_link *k;
@@ -185,4 +188,22 @@ int green_waitq_wake_last(green_waitq *q, int status)
 {
   if (green_list_empty(&q->tasks)) return 0;
   return green_task_wake(task_of_link(q->tasks.prev), status);
+}
+
+/* -- Deadlines ------------------------------------------------------------ */
+
+int64_t green_hub_now(const green_hub *hub)
+{
+  return green__hub_now(hub);
+}
+
+int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due)
+{
+  green_hub_timer_stop(hub, t);
+  return due == GREEN_NEVER ? 0 : green_heap_add(&hub->heap, t, due);
+}
+
+void green_hub_timer_stop(green_hub *hub, green_timer *t)
+{
+  green_heap_remove(&hub->heap, t);
 }
