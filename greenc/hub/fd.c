@@ -3,8 +3,9 @@
 */
 
 #include "hub/fd.h"
-#include "hub/loop.h"
+#include "hub/hub_priv.h"
 #include "hub/idle.h"
+#include "hub/loop.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -28,6 +29,76 @@ static int fd_table_grow(green_hub *hub, uint32_t want)
   return 0;
 }
 
+/* -- Watching -------------------------------------------------------------- */
+
+static void fd_event(green_fd *f, int mode, int error);
+
+static void fd_on_read(green__watcher *w, int error)
+{
+  fd_event(green_container(w, green_fd, reading), GREEN_READ, error);
+}
+
+static void fd_on_write(green__watcher *w, int error)
+{
+  fd_event(green_container(w, green_fd, writing), GREEN_WRITE, error);
+}
+
+/* The kernel is told at the next poll; until then the number may be closed. */
+static void fd_touch(green_fd *f)
+{
+  if (!green_link_in(&f->touched))
+    green_list_push(&f->hub->touched, &f->touched);
+}
+
+static void fd_start(green_fd *f, green__loop *loop, int mode)
+{
+  if (mode == GREEN_READ)
+    green__loop_watch(loop, &f->reading, f->fd, mode, fd_on_read);
+  else
+    green__loop_watch(loop, &f->writing, f->fd, mode, fd_on_write);
+  f->armed |= (uint8_t)mode;
+  fd_touch(f);
+}
+
+static void fd_stop(green_fd *f, int mode)
+{
+  if (!(f->armed & mode)) return;
+  green__loop_unwatch(f->hub->loop,
+                      mode == GREEN_READ ? &f->reading : &f->writing);
+  f->armed &= (uint8_t)~mode;
+  fd_touch(f);
+}
+
+/* The old loop is still the hub's. */
+static void fd_move(green_fd *f, green__loop *to)
+{
+  int armed = f->armed;
+  for (int mode = GREEN_READ; mode <= GREEN_WRITE; mode++) {
+    if (!(armed & mode)) continue;
+    fd_stop(f, mode);
+    fd_start(f, to, mode);
+  }
+}
+
+void green__fds_move(green_hub *hub, green__loop *to)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++)
+    if (hub->fds[i]) fd_move(hub->fds[i], to);
+}
+
+void green__fds_forget(green_hub *hub)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++) {
+    green_fd *f = hub->fds[i];
+    if (!f) continue;
+    fd_stop(f, GREEN_READ);
+    fd_stop(f, GREEN_WRITE);
+    f->fd = -1;
+  }
+}
+
+/* -- Letting go ------------------------------------------------------------ */
+
 static int fd_wake_readers(green_fd *f, int status)
 {
   int n = 0;
@@ -47,8 +118,8 @@ static int fd_release(green_fd *f, int status)
   int fd = f->fd;
   if (fd < 0) return -1;
   green_fd_wake(f, status);
-  green__loop_disarm(f->hub->loop, f, GREEN_READ);
-  green__loop_disarm(f->hub->loop, f, GREEN_WRITE);
+  fd_stop(f, GREEN_READ);
+  fd_stop(f, GREEN_WRITE);
   green_link_remove(&f->touched);
   f->hub->fds[fd] = NULL;
   f->hub->n_fds--;
@@ -72,7 +143,7 @@ static int fd_is_open(const green_fd *f)
 }
 
 /* The number may have been closed between the arming and the poll. */
-void green__fd_check_touched(green_hub *hub)
+static void fds_drop_touched(green_hub *hub)
 {
   green_link *k;
   while ((k = green_list_pop(&hub->touched)) != NULL) {
@@ -83,7 +154,7 @@ void green__fd_check_touched(green_hub *hub)
 
 /* The armed numbers that are not open any more: how many of numbers are filled,
 ** or a negative error. One call, however many are armed. */
-static int fd_ask_all(const green_hub *hub, struct pollfd *all)
+static int fds_ask_all(const green_hub *hub, struct pollfd *all)
 {
   nfds_t n = 0;
   for (uint32_t i = 0; i < hub->fds_cap; i++)
@@ -93,7 +164,7 @@ static int fd_ask_all(const green_hub *hub, struct pollfd *all)
   return r < 0 ? -errno : r ? (int)n : 0;
 }
 
-static void fd_check_each(green_hub *hub)
+static void fds_drop_each(green_hub *hub)
 {
   for (uint32_t i = 0; i < hub->fds_cap; i++) {
     green_fd *f = hub->fds[i];
@@ -103,18 +174,26 @@ static void fd_check_each(green_hub *hub)
 
 /* libev's poll backend ends the program at a number that is not open: it has to
 ** be found before, at each turn. */
-void green__fd_check_all(green_hub *hub)
+static void fds_drop_all_closed(green_hub *hub)
 {
   if (!hub->n_fds) return;
   struct pollfd *all = green__alloc(hub->n_fds * sizeof(*all));
-  int n = all ? fd_ask_all(hub, all) : GREEN_ENOMEM;
+  int n = all ? fds_ask_all(hub, all) : GREEN_ENOMEM;
   for (int i = 0; i < n; i++)
     if (all[i].revents & POLLNVAL) fd_lost(hub->fds[all[i].fd], GREEN_EBADF);
-  if (n < 0) fd_check_each(hub);
+  if (n < 0) fds_drop_each(hub);
   green__free(all);
 }
 
-void green__fd_event(green_fd *f, int mode, int error)
+void green__fds_drop_closed(green_hub *hub, int all)
+{
+  if (all)
+    fds_drop_all_closed(hub);
+  else
+    fds_drop_touched(hub);
+}
+
+static void fd_event(green_fd *f, int mode, int error)
 {
   if (green_unlikely(error)) {
     fd_lost(f, GREEN_EBADF);
@@ -128,7 +207,7 @@ void green__fd_event(green_fd *f, int mode, int error)
   } else if (f->writer) {
     is_heard = green_task_wake(f->writer, 0);
   }
-  if (!is_heard) green__loop_disarm(f->hub->loop, f, mode);
+  if (!is_heard) fd_stop(f, mode);
 }
 
 /* -- Public API ----------------------------------------------------------- */
@@ -188,7 +267,7 @@ static int fd_arm(green_fd *f, int mode)
     fd_lost(f, GREEN_EBADF);
     return GREEN_EBADF;
   }
-  green__loop_arm(f->hub->loop, f, mode);
+  fd_start(f, f->hub->loop, mode);
   return 0;
 }
 

@@ -9,14 +9,8 @@
 #ifndef GREEN_FD_H
 #define GREEN_FD_H
 
+#include "hub/loop.h"
 #include "hub/task.h"
-
-enum { GREEN_READ = GREEN_AT_READ, GREEN_WRITE = GREEN_AT_WRITE };
-
-/* Room for one libev watcher; hub_loop.c asserts that it suffices. */
-typedef struct green__io {
-  void *room[6];
-} green__io;
 
 /* Embed in the owner. Fields are read-only outside greenc. */
 struct green_fd {
@@ -34,8 +28,8 @@ struct green_fd {
   green_link ready_link;   /* In its ready list. */
   int64_t idle_due;
   green_link touched; /* Its registration changed since the last poll. */
-  green__io io_read;
-  green__io io_write;
+  green__watcher reading;
+  green__watcher writing;
 };
 
 /* Take over an open descriptor: non-blocking and close-on-exec from here on;
@@ -73,6 +67,9 @@ void green_fd_wake(green_fd *f, int status);
 /* For idle.c: watch for reading with no task. 0, GREEN_ECLOSED, GREEN_EBADF. */
 int green__fd_arm_read(green_fd *f);
 
+/* For task.c: t, parked on f, leaves. */
+void green__fd_unpark(green_fd *f, green_task *t);
+
 /* Who waits for the direction, or NULL; those who watch do not count. */
 static inline green_task *green_fd_waiter(const green_fd *f, int mode)
 {
@@ -80,5 +77,20 @@ static inline green_task *green_fd_waiter(const green_fd *f, int mode)
   int has_reader = f->readers && f->readers->place == GREEN_AT_READ;
   return has_reader ? f->readers : NULL;
 }
+
+_Static_assert((int)GREEN_READ == GREEN_AT_READ, "a task's place says which");
+_Static_assert((int)GREEN_WRITE == GREEN_AT_WRITE, "direction it waits for");
+
+/* -- For hub.c ------------------------------------------------------------ */
+
+/* Before the kernel is told what to watch: let go of the numbers that are not
+** open any more. Those touched since the last poll, or all. */
+void green__fds_drop_closed(green_hub *hub, int all);
+
+/* Watch on another loop what is watched now. */
+void green__fds_move(green_hub *hub, green__loop *to);
+
+/* Close every object; the numbers stay open. */
+void green__fds_forget(green_hub *hub);
 
 #endif

@@ -3,7 +3,10 @@
 */
 
 #include "hub/hub.h"
+#include "hub/fd.h"
+#include "hub/hub_priv.h"
 #include "hub/loop.h"
+#include "hub/scope.h"
 #include "base/mem.h"
 
 #include <sched.h>
@@ -47,7 +50,7 @@ static void hub_run_batch(green_hub *hub, const volatile int *done)
 
 static const int hub_never_done;
 
-int green__hub_is_ready(const green_hub *hub)
+static int hub_is_ready(const green_hub *hub)
 {
   return !green_list_empty(&hub->ready) || hub->mail ||
          green_heap_aside(&hub->heap) ||
@@ -77,7 +80,7 @@ void green_hub_undefer(green_defer *d)
   green_link_remove(&d->link);
 }
 
-void green__hub_run_ready(green_hub *hub)
+static void hub_run_ready(green_hub *hub)
 {
   uint8_t was = hub->running;
   hub->running = 1;
@@ -105,7 +108,7 @@ static void hub_take_posts(green_hub *hub)
 
 /* What is posted meanwhile waits for the next turn; run may free its post, and
 ** take back others. */
-void green__hub_run_posts(green_hub *hub)
+static void hub_run_posts(green_hub *hub)
 {
   green_post **end = &hub->mail_now, *p;
   hub_take_posts(hub);
@@ -133,7 +136,7 @@ int green_hub_unpost(green_hub *hub, green_post *p)
 }
 
 /* The rest of a long row of deadlines waits for the next turns. */
-void green__hub_expire(green_hub *hub)
+static void hub_expire(green_hub *hub)
 {
   green_timer *t;
   hub->poll_now = green__hub_now(hub);
@@ -146,17 +149,23 @@ void green__hub_expire(green_hub *hub)
   }
 }
 
+/* The earliest deadline, GREEN_NEVER without one. */
+static int64_t hub_due(const green_hub *hub)
+{
+  return hub->heap.len ? hub->heap.a[0].due : GREEN_NEVER;
+}
+
 /* Can anything still happen? A virtual clock never waits for real time. */
 static int hub_has_future(const green_hub *hub)
 {
-  return green__hub_is_ready(hub) || hub->heap.len || hub->n_waits ||
-         hub->holds || green__loop_is_host(hub->loop);
+  return hub_is_ready(hub) || hub->heap.len || hub->n_waits || hub->holds ||
+         green__loop_is_host(hub->loop);
 }
 
 /* Nothing to do but to let virtual time pass: jump. */
 static int hub_jump(green_hub *hub)
 {
-  int64_t due = green__hub_due(hub);
+  int64_t due = hub_due(hub);
   if (!hub->is_virtual || hub->n_waits || hub->holds || due == GREEN_NEVER)
     return 0;
   if (due > hub->virtual_now) hub->virtual_now = due;
@@ -169,13 +178,13 @@ static int hub_wait(green_hub *hub, int block)
   hub_run_defers(hub);
   green_hub_check_fork(hub);
   if (!hub_has_future(hub)) return 0;
-  if (green__hub_is_ready(hub)) block = 0;
+  if (hub_is_ready(hub)) block = 0;
   if (block && hub_jump(hub)) block = 0;
-  int64_t due = hub->is_virtual ? GREEN_NEVER : green__hub_due(hub);
+  int64_t due = hub->is_virtual ? GREEN_NEVER : hub_due(hub);
   int64_t now = due == GREEN_NEVER || !block ? 0 : green__hub_now(hub);
   hub->unpolled = 0;
   green__loop_poll(hub->loop, block, due, now);
-  green__hub_expire(hub);
+  hub_expire(hub);
   return 1;
 }
 
@@ -219,6 +228,52 @@ int green_hub_run(green_hub *hub, const volatile int *done)
   return *done ? 0 : GREEN_EDEADLOCK;
 }
 
+/* -- What the loop calls --------------------------------------------------- */
+
+static void hub_on_woken(void *owner)
+{
+  hub_run_posts(owner);
+}
+
+/* A task that runs the host's loop again keeps those made ready waiting, and
+** may wait itself. */
+static int hub_on_check_fds(void *owner, int all)
+{
+  green_hub *hub = owner;
+  green__fds_drop_closed(hub, all);
+  return hub_is_ready(hub) && !hub->current;
+}
+
+static void hub_on_before_poll(void *owner)
+{
+  green_hub *hub = owner;
+  /* This iteration's fork watchers have run already. */
+  if (green_hub_check_fork(hub)) green__fds_drop_closed(hub, 1);
+  /* A task that runs the host's loop again keeps the others waiting; a turn of
+  ** our own has had its batch. */
+  if (!hub->running) hub_run_ready(hub);
+}
+
+static int64_t hub_on_due(const void *owner, int64_t *now)
+{
+  *now = green__hub_now(owner);
+  return hub_due(owner);
+}
+
+static int hub_on_after_poll(void *owner)
+{
+  hub_expire(owner);
+  return hub_is_ready(owner);
+}
+
+static const green__loop_calls hub_calls = {
+    .woken = hub_on_woken,
+    .check_fds = hub_on_check_fds,
+    .before_poll = hub_on_before_poll,
+    .due = hub_on_due,
+    .after_poll = hub_on_after_poll,
+};
+
 /* -- Hubs ----------------------------------------------------------------- */
 
 static int hub_new(green_hub **out, const char *backend, void *ev_loop)
@@ -236,7 +291,7 @@ static int hub_new(green_hub **out, const char *backend, void *ev_loop)
   hub->generation = green_fork_generation();
   int err = green_heap_init(&hub->heap);
   if (err < 0) goto fail_hub;
-  err = green__loop_open(&hub->loop, hub, backend, ev_loop);
+  err = green__loop_open(&hub->loop, &hub_calls, hub, backend, ev_loop);
   if (err < 0) goto fail_heap;
   hub->poll_now = green_clock_now();
   *out = hub;
@@ -264,26 +319,14 @@ static void hub_await_posters(green_hub *hub)
   while (atomic_load(&hub->posting)) sched_yield();
 }
 
-/* The numbers stay open; their objects are closed from here on. */
-static void hub_forget_fds(green_hub *hub)
-{
-  for (uint32_t i = 0; i < hub->fds_cap; i++) {
-    green_fd *f = hub->fds[i];
-    if (!f) continue;
-    green__loop_disarm(hub->loop, f, GREEN_READ);
-    green__loop_disarm(hub->loop, f, GREEN_WRITE);
-    f->fd = -1;
-  }
-}
-
 void green_hub_free(green_hub *hub)
 {
   if (!hub) return;
   green_hub_check_fork(hub); /* The parent's posters never come back. */
   hub_await_posters(hub);
-  green__hub_run_posts(hub); /* Their owners free themselves there. */
+  hub_run_posts(hub); /* Their owners free themselves there. */
   green_hub_abandon(hub);
-  hub_forget_fds(hub);
+  green__fds_forget(hub);
   green__loop_close(hub->loop);
   green__scopes_deinit(hub);
   green_heap_deinit(&hub->heap);
@@ -298,31 +341,16 @@ void green_hub_abandon(green_hub *hub)
     green__task_leave(green_container(k, green_task, all));
 }
 
-/* Arm on a new loop what the old one watched; the old one keeps its watchers
-** until it is closed, so only the armed bits change hands. */
-static void hub_move_fds(green_hub *hub, green__loop *to)
-{
-  for (uint32_t i = 0; i < hub->fds_cap; i++) {
-    green_fd *f = hub->fds[i];
-    int armed = f ? f->armed : 0;
-    for (int mode = GREEN_READ; mode <= GREEN_WRITE; mode++) {
-      if (!(armed & mode)) continue;
-      green__loop_disarm(hub->loop, f, mode);
-      green__loop_arm(to, f, mode);
-    }
-  }
-}
-
 int green_hub_use(green_hub *hub, const char *backend)
 {
   green__loop *to;
   if (green__loop_is_host(hub->loop)) return GREEN_EBUSY;
   green_hub_check_fork(hub);
   /* The new loop might get the number of a descriptor that is not open. */
-  green__fd_check_all(hub);
-  int err = green__loop_open(&to, hub, backend, NULL);
+  green__fds_drop_closed(hub, 1);
+  int err = green__loop_open(&to, &hub_calls, hub, backend, NULL);
   if (err < 0) return err;
-  hub_move_fds(hub, to);
+  green__fds_move(hub, to);
   green__loop *from = hub->loop;
   __atomic_store_n(&hub->loop, to, __ATOMIC_SEQ_CST);
   hub_await_posters(hub);

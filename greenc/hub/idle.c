@@ -3,7 +3,7 @@
 */
 
 #include "hub/idle.h"
-#include "hub/loop.h"
+#include "hub/hub_priv.h"
 
 #include <string.h>
 

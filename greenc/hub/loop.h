@@ -1,16 +1,52 @@
 /*
-** loop.h: what hub.c and fd.c see of libev. Private to greenc.
+** loop.h: watches descriptors and sleeps until something happens: an event, a
+** deadline, a wake-up from another thread. Private to hub/.
+**
+** It stands below all else here. A watcher carries the function that hears its
+** events, and whoever opens a loop brings the functions that hear the rest.
 */
 #ifndef GREEN_HUB_LOOP_H
 #define GREEN_HUB_LOOP_H
 
-#include "hub/fd.h"
-#include "hub/hub.h"
-#include "hub/hub_priv.h"
+#include <stdint.h>
 
-/* Open a loop of our own, or use the host's (ev_loop != NULL). */
-int green__loop_open(green__loop **loop, green_hub *hub, const char *backend,
-                     void *ev_loop);
+/* Directions, and bits of a set of them. */
+enum { GREEN_READ = 1, GREEN_WRITE = 2 };
+
+typedef struct green__loop green__loop;
+
+/* Watches one direction of one descriptor. Embed. Room for one watcher of
+** libev; loop.c asserts that it suffices. */
+typedef struct green__watcher {
+  void *room[6];
+} green__watcher;
+
+/* The descriptor is ready, or, with error set, its number is not open any more
+** and the loop has dropped the watcher. */
+typedef void green__watcher_fn(green__watcher *w, int error);
+
+/* What a loop tells its owner, and asks. */
+typedef struct green__loop_calls {
+  /* green__loop_wake was called since. */
+  void (*woken)(void *owner);
+  /* libev is about to tell the kernel what to watch, and aborts at a number
+  ** that is not open any more: stop the watchers of such. Those started or
+  ** stopped since the last time, or all. 1: there is work, the poll must not
+  ** wait. */
+  int (*check_fds)(void *owner, int all);
+  /* Only a loop of the host's calls the rest. Before each poll: take a turn. */
+  void (*before_poll)(void *owner);
+  /* The owner's earliest deadline (GREEN_NEVER: none), and the time. */
+  int64_t (*due)(const void *owner, int64_t *now);
+  /* After each poll, when events have been told. 1: there is work, the next
+  ** poll must not wait. */
+  int (*after_poll)(void *owner);
+} green__loop_calls;
+
+/* Open a loop of our own, or use the host's (ev_loop != NULL). 0, or as
+** green_hub_new. */
+int green__loop_open(green__loop **loop, const green__loop_calls *calls,
+                     void *owner, const char *backend, void *ev_loop);
 void green__loop_close(green__loop *loop);
 void green__loop_version(int *major, int *minor);
 int green__loop_is_host(const green__loop *loop);
@@ -21,42 +57,16 @@ void green__loop_forked(green__loop *loop);
 const char *green__loop_backend(const green__loop *loop);
 
 /* Poll once; wait, if block is set, at most until due. Calls back for events
-** and posts. Not inside a run of the host's. */
+** and wake-ups. Not inside a run of the host's. */
 void green__loop_poll(green__loop *loop, int block, int64_t due, int64_t now);
 
 /* Any thread, and signal handlers: make the poll return. */
 void green__loop_wake(green__loop *loop);
 
-/* Watch f in one direction, or stop. The number must be open. */
-void green__loop_arm(green__loop *loop, green_fd *f, int mode);
-void green__loop_disarm(green__loop *loop, green_fd *f, int mode);
-
-/* Called by the loop. */
-void green__hub_run_ready(green_hub *hub);
-void green__hub_run_posts(green_hub *hub);
-void green__hub_expire(green_hub *hub);
-int green__hub_is_ready(const green_hub *hub);
-/* error: the number is not open any more, the loop has dropped it. */
-void green__fd_event(green_fd *f, int mode, int error);
-/* t, parked on f, leaves. */
-void green__fd_unpark(green_fd *f, green_task *t);
-/* Before libev tells the kernel: let go of numbers that are not open any more,
-** for it would abort. Those touched since the last poll, or all. */
-void green__fd_check_touched(green_hub *hub);
-void green__fd_check_all(green_hub *hub);
-
-/* The earliest deadline, GREEN_NEVER without one. */
-static inline int64_t green__hub_due(const green_hub *hub)
-{
-  return hub->heap.len ? hub->heap.a[0].due : GREEN_NEVER;
-}
-
-/* Owned by task.c: out of every list, and dead; joiners are not told. */
-void green__task_leave(green_task *t);
-
-/* Owned by scope.c. */
-void green__scopes_init(green_hub *hub);
-void green__scopes_deinit(green_hub *hub);
-void green__scope_drop_all(green_task *t);
+/* Watch fd, whose number must be open, in one direction; stop. The kernel is
+** told at the next poll. */
+void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int mode,
+                       green__watcher_fn *fn);
+void green__loop_unwatch(green__loop *loop, green__watcher *w);
 
 #endif

@@ -3,7 +3,7 @@
 */
 
 #include "hub/scope.h"
-#include "hub/loop.h"
+#include "hub/hub_priv.h"
 #include "base/mem.h"
 
 #include <string.h>

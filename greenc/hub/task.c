@@ -4,7 +4,9 @@
 
 #include "hub/task.h"
 #include "hub/hub_priv.h"
-#include "hub/loop.h"
+
+void green__fd_unpark(green_fd *f, green_task *t);
+void green__scope_drop_all(green_task *t);
 
 /* -- Ready lists ---------------------------------------------------------- */
 

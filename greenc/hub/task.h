@@ -119,6 +119,9 @@ void green_task_hurry(green_task *t);
 ** scopes are gone, its joiners are woken with status 0. */
 void green_task_end(green_task *t);
 
+/* For hub.c: out of every list, and dead; joiners are not told. */
+void green__task_leave(green_task *t);
+
 /* The descriptor whose readiness a parked task waits for, or NULL. */
 static inline green_fd *green_task_fd(const green_task *t)
 {
