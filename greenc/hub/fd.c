@@ -4,7 +4,6 @@
 
 #include "hub/fd.h"
 #include "hub/hub_priv.h"
-#include "hub/idle.h"
 #include "hub/loop.h"
 #include "base/mem.h"
 
@@ -29,35 +28,13 @@ static int fd_table_grow(green_hub *hub, uint32_t want)
   return 0;
 }
 
-/* -- Watching -------------------------------------------------------------- */
-
-static void fd_event(green_fd *f, int mode, int error);
-
-static void fd_on_read(green__watcher *w, int error)
-{
-  fd_event(green_container(w, green_fd, reading), GREEN_READ, error);
-}
-
-static void fd_on_write(green__watcher *w, int error)
-{
-  fd_event(green_container(w, green_fd, writing), GREEN_WRITE, error);
-}
+/* -- Letting go ----------------------------------------------------------- */
 
 /* The kernel is told at the next poll; until then the number may be closed. */
 static void fd_touch(green_fd *f)
 {
   if (!green_link_in(&f->touched))
     green_list_push(&f->hub->touched, &f->touched);
-}
-
-static void fd_start(green_fd *f, green__loop *loop, int mode)
-{
-  if (mode == GREEN_READ)
-    green__loop_watch(loop, &f->reading, f->fd, mode, fd_on_read);
-  else
-    green__loop_watch(loop, &f->writing, f->fd, mode, fd_on_write);
-  f->armed |= (uint8_t)mode;
-  fd_touch(f);
 }
 
 static void fd_stop(green_fd *f, int mode)
@@ -68,36 +45,6 @@ static void fd_stop(green_fd *f, int mode)
   f->armed &= (uint8_t)~mode;
   fd_touch(f);
 }
-
-/* The old loop is still the hub's. */
-static void fd_move(green_fd *f, green__loop *to)
-{
-  int armed = f->armed;
-  for (int mode = GREEN_READ; mode <= GREEN_WRITE; mode++) {
-    if (!(armed & mode)) continue;
-    fd_stop(f, mode);
-    fd_start(f, to, mode);
-  }
-}
-
-void green__fds_move(green_hub *hub, green__loop *to)
-{
-  for (uint32_t i = 0; i < hub->fds_cap; i++)
-    if (hub->fds[i]) fd_move(hub->fds[i], to);
-}
-
-void green__fds_forget(green_hub *hub)
-{
-  for (uint32_t i = 0; i < hub->fds_cap; i++) {
-    green_fd *f = hub->fds[i];
-    if (!f) continue;
-    fd_stop(f, GREEN_READ);
-    fd_stop(f, GREEN_WRITE);
-    f->fd = -1;
-  }
-}
-
-/* -- Letting go ------------------------------------------------------------ */
 
 static int fd_wake_readers(green_fd *f, int status)
 {
@@ -128,10 +75,10 @@ static int fd_release(green_fd *f, int status)
 }
 
 /* The number is not ours any more, and the owner does not know. An idle set
-** hands the fd out, so that he learns it. */
+** hands the fd out, so that whoever takes it finds out. */
 static void fd_lost(green_fd *f, int status)
 {
-  if (f->idle) green__idle_event(f);
+  if (f->idle) f->hub->on_idle_event(f);
   fd_release(f, status);
 }
 
@@ -203,11 +150,31 @@ static void fd_event(green_fd *f, int mode, int error)
   if (mode == GREEN_READ) {
     f->drained = 0;
     is_heard = fd_wake_readers(f, 0);
-    if (!is_heard && f->idle) is_heard = green__idle_event(f);
+    if (!is_heard && f->idle) is_heard = f->hub->on_idle_event(f);
   } else if (f->writer) {
     is_heard = green_task_wake(f->writer, 0);
   }
   if (!is_heard) fd_stop(f, mode);
+}
+
+static void fd_on_read(green__watcher *w, int error)
+{
+  fd_event(green_container(w, green_fd, reading), GREEN_READ, error);
+}
+
+static void fd_on_write(green__watcher *w, int error)
+{
+  fd_event(green_container(w, green_fd, writing), GREEN_WRITE, error);
+}
+
+static void fd_start(green_fd *f, green__loop *loop, int mode)
+{
+  if (mode == GREEN_READ)
+    green__loop_watch(loop, &f->reading, f->fd, mode, fd_on_read);
+  else
+    green__loop_watch(loop, &f->writing, f->fd, mode, fd_on_write);
+  f->armed |= (uint8_t)mode;
+  fd_touch(f);
 }
 
 /* -- Public API ----------------------------------------------------------- */
@@ -245,7 +212,7 @@ int green__fd_adopt(green_fd *f, green_hub *hub, int fd)
 
 int green_fd_close(green_fd *f)
 {
-  green_idle_remove(f);
+  if (f->idle) f->hub->on_idle_close(f);
   int fd = fd_release(f, GREEN_ECLOSED);
   if (fd < 0) return 0;
   /* Linux frees the number even when close says EINTR. */
@@ -255,7 +222,7 @@ int green_fd_close(green_fd *f)
 
 int green_fd_detach(green_fd *f)
 {
-  green_idle_remove(f);
+  if (f->idle) f->hub->on_idle_close(f);
   return fd_release(f, GREEN_ECLOSED);
 }
 
@@ -316,7 +283,7 @@ int green_fd_watch(green_fd *f, green_task *t, int64_t deadline)
   return fd_park(f, t, GREEN_AT_WATCH, deadline);
 }
 
-void green__fd_unpark(green_fd *f, green_task *t)
+static void fd_on_unpark(green_fd *f, green_task *t)
 {
   if (t->place == GREEN_AT_WRITE)
     f->writer = NULL;
@@ -325,4 +292,43 @@ void green__fd_unpark(green_fd *f, green_task *t)
                      ? NULL
                      : green_container(t->link.next, green_task, link);
   f->hub->n_waits--;
+}
+
+/* -- For hub.c ------------------------------------------------------------ */
+
+void green__fds_init(green_hub *hub)
+{
+  green_list_init(&hub->touched);
+  hub->on_unpark = fd_on_unpark;
+}
+
+/* The old loop is still the hub's. */
+static void fd_move(green_fd *f, green__loop *to)
+{
+  int armed = f->armed;
+  for (int mode = GREEN_READ; mode <= GREEN_WRITE; mode++) {
+    if (!(armed & mode)) continue;
+    fd_stop(f, mode);
+    fd_start(f, to, mode);
+  }
+}
+
+void green__fds_move(green_hub *hub, green__loop *to)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++)
+    if (hub->fds[i]) fd_move(hub->fds[i], to);
+}
+
+static void fd_forget(green_fd *f)
+{
+  fd_stop(f, GREEN_READ);
+  fd_stop(f, GREEN_WRITE);
+  f->fd = -1;
+}
+
+void green__fds_deinit(green_hub *hub)
+{
+  for (uint32_t i = 0; i < hub->fds_cap; i++)
+    if (hub->fds[i]) fd_forget(hub->fds[i]);
+  green__free(hub->fds);
 }

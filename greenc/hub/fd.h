@@ -67,9 +67,6 @@ void green_fd_wake(green_fd *f, int status);
 /* For idle.c: watch for reading with no task. 0, GREEN_ECLOSED, GREEN_EBADF. */
 int green__fd_arm_read(green_fd *f);
 
-/* For task.c: t, parked on f, leaves. */
-void green__fd_unpark(green_fd *f, green_task *t);
-
 /* Who waits for the direction, or NULL; those who watch do not count. */
 static inline green_task *green_fd_waiter(const green_fd *f, int mode)
 {
@@ -83,14 +80,15 @@ _Static_assert((int)GREEN_WRITE == GREEN_AT_WRITE, "direction it waits for");
 
 /* -- For hub.c ------------------------------------------------------------ */
 
+void green__fds_init(green_hub *hub);
+/* Every object is closed; the numbers stay open. Before the loop is. */
+void green__fds_deinit(green_hub *hub);
+
 /* Before the kernel is told what to watch: let go of the numbers that are not
 ** open any more. Those touched since the last poll, or all. */
 void green__fds_drop_closed(green_hub *hub, int all);
 
 /* Watch on another loop what is watched now. */
 void green__fds_move(green_hub *hub, green__loop *to);
-
-/* Close every object; the numbers stay open. */
-void green__fds_forget(green_hub *hub);
 
 #endif

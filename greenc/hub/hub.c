@@ -16,7 +16,7 @@
 ** waiting. */
 #define HUB_EXPIRE_MOST 1024
 
-/* -- Batches --------------------------------------------------------------- */
+/* -- Batches -------------------------------------------------------------- */
 
 static green_task *task_of_link(green_link *k)
 {
@@ -228,7 +228,7 @@ int green_hub_run(green_hub *hub, const volatile int *done)
   return *done ? 0 : GREEN_EDEADLOCK;
 }
 
-/* -- What the loop calls --------------------------------------------------- */
+/* -- What the loop calls -------------------------------------------------- */
 
 static void hub_on_woken(void *owner)
 {
@@ -283,9 +283,9 @@ static int hub_new(green_hub **out, const char *backend, void *ev_loop)
   green_list_init(&hub->ready);
   green_list_init(&hub->batch);
   green_list_init(&hub->all);
-  green_list_init(&hub->touched);
   green_list_init(&hub->defers);
   green_list_init(&hub->forkhooks);
+  green__fds_init(hub);
   green__scopes_init(hub);
   green_fork_watch();
   hub->generation = green_fork_generation();
@@ -326,11 +326,10 @@ void green_hub_free(green_hub *hub)
   hub_await_posters(hub);
   hub_run_posts(hub); /* Their owners free themselves there. */
   green_hub_abandon(hub);
-  green__fds_forget(hub);
+  green__fds_deinit(hub);
   green__loop_close(hub->loop);
   green__scopes_deinit(hub);
   green_heap_deinit(&hub->heap);
-  green__free(hub->fds);
   green__free(hub);
 }
 

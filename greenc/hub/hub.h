@@ -94,7 +94,7 @@ GREEN_API void green_hub_stats_get(const green_hub *hub, green_hub_stats *s);
 green_task *green_hub_first_task(const green_hub *hub);
 green_task *green_hub_next_task(const green_hub *hub, const green_task *t);
 
-/* -- Before the poll ------------------------------------------------------- */
+/* -- Before the poll ------------------------------------------------------ */
 
 /* Something to do once this turn's tasks have run, before the poll: what they
 ** have left is sent in one go. Embed, zeroed; in the list until it has run. */
@@ -125,7 +125,7 @@ GREEN_API void green_hub_post(green_hub *hub, green_post *p);
 ** it was. */
 GREEN_API int green_hub_unpost(green_hub *hub, green_post *p);
 
-/* -- Forks ----------------------------------------------------------------- */
+/* -- Forks ---------------------------------------------------------------- */
 
 /* What is to be done in a child. Embed, zeroed, and set run; it is called in
 ** the order of adding, before the child's first poll. */

@@ -49,6 +49,11 @@ struct green_hub {
   struct green_post *mail_now;        /* What runs in this turn. */
   green_list forkhooks;
   atomic_int posting; /* Threads inside green_hub_post: loop is in use. */
+  /* What lower files tell upper ones, who set these. */
+  void (*on_unpark)(green_fd *f, green_task *t); /* fd.c: t leaves f. */
+  void (*on_end)(green_task *t);      /* scope.c: t ends, with scopes open. */
+  int (*on_idle_event)(green_fd *f);  /* idle.c: an fd of a set has an event. */
+  void (*on_idle_close)(green_fd *f); /* idle.c: an fd of a set is closed. */
 };
 
 /* The same as green_hub_now (task.h). */

@@ -69,6 +69,8 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
 {
   memset(s, 0, sizeof(*s));
   s->hub = hub;
+  hub->on_idle_event = green__idle_event;
+  hub->on_idle_close = green_idle_remove;
   s->timeout = timeout;
   s->timer.fire = idle_on_timer;
   green_waitq_init(&s->workers_own.tasks);

@@ -63,7 +63,7 @@ green_fd *green_idle_oldest(const green_idle *s);
 ** needed can time out. How many: 1 or 0. */
 int green_idlers_wake(green_idlers *w);
 
-/* For fd.c: f has an event. 0 if it stands on the ready list since long ago:
+/* f, which is in a set, has an event, or is treated so. 0 if it stands on the ready list since long ago:
 ** nobody takes it, and the poll must not tell again. */
 int green__idle_event(green_fd *f);
 

@@ -15,19 +15,6 @@
 
 /* -- The pool ------------------------------------------------------------- */
 
-void green__scopes_init(green_hub *hub)
-{
-  green_list_init(&hub->scopes.free);
-}
-
-void green__scopes_deinit(green_hub *hub)
-{
-  for (uint32_t i = 0; i < hub->scopes.n_blocks; i++)
-    green__free(hub->scopes.blocks[i]);
-  green__free(hub->scopes.blocks);
-  memset(&hub->scopes, 0, sizeof(hub->scopes));
-}
-
 static int scopes_grow(green__scopes *p)
 {
   if (p->n_blocks >= (1u << SCOPE_SLOT_BITS) / SCOPE_BLOCK) return GREEN_ENOMEM;
@@ -156,14 +143,6 @@ void green_scope_fire(green_scope *s)
   task_update(s->task);
 }
 
-void green__scope_drop_all(green_task *t)
-{
-  green_link *k;
-  while ((k = green_list_first(&t->scopes)) != NULL)
-    scope_free(t->hub, scope_of_link(k));
-  t->pending = NULL;
-}
-
 int green_task_kill(green_task *t)
 {
   if (t->state == GREEN_TASK_DEAD || t->killed) return 0;
@@ -204,4 +183,29 @@ int green_task_raise(green_task *t)
   }
   if (!t->cancel_pending) return GREEN_RAISE_NONE;
   return t->pending ? GREEN_RAISE_SCOPE : GREEN_RAISE_KILL;
+}
+
+/* -- For hub.c ------------------------------------------------------------ */
+
+/* Whatever is pending is so no more. */
+static void scope_on_end(green_task *t)
+{
+  green_link *k;
+  while ((k = green_list_first(&t->scopes)) != NULL)
+    scope_free(t->hub, scope_of_link(k));
+  t->pending = NULL;
+}
+
+void green__scopes_init(green_hub *hub)
+{
+  green_list_init(&hub->scopes.free);
+  hub->on_end = scope_on_end;
+}
+
+void green__scopes_deinit(green_hub *hub)
+{
+  for (uint32_t i = 0; i < hub->scopes.n_blocks; i++)
+    green__free(hub->scopes.blocks[i]);
+  green__free(hub->scopes.blocks);
+  memset(&hub->scopes, 0, sizeof(hub->scopes));
 }

@@ -70,11 +70,9 @@ int green_task_raise(green_task *t);
 
 #define GREEN_RAISE_LIMIT 100
 
-/* -- For hub.c and task.c ------------------------------------------------- */
+/* -- For hub.c ------------------------------------------------------------ */
 
 void green__scopes_init(green_hub *hub);
 void green__scopes_deinit(green_hub *hub);
-/* Close all of a task's scopes, whatever is pending. */
-void green__scope_drop_all(green_task *t);
 
 #endif

@@ -5,9 +5,6 @@
 #include "hub/task.h"
 #include "hub/hub_priv.h"
 
-void green__fd_unpark(green_fd *f, green_task *t);
-void green__scope_drop_all(green_task *t);
-
 /* -- Ready lists ---------------------------------------------------------- */
 
 static green_task *task_of_link(green_link *k)
@@ -35,7 +32,7 @@ static void task_unwait(green_task *t)
   if (t->place == GREEN_AT_QUEUE)
     t->at.queue->n--;
   else if (t->place != GREEN_AT_NOTHING)
-    green__fd_unpark(t->at.fd, t);
+    t->hub->on_unpark(t->at.fd, t);
   t->place = GREEN_AT_NOTHING;
   green_link_remove(&t->link);
   green_heap_remove(&t->hub->heap, &t->timer);
@@ -151,7 +148,7 @@ void green__task_leave(green_task *t)
   green_link_remove(&t->link);
   green_heap_remove(&t->hub->heap, &t->timer);
   green_link_remove(&t->all);
-  green__scope_drop_all(t);
+  if (!green_list_empty(&t->scopes)) t->hub->on_end(t);
   t->state = GREEN_TASK_DEAD;
   t->hub->n_live--;
 }
