@@ -332,3 +332,67 @@ void green__fds_deinit(green_hub *hub)
     if (hub->fds[i]) fd_forget(hub->fds[i]);
   green__free(hub->fds);
 }
+
+/* -- Checking ------------------------------------------------------------- */
+
+#ifdef GREEN_DEBUG
+static uint32_t fd_check_task(const green_fd *f, const green_task *t, int place)
+{
+  green_assert(t->state == GREEN_TASK_PARKED && t->place == place &&
+                   t->at.fd == f && t->hub == f->hub,
+               "What it waits for, as place says.");
+  return 1;
+}
+
+/* The first may read, all others watch. */
+static uint32_t fd_check_readers(const green_fd *f)
+{
+  uint32_t n = 0;
+  const green_task *t = f->readers;
+  if (!t) return 0;
+  green_assert(t->place == GREEN_AT_READ || t->place == GREEN_AT_WATCH,
+               "one reader at most, who is the first, then those who watch");
+  do {
+    green_assert(green_link_is_sound(&t->link), "A ring through their links");
+    n += fd_check_task(f, t, n ? GREEN_AT_WATCH : t->place);
+    t = green_container(t->link.next, green_task, link);
+  } while (t != f->readers);
+  return n;
+}
+
+static uint32_t fd_check(const green_fd *f)
+{
+  uint32_t n = fd_check_readers(f);
+  green_assert(!n || (f->armed & GREEN_READ), "what the poll watches");
+  green_assert(!f->writer || (f->armed & GREEN_WRITE), "what the poll watches");
+  green_assert(!f->idle || !green_fd_waiter(f, GREEN_READ),
+               "it must have no reader");
+  green_assert(!(f->armed & GREEN_READ) ==
+                   !green__loop_is_watching(&f->reading),
+               "what the poll watches");
+  green_assert(!(f->armed & GREEN_WRITE) ==
+                   !green__loop_is_watching(&f->writing),
+               "what the poll watches");
+  return n + (f->writer ? fd_check_task(f, f->writer, GREEN_AT_WRITE) : 0);
+}
+
+uint32_t green__fds_check(const green_hub *hub)
+{
+  uint32_t n_fds = 0, n = 0;
+  for (uint32_t i = 0; i < hub->fds_cap; i++) {
+    const green_fd *f = hub->fds[i];
+    if (!f) continue;
+    green_assert(f->fd == (int)i && f->hub == hub,
+                 "By number: who has it registered.");
+    n_fds++;
+    n += fd_check(f);
+  }
+  green_assert(n_fds == hub->n_fds, "Registered descriptors.");
+  for (green_link *k = hub->touched.next; k != &hub->touched; k = k->next) {
+    const green_fd *f = green_container(k, green_fd, touched);
+    green_assert(green_link_is_sound(k) && f->fd >= 0 && hub->fds[f->fd] == f,
+                 "Its registration changed since the last poll.");
+  }
+  return n;
+}
+#endif

@@ -91,4 +91,10 @@ void green__fds_drop_closed(green_hub *hub, int all);
 /* Watch on another loop what is watched now. */
 void green__fds_move(green_hub *hub, green__loop *to);
 
+#ifdef GREEN_DEBUG
+/* For green_hub_check: every registered fd, and who waits for it. Returns how
+** many tasks do. */
+uint32_t green__fds_check(const green_hub *hub);
+#endif
+
 #endif

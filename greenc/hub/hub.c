@@ -5,6 +5,7 @@
 #include "hub/hub.h"
 #include "hub/fd.h"
 #include "hub/hub_priv.h"
+#include "hub/idle.h"
 #include "hub/loop.h"
 #include "hub/scope.h"
 #include "base/mem.h"
@@ -172,6 +173,19 @@ static int hub_jump(green_hub *hub)
   return 1;
 }
 
+/* A turn stays cheap: about as many turns pass between two checks as a check has
+** things to look at. */
+static void hub_check_at_times(green_hub *hub)
+{
+#ifdef GREEN_DEBUG
+  if (hub->turns < hub->check_at) return;
+  green_hub_check(hub);
+  hub->check_at = hub->turns + hub->n_live + hub->heap.len + hub->fds_cap / 8;
+#else
+  (void)hub;
+#endif
+}
+
 /* Poll and fire deadlines. 1, or 0: no future. */
 static int hub_wait(green_hub *hub, int block)
 {
@@ -185,6 +199,7 @@ static int hub_wait(green_hub *hub, int block)
   hub->unpolled = 0;
   green__loop_poll(hub->loop, block, due, now);
   hub_expire(hub);
+  hub_check_at_times(hub);
   return 1;
 }
 
@@ -263,6 +278,7 @@ static int64_t hub_on_due(const void *owner, int64_t *now)
 static int hub_on_after_poll(void *owner)
 {
   hub_expire(owner);
+  hub_check_at_times(owner);
   return hub_is_ready(owner);
 }
 
@@ -283,6 +299,7 @@ static int hub_new(green_hub **out, const char *backend, void *ev_loop)
   green_list_init(&hub->ready);
   green_list_init(&hub->batch);
   green_list_init(&hub->all);
+  green_list_init(&hub->idles);
   green_list_init(&hub->defers);
   green_list_init(&hub->forkhooks);
   green__fds_init(hub);
@@ -486,3 +503,45 @@ void green_hub_post(green_hub *hub, green_post *p)
   green__loop_wake(__atomic_load_n(&hub->loop, __ATOMIC_SEQ_CST));
   atomic_fetch_sub(&hub->posting, 1);
 }
+
+/* -- Checking ------------------------------------------------------------- */
+
+#ifdef GREEN_DEBUG
+/* One that was posted twice closes a circle: the hare meets the tortoise. */
+static void mail_check(const green_post *hare)
+{
+  const green_post *tortoise = hare;
+  for (int odd = 0; hare; odd = !odd) {
+    green_assert(hare->run != NULL, "Work handed to the hub's thread.");
+    hare = hare->next;
+    if (odd) tortoise = tortoise->next;
+    green_assert(!hare || hare != tortoise, "it must live until run is called");
+  }
+}
+
+static void defers_check(const green_hub *hub)
+{
+  for (green_link *k = hub->defers.next; k != &hub->defers; k = k->next)
+    green_assert(green_link_is_sound(k) &&
+                     green_container(k, green_defer, link)->run != NULL,
+                 "in the list until it has run");
+  for (green_link *k = hub->forkhooks.next; k != &hub->forkhooks; k = k->next)
+    green_assert(green_link_is_sound(k) &&
+                     green_container(k, green_forkhook, link)->run != NULL,
+                 "Embed, zeroed, and set run");
+}
+
+void green_hub_check(const green_hub *hub)
+{
+  uint32_t parked = green__tasks_check(hub), waiting = green__fds_check(hub);
+  green_assert(parked == waiting, "Where a parked task stands");
+  green_assert(hub->n_waits == waiting + green__idles_check(hub),
+               "Tasks parked on fds, and fds in idle sets.");
+  green__scopes_check(hub);
+  green_heap_check(&hub->heap);
+  mail_check(atomic_load(&((green_hub *)hub)->posts));
+  mail_check(hub->mail);
+  mail_check(hub->mail_now);
+  defers_check(hub);
+}
+#endif

@@ -90,6 +90,19 @@ typedef struct green_hub_stats {
 } green_hub_stats;
 GREEN_API void green_hub_stats_get(const green_hub *hub, green_hub_stats *s);
 
+/* Walk all lists and states of the hub, and stop as green_assert does where
+** something does not hold. On the hub's thread, at any time but from inside what
+** the loop or a timer calls. Builds with GREEN_DEBUG also do it by themselves now
+** and then; in others it does nothing. */
+#ifdef GREEN_DEBUG
+void green_hub_check(const green_hub *hub);
+#else
+static inline void green_hub_check(const green_hub *hub)
+{
+  (void)hub;
+}
+#endif
+
 /* First and next live task; NULL at the end. No task may end in between. */
 green_task *green_hub_first_task(const green_hub *hub);
 green_task *green_hub_next_task(const green_hub *hub, const green_task *t);

@@ -35,6 +35,7 @@ struct green_hub {
   green__scopes scopes;
   green_fd **fds; /* By number: who has it registered. */
   uint32_t fds_cap;
+  green_list idles;   /* Sets of fds that wait without a task. */
   green_list touched; /* fds whose registration changed since the last poll. */
   uint32_t n_fds;
   uint32_t n_waits; /* Tasks parked on fds, and fds in idle sets. */
@@ -54,6 +55,9 @@ struct green_hub {
   void (*on_end)(green_task *t);      /* scope.c: t ends, with scopes open. */
   int (*on_idle_event)(green_fd *f);  /* idle.c: an fd of a set has an event. */
   void (*on_idle_close)(green_fd *f); /* idle.c: an fd of a set is closed. */
+#ifdef GREEN_DEBUG
+  uint64_t check_at; /* The turn after which all is checked again. */
+#endif
 };
 
 /* The same as green_hub_now (task.h). */

@@ -69,6 +69,7 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
 {
   memset(s, 0, sizeof(*s));
   s->hub = hub;
+  green_list_push(&hub->idles, &s->link);
   hub->on_idle_event = green__idle_event;
   hub->on_idle_close = green_idle_remove;
   s->timeout = timeout;
@@ -83,6 +84,7 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
 void green_idle_deinit(green_idle *s)
 {
   green_link *k;
+  green_link_remove(&s->link);
   green_list_splice(&s->waiting, &s->expired);
   while ((k = green_list_first(&s->waiting)) != NULL)
     green_idle_remove(fd_of_link(k));
@@ -163,3 +165,51 @@ int green__idle_event(green_fd *f)
   idle_ready(f->idle, f);
   return f->idle_events++ < IDLE_EVENTS;
 }
+
+/* -- Checking ------------------------------------------------------------- */
+
+#ifdef GREEN_DEBUG
+static uint32_t idle_check_list(const green_idle *s, const green_list *l)
+{
+  uint32_t n = 0;
+  int64_t due = INT64_MIN;
+  for (green_link *k = l->next; k != l; k = k->next, n++) {
+    const green_fd *f = fd_of_link(k);
+    green_assert(green_link_is_sound(k), "a ring with the head in it");
+    green_assert(f->idle == s && f->hub == s->hub,
+                 "Waits there without a task");
+    green_assert(f->idle_expired == (l == &s->expired),
+                 "those whose time was up");
+    green_assert(f->idle_due >= due, "the set is in order of expiry");
+    due = f->idle_due;
+  }
+  return n;
+}
+
+static void idle_check(const green_idle *s)
+{
+  uint32_t n = 0;
+  for (green_link *k = s->ready.next; k != &s->ready; k = k->next, n++) {
+    green_assert(green_link_is_sound(k), "a ring with the head in it");
+    green_assert(fd_of_ready(k)->idle == s, "Those with bytes or expired");
+  }
+  green_assert(n == s->n_ready, "n_ready: those on the ready list");
+  n = idle_check_list(s, &s->waiting) + idle_check_list(s, &s->expired);
+  green_assert(n == s->n_waiting, "In the set, ready ones included.");
+  green_assert(!s->timer.slot || green_heap_has(&s->hub->heap, &s->timer),
+               "one timer serves all");
+}
+
+uint32_t green__idles_check(const green_hub *hub)
+{
+  uint32_t n = 0;
+  for (green_link *k = hub->idles.next; k != &hub->idles; k = k->next) {
+    const green_idle *s = green_container(k, green_idle, link);
+    green_assert(green_link_is_sound(k) && s->hub == hub,
+                 "Among the hub's sets.");
+    idle_check(s);
+    n += s->n_waiting;
+  }
+  return n;
+}
+#endif

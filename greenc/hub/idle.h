@@ -26,6 +26,7 @@ typedef struct green_idlers {
 
 typedef struct green_idle {
   green_hub *hub;
+  green_link link;       /* Among the hub's sets. */
   green_idlers *workers; /* Woken for a ready fd: workers_own at first. */
   green_idlers workers_own;
   green_list waiting; /* Those whose time is not up, soonest first. */
@@ -66,5 +67,10 @@ int green_idlers_wake(green_idlers *w);
 /* f, which is in a set, has an event, or is treated so. 0 if it stands on the ready list since long ago:
 ** nobody takes it, and the poll must not tell again. */
 int green__idle_event(green_fd *f);
+
+#ifdef GREEN_DEBUG
+/* For green_hub_check: every set of the hub. Returns how many fds are in them. */
+uint32_t green__idles_check(const green_hub *hub);
+#endif
 
 #endif

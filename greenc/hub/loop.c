@@ -262,3 +262,8 @@ void green__loop_unwatch(green__loop *loop, green__watcher *w)
 {
   ev_io_stop(loop->ev, (ev_io *)w);
 }
+
+int green__loop_is_watching(const green__watcher *w)
+{
+  return ev_is_active((const ev_io *)w);
+}

@@ -69,4 +69,7 @@ void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int mode,
                        green__watcher_fn *fn);
 void green__loop_unwatch(green__loop *loop, green__watcher *w);
 
+/* Is it watching? A watcher that was never used may be asked if it is zeroed. */
+int green__loop_is_watching(const green__watcher *w);
+
 #endif

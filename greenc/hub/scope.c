@@ -209,3 +209,53 @@ void green__scopes_deinit(green_hub *hub)
   green__free(hub->scopes.blocks);
   memset(&hub->scopes, 0, sizeof(hub->scopes));
 }
+
+/* -- Checking ------------------------------------------------------------- */
+
+#ifdef GREEN_DEBUG
+static void scope_check(const green_scope *s, const green_task *t)
+{
+  const green_heap *heap = &t->hub->heap;
+  green_assert(green_link_is_sound(&s->link) && s->task == t,
+               "In its task's list.");
+  green_assert(s->id != 0, "Never 0");
+  green_assert(!s->fired || !s->timer.slot,
+               "Fires at its deadline, or by hand.");
+  green_assert(!s->timer.slot || green_heap_has(heap, &s->timer),
+               "Fires at its deadline, or by hand.");
+}
+
+/* Told in another way than task_find_pending does: from the outermost inwards,
+** and each shield makes all before it count no more. Returns how many. */
+static uint32_t scope_check_task(const green_task *t)
+{
+  const green_scope *pending = NULL;
+  int masked = 0;
+  uint32_t n = 0;
+  for (green_link *k = t->scopes.next; k != &t->scopes; k = k->next, n++) {
+    const green_scope *s = scope_of_link(k);
+    scope_check(s, t);
+    if (s->kind == GREEN_SCOPE_SHIELD) pending = NULL, masked = 1;
+    if (s->fired && !pending) pending = s;
+  }
+  int is_killed = t->killed && !masked;
+  green_assert(t->pending == (is_killed ? NULL : pending),
+               "What is raised is the outermost pending one, but nothing "
+               "outside of the innermost shield.");
+  green_assert(t->cancel_pending == (t->thrown || is_killed || pending),
+               "A kill or scope is due at the next checkpoint.");
+  return n;
+}
+
+void green__scopes_check(const green_hub *hub)
+{
+  uint32_t n = 0;
+  for (green_link *k = hub->all.next; k != &hub->all; k = k->next)
+    n += scope_check_task(green_container(k, green_task, all));
+  for (green_link *k = hub->scopes.free.next; k != &hub->scopes.free;
+       k = k->next, n++)
+    green_assert(!scope_of_link(k)->task, "NULL: popped.");
+  green_assert(n == hub->scopes.n_blocks * SCOPE_BLOCK,
+               "Scopes come from the hub's pool and return to it");
+}
+#endif

@@ -75,4 +75,9 @@ int green_task_raise(green_task *t);
 void green__scopes_init(green_hub *hub);
 void green__scopes_deinit(green_hub *hub);
 
+#ifdef GREEN_DEBUG
+/* For green_hub_check: every scope, and what is pending in each task. */
+void green__scopes_check(const green_hub *hub);
+#endif
+
 #endif

@@ -206,3 +206,70 @@ void green_hub_timer_stop(green_hub *hub, green_timer *t)
 {
   green_heap_remove(&hub->heap, t);
 }
+
+/* -- Checking ------------------------------------------------------------- */
+
+#ifdef GREEN_DEBUG
+static uint32_t waitq_check(const green_waitq *q)
+{
+  uint32_t n = 0;
+  for (green_link *k = q->tasks.next; k != &q->tasks; k = k->next, n++) {
+    const green_task *t = task_of_link(k);
+    green_assert(green_link_is_sound(k), "a ring with the head in it");
+    green_assert(t->state == GREEN_TASK_PARKED && t->place == GREEN_AT_QUEUE &&
+                     t->at.queue == q,
+                 "the task stands at its end until decided");
+  }
+  green_assert(n == q->n, "How many stand in it.");
+  return n;
+}
+
+static uint32_t ready_check(const green_list *l)
+{
+  uint32_t n = 0;
+  for (green_link *k = l->next; k != l; k = k->next, n++) {
+    green_assert(green_link_is_sound(k), "a ring with the head in it");
+    green_assert(task_of_link(k)->state == GREEN_TASK_READY,
+                 "it stands in a ready list");
+  }
+  return n;
+}
+
+/* What is true of a task wherever it stands. */
+static void task_check(const green_task *t, const green_hub *hub)
+{
+  int is_ring = t->place == GREEN_AT_READ || t->place == GREEN_AT_WATCH;
+  int is_listed = t->state == GREEN_TASK_READY || t->place == GREEN_AT_QUEUE;
+  green_assert(t->hub == hub && green_link_is_sound(&t->all),
+               "In the hub's list of live tasks.");
+  green_assert(t->state <= GREEN_TASK_PARKED, "it leaves every list");
+  green_assert(t->state == GREEN_TASK_PARKED || t->place == GREEN_AT_NOTHING,
+               "Where a parked task stands besides its deadline");
+  green_assert(green_link_in(&t->link) == (is_listed || is_ring),
+               "In a ready list or in a wait queue.");
+  green_assert(!t->timer.slot || (green_heap_has(&hub->heap, &t->timer) &&
+                                  (t->state == GREEN_TASK_PARKED ||
+                                   t->state == GREEN_TASK_NEW)),
+               "The deadline of the present wait.");
+}
+
+/* Queues are found by their first task. */
+uint32_t green__tasks_check(const green_hub *hub)
+{
+  uint32_t live = 0, ready = 0, queued = 0, at_fd = 0;
+  for (green_link *k = hub->all.next; k != &hub->all; k = k->next, live++) {
+    const green_task *t = green_container(k, green_task, all);
+    task_check(t, hub);
+    ready += t->state == GREEN_TASK_READY;
+    at_fd += green_task_fd(t) != NULL;
+    if (t->place != GREEN_AT_QUEUE) continue;
+    queued++;
+    if (t->link.prev == &t->at.queue->tasks) queued -= waitq_check(t->at.queue);
+  }
+  green_assert(live == hub->n_live, "Tasks made and not ended.");
+  green_assert(queued == 0, "the task stands at its end until decided");
+  green_assert(ready == ready_check(&hub->ready) + ready_check(&hub->batch),
+               "Its wait is decided; it stands in a ready list.");
+  return at_fd;
+}
+#endif

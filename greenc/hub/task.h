@@ -122,6 +122,12 @@ void green_task_end(green_task *t);
 /* For hub.c: out of every list, and dead; joiners are not told. */
 void green__task_leave(green_task *t);
 
+#ifdef GREEN_DEBUG
+/* For green_hub_check: every live task, and the queues they stand in. Returns
+** how many wait for an fd. */
+uint32_t green__tasks_check(const green_hub *hub);
+#endif
+
 /* The descriptor whose readiness a parked task waits for, or NULL. */
 static inline green_fd *green_task_fd(const green_task *t)
 {
