@@ -64,6 +64,7 @@ static int fd_release(green_fd *f, int status)
 {
   int fd = f->fd;
   if (fd < 0) return -1;
+  green__assert_thread(f->hub);
   green_fd_wake(f, status);
   fd_stop(f, GREEN_READ);
   fd_stop(f, GREEN_WRITE);
@@ -179,6 +180,15 @@ static void fd_start(green_fd *f, green__loop *loop, int mode)
 
 /* -- Public API ----------------------------------------------------------- */
 
+#ifdef GREEN_DEBUG
+/* A number that is not open is another matter: arming it tells. */
+static int fd_ends_at_exec(int fd)
+{
+  int flags = fcntl(fd, F_GETFD);
+  return flags < 0 || (flags & FD_CLOEXEC);
+}
+#endif
+
 static int fd_set_flags(int fd)
 {
   int fl = fcntl(fd, F_GETFL);
@@ -199,6 +209,9 @@ int green_fd_open(green_fd *f, green_hub *hub, int fd)
 
 int green__fd_adopt(green_fd *f, green_hub *hub, int fd)
 {
+  green__assert_thread(hub);
+  green_assert(fd >= 0 && fd_ends_at_exec(fd),
+               "a number known to be close-on-exec");
   int err = fd_table_grow(hub, (uint32_t)fd + 1);
   if (err < 0) return err;
   if (hub->fds[fd]) fd_lost(hub->fds[fd], GREEN_ECLOSED);
@@ -256,6 +269,9 @@ static void fd_add_reader(green_fd *f, green_task *t, int is_first)
 /* Park t at f: place says as what. */
 static int fd_park(green_fd *f, green_task *t, int place, int64_t deadline)
 {
+  green__assert_thread(f->hub);
+  green_assert(t->state == GREEN_TASK_RUNNING, "From inside resume");
+  green_assert(t->hub == f->hub, "t and f are of one hub.");
   int err = fd_arm(f, place == GREEN_AT_WRITE ? GREEN_WRITE : GREEN_READ);
   if (err == 0) err = green_task_park(t, NULL, deadline);
   if (err < 0) return err;
@@ -271,6 +287,8 @@ static int fd_park(green_fd *f, green_task *t, int place, int64_t deadline)
 
 int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline)
 {
+  green_assert(mode == GREEN_READ || mode == GREEN_WRITE,
+               "GREEN_READ or GREEN_WRITE");
   if (f->fd < 0) return GREEN_ECLOSED;
   if (green_fd_waiter(f, mode) || (mode == GREEN_READ && f->idle))
     return GREEN_EBUSY;
@@ -366,7 +384,7 @@ static uint32_t fd_check(const green_fd *f)
   green_assert(!n || (f->armed & GREEN_READ), "what the poll watches");
   green_assert(!f->writer || (f->armed & GREEN_WRITE), "what the poll watches");
   green_assert(!f->idle || !green_fd_waiter(f, GREEN_READ),
-               "it must have no reader");
+               "GREEN_EBUSY (another task waits in this direction)");
   green_assert(!(f->armed & GREEN_READ) ==
                    !green__loop_is_watching(&f->reading),
                "what the poll watches");

@@ -38,8 +38,9 @@ struct green_fd {
 */
 int green_fd_open(green_fd *f, green_hub *hub, int fd);
 
-/* The same for a number known to be non-blocking and close-on-exec (accept4,
-** socket with the flags): no system call. */
+/* The same for a number known to be close-on-exec, and non-blocking if whoever
+** adopts it reads or writes it (accept4, socket with the flags): no system call.
+*/
 int green__fd_adopt(green_fd *f, green_hub *hub, int fd);
 
 /* Wake the waiters with GREEN_ECLOSED, disarm, close the number. Idempotent.
@@ -54,7 +55,8 @@ int green_fd_detach(green_fd *f);
 ** (GREEN_ECLOSED). Ready includes error and hang-up: the next call tells.
 ** 0; at once and unparked: GREEN_EBUSY (another task waits in this direction),
 ** GREEN_ECLOSED, GREEN_EBADF (the number is not open: f is released, later
-** calls give GREEN_ECLOSED, nothing is left behind), GREEN_ENOMEM. */
+** calls give GREEN_ECLOSED, nothing is left behind), GREEN_ENOMEM. t and f are
+** of one hub. */
 int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline);
 
 /* The same, until f is ready for reading, beside a reader and any number of

@@ -73,6 +73,8 @@ static void hub_run_defers(green_hub *hub)
 
 void green_hub_defer(green_hub *hub, green_defer *d)
 {
+  green__assert_thread(hub);
+  green_assert(d->run, "Embed, zeroed, and set run");
   if (!green_link_in(&d->link)) green_list_push(&hub->defers, &d->link);
 }
 
@@ -132,6 +134,7 @@ static int mail_remove(green_post **at, const green_post *p)
 
 int green_hub_unpost(green_hub *hub, green_post *p)
 {
+  green__assert_thread(hub);
   hub_take_posts(hub);
   return mail_remove(&hub->mail_now, p) || mail_remove(&hub->mail, p);
 }
@@ -220,6 +223,7 @@ int green_hub_is_busy(const green_hub *hub)
 
 int green_hub_turn(green_hub *hub, int block)
 {
+  green__assert_thread(hub);
   if (green_hub_is_busy(hub)) return GREEN_EBUSY;
   hub->running = 1;
   hub_run_next(hub, &hub_never_done);
@@ -231,6 +235,7 @@ int green_hub_turn(green_hub *hub, int block)
 int green_hub_run(green_hub *hub, const volatile int *done)
 {
   int more = 1;
+  green__assert_thread(hub);
   if (green_hub_is_busy(hub)) return GREEN_EBUSY;
   hub->running = 1;
   while (!*done && more) {
@@ -296,6 +301,9 @@ static int hub_new(green_hub **out, const char *backend, void *ev_loop)
 {
   green_hub *hub = green__zalloc(sizeof(*hub));
   if (!hub) return GREEN_ENOMEM;
+#ifdef GREEN_DEBUG
+  hub->thread = pthread_self();
+#endif
   green_list_init(&hub->ready);
   green_list_init(&hub->batch);
   green_list_init(&hub->all);
@@ -339,6 +347,7 @@ static void hub_await_posters(green_hub *hub)
 void green_hub_free(green_hub *hub)
 {
   if (!hub) return;
+  green__assert_thread(hub);
   green_hub_check_fork(hub); /* The parent's posters never come back. */
   hub_await_posters(hub);
   hub_run_posts(hub); /* Their owners free themselves there. */
@@ -360,6 +369,7 @@ void green_hub_abandon(green_hub *hub)
 int green_hub_use(green_hub *hub, const char *backend)
 {
   green__loop *to;
+  green__assert_thread(hub);
   if (green__loop_is_host(hub->loop)) return GREEN_EBUSY;
   green_hub_check_fork(hub);
   /* The new loop might get the number of a descriptor that is not open. */
@@ -388,11 +398,13 @@ const char *green_hub_backend(const green_hub *hub)
 
 void green_hub_hold(green_hub *hub)
 {
+  green__assert_thread(hub);
   hub->holds++;
 }
 
 void green_hub_unhold(green_hub *hub)
 {
+  green__assert_thread(hub);
   if (hub->holds) hub->holds--;
 }
 
@@ -407,6 +419,7 @@ int green_hub_set_virtual(green_hub *hub, int on)
 
 void green_hub_advance(green_hub *hub, int64_t ns)
 {
+  green_assert(ns >= 0, "Move a virtual clock on");
   if (hub->is_virtual) hub->virtual_now += ns;
 }
 
@@ -447,6 +460,8 @@ green_task *green_hub_first_task(const green_hub *hub)
 
 green_task *green_hub_next_task(const green_hub *hub, const green_task *t)
 {
+  green_assert(t->hub == hub && green_link_in(&t->all),
+               "No task may end in between.");
   return t->all.next == &hub->all
              ? NULL
              : green_container(t->all.next, green_task, all);
@@ -456,6 +471,9 @@ green_task *green_hub_next_task(const green_hub *hub, const green_task *t)
 
 void green_hub_on_fork(green_hub *hub, green_forkhook *h)
 {
+  green__assert_thread(hub);
+  green_assert(h->run && !green_link_in(&h->link),
+               "Embed, zeroed, and set run");
   green_list_push(&hub->forkhooks, &h->link);
 }
 
@@ -497,6 +515,7 @@ int green_hub_check_fork(green_hub *hub)
 
 void green_hub_post(green_hub *hub, green_post *p)
 {
+  green_assert(p->run, "Embed, and set run");
   atomic_fetch_add(&hub->posting, 1);
   p->next = atomic_load(&hub->posts);
   while (!atomic_compare_exchange_weak(&hub->posts, &p->next, p)) continue;

@@ -62,6 +62,7 @@ GREEN_API int green_hub_turn(green_hub *hub, int block);
 /* While held, an idle hub is not a deadlock: a host loop, a job in a native
 ** pool, a signal that is waited for. */
 GREEN_API void green_hub_hold(green_hub *hub);
+/* Undoes one green_hub_hold; nothing when nothing holds it. */
 GREEN_API void green_hub_unhold(green_hub *hub);
 
 /* A virtual clock for tests: time stands still and jumps to the next deadline
@@ -110,7 +111,8 @@ green_task *green_hub_next_task(const green_hub *hub, const green_task *t);
 /* -- Before the poll ------------------------------------------------------ */
 
 /* Something to do once this turn's tasks have run, before the poll: what they
-** have left is sent in one go. Embed, zeroed; in the list until it has run. */
+** have left is sent in one go. Embed, zeroed, and set run; it is in the list
+** until it has run. */
 typedef struct green_defer {
   green_link link;
   void (*run)(struct green_defer *d);
@@ -123,7 +125,8 @@ void green_hub_undefer(green_defer *d);
 
 /* -- Posts ---------------------------------------------------------------- */
 
-/* Work handed to the hub's thread. Embed; it must live until run is called. */
+/* Work handed to the hub's thread. Embed, and set run; it must live until run is
+** called. */
 typedef struct green_post {
   struct green_post *next;
   void (*run)(struct green_post *p);

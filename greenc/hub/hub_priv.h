@@ -7,6 +7,7 @@
 
 #include "hub/task.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 typedef struct green__loop green__loop;
@@ -56,9 +57,15 @@ struct green_hub {
   int (*on_idle_event)(green_fd *f);  /* idle.c: an fd of a set has an event. */
   void (*on_idle_close)(green_fd *f); /* idle.c: an fd of a set is closed. */
 #ifdef GREEN_DEBUG
+  pthread_t thread;  /* Whose it is. */
   uint64_t check_at; /* The turn after which all is checked again. */
 #endif
 };
+
+/* At the head of what only the hub's thread may call. */
+#define green__assert_thread(hub) \
+  green_assert(pthread_equal((hub)->thread, pthread_self()), \
+               "All here is hub-thread only")
 
 /* The same as green_hub_now (task.h). */
 static inline int64_t green__hub_now(const green_hub *hub)

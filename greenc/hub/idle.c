@@ -69,6 +69,7 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
 {
   memset(s, 0, sizeof(*s));
   s->hub = hub;
+  green__assert_thread(hub);
   green_list_push(&hub->idles, &s->link);
   hub->on_idle_event = green__idle_event;
   hub->on_idle_close = green_idle_remove;
@@ -102,6 +103,8 @@ static int64_t idle_due(const green_idle *s)
 
 int green_idle_add(green_idle *s, green_fd *f)
 {
+  green__assert_thread(s->hub);
+  green_assert(f->hub == s->hub || f->fd < 0, "Put f, of the same hub");
   if (green_fd_waiter(f, GREEN_READ) || f->idle) return GREEN_EBUSY;
   int err = green__fd_arm_read(f);
   if (err < 0) return err;
@@ -162,6 +165,7 @@ green_fd *green_idle_oldest(const green_idle *s)
 /* An fd that is taken some turns later keeps its registration. */
 int green__idle_event(green_fd *f)
 {
+  green_assert(f->idle, "f, which is in a set");
   idle_ready(f->idle, f);
   return f->idle_events++ < IDLE_EVENTS;
 }

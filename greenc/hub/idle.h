@@ -43,7 +43,8 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout);
 /* Let go of every fd, closing none; tasks in workers_own get GREEN_ECLOSED. */
 void green_idle_deinit(green_idle *s);
 
-/* Put f into the set; it must have no reader. 0 or as green_fd_park. */
+/* Put f, of the same hub, into the set. 0, or as green_fd_park; GREEN_EBUSY also
+** when it has a reader or is in a set. */
 int green_idle_add(green_idle *s, green_fd *f);
 
 /* Change the timeout. A shorter one counts for those who wait already, from now

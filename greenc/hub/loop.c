@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #include <ev.h>
+#include <fcntl.h>
 #include <string.h>
 
 struct green__loop {
@@ -253,6 +254,7 @@ void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int mode,
                        green__watcher_fn *fn)
 {
   ev_io *io = (ev_io *)w;
+  green_assert(fcntl(fd, F_GETFD) >= 0, "whose number must be open");
   ev_io_init(io, loop_on_io, fd, mode == GREEN_READ ? EV_READ : EV_WRITE);
   io->data = (void *)fn;
   ev_io_start(loop->ev, io);

@@ -85,6 +85,7 @@ static void task_count_raise(green_task *t)
 
 static void task_update(green_task *t)
 {
+  green__assert_thread(t->hub);
   task_find_pending(t);
   if (t->cancel_pending && !t->no_cancel && green_task_wake(t, GREEN_ECANCELED))
     task_count_raise(t);
@@ -100,6 +101,7 @@ static void scope_on_deadline(green_timer *timer)
 green_scope *green_scope_push(green_task *t, int kind, int64_t deadline)
 {
   green_hub *hub = t->hub;
+  green__assert_thread(hub);
   if (green_list_empty(&hub->scopes.free) && scopes_grow(&hub->scopes) < 0)
     return NULL;
   green_link *k = green_list_pop(&hub->scopes.free);
@@ -130,6 +132,7 @@ static void scope_free(green_hub *hub, green_scope *s)
 void green_scope_pop(green_scope *s)
 {
   green_task *t = s->task;
+  green_assert(t, "Close it, once");
   int matters = s->fired || s->kind == GREEN_SCOPE_SHIELD;
   scope_free(t->hub, s);
   if (matters) task_update(t);
@@ -137,6 +140,7 @@ void green_scope_pop(green_scope *s)
 
 void green_scope_fire(green_scope *s)
 {
+  green_assert(s->task, "Fire one that is open");
   if (s->fired) return;
   s->fired = 1;
   green_hub_timer_stop(s->task->hub, &s->timer);
@@ -168,6 +172,7 @@ void green_task_pardon(green_task *t)
 int64_t green_task_raise_at(green_task *t)
 {
   uint8_t n = t->raises;
+  green_assert(t->cancel_pending, "a task with cancel_pending set");
   task_count_raise(t);
   if (n == 0 || t->thrown) return 0;
   if (n < GREEN_RAISE_LIMIT) return -1;

@@ -28,13 +28,14 @@ struct green_scope {
 };
 
 /* Open a scope innermost in t. Scopes come from the hub's pool and return to it
-** at pop or at the task's end. NULL: out of memory. */
+** at pop or at the task's end. A dead task may have one when its hub turns no
+** more: finalizers of a state that closes run so. NULL: out of memory. */
 green_scope *green_scope_push(green_task *t, int kind, int64_t deadline);
 
-/* Close it, in any order; what it had pending is pending no more. */
+/* Close it, once, in any order; what it had pending is pending no more. */
 void green_scope_pop(green_scope *s);
 
-/* Fire it now, as its deadline would. */
+/* Fire one that is open now, as its deadline would. */
 void green_scope_fire(green_scope *s);
 
 /* The scope with that id, or NULL if it was popped. */

@@ -40,6 +40,7 @@ static void task_unwait(green_task *t)
 
 static int task_decide(green_task *t, int status)
 {
+  green__assert_thread(t->hub);
   if (t->state != GREEN_TASK_PARKED) return 0;
   task_unwait(t);
   t->status = status;
@@ -63,6 +64,9 @@ static void task_on_start(green_timer *timer)
 
 void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume)
 {
+  green__assert_thread(hub);
+  green_assert(!green_link_in(&t->all) && !t->timer.slot,
+               "Embed in the owner, zeroed, then green_task_init.");
   t->hub = hub;
   t->resume = resume;
   t->state = GREEN_TASK_NEW;
@@ -74,6 +78,7 @@ void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume)
 
 void green_task_start(green_task *t)
 {
+  green__assert_thread(t->hub);
   if (t->state != GREEN_TASK_NEW) return;
   green_heap_remove(&t->hub->heap, &t->timer);
   task_ready(t);
@@ -81,6 +86,8 @@ void green_task_start(green_task *t)
 
 int green_task_start_at(green_task *t, int64_t due)
 {
+  green_assert(t->state == GREEN_TASK_NEW,
+               "Put a NEW task on the ready list at a deadline");
   t->timer.fire = task_on_start;
   return green_hub_timer_set(t->hub, &t->timer, due);
 }
@@ -95,7 +102,9 @@ static void waitq_push(green_waitq *q, green_task *t)
 
 int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
 {
-  green_assert(t->state == GREEN_TASK_RUNNING, "From inside resume.");
+  green__assert_thread(t->hub);
+  green_assert(t->state == GREEN_TASK_RUNNING, "From inside resume");
+  green_assert(!q || q->tasks.next, "Embed, init");
   if (deadline != GREEN_NEVER) {
     t->timer.fire = task_on_deadline;
     int err = green_heap_add(&t->hub->heap, &t->timer, deadline);
@@ -109,12 +118,14 @@ int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
 
 void green_task_yield(green_task *t)
 {
+  green_assert(t->state == GREEN_TASK_RUNNING, "From inside resume");
   t->status = 0;
   task_ready(t);
 }
 
 void green_task_yield_first(green_task *t)
 {
+  green_assert(t->state == GREEN_TASK_RUNNING, "From inside resume");
   green_link *first = green_list_pop(&t->hub->batch);
   t->status = 0;
   task_ready_first(t);
@@ -137,6 +148,7 @@ int green_task_wake_first(green_task *t, int status)
 
 void green_task_hurry(green_task *t)
 {
+  green__assert_thread(t->hub);
   if (t->state != GREEN_TASK_READY) return;
   green_link_remove(&t->link);
   task_ready_first(t);
@@ -156,6 +168,7 @@ void green__task_leave(green_task *t)
 void green_task_end(green_task *t)
 {
   if (t->state == GREEN_TASK_DEAD) return;
+  green__assert_thread(t->hub);
   green__task_leave(t);
   green_waitq_wake_all(&t->joiners, 0);
 }
@@ -165,6 +178,7 @@ void green_task_end(green_task *t)
 void green_waitq_forget(green_waitq *q)
 {
   green_link *k;
+  green_assert(q->tasks.next, "Embed, init");
   while ((k = green_list_pop(&q->tasks)) != NULL)
     task_of_link(k)->place = GREEN_AT_NOTHING;
   q->n = 0;
@@ -172,6 +186,7 @@ void green_waitq_forget(green_waitq *q)
 
 int green_waitq_wake(green_waitq *q, int status)
 {
+  green_assert(q->tasks.next, "Embed, init");
   green_task *t = green_waitq_first(q);
   return t ? green_task_wake(t, status) : 0;
 }
@@ -185,6 +200,7 @@ int green_waitq_wake_all(green_waitq *q, int status)
 
 int green_waitq_wake_last(green_waitq *q, int status)
 {
+  green_assert(q->tasks.next, "Embed, init");
   if (green_list_empty(&q->tasks)) return 0;
   return green_task_wake(task_of_link(q->tasks.prev), status);
 }
@@ -198,12 +214,16 @@ int64_t green_hub_now(const green_hub *hub)
 
 int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due)
 {
+  green__assert_thread(hub);
+  green_assert(t->fire, "set t->fire first");
   green_hub_timer_stop(hub, t);
   return due == GREEN_NEVER ? 0 : green_heap_add(&hub->heap, t, due);
 }
 
 void green_hub_timer_stop(green_hub *hub, green_timer *t)
 {
+  green_assert(!t->slot || green_heap_has(&hub->heap, t),
+               "A timer belongs to one hub while it is set.");
   green_heap_remove(&hub->heap, t);
 }
 

@@ -8,7 +8,8 @@
 ** (green_task_end). Nothing here switches stacks.
 **
 ** Each wait ends once: the first wake decides, later ones find the task decided
-** and do nothing. All here is hub-thread only.
+** and do nothing. All here is hub-thread only: a hub belongs to the OS thread
+** that made it.
 */
 #ifndef GREEN_TASK_H
 #define GREEN_TASK_H
@@ -166,7 +167,8 @@ int green_waitq_wake_last(green_waitq *q, int status);
 /* Nanoseconds on the hub's clock, read afresh. */
 GREEN_API int64_t green_hub_now(const green_hub *hub);
 
-/* A deadline of one's own. 0 or GREEN_ENOMEM; a timer that is set is moved. */
+/* A deadline of one's own: set t->fire first. A timer belongs to one hub while
+** it is set. 0 or GREEN_ENOMEM; a timer that is set is moved. */
 int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due);
 void green_hub_timer_stop(green_hub *hub, green_timer *t);
 
