@@ -1,5 +1,6 @@
 /*
-** fd.c: readiness of one descriptor, and the table of who owns which number.
+** fd.c: parks tasks until a descriptor is ready, and keeps the table that says
+** which object owns which number.
 */
 
 #include "hub/fd.h"
@@ -13,11 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FDS_FIRST 64 /* More than most programs ever have open. */
+
 /* -- The table of numbers ------------------------------------------------- */
 
 static int fd_table_grow(green_hub *hub, uint32_t want)
 {
-  uint32_t cap = hub->fds_cap ? hub->fds_cap : 64;
+  uint32_t cap = hub->fds_cap ? hub->fds_cap : FDS_FIRST;
   if (want <= hub->fds_cap) return 0;
   while (cap < want) cap *= 2;
   green_fd **fds = green__realloc(hub->fds, cap * sizeof(*fds));

@@ -1,5 +1,6 @@
 /*
-** fd.h: one descriptor and who waits for it.
+** fd.h: an open descriptor (a socket, a pipe), and the tasks that wait until it
+** can be read or written.
 **
 ** Waiters belong to the object, not to the number: closing wakes them, and a
 ** number that the system hands out again makes the stale object invalid.
@@ -39,8 +40,8 @@ struct green_fd {
 int green_fd_open(green_fd *f, green_hub *hub, int fd);
 
 /* The same for a number known to be close-on-exec, and non-blocking if whoever
-** adopts it reads or writes it (accept4, socket with the flags): no system call.
-*/
+** adopts it reads or writes it (accept4, socket with the flags). No system call
+** is made. */
 int green__fd_adopt(green_fd *f, green_hub *hub, int fd);
 
 /* Wake the waiters with GREEN_ECLOSED, disarm, close the number. Idempotent.

@@ -1,5 +1,7 @@
 /*
-** hub.c: turns: batches of ready tasks, polls, deadlines, posts, forks.
+** hub.c: runs the tasks that are ready, waits for events and deadlines when
+** none is, and starts over: one round of this is a turn. Also what comes from
+** outside of the thread: posts and forks.
 */
 
 #include "hub/hub.h"
@@ -14,7 +16,7 @@
 #include <string.h>
 
 /* Deadlines that expire in one turn: a million at once must not keep I/O
-** waiting. */
+** waiting. This many take well under a millisecond. */
 #define HUB_EXPIRE_MOST 1024
 
 /* -- Batches -------------------------------------------------------------- */
@@ -176,8 +178,8 @@ static int hub_jump(green_hub *hub)
   return 1;
 }
 
-/* A turn stays cheap: about as many turns pass between two checks as a check has
-** things to look at. */
+/* A turn stays cheap: about as many turns pass between two checks as a check
+** has things to look at. */
 static void hub_check_at_times(green_hub *hub)
 {
 #ifdef GREEN_DEBUG

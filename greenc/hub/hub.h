@@ -1,5 +1,6 @@
 /*
-** hub.h: the loop that runs tasks (task.h) and waits for what they wait for.
+** hub.h: the scheduler: it runs green threads ("tasks", task.h), and sleeps
+** until the next of them has what it waits for.
 **
 ** A hub belongs to the OS thread that made it; several hubs may live in one
 ** process. All here is hub-thread only unless a comment begins "Any thread.".
@@ -92,9 +93,9 @@ typedef struct green_hub_stats {
 GREEN_API void green_hub_stats_get(const green_hub *hub, green_hub_stats *s);
 
 /* Walk all lists and states of the hub, and stop as green_assert does where
-** something does not hold. On the hub's thread, at any time but from inside what
-** the loop or a timer calls. Builds with GREEN_DEBUG also do it by themselves now
-** and then; in others it does nothing. */
+** something does not hold. On the hub's thread, at any time but from inside
+** what the loop or a timer calls. Builds with GREEN_DEBUG also do it by
+** themselves now and then; in others it does nothing. */
 #ifdef GREEN_DEBUG
 void green_hub_check(const green_hub *hub);
 #else
@@ -125,8 +126,8 @@ void green_hub_undefer(green_defer *d);
 
 /* -- Posts ---------------------------------------------------------------- */
 
-/* Work handed to the hub's thread. Embed, and set run; it must live until run is
-** called. */
+/* Work handed to the hub's thread. Embed, and set run; it must live until run
+** is called. */
 typedef struct green_post {
   struct green_post *next;
   void (*run)(struct green_post *p);
@@ -137,8 +138,8 @@ typedef struct green_post {
 ** report a deadlock. */
 GREEN_API void green_hub_post(green_hub *hub, green_post *p);
 
-/* Take p back if it was posted and has not run; nobody may post it meanwhile. 1:
-** it was. */
+/* Take p back if it was posted and has not run; nobody may post it meanwhile.
+** 1: it was. */
 GREEN_API int green_hub_unpost(green_hub *hub, green_post *p);
 
 /* -- Forks ---------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
-** hub_priv.h: what a hub is made of. Private to greenc: the files of hub/ share
-** the struct, all others use the inline functions at the end.
+** hub_priv.h: what a scheduler (hub.h) is made of. Private to greenc: the files
+** of hub/ share the struct, all others use the inline functions at the end.
 */
 #ifndef GREEN_HUB_PRIV_H
 #define GREEN_HUB_PRIV_H
@@ -51,7 +51,7 @@ struct green_hub {
   struct green_post *mail_now;        /* What runs in this turn. */
   green_list forkhooks;
   atomic_int posting; /* Threads inside green_hub_post: loop is in use. */
-  /* What lower files tell upper ones, who set these. */
+  /* What lower files tell upper ones, which set these. */
   void (*on_unpark)(green_fd *f, green_task *t); /* fd.c: t leaves f. */
   void (*on_end)(green_task *t);      /* scope.c: t ends, with scopes open. */
   int (*on_idle_event)(green_fd *f);  /* idle.c: an fd of a set has an event. */

@@ -1,5 +1,6 @@
 /*
-** idle.c: a set of descriptors that wait without a task.
+** idle.c: keeps connections that have nothing to do, without a green thread for
+** each, and hands out those that get bytes or have waited too long.
 */
 
 #include "hub/idle.h"
@@ -7,7 +8,10 @@
 
 #include <string.h>
 
-#define IDLE_EVENTS 16 /* The poll may tell of a ready fd so often. */
+/* The poll tells of a ready fd again in each turn until it is taken, mostly in
+** the next one. From this many on it costs less to stop watching it, which
+** takes a system call, and another when it is taken. */
+#define IDLE_EVENTS 16
 
 static green_fd *fd_of_link(green_link *k)
 {
@@ -44,8 +48,8 @@ static void idle_ready(green_idle *s, green_fd *f)
 }
 
 /* The timer is lazy: it may find that the fd it was set for has gone. An
-** expired fd is told once, and stands aside from then on: many that nobody takes
-** must not be passed by each that comes. */
+** expired fd is told once, and stands aside from then on: many that nobody
+** takes must not be passed by each that comes. */
 static void idle_on_timer(green_timer *timer)
 {
   green_idle *s = green_container(timer, green_idle, timer);
@@ -165,7 +169,7 @@ green_fd *green_idle_oldest(const green_idle *s)
 /* An fd that is taken some turns later keeps its registration. */
 int green__idle_event(green_fd *f)
 {
-  green_assert(f->idle, "f, which is in a set");
+  green_assert(f->idle, "Treat f, which is in a set");
   idle_ready(f->idle, f);
   return f->idle_events++ < IDLE_EVENTS;
 }

@@ -1,5 +1,5 @@
 /*
-** loop.c: the one file that knows libev.
+** loop.c: waits for events with libev, which no other file knows.
 **
 ** Our own loop is polled once a turn (EVRUN_ONCE). In a host's loop a prepare
 ** watcher does the hub's turn before each poll, a check watcher of the lowest
@@ -56,7 +56,7 @@ static void loop_on_fork(struct ev_loop *ev, ev_fork *w, int revents)
   loop->calls->check_fds(loop->owner, 1);
 }
 
-/* libev leaves data to us: a watcher's is the function that hears its events. */
+/* libev leaves data to its user: here, the function that hears the events. */
 static void loop_on_io(struct ev_loop *ev, ev_io *w, int revents)
 {
   green__watcher_fn *fn = (green__watcher_fn *)w->data;

@@ -1,6 +1,6 @@
 /*
-** loop.h: watches descriptors and sleeps until something happens: an event, a
-** deadline, a wake-up from another thread. Private to hub/.
+** loop.h: sleeps until something happens: a watched descriptor is ready, a
+** deadline passes, another thread calls. Private to hub/.
 **
 ** It stands below all else here. A watcher carries the function that hears its
 ** events, and whoever opens a loop brings the functions that hear the rest.
@@ -69,7 +69,7 @@ void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int mode,
                        green__watcher_fn *fn);
 void green__loop_unwatch(green__loop *loop, green__watcher *w);
 
-/* Is it watching? A watcher that was never used may be asked if it is zeroed. */
+/* Is it watching? A zeroed watcher, never used, may be asked too. */
 int green__loop_is_watching(const green__watcher *w);
 
 #endif

@@ -1,5 +1,6 @@
 /*
-** scope.c: what is pending in a task, and how fast it may be raised again.
+** scope.c: keeps, for each task, the timeouts and kills that it has not yet
+** obeyed, and says which to raise, and how soon again.
 */
 
 #include "hub/scope.h"
@@ -8,9 +9,11 @@
 
 #include <string.h>
 
-#define SCOPE_BLOCK 64
-#define SCOPE_SLOT_BITS 24 /* An id is generation << 24 | slot: 53 bits. */
+#define SCOPE_BLOCK 64 /* Scopes allocated at a time: 4 KB. */
+/* An id is generation << 24 | slot: 53 bits, as many as a double keeps. */
+#define SCOPE_SLOT_BITS 24
 #define SCOPE_GENERATIONS (UINT64_C(1) << 29)
+/* A task that swallows each raise runs 100 times a second at most. */
 #define SCOPE_RAISE_GAP (10 * (GREEN_SECOND / 1000))
 
 /* -- The pool ------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /*
-** scope.h: cancellation of tasks: kills, timeouts and shields.
+** scope.h: how a task is told to stop what it does: kills, timeouts, and
+** shields that put both off.
 **
 ** A task carries its scopes in a list, innermost last. A scope that has fired,
 ** and a kill, stay pending until they are popped: each checkpoint raises again
@@ -69,6 +70,7 @@ enum green_raise {
 };
 int green_task_raise(green_task *t);
 
+/* More than any cleanup swallows that means well. */
 #define GREEN_RAISE_LIMIT 100
 
 /* -- For hub.c ------------------------------------------------------------ */

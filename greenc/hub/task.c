@@ -1,5 +1,6 @@
 /*
-** task.c: tasks, and how their waits begin and end. The contract is in task.h.
+** task.c: makes green threads ready, lets them wait, and ends their waits. The
+** contract is in task.h.
 */
 
 #include "hub/task.h"

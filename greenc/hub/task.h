@@ -1,6 +1,6 @@
 /*
-** task.h: a green thread as the hub sees it: what it waits for, and what wakes
-** it.
+** task.h: a green thread as the scheduler (hub.h) sees it: whether it can run,
+** and what it waits for if it cannot.
 **
 ** A task is whatever its resume function makes of it: vm resumes a coroutine,
 ** greenc's tests call a plain function. A task runs until resume returns, and
