@@ -26,8 +26,8 @@ GREEN_API int green_hub_new(green_hub **hub, const char *backend);
 ** run on this thread. The host runs the loop. */
 GREEN_API int green_hub_attach(green_hub **hub, void *ev_loop);
 
-/* Tasks must have ended or been abandoned (green_hub_abandon). Open fds are
-** disarmed and stay open. */
+/* Live tasks are abandoned (green_hub_abandon). Open fds are disarmed and stay
+** open. What was posted and has not run is run. */
 GREEN_API void green_hub_free(green_hub *hub);
 
 /* Unlink every live task, wherever it stands, without resuming it. */
