@@ -11,6 +11,7 @@
 */
 
 #include "base/err.h"
+#include "hub/hub.h"
 #include "hub/idle.h"
 
 #include <math.h>

@@ -272,3 +272,37 @@ green_timer *green_heap_take(green_heap *h)
   h->due_at = h->due_len = 0;
   return NULL;
 }
+
+/* -- Checking ------------------------------------------------------------- */
+
+#ifdef GREEN_DEBUG
+static void heap_check_item(const green_heap *h, uint32_t i)
+{
+  const green_heapitem *it = &h->a[i];
+  green_assert(it->timer->slot == i + 1, "Timers know their slot.");
+  green_assert(i == 0 || !heap_before(it, &h->a[(i - 1) / 4]),
+               "a[0] is the earliest.");
+}
+
+void green_heap_check(const green_heap *h)
+{
+  uint32_t aside = 0;
+  for (uint32_t i = 0; i < h->len; i++) heap_check_item(h, i);
+  for (uint32_t i = h->due_at; i < h->due_len; i++) {
+    const green_timer *t = h->due[i].timer;
+    if (!t) continue;
+    green_assert(t->slot == (SLOT_ASIDE | i), "top bit: set aside.");
+    aside++;
+  }
+  green_assert(aside == h->aside,
+               "Of them, those that were not removed since.");
+}
+
+int green_heap_has(const green_heap *h, const green_timer *t)
+{
+  uint32_t i = t->slot & ~SLOT_ASIDE;
+  if (!t->slot) return 0;
+  if (t->slot & SLOT_ASIDE) return i < h->due_len && h->due[i].timer == t;
+  return i <= h->len && h->a[i - 1].timer == t;
+}
+#endif

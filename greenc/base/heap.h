@@ -72,6 +72,14 @@ void green_heap_expire(green_heap *h, int64_t now);
 /* The next timer that was set aside, out of the heap now; NULL: no more. */
 green_timer *green_heap_take(green_heap *h);
 
+#ifdef GREEN_DEBUG
+/* Order, places and counts; stops as green_assert does. */
+void green_heap_check(const green_heap *h);
+
+/* Is t in this heap, or set aside by it? */
+int green_heap_has(const green_heap *h, const green_timer *t);
+#endif
+
 /* How many are set aside and not handed over yet. */
 static inline uint32_t green_heap_aside(const green_heap *h)
 {

@@ -56,6 +56,12 @@ static inline void green_link_remove(green_link *k)
   k->next = k->prev = NULL;
 }
 
+/* Is it in a list, and do its neighbours know it? For assertions. */
+static inline int green_link_is_sound(const green_link *k)
+{
+  return k->next && k->next->prev == k && k->prev->next == k;
+}
+
 /* The oldest link, or NULL. It stays in the list. */
 static inline green_link *green_list_first(const green_list *l)
 {

@@ -4,7 +4,7 @@
 
 #include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
-#include "hub/loop.h"
+#include "hub/hub_priv.h"
 #include "base/mem.h"
 
 #include <linux/sockios.h>
@@ -146,7 +146,7 @@ static void conn_start_request(httpd_conn *c, int head_len)
   c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
   r->pos = r->start + (uint32_t)head_len;
   r->parsed = 0;
-  r->started = c->d->hub->poll_now;
+  r->started = green__hub_poll_now(c->d->hub);
   r->answer = r->out_len;
   c->d->pub.requests++;
   green__httpd_body_start(c);

@@ -5,6 +5,7 @@
 #define GREEN_HTTPD_CONN_H
 
 #include "httpd/httpd.h"
+#include "hub/hub.h"
 
 #include <time.h>
 

@@ -7,7 +7,7 @@
 
 #include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
-#include "hub/loop.h"
+#include "hub/hub_priv.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -100,7 +100,7 @@ int green__httpd_fill(httpd_conn *c)
   httpd_req *r = c->req;
   if (r->start == r->end) r->start = r->pos = r->end = 0;
   if (r->in_cap - r->end < 1024 && req_make_room(r) < 0) return GREEN_ENOMEM;
-  if (r->start == r->end) r->started = c->d->hub->poll_now;
+  if (r->start == r->end) r->started = green__hub_poll_now(c->d->hub);
   int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
   if (n > 0) r->end += (uint32_t)n;
   return n;

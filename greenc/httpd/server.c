@@ -4,7 +4,7 @@
 
 #include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
-#include "hub/loop.h"
+#include "hub/hub_priv.h"
 #include "base/mem.h"
 
 #include <netinet/in.h>
@@ -107,7 +107,7 @@ static void httpd_send_unsent(httpd *d)
 static int64_t httpd_ticks(const httpd *d)
 {
   struct timespec t;
-  if (d->hub->is_virtual) return green_hub_now(d->hub);
+  if (green__hub_is_virtual(d->hub)) return green_hub_now(d->hub);
   clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
   return t.tv_sec * GREEN_SECOND + t.tv_nsec;
 }
@@ -362,7 +362,7 @@ static int conn_take_input(httpd_conn *c, const green_sock *s)
   if (err < 0) return err;
   memcpy(c->req->in, green_buf_data(&s->in), n);
   c->req->end = (uint32_t)n;
-  c->req->started = c->d->hub->poll_now;
+  c->req->started = green__hub_poll_now(c->d->hub);
   return 0;
 }
 
@@ -401,7 +401,7 @@ static int httpd_take(green_idle *s, httpd_conn **out)
 static int httpd_turn_is_over(httpd *d)
 {
   if (!d->over && (++d->taken & 15) == 0)
-    d->over = green_hub_now(d->hub) - d->hub->poll_now > HTTPD_TURN;
+    d->over = green_hub_now(d->hub) - green__hub_poll_now(d->hub) > HTTPD_TURN;
   return d->over;
 }
 

@@ -1,5 +1,6 @@
 /*
-** fd.h: one descriptor and who waits for it.
+** fd.h: an open descriptor (a socket, a pipe), and the tasks that wait until it
+** can be read or written.
 **
 ** Waiters belong to the object, not to the number: closing wakes them, and a
 ** number that the system hands out again makes the stale object invalid.
@@ -9,14 +10,8 @@
 #ifndef GREEN_FD_H
 #define GREEN_FD_H
 
-#include "hub/hub.h"
-
-enum { GREEN_READ = GREEN_AT_READ, GREEN_WRITE = GREEN_AT_WRITE };
-
-/* Room for one libev watcher; hub_loop.c asserts that it suffices. */
-typedef struct green__io {
-  void *room[6];
-} green__io;
+#include "hub/loop.h"
+#include "hub/task.h"
 
 /* Embed in the owner. Fields are read-only outside greenc. */
 struct green_fd {
@@ -34,8 +29,8 @@ struct green_fd {
   green_link ready_link;   /* In its ready list. */
   int64_t idle_due;
   green_link touched; /* Its registration changed since the last poll. */
-  green__io io_read;
-  green__io io_write;
+  green__watcher reading;
+  green__watcher writing;
 };
 
 /* Take over an open descriptor: non-blocking and close-on-exec from here on;
@@ -44,8 +39,9 @@ struct green_fd {
 */
 int green_fd_open(green_fd *f, green_hub *hub, int fd);
 
-/* The same for a number known to be non-blocking and close-on-exec (accept4,
-** socket with the flags): no system call. */
+/* The same for a number known to be close-on-exec, and non-blocking if whoever
+** adopts it reads or writes it (accept4, socket with the flags). No system call
+** is made. */
 int green__fd_adopt(green_fd *f, green_hub *hub, int fd);
 
 /* Wake the waiters with GREEN_ECLOSED, disarm, close the number. Idempotent.
@@ -60,7 +56,8 @@ int green_fd_detach(green_fd *f);
 ** (GREEN_ECLOSED). Ready includes error and hang-up: the next call tells.
 ** 0; at once and unparked: GREEN_EBUSY (another task waits in this direction),
 ** GREEN_ECLOSED, GREEN_EBADF (the number is not open: f is released, later
-** calls give GREEN_ECLOSED, nothing is left behind), GREEN_ENOMEM. */
+** calls give GREEN_ECLOSED, nothing is left behind), GREEN_ENOMEM. t and f are
+** of one hub. */
 int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline);
 
 /* The same, until f is ready for reading, beside a reader and any number of
@@ -80,5 +77,27 @@ static inline green_task *green_fd_waiter(const green_fd *f, int mode)
   int has_reader = f->readers && f->readers->place == GREEN_AT_READ;
   return has_reader ? f->readers : NULL;
 }
+
+_Static_assert((int)GREEN_READ == GREEN_AT_READ, "a task's place says which");
+_Static_assert((int)GREEN_WRITE == GREEN_AT_WRITE, "direction it waits for");
+
+/* -- For hub.c ------------------------------------------------------------ */
+
+void green__fds_init(green_hub *hub);
+/* Every object is closed; the numbers stay open. Before the loop is. */
+void green__fds_deinit(green_hub *hub);
+
+/* Before the kernel is told what to watch: let go of the numbers that are not
+** open any more. Those touched since the last poll, or all. */
+void green__fds_drop_closed(green_hub *hub, int all);
+
+/* Watch on another loop what is watched now. */
+void green__fds_move(green_hub *hub, green__loop *to);
+
+#ifdef GREEN_DEBUG
+/* For green_hub_check: every registered fd, and who waits for it. Returns how
+** many tasks do. */
+uint32_t green__fds_check(const green_hub *hub);
+#endif
 
 #endif

@@ -1,13 +1,17 @@
 /*
-** idle.c: a set of descriptors that wait without a task.
+** idle.c: keeps connections that have nothing to do, without a green thread for
+** each, and hands out those that get bytes or have waited too long.
 */
 
 #include "hub/idle.h"
-#include "hub/loop.h"
+#include "hub/hub_priv.h"
 
 #include <string.h>
 
-#define IDLE_EVENTS 16 /* The poll may tell of a ready fd so often. */
+/* The poll tells of a ready fd again in each turn until it is taken, mostly in
+** the next one. From this many on it costs less to stop watching it, which
+** takes a system call, and another when it is taken. */
+#define IDLE_EVENTS 16
 
 static green_fd *fd_of_link(green_link *k)
 {
@@ -44,8 +48,8 @@ static void idle_ready(green_idle *s, green_fd *f)
 }
 
 /* The timer is lazy: it may find that the fd it was set for has gone. An
-** expired fd is told once, and stands aside from then on: many that nobody takes
-** must not be passed by each that comes. */
+** expired fd is told once, and stands aside from then on: many that nobody
+** takes must not be passed by each that comes. */
 static void idle_on_timer(green_timer *timer)
 {
   green_idle *s = green_container(timer, green_idle, timer);
@@ -69,6 +73,10 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
 {
   memset(s, 0, sizeof(*s));
   s->hub = hub;
+  green__assert_thread(hub);
+  green_list_push(&hub->idles, &s->link);
+  hub->on_idle_event = green__idle_event;
+  hub->on_idle_close = green_idle_remove;
   s->timeout = timeout;
   s->timer.fire = idle_on_timer;
   green_waitq_init(&s->workers_own.tasks);
@@ -81,6 +89,7 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
 void green_idle_deinit(green_idle *s)
 {
   green_link *k;
+  green_link_remove(&s->link);
   green_list_splice(&s->waiting, &s->expired);
   while ((k = green_list_first(&s->waiting)) != NULL)
     green_idle_remove(fd_of_link(k));
@@ -98,6 +107,8 @@ static int64_t idle_due(const green_idle *s)
 
 int green_idle_add(green_idle *s, green_fd *f)
 {
+  green__assert_thread(s->hub);
+  green_assert(f->hub == s->hub || f->fd < 0, "Put f, of the same hub");
   if (green_fd_waiter(f, GREEN_READ) || f->idle) return GREEN_EBUSY;
   int err = green__fd_arm_read(f);
   if (err < 0) return err;
@@ -158,6 +169,55 @@ green_fd *green_idle_oldest(const green_idle *s)
 /* An fd that is taken some turns later keeps its registration. */
 int green__idle_event(green_fd *f)
 {
+  green_assert(f->idle, "Treat f, which is in a set");
   idle_ready(f->idle, f);
   return f->idle_events++ < IDLE_EVENTS;
 }
+
+/* -- Checking ------------------------------------------------------------- */
+
+#ifdef GREEN_DEBUG
+static uint32_t idle_check_list(const green_idle *s, const green_list *l)
+{
+  uint32_t n = 0;
+  int64_t due = INT64_MIN;
+  for (green_link *k = l->next; k != l; k = k->next, n++) {
+    const green_fd *f = fd_of_link(k);
+    green_assert(green_link_is_sound(k), "a ring with the head in it");
+    green_assert(f->idle == s && f->hub == s->hub,
+                 "Waits there without a task");
+    green_assert(f->idle_expired == (l == &s->expired),
+                 "those whose time was up");
+    green_assert(f->idle_due >= due, "the set is in order of expiry");
+    due = f->idle_due;
+  }
+  return n;
+}
+
+static void idle_check(const green_idle *s)
+{
+  uint32_t n = 0;
+  for (green_link *k = s->ready.next; k != &s->ready; k = k->next, n++) {
+    green_assert(green_link_is_sound(k), "a ring with the head in it");
+    green_assert(fd_of_ready(k)->idle == s, "Those with bytes or expired");
+  }
+  green_assert(n == s->n_ready, "n_ready: those on the ready list");
+  n = idle_check_list(s, &s->waiting) + idle_check_list(s, &s->expired);
+  green_assert(n == s->n_waiting, "In the set, ready ones included.");
+  green_assert(!s->timer.slot || green_heap_has(&s->hub->heap, &s->timer),
+               "one timer serves all");
+}
+
+uint32_t green__idles_check(const green_hub *hub)
+{
+  uint32_t n = 0;
+  for (green_link *k = hub->idles.next; k != &hub->idles; k = k->next) {
+    const green_idle *s = green_container(k, green_idle, link);
+    green_assert(green_link_is_sound(k) && s->hub == hub,
+                 "Among the hub's sets.");
+    idle_check(s);
+    n += s->n_waiting;
+  }
+  return n;
+}
+#endif

@@ -8,8 +8,8 @@
 ** timeout, so the set is in order of expiry and one timer serves all.
 **
 ** Taking an fd from the ready list leaves it in the set, at its place in the
-** order of expiry: who finds too few bytes just leaves it there, and a sender
-** of single bytes wins no time.
+** order of expiry: a task that finds too few bytes just leaves it there, and a
+** sender of single bytes wins no time.
 */
 #ifndef GREEN_IDLE_H
 #define GREEN_IDLE_H
@@ -19,13 +19,14 @@
 /* Tasks that wait for ready fds, of one set or of several. */
 typedef struct green_idlers {
   green_waitq tasks;
-  uint32_t burst; /* No more are woken once woken has come to it; 0: for each
-                     ready fd one. */
+  uint32_t burst; /* None is woken once woken has come to it; 0: for each ready
+                     fd one. */
   uint32_t woken; /* The owner puts it back to 0, say once a turn. */
 } green_idlers;
 
 typedef struct green_idle {
   green_hub *hub;
+  green_link link;       /* Among the hub's sets. */
   green_idlers *workers; /* Woken for a ready fd: workers_own at first. */
   green_idlers workers_own;
   green_list waiting; /* Those whose time is not up, soonest first. */
@@ -42,11 +43,12 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout);
 /* Let go of every fd, closing none; tasks in workers_own get GREEN_ECLOSED. */
 void green_idle_deinit(green_idle *s);
 
-/* Put f into the set; it must have no reader. 0 or as green_fd_park. */
+/* Put f, of the same hub, into the set. 0, or as green_fd_park; GREEN_EBUSY
+** also when it is in a set. */
 int green_idle_add(green_idle *s, green_fd *f);
 
-/* Change the timeout. A shorter one counts for those who wait already, from now
-** on; a longer one for those who come. */
+/* Change the timeout. A shorter one counts for those that wait already, from
+** now on; a longer one for those that come. */
 void green_idle_set_timeout(green_idle *s, int64_t timeout);
 
 /* Take f out, wherever it stands. No-op if it is in no set. */
@@ -63,8 +65,14 @@ green_fd *green_idle_oldest(const green_idle *s);
 ** needed can time out. How many: 1 or 0. */
 int green_idlers_wake(green_idlers *w);
 
-/* For fd.c: f has an event. 0 if it stands on the ready list since long ago:
-** nobody takes it, and the poll must not tell again. */
+/* Treat f, which is in a set, as if it had an event. 0 if it stands on the
+** ready list since long ago: nobody takes it, and the poll must not tell again.
+*/
 int green__idle_event(green_fd *f);
+
+#ifdef GREEN_DEBUG
+/* For green_hub_check: every set of the hub. Returns how many fds they hold. */
+uint32_t green__idles_check(const green_hub *hub);
+#endif
 
 #endif

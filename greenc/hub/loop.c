@@ -1,5 +1,5 @@
 /*
-** loop.c: the one file that knows libev.
+** loop.c: waits for events with libev, which no other file knows.
 **
 ** Our own loop is polled once a turn (EVRUN_ONCE). In a host's loop a prepare
 ** watcher does the hub's turn before each poll, a check watcher of the lowest
@@ -7,14 +7,18 @@
 */
 
 #include "hub/loop.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "base/mem.h"
 
 #include <ev.h>
+#include <fcntl.h>
 #include <string.h>
 
 struct green__loop {
   struct ev_loop *ev;
-  green_hub *hub;
+  const green__loop_calls *calls;
+  void *owner;
   int host;      /* The loop is the host's. */
   int64_t armed; /* The deadline the timer is set to, or GREEN_NEVER. */
   ev_timer timer;
@@ -25,7 +29,7 @@ struct green__loop {
   ev_idle idle; /* Host loop only: keeps the poll from waiting. */
 };
 
-_Static_assert(sizeof(ev_io) <= sizeof(green__io), "room for an ev_io");
+_Static_assert(sizeof(ev_io) <= sizeof(green__watcher), "room for an ev_io");
 
 /* -- Callbacks ------------------------------------------------------------ */
 
@@ -40,7 +44,7 @@ static void loop_on_async(struct ev_loop *ev, ev_async *w, int revents)
 {
   green__loop *loop = w->data;
   (void)ev, (void)revents;
-  green__hub_run_posts(loop->hub);
+  loop->calls->woken(loop->owner);
 }
 
 /* libev is about to build its kernel state anew: after a fork, or when epoll
@@ -49,19 +53,15 @@ static void loop_on_fork(struct ev_loop *ev, ev_fork *w, int revents)
 {
   green__loop *loop = w->data;
   (void)ev, (void)revents;
-  green__fd_check_all(loop->hub);
+  loop->calls->check_fds(loop->owner, 1);
 }
 
-static void loop_on_read(struct ev_loop *ev, ev_io *w, int revents)
+/* libev leaves data to its user: here, the function that hears the events. */
+static void loop_on_io(struct ev_loop *ev, ev_io *w, int revents)
 {
+  green__watcher_fn *fn = (green__watcher_fn *)w->data;
   (void)ev;
-  green__fd_event(w->data, GREEN_READ, revents & EV_ERROR);
-}
-
-static void loop_on_write(struct ev_loop *ev, ev_io *w, int revents)
-{
-  (void)ev;
-  green__fd_event(w->data, GREEN_WRITE, revents & EV_ERROR);
+  fn((green__watcher *)w, revents & EV_ERROR);
 }
 
 static void loop_set_timer(green__loop *loop, int64_t due, int64_t now)
@@ -76,39 +76,32 @@ static void loop_set_timer(green__loop *loop, int64_t due, int64_t now)
 
 /* epoll aborts at what it is told of numbers that are not open, poll at every
 ** one that it finds; select reports them. */
-static void loop_check_fds(green__loop *loop)
+static int loop_check_fds(green__loop *loop)
 {
-  if (ev_backend(loop->ev) == EVBACKEND_POLL)
-    green__fd_check_all(loop->hub);
-  else
-    green__fd_check_touched(loop->hub);
+  int all = ev_backend(loop->ev) == EVBACKEND_POLL;
+  return loop->calls->check_fds(loop->owner, all);
 }
 
 static void loop_on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
 {
   green__loop *loop = w->data;
+  int64_t due, now;
   (void)revents;
-  /* This iteration's fork watchers have run already. */
-  if (green_hub_check_fork(loop->hub)) green__fd_check_all(loop->hub);
-  /* A task that runs the host's loop again keeps the others waiting; a turn of
-  ** our own has had its batch. */
-  if (!loop->hub->running) green__hub_run_ready(loop->hub);
-  loop_check_fds(loop);
-  if (green__hub_is_ready(loop->hub) && !green_hub_current(loop->hub))
+  loop->calls->before_poll(loop->owner);
+  if (loop_check_fds(loop))
     ev_idle_start(ev, &loop->idle);
   else
     ev_idle_stop(ev, &loop->idle);
-  loop_set_timer(loop, green__hub_due(loop->hub), green_hub_now(loop->hub));
+  due = loop->calls->due(loop->owner, &now);
+  loop_set_timer(loop, due, now);
 }
 
+/* Ours may have been the last active watcher: keep ev_run for one more turn. */
 static void loop_on_check(struct ev_loop *ev, ev_check *w, int revents)
 {
   green__loop *loop = w->data;
   (void)revents;
-  green__hub_expire(loop->hub);
-  /* Ours may have been the last active watcher: keep ev_run for one more turn.
-   */
-  if (green__hub_is_ready(loop->hub)) ev_idle_start(ev, &loop->idle);
+  if (loop->calls->after_poll(loop->owner)) ev_idle_start(ev, &loop->idle);
 }
 
 static void loop_on_idle(struct ev_loop *ev, ev_idle *w, int revents)
@@ -180,15 +173,16 @@ static void loop_start(green__loop *loop)
   if (loop->host) loop_start_host(loop);
 }
 
-int green__loop_open(green__loop **out, green_hub *hub, const char *backend,
-                     void *ev_loop)
+int green__loop_open(green__loop **out, const green__loop_calls *calls,
+                     void *owner, const char *backend, void *ev_loop)
 {
   unsigned flags;
   int err = loop_flags(backend, &flags);
   if (err < 0) return err;
   green__loop *loop = green__zalloc(sizeof(*loop));
   if (!loop) return GREEN_ENOMEM;
-  loop->hub = hub;
+  loop->calls = calls;
+  loop->owner = owner;
   loop->host = ev_loop != NULL;
   loop->armed = GREEN_NEVER;
   loop->ev = ev_loop ? ev_loop : ev_loop_new(flags);
@@ -246,8 +240,7 @@ void green__loop_poll(green__loop *loop, int block, int64_t due, int64_t now)
 {
   green_assert(!green__loop_is_inside(loop), "Not inside a run of the host's.");
   if (block && due <= now) block = 0;
-  loop_check_fds(loop);
-  if (green__hub_is_ready(loop->hub)) block = 0;
+  if (loop_check_fds(loop)) block = 0;
   if (block) loop_set_timer(loop, due, now);
   ev_run(loop->ev, block ? EVRUN_ONCE : EVRUN_NOWAIT);
 }
@@ -257,29 +250,22 @@ void green__loop_wake(green__loop *loop)
   ev_async_send(loop->ev, &loop->async);
 }
 
-/* The kernel is told at the next poll; until then the number may be closed. */
-static void loop_touch(green__loop *loop, green_fd *f)
+void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int mode,
+                       green__watcher_fn *fn)
 {
-  if (!green_link_in(&f->touched))
-    green_list_push(&loop->hub->touched, &f->touched);
+  ev_io *io = (ev_io *)w;
+  green_assert(fcntl(fd, F_GETFD) >= 0, "whose number must be open");
+  ev_io_init(io, loop_on_io, fd, mode == GREEN_READ ? EV_READ : EV_WRITE);
+  io->data = (void *)fn;
+  ev_io_start(loop->ev, io);
 }
 
-void green__loop_arm(green__loop *loop, green_fd *f, int mode)
+void green__loop_unwatch(green__loop *loop, green__watcher *w)
 {
-  ev_io *w = (ev_io *)(mode == GREEN_READ ? &f->io_read : &f->io_write);
-  ev_io_init(w, mode == GREEN_READ ? loop_on_read : loop_on_write, f->fd,
-             mode == GREEN_READ ? EV_READ : EV_WRITE);
-  w->data = f;
-  ev_io_start(loop->ev, w);
-  f->armed |= (uint8_t)mode;
-  loop_touch(loop, f);
+  ev_io_stop(loop->ev, (ev_io *)w);
 }
 
-void green__loop_disarm(green__loop *loop, green_fd *f, int mode)
+int green__loop_is_watching(const green__watcher *w)
 {
-  if (!(f->armed & mode)) return;
-  ev_io_stop(loop->ev,
-             (ev_io *)(mode == GREEN_READ ? &f->io_read : &f->io_write));
-  f->armed &= (uint8_t)~mode;
-  loop_touch(loop, f);
+  return ev_is_active((const ev_io *)w);
 }

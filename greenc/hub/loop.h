@@ -1,59 +1,52 @@
 /*
-** loop.h: what hub.c and fd.c see of libev. Private to greenc.
+** loop.h: sleeps until something happens: a watched descriptor is ready, a
+** deadline passes, another thread calls. Private to hub/.
+**
+** It stands below all else here. A watcher carries the function that hears its
+** events, and whoever opens a loop brings the functions that hear the rest.
 */
 #ifndef GREEN_HUB_LOOP_H
 #define GREEN_HUB_LOOP_H
 
-#include "hub/fd.h"
-#include "hub/hub.h"
-#include "hub/scope.h"
+#include <stdint.h>
 
-#include <stdatomic.h>
+/* Directions, and bits of a set of them. */
+enum { GREEN_READ = 1, GREEN_WRITE = 2 };
 
 typedef struct green__loop green__loop;
 
-/* Blocks of scopes and the free ones among them (scope.c). */
-typedef struct green__scopes {
-  green_scope **blocks;
-  uint32_t n_blocks;
-  green_list free;
-} green__scopes;
+/* Watches one direction of one descriptor. Embed. Room for one watcher of
+** libev; loop.c asserts that it suffices. */
+typedef struct green__watcher {
+  void *room[6];
+} green__watcher;
 
-struct green_hub {
-  green__loop *loop; /* Other threads read it in green_hub_post. */
-  green_list ready;  /* Runs in the next turn. */
-  green_list batch;  /* Runs in this turn, first to last. */
-  green_list defers; /* What runs before the next poll. */
-  green_list all;    /* Every live task. */
-  green_task *current;
-  uint32_t generation; /* Of the process that the loop was made for. */
-  uint8_t running;     /* Inside a run: runs do not nest. */
-  uint8_t unpolled;    /* A batch was begun since the last poll. */
-  uint8_t inherits;    /* A child keeps all tasks. */
-  uint8_t is_virtual;
-  green_heap heap;
-  green__scopes scopes;
-  green_fd **fds; /* By number: who has it registered. */
-  uint32_t fds_cap;
-  green_list touched; /* fds whose registration changed since the last poll. */
-  uint32_t n_fds;
-  uint32_t n_waits; /* Tasks parked on fds, and fds in idle sets. */
-  uint32_t n_live;
-  uint32_t holds;
-  int64_t virtual_now;
-  int64_t poll_now; /* The clock as of the last poll. */
-  uint64_t turns;
-  uint64_t switches;
-  _Atomic(green_post *) posts; /* Newest first. */
-  green_post *mail;            /* Taken from there, oldest first. */
-  green_post *mail_now;        /* What runs in this turn. */
-  green_list forkhooks;
-  atomic_int posting; /* Threads inside green_hub_post: loop is in use. */
-};
+/* The descriptor is ready, or, with error set, its number is not open any more
+** and the loop has dropped the watcher. */
+typedef void green__watcher_fn(green__watcher *w, int error);
 
-/* Open a loop of our own, or use the host's (ev_loop != NULL). */
-int green__loop_open(green__loop **loop, green_hub *hub, const char *backend,
-                     void *ev_loop);
+/* What a loop tells its owner, and asks. */
+typedef struct green__loop_calls {
+  /* green__loop_wake was called since. */
+  void (*woken)(void *owner);
+  /* libev is about to tell the kernel what to watch, and aborts at a number
+  ** that is not open any more: stop the watchers of such. Those started or
+  ** stopped since the last time, or all. 1: there is work, the poll must not
+  ** wait. */
+  int (*check_fds)(void *owner, int all);
+  /* Only a loop of the host's calls the rest. Before each poll: take a turn. */
+  void (*before_poll)(void *owner);
+  /* The owner's earliest deadline (GREEN_NEVER: none), and the time. */
+  int64_t (*due)(const void *owner, int64_t *now);
+  /* After each poll, when events have been told. 1: there is work, the next
+  ** poll must not wait. */
+  int (*after_poll)(void *owner);
+} green__loop_calls;
+
+/* Open a loop of our own, or use the host's (ev_loop != NULL). 0, or as
+** green_hub_new. */
+int green__loop_open(green__loop **loop, const green__loop_calls *calls,
+                     void *owner, const char *backend, void *ev_loop);
 void green__loop_close(green__loop *loop);
 void green__loop_version(int *major, int *minor);
 int green__loop_is_host(const green__loop *loop);
@@ -64,42 +57,19 @@ void green__loop_forked(green__loop *loop);
 const char *green__loop_backend(const green__loop *loop);
 
 /* Poll once; wait, if block is set, at most until due. Calls back for events
-** and posts. Not inside a run of the host's. */
+** and wake-ups. Not inside a run of the host's. */
 void green__loop_poll(green__loop *loop, int block, int64_t due, int64_t now);
 
 /* Any thread, and signal handlers: make the poll return. */
 void green__loop_wake(green__loop *loop);
 
-/* Watch f in one direction, or stop. The number must be open. */
-void green__loop_arm(green__loop *loop, green_fd *f, int mode);
-void green__loop_disarm(green__loop *loop, green_fd *f, int mode);
+/* Watch fd, whose number must be open, in one direction; stop. The kernel is
+** told at the next poll. */
+void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int mode,
+                       green__watcher_fn *fn);
+void green__loop_unwatch(green__loop *loop, green__watcher *w);
 
-/* Called by the loop. */
-void green__hub_run_ready(green_hub *hub);
-void green__hub_run_posts(green_hub *hub);
-void green__hub_expire(green_hub *hub);
-int green__hub_is_ready(const green_hub *hub);
-/* error: the number is not open any more, the loop has dropped it. */
-void green__fd_event(green_fd *f, int mode, int error);
-/* t, parked on f, leaves. */
-void green__fd_unpark(green_fd *f, green_task *t);
-/* Before libev tells the kernel: let go of numbers that are not open any more,
-** for it would abort. Those touched since the last poll, or all. */
-void green__fd_check_touched(green_hub *hub);
-void green__fd_check_all(green_hub *hub);
-
-/* The earliest deadline, GREEN_NEVER without one. */
-static inline int64_t green__hub_due(const green_hub *hub)
-{
-  return hub->heap.len ? hub->heap.a[0].due : GREEN_NEVER;
-}
-
-/* Owned by task.c: out of every list, and dead; joiners are not told. */
-void green__task_leave(green_task *t);
-
-/* Owned by scope.c. */
-void green__scopes_init(green_hub *hub);
-void green__scopes_deinit(green_hub *hub);
-void green__scope_drop_all(green_task *t);
+/* Is it watching? A zeroed watcher, never used, may be asked too. */
+int green__loop_is_watching(const green__watcher *w);
 
 #endif

@@ -1,30 +1,19 @@
 /*
-** scope.c: what is pending in a task, and how fast it may be raised again.
+** scope.c: keeps, for each task, the timeouts and kills that it has not yet
+** obeyed, and says which to raise, and how soon again.
 */
 
 #include "hub/scope.h"
-#include "hub/loop.h"
+#include "hub/hub_priv.h"
 #include "base/mem.h"
 
 #include <string.h>
 
-#define SCOPE_BLOCK 64
+#define SCOPE_BLOCK 64 /* Scopes allocated at a time: 4 KB. */
+/* A task that swallows each raise runs 100 times a second at most. */
 #define SCOPE_RAISE_GAP (10 * (GREEN_SECOND / 1000))
 
 /* -- The pool ------------------------------------------------------------- */
-
-void green__scopes_init(green_hub *hub)
-{
-  green_list_init(&hub->scopes.free);
-}
-
-void green__scopes_deinit(green_hub *hub)
-{
-  for (uint32_t i = 0; i < hub->scopes.n_blocks; i++)
-    green__free(hub->scopes.blocks[i]);
-  green__free(hub->scopes.blocks);
-  memset(&hub->scopes, 0, sizeof(hub->scopes));
-}
 
 static int scopes_grow(green__scopes *p)
 {
@@ -88,6 +77,7 @@ static void task_count_raise(green_task *t)
 
 static void task_update(green_task *t)
 {
+  green__assert_thread(t->hub);
   task_find_pending(t);
   if (t->cancel_pending && !t->no_cancel && green_task_wake(t, GREEN_ECANCELED))
     task_count_raise(t);
@@ -103,6 +93,7 @@ static void scope_on_deadline(green_timer *timer)
 green_scope *green_scope_push(green_task *t, int kind, int64_t deadline)
 {
   green_hub *hub = t->hub;
+  green__assert_thread(hub);
   if (green_list_empty(&hub->scopes.free) && scopes_grow(&hub->scopes) < 0)
     return NULL;
   green_link *k = green_list_pop(&hub->scopes.free);
@@ -133,6 +124,7 @@ static void scope_free(green_hub *hub, green_scope *s)
 void green_scope_pop(green_scope *s)
 {
   green_task *t = s->task;
+  green_assert(t, "Close it, once");
   int matters = s->fired || s->kind == GREEN_SCOPE_SHIELD;
   scope_free(t->hub, s);
   if (matters) task_update(t);
@@ -140,18 +132,11 @@ void green_scope_pop(green_scope *s)
 
 void green_scope_fire(green_scope *s)
 {
+  green_assert(s->task, "Fire one that is open");
   if (s->fired) return;
   s->fired = 1;
   green_hub_timer_stop(s->task->hub, &s->timer);
   task_update(s->task);
-}
-
-void green__scope_drop_all(green_task *t)
-{
-  green_link *k;
-  while ((k = green_list_first(&t->scopes)) != NULL)
-    scope_free(t->hub, scope_of_link(k));
-  t->pending = NULL;
 }
 
 int green_task_kill(green_task *t)
@@ -179,6 +164,7 @@ void green_task_pardon(green_task *t)
 int64_t green_task_raise_at(green_task *t)
 {
   uint8_t n = t->raises;
+  green_assert(t->cancel_pending, "a task with cancel_pending set");
   task_count_raise(t);
   if (n == 0 || t->thrown) return 0;
   if (n < GREEN_RAISE_LIMIT) return -1;
@@ -195,3 +181,78 @@ int green_task_raise(green_task *t)
   if (!t->cancel_pending) return GREEN_RAISE_NONE;
   return t->pending ? GREEN_RAISE_SCOPE : GREEN_RAISE_KILL;
 }
+
+/* -- For hub.c ------------------------------------------------------------ */
+
+/* Whatever is pending is so no more. */
+static void scope_on_end(green_task *t)
+{
+  green_link *k;
+  while ((k = green_list_first(&t->scopes)) != NULL)
+    scope_free(t->hub, scope_of_link(k));
+  t->pending = NULL;
+}
+
+void green__scopes_init(green_hub *hub)
+{
+  green_list_init(&hub->scopes.free);
+  hub->on_end = scope_on_end;
+}
+
+void green__scopes_deinit(green_hub *hub)
+{
+  for (uint32_t i = 0; i < hub->scopes.n_blocks; i++)
+    green__free(hub->scopes.blocks[i]);
+  green__free(hub->scopes.blocks);
+  memset(&hub->scopes, 0, sizeof(hub->scopes));
+}
+
+/* -- Checking ------------------------------------------------------------- */
+
+#ifdef GREEN_DEBUG
+static void scope_check(const green_scope *s, const green_task *t)
+{
+  const green_heap *heap = &t->hub->heap;
+  green_assert(green_link_is_sound(&s->link) && s->task == t,
+               "In its task's list.");
+  green_assert(s->id != 0, "Never 0");
+  green_assert(!s->fired || !s->timer.slot,
+               "Fires at its deadline, or by hand.");
+  green_assert(!s->timer.slot || green_heap_has(heap, &s->timer),
+               "Fires at its deadline, or by hand.");
+}
+
+/* Told in another way than task_find_pending does: from the outermost inwards,
+** and each shield makes all before it count no more. Returns how many. */
+static uint32_t scope_check_task(const green_task *t)
+{
+  const green_scope *pending = NULL;
+  int masked = 0;
+  uint32_t n = 0;
+  for (green_link *k = t->scopes.next; k != &t->scopes; k = k->next, n++) {
+    const green_scope *s = scope_of_link(k);
+    scope_check(s, t);
+    if (s->kind == GREEN_SCOPE_SHIELD) pending = NULL, masked = 1;
+    if (s->fired && !pending) pending = s;
+  }
+  int is_killed = t->killed && !masked;
+  green_assert(t->pending == (is_killed ? NULL : pending),
+               "What is raised is the outermost pending one, but nothing "
+               "outside of the innermost shield.");
+  green_assert(t->cancel_pending == (t->thrown || is_killed || pending),
+               "A kill or scope is due at the next checkpoint.");
+  return n;
+}
+
+void green__scopes_check(const green_hub *hub)
+{
+  uint32_t n = 0;
+  for (green_link *k = hub->all.next; k != &hub->all; k = k->next)
+    n += scope_check_task(green_container(k, green_task, all));
+  for (green_link *k = hub->scopes.free.next; k != &hub->scopes.free;
+       k = k->next, n++)
+    green_assert(!scope_of_link(k)->task, "NULL: popped.");
+  green_assert(n == hub->scopes.n_blocks * SCOPE_BLOCK,
+               "Scopes come from the hub's pool and return to it");
+}
+#endif

@@ -1,5 +1,6 @@
 /*
-** scope.h: cancellation of tasks: kills, timeouts and shields.
+** scope.h: how a task is told to stop what it does: kills, timeouts, and
+** shields that put both off.
 **
 ** A task carries its scopes in a list, innermost last. A scope that has fired,
 ** and a kill, stay pending until they are popped: each checkpoint raises again
@@ -11,7 +12,7 @@
 #define GREEN_SCOPE_H
 
 #include "base/handle.h"
-#include "hub/hub.h"
+#include "hub/task.h"
 
 enum green_scope_kind {
   GREEN_SCOPE_TIMEOUT, /* Fires at its deadline, or by hand. */
@@ -29,13 +30,14 @@ struct green_scope {
 };
 
 /* Open a scope innermost in t. Scopes come from the hub's pool and return to it
-** at pop or at the task's end. NULL: out of memory. */
+** at pop or at the task's end. A dead task may have one when its hub turns no
+** more: finalizers of a state that closes run so. NULL: out of memory. */
 green_scope *green_scope_push(green_task *t, int kind, int64_t deadline);
 
-/* Close it, in any order; what it had pending is pending no more. */
+/* Close it, once, in any order; what it had pending is pending no more. */
 void green_scope_pop(green_scope *s);
 
-/* Fire it now, as its deadline would. */
+/* Fire one that is open now, as its deadline would. */
 void green_scope_fire(green_scope *s);
 
 /* The scope with that id, or NULL if it was popped. */
@@ -69,6 +71,17 @@ enum green_raise {
 };
 int green_task_raise(green_task *t);
 
+/* More than any cleanup swallows that means well. */
 #define GREEN_RAISE_LIMIT 100
+
+/* -- For hub.c ------------------------------------------------------------ */
+
+void green__scopes_init(green_hub *hub);
+void green__scopes_deinit(green_hub *hub);
+
+#ifdef GREEN_DEBUG
+/* For green_hub_check: every scope, and what is pending in each task. */
+void green__scopes_check(const green_hub *hub);
+#endif
 
 #endif

@@ -125,13 +125,16 @@ static inline green_hub *hub_open_virtual(void)
 /* Turn without waiting for real time. */
 static inline void turns(green_hub *hub, int n)
 {
-  while (n-- > 0) green_hub_turn(hub, 0);
+  for (; n > 0; n--) {
+    green_hub_turn(hub, 0);
+    green_hub_check(hub);
+  }
 }
 
 /* Turn until nothing can happen any more. */
 static inline void run_out(green_hub *hub)
 {
-  while (green_hub_turn(hub, 1) > 0) continue;
+  while (green_hub_turn(hub, 1) > 0) green_hub_check(hub);
 }
 
 static inline green_hub_stats stats_of(const green_hub *hub)

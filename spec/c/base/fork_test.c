@@ -6,7 +6,7 @@
 #include "child.h"
 #include "hub/fd_kit.h"
 #include "base/fork.h"
-#include "hub/loop.h"
+#include "hub/hub_priv.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -5,6 +5,7 @@
 #define GREEN_SOCK_KIT_H
 
 #include "base/mem.h"
+#include "hub/hub.h"
 #include "io/sock.h"
 #include "t.h"
 
