@@ -340,7 +340,7 @@ static void log_date(httpd_log *l, const char *text, size_t n)
 /* Of a request that was refused: the line as far as it came. */
 static size_t refused_line(const httpd_conn *c, const char **p)
 {
-  const httpd_req *r = c->req;
+  const httpd_request *r = c->req;
   if (!r || r->end <= r->start) return 0;
   size_t n = r->end - r->start;
   if (n > LOG_LINE_MAX) n = LOG_LINE_MAX;

@@ -1,5 +1,6 @@
 /*
-** server.c: servers: connections come, wait, are handed out, and are sent.
+** server.c: a server: it accepts connections, hands those with a request to
+** workers, and closes them all when it ends.
 */
 
 #include "httpd/httpd.h"
@@ -16,30 +17,10 @@
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
 #define HTTPD_BURST_MAX 4096
-#define HTTPD_TOGETHER 16              /* Answers sent one after the other. */
 #define HTTPD_SPARE_LOOKS 16           /* For a connection that can go. */
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
-
-/* -- Timers, ends ----------------------------------------------------------- */
-
-/* A server that has ended leaves no deadline behind; one that goes on saves the
-** trouble. */
-void green__httpd_if_over(httpd *d)
-{
-  if (!d->hub || !d->pub.closing || d->pub.connections > 0) return;
-  green_hub_timer_stop(d->hub, &d->keep.timer);
-  green_hub_timer_stop(d->hub, &d->heads.timer);
-  green_hub_timer_stop(d->hub, &d->linger.timer);
-  green__httpd_gone_close(d);
-}
-
-/* Options may change at any time. */
-void green__httpd_set_timeout(green_idle *s, int64_t timeout)
-{
-  if (s->timeout != timeout) green_idle_set_timeout(s, timeout);
-}
 
 /* -- Turns ------------------------------------------------------------------ */
 
@@ -78,56 +59,11 @@ static void httpd_wake_workers(httpd *d, uint32_t ready)
   if (d->pub.wanted && !d->pub.full) green_waitq_wake_all(&d->shortage, 0);
 }
 
-/* -- Sending together ------------------------------------------------------ */
-
-/* Between two system calls the caches are the kernel's. So answers of several
-** connections are made one after the other, and then sent. */
-static void conn_send(httpd_conn *c)
-{
-  int err = green_conn_flush(&c->pub);
-  if (err == GREEN_EAGAIN) {
-    c->pub.found = GREEN_HTTPD_UNSENT;
-    green_list_push(&c->d->stuck, &c->defer.link);
-  } else if (err < 0) {
-    green__conn_close(c);
-  } else {
-    green__conn_settle(c);
-  }
-}
-
-static void httpd_send_unsent(httpd *d)
-{
-  green_link *k;
-  d->n_unsent = 0;
-  while ((k = green_list_pop(&d->unsent)) != NULL)
-    conn_send(green_container(k, httpd_conn, defer.link));
-}
-
-/* A slow handler must not hold up the answers of others for long. */
-static int64_t httpd_ticks(const httpd *d)
-{
-  struct timespec t;
-  if (d->hub->is_virtual) return green_hub_now(d->hub);
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  return t.tv_sec * GREEN_SECOND + t.tv_nsec;
-}
-
-void green__httpd_put_off(httpd_conn *c)
-{
-  httpd *d = c->d;
-  int64_t now = httpd_ticks(d);
-  if (d->n_unsent++ == 0) d->unsent_since = now;
-  green_hub_undefer(&c->defer);
-  green_list_push(&d->unsent, &c->defer.link);
-  if (d->n_unsent >= HTTPD_TOGETHER || now != d->unsent_since)
-    httpd_send_unsent(d);
-}
-
 /* At the end of each turn: are there connections that no worker has taken? */
 static void httpd_on_turn(green_defer *defer)
 {
   httpd *d = green_container(defer, httpd, defer);
-  httpd_send_unsent(d);
+  green__httpd_send_unsent(d);
   uint32_t ready = green_httpd_ready(&d->pub);
   if (d->linger.n_ready) httpd_linger(d);
   httpd_set_burst(d, ready);
@@ -216,7 +152,7 @@ void green_httpd_deinit(green_httpd *pub)
   httpd_close_all(d);
   green__httpd_gone_close(d);
   while ((k = green_list_pop(&d->pool)) != NULL)
-    green__httpd_req_free(green_container(k, httpd_req, link));
+    green__request_free(green_container(k, httpd_request, link));
   d->pooled = 0;
   green_forkhook_remove(&d->forked);
   green_hub_undefer(&d->defer);
@@ -357,8 +293,8 @@ static int conn_take_input(httpd_conn *c, const green_sock *s)
 {
   size_t n = green_buf_len(&s->in);
   if (n == 0) return 0;
-  int err = green__httpd_take_req(c);
-  while (err == 0 && c->req->in_cap < n) err = green__httpd_grow(c->req);
+  int err = green__request_take(c);
+  while (err == 0 && c->req->in_cap < n) err = green__request_grow(c->req);
   if (err < 0) return err;
   memcpy(c->req->in, green_buf_data(&s->in), n);
   c->req->end = (uint32_t)n;
@@ -378,7 +314,7 @@ int green_httpd_adopt(green_httpd *pub, green_sock *s)
   if (err >= 0) err = green_sock_adopt(&c->sock, fd);
   if (err < 0) {
     if (fd >= 0) close(fd);
-    green__httpd_give_req(c);
+    green__request_give(c);
     green__free(c);
     return err;
   }
@@ -420,7 +356,7 @@ green_conn *green_httpd_next(green_httpd *pub)
     if (found < 0) found = httpd_take(sets[!first], &c);
   }
   if (found > 0) return &c->pub;
-  httpd_send_unsent(d);
+  green__httpd_send_unsent(d);
   return NULL;
 }
 
