@@ -36,13 +36,8 @@ static int answer_start(httpd_conn *c, int status, int written)
   if (written < 0) return written;
   if (c->d->pub.http10) out_end(r)[sizeof("HTTP/1.") - 1] = '0';
   r->out_len += (uint32_t)written;
-  r->out_length = -1;
-  r->flags = 0;
-  c->left = 0;
-  c->pub.begun = true;
-  c->pub.ended = false;
+  c->pub.state = GREEN_ANSWER_HEAD;
   c->pub.status = status;
-  c->pub.sent = 0;
   c->pub.no_body = status == 204 || status == 205 || status == 304 ||
                    (c->pub.head && c->pub.head->method == GREEN_M_HEAD);
   if (is_tunnel(c)) c->pub.no_body = c->pub.close = true;
@@ -56,7 +51,7 @@ static int answer_start(httpd_conn *c, int status, int written)
 static int answer_prepare(httpd_conn *c, size_t line)
 {
   httpd_request *r = c->req;
-  if (c->pub.begun) return GREEN_EINVAL;
+  if (c->pub.state != GREEN_ANSWER_NONE) return GREEN_EINVAL;
   int err = out_reserve(r, line + 64);
   if (err == 0) r->answer = r->out_len;
   return err;
@@ -140,7 +135,7 @@ int green_conn_header(green_conn *pub, const char *name, size_t name_len,
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_request *r = c->req;
-  if (!pub->begun || pub->head_out) return GREEN_EINVAL;
+  if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   int special = header_special(c, name, name_len, value, value_len);
   if (special <= 0) return special;
   if (out_reserve(r, name_len + value_len + 4) < 0) return GREEN_ENOMEM;
@@ -223,7 +218,7 @@ static int head_end(httpd_conn *c, int64_t length)
   if (c->d->pub.date && !(r->flags & HTTPD_A_DATE)) head_put_date(c->d, r);
   head_put_connection(c);
   out_put(r, TEXT("\r\n"));
-  c->pub.head_out = true;
+  c->pub.state = GREEN_ANSWER_BODY;
   return 0;
 }
 
@@ -239,7 +234,7 @@ int green_conn_whole(green_conn *pub, const char *body, size_t n)
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_request *r = c->req;
-  if (!pub->begun || pub->head_out) return GREEN_EINVAL;
+  if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   int64_t length = (int64_t)n;
   if (pub->status == 204 || is_tunnel(c))
     length = -1;
@@ -252,8 +247,9 @@ int green_conn_whole(green_conn *pub, const char *body, size_t n)
   else if (r->out_length >= 0 && r->out_length != length)
     return GREEN_EINVAL;
   int err = head_end(c, length);
-  pub->ended = true;
-  if (err < 0 || pub->no_body) return err;
+  if (err < 0) return err;
+  pub->state = GREEN_ANSWER_DONE;
+  if (pub->no_body) return 0;
   pub->sent = (int64_t)n;
   return out_body(c, body, n);
 }
@@ -262,7 +258,7 @@ int green_conn_stream(green_conn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
   int64_t length = c->req->out_length;
-  if (!pub->begun || pub->head_out) return GREEN_EINVAL;
+  if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   if (pub->status == 204 || pub->status == 304 || is_tunnel(c))
     return head_end(c, -1);
   if (pub->status == 205) return head_end(c, 0);
@@ -282,6 +278,7 @@ int64_t green_conn_room(const green_conn *pub)
 int64_t green_conn_file(green_conn *pub, int64_t size)
 {
   httpd_request *r = httpd_conn_of(pub)->req;
+  if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   if (r->out_length > size) return GREEN_EINVAL;
   if (r->out_length < 0) r->out_length = size;
   int err = green_conn_stream(pub);
@@ -317,7 +314,7 @@ static int64_t file_send(green_conn *pub, int fd, int64_t offset, int64_t n)
 int64_t green_conn_sendfile(green_conn *pub, int fd, int64_t offset, int64_t n)
 {
   httpd_request *r = httpd_conn_of(pub)->req;
-  if (pub->ended) return GREEN_ECLOSED;
+  if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
   int64_t sent = n <= OUT_COPY_MAX ? file_copy(r, fd, offset, n)
                                    : file_send(pub, fd, offset, n);
   if (sent > 0) pub->sent += sent;
@@ -339,7 +336,7 @@ int green_conn_piece(green_conn *pub, const char *p, size_t n)
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_request *r = c->req;
-  if (pub->ended) return GREEN_ECLOSED;
+  if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
   if (n > 0 && !pub->no_body) {
     if (r->out_length >= 0 && pub->sent + (int64_t)n > r->out_length) {
       pub->close = true;
@@ -355,8 +352,8 @@ int green_conn_piece(green_conn *pub, const char *p, size_t n)
 int green_conn_end(green_conn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
-  if (pub->ended) return GREEN_ECLOSED;
-  pub->ended = true;
+  if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
+  pub->state = GREEN_ANSWER_DONE;
   if (pub->no_body) return 0;
   if (pub->chunked) return out_append(c->req, TEXT("0\r\n\r\n"));
   if (c->req->out_length < 0 || pub->sent == c->req->out_length) return 0;
@@ -366,13 +363,11 @@ int green_conn_end(green_conn *pub)
 
 int green_conn_rollback(green_conn *pub)
 {
-  httpd_request *r = httpd_conn_of(pub)->req;
-  if (!pub->begun) return 0;
-  if (httpd_conn_of(pub)->left) return GREEN_EBUSY;
-  r->out_len = r->answer;
-  pub->begun = pub->head_out = pub->chunked = pub->ended = false;
-  pub->status = 0;
-  pub->sent = 0;
+  httpd_conn *c = httpd_conn_of(pub);
+  if (pub->state == GREEN_ANSWER_NONE) return 0;
+  if (c->left) return GREEN_EBUSY;
+  c->req->out_len = c->req->answer;
+  answer_reset(c);
   return 0;
 }
 
@@ -392,7 +387,7 @@ void green__answer_refuse(httpd_conn *c, int status)
 {
   green_conn *pub = &c->pub;
   const char *text = green_http_write_reason(status);
-  pub->begun = pub->head_out = pub->chunked = pub->no_body = false;
+  answer_reset(c);
   pub->close = true;
   pub->status = status;
   if (green_conn_begin(pub, status) < 0) return;

@@ -41,13 +41,9 @@ static void conn_start_request(httpd_conn *c, int head_len)
   c->pub.head = &r->head;
   c->pub.reason = NULL;
   c->pub.text = r->in + r->start;
-  c->pub.begun = c->pub.head_out = c->pub.body_read = c->pub.chunked = false;
-  c->pub.ended = false;
-  c->pub.reason = NULL;
-  c->pub.status = 0;
-  c->pub.sent = 0;
-  c->left = 0;
+  c->pub.body_read = false;
   c->blank = 0;
+  answer_reset(c);
   c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
   r->pos = r->start + (uint32_t)head_len;
   r->parsed = 0;

@@ -30,6 +30,14 @@ enum {
   GREEN_HTTPD_UNSENT = 3   /* An answer that could not be sent: only finish. */
 };
 
+/* How far an answer is. */
+enum {
+  GREEN_ANSWER_NONE, /* Not begun. */
+  GREEN_ANSWER_HEAD, /* Its status stands, headers may follow; nothing leaves. */
+  GREEN_ANSWER_BODY, /* Its head is complete and may leave; the body follows. */
+  GREEN_ANSWER_DONE  /* Complete. */
+};
+
 typedef struct green_httpd {
   /* Options, changed at will. Times in nanoseconds. */
   int64_t keepalive_timeout; /* Between requests. */
@@ -73,13 +81,11 @@ typedef struct green_conn {
   uint32_t served;    /* Requests answered before this one. */
   int64_t sent;       /* Bytes of body in the answer so far. */
   uint8_t found;      /* GREEN_HTTPD_REQUEST or GREEN_HTTPD_REFUSED */
-  bool body_read;     /* The worker has asked for the body. */
-  bool begun;         /* An answer was begun, */
-  bool head_out;      /* its head has left or is about to: no way back. */
-  bool ended;         /* The answer is complete. */
+  uint8_t state;      /* Of the answer: GREEN_ANSWER_*. */
   bool chunked;       /* The answer's framing. */
-  bool close;         /* The connection ends with this answer. */
   bool no_body;       /* HEAD, 204, 304: what is written is counted only. */
+  bool body_read;     /* The worker has asked for the request's body. */
+  bool close;         /* The connection ends with this answer. */
 } green_conn;
 
 /* How much memory a server takes, for green_httpd_init. */
@@ -151,33 +157,34 @@ GREEN_API int green_conn_continue(green_conn *c);
 /* -- Answer --------------------------------------------------------------- */
 
 /* Begin with a status code, or a line ("404 Gone Fishing"). 0, GREEN_EINVAL (no
-** such status, or 1xx), GREEN_ENOMEM. */
+** such status, or 1xx; or an answer was begun), GREEN_ENOMEM. */
 GREEN_API int green_conn_begin(green_conn *c, int code);
 GREEN_API int green_conn_begin_line(green_conn *c, const char *line, size_t n);
 
 /* Add a header. Content-Length and Connection are understood and written by the
 ** server. 0; GREEN_EINVAL: a bad name or value (CR, LF, ...), or one that is
-** not the handler's business (Transfer-Encoding, Keep-Alive, ...). capitalize:
-** make the name look as usual. */
+** not the handler's business (Transfer-Encoding, Keep-Alive, ...), or this is not
+** the time for headers; GREEN_ENOMEM. capitalize: make the name look as usual. */
 GREEN_API int green_conn_header(green_conn *c, const char *name,
                                 size_t name_len, const char *value,
                                 size_t value_len, bool capitalize);
 
 /* End the head and write the whole body. 0; GREEN_EINVAL: the handler's
-** Content-Length differs; GREEN_ENOMEM. */
+** Content-Length differs, or there is no head to end; GREEN_ENOMEM. */
 GREEN_API int green_conn_whole(green_conn *c, const char *body, size_t n);
 
 /* End the head of an answer that comes in pieces: with the Content-Length the
-** handler gave, else chunked, else (HTTP/1.0) ended by close. */
+** handler gave, else chunked, else (HTTP/1.0) ended by close. 0; GREEN_EINVAL:
+** there is no head to end; GREEN_ENOMEM. */
 GREEN_API int green_conn_stream(green_conn *c);
 
 /* Write a piece; an empty one is skipped. The bytes that now wait to be
 ** flushed, or GREEN_EINVAL: more than Content-Length; GREEN_ECLOSED: the answer
-** is complete; GREEN_ENOMEM. */
+** is complete, or its head is not; GREEN_ENOMEM. */
 GREEN_API int green_conn_piece(green_conn *c, const char *p, size_t n);
 
 /* End the pieces. 0; GREEN_EINVAL: fewer bytes than Content-Length, the
-** connection will be closed; GREEN_ECLOSED: that was done; GREEN_ENOMEM. */
+** connection will be closed; GREEN_ECLOSED: as of piece; GREEN_ENOMEM. */
 GREEN_API int green_conn_end(green_conn *c);
 
 /* Bytes that the handler's Content-Length leaves to be written; -1: it gave
@@ -186,13 +193,14 @@ GREEN_API int64_t green_conn_room(const green_conn *c);
 
 /* End the head of an answer whose body is size bytes of a file, or as many as
 ** the handler's Content-Length says. How many are to be sent (0 if the answer
-** has no body); GREEN_EINVAL: it says more; GREEN_ENOMEM. */
+** has no body); GREEN_EINVAL: it says more, or there is no head to end;
+** GREEN_ENOMEM. */
 GREEN_API int64_t green_conn_file(green_conn *c, int64_t size);
 
 /* Send what is written, and at most n bytes of a file at offset, by sendfile;
 ** or put them where flush finds them when they are few. How many, counted as by
-** piece; 0: the file has ended; GREEN_EAGAIN: wait for GREEN_WRITE; or an
-** error. Waits for the disk if need be. */
+** piece; 0: the file has ended; GREEN_EAGAIN: wait for GREEN_WRITE; GREEN_ECLOSED:
+** as of piece; or another error. Waits for the disk if need be. */
 GREEN_API int64_t green_conn_sendfile(green_conn *c, int fd, int64_t offset,
                                       int64_t n);
 

@@ -76,7 +76,7 @@ struct httpd_conn {
   uint8_t body_done;   /* No more body to come. */
   uint8_t body_failed; /* Its framing is lost. */
   uint8_t continued;   /* 100 was sent. */
-  uint8_t left;        /* Bytes of the present answer have left. */
+  uint8_t left;        /* Bytes of the present answer have: no way back. */
   uint8_t has_gone;    /* Its client; found out so far. */
   uint8_t blank;       /* The CRLF was dropped that may precede a request. */
   uint8_t peer_len;
@@ -236,7 +236,19 @@ int green__body_is_bad(const httpd_conn *c);
 ** max_drain; else an error as of green_conn_body. */
 int green__body_drain(httpd_conn *c);
 
-/* -- answer.c --------------------------------------------------------------- */
+/* -- answer.c: what a worker answers ---------------------------------------- */
+
+/* As if there had been no answer to the present request. */
+static inline void answer_reset(httpd_conn *c)
+{
+  c->pub.state = GREEN_ANSWER_NONE;
+  c->pub.chunked = c->pub.no_body = false;
+  c->pub.status = 0;
+  c->pub.sent = 0;
+  c->left = 0;
+  c->req->out_length = -1;
+  c->req->flags = 0;
+}
 
 /* Write an answer of our own, to be followed by a close. */
 void green__answer_refuse(httpd_conn *c, int status);

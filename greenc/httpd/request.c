@@ -199,8 +199,8 @@ int green_conn_continue(green_conn *pub)
 {
   httpd_conn *c = httpd_conn_of(pub);
   httpd_request *r = c->req;
-  if (pub->begun || c->body_done || !pub->head->expect_continue ||
-      c->d->pub.http10)
+  if (pub->state != GREEN_ANSWER_NONE || c->body_done ||
+      !pub->head->expect_continue || c->d->pub.http10)
     return 0;
   if (out_reserve(r, r->lines_len + 64) < 0) return GREEN_ENOMEM;
   c->continued = 1;
@@ -216,7 +216,8 @@ int green_conn_continue(green_conn *pub)
 static int body_invite(httpd_conn *c)
 {
   green_conn *pub = &c->pub;
-  if (!pub->head->expect_continue || c->continued || pub->begun || c->body_done)
+  if (!pub->head->expect_continue || c->continued || c->body_done ||
+      pub->state != GREEN_ANSWER_NONE)
     return 0;
   if (c->req->pos < c->req->end) {
     c->continued = 1;

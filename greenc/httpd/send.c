@@ -45,7 +45,7 @@ int green_conn_flush(green_conn *pub)
   httpd_conn *c = httpd_conn_of(pub);
   httpd_request *r = c->req;
   if (!r) return 0;
-  uint32_t stop = pub->begun && !pub->head_out ? r->answer : r->out_len;
+  uint32_t stop = pub->state == GREEN_ANSWER_HEAD ? r->answer : r->out_len;
   while (r->out_sent < stop) {
     int n = green_sock_send(&c->sock, r->out + r->out_sent, stop - r->out_sent);
     if (n < 0) return n;
