@@ -253,7 +253,9 @@ static int conn_go_on(httpd_conn *c)
 static int conn_must_close(httpd_conn *c)
 {
   const green_httpd *d = &c->d->pub;
-  if (c->pub.close || c->body_failed || d->closing) return 1;
+  int has_part =
+      c->pub.state == GREEN_ANSWER_HEAD || c->pub.state == GREEN_ANSWER_BODY;
+  if (c->pub.close || c->body_failed || d->closing || has_part) return 1;
   return d->max_requests && c->pub.served + 1 >= d->max_requests;
 }
 

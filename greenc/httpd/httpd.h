@@ -219,7 +219,8 @@ GREEN_API bool green_conn_is_slow(const green_conn *c);
 ** wait for GREEN_WRITE; or an error. */
 GREEN_API int green_conn_flush(green_conn *c);
 
-/* The request is dealt with. 1: the next one was there already, go on with c;
+/* The request is dealt with; an answer that is not complete by now ends the
+** connection. 1: the next one was there already, go on with c;
 ** 0: c is in the server's hands; GREEN_EAGAIN: wait for GREEN_WRITE and call
 ** again. */
 GREEN_API int green_conn_finish(green_conn *c);

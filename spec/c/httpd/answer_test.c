@@ -321,6 +321,24 @@ static void test_order(void)
   house_close(&h);
 }
 
+/* What the client has of it can be told from a whole one only by the close. */
+static void test_half_an_answer(void)
+{
+  house h = house_open();
+  for (int with_head = 0; with_head < 2; with_head++) {
+    int fd = client_open(&h);
+    green_conn *c = next_after(&h, fd, GET GET);
+    green_conn_begin(c, 200);
+    if (with_head) green_conn_stream(c);
+    is(green_conn_finish(c), 0, "no request follows half an answer");
+    is(hear(fd), '.', "the connection is closed");
+    is(heard_count("HTTP/1.1"), with_head, "no head leaves without its end");
+    close(fd);
+  }
+  green_httpd_close_idle(h.d, true);
+  house_close(&h);
+}
+
 /* -- Slow readers ------------------------------------------------------------
  */
 
@@ -437,6 +455,7 @@ int main(void)
   test_a_head_leaves_whole();
   test_no_rollback_between_pieces();
   test_order();
+  test_half_an_answer();
   test_large_answer();
   test_gathered_answers_have_a_bound();
   test_closing_while_not_sent();
