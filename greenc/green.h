@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "hub/fd.h"
 #include "base/heap.h"
+#include "httpd/conn.h"
 #include "httpd/httpd.h"
 #include "hub/hub.h"
 #include "hub/idle.h"

@@ -10,7 +10,7 @@
 #ifndef GREEN_VM_SLOT_H
 #define GREEN_VM_SLOT_H
 
-#include "httpd/httpd.h"
+#include "httpd/conn.h"
 
 enum { VM_SLOT_BITS = 20 }; /* Below the count of uses: 53 bits are exact. */
 

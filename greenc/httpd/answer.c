@@ -5,7 +5,6 @@
 ** ends, and whether the connection goes on, is written here.
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
 #include "proto/http_write.h"
 

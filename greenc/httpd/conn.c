@@ -6,7 +6,6 @@
 ** to be read first, or the connection is to end.
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
 #include "hub/loop.h"
 

@@ -7,7 +7,6 @@
 ** descriptor that any backend of the loop can wait for.
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
 #include "base/mem.h"
 

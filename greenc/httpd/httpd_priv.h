@@ -9,6 +9,8 @@
 #define GREEN_HTTPD_PRIV_H
 
 #include "httpd/httpd.h"
+#include "hub/idle.h"
+#include "proto/chunked.h"
 
 #include <string.h>
 #include <time.h>

@@ -6,7 +6,6 @@
 ** may come ("100 Continue").
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
 #include "hub/loop.h"
 #include "base/mem.h"

@@ -5,7 +5,6 @@
 ** taken here from the server's pool and given back.
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
 #include "base/mem.h"
 

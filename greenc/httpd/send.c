@@ -5,7 +5,6 @@
 ** some connections leave one behind the other, and each connection goes to rest.
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
 #include "hub/loop.h"
 #include "base/mem.h"

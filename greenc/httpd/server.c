@@ -360,12 +360,12 @@ green_conn *green_httpd_next(green_httpd *pub)
   return NULL;
 }
 
-void *green_httpd_queue(green_httpd *d)
+green_waitq *green_httpd_queue(green_httpd *d)
 {
   return &httpd_of(d)->keep.workers_own.tasks;
 }
 
-void *green_httpd_shortage(green_httpd *d)
+green_waitq *green_httpd_shortage(green_httpd *d)
 {
   return &httpd_of(d)->shortage;
 }
