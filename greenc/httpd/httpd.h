@@ -59,7 +59,7 @@ GREEN_API size_t green_httpd_size(void);
 ** or there are no descriptors, the connection that has been between requests for
 ** longest, with nothing of a next one in sight, is closed for each that comes. How
 ** many; GREEN_EAGAIN: none, wait for GREEN_READ; GREEN_EBUSY: max_connections are
-** open, none of them to spare; GREEN_EMFILE and the like: out of something, try
+** open, none of them to spare, wait for departures; GREEN_EMFILE and the like: out of something, try
 ** later; GREEN_ECLOSED: the server or the listener has ended. */
 GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
 
@@ -81,13 +81,22 @@ GREEN_API struct green_waitq *green_httpd_queue(green_httpd *d);
 ** GREEN_ECLOSED at the server's end. */
 GREEN_API struct green_waitq *green_httpd_shortage(green_httpd *d);
 
+/* Where whoever waits for a connection to go waits: all are woken when one has been
+** closed or taken over, and when one has come to rest between requests, which
+** may be closed, too, to make room (green_httpd_accept, green_httpd_close_idle).
+** Waiting costs the server something, and nobody waiting nothing. GREEN_ECLOSED at
+** the server's end. */
+GREEN_API struct green_waitq *green_httpd_departures(green_httpd *d);
+
 /* Connections that have bytes and no worker yet. */
 GREEN_API uint32_t green_httpd_ready(const green_httpd *d);
 
 /* Close connections of which no byte of a next request has come, and those that
 ** linger although the peer's system has all of the answer; with all set, too
-** those in the middle of a head, and those that linger for another reason. For
-** a graceful stop, with closing set before. */
+** those in the middle of a head, those that wait for the next worker with what
+** was passed on or could not be sent, and those that linger for another reason.
+** For a graceful stop, with closing set before: then the server looks by itself
+** for those whose lingering is over. */
 GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
 /* end ffi */
 

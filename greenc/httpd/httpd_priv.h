@@ -95,8 +95,10 @@ struct httpd {
   green_idle heads;  /* In a head, or draining a body. */
   green_idle linger; /* Shut down. */
   green_waitq shortage;
-  uint32_t taken; /* Counts calls of green_httpd_next. */
-  uint8_t over;   /* Requests have had their share of this turn. */
+  green_waitq departures;
+  green_timer look; /* For those that linger while the server closes. */
+  uint32_t taken;   /* Counts calls of green_httpd_next. */
+  uint8_t over;     /* Requests have had their share of this turn. */
   green_defer defer;
   green_forkhook forked;
   green_list conns;
@@ -120,6 +122,11 @@ struct httpd {
 static inline httpd_conn *httpd_conn_of(green_conn *c)
 {
   return (httpd_conn *)c;
+}
+
+static inline httpd_conn *httpd_conn_of_fd(green_fd *f)
+{
+  return green_container(green_sock_of(f), httpd_conn, sock);
 }
 
 static inline httpd *httpd_of(green_httpd *d)
@@ -158,8 +165,10 @@ void green__conn_linger(httpd_conn *c);
 /* Read and forget what comes then; expired: close. c may be gone. */
 void green__conn_discard(httpd_conn *c, int expired);
 
-/* Has the peer's system all that we sent, so that closing loses nothing? */
-int green__conn_is_delivered(const httpd_conn *c);
+/* Close those that linger although the peer's system has all that we sent; and
+** again after a while, as long as some do. */
+void green__httpd_close_delivered(httpd *d);
+void green__httpd_on_look(green_timer *t);
 
 /* For good, wherever it stands: c is gone. */
 void green__conn_close(httpd_conn *c);

@@ -13,7 +13,8 @@
 
 #define HTTPD_POOL 256 /* Free requests kept. */
 #define HTTPD_LINGER_BYTES (32 << 20)
-#define HTTPD_LINGER_TURN (256 << 10) /* Of them in one turn. */
+#define HTTPD_LOOK (GREEN_SECOND / 100) /* Between looks at who has it all. */
+#define HTTPD_LINGER_TURN (256 << 10)   /* Of them in one turn. */
 
 /* -- Requests from the pool ----------------------------------------------- */
 
@@ -84,6 +85,7 @@ void green__httpd_if_over(httpd *d)
   green_hub_timer_stop(d->hub, &d->keep.timer);
   green_hub_timer_stop(d->hub, &d->heads.timer);
   green_hub_timer_stop(d->hub, &d->linger.timer);
+  green_hub_timer_stop(d->hub, &d->look);
   green__httpd_gone_close(d);
 }
 
@@ -93,6 +95,12 @@ void green__httpd_set_timeout(green_idle *s, int64_t timeout)
 }
 
 /* -- The end of a connection ---------------------------------------------- */
+
+/* Nearly always nobody waits: asked here, so that it costs a look. */
+static void httpd_tell_departure(httpd *d)
+{
+  if (green_unlikely(d->departures.n)) green_waitq_wake_all(&d->departures, 0);
+}
 
 void green__conn_close(httpd_conn *c)
 {
@@ -104,6 +112,14 @@ void green__conn_close(httpd_conn *c)
   green_link_remove(&c->link);
   green__free(c);
   if (--d->pub.connections == 0) green__httpd_if_over(d);
+  httpd_tell_departure(d);
+}
+
+/* Without memory for it they linger as long as they may. */
+static void httpd_look_later(httpd *d)
+{
+  if (d->look.slot || green_list_empty(&d->linger.waiting)) return;
+  green_hub_timer_set(d->hub, &d->look, green_hub_now(d->hub) + HTTPD_LOOK);
 }
 
 void green__conn_linger(httpd_conn *c)
@@ -113,7 +129,10 @@ void green__conn_linger(httpd_conn *c)
   c->phase = HTTPD_LINGER;
   c->drained = 0;
   green_idle_remove(&c->sock.f);
-  if (green_idle_add(&c->d->linger, &c->sock.f) < 0) green__conn_close(c);
+  if (green_idle_add(&c->d->linger, &c->sock.f) < 0)
+    green__conn_close(c);
+  else if (c->d->pub.closing)
+    httpd_look_later(c->d);
 }
 
 /* After its share of a turn it waits for the next: the poll tells again. */
@@ -135,13 +154,31 @@ void green__conn_discard(httpd_conn *c, int expired)
 ** than we have read? Then closing resets nothing and loses nothing: what the
 ** peer sends now, it sends after our end. Not while a body is on its way, its
 ** sender may look at the answer much later. */
-int green__conn_is_delivered(const httpd_conn *c)
+static int conn_is_delivered(const httpd_conn *c)
 {
   int fd = green_sock_fileno(&c->sock), left = 1, unread = 1;
   if (!c->body_done || fd < 0) return 0;
   if (ioctl(fd, SIOCOUTQ, &left) < 0 || ioctl(fd, SIOCINQ, &unread) < 0)
     return 0;
   return unread == 0 && (left == 0 || c->peer_len == 0);
+}
+
+void green__httpd_close_delivered(httpd *d)
+{
+  green_link *next;
+  for (green_link *k = d->linger.waiting.next; k != &d->linger.waiting;
+       k = next) {
+    httpd_conn *c = httpd_conn_of_fd(green_container(k, green_fd, idle_link));
+    next = k->next;
+    if (conn_is_delivered(c)) green__conn_close(c);
+  }
+  if (d->pub.closing) httpd_look_later(d);
+}
+
+/* That a peer has acknowledged all is no event: it has to be asked for. */
+void green__httpd_on_look(green_timer *t)
+{
+  green__httpd_close_delivered(green_container(t, httpd, look));
 }
 
 /* -- Between requests ----------------------------------------------------- */
@@ -158,6 +195,7 @@ int green__conn_rest(httpd_conn *c)
   if (c->phase == HTTPD_HEAD && conn_is_clean(c)) {
     green__request_give(c);
     if (c->pub.served > 0) s = &c->d->keep;
+    httpd_tell_departure(c->d);
   }
   if (c->sock.f.idle == s) return 0;
   green_idle_remove(&c->sock.f);

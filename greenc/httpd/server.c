@@ -24,18 +24,13 @@ _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 
 /* -- Turns ------------------------------------------------------------------ */
 
-static httpd_conn *conn_of_fd(green_fd *f)
-{
-  return green_container(green_sock_of(f), httpd_conn, sock);
-}
-
 /* Lingering needs no worker. */
 static void httpd_linger(httpd *d)
 {
   green_fd *f;
   int expired;
   while ((f = green_idle_take(&d->linger, &expired)) != NULL)
-    green__conn_discard(conn_of_fd(f), expired);
+    green__conn_discard(httpd_conn_of_fd(f), expired);
 }
 
 /* Whoever takes a ready connection goes on until there are none, so few workers
@@ -134,6 +129,8 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   d->heads.workers = d->keep.workers;
   d->keep.workers->burst = 1;
   green_waitq_init(&d->shortage);
+  green_waitq_init(&d->departures);
+  d->look.fire = green__httpd_on_look;
   green_list_init(&d->conns);
   green_list_init(&d->pool);
   green_list_init(&d->unsent);
@@ -149,7 +146,9 @@ void green_httpd_deinit(green_httpd *pub)
   httpd *d = httpd_of(pub);
   green_link *k;
   if (!d->hub) return;
+  green_waitq_wake_all(&d->departures, GREEN_ECLOSED);
   httpd_close_all(d);
+  green_hub_timer_stop(d->hub, &d->look);
   green__httpd_gone_close(d);
   while ((k = green_list_pop(&d->pool)) != NULL)
     green__request_free(green_container(k, httpd_request, link));
@@ -214,7 +213,7 @@ static void conn_enter(httpd_conn *c, const green_addr *peer)
 static httpd_conn *list_spare(const green_list *l, int *looks)
 {
   for (const green_link *k = l->next; k != l && *looks > 0; k = k->next) {
-    httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
+    httpd_conn *c = httpd_conn_of_fd(green_container(k, green_fd, idle_link));
     int unread = 1;
     --*looks;
     if (ioctl(c->sock.f.fd, FIONREAD, &unread) == 0 && unread == 0) return c;
@@ -328,7 +327,7 @@ static int httpd_take(green_idle *s, httpd_conn **out)
   int expired;
   green_fd *f = green_idle_take(s, &expired);
   if (!f) return -1;
-  httpd_conn *c = *out = conn_of_fd(f);
+  httpd_conn *c = *out = httpd_conn_of_fd(f);
   return expired ? green__conn_expire(c) : green__conn_advance(c);
 }
 
@@ -370,16 +369,20 @@ green_waitq *green_httpd_shortage(green_httpd *d)
   return &httpd_of(d)->shortage;
 }
 
+green_waitq *green_httpd_departures(green_httpd *d)
+{
+  return &httpd_of(d)->departures;
+}
+
 uint32_t green_httpd_ready(const green_httpd *pub)
 {
   const httpd *d = (const httpd *)pub;
   return d->keep.n_ready + d->heads.n_ready + !green_list_empty(&d->stuck);
 }
 
-/* Waits, and nothing of a request has been seen; or was answered. */
+/* Waits, and nothing of a request has been seen. */
 static int conn_is_idle(const httpd_conn *c)
 {
-  if (c->phase == HTTPD_LINGER) return green__conn_is_delivered(c);
   if (c->phase != HTTPD_HEAD || green_link_in(&c->sock.f.ready_link)) return 0;
   return !c->req || c->req->start == c->req->end;
 }
@@ -388,7 +391,7 @@ static void httpd_close_list(green_list *l, bool all)
 {
   green_link *next;
   for (green_link *k = l->next; k != l; k = next) {
-    httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
+    httpd_conn *c = httpd_conn_of_fd(green_container(k, green_fd, idle_link));
     next = k->next;
     if (all || conn_is_idle(c))
       green__conn_close(c);
@@ -408,7 +411,12 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   httpd *d = httpd_of(pub);
   httpd_close_set(&d->keep, all);
   httpd_close_set(&d->heads, all);
-  httpd_close_set(&d->linger, all);
+  if (all) {
+    httpd_close_links(&d->stuck);
+    httpd_close_set(&d->linger, all);
+  } else if (!d->look.slot) { /* Else it comes soon: many may ask often. */
+    green__httpd_close_delivered(d);
+  }
   green__httpd_if_over(d);
   pub->idle = d->keep.n_waiting;
 }

@@ -11,13 +11,14 @@ local C = require "green.ffi.httpd"
 local min = math.min -- scripts may put their own there
 
 local codes = core.codes
+local QUEUE = core.QUEUE
 local READ = 1 -- a mode of core.park
 local BATCH = 64
 local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
-local FULL_PAUSE = 0.05 -- seconds between looks when max_connections are open
 local TELL_PAUSE = 60 -- seconds between lines in the log about evictions
 
---- Wait for what stands in the way of the next accept: 0, or why there is none.
+--- Wait for what stands in the way of the next accept: 0, or why there is none. A
+-- connection that goes makes room, and leaves a descriptor; a stop wakes, too.
 local function wait_to_accept(self, n, pause)
   if n == codes.EAGAIN then
     local status = core.park(self.listener._s, nil, READ)
@@ -30,8 +31,8 @@ local function wait_to_accept(self, n, pause)
       return n -- the socket does not listen
     end
   end
-  pause = n == codes.EBUSY and FULL_PAUSE or pause
-  local status = core.park(self.accept_queue, core.now() + pause) -- a stop wakes it
+  local deadline = n ~= codes.EBUSY and core.now() + pause or nil
+  local status = core.park(self.departures, deadline, QUEUE)
   return status == codes.ETIMEDOUT and 0 or status
 end
 

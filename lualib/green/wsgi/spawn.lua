@@ -7,6 +7,7 @@ local conns = require "green.wsgi.conn"
 local core = require "green.core"
 local pools = require "green.greenpool"
 local states = require "green.wsgi.state"
+local stop = require "green.wsgi.stop"
 local thread = require "green.thread"
 local workers = require "green.wsgi.worker"
 
@@ -17,6 +18,7 @@ local QUEUE = core.QUEUE
 --- A worker's green thread has ended, in whatever way.
 local function worker_ends(state)
   local self = state.server
+  stop.look(self)
   if self.detached[state] then
     self.detached[state] = nil
     return

@@ -10,6 +10,7 @@ local gone = require "green.wsgi.gone"
 local answer = require "green.wsgi.answer"
 local stream = require "green.socket.stream"
 local states = require "green.wsgi.state"
+local stop = require "green.wsgi.stop"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
@@ -65,6 +66,7 @@ local function set_idle(server, env)
   local state = states.of(server, env[CONN])
   if state then
     state.idle = state.env
+    stop.look(server)
   end
 end
 

@@ -278,7 +278,8 @@ end
 
 local function work(server, state)
   local httpd, is_wanted, is_first = server.httpd_pointer, server.worker_idle > 0, true
-  while not is_surplus(server) and not serve(server, state, http_next(httpd, is_first))
+  while not (server.stopped or is_surplus(server))
+    and not serve(server, state, http_next(httpd, is_first))
     and is_wanted and not server.stopped do
     is_wanted, is_first = wait(server), false -- if not wanted, one more look
   end
