@@ -7,11 +7,11 @@
 #include "bridge.h"
 
 /* Every function of these tables gets the runtime as its upvalue. */
-extern const luaL_Reg vm_wait_functions[];   /* core_wait.c */
-extern const luaL_Reg vm_thread_functions[]; /* core_thread.c */
-extern const luaL_Reg vm_role_functions[];   /* core_role.c */
-extern const luaL_Reg vm_http_functions[];   /* http.c */
-extern const luaL_Reg vm_http_answer_functions[];
+extern const luaL_Reg vm_wait_functions[];    /* core_wait.c */
+extern const luaL_Reg vm_thread_functions[];  /* core_thread.c */
+extern const luaL_Reg vm_role_functions[];    /* core_role.c */
+extern const luaL_Reg vm_httpd_functions[];   /* http.c */
+extern const luaL_Reg vm_answer_functions[];  /* answer.c */
 extern const luaL_Reg vm_object_functions[];  /* core_object.c */
 extern const luaL_Reg vm_process_functions[]; /* core_process.c */
 extern const luaL_Reg vm_misuse_functions[];  /* misuse.c */

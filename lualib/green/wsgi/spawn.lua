@@ -25,8 +25,8 @@ local function worker_ends(state)
   end
   self.active[state] = nil
   self.workers = self.workers - 1
-  if state.conn and core.http_is_open(state.conn) then
-    core.http_close(state.conn)
+  if state.conn and core.conn_is_open(state.conn) then
+    core.conn_close(state.conn)
   end
   state.conn = false
   self.httpd.full = false

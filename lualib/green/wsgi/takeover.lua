@@ -37,9 +37,9 @@ local function take_over(server, env)
   args.type(env, "table", "take_over", "env")
   thread.checkpoint()
   local conn = env[CONN]
-  if not (conn and core.http_is_open(conn)) then
+  if not (conn and core.conn_is_open(conn)) then
     return nil, errors.new("ECLOSED", "take over")
-  elseif core.http_rollback(conn) ~= 0 then
+  elseif core.answer_rollback(conn) ~= 0 then
     return nil, errors.new("EBUSY", "take over", "the answer has begun to leave")
   end
   local ok, err = answer.drain(server, conn)
@@ -50,7 +50,7 @@ local function take_over(server, env)
     server.log:request(conn, true)
   end
   local s = base.handle()
-  local code = core.http_detach(conn, s)
+  local code = core.conn_detach(conn, s)
   if code == 0 or code == ECLOSED or code == ENOMEM then
     let_go(server, conn)
   end
