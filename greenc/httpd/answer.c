@@ -1,8 +1,9 @@
 /*
-** answer.c: what a worker answers with, made into the bytes of an HTTP/1.x answer.
+** answer.c: what a worker answers with, made into the bytes of an HTTP/1.x
+** answer.
 **
-** The worker says status, headers and body; what tells the client where the body
-** ends, and whether the connection goes on, is written here.
+** The worker says status, headers and body; what tells the client where the
+** body ends, and whether the connection goes on, is written here.
 */
 
 #include "httpd/httpd_priv.h"
@@ -13,10 +14,11 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-/* Beyond this a body is sent from where it is instead of being copied. */
-#define OUT_COPY_MAX 16384
+/* A body that would fill a fresh buffer is sent from where it is, instead of
+** being copied: the buffer need not grow for it. */
+#define OUT_COPY_MAX HTTPD_BUFFER
 
-/* So much of a file goes out before others have their turn. */
+/* This much of a file goes out before others have their turn. */
 #define FILE_CHUNK (256 << 10)
 
 /* -- Heads ---------------------------------------------------------------- */

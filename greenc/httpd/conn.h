@@ -1,15 +1,15 @@
 /*
-** conn.h: one connection of an HTTP/1.x server, while a worker has it: the body of
-** its request, its answer, and what becomes of it then.
+** conn.h: one connection of an HTTP/1.x server, while a worker has it: the body
+** of its request, its answer, and what becomes of it then.
 **
 ** A connection is in one of these hands:
 **   the server's   waiting for a request, refusing one, lingering, draining
 **   a worker's     from green_httpd_next until green_conn_finish is 0, or
 **                  green_conn_pass_on, _close or _detach
-** All functions here are for its worker only. Those of body and answer are for a
-** request in hand: not after a finish that gave GREEN_EAGAIN, nor for what was
-** found unsent. An answer is begun, gets headers, then its whole body, or its
-** pieces and their end, or a file.
+** All functions here are for its worker only. Those of body and answer are for
+** a request in hand: not after a finish that gave GREEN_EAGAIN, nor for what
+** was found unsent. An answer is begun, gets headers, then its whole body, or
+** its pieces and their end, or a file.
 */
 #ifndef GREEN_CONN_H
 #define GREEN_CONN_H
@@ -31,7 +31,7 @@ enum {
 /* How far the answer is: green_conn.state. */
 enum {
   GREEN_ANSWER_NONE, /* Not begun. */
-  GREEN_ANSWER_HEAD, /* Its status stands, headers may follow; nothing leaves. */
+  GREEN_ANSWER_HEAD, /* Begun; headers may follow. Nothing of it leaves. */
   GREEN_ANSWER_BODY, /* Its head is complete and may leave; the body follows. */
   GREEN_ANSWER_DONE  /* Complete. */
 };
@@ -67,8 +67,8 @@ GREEN_API void green_conn_peer(const green_conn *c, green_addr *a);
 /* The next bytes of the body: *ptr, good until the next call on c. The count, 0
 ** at the end; GREEN_EAGAIN: wait for GREEN_READ; GREEN_EPROTO: bad chunks;
 ** GREEN_ETOOBIG: over max_body; GREEN_EEOF: the client stopped in the middle;
-** or a socket error. After an error there is GREEN_EPROTO for each further call,
-** and the connection ends with the answer. */
+** or a socket error. After an error there is GREEN_EPROTO for each further
+** call, and the connection ends with the answer. */
 GREEN_API int green_conn_body(green_conn *c, const char **ptr);
 
 /* Give back the last n bytes of those that body returned last: they come again.
@@ -94,8 +94,9 @@ GREEN_API int green_conn_begin_line(green_conn *c, const char *line, size_t n);
 
 /* Add a header. Content-Length and Connection are understood and written by the
 ** server. 0; GREEN_EINVAL: a bad name or value (CR, LF, ...), or one that is
-** not the handler's business (Transfer-Encoding, Keep-Alive, ...), or this is not
-** the time for headers; GREEN_ENOMEM. capitalize: make the name look as usual. */
+** not the handler's business (Transfer-Encoding, Keep-Alive, ...), or this is
+** not the time for headers; GREEN_ENOMEM. capitalize: make the name look as
+** usual. */
 GREEN_API int green_conn_header(green_conn *c, const char *name,
                                 size_t name_len, const char *value,
                                 size_t value_len, bool capitalize);
@@ -130,8 +131,9 @@ GREEN_API int64_t green_conn_file(green_conn *c, int64_t size);
 
 /* Send what is written, and at most n bytes of a file at offset, by sendfile;
 ** or put them where flush finds them when they are few. How many, counted as by
-** piece; 0: the file has ended; GREEN_EAGAIN: wait for GREEN_WRITE; GREEN_ECLOSED:
-** as of piece; or another error. Waits for the disk if need be. */
+** piece; 0: the file has ended; GREEN_EAGAIN: wait for GREEN_WRITE;
+** GREEN_ECLOSED: as of piece; or another error. Waits for the disk if need
+** be. */
 GREEN_API int64_t green_conn_sendfile(green_conn *c, int fd, int64_t offset,
                                       int64_t n);
 
@@ -139,8 +141,8 @@ GREEN_API int64_t green_conn_sendfile(green_conn *c, int fd, int64_t offset,
 GREEN_API int green_conn_rollback(green_conn *c);
 
 /* Nothing more can be sent or read: close the socket, so that nobody waits for
-** it again. c stays until finish or close. why: the error whose text becomes the
-** reason, unless there is one already; 0: none. */
+** it again. c stays until finish or close. why: the error whose text becomes
+** the reason, unless there is one already; 0: none. */
 GREEN_API void green_conn_cut(green_conn *c, int why);
 
 /* Has a part of the answer left, and the client does not take the rest yet? */
@@ -150,35 +152,36 @@ GREEN_API bool green_conn_is_slow(const green_conn *c);
 ** wait for GREEN_WRITE; or an error. */
 GREEN_API int green_conn_flush(green_conn *c);
 
-/* -- What becomes of it ------------------------------------------------------ */
+/* -- What becomes of it ---------------------------------------------------- */
 
 /* The request is dealt with; an answer that is not complete by now ends the
-** connection. 1: the next one was there already, go on with c (found says what it
-** is); 0: c is in the server's hands; GREEN_EAGAIN: wait for GREEN_WRITE and call
-** again. */
+** connection. 1: the next one was there already, go on with c (found says what
+** it is); 0: c is in the server's hands; GREEN_EAGAIN: wait for GREEN_WRITE and
+** call again. */
 GREEN_API int green_conn_finish(green_conn *c);
 
-/* Let another worker have what was just found in c, by next or by finish; nothing
-** of its answer was begun. c is in the server's hands, and is handed out first. */
+/* Let another worker have what was just found in c, by next or by finish;
+** nothing of its answer was begun. c is in the server's hands, and is handed
+** out first. */
 GREEN_API void green_conn_pass_on(green_conn *c);
 
 /* Close at once, without a word. c is gone. */
 GREEN_API void green_conn_close(green_conn *c);
 
 /* Take the connection over: s, a closed socket of the same hub, gets number and
-** unread bytes. 0. What is written is sent before: after GREEN_EAGAIN c is as it
-** was, wait for GREEN_WRITE and call again; after another error it is gone, and
-** s stays closed. */
+** unread bytes. 0. What is written is sent before: after GREEN_EAGAIN c is as
+** it was, wait for GREEN_WRITE and call again; after another error it is gone,
+** and s stays closed. */
 GREEN_API int green_conn_detach(green_conn *c, green_sock *s);
 /* end ffi */
 
 /* -- Clients that go ------------------------------------------------------ */
 
-/* Tell by green_httpd_gone when c's client goes while a worker has c: its system
-** has reset the connection, or hung up; with half_close off, it has ended its
-** side. Until c is closed or detached; to be called for each request that wants
-** to know, also of a client that has gone before. What it sends is not read. 0,
-** GREEN_ECLOSED, GREEN_EMFILE and the like. */
+/* Tell by green_httpd_gone when c's client goes while a worker has c: its
+** system has reset the connection, or hung up; with half_close off, it has
+** ended its side. Until c is closed or detached; to be called for each request
+** that wants to know, also of a client that has gone before. What it sends is
+** not read. 0, GREEN_ECLOSED, GREEN_EMFILE and the like. */
 GREEN_API int green_conn_watch(green_conn *c);
 
 /* Has c's client gone, watched or not? Asks the system. */

@@ -55,12 +55,13 @@ typedef struct green_httpd {
 /* How much memory a server takes, for green_httpd_init. */
 GREEN_API size_t green_httpd_size(void);
 
-/* Accept what waits at the listener, at most max. Where max_connections are open,
-** or there are no descriptors, the connection that has been between requests for
-** longest, with nothing of a next one in sight, is closed for each that comes. How
-** many; GREEN_EAGAIN: none, wait for GREEN_READ; GREEN_EBUSY: max_connections are
-** open, none of them to spare, wait for departures; GREEN_EMFILE and the like: out of something, try
-** later; GREEN_ECLOSED: the server or the listener has ended. */
+/* Accept what waits at the listener, at most max. Where max_connections are
+** open, or there are no descriptors, the connection that has been between
+** requests for longest, with nothing of a next one in sight, is closed for each
+** that comes. How many; GREEN_EAGAIN: none, wait for GREEN_READ; GREEN_EBUSY:
+** max_connections are open, none of them to spare, wait for departures;
+** GREEN_EMFILE and the like: out of something, try later; GREEN_ECLOSED: the
+** server or the listener has ended. */
 GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
 
 /* **Takes** an open socket, and what it has buffered, as a new connection. 0 or
@@ -72,20 +73,20 @@ GREEN_API int green_httpd_adopt(green_httpd *d, green_sock *s);
 ** turn: workers are woken in the next. */
 GREEN_API green_conn *green_httpd_next(green_httpd *d);
 
-/* Where workers wait; the one that came last is woken first. GREEN_ECLOSED at the
-** server's end. */
+/* Where workers wait; the one that came last is woken first. GREEN_ECLOSED at
+** the server's end. */
 GREEN_API struct green_waitq *green_httpd_queue(green_httpd *d);
 
-/* Where whoever makes workers waits: it is woken when there are connections with
-** bytes and no worker is free for them, unless full is set; wanted says how many.
-** GREEN_ECLOSED at the server's end. */
+/* Where whoever makes workers waits: it is woken when there are connections
+** with bytes and no worker is free for them, unless full is set; wanted says
+** how many. GREEN_ECLOSED at the server's end. */
 GREEN_API struct green_waitq *green_httpd_shortage(green_httpd *d);
 
-/* Where whoever waits for a connection to go waits: all are woken when one has been
-** closed or taken over, and when one has come to rest between requests, which
-** may be closed, too, to make room (green_httpd_accept, green_httpd_close_idle).
-** Waiting costs the server something, and nobody waiting nothing. GREEN_ECLOSED at
-** the server's end. */
+/* Where whoever waits for a connection to go waits: all are woken when one has
+** been closed or taken over, and when one has come to rest between requests,
+** which may be closed, too, to make room (green_httpd_accept,
+** green_httpd_close_idle). Waiting costs the server something, and nobody
+** waiting nothing. GREEN_ECLOSED at the server's end. */
 GREEN_API struct green_waitq *green_httpd_departures(green_httpd *d);
 
 /* Connections that have bytes and no worker yet. */
@@ -103,12 +104,12 @@ GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
 /* -- Clients that go ------------------------------------------------------ */
 
 /* What to wait on (GREEN_READ) for green_httpd_gone; NULL: nobody has been
-** watched, or the server has ended. It is closed with the server, and in a child;
-** one that inherits tasks has another. */
+** watched, or the server has ended. It is closed with the server, and in a
+** child; one that inherits tasks has another. */
 GREEN_API green_fd *green_httpd_gone_fd(green_httpd *d);
 
-/* The next connection in a worker's hands whose client has gone, each told once;
-** NULL: no more now. */
+/* The next connection in a worker's hands whose client has gone, each told
+** once; NULL: no more now. */
 GREEN_API green_conn *green_httpd_gone(green_httpd *d);
 
 /* -- Life ------------------------------------------------------------------ */
@@ -118,8 +119,8 @@ GREEN_API green_conn *green_httpd_gone(green_httpd *d);
 ** connections in its hands, which are the parent's. */
 void green_httpd_init(green_httpd *d, green_hub *hub);
 
-/* Close every connection, for good. Those in workers' hands must not be used any
-** more. Idempotent; from here on there are no requests, and nothing is
+/* Close every connection, for good. Those in workers' hands must not be used
+** any more. Idempotent; from here on there are no requests, and nothing is
 ** accepted. */
 void green_httpd_deinit(green_httpd *d);
 

@@ -158,8 +158,8 @@ int green__conn_rest(httpd_conn *c);
 /* The same when everything is answered and sent. */
 int green__conn_settle(httpd_conn *c);
 
-/* Say that we are done, and read on for a while: closing with unread input makes
-** the system reset the connection, and the client may lose the answer. */
+/* Say that we are done, and read on for a while: closing with unread input
+** makes the system reset the connection, and the client may lose the answer. */
 void green__conn_linger(httpd_conn *c);
 
 /* Read and forget what comes then; expired: close. c may be gone. */
@@ -184,7 +184,7 @@ void green__httpd_gone_close(httpd *d);
 /* In a child: before any connection is closed. */
 void green__httpd_gone_forked(httpd *d);
 
-/* -- send.c: the buffer of answers, and their way to the socket ------------- */
+/* -- send.c: the buffer of answers, and their way to the socket ------------ */
 
 /* Make room for n more bytes in out. 0 or GREEN_ENOMEM. */
 int green__out_grow(httpd_request *r, size_t n);
@@ -219,17 +219,18 @@ static inline int out_append(httpd_request *r, const char *p, size_t n)
 }
 
 /* Send p from where it lies, behind what waits in out; what the socket does not
-** take is copied there. 0 or GREEN_ENOMEM; an error of the socket is found again
-** by the next flush. */
+** take is copied there. 0 or GREEN_ENOMEM; an error of the socket is found
+** again by the next flush. */
 int green__out_send_past(httpd_conn *c, const char *p, size_t n);
 
-/* c's answer is complete: send it, soon, with those of others. c may be gone. */
+/* c's answer is complete: send it, soon, with those of others. c may be
+** gone. */
 void green__httpd_put_off(httpd_conn *c);
 
 /* Send all that were put off. */
 void green__httpd_send_unsent(httpd *d);
 
-/* -- request.c: what is read ------------------------------------------------ */
+/* -- request.c: what is read ----------------------------------------------- */
 
 /* Double the room for what is read. 0 or GREEN_ENOMEM. */
 int green__request_grow(httpd_request *r);
@@ -243,11 +244,11 @@ void green__body_start(httpd_conn *c);
 /* Will what is there of the body prove to be no body? Nothing is used up. */
 int green__body_is_bad(const httpd_conn *c);
 
-/* Drop what is left of the body. 0: done; GREEN_EAGAIN; GREEN_ETOOBIG: more than
-** max_drain; else an error as of green_conn_body. */
+/* Drop what is left of the body. 0: done; GREEN_EAGAIN; GREEN_ETOOBIG: more
+** than max_drain; else an error as of green_conn_body. */
 int green__body_drain(httpd_conn *c);
 
-/* -- answer.c: what a worker answers ---------------------------------------- */
+/* -- answer.c: what a worker answers --------------------------------------- */
 
 /* As if there had been no answer to the present request. */
 static inline void answer_reset(httpd_conn *c)
@@ -264,7 +265,7 @@ static inline void answer_reset(httpd_conn *c)
 /* Write an answer of our own, to be followed by a close. */
 void green__answer_refuse(httpd_conn *c, int status);
 
-/* -- conn.c: from head to head ----------------------------------------------- */
+/* -- conn.c: from head to head --------------------------------------------- */
 
 /* Read and parse. 1: something for a worker. */
 int green__conn_advance(httpd_conn *c);

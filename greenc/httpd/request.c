@@ -1,5 +1,6 @@
 /*
-** request.c: bytes from the socket into a request's buffer, and bodies out of it.
+** request.c: bytes from the socket into a request's buffer, and bodies out of
+** it.
 **
 ** The buffer keeps the head, which handlers read late, at start; the body's
 ** bytes pass through the room behind it. Who waits for it is told that the body
@@ -11,6 +12,10 @@
 #include "base/mem.h"
 
 #include <string.h>
+
+/* With less room behind end a read is hardly worth its call: what is there
+** moves to the front, or the buffer grows. */
+#define ROOM_LEAST 1024
 
 /* -- Filling -------------------------------------------------------------- */
 
@@ -38,7 +43,8 @@ int green__request_fill(httpd_conn *c)
 {
   httpd_request *r = c->req;
   if (r->start == r->end) r->start = r->pos = r->end = 0;
-  if (r->in_cap - r->end < 1024 && req_make_room(r) < 0) return GREEN_ENOMEM;
+  if (r->in_cap - r->end < ROOM_LEAST && req_make_room(r) < 0)
+    return GREEN_ENOMEM;
   if (r->start == r->end) r->started = c->d->hub->poll_now;
   int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
   if (n > 0) r->end += (uint32_t)n;
@@ -210,8 +216,8 @@ int green_conn_continue(green_conn *pub)
   return 1;
 }
 
-/* "100 Continue", for who waits for it: not for one who sends already (RFC 9110,
-** 10.1.1). */
+/* "100 Continue", for who waits for it: not for one who sends already (RFC
+** 9110, 10.1.1). */
 static int body_invite(httpd_conn *c)
 {
   green_conn *pub = &c->pub;

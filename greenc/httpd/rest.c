@@ -1,5 +1,6 @@
 /*
-** rest.c: connections that nobody works on: between requests, lingering, closed.
+** rest.c: connections that nobody works on: between requests, lingering,
+** closed.
 **
 ** What a connection has only while a request is in hand, buffers and parser, is
 ** taken here from the server's pool and given back.
@@ -11,8 +12,9 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#define HTTPD_POOL 256 /* Free requests kept. */
-#define HTTPD_LINGER_BYTES (32 << 20)
+#define HTTPD_POOL \
+  256 /* Free requests kept; with two buffers of 16 KB, 8 MB. */
+#define HTTPD_LINGER_BYTES (32 << 20)   /* Of a peer that sends on and on. */
 #define HTTPD_LOOK (GREEN_SECOND / 100) /* Between looks at who has it all. */
 #define HTTPD_LINGER_TURN (256 << 10)   /* Of them in one turn. */
 

@@ -2,7 +2,8 @@
 ** send.c: the bytes of answers, from their buffer to the socket.
 **
 ** They leave when somebody flushes; or, when the server gathers, the answers of
-** some connections leave one behind the other, and each connection goes to rest.
+** some connections leave one behind the other, and each connection goes to
+** rest.
 */
 
 #include "httpd/httpd_priv.h"
@@ -12,7 +13,9 @@
 #include <string.h>
 #include <time.h>
 
-#define HTTPD_TOGETHER 16 /* Answers sent one after the other. */
+/* Answers sent one after the other. One change from our code to the kernel's
+** and back for sixteen is little already, and the first waits for the last. */
+#define HTTPD_TOGETHER 16
 
 /* -- The buffer ----------------------------------------------------------- */
 

@@ -16,13 +16,21 @@
 #include <unistd.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
-#define HTTPD_BURST_MAX 4096
-#define HTTPD_SPARE_LOOKS 16           /* For a connection that can go. */
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
+
+/* How many workers may be woken in one turn; and each turn that leaves nothing
+** over takes a sixteenth of that away: a lull of a turn or two forgets little,
+** and a hundred turns everything. */
+#define HTTPD_BURST_MAX 4096
+#define HTTPD_BURST_LOSS 16
+
+/* At connections that could go, for one that comes: each is a system call. If
+** all of these have a request on its way, so have the others, most likely. */
+#define HTTPD_SPARE_LOOKS 16
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 
-/* -- Turns ------------------------------------------------------------------ */
+/* -- Turns ----------------------------------------------------------------- */
 
 /* Lingering needs no worker. */
 static void httpd_linger(httpd *d)
@@ -42,7 +50,7 @@ static void httpd_set_burst(httpd *d, uint32_t ready)
   if (ready && !d->over && w->burst < HTTPD_BURST_MAX)
     w->burst *= 2;
   else if (!ready)
-    w->burst -= (w->burst - 1 + 15) / 16;
+    w->burst -= (w->burst - 1 + HTTPD_BURST_LOSS - 1) / HTTPD_BURST_LOSS;
 }
 
 static void httpd_wake_workers(httpd *d, uint32_t ready)
@@ -252,7 +260,7 @@ static int accept_without(httpd *d, green_sock *listener, httpd_conn *c,
   return green_sock_accept(listener, &c->sock, peer);
 }
 
-/* Who comes is let in before another has to go for him: there may be nobody. */
+/* Who comes is let in before another has to go: there may be nobody. */
 static int accept_into(httpd *d, green_sock *listener, httpd_conn *c,
                        green_addr *peer)
 {

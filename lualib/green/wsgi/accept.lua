@@ -59,8 +59,8 @@ local function persist(fn, self)
   until ok or self.stopping
 end
 
---- Connections between requests have made room. To be out of descriptors is an
--- operator's business, max_connections may be his wish.
+--- Connections between requests have made room. Descriptors that run out are an
+-- operator's mistake, max_connections may be an operator's wish.
 local function tell_evicted(self, evicted)
   local log, now = self.log, core.now()
   self.evicted = evicted
