@@ -60,7 +60,7 @@ static int answer_prepare(httpd_conn *c, size_t line)
 
 int green_conn_begin(green_conn *pub, int code)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   if (code < 200) return GREEN_EINVAL;
   int err = answer_prepare(c, 64);
   if (err < 0) return err;
@@ -71,7 +71,7 @@ int green_conn_begin(green_conn *pub, int code)
 
 int green_conn_begin_line(green_conn *pub, const char *line, size_t n)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   if (n < 3 || line[0] < '2') return GREEN_EINVAL;
   int err = answer_prepare(c, n);
   if (err < 0) return err;
@@ -134,7 +134,7 @@ static int header_special(httpd_conn *c, const char *name, size_t n,
 int green_conn_header(green_conn *pub, const char *name, size_t name_len,
                       const char *value, size_t value_len, bool capitalize)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   httpd_request *r = c->req;
   if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   int special = header_special(c, name, name_len, value, value_len);
@@ -233,7 +233,7 @@ static int out_body(httpd_conn *c, const char *p, size_t n)
 
 int green_conn_whole(green_conn *pub, const char *body, size_t n)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   httpd_request *r = c->req;
   if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   int64_t length = (int64_t)n;
@@ -257,7 +257,7 @@ int green_conn_whole(green_conn *pub, const char *body, size_t n)
 
 int green_conn_stream(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   int64_t length = c->req->out_length;
   if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   if (pub->status == 204 || pub->status == 304 || is_tunnel(c))
@@ -272,13 +272,13 @@ int green_conn_stream(green_conn *pub)
 
 int64_t green_conn_room(const green_conn *pub)
 {
-  const httpd_request *r = ((const httpd_conn *)pub)->req;
+  const httpd_request *r = conn_with_request((green_conn *)pub)->req;
   return r->out_length < 0 ? -1 : r->out_length - pub->sent;
 }
 
 int64_t green_conn_file(green_conn *pub, int64_t size)
 {
-  httpd_request *r = httpd_conn_of(pub)->req;
+  httpd_request *r = conn_with_request(pub)->req;
   if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   if (r->out_length > size) return GREEN_EINVAL;
   if (r->out_length < 0) r->out_length = size;
@@ -314,7 +314,7 @@ static int64_t file_send(green_conn *pub, int fd, int64_t offset, int64_t n)
 
 int64_t green_conn_sendfile(green_conn *pub, int fd, int64_t offset, int64_t n)
 {
-  httpd_request *r = httpd_conn_of(pub)->req;
+  httpd_request *r = conn_with_request(pub)->req;
   if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
   int64_t sent = n <= OUT_COPY_MAX ? file_copy(r, fd, offset, n)
                                    : file_send(pub, fd, offset, n);
@@ -335,7 +335,7 @@ static int piece_put(httpd_conn *c, const char *p, size_t n)
 
 int green_conn_piece(green_conn *pub, const char *p, size_t n)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   httpd_request *r = c->req;
   if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
   if (n > 0 && !pub->no_body) {
@@ -352,7 +352,7 @@ int green_conn_piece(green_conn *pub, const char *p, size_t n)
 
 int green_conn_end(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
   pub->state = GREEN_ANSWER_DONE;
   if (pub->no_body) return 0;
@@ -364,7 +364,7 @@ int green_conn_end(green_conn *pub)
 
 int green_conn_rollback(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   if (pub->state == GREEN_ANSWER_NONE) return 0;
   if (c->left) return GREEN_EBUSY;
   c->req->out_len = c->req->answer;
@@ -374,7 +374,7 @@ int green_conn_rollback(green_conn *pub)
 
 void green_conn_cut(green_conn *pub, int why)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_in_hand(pub);
   pub->close = true;
   if (why < 0 && !pub->reason)
     pub->reason = why == GREEN_ETIMEDOUT ? "client did not read in time"

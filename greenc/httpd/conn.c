@@ -1,9 +1,9 @@
 /*
 ** conn.c: from one request of a connection to the next.
 **
-** Bytes become a head, which is handed to a worker; when the worker has finished
-** with it, the next one may stand in the buffer already, or the rest of a body has
-** to be read first, or the connection is to end.
+** Bytes become a head, which is handed to a worker; when the worker has
+** finished with it, the next one may stand in the buffer already, or the rest
+** of a body has to be read first, or the connection is to end.
 */
 
 #include "httpd/httpd_priv.h"
@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* -- Heads ------------------------------------------------------------------ */
+/* -- Heads ----------------------------------------------------------------- */
 
 static void conn_hand_out(httpd_conn *c, int found)
 {
@@ -30,8 +30,8 @@ static void conn_refuse(httpd_conn *c, int status, const char *reason)
   c->pub.reason = reason;
   c->body_done = 0;
   c->d->pub.refused++;
-  green__answer_refuse(c, status);
   conn_hand_out(c, GREEN_HTTPD_REFUSED);
+  green__answer_refuse(c, status);
 }
 
 static void conn_start_request(httpd_conn *c, int head_len)
@@ -177,7 +177,7 @@ int green__conn_expire(httpd_conn *c)
 
 green_sock *green_conn_sock(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_in_hand(pub);
   return c->sock.f.fd < 0 ? NULL : &c->sock;
 }
 
@@ -268,7 +268,7 @@ static int conn_can_wait(const httpd_conn *c)
 
 int green_conn_finish(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_in_hand(pub);
   int active = c->phase == HTTPD_ACTIVE; /* Not when called again. */
   /* Threads that the handler left behind: it is not theirs any more. */
   green_fd_wake(&c->sock.f, GREEN_ECLOSED);
@@ -296,8 +296,9 @@ int green_conn_finish(green_conn *pub)
 ** cannot leave, the next flush or finish will send. */
 void green_conn_pass_on(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
-  green_assert(c->phase == HTTPD_ACTIVE, "what was just found in c");
+  httpd_conn *c = conn_with_request(pub);
+  green_assert(!pub->head || pub->state == GREEN_ANSWER_NONE,
+               "nothing of its answer was begun");
   int err = green_conn_flush(pub);
   if (err < 0 && err != GREEN_EAGAIN) {
     green__conn_close(c);
@@ -309,14 +310,16 @@ void green_conn_pass_on(green_conn *pub)
 
 void green_conn_close(green_conn *pub)
 {
-  green__conn_close(httpd_conn_of(pub));
+  green__conn_close(conn_in_hand(pub));
 }
 
 int green_conn_detach(green_conn *pub, green_sock *s)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   httpd_request *r = c->req;
   green_buf *in = green_sock_input(s);
+  green_assert(s->f.fd < 0 && s->f.hub == c->d->hub,
+               "s, a closed socket of the same hub");
   int fd = -1, err = green_conn_flush(pub);
   if (err == GREEN_EAGAIN) return err;
   green__conn_unwatch(c);

@@ -124,6 +124,24 @@ static inline httpd_conn *httpd_conn_of(green_conn *c)
   return (httpd_conn *)c;
 }
 
+/* For what only a connection's worker may call. In no set of idle ones: that is
+** not all that makes a worker's, but what can be seen. */
+static inline httpd_conn *conn_in_hand(green_conn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  green_assert(!c->sock.f.idle, "All functions here are for its worker only.");
+  return c;
+}
+
+/* For what needs an answer to make, or a request to read. */
+static inline httpd_conn *conn_with_request(green_conn *pub)
+{
+  httpd_conn *c = conn_in_hand(pub);
+  green_assert(c->phase == HTTPD_ACTIVE,
+               "Those of body and answer are for a request in hand.");
+  return c;
+}
+
 static inline httpd_conn *httpd_conn_of_fd(green_fd *f)
 {
   return green_container(green_sock_of(f), httpd_conn, sock);

@@ -60,6 +60,7 @@ static void log_forked(green_forkhook *h)
 void green_log_init(green_log *pub, green_hub *hub)
 {
   httpd_log *l = (httpd_log *)pub;
+  green_assert(!l->hub, "in zeroed memory");
   l->hub = hub;
   l->forked.run = log_forked;
   green_hub_on_fork(hub, &l->forked);
@@ -503,6 +504,8 @@ static uint32_t log_end(httpd_log *l)
 uint32_t green_log_put(green_log *pub, const green_conn *c)
 {
   httpd_log *l = (httpd_log *)pub;
+  green_assert(!((const httpd_conn *)c)->sock.f.idle,
+               "that c's worker is about to finish");
   if (log_begin(l, 0))
     for (uint32_t i = 0; i < l->n_fields && !l->failed; i++)
       log_one(l, &l->fields[i], (const httpd_conn *)c);

@@ -191,7 +191,7 @@ static int body_again(httpd_request *r, const char **ptr)
 
 int green_conn_continue_lines(green_conn *pub, const char *lines, size_t n)
 {
-  httpd_request *r = httpd_conn_of(pub)->req;
+  httpd_request *r = conn_with_request(pub)->req;
   char *copy = green__realloc(r->lines, n ? n : 1);
   if (!copy) return GREEN_ENOMEM;
   memcpy(copy, lines, n);
@@ -202,7 +202,7 @@ int green_conn_continue_lines(green_conn *pub, const char *lines, size_t n)
 
 int green_conn_continue(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   httpd_request *r = c->req;
   if (pub->state != GREEN_ANSWER_NONE || c->body_done ||
       !pub->head->expect_continue || c->d->pub.http10)
@@ -235,7 +235,7 @@ static int body_invite(httpd_conn *c)
 
 int green_conn_body(green_conn *pub, const char **ptr)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   if (c->body_failed) return GREEN_EPROTO;
   pub->body_read = true;
   int err = body_invite(c);
@@ -252,7 +252,9 @@ int green_conn_body(green_conn *pub, const char **ptr)
 
 void green_conn_unread(green_conn *pub, uint32_t n)
 {
-  httpd_request *r = httpd_conn_of(pub)->req;
+  httpd_request *r = conn_with_request(pub)->req;
+  green_assert(n <= r->given_off - r->start - (uint32_t)r->head.head_len,
+               "of those that body returned last");
   r->given_off -= n;
   r->given_len += n;
 }

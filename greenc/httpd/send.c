@@ -44,7 +44,7 @@ static void out_sent(httpd_request *r, uint32_t stop)
 
 int green_conn_flush(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_in_hand(pub);
   httpd_request *r = c->req;
   if (!r) return 0;
   uint32_t stop = pub->state == GREEN_ANSWER_HEAD ? r->answer : r->out_len;

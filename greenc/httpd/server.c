@@ -128,6 +128,7 @@ static void httpd_forked(green_forkhook *h)
 void green_httpd_init(green_httpd *pub, green_hub *hub)
 {
   httpd *d = httpd_of(pub);
+  green_assert(!d->hub, "in zeroed memory");
   d->pub = httpd_defaults;
   d->hub = hub;
   d->gone.fd = -1;
