@@ -24,7 +24,7 @@ struct green_httpd; /* httpd.h */
 /* What green_httpd_next or green_conn_finish has found: green_conn.found. */
 enum {
   GREEN_HTTPD_REQUEST = 1, /* A head is there: answer it. */
-  GREEN_HTTPD_REFUSED = 2, /* A bad one was answered: log it, finish. */
+  GREEN_HTTPD_REFUSED = 2, /* A bad one was answered: log it and finish. */
   GREEN_HTTPD_UNSENT = 3   /* An answer that could not be sent: only finish. */
 };
 
@@ -71,8 +71,8 @@ GREEN_API void green_conn_peer(const green_conn *c, green_addr *a);
 ** call, and the connection ends with the answer. */
 GREEN_API int green_conn_body(green_conn *c, const char **ptr);
 
-/* Give back the last n bytes of those that body returned last: they come again.
-** */
+/* Give back the last n of the bytes that body returned last: they come
+** again. */
 GREEN_API void green_conn_unread(green_conn *c, uint32_t n);
 
 /* Header lines with their CRLFs, copied, for the "100 Continue" that the first

@@ -64,8 +64,9 @@ GREEN_API size_t green_httpd_size(void);
 ** server or the listener has ended. */
 GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
 
-/* **Takes** an open socket, and what it has buffered, as a new connection. 0 or
-** an error; s is closed then unless it is GREEN_ENOMEM. */
+/* **Takes** the descriptor of an open socket, and what it has buffered, as a
+** new connection. 0; GREEN_ECLOSED: the server has ended; GREEN_ENOMEM; or what
+** kept s from being detached. After an error s may be open still, or closed. */
 GREEN_API int green_httpd_adopt(green_httpd *d, green_sock *s);
 
 /* The next connection with something for a worker (conn->found), or NULL: park
@@ -85,8 +86,8 @@ GREEN_API struct green_waitq *green_httpd_shortage(green_httpd *d);
 /* Where whoever waits for a connection to go waits: all are woken when one has
 ** been closed or taken over, and when one has come to rest between requests,
 ** which may be closed, too, to make room (green_httpd_accept,
-** green_httpd_close_idle). Waiting costs the server something, and nobody
-** waiting nothing. GREEN_ECLOSED at the server's end. */
+** green_httpd_close_idle). While nobody waits, it costs nothing. GREEN_ECLOSED
+** at the server's end. */
 GREEN_API struct green_waitq *green_httpd_departures(green_httpd *d);
 
 /* Connections that have bytes and no worker yet. */
@@ -96,8 +97,8 @@ GREEN_API uint32_t green_httpd_ready(const green_httpd *d);
 ** linger although the peer's system has all of the answer; with all set, too
 ** those in the middle of a head, those that wait for the next worker with what
 ** was passed on or could not be sent, and those that linger for another reason.
-** For a graceful stop, with closing set before: then the server looks by itself
-** for those whose lingering is over. */
+** For a graceful stop, with closing set before: then the server itself looks,
+** every 10 ms, for those that linger and need not any more. */
 GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
 /* end ffi */
 

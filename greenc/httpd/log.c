@@ -1,5 +1,6 @@
 /*
-** log.c: lines of an access log.
+** log.c: lines of an access log, each put together from the buffer in which its
+** request still lies.
 */
 
 #include "httpd/log.h"

@@ -254,7 +254,7 @@ void green_conn_unread(green_conn *pub, uint32_t n)
 {
   httpd_request *r = conn_with_request(pub)->req;
   green_assert(n <= r->given_off - r->start - (uint32_t)r->head.head_len,
-               "of those that body returned last");
+               "of the bytes that body returned last");
   r->given_off -= n;
   r->given_len += n;
 }
