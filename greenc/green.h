@@ -28,6 +28,7 @@
 #include "io/stdfd.h"
 #include "io/tpool.h"
 
+#include "httpd/conn.h"
 #include "httpd/httpd.h"
 #include "httpd/log.h"
 

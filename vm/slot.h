@@ -10,7 +10,7 @@
 #define GREEN_VM_SLOT_H
 
 #include "base/handle.h"
-#include "httpd/httpd.h"
+#include "httpd/conn.h"
 
 typedef struct vm_slot {
   green_conn *c;       /* NULL: free. */

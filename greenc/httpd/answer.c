@@ -1,10 +1,12 @@
 /*
-** answer.c: answers: their heads, their framing, and sending them.
+** answer.c: what a worker answers with, made into the bytes of an HTTP/1.x
+** answer.
+**
+** The worker says status, headers and body; what tells the client where the
+** body ends, and whether the connection goes on, is written here.
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
-#include "base/mem.h"
 #include "proto/http_write.h"
 
 #include <errno.h>
@@ -12,87 +14,12 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-/* Beyond this a body is sent from where it is instead of being copied. */
-#define OUT_COPY_MAX 16384
+/* A body that would fill a fresh buffer is sent from where it is, instead of
+** being copied: the buffer need not grow for it. */
+#define OUT_COPY_MAX HTTPD_BUFFER
 
-/* So much of a file goes out before others have their turn. */
+/* This much of a file goes out before others have their turn. */
 #define FILE_CHUNK (256 << 10)
-
-/* Literal text with its length. */
-#define TEXT(s) s, sizeof(s) - 1
-
-/* -- The buffer ----------------------------------------------------------- */
-
-static int out_reserve(httpd_req *r, size_t n)
-{
-  if (r->out_cap - r->out_len >= n) return 0;
-  if (r->out_sent == r->out_len && r->answer == r->out_len)
-    r->out_sent = r->out_len = r->answer = 0;
-  size_t cap = r->out_cap ? r->out_cap : HTTPD_BUFFER;
-  while (cap - r->out_len < n) cap *= 2;
-  if (cap == r->out_cap) return 0;
-  char *out = cap < UINT32_MAX ? green__realloc(r->out, cap) : NULL;
-  if (!out) return GREEN_ENOMEM;
-  r->out = out;
-  r->out_cap = (uint32_t)cap;
-  return 0;
-}
-
-static char *out_end(httpd_req *r)
-{
-  return r->out + r->out_len;
-}
-
-static size_t out_room(const httpd_req *r)
-{
-  return r->out_cap - r->out_len;
-}
-
-/* Room was reserved. */
-static void out_put(httpd_req *r, const char *p, size_t n)
-{
-  memcpy(out_end(r), p, n);
-  r->out_len += (uint32_t)n;
-}
-
-static int out_append(httpd_req *r, const char *p, size_t n)
-{
-  int err = out_reserve(r, n);
-  if (err == 0) out_put(r, p, n);
-  return err;
-}
-
-/* out[..stop) is sent; the rest, if any, is a head that is being made. */
-static void out_sent(httpd_req *r, uint32_t stop)
-{
-  uint32_t rest = r->out_len - stop;
-  if (rest) memmove(r->out, r->out + stop, rest);
-  r->out_len = rest;
-  r->out_sent = r->answer = 0;
-}
-
-int green_conn_flush(green_conn *pub)
-{
-  httpd_conn *c = httpd_conn_of(pub);
-  httpd_req *r = c->req;
-  if (!r) return 0;
-  uint32_t stop = pub->begun && !pub->head_out ? r->answer : r->out_len;
-  while (r->out_sent < stop) {
-    int n = green_sock_send(&c->sock, r->out + r->out_sent, stop - r->out_sent);
-    if (n < 0) return n;
-    r->out_sent += (uint32_t)n;
-    if (r->out_sent > r->answer) c->left = 1;
-  }
-  out_sent(r, stop);
-  green_hub_undefer(&c->defer);
-  return 0;
-}
-
-bool green_conn_is_slow(const green_conn *pub)
-{
-  const httpd_conn *c = (const httpd_conn *)pub;
-  return c->left && c->req->out_sent < c->req->out_len && c->sock.f.fd >= 0;
-}
 
 /* -- Heads ---------------------------------------------------------------- */
 
@@ -106,17 +33,12 @@ static int is_tunnel(const httpd_conn *c)
 
 static int answer_start(httpd_conn *c, int status, int written)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   if (written < 0) return written;
   if (c->d->pub.http10) out_end(r)[sizeof("HTTP/1.") - 1] = '0';
   r->out_len += (uint32_t)written;
-  r->out_length = -1;
-  r->flags = 0;
-  c->left = 0;
-  c->pub.begun = true;
-  c->pub.ended = false;
+  c->pub.state = GREEN_ANSWER_HEAD;
   c->pub.status = status;
-  c->pub.sent = 0;
   c->pub.no_body = status == 204 || status == 205 || status == 304 ||
                    (c->pub.head && c->pub.head->method == GREEN_M_HEAD);
   if (is_tunnel(c)) c->pub.no_body = c->pub.close = true;
@@ -129,8 +51,8 @@ static int answer_start(httpd_conn *c, int status, int written)
 
 static int answer_prepare(httpd_conn *c, size_t line)
 {
-  httpd_req *r = c->req;
-  if (c->pub.begun) return GREEN_EINVAL;
+  httpd_request *r = c->req;
+  if (c->pub.state != GREEN_ANSWER_NONE) return GREEN_EINVAL;
   int err = out_reserve(r, line + 64);
   if (err == 0) r->answer = r->out_len;
   return err;
@@ -138,7 +60,7 @@ static int answer_prepare(httpd_conn *c, size_t line)
 
 int green_conn_begin(green_conn *pub, int code)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   if (code < 200) return GREEN_EINVAL;
   int err = answer_prepare(c, 64);
   if (err < 0) return err;
@@ -149,7 +71,7 @@ int green_conn_begin(green_conn *pub, int code)
 
 int green_conn_begin_line(green_conn *pub, const char *line, size_t n)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   if (n < 3 || line[0] < '2') return GREEN_EINVAL;
   int err = answer_prepare(c, n);
   if (err < 0) return err;
@@ -165,7 +87,7 @@ static int is_name(const char *name, size_t n, const char *want)
 }
 
 /* A handler's Content-Length: digits only. */
-static int header_length(httpd_req *r, const char *p, size_t n)
+static int header_length(httpd_request *r, const char *p, size_t n)
 {
   int64_t length = 0;
   if (n == 0 || n > 18 || r->out_length >= 0) return GREEN_EINVAL;
@@ -212,9 +134,9 @@ static int header_special(httpd_conn *c, const char *name, size_t n,
 int green_conn_header(green_conn *pub, const char *name, size_t name_len,
                       const char *value, size_t value_len, bool capitalize)
 {
-  httpd_conn *c = httpd_conn_of(pub);
-  httpd_req *r = c->req;
-  if (!pub->begun || pub->head_out) return GREEN_EINVAL;
+  httpd_conn *c = conn_with_request(pub);
+  httpd_request *r = c->req;
+  if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   int special = header_special(c, name, name_len, value, value_len);
   if (special <= 0) return special;
   if (out_reserve(r, name_len + value_len + 4) < 0) return GREEN_ENOMEM;
@@ -228,7 +150,7 @@ int green_conn_header(green_conn *pub, const char *name, size_t name_len,
 }
 
 /* The line is made once a second. */
-static void head_put_date(httpd *d, httpd_req *r)
+static void head_put_date(httpd *d, httpd_request *r)
 {
   time_t now = time(NULL);
   if (now != d->date_second) {
@@ -241,7 +163,7 @@ static void head_put_date(httpd *d, httpd_req *r)
   out_put(r, d->date, d->date_len);
 }
 
-static void head_put_length(httpd_req *r, int64_t length)
+static void head_put_length(httpd_request *r, int64_t length)
 {
   out_put(r, TEXT("Content-Length: "));
   r->out_len +=
@@ -252,7 +174,7 @@ static void head_put_length(httpd_req *r, int64_t length)
 /* How long we wait for the next request, for who asked for keep-alive. */
 static void head_put_keep_alive(httpd_conn *c)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   int64_t seconds = c->d->pub.keepalive_timeout / GREEN_SECOND;
   out_put(r, TEXT("Connection: keep-alive\r\n"));
   if (seconds > 86400) return;
@@ -268,12 +190,12 @@ static int body_is_the_last(const httpd_conn *c)
 {
   if (c->body_done) return 0;
   if (c->req->body_left > c->d->pub.max_drain && !c->pub.body_read) return 1;
-  return c->body_failed || green__httpd_body_is_bad(c);
+  return c->body_failed || green__body_is_bad(c);
 }
 
 static void head_put_connection(httpd_conn *c)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   const green_httpd *d = &c->d->pub;
   if (d->closing || body_is_the_last(c) ||
       (d->max_requests && c->pub.served + 1 >= d->max_requests))
@@ -290,46 +212,30 @@ static void head_put_connection(httpd_conn *c)
 ** length < 0: there is none to tell. */
 static int head_end(httpd_conn *c, int64_t length)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   if (out_reserve(r, 256) < 0) return GREEN_ENOMEM;
   if (c->pub.chunked) out_put(r, TEXT("Transfer-Encoding: chunked\r\n"));
   if (length >= 0) head_put_length(r, length);
   if (c->d->pub.date && !(r->flags & HTTPD_A_DATE)) head_put_date(c->d, r);
   head_put_connection(c);
   out_put(r, TEXT("\r\n"));
-  c->pub.head_out = true;
+  c->pub.state = GREEN_ANSWER_BODY;
   return 0;
 }
 
 /* -- Bodies --------------------------------------------------------------- */
 
-/* A large body goes out from where it lies; what the socket does not take is
-** copied. An error is found again by the next flush. */
-static int out_send_past(httpd_conn *c, const char *p, size_t n)
-{
-  httpd_req *r = c->req;
-  green_iov v[2] = {{r->out + r->out_sent, r->out_len - r->out_sent}, {p, n}};
-  int sent = green_sock_sendv(&c->sock, v, 2);
-  if (sent < 0) sent = 0;
-  if (r->out_sent + (size_t)sent > r->answer) c->left = 1;
-  size_t head = (size_t)sent < v[0].len ? (size_t)sent : v[0].len;
-  r->out_sent += (uint32_t)head;
-  size_t body = (size_t)sent - head;
-  if (r->out_sent == r->out_len) r->out_sent = r->out_len = r->answer = 0;
-  return out_append(r, p + body, n - body);
-}
-
 static int out_body(httpd_conn *c, const char *p, size_t n)
 {
-  if (n > OUT_COPY_MAX) return out_send_past(c, p, n);
+  if (n > OUT_COPY_MAX) return green__out_send_past(c, p, n);
   return out_append(c->req, p, n);
 }
 
 int green_conn_whole(green_conn *pub, const char *body, size_t n)
 {
-  httpd_conn *c = httpd_conn_of(pub);
-  httpd_req *r = c->req;
-  if (!pub->begun || pub->head_out) return GREEN_EINVAL;
+  httpd_conn *c = conn_with_request(pub);
+  httpd_request *r = c->req;
+  if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   int64_t length = (int64_t)n;
   if (pub->status == 204 || is_tunnel(c))
     length = -1;
@@ -342,17 +248,18 @@ int green_conn_whole(green_conn *pub, const char *body, size_t n)
   else if (r->out_length >= 0 && r->out_length != length)
     return GREEN_EINVAL;
   int err = head_end(c, length);
-  pub->ended = true;
-  if (err < 0 || pub->no_body) return err;
+  if (err < 0) return err;
+  pub->state = GREEN_ANSWER_DONE;
+  if (pub->no_body) return 0;
   pub->sent = (int64_t)n;
   return out_body(c, body, n);
 }
 
 int green_conn_stream(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   int64_t length = c->req->out_length;
-  if (!pub->begun || pub->head_out) return GREEN_EINVAL;
+  if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   if (pub->status == 204 || pub->status == 304 || is_tunnel(c))
     return head_end(c, -1);
   if (pub->status == 205) return head_end(c, 0);
@@ -365,13 +272,14 @@ int green_conn_stream(green_conn *pub)
 
 int64_t green_conn_room(const green_conn *pub)
 {
-  const httpd_req *r = ((const httpd_conn *)pub)->req;
+  const httpd_request *r = conn_with_request((green_conn *)pub)->req;
   return r->out_length < 0 ? -1 : r->out_length - pub->sent;
 }
 
 int64_t green_conn_file(green_conn *pub, int64_t size)
 {
-  httpd_req *r = httpd_conn_of(pub)->req;
+  httpd_request *r = conn_with_request(pub)->req;
+  if (pub->state != GREEN_ANSWER_HEAD) return GREEN_EINVAL;
   if (r->out_length > size) return GREEN_EINVAL;
   if (r->out_length < 0) r->out_length = size;
   int err = green_conn_stream(pub);
@@ -380,7 +288,7 @@ int64_t green_conn_file(green_conn *pub, int64_t size)
 }
 
 /* A small file leaves together with its head. */
-static int64_t file_copy(httpd_req *r, int fd, int64_t offset, int64_t n)
+static int64_t file_copy(httpd_request *r, int fd, int64_t offset, int64_t n)
 {
   if (out_reserve(r, (size_t)n) < 0) return GREEN_ENOMEM;
   ssize_t got = pread(fd, out_end(r), (size_t)n, offset);
@@ -406,8 +314,8 @@ static int64_t file_send(green_conn *pub, int fd, int64_t offset, int64_t n)
 
 int64_t green_conn_sendfile(green_conn *pub, int fd, int64_t offset, int64_t n)
 {
-  httpd_req *r = httpd_conn_of(pub)->req;
-  if (pub->ended) return GREEN_ECLOSED;
+  httpd_request *r = conn_with_request(pub)->req;
+  if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
   int64_t sent = n <= OUT_COPY_MAX ? file_copy(r, fd, offset, n)
                                    : file_send(pub, fd, offset, n);
   if (sent > 0) pub->sent += sent;
@@ -416,7 +324,7 @@ int64_t green_conn_sendfile(green_conn *pub, int fd, int64_t offset, int64_t n)
 
 static int piece_put(httpd_conn *c, const char *p, size_t n)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   if (!c->pub.chunked) return out_body(c, p, n);
   if (out_reserve(r, n + 32) < 0) return GREEN_ENOMEM;
   r->out_len += (uint32_t)green_http_write_chunk(out_end(r), out_room(r), n);
@@ -427,9 +335,9 @@ static int piece_put(httpd_conn *c, const char *p, size_t n)
 
 int green_conn_piece(green_conn *pub, const char *p, size_t n)
 {
-  httpd_conn *c = httpd_conn_of(pub);
-  httpd_req *r = c->req;
-  if (pub->ended) return GREEN_ECLOSED;
+  httpd_conn *c = conn_with_request(pub);
+  httpd_request *r = c->req;
+  if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
   if (n > 0 && !pub->no_body) {
     if (r->out_length >= 0 && pub->sent + (int64_t)n > r->out_length) {
       pub->close = true;
@@ -444,9 +352,9 @@ int green_conn_piece(green_conn *pub, const char *p, size_t n)
 
 int green_conn_end(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
-  if (pub->ended) return GREEN_ECLOSED;
-  pub->ended = true;
+  httpd_conn *c = conn_with_request(pub);
+  if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
+  pub->state = GREEN_ANSWER_DONE;
   if (pub->no_body) return 0;
   if (pub->chunked) return out_append(c->req, TEXT("0\r\n\r\n"));
   if (c->req->out_length < 0 || pub->sent == c->req->out_length) return 0;
@@ -456,19 +364,17 @@ int green_conn_end(green_conn *pub)
 
 int green_conn_rollback(green_conn *pub)
 {
-  httpd_req *r = httpd_conn_of(pub)->req;
-  if (!pub->begun) return 0;
-  if (httpd_conn_of(pub)->left) return GREEN_EBUSY;
-  r->out_len = r->answer;
-  pub->begun = pub->head_out = pub->chunked = pub->ended = false;
-  pub->status = 0;
-  pub->sent = 0;
+  httpd_conn *c = conn_with_request(pub);
+  if (pub->state == GREEN_ANSWER_NONE) return 0;
+  if (c->left) return GREEN_EBUSY;
+  c->req->out_len = c->req->answer;
+  answer_reset(c);
   return 0;
 }
 
 void green_conn_cut(green_conn *pub, int why)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_in_hand(pub);
   pub->close = true;
   if (why < 0 && !pub->reason)
     pub->reason = why == GREEN_ETIMEDOUT ? "client did not read in time"
@@ -478,38 +384,11 @@ void green_conn_cut(green_conn *pub, int why)
   green_sock_close(&c->sock);
 }
 
-int green_conn_continue_lines(green_conn *pub, const char *lines, size_t n)
-{
-  httpd_req *r = httpd_conn_of(pub)->req;
-  char *copy = green__realloc(r->lines, n ? n : 1);
-  if (!copy) return GREEN_ENOMEM;
-  memcpy(copy, lines, n);
-  r->lines = copy;
-  r->lines_len = n;
-  return 0;
-}
-
-int green_conn_continue(green_conn *pub)
-{
-  httpd_conn *c = httpd_conn_of(pub);
-  httpd_req *r = c->req;
-  if (pub->begun || c->body_done || !pub->head->expect_continue ||
-      c->d->pub.http10)
-    return 0;
-  if (out_reserve(r, r->lines_len + 64) < 0) return GREEN_ENOMEM;
-  c->continued = 1;
-  out_put(r, TEXT("HTTP/1.1 100 Continue\r\n"));
-  if (r->lines_len) out_put(r, r->lines, r->lines_len);
-  out_put(r, TEXT("\r\n"));
-  r->answer = r->out_len;
-  return 1;
-}
-
-void green__httpd_refuse(httpd_conn *c, int status)
+void green__answer_refuse(httpd_conn *c, int status)
 {
   green_conn *pub = &c->pub;
   const char *text = green_http_write_reason(status);
-  pub->begun = pub->head_out = pub->chunked = pub->no_body = false;
+  answer_reset(c);
   pub->close = true;
   pub->status = status;
   if (green_conn_begin(pub, status) < 0) return;

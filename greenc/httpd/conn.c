@@ -1,116 +1,20 @@
 /*
-** conn.c: one connection: its requests one after the other, and its end.
+** conn.c: from one request of a connection to the next.
+**
+** Bytes become a head, which is handed to a worker; when the worker has
+** finished with it, the next one may stand in the buffer already, or the rest
+** of a body has to be read first, or the connection is to end.
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
-#include "hub/hub_priv.h"
 #include "base/mem.h"
+#include "hub/hub_priv.h"
 
-#include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define HTTPD_LINGER_BYTES (32 << 20)
-#define HTTPD_LINGER_TURN (256 << 10) /* Of them in one turn. */
-
-/* -- The end of a connection ---------------------------------------------- */
-
-void green__conn_close(httpd_conn *c)
-{
-  httpd *d = c->d;
-  green_hub_undefer(&c->defer);
-  green__conn_unwatch(c);
-  green_sock_close(&c->sock);
-  green__httpd_give_req(c);
-  green_link_remove(&c->link);
-  green__free(c);
-  if (--d->pub.connections == 0) green__httpd_if_over(d);
-}
-
-/* Is there, or may there come, something that we will not read? A client that
-** has asked for the close should send no more; some send a CRLF behind a body
-** all the same, and with a long answer there is time for that. */
-static int conn_has_unread(const httpd_conn *c)
-{
-  const httpd_req *r = c->req;
-  int waiting = 0;
-  if (!c->body_done || r->pos < r->end || !c->pub.head || r->head.keep_alive)
-    return 1;
-  return c->pub.sent > HTTPD_GATHER ||
-         (ioctl(c->sock.f.fd, FIONREAD, &waiting) == 0 && waiting > 0);
-}
-
-/* Closing with unread input makes the system reset the connection, and the
-** client may lose the answer: say that we are done, and read on for a while. */
-void green__conn_linger(httpd_conn *c)
-{
-  green_sock_shutdown(&c->sock, GREEN_WRITE);
-  green__httpd_give_req(c);
-  c->phase = HTTPD_LINGER;
-  c->drained = 0;
-  green_idle_remove(&c->sock.f);
-  if (green_idle_add(&c->d->linger, &c->sock.f) < 0) green__conn_close(c);
-}
-
-/* After its share of a turn it waits for the next: the poll tells again. */
-void green__conn_discard(httpd_conn *c, int expired)
-{
-  char sink[16384];
-  int64_t stop = c->drained + HTTPD_LINGER_TURN;
-  while (!expired && c->drained < HTTPD_LINGER_BYTES) {
-    int n = green_sock_recv(&c->sock, sink, sizeof(sink));
-    if (n == GREEN_EAGAIN) return;
-    if (n <= 0) break;
-    c->drained += n;
-    if (c->drained >= stop) return;
-  }
-  green__conn_close(c);
-}
-
-/* Has the peer's system all that we sent, the end too, and has it sent no more
-** than we have read? Then closing resets nothing and loses nothing: what the
-** peer sends now, it sends after our end. Not while a body is on its way, its
-** sender may look at the answer much later. */
-int green__conn_is_delivered(const httpd_conn *c)
-{
-  int fd = green_sock_fileno(&c->sock), left = 1, unread = 1;
-  if (!c->body_done || fd < 0) return 0;
-  if (ioctl(fd, SIOCOUTQ, &left) < 0 || ioctl(fd, SIOCINQ, &unread) < 0)
-    return 0;
-  return unread == 0 && (left == 0 || c->peer_len == 0);
-}
-
-/* -- Between requests ----------------------------------------------------- */
-
-static int conn_is_clean(const httpd_conn *c)
-{
-  const httpd_req *r = c->req;
-  return !r || (r->start == r->end && r->out_sent == r->out_len);
-}
-
-/* Leave the connection to the poll. A head that has begun keeps its deadline,
-** however slowly it comes. 0, or an error when it had to be closed. */
-int green__conn_rest(httpd_conn *c)
-{
-  green_idle *s = &c->d->heads;
-  if (c->phase == HTTPD_HEAD && conn_is_clean(c)) {
-    green__httpd_give_req(c);
-    if (c->pub.served > 0) s = &c->d->keep;
-  }
-  if (c->sock.f.idle == s) return 0;
-  green_idle_remove(&c->sock.f);
-  int err = green_idle_add(s, &c->sock.f);
-  if (err < 0) green__conn_close(c);
-  return err;
-}
-
-int green__conn_settle(httpd_conn *c)
-{
-  green__httpd_set_timeout(&c->d->keep, c->d->pub.keepalive_timeout);
-  return green__conn_rest(c);
-}
+/* -- Heads ----------------------------------------------------------------- */
 
 static void conn_hand_out(httpd_conn *c, int found)
 {
@@ -127,29 +31,26 @@ static void conn_refuse(httpd_conn *c, int status, const char *reason)
   c->pub.reason = reason;
   c->body_done = 0;
   c->d->pub.refused++;
-  green__httpd_refuse(c, status);
   conn_hand_out(c, GREEN_HTTPD_REFUSED);
+  green__answer_refuse(c, status);
 }
 
 static void conn_start_request(httpd_conn *c, int head_len)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   c->pub.head = &r->head;
   c->pub.reason = NULL;
   c->pub.text = r->in + r->start;
-  c->pub.begun = c->pub.head_out = c->pub.body_read = c->pub.chunked = false;
-  c->pub.ended = false;
-  c->pub.status = 0;
-  c->pub.sent = 0;
-  c->left = 0;
+  c->pub.body_read = false;
   c->blank = 0;
+  answer_reset(c);
   c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
   r->pos = r->start + (uint32_t)head_len;
   r->parsed = 0;
   r->started = green__hub_poll_now(c->d->hub);
   r->answer = r->out_len;
   c->d->pub.requests++;
-  green__httpd_body_start(c);
+  green__body_start(c);
 }
 
 /* A head is complete. */
@@ -170,7 +71,7 @@ static void conn_take_head(httpd_conn *c, int head_len)
 ** which may never come. A second one is not what a head begins with. */
 static int conn_skip_blank(httpd_conn *c)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   const char *p = r->in + r->start;
   if (r->start == r->end || *p != '\r') return 0;
   if (c->blank) return GREEN_EPROTO;
@@ -185,7 +86,7 @@ static int conn_skip_blank(httpd_conn *c)
 /* Look at what is in the buffer. 1: something for a worker; 0: not yet. */
 static int conn_parse(httpd_conn *c)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   if (r->start == r->end) return 0;
   int blank = conn_skip_blank(c);
   size_t len = r->end - r->start;
@@ -212,7 +113,7 @@ static int conn_parse(httpd_conn *c)
 ** answer has been sent: it must not get lost for what cannot be read. */
 static int conn_drain(httpd_conn *c)
 {
-  int r = green__httpd_body_drain(c);
+  int r = green__body_drain(c);
   if (r == GREEN_EAGAIN) return r;
   if (r == GREEN_ETOOBIG || r == GREEN_EPROTO) {
     green__conn_linger(c);
@@ -231,13 +132,13 @@ static int conn_drain(httpd_conn *c)
 ** has to wait (GREEN_EAGAIN) or is gone (another error). */
 static int conn_try(httpd_conn *c)
 {
-  int n = green__httpd_take_req(c);
+  int n = green__request_take(c);
   if (n == 0 && c->phase == HTTPD_DRAIN) {
     n = conn_drain(c);
     if (n < 0) return n;
   }
   while (n >= 0 && !conn_parse(c)) {
-    n = green__httpd_fill(c);
+    n = green__request_fill(c);
     if (n == 0) n = GREEN_EEOF;
   }
   if (n < 0 && n != GREEN_EAGAIN) green__conn_close(c);
@@ -277,7 +178,7 @@ int green__conn_expire(httpd_conn *c)
 
 green_sock *green_conn_sock(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_in_hand(pub);
   return c->sock.f.fd < 0 ? NULL : &c->sock;
 }
 
@@ -294,6 +195,19 @@ void green_conn_peer(const green_conn *pub, green_addr *a)
   memcpy(a->u.bytes, c->peer, c->peer_len);
 }
 
+/* Is there, or may there come, something that we will not read? A client that
+** has asked for the close should send no more; some send a CRLF behind a body
+** all the same, and with a long answer there is time for that. */
+static int conn_has_unread(const httpd_conn *c)
+{
+  const httpd_request *r = c->req;
+  int waiting = 0;
+  if (!c->body_done || r->pos < r->end || !c->pub.head || r->head.keep_alive)
+    return 1;
+  return c->pub.sent > HTTPD_GATHER ||
+         (ioctl(c->sock.f.fd, FIONREAD, &waiting) == 0 && waiting > 0);
+}
+
 /* Everything is sent and the connection ends. */
 static int conn_end(httpd_conn *c)
 {
@@ -308,7 +222,7 @@ static int conn_end(httpd_conn *c)
 ** answer leaves together with this one. */
 static int conn_next(httpd_conn *c)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   c->phase = HTTPD_HEAD;
   c->pub.served++;
   r->start = r->pos;
@@ -339,21 +253,23 @@ static int conn_go_on(httpd_conn *c)
 static int conn_must_close(httpd_conn *c)
 {
   const green_httpd *d = &c->d->pub;
-  if (c->pub.close || c->body_failed || d->closing) return 1;
+  int has_part =
+      c->pub.state == GREEN_ANSWER_HEAD || c->pub.state == GREEN_ANSWER_BODY;
+  if (c->pub.close || c->body_failed || d->closing || has_part) return 1;
   return d->max_requests && c->pub.served + 1 >= d->max_requests;
 }
 
 /* It has all that is at hand, and a small answer that will leave at once. */
 static int conn_can_wait(const httpd_conn *c)
 {
-  const httpd_req *r = c->req;
+  const httpd_request *r = c->req;
   return c->d->pub.gather && c->phase == HTTPD_HEAD && !c->left &&
          r->start == r->end && r->out_len - r->out_sent <= HTTPD_BUFFER;
 }
 
 int green_conn_finish(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_in_hand(pub);
   int active = c->phase == HTTPD_ACTIVE; /* Not when called again. */
   /* Threads that the handler left behind: it is not theirs any more. */
   green_fd_wake(&c->sock.f, GREEN_ECLOSED);
@@ -381,8 +297,9 @@ int green_conn_finish(green_conn *pub)
 ** cannot leave, the next flush or finish will send. */
 void green_conn_pass_on(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
-  green_assert(c->phase == HTTPD_ACTIVE, "what was just found in c");
+  httpd_conn *c = conn_with_request(pub);
+  green_assert(!pub->head || pub->state == GREEN_ANSWER_NONE,
+               "nothing of its answer was begun");
   int err = green_conn_flush(pub);
   if (err < 0 && err != GREEN_EAGAIN) {
     green__conn_close(c);
@@ -394,14 +311,16 @@ void green_conn_pass_on(green_conn *pub)
 
 void green_conn_close(green_conn *pub)
 {
-  green__conn_close(httpd_conn_of(pub));
+  green__conn_close(conn_in_hand(pub));
 }
 
 int green_conn_detach(green_conn *pub, green_sock *s)
 {
-  httpd_conn *c = httpd_conn_of(pub);
-  httpd_req *r = c->req;
+  httpd_conn *c = conn_with_request(pub);
+  httpd_request *r = c->req;
   green_buf *in = green_sock_input(s);
+  green_assert(s->f.fd < 0 && s->f.hub == c->d->hub,
+               "s, a closed socket of the same hub");
   int fd = -1, err = green_conn_flush(pub);
   if (err == GREEN_EAGAIN) return err;
   green__conn_unwatch(c);

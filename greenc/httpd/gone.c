@@ -2,12 +2,11 @@
 ** gone.c: clients that go while a worker has their request.
 **
 ** A read registration cannot tell: bytes of a next request would report
-** themselves without end, and must not be read. So who asks is put into an epoll
-** of the server's own, edge by edge and for hang-ups alone, which itself is a
-** descriptor that any backend of the loop can wait for.
+** themselves without end, and must not be read. So who asks is put into an
+** epoll of the server's own, edge by edge and for hang-ups alone, which itself
+** is a descriptor that any backend of the loop can wait for.
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
 #include "base/mem.h"
 
@@ -104,7 +103,7 @@ static int gone_add(httpd_conn *c, int fd)
 /* Asked about again, the kernel tells again. */
 int green_conn_watch(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_in_hand(pub);
   int fd = green_sock_fileno(&c->sock);
   if (fd < 0) return GREEN_ECLOSED;
   if (!c->watch_serial) return gone_add(c, fd);
@@ -133,7 +132,8 @@ void green__httpd_gone_forked(httpd *d)
     httpd_conn *c = green_container(k, httpd_conn, link);
     int was_watched = c->watch_serial != 0;
     c->watch_serial = 0;
-    if (was_watched && keeps) green_conn_watch(&c->pub);
+    int fd = green_sock_fileno(&c->sock);
+    if (was_watched && keeps && fd >= 0) gone_add(c, fd);
   }
 }
 
@@ -167,7 +167,7 @@ green_conn *green_httpd_gone(green_httpd *pub)
 
 bool green_conn_has_gone(green_conn *pub)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_in_hand(pub);
   struct pollfd p = {.fd = green_sock_fileno(&c->sock), .events = POLLRDHUP};
   if (p.fd < 0) return true;
   uint32_t events = poll(&p, 1, 0) > 0 ? (uint32_t)p.revents : 0;

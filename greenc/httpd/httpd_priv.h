@@ -1,12 +1,19 @@
 /*
 ** httpd_priv.h: what the files of httpd share. Private.
+**
+** A file calls only what stands right of it:
+**   server.c -> conn.c -> answer.c -> request.c -> send.c -> rest.c -> gone.c
+** log.c stands beside them and only reads.
 */
-#ifndef GREEN_HTTPD_CONN_H
-#define GREEN_HTTPD_CONN_H
+#ifndef GREEN_HTTPD_PRIV_H
+#define GREEN_HTTPD_PRIV_H
 
 #include "httpd/httpd.h"
 #include "hub/hub.h"
+#include "hub/idle.h"
+#include "proto/chunked.h"
 
+#include <string.h>
 #include <time.h>
 
 /* First size of both buffers of a request: sixteen pipelined requests of
@@ -16,12 +23,15 @@
 /* Flush before the next request beyond this. */
 #define HTTPD_GATHER 65536
 
-typedef struct httpd_req httpd_req;
+/* Literal text with its length. */
+#define TEXT(s) s, sizeof(s) - 1
+
+typedef struct httpd_request httpd_request;
 typedef struct httpd_conn httpd_conn;
 typedef struct httpd httpd;
 
 /* Buffers and parser of a connection that is not idle; pooled. */
-struct httpd_req {
+struct httpd_request {
   green_http_request head;
   green_chunked chunk;
   green_link link; /* In the pool. */
@@ -48,7 +58,7 @@ struct httpd_req {
   uint8_t flags;      /* HTTPD_A_*: headers the handler wrote. */
 };
 
-enum { HTTPD_A_DATE = 1, HTTPD_A_CLOSE = 2, HTTPD_A_UPGRADE = 4 };
+enum { HTTPD_A_DATE = 1, HTTPD_A_UPGRADE = 2 };
 
 enum httpd_phase {
   HTTPD_HEAD,   /* Between requests, or in a head. */
@@ -61,20 +71,20 @@ struct httpd_conn {
   green_conn pub;
   green_sock sock;
   httpd *d;
-  httpd_req *req;    /* NULL while idle. */
-  green_link link;   /* In the list of all connections. */
-  green_defer defer; /* Sends pipelined answers at the end of the turn. Its
+  httpd_request *req; /* NULL while idle. */
+  green_link link;    /* In the list of all connections. */
+  green_defer defer;  /* Sends pipelined answers at the end of the turn. Its
                         link stands in unsent or stuck otherwise. */
   uint8_t phase;
   uint8_t body_done;   /* No more body to come. */
   uint8_t body_failed; /* Its framing is lost. */
   uint8_t continued;   /* 100 was sent. */
-  uint8_t left;        /* Bytes of the present answer have left. */
+  uint8_t left;        /* Bytes of the present answer have: no way back. */
   uint8_t has_gone;    /* Its client; found out so far. */
   uint8_t blank;       /* The CRLF was dropped that may precede a request. */
   uint8_t peer_len;
   char peer[28];         /* A sockaddr_in or sockaddr_in6. */
-  int watch_fd;          /* While it is watched (httpd_gone.c): its number, */
+  int watch_fd;          /* While it is watched (gone.c): its number, */
   uint32_t watch_serial; /* and by what it is known there; 0: it is not. */
   int64_t drained;       /* Bytes thrown away. */
 };
@@ -86,8 +96,10 @@ struct httpd {
   green_idle heads;  /* In a head, or draining a body. */
   green_idle linger; /* Shut down. */
   green_waitq shortage;
-  uint32_t taken; /* Counts calls of green_httpd_next. */
-  uint8_t over;   /* Requests have had their share of this turn. */
+  green_waitq departures;
+  green_timer look; /* For those that linger while the server closes. */
+  uint32_t taken;   /* Counts calls of green_httpd_next. */
+  uint8_t over;     /* Requests have had their share of this turn. */
   green_defer defer;
   green_forkhook forked;
   green_list conns;
@@ -101,7 +113,7 @@ struct httpd {
   uint32_t gone_serial;
   httpd_conn **watched; /* By number. */
   uint32_t watched_cap;
-  green_list pool; /* Free httpd_req. */
+  green_list pool; /* Free httpd_request. */
   uint32_t pooled;
   time_t date_second;
   char date[40]; /* "Date: ...\r\n" of that second. */
@@ -113,29 +125,50 @@ static inline httpd_conn *httpd_conn_of(green_conn *c)
   return (httpd_conn *)c;
 }
 
+/* For what only a connection's worker may call. In no set of idle ones: that is
+** not all that makes a worker's, but what can be seen. */
+static inline httpd_conn *conn_in_hand(green_conn *pub)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  green_assert(!c->sock.f.idle, "All functions here are for its worker only.");
+  return c;
+}
+
+/* For what needs an answer to make, or a request to read. */
+static inline httpd_conn *conn_with_request(green_conn *pub)
+{
+  httpd_conn *c = conn_in_hand(pub);
+  green_assert(c->phase == HTTPD_ACTIVE,
+               "Those of body and answer are for a request in hand.");
+  return c;
+}
+
+static inline httpd_conn *httpd_conn_of_fd(green_fd *f)
+{
+  return green_container(green_sock_of(f), httpd_conn, sock);
+}
+
 static inline httpd *httpd_of(green_httpd *d)
 {
   return (httpd *)d;
 }
 
-/* -- httpd.c -------------------------------------------------------------- */
+/* -- rest.c: connections that nobody works on ------------------------------ */
+
+/* Give c buffers and a parser if it has none: those given back last come first,
+** their memory is warm. 0 or GREEN_ENOMEM. */
+int green__request_take(httpd_conn *c);
+
+/* Take them away, what they hold is dealt with. No-op if it has none. */
+void green__request_give(httpd_conn *c);
+
+void green__request_free(httpd_request *r);
 
 /* A server that has ended leaves no deadline and no descriptor behind. */
 void green__httpd_if_over(httpd *d);
 
 /* Options may change at any time. */
 void green__httpd_set_timeout(green_idle *s, int64_t timeout);
-
-/* c's answer is complete: send it, soon, with those of others. */
-void green__httpd_put_off(httpd_conn *c);
-
-/* -- httpd_conn.c ----------------------------------------------------------- */
-
-/* Read and parse. 1: something for a worker. */
-int green__conn_advance(httpd_conn *c);
-
-/* The same when its time is up. */
-int green__conn_expire(httpd_conn *c);
 
 /* Leave the connection to the poll. A head that has begun keeps its deadline,
 ** however slowly it comes. 0, or an error when it had to be closed. */
@@ -144,19 +177,22 @@ int green__conn_rest(httpd_conn *c);
 /* The same when everything is answered and sent. */
 int green__conn_settle(httpd_conn *c);
 
-/* Say that we are done, and read on for a while: closing with unread input makes
-** the system reset the connection, and the client may lose the answer. */
+/* Say that we are done, and read on for a while: closing with unread input
+** makes the system reset the connection, and the client may lose the answer. */
 void green__conn_linger(httpd_conn *c);
 
-/* What comes then. */
+/* Read and forget what comes then; expired: close. c may be gone. */
 void green__conn_discard(httpd_conn *c, int expired);
 
-/* Has the peer's system all that we sent, so that closing loses nothing? */
-int green__conn_is_delivered(const httpd_conn *c);
+/* Close those that linger although the peer's system has all that we sent; and
+** again after a while, as long as some do. */
+void green__httpd_close_delivered(httpd *d);
+void green__httpd_on_look(green_timer *t);
 
+/* For good, wherever it stands: c is gone. */
 void green__conn_close(httpd_conn *c);
 
-/* -- httpd_gone.c ----------------------------------------------------------- */
+/* -- gone.c: clients that go ----------------------------------------------- */
 
 /* Before its socket is closed or given away. */
 void green__conn_unwatch(httpd_conn *c);
@@ -167,30 +203,93 @@ void green__httpd_gone_close(httpd *d);
 /* In a child: before any connection is closed. */
 void green__httpd_gone_forked(httpd *d);
 
-/* -- httpd_in.c, httpd_out.c ------------------------------------------------ */
+/* -- send.c: the buffer of answers, and their way to the socket ------------ */
 
-/* Give c a request from the pool if it has none: the one given back last comes
-** first, its memory is warm. 0 or GREEN_ENOMEM. And take it away. */
-int green__httpd_take_req(httpd_conn *c);
-void green__httpd_give_req(httpd_conn *c);
-void green__httpd_req_free(httpd_req *r);
+/* Make room for n more bytes in out. 0 or GREEN_ENOMEM. */
+int green__out_grow(httpd_request *r, size_t n);
 
-/* Write an answer of our own, to be followed by a close. */
-void green__httpd_refuse(httpd_conn *c, int status);
+static inline int out_reserve(httpd_request *r, size_t n)
+{
+  return r->out_cap - r->out_len >= n ? 0 : green__out_grow(r, n);
+}
 
-/* Forget the body's state, for a head that was just parsed. */
-void green__httpd_body_start(httpd_conn *c);
+static inline char *out_end(httpd_request *r)
+{
+  return r->out + r->out_len;
+}
 
-/* Will what is there of the body prove to be no body? Nothing is used up. */
-int green__httpd_body_is_bad(const httpd_conn *c);
+static inline size_t out_room(const httpd_request *r)
+{
+  return r->out_cap - r->out_len;
+}
 
-/* Drop what is left of the body. 0: done; GREEN_EAGAIN; else an error. */
-int green__httpd_body_drain(httpd_conn *c);
+/* Room was reserved. */
+static inline void out_put(httpd_request *r, const char *p, size_t n)
+{
+  memcpy(out_end(r), p, n);
+  r->out_len += (uint32_t)n;
+}
+
+static inline int out_append(httpd_request *r, const char *p, size_t n)
+{
+  int err = out_reserve(r, n);
+  if (err == 0) out_put(r, p, n);
+  return err;
+}
+
+/* Send p from where it lies, behind what waits in out; what the socket does not
+** take is copied there. 0 or GREEN_ENOMEM; an error of the socket is found
+** again by the next flush. */
+int green__out_send_past(httpd_conn *c, const char *p, size_t n);
+
+/* c's answer is complete: send it, soon, with those of others. c may be
+** gone. */
+void green__httpd_put_off(httpd_conn *c);
+
+/* Send all that were put off. */
+void green__httpd_send_unsent(httpd *d);
+
+/* -- request.c: what is read ----------------------------------------------- */
 
 /* Double the room for what is read. 0 or GREEN_ENOMEM. */
-int green__httpd_grow(httpd_req *r);
+int green__request_grow(httpd_request *r);
 
 /* Read more behind end. The count, 0: end of stream, or an error. */
-int green__httpd_fill(httpd_conn *c);
+int green__request_fill(httpd_conn *c);
+
+/* Forget the body's state, for a head that was just parsed. */
+void green__body_start(httpd_conn *c);
+
+/* Will what is there of the body prove to be no body? Nothing is used up. */
+int green__body_is_bad(const httpd_conn *c);
+
+/* Drop what is left of the body. 0: done; GREEN_EAGAIN; GREEN_ETOOBIG: more
+** than max_drain; else an error as of green_conn_body. */
+int green__body_drain(httpd_conn *c);
+
+/* -- answer.c: what a worker answers --------------------------------------- */
+
+/* As if there had been no answer to the present request. */
+static inline void answer_reset(httpd_conn *c)
+{
+  c->pub.state = GREEN_ANSWER_NONE;
+  c->pub.chunked = c->pub.no_body = false;
+  c->pub.status = 0;
+  c->pub.sent = 0;
+  c->left = 0;
+  c->req->out_length = -1;
+  c->req->flags = 0;
+}
+
+/* Write an answer of our own, to be followed by a close. */
+void green__answer_refuse(httpd_conn *c, int status);
+
+/* -- conn.c: from head to head --------------------------------------------- */
+
+/* Read and parse. 1: something for a worker. */
+int green__conn_advance(httpd_conn *c);
+
+/* The same when its time is up. */
+int green__conn_expire(httpd_conn *c);
 
 #endif

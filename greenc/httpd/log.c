@@ -1,5 +1,6 @@
 /*
-** log.c: lines of an access log.
+** log.c: lines of an access log, each put together from the buffer in which its
+** request still lies.
 */
 
 #include "httpd/log.h"
@@ -60,6 +61,7 @@ static void log_forked(green_forkhook *h)
 void green_log_init(green_log *pub, green_hub *hub)
 {
   httpd_log *l = (httpd_log *)pub;
+  green_assert(!l->hub, "in zeroed memory");
   l->hub = hub;
   l->forked.run = log_forked;
   green_hub_on_fork(hub, &l->forked);
@@ -340,7 +342,7 @@ static void log_date(httpd_log *l, const char *text, size_t n)
 /* Of a request that was refused: the line as far as it came. */
 static size_t refused_line(const httpd_conn *c, const char **p)
 {
-  const httpd_req *r = c->req;
+  const httpd_request *r = c->req;
   if (!r || r->end <= r->start) return 0;
   size_t n = r->end - r->start;
   if (n > LOG_LINE_MAX) n = LOG_LINE_MAX;
@@ -503,6 +505,8 @@ static uint32_t log_end(httpd_log *l)
 uint32_t green_log_put(green_log *pub, const green_conn *c)
 {
   httpd_log *l = (httpd_log *)pub;
+  green_assert(!((const httpd_conn *)c)->sock.f.idle,
+               "that c's worker is about to finish");
   if (log_begin(l, 0))
     for (uint32_t i = 0; i < l->n_fields && !l->failed; i++)
       log_one(l, &l->fields[i], (const httpd_conn *)c);

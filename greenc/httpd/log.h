@@ -10,9 +10,9 @@
 #ifndef GREEN_HTTPD_LOG_H
 #define GREEN_HTTPD_LOG_H
 
-#include "httpd/httpd.h"
+#include "httpd/conn.h"
 
-/* ffi needs: httpd */
+/* ffi needs: conn */
 /* ffi */
 /* What a field shows; "-" (null in JSON) where there is nothing. */
 enum {

@@ -1,81 +1,25 @@
 /*
-** request.c: requests, bytes into their buffers, and bodies out of them.
+** request.c: bytes from the socket into a request's buffer, and bodies out of
+** it.
 **
 ** The buffer keeps the head, which handlers read late, at start; the body's
-** bytes pass through the room behind it.
+** bytes pass through the room behind it. Who waits for it is told that the body
+** may come ("100 Continue").
 */
 
-#include "httpd/httpd.h"
 #include "httpd/httpd_priv.h"
 #include "hub/hub_priv.h"
 #include "base/mem.h"
 
 #include <string.h>
 
-#define HTTPD_POOL 256 /* Free requests kept. */
-
-/* -- Requests from the pool ----------------------------------------------- */
-
-void green__httpd_req_free(httpd_req *r)
-{
-  green__free(r->lines);
-  green__free(r->in);
-  green__free(r->out);
-  green__free(r);
-}
-
-/* Who only ever sends a part of a head never gets room for an answer. */
-static httpd_req *req_alloc(void)
-{
-  httpd_req *r = green__zalloc(sizeof(*r));
-  if (!r) return NULL;
-  r->in = green__alloc(HTTPD_BUFFER);
-  if (!r->in) {
-    green__httpd_req_free(r);
-    return NULL;
-  }
-  r->in_cap = HTTPD_BUFFER;
-  green_http_request_init(&r->head);
-  green_chunked_init(&r->chunk);
-  return r;
-}
-
-int green__httpd_take_req(httpd_conn *c)
-{
-  httpd *d = c->d;
-  if (c->req) return 0;
-  green_link *k = green_list_pop(&d->pool);
-  c->req = k ? green_container(k, httpd_req, link) : req_alloc();
-  if (!c->req) return GREEN_ENOMEM;
-  if (k) d->pooled--;
-  c->req->head.max_line = d->pub.max_line;
-  c->req->head.max_field = d->pub.max_field;
-  c->req->head.max_head = d->pub.max_head;
-  c->req->head.max_headers = d->pub.max_headers;
-  return 0;
-}
-
-void green__httpd_give_req(httpd_conn *c)
-{
-  httpd_req *r = c->req;
-  if (!r) return;
-  c->req = NULL;
-  c->pub.head = NULL;
-  c->pub.text = NULL;
-  if (c->d->pooled >= HTTPD_POOL || r->in_cap > HTTPD_BUFFER ||
-      r->out_cap > HTTPD_GATHER) {
-    green__httpd_req_free(r);
-    return;
-  }
-  r->start = r->pos = r->end = r->parsed = 0;
-  r->out_len = r->out_sent = r->answer = 0;
-  green_list_push_front(&c->d->pool, &r->link);
-  c->d->pooled++;
-}
+/* With less room behind end a read is hardly worth its call: what is there
+** moves to the front, or the buffer grows. */
+#define ROOM_LEAST 1024
 
 /* -- Filling -------------------------------------------------------------- */
 
-int green__httpd_grow(httpd_req *r)
+int green__request_grow(httpd_request *r)
 {
   char *in = green__realloc(r->in, 2 * (size_t)r->in_cap);
   if (!in) return GREEN_ENOMEM;
@@ -85,21 +29,22 @@ int green__httpd_grow(httpd_req *r)
 }
 
 /* Before a head is complete the buffer may move and grow. */
-static int req_make_room(httpd_req *r)
+static int req_make_room(httpd_request *r)
 {
   if (r->start > 0) {
     memmove(r->in, r->in + r->start, r->end - r->start);
     r->end -= r->start;
     r->start = r->pos = 0;
   }
-  return r->end < r->in_cap ? 0 : green__httpd_grow(r);
+  return r->end < r->in_cap ? 0 : green__request_grow(r);
 }
 
-int green__httpd_fill(httpd_conn *c)
+int green__request_fill(httpd_conn *c)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   if (r->start == r->end) r->start = r->pos = r->end = 0;
-  if (r->in_cap - r->end < 1024 && req_make_room(r) < 0) return GREEN_ENOMEM;
+  if (r->in_cap - r->end < ROOM_LEAST && req_make_room(r) < 0)
+    return GREEN_ENOMEM;
   if (r->start == r->end) r->started = green__hub_poll_now(c->d->hub);
   int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
   if (n > 0) r->end += (uint32_t)n;
@@ -111,7 +56,7 @@ int green__httpd_fill(httpd_conn *c)
 ** with the buffer, when it fills that. */
 static int body_room(httpd_conn *c)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   uint32_t head = (uint32_t)r->head.head_len;
   if (r->start > 0) {
     memmove(r->in, r->in + r->start, head);
@@ -131,7 +76,7 @@ static int body_room(httpd_conn *c)
 /* The body so far was handed out: the window behind the head starts anew. */
 static int body_fill(httpd_conn *c)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   uint32_t window = r->start + (uint32_t)r->head.head_len;
   r->pos = r->end = window;
   if (r->in_cap - window < HTTPD_BUFFER / 2 && body_room(c) < 0)
@@ -143,9 +88,9 @@ static int body_fill(httpd_conn *c)
 
 /* -- Bodies --------------------------------------------------------------- */
 
-void green__httpd_body_start(httpd_conn *c)
+void green__body_start(httpd_conn *c)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   c->body_done = !r->head.has_body;
   c->body_failed = 0;
   c->continued = 0;
@@ -165,7 +110,7 @@ static int body_fail(httpd_conn *c, int err)
 }
 
 /* The next run of plain bytes in the buffer, of a body with a length. */
-static int body_plain(httpd_req *r, const char **ptr)
+static int body_plain(httpd_request *r, const char **ptr)
 {
   uint32_t n = r->end - r->pos;
   if (n == 0) return GREEN_EAGAIN;
@@ -179,7 +124,7 @@ static int body_plain(httpd_req *r, const char **ptr)
 /* The next run of a chunked body, as green_chunked_next. */
 static int chunk_next(httpd_conn *c, char **ptr)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   char *in = r->in + r->pos;
   int e = green_chunked_next(&r->chunk, in, r->end - r->pos);
   if (e < 0 && e != GREEN_EAGAIN)
@@ -194,7 +139,7 @@ static int chunk_next(httpd_conn *c, char **ptr)
 ** moves up to the first run. An error comes again after these. */
 static int body_chunked(httpd_conn *c, const char **ptr)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   char *to, *from;
   int e = chunk_next(c, &to);
   if (e <= 0) return e;
@@ -210,7 +155,7 @@ static int body_chunked(httpd_conn *c, const char **ptr)
 /* Without a system call. 0: the end; GREEN_EAGAIN: the buffer is empty. */
 static int body_buffered(httpd_conn *c, const char **ptr)
 {
-  httpd_req *r = c->req;
+  httpd_request *r = c->req;
   if (c->body_done) return 0;
   if (r->head.chunked) return body_chunked(c, ptr);
   if (r->body_left == 0) {
@@ -235,7 +180,7 @@ static int body_next(httpd_conn *c, const char **ptr)
 }
 
 /* given_off is behind what was handed out last, or at what was given back. */
-static int body_again(httpd_req *r, const char **ptr)
+static int body_again(httpd_request *r, const char **ptr)
 {
   int n = (int)r->given_len;
   *ptr = r->in + r->given_off;
@@ -244,12 +189,40 @@ static int body_again(httpd_req *r, const char **ptr)
   return n;
 }
 
-/* "100 Continue", for who waits for it: not for one who sends already (RFC 9110,
-** 10.1.1). */
+int green_conn_continue_lines(green_conn *pub, const char *lines, size_t n)
+{
+  httpd_request *r = conn_with_request(pub)->req;
+  char *copy = green__realloc(r->lines, n ? n : 1);
+  if (!copy) return GREEN_ENOMEM;
+  memcpy(copy, lines, n);
+  r->lines = copy;
+  r->lines_len = n;
+  return 0;
+}
+
+int green_conn_continue(green_conn *pub)
+{
+  httpd_conn *c = conn_with_request(pub);
+  httpd_request *r = c->req;
+  if (pub->state != GREEN_ANSWER_NONE || c->body_done ||
+      !pub->head->expect_continue || c->d->pub.http10)
+    return 0;
+  if (out_reserve(r, r->lines_len + 64) < 0) return GREEN_ENOMEM;
+  c->continued = 1;
+  out_put(r, TEXT("HTTP/1.1 100 Continue\r\n"));
+  if (r->lines_len) out_put(r, r->lines, r->lines_len);
+  out_put(r, TEXT("\r\n"));
+  r->answer = r->out_len;
+  return 1;
+}
+
+/* "100 Continue", for who waits for it: not for one who sends already (RFC
+** 9110, 10.1.1). */
 static int body_invite(httpd_conn *c)
 {
   green_conn *pub = &c->pub;
-  if (!pub->head->expect_continue || c->continued || pub->begun || c->body_done)
+  if (!pub->head->expect_continue || c->continued || c->body_done ||
+      pub->state != GREEN_ANSWER_NONE)
     return 0;
   if (c->req->pos < c->req->end) {
     c->continued = 1;
@@ -262,7 +235,7 @@ static int body_invite(httpd_conn *c)
 
 int green_conn_body(green_conn *pub, const char **ptr)
 {
-  httpd_conn *c = httpd_conn_of(pub);
+  httpd_conn *c = conn_with_request(pub);
   if (c->body_failed) return GREEN_EPROTO;
   pub->body_read = true;
   int err = body_invite(c);
@@ -279,14 +252,16 @@ int green_conn_body(green_conn *pub, const char **ptr)
 
 void green_conn_unread(green_conn *pub, uint32_t n)
 {
-  httpd_req *r = httpd_conn_of(pub)->req;
+  httpd_request *r = conn_with_request(pub)->req;
+  green_assert(n <= r->given_off - r->start - (uint32_t)r->head.head_len,
+               "of the bytes that body returned last");
   r->given_off -= n;
   r->given_len += n;
 }
 
-int green__httpd_body_is_bad(const httpd_conn *c)
+int green__body_is_bad(const httpd_conn *c)
 {
-  const httpd_req *r = c->req;
+  const httpd_request *r = c->req;
   if (!r->head.chunked) return 0;
   green_chunked look = r->chunk;
   uint32_t pos = r->pos;
@@ -298,7 +273,7 @@ int green__httpd_body_is_bad(const httpd_conn *c)
   return e < 0 && e != GREEN_EAGAIN;
 }
 
-int green__httpd_body_drain(httpd_conn *c)
+int green__body_drain(httpd_conn *c)
 {
   const char *ptr;
   if (c->req->body_left > c->d->pub.max_drain) return GREEN_ETOOBIG;

@@ -1,5 +1,6 @@
 /*
-** server.c: servers: connections come, wait, are handed out, and are sent.
+** server.c: a server: it accepts connections, hands those with a request to
+** workers, and closes them all when it ends.
 */
 
 #include "httpd/httpd.h"
@@ -15,38 +16,21 @@
 #include <unistd.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
-#define HTTPD_BURST_MAX 4096
-#define HTTPD_TOGETHER 16              /* Answers sent one after the other. */
-#define HTTPD_SPARE_LOOKS 16           /* For a connection that can go. */
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
+
+/* How many workers may be woken in one turn; and each turn that leaves nothing
+** over takes a sixteenth of that away: a lull of a turn or two forgets little,
+** and a hundred turns everything. */
+#define HTTPD_BURST_MAX 4096
+#define HTTPD_BURST_LOSS 16
+
+/* At connections that could go, for one that comes: each is a system call. If
+** all of these have a request on its way, so have the others, most likely. */
+#define HTTPD_SPARE_LOOKS 16
 
 _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 
-/* -- Timers, ends ----------------------------------------------------------- */
-
-/* A server that has ended leaves no deadline behind; one that goes on saves the
-** trouble. */
-void green__httpd_if_over(httpd *d)
-{
-  if (!d->hub || !d->pub.closing || d->pub.connections > 0) return;
-  green_hub_timer_stop(d->hub, &d->keep.timer);
-  green_hub_timer_stop(d->hub, &d->heads.timer);
-  green_hub_timer_stop(d->hub, &d->linger.timer);
-  green__httpd_gone_close(d);
-}
-
-/* Options may change at any time. */
-void green__httpd_set_timeout(green_idle *s, int64_t timeout)
-{
-  if (s->timeout != timeout) green_idle_set_timeout(s, timeout);
-}
-
-/* -- Turns ------------------------------------------------------------------ */
-
-static httpd_conn *conn_of_fd(green_fd *f)
-{
-  return green_container(green_sock_of(f), httpd_conn, sock);
-}
+/* -- Turns ----------------------------------------------------------------- */
 
 /* Lingering needs no worker. */
 static void httpd_linger(httpd *d)
@@ -54,7 +38,7 @@ static void httpd_linger(httpd *d)
   green_fd *f;
   int expired;
   while ((f = green_idle_take(&d->linger, &expired)) != NULL)
-    green__conn_discard(conn_of_fd(f), expired);
+    green__conn_discard(httpd_conn_of_fd(f), expired);
 }
 
 /* Whoever takes a ready connection goes on until there are none, so few workers
@@ -66,7 +50,7 @@ static void httpd_set_burst(httpd *d, uint32_t ready)
   if (ready && !d->over && w->burst < HTTPD_BURST_MAX)
     w->burst *= 2;
   else if (!ready)
-    w->burst -= (w->burst - 1 + 15) / 16;
+    w->burst -= (w->burst - 1 + HTTPD_BURST_LOSS - 1) / HTTPD_BURST_LOSS;
 }
 
 static void httpd_wake_workers(httpd *d, uint32_t ready)
@@ -78,56 +62,11 @@ static void httpd_wake_workers(httpd *d, uint32_t ready)
   if (d->pub.wanted && !d->pub.full) green_waitq_wake_all(&d->shortage, 0);
 }
 
-/* -- Sending together ------------------------------------------------------ */
-
-/* Between two system calls the caches are the kernel's. So answers of several
-** connections are made one after the other, and then sent. */
-static void conn_send(httpd_conn *c)
-{
-  int err = green_conn_flush(&c->pub);
-  if (err == GREEN_EAGAIN) {
-    c->pub.found = GREEN_HTTPD_UNSENT;
-    green_list_push(&c->d->stuck, &c->defer.link);
-  } else if (err < 0) {
-    green__conn_close(c);
-  } else {
-    green__conn_settle(c);
-  }
-}
-
-static void httpd_send_unsent(httpd *d)
-{
-  green_link *k;
-  d->n_unsent = 0;
-  while ((k = green_list_pop(&d->unsent)) != NULL)
-    conn_send(green_container(k, httpd_conn, defer.link));
-}
-
-/* A slow handler must not hold up the answers of others for long. */
-static int64_t httpd_ticks(const httpd *d)
-{
-  struct timespec t;
-  if (green__hub_is_virtual(d->hub)) return green_hub_now(d->hub);
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-  return t.tv_sec * GREEN_SECOND + t.tv_nsec;
-}
-
-void green__httpd_put_off(httpd_conn *c)
-{
-  httpd *d = c->d;
-  int64_t now = httpd_ticks(d);
-  if (d->n_unsent++ == 0) d->unsent_since = now;
-  green_hub_undefer(&c->defer);
-  green_list_push(&d->unsent, &c->defer.link);
-  if (d->n_unsent >= HTTPD_TOGETHER || now != d->unsent_since)
-    httpd_send_unsent(d);
-}
-
 /* At the end of each turn: are there connections that no worker has taken? */
 static void httpd_on_turn(green_defer *defer)
 {
   httpd *d = green_container(defer, httpd, defer);
-  httpd_send_unsent(d);
+  green__httpd_send_unsent(d);
   uint32_t ready = green_httpd_ready(&d->pub);
   if (d->linger.n_ready) httpd_linger(d);
   httpd_set_burst(d, ready);
@@ -189,6 +128,7 @@ static void httpd_forked(green_forkhook *h)
 void green_httpd_init(green_httpd *pub, green_hub *hub)
 {
   httpd *d = httpd_of(pub);
+  green_assert(!d->hub, "in zeroed memory");
   d->pub = httpd_defaults;
   d->hub = hub;
   d->gone.fd = -1;
@@ -198,6 +138,8 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   d->heads.workers = d->keep.workers;
   d->keep.workers->burst = 1;
   green_waitq_init(&d->shortage);
+  green_waitq_init(&d->departures);
+  d->look.fire = green__httpd_on_look;
   green_list_init(&d->conns);
   green_list_init(&d->pool);
   green_list_init(&d->unsent);
@@ -213,10 +155,12 @@ void green_httpd_deinit(green_httpd *pub)
   httpd *d = httpd_of(pub);
   green_link *k;
   if (!d->hub) return;
+  green_waitq_wake_all(&d->departures, GREEN_ECLOSED);
   httpd_close_all(d);
+  green_hub_timer_stop(d->hub, &d->look);
   green__httpd_gone_close(d);
   while ((k = green_list_pop(&d->pool)) != NULL)
-    green__httpd_req_free(green_container(k, httpd_req, link));
+    green__request_free(green_container(k, httpd_request, link));
   d->pooled = 0;
   green_forkhook_remove(&d->forked);
   green_hub_undefer(&d->defer);
@@ -278,7 +222,7 @@ static void conn_enter(httpd_conn *c, const green_addr *peer)
 static httpd_conn *list_spare(const green_list *l, int *looks)
 {
   for (const green_link *k = l->next; k != l && *looks > 0; k = k->next) {
-    httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
+    httpd_conn *c = httpd_conn_of_fd(green_container(k, green_fd, idle_link));
     int unread = 1;
     --*looks;
     if (ioctl(c->sock.f.fd, FIONREAD, &unread) == 0 && unread == 0) return c;
@@ -317,7 +261,7 @@ static int accept_without(httpd *d, green_sock *listener, httpd_conn *c,
   return green_sock_accept(listener, &c->sock, peer);
 }
 
-/* Who comes is let in before another has to go for him: there may be nobody. */
+/* Who comes is let in before another has to go: there may be nobody. */
 static int accept_into(httpd *d, green_sock *listener, httpd_conn *c,
                        green_addr *peer)
 {
@@ -357,8 +301,8 @@ static int conn_take_input(httpd_conn *c, const green_sock *s)
 {
   size_t n = green_buf_len(&s->in);
   if (n == 0) return 0;
-  int err = green__httpd_take_req(c);
-  while (err == 0 && c->req->in_cap < n) err = green__httpd_grow(c->req);
+  int err = green__request_take(c);
+  while (err == 0 && c->req->in_cap < n) err = green__request_grow(c->req);
   if (err < 0) return err;
   memcpy(c->req->in, green_buf_data(&s->in), n);
   c->req->end = (uint32_t)n;
@@ -378,7 +322,7 @@ int green_httpd_adopt(green_httpd *pub, green_sock *s)
   if (err >= 0) err = green_sock_adopt(&c->sock, fd);
   if (err < 0) {
     if (fd >= 0) close(fd);
-    green__httpd_give_req(c);
+    green__request_give(c);
     green__free(c);
     return err;
   }
@@ -392,7 +336,7 @@ static int httpd_take(green_idle *s, httpd_conn **out)
   int expired;
   green_fd *f = green_idle_take(s, &expired);
   if (!f) return -1;
-  httpd_conn *c = *out = conn_of_fd(f);
+  httpd_conn *c = *out = httpd_conn_of_fd(f);
   return expired ? green__conn_expire(c) : green__conn_advance(c);
 }
 
@@ -420,18 +364,23 @@ green_conn *green_httpd_next(green_httpd *pub)
     if (found < 0) found = httpd_take(sets[!first], &c);
   }
   if (found > 0) return &c->pub;
-  httpd_send_unsent(d);
+  green__httpd_send_unsent(d);
   return NULL;
 }
 
-void *green_httpd_queue(green_httpd *d)
+green_waitq *green_httpd_queue(green_httpd *d)
 {
   return &httpd_of(d)->keep.workers_own.tasks;
 }
 
-void *green_httpd_shortage(green_httpd *d)
+green_waitq *green_httpd_shortage(green_httpd *d)
 {
   return &httpd_of(d)->shortage;
+}
+
+green_waitq *green_httpd_departures(green_httpd *d)
+{
+  return &httpd_of(d)->departures;
 }
 
 uint32_t green_httpd_ready(const green_httpd *pub)
@@ -440,10 +389,9 @@ uint32_t green_httpd_ready(const green_httpd *pub)
   return d->keep.n_ready + d->heads.n_ready + !green_list_empty(&d->stuck);
 }
 
-/* Waits, and nothing of a request has been seen; or was answered. */
+/* Waits, and nothing of a request has been seen. */
 static int conn_is_idle(const httpd_conn *c)
 {
-  if (c->phase == HTTPD_LINGER) return green__conn_is_delivered(c);
   if (c->phase != HTTPD_HEAD || green_link_in(&c->sock.f.ready_link)) return 0;
   return !c->req || c->req->start == c->req->end;
 }
@@ -452,7 +400,7 @@ static void httpd_close_list(green_list *l, bool all)
 {
   green_link *next;
   for (green_link *k = l->next; k != l; k = next) {
-    httpd_conn *c = conn_of_fd(green_container(k, green_fd, idle_link));
+    httpd_conn *c = httpd_conn_of_fd(green_container(k, green_fd, idle_link));
     next = k->next;
     if (all || conn_is_idle(c))
       green__conn_close(c);
@@ -472,7 +420,12 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   httpd *d = httpd_of(pub);
   httpd_close_set(&d->keep, all);
   httpd_close_set(&d->heads, all);
-  httpd_close_set(&d->linger, all);
+  if (all) {
+    httpd_close_links(&d->stuck);
+    httpd_close_set(&d->linger, all);
+  } else if (!d->look.slot) { /* Else it comes soon: many may ask often. */
+    green__httpd_close_delivered(d);
+  }
   green__httpd_if_over(d);
   pub->idle = d->keep.n_waiting;
 }

@@ -269,7 +269,7 @@ describe("env['green.gone']", function()
       local gone, httpd = env["green.gone"], env["green.server"].httpd_pointer
       local _, refused = pcall(string.gsub, "a", "a", function() gone:wait(1) end)
       local _, wrong = pcall(gone.wait, gone, "soon")
-      assert(core.http_gone_fd(httpd) == nil)
+      assert(core.httpd_gone_fd(httpd) == nil)
       return 200, {}, refused .. "\n" .. wrong
     end)
     local text = ask(server:connect(), get "/").body
@@ -285,7 +285,7 @@ describe("env['green.gone']", function()
       if env.PATH_INFO == "/ask" then
         env["green.gone"]:wait(0)
       end
-      return 200, {}, tostring(core.http_gone_fd(httpd) ~= nil)
+      return 200, {}, tostring(core.httpd_gone_fd(httpd) ~= nil)
     end)
     local conn = server:connect()
     assert.equal("false", ask(conn, get "/").body)

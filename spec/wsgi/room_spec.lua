@@ -6,7 +6,7 @@ local testing = require "green.testing"
 
 local http = dofile("spec/support/http.lua")
 local program = dofile("spec/support/program.lua")
-local _, real_it = testing.busted()
+local virtual_it, real_it = testing.busted()
 local it = http.its(real_it)
 
 local ask, get, answer = http.ask, http.get, http.answer
@@ -62,6 +62,30 @@ describe("at max_connections", function()
     assert.equal(1, server.server:stats().evicted)
   end)
 
+  -- The clock stands still: nobody can be waiting for a second look.
+  for how, ending in pairs { ["comes to rest"] = "", ["is closed"] = "Connection: close\r\n" } do
+    virtual_it("who waits is let in at once when a connection " .. how, function()
+      local gate = green.Event()
+      local server = http.serve(function(env)
+        if env.PATH_INFO == "/wait" then
+          gate:wait()
+        end
+        return 200, {}, env.PATH_INFO
+      end, { max_connections = 1 })
+      local a = server:connect(("GET /wait HTTP/1.1\r\nHost: x\r\n%s\r\n"):format(ending))
+      testing.settle()
+      local b = server:connect(get "/b")
+      testing.settle()
+      assert.equal(1, server.server:stats().accepted)
+      gate:send(true)
+      local reader = green.spawn(answer, b)
+      testing.settle_io(function() return reader:dead() end)
+      assert.equal("/b", reader:wait().body)
+      assert.equal("/wait", answer(a).body)
+      server:close(testing.advance)
+    end)
+  end
+
   it("a crowd is served, one after the other", function(serve)
     local server = serve(handler, { max_connections = 5 })
     local done = 0
@@ -93,6 +117,32 @@ describe("at max_connections", function()
       end
     end
     assert.equal(1, told, table.concat(lines, "\n"))
+  end)
+end)
+
+-- Whom nobody can wake: one of the clients may go, and another come.
+describe("a server that is full of handlers that wait for ever", function()
+  real_it("goes on", function()
+    local child = program.start { program.greenlua, "-e", [[
+      local green, wsgi = require "green", require "green.wsgi"
+      local l = assert(green.listen("127.0.0.1:0"))
+      print("port", (select(2, l:sockname())))
+      wsgi.server(l, function()
+        print "asked"
+        green.Event():wait()
+      end, { max_connections = 1, log_output = false, keepalive = 0.01,
+        header_timeout = 0.01 })
+    ]] }
+    local port = tonumber(child:expect "port\t" and child:expect "\n")
+    local conn = assert(green.connect("127.0.0.1", port))
+    conn:write(get "/")
+    child:expect "asked"
+    local next_one = assert(green.connect("127.0.0.1", port))
+    green.sleep(0.05) -- a deadlock would be found in the next turn
+    child:kill(program.TERM):wait()
+    conn:close()
+    next_one:close()
+    assert.equal(program.TERM, child.signal, child.err)
   end)
 end)
 

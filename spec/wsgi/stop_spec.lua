@@ -82,8 +82,8 @@ describe("server:stop", function()
 
   it("serves more of those who wait to be accepted as idle connections make room", function()
     with(hello, { max_connections = 1 }, function(client, server)
-      local idle = client:connect(GET)
-      kit.read_answer(idle)
+      local idle = client:connect() -- has asked nothing, and makes no room before a stop
+      testing.settle()
       local waiting = client:connect(GET)
       testing.settle_io()
       assert.equal(1, server:stats().accepted)
@@ -223,6 +223,32 @@ describe("server:stop", function()
         assert.is_true(stopper:wait(20), name)
         assert.is_true(ended)
         assert.equal(unasked, server:stats().failed == 1)
+        conn:close()
+      end)
+    end
+  end)
+
+  it("looks at nothing while it waits: it is told", function()
+    for what, path in pairs { ["a request"] = "/", ["one that survives its kill"] = "/deaf" } do
+      local gate = green.Event()
+      with(function(env)
+        local left = env.PATH_INFO == "/deaf" and 1 or 0
+        repeat
+          left = left - 1
+          pcall(gate.wait, gate)
+        until left < 0
+        return hello()
+      end, function(client, server)
+        local conn = client:connect(("GET %s HTTP/1.1\r\nHost: x\r\n\r\n"):format(path))
+        testing.settle()
+        local stopper = green.spawn(server.stop, server,
+          { grace = path == "/" and 60 or 0, force_after = 60 })
+        testing.settle()
+        local before = green.stats().switches
+        green.sleep(0.2)
+        assert.is_true(green.stats().switches - before < 10, what)
+        gate:send(true)
+        assert.is_true(stopper:wait(5), what)
         conn:close()
       end)
     end

@@ -21,13 +21,13 @@ static int problem(lua_State *L, const char *text)
   return 2;
 }
 
-/* Where http_explainer keeps its function. */
-#define EXPLAINER "greenlua http explainer"
+/* Where answer_explainer keeps its function. */
+#define EXPLAINER "greenlua answer explainer"
 
-/* http_explainer(fn): fn(part, code, a, b) gives the text for an answer that is
-** refused: part is "status" (a is it), "headers" (a is no table) or "header" (a
-** and b are the key and the value of the entry). */
-static int http_explainer(lua_State *L)
+/* answer_explainer(fn): fn(part, code, a, b) gives the text for an answer that
+** is refused: part is "status" (a is it), "headers" (a is no table) or "header"
+** (a and b are the key and the value of the entry). */
+static int answer_explainer(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
@@ -145,12 +145,13 @@ static int bad_header(lua_State *L, int code, int top)
   return refused(L, "header", code, top + 1, top + 2);
 }
 
-/* done = http_respond(conn, capitalize, status, headers, body): true: a string
-** or nil was the body and all is written; false: the head is begun, the body is
-** the caller's to write; or nil, problem. All five are given. Does not park. */
-static int http_respond(lua_State *L)
+/* done = answer_respond(conn, capitalize, status, headers, body): true: a
+** string or nil was the body and all is written; false: the head is begun, the
+** body is the caller's to write; or nil, problem. All five are given. Does not
+** park. */
+static int answer_respond(lua_State *L)
 {
-  green_conn *c = vm_http_conn(L, 1);
+  green_conn *c = vm_conn_check(L, 1);
   size_t n = 0;
   const char *body = "";
   int err = put_status(L, c, 3);
@@ -170,71 +171,53 @@ static int http_respond(lua_State *L)
   return 1;
 }
 
-/* code = http_whole(conn, body) */
-static int http_whole(lua_State *L)
+/* code = answer_whole(conn, body) */
+static int answer_whole(lua_State *L)
 {
   size_t n;
   const char *body = luaL_checklstring(L, 2, &n);
-  lua_pushinteger(L, green_conn_whole(vm_http_conn(L, 1), body, n));
+  lua_pushinteger(L, green_conn_whole(vm_conn_check(L, 1), body, n));
   return 1;
 }
 
-static int http_stream(lua_State *L)
+static int answer_stream(lua_State *L)
 {
-  lua_pushinteger(L, green_conn_stream(vm_http_conn(L, 1)));
+  lua_pushinteger(L, green_conn_stream(vm_conn_check(L, 1)));
   return 1;
 }
 
-/* waiting = http_piece(conn, text): bytes to be flushed, or an error code. */
-static int http_piece(lua_State *L)
+/* waiting = answer_piece(conn, text): bytes to be flushed, or an error code. */
+static int answer_piece(lua_State *L)
 {
   size_t n;
   const char *p = luaL_checklstring(L, 2, &n);
-  lua_pushinteger(L, green_conn_piece(vm_http_conn(L, 1), p, n));
+  lua_pushinteger(L, green_conn_piece(vm_conn_check(L, 1), p, n));
   return 1;
 }
 
-static int http_end(lua_State *L)
+static int answer_end(lua_State *L)
 {
-  lua_pushinteger(L, green_conn_end(vm_http_conn(L, 1)));
+  lua_pushinteger(L, green_conn_end(vm_conn_check(L, 1)));
   return 1;
 }
 
-/* nobody = http_has_no_body(conn): HEAD, 204, 304: what is written is dropped. */
-static int http_has_no_body(lua_State *L)
+/* nobody = answer_has_no_body(conn): HEAD, 204, 304: what is written is
+** dropped. */
+static int answer_has_no_body(lua_State *L)
 {
-  lua_pushboolean(L, vm_http_conn(L, 1)->no_body);
-  return 1;
-}
-
-static int http_flush(lua_State *L)
-{
-  lua_pushinteger(L, green_conn_flush(vm_http_conn(L, 1)));
+  lua_pushboolean(L, vm_conn_check(L, 1)->no_body);
   return 1;
 }
 
 /* Drop the answer; the connection is to end with the next one. code: 0, or
 ** GREEN_EBUSY: bytes of it have left. */
-static int http_rollback(lua_State *L)
+static int answer_rollback(lua_State *L)
 {
-  green_conn *c = vm_http_conn(L, 1);
+  green_conn *c = vm_conn_check(L, 1);
   int err = green_conn_rollback(c);
   if (err == 0) c->close = true;
   lua_pushinteger(L, err);
   return 1;
-}
-
-static int http_set_close(lua_State *L)
-{
-  vm_http_conn(L, 1)->close = true;
-  return 0;
-}
-
-/* http_cut(conn, why): as green_conn_cut. */
-static int http_cut(lua_State *L)
-{
-  green_conn_cut(vm_http_conn(L, 1), (int)luaL_optinteger(L, 2, 0));
-  return 0;
 }
 
 /* -- Files ---------------------------------------------------------------- */
@@ -245,9 +228,9 @@ static FILE *file_arg(lua_State *L, int i)
   return *(FILE **)luaL_checkudata(L, i, LUA_FILEHANDLE);
 }
 
-/* offset, bytes from there = http_file(file of Lua's): nothing when it is no
-** regular one that can be read, or its length cannot be known. */
-static int http_file(lua_State *L)
+/* offset, bytes from there = answer_file_rest(file of Lua's): nothing when it
+** is no regular one that can be read, or its length cannot be known. */
+static int answer_file_rest(lua_State *L)
 {
   struct stat st;
   FILE *f = file_arg(L, 1);
@@ -260,30 +243,30 @@ static int http_file(lua_State *L)
   return 2;
 }
 
-/* bytes = http_room(conn): how many the handler's Content-Length leaves to be
+/* bytes = answer_room(conn): how many the handler's Content-Length leaves to be
 ** written; nil: it gave none. */
-static int http_room(lua_State *L)
+static int answer_room(lua_State *L)
 {
-  int64_t n = green_conn_room(vm_http_conn(L, 1));
+  int64_t n = green_conn_room(vm_conn_check(L, 1));
   if (n < 0) return 0;
   lua_pushnumber(L, (lua_Number)n);
   return 1;
 }
 
-/* n = http_file_head(conn, size): as green_conn_file. */
-static int http_file_head(lua_State *L)
+/* n = answer_file(conn, size): as green_conn_file. */
+static int answer_file(lua_State *L)
 {
   int64_t size = (int64_t)luaL_checknumber(L, 2);
-  int64_t n = green_conn_file(vm_http_conn(L, 1), size);
+  int64_t n = green_conn_file(vm_conn_check(L, 1), size);
   lua_pushnumber(L, (lua_Number)n);
   return 1;
 }
 
-/* n = http_sendfile(conn, file, offset, n): as green_conn_sendfile. The file
+/* n = answer_sendfile(conn, file, offset, n): as green_conn_sendfile. The file
 ** may have been closed meanwhile, and its number be another's: GREEN_EBADF. */
-static int http_sendfile(lua_State *L)
+static int answer_sendfile(lua_State *L)
 {
-  green_conn *c = vm_http_conn(L, 1);
+  green_conn *c = vm_conn_check(L, 1);
   FILE *f = file_arg(L, 2);
   int64_t n = GREEN_EBADF;
   if (f)
@@ -293,21 +276,18 @@ static int http_sendfile(lua_State *L)
   return 1;
 }
 
-const luaL_Reg vm_http_answer_functions[] = {
-    {"http_explainer", http_explainer},
-    {"http_respond", http_respond},
-    {"http_whole", http_whole},
-    {"http_stream", http_stream},
-    {"http_piece", http_piece},
-    {"http_end", http_end},
-    {"http_has_no_body", http_has_no_body},
-    {"http_flush", http_flush},
-    {"http_rollback", http_rollback},
-    {"http_set_close", http_set_close},
-    {"http_cut", http_cut},
-    {"http_file", http_file},
-    {"http_file_head", http_file_head},
-    {"http_room", http_room},
-    {"http_sendfile", http_sendfile},
+const luaL_Reg vm_answer_functions[] = {
+    {"answer_explainer", answer_explainer},
+    {"answer_respond", answer_respond},
+    {"answer_whole", answer_whole},
+    {"answer_stream", answer_stream},
+    {"answer_piece", answer_piece},
+    {"answer_end", answer_end},
+    {"answer_has_no_body", answer_has_no_body},
+    {"answer_rollback", answer_rollback},
+    {"answer_file_rest", answer_file_rest},
+    {"answer_file", answer_file},
+    {"answer_room", answer_room},
+    {"answer_sendfile", answer_sendfile},
     {NULL, NULL},
 };

@@ -212,8 +212,8 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_wait_functions);
   set_functions(L, v, vm_thread_functions);
   set_functions(L, v, vm_role_functions);
-  set_functions(L, v, vm_http_functions);
-  set_functions(L, v, vm_http_answer_functions);
+  set_functions(L, v, vm_httpd_functions);
+  set_functions(L, v, vm_answer_functions);
   set_functions(L, v, vm_object_functions);
   set_functions(L, v, vm_process_functions);
   set_functions(L, v, vm_misuse_functions);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* What __index knows how to make; the rest is Lua's. */
-enum http_key {
+enum env_key {
   KEY_NONE,
   KEY_METHOD,
   KEY_PATH,
@@ -29,16 +29,16 @@ enum http_key {
 /* Upvalues of env's __index. */
 enum { UP_KEYS = 1, UP_FILL, UP_CONN_KEY, UP_SERVER, UP_VM };
 
-/* NULL: its request is over. */
-static green_conn *http_conn(lua_State *L, int i)
+/* Of a handle. NULL: its request is over. */
+static green_conn *conn_at(lua_State *L, int i)
 {
   return vm_slot_conn(&core_vm(L)->slots, lua_tonumber(L, i));
 }
 
-green_conn *vm_http_conn(lua_State *L, int i)
+green_conn *vm_conn_check(lua_State *L, int i)
 {
   vm_check_fork(core_vm(L)); /* In a child its request is over. */
-  green_conn *c = http_conn(L, i);
+  green_conn *c = conn_at(L, i);
   if (green_unlikely(!c)) luaL_error(L, "the request is over");
   return c;
 }
@@ -46,14 +46,14 @@ green_conn *vm_http_conn(lua_State *L, int i)
 /* -- Requests ------------------------------------------------------------- */
 
 /* There is room for a handle: nothing is lost when memory is short. */
-static vm_slots *http_slots(lua_State *L)
+static vm_slots *httpd_slots(lua_State *L)
 {
   vm_slots *t = &core_vm(L)->slots;
   if (green_unlikely(vm_slots_reserve(t) < 0)) luaL_error(L, "out of memory");
   return t;
 }
 
-/* For http_next and http_finish: nil, true: the running thread has been looked
+/* For httpd_next and conn_finish: nil, true: the running thread has been looked
 ** at. It was the last request's, and ends. */
 static int push_end(lua_State *L)
 {
@@ -70,24 +70,25 @@ static int push_next(lua_State *L, vm_slots *t, green_conn *c)
   return 2;
 }
 
-/* conn, found = http_next(httpd, is_first): nothing when all connections wait; nil,
-** true: scripts know this thread, which must not have another request. is_first: it
-** has had none. */
-static int http_next(lua_State *L)
+/* conn, found = httpd_next(httpd, is_first): nothing when all connections wait;
+** nil, true: scripts know this thread, which must not have another request.
+** is_first: it has had none. */
+static int httpd_next(lua_State *L)
 {
-  vm_slots *t = http_slots(L);
+  vm_slots *t = httpd_slots(L);
   int is_known = core_vm(L)->current->flags & VM_F_KNOWN;
   if (is_known && !lua_toboolean(L, 2)) return push_end(L);
   return push_next(L, t, green_httpd_next(vm_pointer(L, 1)));
 }
 
-/* next, found = http_finish(conn, httpd): conn is dealt with, what is next, as
-** http_next: the same connection if it has more at hand; without httpd, or where a
-** cancel is pending, nothing else. false, conn: wait until its socket can be written
-** and call again with this other handle: the handler's is good no more. */
-static int http_finish(lua_State *L)
+/* next, found = conn_finish(conn, httpd): conn is dealt with, what is next, as
+** httpd_next: the same connection if it has more at hand; without httpd, or where
+** a cancel is pending, nothing else. false, conn: wait until its socket can be
+** written and call again with this other handle: the handler's is good no
+** more. */
+static int conn_finish(lua_State *L)
 {
-  green_conn *c = vm_http_conn(L, 1);
+  green_conn *c = vm_conn_check(L, 1);
   const vm_thread *me = core_vm(L)->current;
   vm_slots *t = &core_vm(L)->slots;
   int is_cancelled = me->task.cancel_pending;
@@ -109,25 +110,25 @@ static int http_finish(lua_State *L)
   return push_next(L, t, c);
 }
 
-static int http_close(lua_State *L)
+static int conn_close(lua_State *L)
 {
-  green_conn *c = vm_http_conn(L, 1);
+  green_conn *c = vm_conn_check(L, 1);
   vm_slot_close(&core_vm(L)->slots, c);
   green_conn_close(c);
   return 0;
 }
 
-/* open = http_is_open(conn): is its request still in hand? */
-static int http_is_open(lua_State *L)
+/* open = conn_is_open(conn): is its request still in hand? */
+static int conn_is_open(lua_State *L)
 {
-  lua_pushboolean(L, http_conn(L, 1) != NULL);
+  lua_pushboolean(L, conn_at(L, 1) != NULL);
   return 1;
 }
 
-/* pointer = http_sock(conn): for core.park; nil: closed. */
-static int http_sock(lua_State *L)
+/* pointer = conn_sock(conn): for core.park; nil: closed. */
+static int conn_sock(lua_State *L)
 {
-  green_sock *s = green_conn_sock(vm_http_conn(L, 1));
+  green_sock *s = green_conn_sock(vm_conn_check(L, 1));
   if (!s) return 0;
   lua_pushlightuserdata(L, s);
   return 1;
@@ -243,9 +244,10 @@ static const char *const key_names[] = {
     [KEY_URI] = "REQUEST_URI",         [KEY_HOST] = "HTTP_HOST",
     [KEY_PROTOCOL] = "SERVER_PROTOCOL"};
 
-/* index = http_index(fill, conn_key, server): the __index of a server's envs.
-** fill: key -> function(conn, env, server), for what is not known here. */
-static int http_index(lua_State *L)
+/* index = httpd_env_index(fill, conn_key, server): the __index of a server's
+** envs. fill: key -> function(conn, env, server), for what is not known
+** here. */
+static int httpd_env_index(lua_State *L)
 {
   lua_settop(L, 3);
   lua_newtable(L);
@@ -259,11 +261,11 @@ static int http_index(lua_State *L)
   return 1;
 }
 
-/* list = http_keys(conn): the keys that http_index knows by itself, those of the
-** request's headers among them. One may stand there twice. */
-static int http_keys(lua_State *L)
+/* list = conn_keys(conn): the keys that httpd_env_index knows by itself, those
+** of the request's headers among them. One may stand there twice. */
+static int conn_keys(lua_State *L)
 {
-  const green_conn *c = vm_http_conn(L, 1);
+  const green_conn *c = vm_conn_check(L, 1);
   size_t room = (size_t)c->head->head_len + 5;
   char *key = lua_newuserdata(L, room);
   int k = 0;
@@ -281,10 +283,10 @@ static int http_keys(lua_State *L)
   return 1;
 }
 
-/* list = http_headers_raw(conn): { name, value } pairs as they came. */
-static int http_headers_raw(lua_State *L)
+/* list = conn_headers_raw(conn): { name, value } pairs as they came. */
+static int conn_headers_raw(lua_State *L)
 {
-  const green_conn *c = vm_http_conn(L, 1);
+  const green_conn *c = vm_conn_check(L, 1);
   const green_http_request *h = c->head;
   lua_createtable(L, (int)h->nheaders, 0);
   for (uint32_t i = 0; i < h->nheaders; i++) {
@@ -298,12 +300,12 @@ static int http_headers_raw(lua_State *L)
   return 1;
 }
 
-/* host, port = http_peer(conn): strings; "unix", "" without an address. */
-static int http_peer(lua_State *L)
+/* host, port = conn_peer(conn): strings; "unix", "" without an address. */
+static int conn_peer(lua_State *L)
 {
   green_addr a;
   char text[GREEN_ADDR_TEXT];
-  green_conn_peer(vm_http_conn(L, 1), &a);
+  green_conn_peer(vm_conn_check(L, 1), &a);
   if (a.len == 0) {
     lua_pushliteral(L, "unix");
     lua_pushliteral(L, "");
@@ -315,11 +317,11 @@ static int http_peer(lua_State *L)
   return 2;
 }
 
-/* name, ... = http_info(conn): status, body bytes sent, why it was refused,
+/* name, ... = conn_info(conn): status, body bytes sent, why it was refused,
 ** requests served before, Content-Length of the request or -1, chunked. */
-static int http_info(lua_State *L)
+static int conn_info(lua_State *L)
 {
-  const green_conn *c = vm_http_conn(L, 1);
+  const green_conn *c = vm_conn_check(L, 1);
   lua_pushinteger(L, c->status);
   lua_pushnumber(L, (lua_Number)c->sent);
   lua_pushstring(L, c->reason ? c->reason : "");
@@ -331,22 +333,23 @@ static int http_info(lua_State *L)
 
 /* -- Clients that go ------------------------------------------------------ */
 
-/* code = http_watch(conn): as green_conn_watch. */
-static int http_watch(lua_State *L)
+/* code = conn_watch(conn): as green_conn_watch. */
+static int conn_watch(lua_State *L)
 {
-  lua_pushinteger(L, green_conn_watch(vm_http_conn(L, 1)));
+  lua_pushinteger(L, green_conn_watch(vm_conn_check(L, 1)));
   return 1;
 }
 
-/* gone = http_has_gone(conn): as green_conn_has_gone. */
-static int http_has_gone(lua_State *L)
+/* gone = conn_has_gone(conn): as green_conn_has_gone. */
+static int conn_has_gone(lua_State *L)
 {
-  lua_pushboolean(L, green_conn_has_gone(vm_http_conn(L, 1)));
+  lua_pushboolean(L, green_conn_has_gone(vm_conn_check(L, 1)));
   return 1;
 }
 
-/* pointer = http_gone_fd(httpd): for core.park, to read; nil: nobody is watched. */
-static int http_gone_fd(lua_State *L)
+/* pointer = httpd_gone_fd(httpd): for core.park, to read; nil: nobody is
+** watched. */
+static int httpd_gone_fd(lua_State *L)
 {
   core_vm(L);
   green_fd *f = green_httpd_gone_fd(vm_pointer(L, 1));
@@ -355,8 +358,9 @@ static int http_gone_fd(lua_State *L)
   return 1;
 }
 
-/* conn = http_gone(httpd): as green_httpd_gone; only those that have a handle. */
-static int http_gone(lua_State *L)
+/* conn = httpd_gone(httpd): as green_httpd_gone; only those that have a
+** handle. */
+static int httpd_gone(lua_State *L)
 {
   const vm_slots *t = &core_vm(L)->slots;
   green_conn *c;
@@ -389,24 +393,24 @@ static int body_run(green_conn *c, lua_Number max, const char **p)
   return (int)max;
 }
 
-/* text = http_body(conn, max): nil at the end; or nil, error code. */
-static int http_body(lua_State *L)
+/* text = conn_body(conn, max): nil at the end; or nil, error code. */
+static int conn_body(lua_State *L)
 {
   const char *p;
   lua_Number max = luaL_optnumber(L, 2, 1e15);
   luaL_argcheck(L, max >= 0, 2, "must not be negative");
-  int n = body_run(http_conn(L, 1), max, &p);
+  int n = body_run(conn_at(L, 1), max, &p);
   if (n < 0 || (n == 0 && max > 0)) return push_no_body(L, n);
   lua_pushlstring(L, p, (size_t)n);
   return 1;
 }
 
-/* text = http_line(conn, max): up to and with the next LF, what there is of it;
-** as http_body. */
-static int http_line(lua_State *L)
+/* text = conn_line(conn, max): up to and with the next LF, what there is of it;
+** as conn_body. */
+static int conn_line(lua_State *L)
 {
   const char *p;
-  green_conn *c = http_conn(L, 1);
+  green_conn *c = conn_at(L, 1);
   lua_Number max = luaL_checknumber(L, 2);
   luaL_argcheck(L, max >= 0, 2, "must not be negative");
   int n = body_run(c, max, &p);
@@ -418,44 +422,65 @@ static int http_line(lua_State *L)
   return 1;
 }
 
-/* code = http_continue_lines(conn, text) */
-static int http_continue_lines(lua_State *L)
+/* code = conn_continue_lines(conn, text) */
+static int conn_continue_lines(lua_State *L)
 {
   size_t n;
   const char *lines = luaL_checklstring(L, 2, &n);
-  green_conn *c = http_conn(L, 1);
+  green_conn *c = conn_at(L, 1);
   int err = c ? green_conn_continue_lines(c, lines, n) : GREEN_ECLOSED;
   lua_pushinteger(L, err);
   return 1;
 }
 
-/* code = http_continue(conn): as green_conn_continue, and it leaves. */
-static int http_continue(lua_State *L)
+/* code = conn_continue(conn): as green_conn_continue, and it leaves. */
+static int conn_continue(lua_State *L)
 {
-  green_conn *c = http_conn(L, 1);
+  green_conn *c = conn_at(L, 1);
   int sent = c ? green_conn_continue(c) : GREEN_ECLOSED;
   int err = sent > 0 ? green_conn_flush(c) : 0;
   lua_pushinteger(L, err < 0 && err != GREEN_EAGAIN ? err : sent);
   return 1;
 }
 
-/* -- Logs, take-over ------------------------------------------------------ */
+/* -- What becomes of a connection ------------------------------------------ */
 
-/* waiting = http_log(log, conn, at_once): green_log_put. nil, unless
-** at_once: the client does not take the answer, who knows how that will end. */
-static int http_log(lua_State *L)
+/* code = conn_flush(conn): as green_conn_flush. */
+static int conn_flush(lua_State *L)
 {
-  const green_conn *c = vm_http_conn(L, 2);
+  lua_pushinteger(L, green_conn_flush(vm_conn_check(L, 1)));
+  return 1;
+}
+
+/* conn_set_close(conn): it ends with this answer. */
+static int conn_set_close(lua_State *L)
+{
+  vm_conn_check(L, 1)->close = true;
+  return 0;
+}
+
+/* conn_cut(conn, why): as green_conn_cut. */
+static int conn_cut(lua_State *L)
+{
+  green_conn_cut(vm_conn_check(L, 1), (int)luaL_optinteger(L, 2, 0));
+  return 0;
+}
+
+/* waiting = conn_log(log, conn, at_once): green_log_put. nil, unless
+** at_once: the client does not take the answer, who knows how that will end. */
+static int conn_log(lua_State *L)
+{
+  const green_conn *c = vm_conn_check(L, 2);
   if (green_conn_is_slow(c) && !lua_toboolean(L, 3)) return 0;
   lua_pushinteger(L, green_log_put(vm_pointer(L, 1), c));
   return 1;
 }
 
-/* code = http_detach(conn, pointer to a closed green_sock): as
+/* code = conn_detach(conn, pointer to a closed green_sock): as
 ** green_conn_detach. */
-static int http_detach(lua_State *L)
+static int conn_detach(lua_State *L)
 {
-  green_conn *c = vm_http_conn(L, 1);
+  green_conn *c = vm_conn_check(L, 1);
   green_sock *s = vm_pointer(L, 2);
   vm_slots *t = &core_vm(L)->slots;
   vm_slot_close(t, c);
@@ -465,26 +490,29 @@ static int http_detach(lua_State *L)
   return 1;
 }
 
-const luaL_Reg vm_http_functions[] = {
-    {"http_next", http_next},
-    {"http_finish", http_finish},
-    {"http_close", http_close},
-    {"http_is_open", http_is_open},
-    {"http_sock", http_sock},
-    {"http_index", http_index},
-    {"http_keys", http_keys},
-    {"http_headers_raw", http_headers_raw},
-    {"http_peer", http_peer},
-    {"http_watch", http_watch},
-    {"http_has_gone", http_has_gone},
-    {"http_gone_fd", http_gone_fd},
-    {"http_gone", http_gone},
-    {"http_info", http_info},
-    {"http_body", http_body},
-    {"http_line", http_line},
-    {"http_continue_lines", http_continue_lines},
-    {"http_continue", http_continue},
-    {"http_detach", http_detach},
-    {"http_log", http_log},
+const luaL_Reg vm_httpd_functions[] = {
+    {"httpd_next", httpd_next},
+    {"conn_finish", conn_finish},
+    {"conn_close", conn_close},
+    {"conn_is_open", conn_is_open},
+    {"conn_sock", conn_sock},
+    {"httpd_env_index", httpd_env_index},
+    {"conn_keys", conn_keys},
+    {"conn_headers_raw", conn_headers_raw},
+    {"conn_peer", conn_peer},
+    {"conn_watch", conn_watch},
+    {"conn_has_gone", conn_has_gone},
+    {"httpd_gone_fd", httpd_gone_fd},
+    {"httpd_gone", httpd_gone},
+    {"conn_info", conn_info},
+    {"conn_body", conn_body},
+    {"conn_line", conn_line},
+    {"conn_continue_lines", conn_continue_lines},
+    {"conn_continue", conn_continue},
+    {"conn_flush", conn_flush},
+    {"conn_set_close", conn_set_close},
+    {"conn_cut", conn_cut},
+    {"conn_detach", conn_detach},
+    {"conn_log", conn_log},
     {NULL, NULL},
 };

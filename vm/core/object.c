@@ -8,6 +8,7 @@
 
 #include "core/door.h"
 
+#include "httpd/httpd.h"
 #include "httpd/log.h"
 #include "io/lookup.h"
 #include "base/mem.h"

@@ -11,13 +11,14 @@ local C = require "green.ffi.httpd"
 local min = math.min -- scripts may put their own there
 
 local codes = core.codes
-local READ = core.READ -- a mode of core.park
+local READ, QUEUE = core.READ, core.QUEUE -- modes of core.park
 local BATCH = 64
 local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
-local FULL_PAUSE = 0.05 -- seconds between looks when max_connections are open
+local FULL_PAUSE = 60 -- seconds between looks where nobody goes
 local TELL_PAUSE = 60 -- seconds between lines in the log about evictions
 
---- Wait for what stands in the way of the next accept: 0, or why there is none.
+--- Wait for what stands in the way of the next accept: 0, or why there is none. A
+-- connection that goes makes room, and leaves a descriptor; a stop wakes, too.
 local function wait_to_accept(self, n, pause)
   if n == codes.EAGAIN then
     local status = core.park(self.listener._s, nil, READ)
@@ -30,8 +31,10 @@ local function wait_to_accept(self, n, pause)
       return n -- the socket does not listen
     end
   end
-  pause = n == codes.EBUSY and FULL_PAUSE or pause
-  local status = core.park(self.accept_queue, core.now() + pause) -- a stop wakes it
+  -- The handlers of a full server may wait for what only a next request brings: with a
+  -- deadline that is no deadlock, which would end the program.
+  local deadline = core.now() + (n == codes.EBUSY and FULL_PAUSE or pause)
+  local status = core.park(self.departures, deadline, QUEUE)
   return status == codes.ETIMEDOUT and 0 or status
 end
 
@@ -58,8 +61,8 @@ local function persist(fn, self)
   until ok or self.stopping
 end
 
---- Connections between requests have made room. To be out of descriptors is an
--- operator's business, max_connections may be his wish.
+--- Connections between requests have made room. Descriptors that run out are an
+-- operator's mistake, max_connections may be an operator's wish.
 local function tell_evicted(self, evicted)
   local log, now = self.log, core.now()
   self.evicted = evicted

@@ -11,9 +11,9 @@ local thread = require "green.thread"
 -- Scripts may put their own in their places.
 local error, format, pcall, tostring, type = error, string.format, pcall, tostring, type
 
-local http_respond, http_flush = core.http_respond, core.http_flush
-local http_piece, http_sendfile = core.http_piece, core.http_sendfile
-local http_is_open = core.http_is_open
+local answer_respond, conn_flush = core.answer_respond, core.conn_flush
+local answer_piece, answer_sendfile = core.answer_piece, core.answer_sendfile
+local conn_is_open = core.conn_is_open
 local wait_to_write = conns.wait_to_write
 local failed, checkpoint = thread.failed, thread.checkpoint
 local is_callable, io_type = args.is_callable, io.type
@@ -30,14 +30,14 @@ local DONE = {}
 -- handler has left behind.
 local function drain(server, conn)
   while true do
-    local code = http_flush(conn)
+    local code = conn_flush(conn)
     if code == 0 then
       return true
     elseif code ~= EAGAIN then
       return nil, errors.new(code, "write response")
     end
     local status = wait_to_write(server, conn)
-    if not http_is_open(conn) then
+    if not conn_is_open(conn) then
       return nil, errors.new("ECLOSED", "write response")
     elseif status ~= 0 then
       return failed(status, "write response")
@@ -57,7 +57,7 @@ local function put_piece(server, conn, text, least)
   elseif kind ~= "string" then
     bad("a piece of the body must be a string, not a %s", kind)
   end
-  local waiting = http_piece(conn, text)
+  local waiting = answer_piece(conn, text)
   if waiting == EINVAL then
     bad("the body is longer than its Content-Length")
   elseif waiting < 0 then
@@ -72,7 +72,7 @@ local function put_piece(server, conn, text, least)
 end
 
 local function end_pieces(conn)
-  if core.http_end(conn) ~= 0 then
+  if core.answer_end(conn) ~= 0 then
     bad("the body is shorter than its Content-Length")
   end
 end
@@ -82,16 +82,16 @@ end
 -- then there is nothing to write to any more.
 local function put_iterator(server, conn, body, least)
   local text = body()
-  if not http_is_open(conn) then
+  if not conn_is_open(conn) then
     return
-  elseif core.http_stream(conn) ~= 0 then
+  elseif core.answer_stream(conn) ~= 0 then
     bad("the head of the answer could not be written")
   end
   -- HEAD, 204, 304: the rest of the pieces, which may have no end, is not made.
-  while text ~= nil and not core.http_has_no_body(conn) do
+  while text ~= nil and not core.answer_has_no_body(conn) do
     put_piece(server, conn, text, least)
     text = body()
-    if not http_is_open(conn) then
+    if not conn_is_open(conn) then
       return -- taken over, nothing of the answer had left
     end
   end
@@ -103,7 +103,7 @@ local function put_list(conn, body)
   local mistake = not ok and mistakes.list(body) or text == "" and mistakes.record(body)
   if mistake then
     bad("%s", mistake)
-  elseif core.http_whole(conn, text) ~= 0 then
+  elseif core.answer_whole(conn, text) ~= 0 then
     bad("the body's length differs from its Content-Length")
   end
 end
@@ -120,12 +120,12 @@ end
 --- A regular file, past us. Its length, or the handler's Content-Length, is known
 -- to the client before the first byte.
 local function send_file(server, conn, file, offset, size)
-  local left = core.http_file_head(conn, size)
+  local left = core.answer_file(conn, size)
   if left < 0 then
     bad("the file is shorter than its Content-Length")
   end
   while left > 0 do
-    local n = http_sendfile(conn, file, offset, left)
+    local n = answer_sendfile(conn, file, offset, left)
     if n > 0 then
       offset, left = offset + n, left - n
       checkpoint()
@@ -147,7 +147,7 @@ end
 local function pieces_of(conn, reader)
   local is_bounded = conn and io_type(reader)
   return function()
-    local n = is_bounded and core.http_room(conn) or BLOCK
+    local n = is_bounded and core.answer_room(conn) or BLOCK
     if n == 0 then
       return nil
     end
@@ -163,7 +163,7 @@ local function put_file(server, conn, file)
   if io_type(file) ~= "file" then
     bad("the body is a closed file")
   end
-  local offset, size = core.http_file(file)
+  local offset, size = core.answer_file_rest(file)
   if offset then
     return send_file(server, conn, file, offset, size)
   end
@@ -187,7 +187,7 @@ end
 
 --- Write the head; the body is to follow. Raises as respond. Does not park.
 local function begin(server, conn, status, headers)
-  local done, problem = http_respond(conn, server.capitalize, status, headers, false)
+  local done, problem = answer_respond(conn, server.capitalize, status, headers, false)
   if done == nil then
     error(problem, 0)
   end
@@ -200,7 +200,7 @@ local function respond(server, conn, least, status, headers, body)
   if body == DONE then
     return
   elseif type(body) == "string" then
-    local done, problem = http_respond(conn, server.capitalize, status, headers, body)
+    local done, problem = answer_respond(conn, server.capitalize, status, headers, body)
     if not done then
       error(problem, 0)
     end

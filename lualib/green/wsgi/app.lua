@@ -21,13 +21,13 @@ end
 local function writer(call, env)
   return function(text)
     local conn = rawget(env, CONN)
-    if not (conn and core.http_is_open(conn)) then
+    if not (conn and core.conn_is_open(conn)) then
       args.misuse("write: the request is over")
     end
     local server = server_of(env)
     if not call.conn then
       answer.begin(server, conn, call.status, call.headers)
-      core.http_stream(conn)
+      core.answer_stream(conn)
       call.conn = conn
     end
     answer.put_piece(server, conn, text, server.options.minimum_chunk_size)
@@ -69,12 +69,12 @@ end
 local function write_rest(call, env, body)
   local server = server_of(env)
   for text in each_piece(body, call.conn) do
-    if not core.http_is_open(call.conn) or core.http_has_no_body(call.conn) then
+    if not core.conn_is_open(call.conn) or core.answer_has_no_body(call.conn) then
       break -- taken over, nothing of the answer had left; or nobody gets the rest
     end
     answer.put_piece(server, call.conn, text, server.options.minimum_chunk_size)
   end
-  if core.http_is_open(call.conn) then
+  if core.conn_is_open(call.conn) then
     answer.end_pieces(call.conn)
   end
 end
@@ -106,7 +106,7 @@ local function finish(call, env, ...)
   local kind = type(body)
   if not call.status and (kind == "number" or kind == "string" or third ~= nil) then
     return ... -- it is of the other kind, and has a second argument of its own
-  elseif not call.status and (kind == "nil" or not core.http_is_open(rawget(env, CONN))) then
+  elseif not call.status and (kind == "nil" or not core.conn_is_open(rawget(env, CONN))) then
     return ...
   elseif not call.status then
     body = start_late(call, body)

@@ -22,7 +22,7 @@ local band, rshift = bit.band, bit.rshift
 local flush = jit.flush
 local core_current, running = core.current, coro.raw.running -- which expose nobody
 
-local WATCHED, ROUNDS = 20, 5 -- requests in a row; how often so many
+local WATCHED, ROUNDS = 20, 5 -- requests in a row; how often that many
 local MOST_EVENTS, MOST_OTHERS = 500, 500 -- returns seen in one request; that do not count
 local DEEPEST = 60 -- frames; a return further up is none of an answer's
 

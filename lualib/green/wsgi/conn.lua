@@ -9,7 +9,7 @@ local core = require "green.core"
 local exits = require "green.thread.exits"
 local thread = require "green.thread"
 
-local http_sock, core_park = core.http_sock, core.park
+local conn_sock, core_park = core.conn_sock, core.park
 local READ, WRITE = core.READ, core.WRITE -- modes of core.park
 local SLOW_MOST = 10 -- times max_size
 
@@ -20,7 +20,7 @@ end
 --- Wait until the connection can be read or written, mode READ or WRITE. Parks.
 -- @return status as core.park
 local function wait(server, conn, mode, deadline)
-  local sock = http_sock(conn) -- raises when the request is over
+  local sock = conn_sock(conn) -- raises when the request is over
   local held = { _exit = leave, server = server }
   core.waiter() -- where that raises, nobody is counted
   exits.hold(held)

@@ -18,7 +18,7 @@ local ipairs, pcall, select, setmetatable, tonumber, type =
   ipairs, pcall, select, setmetatable, tonumber, type
 local concat, format, gsub = table.concat, string.format, string.gsub
 
-local http_log = core.http_log
+local conn_log = core.conn_log
 local EAGAIN = core.codes.EAGAIN
 
 local methods = {}
@@ -29,7 +29,7 @@ local mt = { __name = "green.wsgi.log", __index = methods }
 -- @return whether it was written; else come again when that is over
 function methods:request(conn, at_once)
   local access = self.access
-  local waiting = http_log(access.pointer, conn, at_once)
+  local waiting = conn_log(access.pointer, conn, at_once)
   if waiting and waiting > access.mark then
     access:tell()
   end
@@ -41,9 +41,9 @@ end
 -- @tparam number status of the last wait for the client
 -- @return whether it was written
 function methods:late(conn, status)
-  local code = status == 0 and core.http_flush(conn) or status
+  local code = status == 0 and core.conn_flush(conn) or status
   if code ~= 0 and code ~= EAGAIN then
-    core.http_cut(conn, code)
+    core.conn_cut(conn, code)
   end
   return code ~= EAGAIN and self:request(conn, true)
 end
@@ -83,7 +83,7 @@ end
 
 --- A request that was no good, or came too slowly.
 function methods:refused(conn)
-  local status, _, reason = core.http_info(conn)
+  local status, _, reason = core.conn_info(conn)
   if self.access then
     self:request(conn, true)
   end
@@ -106,7 +106,7 @@ function methods:reopen()
   end
 end
 
---- Write what waits, for so many seconds at most; let go of files. Parks.
+--- Write what waits, for that many seconds at most; let go of files. Parks.
 function methods:close(seconds)
   pcall(timeout.timeout, seconds, self.flush, self)
   for _, channel in ipairs(self.channels) do

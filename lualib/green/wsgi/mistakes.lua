@@ -151,7 +151,7 @@ function parts.header(key, value)
 end
 
 -- For vm/core/answer.c, which knows what it has refused, and no reason.
-core.http_explainer(function(part, code, a, b)
+core.answer_explainer(function(part, code, a, b)
   return "wsgi: " .. (code == core.codes.ENOMEM and "out of memory" or parts[part](a, b))
 end)
 

@@ -34,6 +34,7 @@ function methods:_worker_detaches(state)
   self.detached[state] = true
   self.workers = self.workers - 1
   self.httpd.full = false
+  stop.look(self)
 end
 
 -- -- The public side ----------------------------------------------------------
@@ -195,7 +196,8 @@ local function new(listener, planned)
   self.environ = next(o.environ) ~= nil and o.environ
   self.httpd_object = object -- keeps what the next ones point to
   self.httpd, self.httpd_pointer = httpd, core.pointer(object)
-  self.queue, self.shortage = core.pointer(C.queue(self.httpd)), C.shortage(self.httpd)
+  self.queue, self.shortage = core.pointer(C.queue(httpd)), core.pointer(C.shortage(httpd))
+  self.departures = core.pointer(C.departures(httpd)) -- who accepts waits here, and a stop
   self.workers, self.max_workers = 0, o.custom_pool and math.huge or o.max_size
   self.worker_idle = o.custom_pool and 0 or workers.WORKER_IDLE
   self.active, self.detached = {}, {} -- sets of workers' states
@@ -206,7 +208,7 @@ local function new(listener, planned)
   self.evicted, self.evicted_told = 0, -math.huge -- connections, and when the log said so
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false
   self.pid = false -- of the process that it serves in
-  self.accept_queue, self.end_queue, self.hurry = core.waitq(), core.waitq(), core.waitq()
+  self.end_queue = core.waitq()
   option_module.apply(self.httpd, o)
   setmetatable(self, mt)
   self.env_mt = env_module.metatable(self)

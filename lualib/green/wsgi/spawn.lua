@@ -7,6 +7,7 @@ local conns = require "green.wsgi.conn"
 local core = require "green.core"
 local pools = require "green.greenpool"
 local states = require "green.wsgi.state"
+local stop = require "green.wsgi.stop"
 local thread = require "green.thread"
 local workers = require "green.wsgi.worker"
 
@@ -17,14 +18,15 @@ local QUEUE = core.QUEUE
 --- A worker's green thread has ended, in whatever way.
 local function worker_ends(state)
   local self = state.server
+  stop.look(self)
   if self.detached[state] then
     self.detached[state] = nil
     return
   end
   self.active[state] = nil
   self.workers = self.workers - 1
-  if state.conn and core.http_is_open(state.conn) then
-    core.http_close(state.conn)
+  if state.conn and core.conn_is_open(state.conn) then
+    core.conn_close(state.conn)
   end
   state.conn = false
   self.httpd.full = false

@@ -11,11 +11,20 @@ local signals = require "green.net.signals"
 local thread = require "green.thread"
 local C = require "green.ffi.httpd"
 
-local LOOK = 0.01 -- seconds between looks at what is left
 local FORCE_AFTER = 5
 local LOG_SECONDS = 1 -- for logs to take their last lines
 
 local M = {}
+
+local QUEUE = core.QUEUE
+
+--- Something has changed that a stop, if there is one, should look at: a worker has
+-- ended, or has given up what held the stop up. Does not park.
+function M.look(self)
+  if self.stopping then
+    core.wake_cdata(self.departures)
+  end
+end
 
 local function is_over(plan)
   return plan.forced or core.now() >= plan.deadline
@@ -46,7 +55,7 @@ local function stop_accepting(self, plan)
     local has_room = httpd.connections < httpd.max_connections
   until not (are_left and has_room) or is_over(plan)
   self.listener:close()
-  core.wake(self.accept_queue)
+  M.look(self) -- who waits for room to accept has nothing to wait for
 end
 
 --- Kill a worker; join abandons it when it has not ended in time.
@@ -79,8 +88,9 @@ local function kill_all(self, plan)
   end
 end
 
+--- Wait until a connection has gone, somebody has called look, or it is due. Parks.
 local function wait(self, due)
-  if core.park(self.hurry, due) == core.codes.ECANCELED then
+  if core.park(self.departures, due, QUEUE) == core.codes.ECANCELED then
     thread.raise()
   end
 end
@@ -89,20 +99,23 @@ end
 local function drain(self, plan)
   kill_idle_ones(self, plan)
   while self.httpd.connections > 0 and not is_over(plan) do
-    wait(self, math.min(core.now() + LOOK, plan.deadline))
+    wait(self, plan.deadline)
     C.close_idle(self.httpd, false)
     kill_idle_ones(self, plan)
   end
 end
 
---- Those who do not end in time are abandoned.
-local function bury(set)
+--- Those who do not end in time are abandoned. Returns when the next one will be, or
+-- due if that is sooner.
+local function bury(set, due)
   for state in pairs(set) do
     if state.due and core.now() >= state.due then
       state.due = math.huge
       states.thread_of(state):kill_soon({ force_after = 0 })
     end
+    due = math.min(due, state.due or due)
   end
+  return due
 end
 
 --- Wait until all workers have ended. None is spared here: the last connection has
@@ -113,11 +126,8 @@ local function join(self, plan)
   gone.stop(self)
   core.wake_cdata(self.queue)
   while next(self.active) or next(self.detached) do
-    core.wake_cdata(self.queue)
     kill_all(self, plan)
-    bury(self.active)
-    bury(self.detached)
-    wait(self, core.now() + LOOK / 5)
+    wait(self, bury(self.detached, bury(self.active, math.huge)))
   end
 end
 
@@ -129,7 +139,7 @@ local function wait_for_pool(self, plan)
   end
   local all = thread.spawn(function()
     pool:waitall()
-    core.wake_all(self.hurry)
+    M.look(self)
   end)
   while not all:dead() and not is_over(plan) do
     wait(self, plan.deadline)
@@ -183,7 +193,7 @@ end
 
 local function force(self)
   self.plan.forced = true
-  core.wake_all(self.hurry)
+  M.look(self)
 end
 
 local known = { grace = true, force_after = true }

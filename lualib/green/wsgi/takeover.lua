@@ -10,6 +10,7 @@ local gone = require "green.wsgi.gone"
 local answer = require "green.wsgi.answer"
 local stream = require "green.socket.stream"
 local states = require "green.wsgi.state"
+local stop = require "green.wsgi.stop"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
@@ -36,9 +37,9 @@ local function take_over(server, env)
   args.type(env, "table", "take_over", "env")
   thread.checkpoint()
   local conn = env[CONN]
-  if not (conn and core.http_is_open(conn)) then
+  if not (conn and core.conn_is_open(conn)) then
     return nil, errors.new("ECLOSED", "take over")
-  elseif core.http_rollback(conn) ~= 0 then
+  elseif core.answer_rollback(conn) ~= 0 then
     return nil, errors.new("EBUSY", "take over", "the answer has begun to leave")
   end
   local ok, err = answer.drain(server, conn)
@@ -49,7 +50,7 @@ local function take_over(server, env)
     server.log:request(conn, true)
   end
   local s = base.handle()
-  local code = core.http_detach(conn, s)
+  local code = core.conn_detach(conn, s)
   if code == 0 or code == ECLOSED or code == ENOMEM then
     let_go(server, conn)
   end
@@ -65,6 +66,7 @@ local function set_idle(server, env)
   local state = states.of(server, env[CONN])
   if state then
     state.idle = state.env
+    stop.look(server)
   end
 end
 
@@ -76,7 +78,7 @@ local function finish(limit, ok, ...)
   return ...
 end
 
---- The app with a limit to its time: so many seconds until it has returned, or has
+--- The app with a limit to its time: that many seconds until it has returned, or has
 -- taken its connection over. What it does with that takes as long as it takes.
 local function limited(app, seconds)
   return function(env)

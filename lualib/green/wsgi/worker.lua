@@ -24,8 +24,8 @@ local error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack
   error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall
 local format, maxn = string.format, table.maxn
 
-local http_next, http_finish = core.http_next, core.http_finish
-local http_respond = core.http_respond
+local httpd_next, conn_finish = core.httpd_next, core.conn_finish
+local answer_respond = core.answer_respond
 local core_park, core_now, core_reset = core.park, core.now, core.reset
 local respond, close_body = answers.respond, answers.close_body
 local note_traceback, turn = thread.note_traceback, thread.turn
@@ -40,8 +40,8 @@ local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
 --- Another answer instead: if nothing has left yet, else the connection is cut.
 local function answer_error(server, conn, status, text)
-  core.http_set_close(conn)
-  if core.http_rollback(conn) == 0 then
+  core.conn_set_close(conn)
+  if core.answer_rollback(conn) == 0 then
     respond(server, conn, 0, status, { ["Content-Type"] = "text/plain" }, text)
   end
 end
@@ -63,7 +63,7 @@ end
 
 local function fail(server, conn, env, err)
   if is_client_gone(err) then
-    core.http_cut(conn, err.number) -- what is left is not waited for once more
+    core.conn_cut(conn, err.number) -- what is left is not waited for once more
     server.log:debug("client went away: %s", tostring(err))
     return
   elseif is_not_found(err) then
@@ -146,7 +146,7 @@ local function answer(server, state, conn, env, ok, status, headers, body, why)
   elseif body == nil and type(why) == "string" then
     fail(server, conn, env, missing_body(why))
   elseif type(body) == "string" or body == nil then
-    local done, problem = http_respond(conn, server.capitalize, status, headers, body)
+    local done, problem = answer_respond(conn, server.capitalize, status, headers, body)
     if not done then
       fail(server, conn, env, problem)
     end
@@ -175,8 +175,8 @@ local function run_posthooks(server, state, conn, env, hooks)
   if state.taken ~= env then
     sent, killed, problem = xpcall(answers.drain, note_traceback, server, conn)
   end
-  if problem and core.http_is_open(conn) then
-    core.http_cut(conn, problem.number) -- the client is not waited for once more
+  if problem and core.conn_is_open(conn) then
+    core.conn_cut(conn, problem.number) -- the client is not waited for once more
   end
   local ok, err = xpcall(call_posthooks, note_traceback, server, env, hooks)
   if not ok then
@@ -217,7 +217,7 @@ end
 -- -- Workers ------------------------------------------------------------------
 
 --- The client does not read: wait for it as long as write_timeout says, anew
--- whenever it has taken something. Returns the next connection, as http_next.
+-- whenever it has taken something. Returns the next connection, as httpd_next.
 local function finish_slowly(server, state, conn)
   local next_conn
   repeat
@@ -229,10 +229,10 @@ local function finish_slowly(server, state, conn)
     if status == ECANCELED then
       thread.raise() -- run's caller closes the connection
     elseif status ~= 0 then
-      core.http_close(conn)
-      return http_next(server.httpd_pointer)
+      core.conn_close(conn)
+      return httpd_next(server.httpd_pointer)
     end
-    next_conn, conn = http_finish(conn, server.httpd_pointer)
+    next_conn, conn = conn_finish(conn, server.httpd_pointer)
   until next_conn ~= false
   return next_conn, conn
 end
@@ -255,7 +255,7 @@ local function serve(server, state, conn, found)
     elseif found == REFUSED then
       server.log:refused(conn)
     end
-    conn, found = http_finish(conn, not is_surplus(server) and httpd or nil)
+    conn, found = conn_finish(conn, not is_surplus(server) and httpd or nil)
     if conn == false then
       conn, found = finish_slowly(server, state, found)
     end
@@ -278,7 +278,8 @@ end
 
 local function work(server, state)
   local httpd, is_wanted, is_first = server.httpd_pointer, server.worker_idle > 0, true
-  while not is_surplus(server) and not serve(server, state, http_next(httpd, is_first))
+  while not (server.stopped or is_surplus(server))
+    and not serve(server, state, httpd_next(httpd, is_first))
     and is_wanted and not server.stopped do
     is_wanted, is_first = wait(server), false -- if not wanted, one more look
   end

@@ -297,6 +297,48 @@ static void test_no_rollback_between_pieces(void)
   house_close(&h);
 }
 
+/* What is written at the wrong time is refused, and changes nothing. */
+static void test_order(void)
+{
+  house h = house_open();
+  int fd = client_open(&h);
+  green_conn *c = next_after(&h, fd, GET);
+  is(green_conn_piece(c, "x", 1), GREEN_ECLOSED, "a piece without a head");
+  is(green_conn_end(c), GREEN_ECLOSED, "an end without a head");
+  is(green_conn_whole(c, "x", 1), GREEN_EINVAL, "a body without a head");
+  is((int)green_conn_file(c, 5), GREEN_EINVAL, "a file without a head");
+  green_conn_begin(c, 200);
+  is(green_conn_begin(c, 200), GREEN_EINVAL, "a second status");
+  is(green_conn_piece(c, "x", 1), GREEN_ECLOSED, "a piece inside the head");
+  green_conn_stream(c);
+  is(green_conn_rollback(c), 0, "all is taken back");
+  is(green_conn_piece(c, "x", 1), GREEN_ECLOSED, "pieces, too");
+  is((int)green_conn_room(c), -1, "and what was said of the length");
+  serve(c);
+  hear(fd);
+  ok(heard("Content-Length: 5\r\n"), "a file's length was not kept");
+  close(fd);
+  house_close(&h);
+}
+
+/* What the client has of it can be told from a whole one only by the close. */
+static void test_half_an_answer(void)
+{
+  house h = house_open();
+  for (int with_head = 0; with_head < 2; with_head++) {
+    int fd = client_open(&h);
+    green_conn *c = next_after(&h, fd, GET GET);
+    green_conn_begin(c, 200);
+    if (with_head) green_conn_stream(c);
+    is(green_conn_finish(c), 0, "no request follows half an answer");
+    is(hear(fd), '.', "the connection is closed");
+    is(heard_count("HTTP/1.1"), with_head, "no head leaves without its end");
+    close(fd);
+  }
+  green_httpd_close_idle(h.d, true);
+  house_close(&h);
+}
+
 /* -- Slow readers ------------------------------------------------------------
  */
 
@@ -412,6 +454,8 @@ int main(void)
   test_rollback();
   test_a_head_leaves_whole();
   test_no_rollback_between_pieces();
+  test_order();
+  test_half_an_answer();
   test_large_answer();
   test_gathered_answers_have_a_bound();
   test_closing_while_not_sent();

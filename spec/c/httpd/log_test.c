@@ -14,7 +14,7 @@ static green_hub *hub;
 /* A connection with a request in hand, as a worker has it. */
 typedef struct fake {
   httpd_conn c;
-  httpd_req req;
+  httpd_request req;
 } fake;
 
 static void fake_peer(fake *f, const char *text)
