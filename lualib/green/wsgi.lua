@@ -5,7 +5,7 @@
 -- requests as they are complete, so a handler may wait as it likes.
 -- @module green.wsgi
 
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local args = require "green.args"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"

@@ -13,7 +13,7 @@ function M.modules()
   local names = {}
   for file in lfs.dir(M.root .. "lualib/green") do
     local name = file:match("^([%w_]+)%.lua$")
-    if name and name ~= "init" and not kit.internal[name] then
+    if name and name ~= "init" then
       names[#names + 1] = name
     end
   end

@@ -3,11 +3,6 @@
 
 local M = {}
 
---- Modules in lualib/green that no program requires: name -> why.
-M.internal = {
-  addr = "raw addresses, for the modules that take address arguments",
-}
-
 --- Exported tables that hold nothing of ours: label -> why.
 M.foreign = {
   ["stdio.raw"] = "Lua's own functions",

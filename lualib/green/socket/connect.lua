@@ -2,9 +2,9 @@
 -- @module green.socket.connect
 
 local core = require "green.core"
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local errors = require "green.error"
-local resolve = require "green.resolve"
+local resolve = require "green.socket.resolve"
 local thread = require "green.thread"
 local wait = require "green.stream.gate"
 
@@ -49,7 +49,7 @@ function M.resolve(self, target, port, opts, where)
 end
 
 --- Bind to an address of this machine. Parks if its host is a name.
--- @param target, port see green.addr; port 0: any free one
+-- @param target, port see green.socket.addr; port 0: any free one
 -- @return true; or nil, err: EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL (it is
 -- bound), EAFNOSUPPORT, ECLOSED, EAI_*
 function methods:bind(target, port)
@@ -108,7 +108,7 @@ end
 
 --- Connect to an address, to the first one of a name (green.connect tries all).
 -- A socket whose connect failed is of no more use. Parks.
--- @param target, port see green.addr
+-- @param target, port see green.socket.addr
 -- @tparam[opt] table opts `timeout`
 -- @return true; or nil, err: ECONNREFUSED, ETIMEDOUT, ENETUNREACH,
 -- EHOSTUNREACH, EADDRNOTAVAIL, ENOENT (no such UNIX path), EINPROGRESS (the

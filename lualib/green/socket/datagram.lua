@@ -2,7 +2,7 @@
 -- @module green.socket.datagram
 
 local core = require "green.core"
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local args = require "green.args"
 local class = require "green.args.class"
 local base = require "green.socket.base"
@@ -66,7 +66,7 @@ end
 -- @tparam[opt=65536] number most bytes; the rest of a longer one is lost
 -- @tparam[opt] table opts `timeout`
 -- @treturn string the datagram
--- @return the sender's address (green.addr)
+-- @return the sender's address (green.socket.addr)
 -- @treturn number its length, before anything was lost. Or nil, err: ETIMEDOUT,
 -- EAGAIN (the timeout is 0), ECONNREFUSED (an earlier one was), ECLOSED, EBUSY
 function methods:recvfrom(most, opts)
@@ -147,7 +147,7 @@ end
 -- sendto(data, 0, target[, port]) without options, with flags of which there are none. Parks for
 -- names, and while the system cannot take it.
 -- @tparam string data
--- @param target, port see green.addr
+-- @param target, port see green.socket.addr
 -- @return as send; EAI_*
 function methods:sendto(data, target, port, opts)
   if type(target) == "number" and port ~= nil and not is_options(port) then

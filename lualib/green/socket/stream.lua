@@ -5,7 +5,7 @@
 -- @module green.socket.stream
 
 local core = require "green.core"
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local args = require "green.args"
 local base = require "green.socket.base"
 local connect = require "green.socket.connect"
@@ -212,7 +212,7 @@ end
 --- Take the next connection. Parks while there is none.
 -- @tparam[opt] table opts `timeout`
 -- @return the connection, a socket without a timeout; and the peer's address
--- (green.addr). Or nil, err: ETIMEDOUT, EAGAIN (the timeout is 0), EBUSY, ECLOSED;
+-- (green.socket.addr). Or nil, err: ETIMEDOUT, EAGAIN (the timeout is 0), EBUSY, ECLOSED;
 -- EMFILE, ENFILE, ENOBUFS, ENOMEM: out of something, the listener is well
 function methods:accept(opts)
   if opts then
