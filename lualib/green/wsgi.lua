@@ -10,6 +10,7 @@ local args = require "green.args"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
 local listening = require "green.net.listen"
+local mistakes = require "green.wsgi.mistakes"
 local server_module = require "green.wsgi.server"
 local unheard = require "green.error.unheard"
 
@@ -59,6 +60,7 @@ end
 
 local function make(where, app, opts, name, argument)
   check_arguments(where, app, opts, name)
+  mistakes.install()
   local plan = server_module.plan(app, opts, name) -- before anybody can connect
   local listener, err = listen(where, opts, name, argument)
   if not listener then

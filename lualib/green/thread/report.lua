@@ -15,7 +15,8 @@ local traceback = debug.traceback
 
 local M = {}
 
---- LuaJIT's text for whatever a handler raised, which is lost.
+--- LuaJIT's text for whatever a handler raised, which is lost: nothing else is left to
+-- know it by.
 local IN_HANDLER = "error in error handling"
 local WHY = "\n(the message handler of an xpcall raised an error itself; one that waits does)"
 
@@ -32,7 +33,8 @@ local function text_of(err)
 end
 M.text_of = text_of
 
---- The text of an error, with what a name in it may have meant that was nil.
+--- The text of an error, with what a name in it may have meant that was nil: Lua's own
+-- errors are texts, and have that name nowhere else.
 local function hinted(err)
   local text = text_of(err)
   if type(err) ~= "string" or not find(err, "(a nil value)", 1, true) then
