@@ -8,8 +8,6 @@ if not rawget(_G, "jit") then
   error("greenlua needs LuaJIT 2.1, this is " .. _VERSION, 0)
 end
 
-require "green.patch.jit"
-
 local core = require "green.core"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
@@ -21,9 +19,11 @@ local load = require "green.patch.require"
 
 --- Put what is ours into Lua's own places. Idempotent.
 local function install()
+  require("green.patch.jit").install()
   require("green.patch.coroutine").install()
   load.install(thread.note_traceback)
   require("green.stdio").install()
+  ending.install()
 end
 install()
 

@@ -118,7 +118,7 @@ M.exit = exit
 
 --- The command's programs end with their reader, as those that know nothing of
 -- SIGPIPE. What prints while the program ends goes on.
-function output.on_broken()
+local function reader_has_gone()
   local is_end = core.reader_gone
   if is_end and is_end(true) and not ending.is_running() then
     exit(141)
@@ -153,7 +153,6 @@ local green = {
   },
 }
 
-core.on_leave(green.os.exit)
 M.read, M.write, M.flush = green.io.read, output.write, output.flush
 
 local function put_into_places(functions)
@@ -164,8 +163,12 @@ local function put_into_places(functions)
   end
 end
 
---- Put the green functions behind Lua's names. Idempotent. Does not park.
+--- Put the green functions behind Lua's names, and behind what the runtime writes and
+-- ends programs with. Idempotent. Does not park.
 function M.install()
+  output.install(reader_has_gone)
+  core.on_leave(exit)
+  ending.install()
   put_into_places(green)
 end
 

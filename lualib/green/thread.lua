@@ -7,6 +7,7 @@
 local core = require "green.core"
 local args = require "green.args"
 local class = require "green.args.class"
+local exits = require "green.thread.exits"
 local kill = require "green.thread.kill"
 local links = require "green.thread.links"
 local park = require "green.thread.checkpoint"
@@ -51,8 +52,8 @@ local function run_links(thread, all)
   end
 end
 
--- Runs in a green thread of its own when a linked or failed thread has died.
-core.on_end(function(thread, unheard)
+--- Runs in a green thread of its own when a linked or failed thread has died.
+local function after_end(thread, unheard)
   local data = core_data(thread)
   local linked, watching = data.links, data.watchers
   data.links, data.watchers = nil, nil
@@ -65,7 +66,15 @@ core.on_end(function(thread, unheard)
   if unheard then
     report.report(data.error, thread, report.describe(thread))
   end
-end)
+end
+
+-- What the core calls when it must. Told at load, and not by green's install: all that
+-- waits stands on this module, and a program may require a part of the library alone.
+core.on_raise(park.raise)
+core.on_exit(exits.unwind)
+core.on_end(after_end)
+core.on_describe(report.describe)
+core.on_deadlock(report.note_deadlock)
 
 -- -- Methods ------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ local mistakes = require "green.wsgi.mistakes"
 local server_module = require "green.wsgi.server"
 local unheard = require "green.error.unheard"
 
-require("green.stdio").install() -- a log that goes to a full pipe stops no server
+require "green" -- sets the library up for whoever requires this module alone
 
 local M = {}
 

@@ -112,7 +112,6 @@ function M.describe(thread)
   end
   return concat(lines, "\n")
 end
-core.on_describe(M.describe)
 
 local function default_on_error(err, thread, trace)
   local text = text_of(err)
@@ -173,9 +172,10 @@ end
 
 local last_list -- of a deadlock that main has not been told of yet
 
-core.on_deadlock(function()
+--- Keep the list of the threads as they stand now, for deadlock_error.
+function M.note_deadlock()
   last_list = list()
-end)
+end
 
 function M.deadlock_error()
   local text = last_list or list()

@@ -295,9 +295,16 @@ function M.finish()
   end
 end
 
-core.on_complain(function(text)
+local function complain(text)
   write(stderr, text)
-end)
+end
+
+--- What the runtime has to say goes this way, too. Idempotent.
+-- @tparam function fn called when something is printed that nobody reads
+function M.install(fn)
+  M.on_broken = fn
+  core.on_complain(complain)
+end
 
 M.print, M.io_write, M.write, M.flush, M.setvbuf = green_print, io_write, write, flush, setvbuf
 
