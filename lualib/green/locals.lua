@@ -36,7 +36,7 @@ local function values_of(proxy)
   all = data.locals or setmetatable({}, weak_keys)
   data.locals, all[proxy] = all, {}
   local maker = rawget(proxy, MAKER)
-  local ok, err = pcall(begin, all[proxy], maker.init, maker.args)
+  local ok, err = pcall(begin, all[proxy], maker.init, maker.given)
   if not ok then
     all[proxy] = nil
     error(err, 0)
