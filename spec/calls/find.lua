@@ -41,7 +41,9 @@ end
 function M.classes()
   local ok, class = pcall(require, "green.args.class")
   for name, mt in pairs(ok and class.all or {}) do
-    note(name, mt)
+    if not kit.own[name] then
+      note(name, mt)
+    end
   end
   return named
 end

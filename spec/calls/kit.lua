@@ -3,6 +3,11 @@
 
 local M = {}
 
+--- Classes whose objects no user is given: name -> why.
+M.own = {
+  ["green.wsgi.log"] = "a server's, which calls it for every request: its methods check nothing",
+}
+
 --- Exported tables that hold nothing of ours: label -> why.
 M.foreign = {
   ["stdio.raw"] = "Lua's own functions",
