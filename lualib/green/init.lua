@@ -15,13 +15,13 @@ local errors = require "green.error"
 local args = require "green.args"
 local ending = require "green.ending"
 
-local load = require "green.patch.require"
+local patch_require = require "green.patch.require"
 
 --- Put what is ours into Lua's own places. Idempotent.
 local function install()
   require("green.patch.jit").install()
   require("green.patch.coroutine").install()
-  load.install(thread.note_traceback)
+  patch_require.install(thread.note_traceback)
   require("green.stdio").install()
   ending.install()
 end
@@ -131,5 +131,5 @@ setmetatable(green, {
   end,
 })
 
-load.keep("green", green, install)
+patch_require.keep("green", green, install)
 return green

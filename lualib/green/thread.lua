@@ -10,7 +10,7 @@ local class = require "green.args.class"
 local exits = require "green.thread.exits"
 local kill = require "green.thread.kill"
 local links = require "green.thread.links"
-local park = require "green.thread.checkpoint"
+local checkpoint = require "green.thread.checkpoint"
 local report = require "green.thread.report"
 local show = require "green.args.show"
 local watchers = require "green.thread.watchers"
@@ -21,7 +21,7 @@ local error, ipairs, pairs, pcall, select, tostring, type, unpack =
 
 local core_data, core_peek, core_park = core.data, core.peek, core.park
 local core_silence = core.silence
-local failed, kill_error = park.failed, park.kill_error
+local failed, kill_error = checkpoint.failed, checkpoint.kill_error
 
 local methods = {}
 local mt = core.thread_mt
@@ -29,7 +29,7 @@ mt.__name = "green.thread"
 mt.__index = methods
 
 local M = { mt = mt, methods = methods }
-for _, part in ipairs { park, report } do
+for _, part in ipairs { checkpoint, report } do
   for name, value in pairs(part) do
     M[name] = value
   end
@@ -70,7 +70,7 @@ end
 
 -- What the core calls when it must. Told at load, and not by green's install: all that
 -- waits stands on this module, and a program may require a part of the library alone.
-core.on_raise(park.raise)
+core.on_raise(checkpoint.raise)
 core.on_exit(exits.unwind)
 core.on_end(after_end)
 core.on_describe(report.describe)

@@ -9,7 +9,7 @@ local addr = require "green.socket.addr"
 local args = require "green.args"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
-local listening = require "green.net.listen"
+local net_listen = require "green.net.listen"
 local mistakes = require "green.wsgi.mistakes"
 local server_module = require "green.wsgi.server"
 local unheard = require "green.error.unheard"
@@ -54,7 +54,7 @@ local function listen(where, opts, name, argument)
   if kind ~= "string" and kind ~= "number" and not addr.is_address(where) then
     args.wrong(name, argument, "what green.listen gave, or an address", where)
   end
-  return listening.listen_for(name .. ": listen", where,
+  return net_listen.listen_for(name .. ": listen", where,
     type(opts) == "table" and opts.listen or nil)
 end
 

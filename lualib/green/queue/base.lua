@@ -8,12 +8,12 @@ local errors = require "green.error"
 local line = require "green.queue.line"
 local show = require "green.args.show"
 local thread = require "green.thread"
-local watching = require "green.wait.watch"
+local watch = require "green.wait.watch"
 
 local core_park, wake = core.park, core.wake
 
 local methods = {}
-watching.watchable(methods)
+watch.watchable(methods)
 
 -- -- Items --------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ local function accept(self, item)
   end
   self._items:push(item)
   counted(self)
-  watching.notify(self)
+  watch.notify(self)
   return true
 end
 
@@ -99,7 +99,7 @@ end
 
 local function stand_in_line(self, item, timeout)
   local entry = self._line:enter(item) -- raises where nobody can wait
-  watching.notify(self)
+  watch.notify(self)
   local status, taken, err = self._line:stand(entry, thread.deadline(timeout))
   if status ~= 0 then
     return thread.failed(status, "put")
@@ -209,7 +209,7 @@ function methods:shutdown(immediate)
   end
   self._line:dismiss()
   core.wake_all(self._getters)
-  watching.notify(self)
+  watch.notify(self)
 end
 
 function methods:_drop_items()
@@ -221,7 +221,7 @@ end
 function methods:_lost(_, item)
   if not wake(self._getters, item) then
     self._items:unpop(item)
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 

@@ -6,7 +6,7 @@ local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local answer = require "green.wsgi.answer"
 local mistakes = require "green.wsgi.mistakes"
-local loading = require "green.patch.require"
+local patch_require = require "green.patch.require"
 local thread = require "green.thread"
 local wsapi = require "green.wsgi.wsapi"
 
@@ -203,7 +203,7 @@ end
 -- before require does the same.
 local function load_module(name, where)
   if not package.loaded[name] then
-    local loader, problem = loading.find(name)
+    local loader, problem = patch_require.find(name)
     if not loader then
       args.misuse("%s: app %s cannot be loaded: %s", where, args.shown(name), problem)
     end
