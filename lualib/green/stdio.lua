@@ -13,6 +13,7 @@
 local core = require "green.core"
 local ending = require "green.ending"
 local output = require "green.patch.stdio.output"
+local stdfd = require "green.patch.stdio.stdfd"
 local unheard = require "green.error.unheard"
 
 -- Scripts may put their own in their places.
@@ -40,10 +41,10 @@ local raw = {
 
 local M = {
   raw = raw,
-  stats = output.stats,
-  configure = output.configure,
-  set_before = output.set_before,
-  flush_now = output.flush_now,
+  stats = stdfd.stats,
+  configure = stdfd.configure,
+  set_before = stdfd.set_before,
+  flush_now = stdfd.flush_now,
 }
 
 local input -- green.patch.stdio.input for stdin; false: C's stdio is right for it
@@ -82,7 +83,7 @@ end
 -- take more. Does not park.
 function M.held()
   local api = require "green.ffi.stdfd"
-  local all, fds, waits = output.opened_streams(), 0, 0
+  local all, fds, waits = stdfd.opened_streams(), 0, 0
   all[#all + 1] = input and input.s or nil
   for _, s in ipairs(all) do
     fds, waits = fds + api.is_open(s), waits + api.is_waiting(s)
@@ -98,7 +99,7 @@ function M.finish()
   if M.on_finish then
     M.on_finish()
   end
-  output.finish()
+  stdfd.finish()
 end
 
 --- As Lua's, behind the end of the program: cleanups, functions of at_exit, and what
