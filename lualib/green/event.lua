@@ -6,14 +6,14 @@ local args = require "green.args"
 local class = require "green.args.class"
 local show = require "green.args.show"
 local thread = require "green.thread"
-local watching = require "green.wait.watch"
+local watch = require "green.wait.watch"
 
 local core_park, wake_all = core.park, core.wake_all
 
 local VALUE, ERROR = "value", "error"
 
 local methods = {}
-watching.watchable(methods)
+watch.watchable(methods)
 local event_mt = { __name = "green.Event", __index = methods }
 
 --- An event that nothing was sent to. Does not park.
@@ -66,7 +66,7 @@ local function send(self, where, kind, trace, ...)
   if self._queue then
     wake_all(self._queue, kind, trace, values) -- each spreads them on its own stack
   end
-  watching.notify(self)
+  watch.notify(self)
 end
 
 --- Give the values to all who wait, now or later. Once only. Those who wait run

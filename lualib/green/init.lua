@@ -8,8 +8,6 @@ if not rawget(_G, "jit") then
   error("greenlua needs LuaJIT 2.1, this is " .. _VERSION, 0)
 end
 
-require "green.patch.jit"
-
 local core = require "green.core"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
@@ -17,13 +15,15 @@ local errors = require "green.error"
 local args = require "green.args"
 local ending = require "green.ending"
 
-local load = require "green.patch.require"
+local patch_require = require "green.patch.require"
 
 --- Put what is ours into Lua's own places. Idempotent.
 local function install()
+  require("green.patch.jit").install()
   require("green.patch.coroutine").install()
-  load.install(thread.note_traceback)
+  patch_require.install(thread.note_traceback)
   require("green.stdio").install()
+  ending.install()
 end
 install()
 
@@ -131,5 +131,5 @@ setmetatable(green, {
   end,
 })
 
-load.keep("green", green, install)
+patch_require.keep("green", green, install)
 return green

@@ -9,7 +9,7 @@ local options = require "green.args.options"
 local show = require "green.args.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
-local watching = require "green.wait.watch"
+local watch = require "green.wait.watch"
 
 local core_park, wake = core.park, core.wake
 
@@ -18,14 +18,14 @@ local MAX_SIZE = 4
 -- -- Pool ---------------------------------------------------------------------
 
 local methods = {}
-watching.watchable(methods)
+watch.watchable(methods)
 local pool_mt = { __name = "green.Pool", __index = methods }
 
 --- Whoever waits longest may make an item: a place is free. Else the pool shrinks.
 local function give_up_place(self)
   if self._size > self._max or not wake(self._getters, false) then
     self._size = self._size - 1
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 
@@ -121,7 +121,7 @@ function methods:put(item)
   elseif not wake(self._getters, true, item) then
     self._last = self._last + 1
     self._free[self._last] = item
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 

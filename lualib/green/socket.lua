@@ -7,12 +7,12 @@
 
 local args = require "green.args"
 local class = require "green.args.class"
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local base = require "green.socket.base"
 local datagram = require "green.socket.datagram"
 local errors = require "green.error"
 local options = require "green.args.options"
-local resolve = require "green.resolve"
+local resolve = require "green.socket.resolve"
 local socket_options = require "green.socket.options"
 local stream = require "green.stream"
 local stream_socket = require "green.socket.stream"
@@ -108,7 +108,7 @@ end
 
 --- The address object of "host:port" or "unix:path"; hosts must be numeric. Does
 -- not park.
--- @return the address (green.addr); or nil, err: EAI_NONAME, EINVAL
+-- @return the address (green.socket.addr); or nil, err: EAI_NONAME, EINVAL
 function M.address(target, port)
   local spot, err = addr.read(target, port, "address")
   if not spot then

@@ -34,7 +34,7 @@ local errors = require "green.error"
 local options = require "green.args.options"
 local show = require "green.args.show"
 local read = require "green.stream.read"
-local wait = require "green.stream.gate"
+local gate = require "green.stream.gate"
 local write = require "green.stream.write"
 
 local methods = {}
@@ -44,7 +44,7 @@ for _, part in ipairs({ read.methods, write.methods }) do
   end
 end
 
-local hows = { read = wait.READ, write = wait.WRITE, both = wait.READ + wait.WRITE }
+local hows = { read = gate.READ, write = gate.WRITE, both = gate.READ + gate.WRITE }
 
 --- End one direction, or both. Does not park.
 -- @tparam[opt="both"] string how "read", "write" or "both"
@@ -114,8 +114,8 @@ return {
   class = make_class,
   is_stream = is_stream,
   methods = methods,
-  allow_multiple_readers = wait.allow_multiple_readers,
-  READ = wait.READ,
-  WRITE = wait.WRITE,
-  WATCH = wait.WATCH,
+  allow_multiple_readers = gate.allow_multiple_readers,
+  READ = gate.READ,
+  WRITE = gate.WRITE,
+  WATCH = gate.WATCH,
 }

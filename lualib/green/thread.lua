@@ -7,9 +7,10 @@
 local core = require "green.core"
 local args = require "green.args"
 local class = require "green.args.class"
+local exits = require "green.thread.exits"
 local kill = require "green.thread.kill"
 local links = require "green.thread.links"
-local park = require "green.thread.checkpoint"
+local checkpoint = require "green.thread.checkpoint"
 local report = require "green.thread.report"
 local show = require "green.args.show"
 local watchers = require "green.thread.watchers"
@@ -20,7 +21,7 @@ local error, ipairs, pairs, pcall, select, tostring, type, unpack =
 
 local core_data, core_peek, core_park = core.data, core.peek, core.park
 local core_silence = core.silence
-local failed, kill_error = park.failed, park.kill_error
+local failed, kill_error = checkpoint.failed, checkpoint.kill_error
 
 local methods = {}
 local mt = core.thread_mt
@@ -28,7 +29,7 @@ mt.__name = "green.thread"
 mt.__index = methods
 
 local M = { mt = mt, methods = methods }
-for _, part in ipairs { park, report } do
+for _, part in ipairs { checkpoint, report } do
   for name, value in pairs(part) do
     M[name] = value
   end
@@ -51,8 +52,8 @@ local function run_links(thread, all)
   end
 end
 
--- Runs in a green thread of its own when a linked or failed thread has died.
-core.on_end(function(thread, unheard)
+--- Runs in a green thread of its own when a linked or failed thread has died.
+local function after_end(thread, unheard)
   local data = core_data(thread)
   local linked, watching = data.links, data.watchers
   data.links, data.watchers = nil, nil
@@ -65,7 +66,15 @@ core.on_end(function(thread, unheard)
   if unheard then
     report.report(data.error, thread, report.describe(thread))
   end
-end)
+end
+
+-- What the core calls when it must. Told at load, and not by green's install: all that
+-- waits stands on this module, and a program may require a part of the library alone.
+core.on_raise(checkpoint.raise)
+core.on_exit(exits.unwind)
+core.on_end(after_end)
+core.on_describe(report.describe)
+core.on_deadlock(report.note_deadlock)
 
 -- -- Methods ------------------------------------------------------------------
 

@@ -15,7 +15,7 @@
 local core = require "green.core"
 local args = require "green.args"
 local options = require "green.args.options"
-local set_of = require "green.wait.watch"
+local watch = require "green.wait.watch"
 local thread = require "green.thread"
 
 local M = {}
@@ -23,7 +23,7 @@ local M = {}
 -- -- Arguments ----------------------------------------------------------------
 
 local function check_list(objects, where, name)
-  if type(objects) == "table" and set_of.watcher_for(objects) then
+  if type(objects) == "table" and watch.watcher_for(objects) then
     args.wrong(where, name, "a list of what to wait for", objects) -- one, without braces
   end
   args.list(objects, where, name, "what to wait for")
@@ -32,7 +32,7 @@ end
 local function check_objects(objects, where)
   check_list(objects, where, "objects")
   for i, obj in ipairs(objects) do
-    if not set_of.watcher_for(obj) then
+    if not watch.watcher_for(obj) then
       args.misuse("%s: object %d (%s) cannot be waited for", where, i, args.shown(obj))
     elseif rawequal(obj, core.current()) then
       args.misuse("%s: a green thread cannot wait for itself", where)
@@ -82,15 +82,15 @@ end
 --- Call fn(obj) for each object as it becomes ready, until fn returns true.
 -- true; or nil, err.
 local function for_each_ready(objects, timeout, count, fn)
-  local deadline, set = thread.deadline(timeout), set_of.open(objects, true)
+  local deadline, set = thread.deadline(timeout), watch.open(objects, true)
   local obj, status = true, 0
   while obj and set.taken < (count or math.huge) do
-    obj, status = set_of.next_ready(set, deadline)
+    obj, status = watch.next_ready(set, deadline)
     if obj and fn(obj) then
       break
     end
   end
-  set_of.close(set)
+  watch.close(set)
   if not obj and status ~= 0 then
     return thread.failed(status, "wait")
   end
@@ -129,25 +129,25 @@ end
 function M.iwait(objects, timeout, count)
   check_numbers(timeout, count, "iwait")
   check_objects(objects, "iwait")
-  local deadline, set = thread.deadline(timeout), set_of.open(objects)
+  local deadline, set = thread.deadline(timeout), watch.open(objects)
   -- A loop that is left early stops watching when its iterator is collected: not
   -- in the middle of whatever made the collector run.
   local guard = newproxy(true)
   getmetatable(guard).__gc = function()
     if set.stops and not set.closed then
-      pcall(core.spawn_n, set_of.close, set)
+      pcall(core.spawn_n, watch.close, set)
     end
   end
   return function()
     thread.checkpoint()
     local obj, status = nil, 0
     if guard and set.taken < (count or math.huge) then
-      obj, status = set_of.next_ready(set, deadline)
+      obj, status = watch.next_ready(set, deadline)
     end
     if obj then
       return obj
     end
-    set_of.close(set)
+    watch.close(set)
     if status ~= 0 then
       return thread.failed(status, "iwait")
     end

@@ -5,15 +5,16 @@
 -- requests as they are complete, so a handler may wait as it likes.
 -- @module green.wsgi
 
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local args = require "green.args"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
-local listening = require "green.net.listen"
+local net_listen = require "green.net.listen"
+local mistakes = require "green.wsgi.mistakes"
 local server_module = require "green.wsgi.server"
 local unheard = require "green.error.unheard"
 
-require("green.stdio").install() -- a log that goes to a full pipe stops no server
+require "green" -- sets the library up for whoever requires this module alone
 
 local M = {}
 
@@ -53,12 +54,13 @@ local function listen(where, opts, name, argument)
   if kind ~= "string" and kind ~= "number" and not addr.is_address(where) then
     args.wrong(name, argument, "what green.listen gave, or an address", where)
   end
-  return listening.listen_for(name .. ": listen", where,
+  return net_listen.listen_for(name .. ": listen", where,
     type(opts) == "table" and opts.listen or nil)
 end
 
 local function make(where, app, opts, name, argument)
   check_arguments(where, app, opts, name)
+  mistakes.install()
   local plan = server_module.plan(app, opts, name) -- before anybody can connect
   local listener, err = listen(where, opts, name, argument)
   if not listener then

@@ -1,4 +1,4 @@
-local check = require "green.args"
+local args = require "green.args"
 local class = require "green.args.class"
 local green = require "green"
 local socket = require "green.socket"
@@ -65,10 +65,10 @@ end)
 
 describe("green.args", function()
   it("shows strings in quotes, their control bytes as numbers, their ends cut off", function()
-    assert.equal('"a\\"b\\\\c"', check.shown 'a"b\\c')
-    assert.equal('"\\0001\\027\\127"', check.shown "\0001\27\127")
-    assert.equal('"é"', check.shown "é")
-    assert.equal('"' .. ("x"):rep(60) .. '"...', check.shown(("x"):rep(1000)))
+    assert.equal('"a\\"b\\\\c"', args.shown 'a"b\\c')
+    assert.equal('"\\0001\\027\\127"', args.shown "\0001\27\127")
+    assert.equal('"é"', args.shown "é")
+    assert.equal('"' .. ("x"):rep(60) .. '"...', args.shown(("x"):rep(1000)))
   end)
 
   it("shows numbers and what is no text by its kind, and calls no metamethod", function()
@@ -76,38 +76,38 @@ describe("green.args", function()
       __index = function() error "asked" end,
     }))
     assert.same({ "1.5", "-0", "nan", "inf", "nil", "true", "a table", "a function" }, {
-      check.shown(1.5), check.shown(-0), check.shown(0 / 0):gsub("^%-", ""), check.shown(1 / 0),
-      check.shown(nil), check.shown(true), check.shown(angry), check.shown(print),
+      args.shown(1.5), args.shown(-0), args.shown(0 / 0):gsub("^%-", ""), args.shown(1 / 0),
+      args.shown(nil), args.shown(true), args.shown(angry), args.shown(print),
     })
-    assert.equal("a coroutine", check.shown(coroutine.create(print)))
-    assert.equal("a green.thread", check.shown(green.getcurrent()))
-    assert.equal("a userdata", check.shown(newproxy()))
+    assert.equal("a coroutine", args.shown(coroutine.create(print)))
+    assert.equal("a green.thread", args.shown(green.getcurrent()))
+    assert.equal("a userdata", args.shown(newproxy()))
   end)
 
   it("takes for a number of bytes what a buffer can hold", function()
-    assert.equal(0, check.size(0, 0, "read", "n"))
-    assert.equal(2 ^ 31 - 1, check.size(math.huge, 0, "read", "n"))
+    assert.equal(0, args.size(0, 0, "read", "n"))
+    assert.equal(2 ^ 31 - 1, args.size(math.huge, 0, "read", "n"))
     for _, bad in ipairs { -1, 1.5, 2 ^ 31, 1e300, 0 / 0, "1", false } do
       assert.matches("read: n must be a whole number of at least 0 and below 2%^31, not ",
-        message(check.size, bad, 0, "read", "n"))
+        message(args.size, bad, 0, "read", "n"))
     end
   end)
 
   it("takes for a timeout what is no time before now", function()
-    assert.is_nil(check.timeout(nil, "get"))
-    assert.equal(math.huge, check.timeout(math.huge, "get"))
+    assert.is_nil(args.timeout(nil, "get"))
+    assert.equal(math.huge, args.timeout(math.huge, "get"))
     for _, bad in ipairs { -1, 0 / 0, "1", {}, false } do
       assert.matches("get: timeout must be a number of seconds, at least 0, not ",
-        message(check.timeout, bad, "get"))
+        message(args.timeout, bad, "get"))
     end
   end)
 
   it("knows what can be called, also what has __call", function()
     local callable = setmetatable({}, { __call = function() end })
-    assert.equal(callable, check.callable(callable, "spawn", "fn"))
+    assert.equal(callable, args.callable(callable, "spawn", "fn"))
     for _, bad in ipairs { 1, "x", {}, io.stdout } do
       assert.matches("spawn: fn must be a function, not ",
-        message(check.callable, bad, "spawn", "fn"))
+        message(args.callable, bad, "spawn", "fn"))
     end
   end)
 end)

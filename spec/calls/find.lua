@@ -13,7 +13,7 @@ function M.modules()
   local names = {}
   for file in lfs.dir(M.root .. "lualib/green") do
     local name = file:match("^([%w_]+)%.lua$")
-    if name and name ~= "init" and not kit.internal[name] then
+    if name and name ~= "init" then
       names[#names + 1] = name
     end
   end
@@ -41,7 +41,9 @@ end
 function M.classes()
   local ok, class = pcall(require, "green.args.class")
   for name, mt in pairs(ok and class.all or {}) do
-    note(name, mt)
+    if not kit.own[name] then
+      note(name, mt)
+    end
   end
   return named
 end

@@ -3,9 +3,9 @@
 
 local M = {}
 
---- Modules in lualib/green that no program requires: name -> why.
-M.internal = {
-  addr = "raw addresses, for the modules that take address arguments",
+--- Classes whose objects no user is given: name -> why.
+M.own = {
+  ["green.wsgi.log"] = "a server's, which calls it for every request: its methods check nothing",
 }
 
 --- Exported tables that hold nothing of ours: label -> why.

@@ -1,4 +1,4 @@
-local coro = require "green.patch.coroutine"
+local patch_coroutine = require "green.patch.coroutine"
 local core = require "green.core"
 local green = require "green"
 local testing = require "green.testing"
@@ -305,7 +305,7 @@ describe("green.patch.coroutine", function()
         others = true
       end)
       local t = green.spawn(function()
-        coro.raw.yield()
+        patch_coroutine.raw.yield()
         return others
       end)
       assert.is_true(t:wait())
@@ -317,7 +317,7 @@ describe("green.patch.coroutine", function()
       local co = create(function()
         return raised(green.sleep, 1)
       end)
-      local ok, err = coro.raw.resume(co)
+      local ok, err = patch_coroutine.raw.resume(co)
       assert.is_true(ok)
       assert.matches("cannot wait in a coroutine that greenlua did not resume", err)
       green.sleep(1)
@@ -334,7 +334,7 @@ describe("green.patch.coroutine", function()
         end
         return "all"
       end)
-      assert.are.same({ true, "all" }, { coro.raw.resume(co) })
+      assert.are.same({ true, "all" }, { patch_coroutine.raw.resume(co) })
     end)
 
     it("below a C function is refused inside of the coroutine", function()

@@ -1,5 +1,5 @@
 local green = require "green"
-local load = require "green.patch.require"
+local patch_require = require "green.patch.require"
 local testing = require "green.testing"
 
 local it = testing.busted()
@@ -268,7 +268,7 @@ describe("green.patch.require", function()
   end)
 
   it("keeps Lua's own require", function()
-    assert.are_not.equal(require, load.raw_require)
-    assert.are.equal(string, load.raw_require "string")
+    assert.are_not.equal(require, patch_require.raw_require)
+    assert.are.equal(string, patch_require.raw_require "string")
   end)
 end)

@@ -112,6 +112,23 @@ describe("a status that is none", function()
   end)
 end)
 
+describe("what a handler raises", function()
+  it("is not taken for a mistake in its answer, whatever it says", function()
+    assert.equal("wsgi: mine", complaint(function()
+      error("wsgi: mine", 0)
+    end))
+  end)
+
+  it("may be a mistake that it has caught, and joined with other texts", function()
+    local said = complaint(function(_, start_response)
+      local write = start_response(200)
+      local ok, err = pcall(write, {})
+      error("caught: " .. err .. ", " .. tostring(ok), 0)
+    end)
+    assert.equal("caught: wsgi: a piece of the body must be a string, not a table, false", said)
+  end)
+end)
+
 describe("headers that are none", function()
   local cases = {
     { "headers must be a table, not a string", "Content-Type: x" },
@@ -306,6 +323,23 @@ describe("an application that is none", function()
     assert.equal("wsgi.serve: app \"no.such.app\" cannot be loaded: "
       .. "module 'no.such.app' not found:", text:match("^[^\n]*"))
     assert.truthy(text:find("no file './no/such/app.lua'", 1, true))
+  end)
+
+  it("is none where a module that it requires is", function()
+    package.preload["spec.app"] = function()
+      return require "spec.part"
+    end
+    local searchers = package.loaders
+    table.insert(searchers, 2, function(name)
+      if name == "spec.part" then
+        error("error loading module 'spec.part' from file", 0)
+      end
+    end)
+    local ok, err = pcall(wsgi.serve, "127.0.0.1:0", "spec.app")
+    table.remove(searchers, 2)
+    package.preload["spec.app"] = nil
+    assert.is_false(ok)
+    assert.equal("error loading module 'spec.part' from file", err)
   end)
 
   it("may be a file with a mistake in it", function()

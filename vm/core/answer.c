@@ -13,20 +13,12 @@
 
 /* -- Answers -------------------------------------------------------------- */
 
-/* Push what is wrong; for "return nil, problem". */
-static int problem(lua_State *L, const char *text)
-{
-  lua_pushnil(L);
-  lua_pushfstring(L, "wsgi: %s", text);
-  return 2;
-}
-
 /* Where answer_explainer keeps its function. */
 #define EXPLAINER "greenlua answer explainer"
 
-/* answer_explainer(fn): fn(part, code, a, b) gives the text for an answer that
-** is refused: part is "status" (a is it), "headers" (a is no table) or "header"
-** (a and b are the key and the value of the entry). */
+/* answer_explainer(fn): fn(part, code, a, b) gives the error for an answer that is
+** refused: part is "status" (a is it), "headers" (a is no table), "header" (a and
+** b are the key and the value of the entry) or "length" (the body's). */
 static int answer_explainer(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -166,7 +158,7 @@ static int answer_respond(lua_State *L)
     return 1;
   }
   if (green_conn_whole(c, body, n) < 0)
-    return problem(L, "the body's length differs from its Content-Length");
+    return refused(L, "length", GREEN_EINVAL, 5, 5);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -8,13 +8,21 @@
 local args = require "green.args"
 
 local core = require "green.core"
-local type, getmetatable, is_thread = type, getmetatable, core.is_thread
+local type, getmetatable, setmetatable = type, getmetatable, setmetatable
+local is_thread = core.is_thread
 local getinfo = debug.getinfo -- a script may take it away
 
 local M = {}
 
---- name -> metatable, of every class that was made.
-M.all = {}
+--- Class name -> metatable, of every class that is there. A server has one of its own
+-- for its requests, which goes with it.
+M.all = setmetatable({}, { __mode = "v" })
+
+--- Make a class known by its `__name`. Does not park.
+-- @tparam table mt
+function M.add(mt)
+  M.all[mt.__name] = mt
+end
 
 --- Does a table of the class stand where self must?
 local function is_of(value, mt)
@@ -123,7 +131,7 @@ function M.seal(mt, kind)
     end
   end
   mt.__index = safe
-  M.all[mt.__name] = mt
+  M.add(mt)
   return mt
 end
 

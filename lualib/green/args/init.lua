@@ -15,6 +15,8 @@ local type, format = type, string.format
 local pairs, rawget, floor, huge = pairs, rawget, math.floor, math.huge
 local shown = core.shown
 
+-- At load, and not by green's install: each module may be required alone, and whom its
+-- errors blame depends on this.
 core.library((debug.getinfo(1, "S").source:gsub("args/init%.lua$", "")))
 
 local M = { shown = shown, is_callable = core.is_callable, is_thread = core.is_thread }

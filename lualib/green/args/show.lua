@@ -1,22 +1,22 @@
 --- How objects of the library print: "green.Queue{2 of 10, ...}".
 --
--- Each class tells its metatable here. The text begins with the class's name; what
--- follows in braces is what somebody wants to know who prints it.
+-- The text begins with the class's name; what follows in braces is what somebody wants
+-- to know who prints it.
 -- @module green.args.show
 
+local class = require "green.args.class"
 local core = require "green.core"
 
-local format, setmetatable = string.format, setmetatable -- scripts may put their own there
+local format = string.format -- scripts may put their own there
 
--- Class name -> metatable. A server has one of its own for its requests.
-local M = { kinds = setmetatable({}, { __mode = "v" }) }
+local M = {}
 
 --- Objects with that metatable print as its `__name` and their state.
 -- @tparam table mt
 -- @tparam ?function state state(self) is a text; nil: the address stands for it
 -- @treturn table mt
 function M.kind(mt, state)
-  M.kinds[mt.__name] = mt
+  class.add(mt)
   function mt:__tostring()
     if core.class_of(self) ~= mt then -- called by hand, with another object
       return core.shown(self)

@@ -23,21 +23,21 @@ local jit = jit
 -- it, also when it is the first to load the library. Most short programs load
 -- nothing, so green.patch.require comes with the first call.
 local raw = { require = require, dofile = dofile }
-local load, is_loading
+local patch_require, is_loading
 
 local function put_late(name)
   local function late(...)
     if is_loading then
       return raw[name](...)
-    elseif not load then
+    elseif not patch_require then
       is_loading = true
-      load = raw.require "green.patch.require"
+      patch_require = raw.require "green.patch.require"
       is_loading = false
     end
     if _G[name] == late then -- the script has not put its own there
-      load.install()
+      patch_require.install()
     end
-    return load[name](...)
+    return patch_require[name](...)
   end
   _G[name] = late
   return late
@@ -82,7 +82,8 @@ local function words_of(text)
   return words
 end
 
---- The function `start` of one of LuaJIT's own modules; or nil, message.
+--- The function `start` of one of LuaJIT's own modules; or nil, message. That a module is
+-- not there Lua's require says in its text only.
 local function jit_module(name, option)
   local ok, module = pcall(raw.require, "jit." .. name)
   if ok and type(module) == "table" and module.start then
@@ -113,7 +114,7 @@ local steps = {
   end,
   --- Behind the library's own settings, which come once.
   O = function(text)
-    raw.require "green.patch.jit"
+    raw.require("green.patch.jit").install()
     local ok, message = pcall(raw.require("jit.opt").start, unpack(words_of(text)))
     return not ok and "-O" .. text .. ": " .. message or nil
   end,

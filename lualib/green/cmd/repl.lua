@@ -26,7 +26,8 @@ local M = {}
 -- -- Compiling ----------------------------------------------------------------
 
 --- The chunk of a text that may be an expression, or begin with "=".
--- @return the chunk; or nil, message, whether more lines could complete it
+-- @return the chunk; or nil, message, whether more lines could complete it, which the
+-- compiler says in its text only
 local function compile(text)
   args.type(text, "string", "repl.compile", "text")
   local expression = match(text, "^%s*=(.*)$")

@@ -3,10 +3,10 @@
 
 local core = require "green.core"
 local args = require "green.args"
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local errors = require "green.error"
 local place = require "green.net.place"
-local resolve = require "green.resolve"
+local resolve = require "green.socket.resolve"
 local socket_connect = require "green.socket.connect"
 local thread = require "green.thread"
 
@@ -86,7 +86,7 @@ end
 
 --- connect(target[, port][, opts]): a connected socket. All addresses of a name
 -- are tried in turn. Parks.
--- @param target, port see green.addr
+-- @param target, port see green.socket.addr
 -- @tparam[opt] table opts `timeout` in seconds for everything, `bind` our own
 -- address ("192.0.2.1", or with a port), `family` "inet" or "inet6"
 -- @return the connection; or nil, err: the last address's error (all stand in

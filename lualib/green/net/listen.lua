@@ -2,11 +2,11 @@
 -- @module green.net.listen
 
 local core = require "green.core"
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local args = require "green.args"
 local errors = require "green.error"
 local place = require "green.net.place"
-local resolve = require "green.resolve"
+local resolve = require "green.socket.resolve"
 local socket = require "green.socket"
 
 local ffi = require "ffi"
@@ -119,7 +119,7 @@ end
 -- IPv4 address of the machine (`family = "inet6"`: every address). The path of a
 -- UNIX socket that nobody listens on any more is replaced. Parks only to look up
 -- a name.
--- @param target, port see green.addr; port 0: a free one, `sockname` tells
+-- @param target, port see green.socket.addr; port 0: a free one, `sockname` tells
 -- @tparam[opt] table opts `backlog` (1024), `reuse_addr` (true), `reuse_port`
 -- (false: a second listener on the port is refused), `family`, and for UNIX paths
 -- `mode`, the file's permissions

@@ -1,7 +1,7 @@
 --- What listen and connect share.
 -- @module green.net.place
 
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local base = require "green.socket.base"
 local options = require "green.args.options"
 local stream_socket = require "green.socket.stream"

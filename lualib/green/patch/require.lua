@@ -63,7 +63,9 @@ end
 -- find_loader, run_loader, xpcall, green_require, and who called that.
 local LEVEL_OF_CALLER = 5
 
-local function find_loader(name)
+--- What the searchers say to a name: the loader; or nil, and where they looked.
+-- Raises what they raise.
+local function search_all(name)
   local tried = {}
   for _, search in ipairs(package.loaders) do
     local found = search(name)
@@ -73,7 +75,26 @@ local function find_loader(name)
       tried[#tried + 1] = found
     end
   end
-  error(format("module '%s' not found:%s", name, concat(tried)), LEVEL_OF_CALLER)
+  return nil, format("module '%s' not found:%s", name, concat(tried))
+end
+
+local function find_loader(name)
+  local loader, problem = search_all(name)
+  if not loader then
+    error(problem, LEVEL_OF_CALLER)
+  end
+  return loader
+end
+
+--- What would load that module; it is not loaded. Parks if a searcher does.
+-- @return the loader; or nil, a text: where it was looked for, or what is wrong with the
+-- file that was found
+local function find_module(name)
+  local ok, loader, problem = pcall(search_all, name)
+  if not ok then
+    return nil, loader
+  end
+  return loader, problem
 end
 
 --- Does that loader load a module of the library? Others may have modules below
@@ -204,5 +225,6 @@ return {
   keep = keep,
   require = green_require,
   dofile = green_dofile,
+  find = find_module,
   raw_require = raw_require,
 }

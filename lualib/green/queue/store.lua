@@ -84,7 +84,8 @@ local function is_before_it(a, b)
   return a < b
 end
 
---- What is neither two numbers nor two strings, by its own `<`, if it has one.
+--- What is neither two numbers nor two strings, by its own `<`, if it has one. That it
+-- has none is Lua's to say, and Lua says it in a text only.
 local function compare(a, b)
   local kind = type(a)
   if kind == type(b) and (kind == "number" or kind == "string") then

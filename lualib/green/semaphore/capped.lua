@@ -10,7 +10,7 @@ local plain = require "green.semaphore.plain"
 local show = require "green.args.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
-local watching = require "green.wait.watch"
+local watch = require "green.wait.watch"
 
 local core_park, wake, waiting = core.park, core.wake, core.waiting
 local begin, finished, methods = plain.begin, plain.finished, plain.methods
@@ -73,7 +73,7 @@ function capped_methods:release(timeout)
     return methods.release(self)
   end
   core.waiter() -- where that raises, nobody is told
-  watching.notify(self)
+  watch.notify(self)
   return finished(self, "release", core_park(self._releasers, thread.deadline(timeout)))
 end
 

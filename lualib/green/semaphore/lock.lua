@@ -9,7 +9,7 @@ local plain = require "green.semaphore.plain"
 local show = require "green.args.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
-local watching = require "green.wait.watch"
+local watch = require "green.wait.watch"
 
 local core_park, current, wake = core.park, core.current, core.wake
 local begin, finished = plain.begin, plain.finished
@@ -20,7 +20,7 @@ local guard_of = timeouts.guard_of
 local HANDED_OVER = {} -- the owner, from the release until the next one runs
 
 local rlock_methods = {}
-watching.watchable(rlock_methods)
+watch.watchable(rlock_methods)
 local rlock_mt = { __name = "green.RLock", __index = rlock_methods }
 
 --- A lock that its owner can take again; it must release it as often. At the
@@ -36,7 +36,7 @@ local function hand_on(self)
   self._depth = 0
   self._owner = wake(self._queue) and HANDED_OVER or nil
   if not self._owner then
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 
@@ -153,7 +153,7 @@ end)
 -- -- metaphore ----------------------------------------------------------------
 
 local meta_methods = {}
-watching.watchable(meta_methods)
+watch.watchable(meta_methods)
 local metaphore_mt = { __name = "green.metaphore", __index = meta_methods }
 
 --- A count of things under way; wait returns when there are none (Go's
@@ -182,7 +182,7 @@ function meta_methods:dec(by)
   self._count = self._count - by
   if self._count == 0 then
     core.wake_all(self._queue)
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 

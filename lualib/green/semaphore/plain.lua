@@ -8,7 +8,7 @@ local exits = require "green.thread.exits"
 local show = require "green.args.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
-local watching = require "green.wait.watch"
+local watch = require "green.wait.watch"
 
 local core_park, wake, waiting = core.park, core.wake, core.waiting
 local guard_of = timeouts.guard_of
@@ -86,7 +86,7 @@ end
 -- -- Semaphore ----------------------------------------------------------------
 
 local methods = { with = with }
-watching.watchable(methods)
+watch.watchable(methods)
 local semaphore_mt = { __name = "green.Semaphore", __index = methods }
 
 local function init(value, mt)
@@ -135,7 +135,7 @@ end
 function methods:release()
   if not wake(self._queue) then
     self._count = self._count + 1
-    watching.notify(self)
+    watch.notify(self)
   end
   return true
 end

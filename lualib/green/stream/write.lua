@@ -5,11 +5,11 @@ local core = require "green.core"
 local args = require "green.args"
 local errors = require "green.error"
 local thread = require "green.thread"
-local wait = require "green.stream.gate"
+local gate = require "green.stream.gate"
 
 local ffi = require "ffi"
 
-local checkpoint, wait_write, deadline_of = thread.checkpoint, wait.write, wait.deadline
+local checkpoint, wait_write, deadline_of = thread.checkpoint, gate.write, gate.deadline
 local ffi_cast = ffi.cast
 local bytes_t = ffi.typeof("const char *")
 local EAGAIN = core.codes.EAGAIN
@@ -69,7 +69,7 @@ local function gather(where, ...)
       args.misuse("%s: piece %d must be a string or a number, not a list; writev takes lists",
         where, n + 1)
     end
-    wait.check(opts, timeout_only, where)
+    gate.check(opts, timeout_only, where)
   end
   for i = 1, n do
     pieces[i] = text_of(pieces[i], i, where)
@@ -88,8 +88,8 @@ end
 function methods:write(...)
   local s, opts = gather("write", ...)
   checkpoint()
-  if self._writer and wait.is_held(self, "_writer") then
-    return wait.second_writer(self, "write")
+  if self._writer and gate.is_held(self, "_writer") then
+    return gate.second_writer(self, "write")
   end
   return send_rest(self, s, 0, opts, "write")
 end
@@ -105,11 +105,11 @@ function methods:writev(list, opts)
     pieces[i] = text_of(list[i], i, "writev")
   end
   if opts then
-    wait.check(opts, timeout_only, "writev")
+    gate.check(opts, timeout_only, "writev")
   end
   checkpoint()
-  if self._writer and wait.is_held(self, "_writer") then
-    return wait.second_writer(self, "writev")
+  if self._writer and gate.is_held(self, "_writer") then
+    return gate.second_writer(self, "writev")
   end
   return send_rest(self, table.concat(pieces, "", 1, n), 0, opts, "writev")
 end
@@ -121,11 +121,11 @@ end
 function methods:send(s, opts)
   s = text_of(s, 1, "send", "s")
   if opts then
-    wait.check(opts, timeout_only, "send")
+    gate.check(opts, timeout_only, "send")
   end
   checkpoint()
-  if self._writer and wait.is_held(self, "_writer") then
-    return wait.second_writer(self, "send")
+  if self._writer and gate.is_held(self, "_writer") then
+    return gate.second_writer(self, "send")
   end
   local deadline = false
   while true do

@@ -103,7 +103,6 @@ local function raise()
   error(err, 0)
 end
 M.raise = raise
-core.on_raise(raise)
 
 --- Turn the status of a wait that did not succeed into nil, err; or raise.
 local function failed(status, op)

@@ -3,8 +3,8 @@
 -- when such an error is reported.
 -- @module green.thread.hint
 
+local class = require "green.args.class"
 local options = require "green.args.options"
-local show = require "green.args.show"
 
 local format, match = string.format, string.match
 local pcall, require = pcall, require
@@ -43,7 +43,7 @@ end
 --- The methods of all kinds of objects.
 local function method_names()
   local names = {}
-  for _, mt in pairs(show.kinds) do
+  for _, mt in pairs(class.all) do
     local methods = rawget(mt, "__index")
     while type(methods) == "table" do
       add(names, methods)

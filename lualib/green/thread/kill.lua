@@ -6,10 +6,10 @@ local core = require "green.core"
 local args = require "green.args"
 local exits = require "green.thread.exits"
 local options = require "green.args.options"
-local park = require "green.thread.checkpoint"
+local checkpoint = require "green.thread.checkpoint"
 
 local core_data = core.data
-local failed, kill_error = park.failed, park.kill_error
+local failed, kill_error = checkpoint.failed, checkpoint.kill_error
 
 local kill = {}
 
@@ -84,7 +84,7 @@ end
 -- `error` the value to raise instead of ECANCELED
 function kill:kill(opts)
   opts = check_kill(opts, "kill")
-  park.checkpoint()
+  checkpoint.checkpoint()
   if core.is_dead(self) then
     return
   elseif self ~= core.current() and core.state(self) ~= "new" then

@@ -19,10 +19,23 @@ local failed, checkpoint = thread.failed, thread.checkpoint
 local is_callable, io_type = args.is_callable, io.type
 
 local EAGAIN, EBADF, EINVAL = core.codes.EAGAIN, core.codes.EBADF, core.codes.EINVAL
+local ENOMEM = core.codes.ENOMEM
 local BLOCK = 65536 -- read at a time from files that sendfile cannot send
 
 -- The body of an answer that its handler has written itself.
 local DONE = {}
+
+--- An error of sending. Its `client_gone` says that there is nobody to answer any more.
+local function send_error(code)
+  return errors.new(code, "write response", nil, { client_gone = code ~= ENOMEM })
+end
+
+--- The same of a wait that did not succeed; what cancels the thread is raised.
+local function wait_error(status)
+  local _, err = failed(status, "write response")
+  err.client_gone = status ~= ENOMEM
+  return err
+end
 
 --- Send what is written; waits for a slow conns. Parks.
 -- @return true, or nil, err: ETIMEDOUT, EPIPE, ECONNRESET, ...
@@ -34,19 +47,19 @@ local function drain(server, conn)
     if code == 0 then
       return true
     elseif code ~= EAGAIN then
-      return nil, errors.new(code, "write response")
+      return nil, send_error(code)
     end
     local status = wait_to_write(server, conn)
     if not conn_is_open(conn) then
-      return nil, errors.new("ECLOSED", "write response")
+      return nil, send_error(core.codes.ECLOSED)
     elseif status ~= 0 then
-      return failed(status, "write response")
+      return nil, wait_error(status)
     end
   end
 end
 
 local function bad(what, ...)
-  error(format("wsgi: " .. what, ...), 0)
+  error(mistakes.new(format(what, ...)), 0)
 end
 
 --- Write one piece, and send what waits when it is at least that much. Parks.
@@ -61,7 +74,7 @@ local function put_piece(server, conn, text, least)
   if waiting == EINVAL then
     bad("the body is longer than its Content-Length")
   elseif waiting < 0 then
-    error(errors.new(waiting, "write response"), 0)
+    error(send_error(waiting), 0)
   elseif waiting > 0 and waiting >= least then
     local ok, err = drain(server, conn)
     if not ok then
@@ -112,8 +125,7 @@ end
 local function wait_to_send(server, conn)
   local status = wait_to_write(server, conn)
   if status ~= 0 then
-    local _, err = failed(status, "write response")
-    error(err, 0)
+    error(wait_error(status), 0)
   end
 end
 
@@ -136,7 +148,7 @@ local function send_file(server, conn, file, offset, size)
     elseif n == EBADF then
       bad("the file was closed while it was sent")
     else
-      error(errors.new(n, "write response"), 0)
+      error(send_error(n), 0)
     end
   end
   end_pieces(conn)
@@ -194,7 +206,7 @@ local function begin(server, conn, status, headers)
 end
 
 --- Write a whole answer. Raises when it is not one, or when the client is gone
--- (an error whose `op` is "write response"). Parks when the body comes in pieces
+-- (an error with `client_gone`). Parks when the body comes in pieces
 -- and the client is slow.
 local function respond(server, conn, least, status, headers, body)
   if body == DONE then

@@ -5,6 +5,8 @@ local args = require "green.args"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local answer = require "green.wsgi.answer"
+local mistakes = require "green.wsgi.mistakes"
+local patch_require = require "green.patch.require"
 local thread = require "green.thread"
 local wsapi = require "green.wsgi.wsapi"
 
@@ -84,7 +86,7 @@ local function start_late(call, body)
   local next_piece = each_piece(body)
   local text = next_piece()
   if not call.status then
-    error("wsgi: neither was start_response called nor a status returned", 0)
+    error(mistakes.new("neither was start_response called nor a status returned"), 0)
   end
   local function pieces()
     local piece = text
@@ -197,15 +199,16 @@ local function load_file(name, options, where)
 end
 
 --- What a module gives. That it is not there, or is no Lua, is the caller's mistake;
--- what it raises passes as it is, with its own place.
+-- what it raises passes as it is, with its own place. So its loader is looked for
+-- before require does the same.
 local function load_module(name, where)
-  local ok, app = pcall(require, name)
-  if ok then
-    return app
-  elseif type(app) == "string" and (app:find("^module '") or app:find("^error loading ")) then
-    args.misuse("%s: app %s cannot be loaded: %s", where, args.shown(name), app)
+  if not package.loaded[name] then
+    local loader, problem = patch_require.find(name)
+    if not loader then
+      args.misuse("%s: app %s cannot be loaded: %s", where, args.shown(name), problem)
+    end
   end
-  error(app, 0)
+  return require(name)
 end
 
 local function load_app(name, options, where)

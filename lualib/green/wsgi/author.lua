@@ -8,7 +8,7 @@
 -- @module green.wsgi.author
 
 local core = require "green.core"
-local coro = require "green.patch.coroutine"
+local patch_coroutine = require "green.patch.coroutine"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
@@ -20,7 +20,7 @@ local sethook, gethook, getinfo, getlocal =
   debug.sethook, debug.gethook, debug.getinfo, debug.getlocal
 local band, rshift = bit.band, bit.rshift
 local flush = jit.flush
-local core_current, running = core.current, coro.raw.running -- which expose nobody
+local core_current, running = core.current, patch_coroutine.raw.running -- which expose nobody
 
 local WATCHED, ROUNDS = 20, 5 -- requests in a row; how often that many
 local MOST_EVENTS, MOST_OTHERS = 500, 500 -- returns seen in one request; that do not count

@@ -6,10 +6,12 @@
 
 local authors = require "green.wsgi.author"
 local core = require "green.core"
+local errors = require "green.error"
 local report = require "green.thread.report"
 
 -- Scripts may put their own in their places.
-local ipairs, next, pcall, rawget, tostring, type = ipairs, next, pcall, rawget, tostring, type
+local getmetatable, ipairs, next, pcall, rawget, setmetatable, tostring, type =
+  getmetatable, ipairs, next, pcall, rawget, setmetatable, tostring, type
 local concat, sort = table.concat, table.sort
 local byte, find, format = string.byte, string.find, string.format
 local gsub, lower, match, sub = string.gsub, string.lower, string.match, string.sub
@@ -48,6 +50,27 @@ end
 local function text(value)
   local ok, result = pcall(tostring, value)
   return ok and type(result) == "string" and result or type(value)
+end
+
+-- -- Mistakes -----------------------------------------------------------------
+
+-- What is raised for a wrong answer: an object, so that nobody has to read in a text
+-- whether it is one. It prints, and may be joined with ..., as the text.
+local mistake_mt = {
+  __name = "green.wsgi.mistake",
+  __tostring = function(self)
+    return self.message
+  end,
+  __concat = errors.concat,
+}
+
+--- A mistake of a handler's, to be raised.
+local function new(what)
+  return setmetatable({ message = "wsgi: " .. what }, mistake_mt)
+end
+
+local function is_mistake(err)
+  return type(err) == "table" and getmetatable(err) == mistake_mt
 end
 
 -- -- Answers ------------------------------------------------------------------
@@ -150,10 +173,19 @@ function parts.header(key, value)
   return value_mistake(key, value) or header_mistake(key, {})
 end
 
--- For vm/core/answer.c, which knows what it has refused, and no reason.
-core.answer_explainer(function(part, code, a, b)
-  return "wsgi: " .. (code == core.codes.ENOMEM and "out of memory" or parts[part](a, b))
-end)
+function parts.length()
+  return "the body's length differs from its Content-Length"
+end
+
+--- For vm/core/answer.c, which knows what it has refused, and no reason.
+local function explain(part, code, a, b)
+  return new(code == core.codes.ENOMEM and "out of memory" or parts[part](a, b))
+end
+
+--- To be called before the first answer. Idempotent.
+local function install()
+  core.answer_explainer(explain)
+end
 
 --- What is wrong with a list of strings that has something else in it.
 local function list(body)
@@ -237,11 +269,12 @@ end
 -- @tparam ?table server whose answer it is
 -- @tparam ?table env of the request
 local function failure(err, server, env)
-  if type(err) == "string" and sub(err, 1, 6) == "wsgi: " then
-    return err .. place_of(server and authors.author(server, env))
+  if is_mistake(err) then
+    return err.message .. place_of(server and authors.author(server, env))
   end
   local told = type(err) == "string" and report.hinted(err) or text_of(err)
   return (gsub(told, "\n(%S)", "\n  %1"))
 end
 
-return { list = list, record = record, failure = failure, shown = shown, text = text }
+return { install = install, new = new, list = list, record = record, failure = failure,
+  shown = shown, text = text }

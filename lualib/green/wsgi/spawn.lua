@@ -5,7 +5,7 @@
 local accept = require "green.wsgi.accept"
 local conns = require "green.wsgi.conn"
 local core = require "green.core"
-local pools = require "green.greenpool"
+local greenpool = require "green.greenpool"
 local states = require "green.wsgi.state"
 local stop = require "green.wsgi.stop"
 local thread = require "green.thread"
@@ -41,7 +41,7 @@ end
 --- A pool of another kind may keep its threads: each serves one request then.
 local function spawn_in(pool, self, state)
   local t = pool:spawn(workers.run, self, state) -- parks while the pool is full
-  return pools.is_pool(pool) and t or core.expose(t)
+  return greenpool.is_pool(pool) and t or core.expose(t)
 end
 
 local function spawn_worker(self)

@@ -58,7 +58,7 @@ end
 --- Is there nobody to answer any more?
 local function is_client_gone(err)
   return errors.is_error(err, "EGONE")
-    or errors.is_error(err) and err.op == "write response" and err.code ~= "ENOMEM"
+    or errors.is_error(err) and err.client_gone == true
 end
 
 local function fail(server, conn, env, err)
@@ -133,7 +133,7 @@ end
 
 --- What `return 200, {}, io.open(path)` gives where there is no such file.
 local function missing_body(why)
-  return "wsgi: the body is nil, and behind it stands " .. args.shown(why)
+  return mistakes.new("the body is nil, and behind it stands " .. args.shown(why))
 end
 
 --- With what xpcall(app) gave.
@@ -158,7 +158,8 @@ end
 local function call_posthooks(server, env, hooks)
   for i, hook in ipairs(hooks) do
     if type(hook) ~= "table" then
-      error(format("wsgi: posthook %d must be a list { fn, ... }, not a %s", i, type(hook)), 0)
+      error(mistakes.new(format("posthook %d must be a list { fn, ... }, not a %s", i,
+        type(hook))), 0)
     end
     local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, maxn(hook)))
     if not ok then

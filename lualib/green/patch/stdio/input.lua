@@ -5,7 +5,7 @@
 
 local core = require "green.core"
 local thread = require "green.thread"
-local output = require "green.patch.stdio.output"
+local stdfd = require "green.patch.stdio.stdfd"
 
 -- Scripts may put their own in their places.
 local error, ipairs, select, setmetatable, tonumber, type, unpack =
@@ -37,7 +37,7 @@ end
 
 --- Green standard input, or nil when C's stdio will do.
 local function open()
-  local s = output.open(0, 0)
+  local s = stdfd.open(0, 0)
   if not s then
     return nil
   end

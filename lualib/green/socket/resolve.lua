@@ -1,8 +1,8 @@
 --- Names to addresses, in a native thread: no lookup ever stops the others.
--- @module green.resolve
+-- @module green.socket.resolve
 
 local core = require "green.core"
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local args = require "green.args"
 local errors = require "green.error"
 local options = require "green.args.options"
@@ -161,7 +161,7 @@ end
 -- @param[opt] service port number, or a service's name ("http")
 -- @tparam[opt] table opts `family` "inet" or "inet6", `type` "stream" (default)
 -- or "dgram", `passive` for a listener, `timeout` in seconds
--- @treturn table address objects (green.addr); or nil, err: EAI_NONAME,
+-- @treturn table address objects (green.socket.addr); or nil, err: EAI_NONAME,
 -- EAI_AGAIN, EAI_FAIL, EAI_FAMILY, EAI_SERVICE, ETIMEDOUT, EINVAL. A lookup
 -- that timed out or was killed is left to itself.
 function M.getaddrinfo(host, service, opts)

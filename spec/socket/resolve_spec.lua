@@ -1,6 +1,6 @@
 local core = require "green.core"
 local green = require "green"
-local resolve = require "green.resolve"
+local resolve = require "green.socket.resolve"
 local socket = require "green.socket"
 local testing = require "green.testing"
 
@@ -20,7 +20,7 @@ local function catch_one(what)
   end
 end
 
-describe("green.resolve", function()
+describe("green.socket.resolve", function()
   it("takes numbers as they are and asks nobody", function()
     local old = resolve.pool
     function resolve.pool()

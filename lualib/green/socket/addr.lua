@@ -10,7 +10,7 @@
 --     `family` ("inet", "inet6", "unix"), `host` and `port`, or `path` (an
 --     abstract name begins with a NUL byte); `tostring` gives the text above
 --
--- @module green.addr
+-- @module green.socket.addr
 
 local args = require "green.args"
 local class = require "green.args.class"
