@@ -29,8 +29,7 @@ local function judge(changes, objects)
   local result
   tree.with(tree.changed(CLEAN, changes), function(root)
     compile(root)
-    result = program.run { "luajit", "tools/layers/main.lua", objects or "build", root,
-      env = { LAYERS_C_CIRCLES = "1" } }
+    result = program.run { "luajit", "tools/layers/main.lua", objects or "build", root }
   end)
   return result
 end

@@ -8,14 +8,6 @@ for name in ([[ script.lua a.h b.h ev.h table.md a/lualib/green/queue.lua ]]):gm
   EXAMPLES[name] = true
 end
 
--- These are being taken apart, and their comments with them. One that names only what is
--- there has to leave this list.
-local AWAITED = {}
-for path in ([[ greenc/hub/fd.h greenc/httpd/httpd_priv.h vm/bridge.h vm/core/core.c
-  vm/core/core.h vm/core/httpd.h ]]):gmatch("%S+") do
-  AWAITED[path] = true
-end
-
 --- The paths of all files that are not generated.
 local function find_all()
   local paths = {}
@@ -120,11 +112,7 @@ describe("documents and comments", function()
       local extension = path:match("%.(%a+)$")
       if readers[extension] or path:find("^tools/[^.]+$") or path == "Makefile" then
         n = n + 1
-        local into = AWAITED[path] and {} or found
-        stale(path, lines_of(tree.read(path)), known, into)
-        if #into == 0 and into ~= found then
-          found[#found + 1] = path .. ": is in order: take it out of AWAITED"
-        end
+        stale(path, lines_of(tree.read(path)), known, found)
       end
     end
     assert.same({}, found)

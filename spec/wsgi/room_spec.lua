@@ -120,32 +120,6 @@ describe("at max_connections", function()
   end)
 end)
 
--- Whom nobody can wake: one of the clients may go, and another come.
-describe("a server that is full of handlers that wait for ever", function()
-  real_it("goes on", function()
-    local child = program.start { program.greenlua, "-e", [[
-      local green, wsgi = require "green", require "green.wsgi"
-      local l = assert(green.listen("127.0.0.1:0"))
-      print("port", (select(2, l:sockname())))
-      wsgi.server(l, function()
-        print "asked"
-        green.Event():wait()
-      end, { max_connections = 1, log_output = false, keepalive = 0.01,
-        header_timeout = 0.01 })
-    ]] }
-    local port = tonumber(child:expect "port\t" and child:expect "\n")
-    local conn = assert(green.connect("127.0.0.1", port))
-    conn:write(get "/")
-    child:expect "asked"
-    local next_one = assert(green.connect("127.0.0.1", port))
-    green.sleep(0.05) -- a deadlock would be found in the next turn
-    child:kill(program.TERM):wait()
-    conn:close()
-    next_one:close()
-    assert.equal(program.TERM, child.signal, child.err)
-  end)
-end)
-
 describe("out of descriptors", function()
   local SERVER = [[
     local green, wsgi = require "green", require "green.wsgi"
