@@ -1,4 +1,4 @@
---- GreenPool and GreenPile: at most so many green threads at once.
+--- GreenPool and GreenPile: they run calls in green threads, never more at once than their size.
 -- @module green.greenpool
 
 local core = require "green.core"

@@ -1,4 +1,4 @@
---- Processes: copies of this one that go on by themselves.
+--- Child processes: forks of this one, waiting for them, signals to them.
 -- @module green.process
 
 local core = require "green.core"

@@ -102,7 +102,7 @@ end
 -- without it: until all other green threads have ended, those started meanwhile
 -- too (errors that end them are reported)
 -- @tparam[opt] number timeout seconds
--- @tparam[opt] number count return as soon as so many are ready; default: all
+-- @tparam[opt] number count return as soon as this number are ready; default: all
 -- @treturn table those that are ready, in the order they became so; and as a
 -- second result ETIMEDOUT if the time was up. Without objects: true; or nil, err
 function M.wait(objects, timeout, count)
@@ -124,7 +124,7 @@ end
 -- were, or the time is up. The loop parks.
 -- @tparam table objects as for wait
 -- @tparam[opt] number timeout seconds, for the whole loop
--- @tparam[opt] number count end after so many
+-- @tparam[opt] number count end after this number of objects
 -- @treturn function the next one; nil at the end; nil, ETIMEDOUT
 function M.iwait(objects, timeout, count)
   check_numbers(timeout, count, "iwait")
@@ -169,7 +169,7 @@ end
 -- @tparam[opt] number timeout seconds
 -- @tparam[opt] boolean raise_error raise the error of the first that fails, at
 -- once, while others still run
--- @tparam[opt] number count return as soon as so many have ended; default: all
+-- @tparam[opt] number count return as soon as this number have ended; default: all
 -- @treturn table those that have ended, in the order of the list; and as a second
 -- result ETIMEDOUT if the time was up
 function M.joinall(threads, timeout, raise_error, count)

@@ -1,4 +1,4 @@
---- Classes: methods that know whose they are.
+--- Classes of objects: their methods check that they are called with such an object.
 --
 -- A method that is called with a dot, or with another object, raises in the
 -- caller's line. The check stands in front of every method; it costs some

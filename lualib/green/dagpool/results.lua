@@ -1,4 +1,4 @@
---- The results of a DAGPool: who has arrived, and how to wait for more. Private
+--- The results of a DAGPool: those that have arrived, and how to wait for more. Private
 -- to green.dagpool.
 -- @module green.dagpool.results
 

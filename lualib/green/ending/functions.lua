@@ -1,4 +1,5 @@
---- The functions of green.at_exit. Private to green.ending.
+--- The functions that green.at_exit was given, and how they are called at the end. Private
+-- to green.ending.
 
 local core = require "green.core"
 local args = require "green.args"

@@ -1,4 +1,4 @@
---- green.connect.
+--- green.connect: a socket that is connected to an address; those of a name are tried in turn.
 -- @module green.net.connect
 
 local core = require "green.core"

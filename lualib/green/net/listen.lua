@@ -1,4 +1,4 @@
---- green.listen.
+--- green.listen: a socket that listens at an address.
 -- @module green.net.listen
 
 local core = require "green.core"

@@ -1,4 +1,5 @@
---- What listen and connect share.
+--- What green.listen and green.connect share: their arguments, and sockets of the right
+-- family.
 -- @module green.net.place
 
 local addr = require "green.socket.addr"

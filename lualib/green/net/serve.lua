@@ -1,4 +1,4 @@
---- green.serve.
+--- green.serve: accepts clients and calls a handler for each, in a green thread of its own.
 -- @module green.net.serve
 
 local core = require "green.core"

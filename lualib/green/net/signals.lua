@@ -1,10 +1,10 @@
---- SIGINT and SIGTERM, understood as the wish that a server stops.
+--- SIGINT and SIGTERM, as the request to stop a server.
 -- @module green.net.signals
 
 local core = require "green.core"
 
 -- timeout(1) sends its signal to the program and then to its process group: two
--- signals within so many seconds are one wish.
+-- signals within this number of seconds count as one.
 local SAME_SIGNAL = 0.3
 
 --- Call stop() when one of them comes, in a green thread of its own; it says whether

@@ -1,4 +1,5 @@
---- What all kinds of queues share. See green.queue.
+--- The methods that all kinds of queues share: putting, getting, asking. Private to
+-- green.queue.
 -- @module green.queue.base
 
 local core = require "green.core"

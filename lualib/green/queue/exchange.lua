@@ -17,8 +17,8 @@ local function counted(self)
   end
 end
 
---- Give the item to who waits for one, or keep it if there is room. Whether it
--- was taken; and whether somebody got it.
+--- Give the item to a thread that waits for one, or keep it if there is room.
+-- @return whether it was taken; whether a thread got it
 local function accept(self, item)
   if wake(self._getters, item) then
     counted(self)
@@ -32,8 +32,8 @@ local function accept(self, item)
   return true
 end
 
---- The item of the first in line who still waits is put; or his put raises what the
--- comparison did: whoever made room has no part in that.
+--- Put the item of the first thread in line that still waits; where comparing it raises,
+-- that thread's put does, and not the call that made room.
 local function admit_compared(self)
   local entry = self._line:peek()
   if not entry then

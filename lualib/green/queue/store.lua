@@ -1,4 +1,5 @@
---- What stands in a queue, in which order. Private to green.queue.
+--- The stores of queues: they hold the items, and give them out in the order of each kind
+-- of queue. Private to green.queue.
 --
 -- A store has `len`, `push(item)`, `pop()` (only when it is not empty),
 -- `unpop(item)` (it is the next again) and `clear()`. Where push and pop may raise,

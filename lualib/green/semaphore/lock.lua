@@ -1,4 +1,5 @@
---- RLock and metaphore. See green.semaphore.
+--- RLock, a lock that its owner may take again, and metaphore, which waits until a count is
+-- 0. See green.semaphore.
 -- @module green.semaphore.lock
 
 local core = require "green.core"

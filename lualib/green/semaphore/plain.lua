@@ -1,4 +1,5 @@
---- Semaphore and BoundedSemaphore. See green.semaphore.
+--- Semaphore and BoundedSemaphore: permits that green threads wait for. See
+-- green.semaphore.
 -- @module green.semaphore.plain
 
 local core = require "green.core"
@@ -151,7 +152,7 @@ function methods:locked()
   return self._count == 0
 end
 
---- Permits that are left; negative: so many wait for one.
+--- Permits that are left; negative: the number of threads that wait for one.
 function methods:balance()
   return self._count - waiting(self._queue)
 end

@@ -1,4 +1,5 @@
---- Letting others run, and what is under way arrive. Private to green.testing.
+--- testing.settle and its like: let the other green threads run until nothing happens any
+-- more. Private to green.testing.
 -- @module green.testing.settle
 
 local core = require "green.core"

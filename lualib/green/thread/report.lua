@@ -1,4 +1,4 @@
---- What is said of threads: their labels, tracebacks, and errors nobody heard.
+--- Texts about green threads, for reports: labels, tracebacks, errors that nobody waited for.
 -- @module green.thread.report
 
 local core = require "green.core"

@@ -1,4 +1,5 @@
---- Watching several objects at once: what green.wait and its users share.
+--- Watching several objects at once: what green.wait and the classes that can be waited
+-- for share.
 --
 -- Private; how an object becomes something to wait for is told in green.wait.
 -- @module green.wait.watch

@@ -1,4 +1,5 @@
---- How servers accept connections.
+--- How HTTP servers accept connections: the green thread that does it, and its pauses when
+-- there is no room.
 -- @module green.wsgi.accept
 
 local core = require "green.core"
@@ -61,8 +62,8 @@ local function persist(fn, self)
   until ok or self.stopping
 end
 
---- Connections between requests have made room. Descriptors that run out are an
--- operator's mistake, max_connections may be an operator's wish.
+--- Connections between requests have made room. Being out of
+-- descriptors is for the operator to mend; max_connections may be meant.
 local function tell_evicted(self, evicted)
   local log, now = self.log, core.now()
   self.evicted = evicted

@@ -1,4 +1,4 @@
---- Answers: what a handler returned, written to its connection.
+--- Answers of HTTP handlers: how what a handler returned is written to its connection.
 -- @module green.wsgi.answer
 
 local args = require "green.args"

@@ -1,4 +1,5 @@
---- Applications in all their forms, made into `function(env)`.
+--- Makes a `function(env)` of an HTTP application in any of its forms: a function, a table,
+-- the name of a module or a file.
 -- @module green.wsgi.app
 
 local args = require "green.args"

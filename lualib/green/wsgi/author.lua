@@ -1,4 +1,4 @@
---- Which function has returned an answer, of all that have passed it on.
+--- Finds the function that made a wrong answer, among those that have passed it on.
 --
 -- A handler may be a router behind any number of middlewares; where its answer is a
 -- mistake, the function to be told of is the innermost that returned it. That is found
@@ -22,7 +22,7 @@ local band, rshift = bit.band, bit.rshift
 local flush = jit.flush
 local core_current, running = core.current, patch_coroutine.raw.running -- which expose nobody
 
-local WATCHED, ROUNDS = 20, 5 -- requests in a row; how often that many
+local WATCHED, ROUNDS = 20, 5 -- requests watched in a row; how often that is done
 local MOST_EVENTS, MOST_OTHERS = 500, 500 -- returns seen in one request; that do not count
 local DEEPEST = 60 -- frames; a return further up is none of an answer's
 

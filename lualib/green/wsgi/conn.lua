@@ -1,4 +1,4 @@
---- Waiting for clients, who may be slow.
+--- How the workers of an HTTP server wait for clients that send or read slowly.
 --
 -- A worker that waits for its client does not count against max_size: clients that
 -- send or read slowly must not keep others out. Nor are there any number of them,

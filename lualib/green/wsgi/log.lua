@@ -106,7 +106,7 @@ function methods:reopen()
   end
 end
 
---- Write what waits, for that many seconds at most; let go of files. Parks.
+--- Write what waits, for that number of seconds at most; let go of files. Parks.
 function methods:close(seconds)
   pcall(timeout.timeout, seconds, self.flush, self)
   for _, channel in ipairs(self.channels) do

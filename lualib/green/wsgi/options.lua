@@ -1,4 +1,4 @@
---- The options of a server: defaults, checks, and what the C core is told.
+--- The options of an HTTP server: defaults, checks, and what the C core is told.
 --
 -- Names are Eventlet's where it has one; durations are seconds, sizes bytes.
 -- @module green.wsgi.options

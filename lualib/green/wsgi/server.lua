@@ -1,4 +1,4 @@
---- Server objects: their threads, and how they stop.
+--- HTTP server objects: what wsgi.new returns.
 -- @module green.wsgi.server
 
 local ffi = require "ffi"

@@ -1,4 +1,4 @@
---- How servers get their workers: as many as there are connections with bytes, and no
+--- How HTTP servers get their workers: as many as there are connections with bytes, and no
 -- more than max_size.
 -- @module green.wsgi.spawn
 

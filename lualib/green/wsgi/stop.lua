@@ -1,4 +1,4 @@
---- How servers stop. One green thread does it, whoever asked and however often.
+--- How HTTP servers stop. One green thread does it, whoever asked and however often.
 -- @module green.wsgi.stop
 
 local core = require "green.core"

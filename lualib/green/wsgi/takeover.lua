@@ -78,7 +78,7 @@ local function finish(limit, ok, ...)
   return ...
 end
 
---- The app with a limit to its time: that many seconds until it has returned, or has
+--- The app with a limit to its time: seconds until it has returned, or has
 -- taken its connection over. What it does with that takes as long as it takes.
 local function limited(app, seconds)
   return function(env)

@@ -1,4 +1,4 @@
---- Workers: green threads that take requests and answer them.
+--- Workers of HTTP servers: green threads that take requests and answer them.
 --
 -- A worker takes whatever request is complete, and stays with its connection as
 -- long as that has more at hand. The path of a plain request is short on

@@ -69,7 +69,7 @@ local function opened(file)
       is_tty = is_tty,
       lazy = (file == stdout and not is_tty) and 1 or 0,
       parks = file == stdout,
-      broken = false, -- the last that was heard of its reader is that he has gone
+      broken = false, -- at the last write its reader had gone
     }
   elseif file == stdout then
     -- A regular file: a server's log is to be there when one looks.

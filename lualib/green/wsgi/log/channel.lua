@@ -33,7 +33,7 @@ local function new(where)
     c = ffi.cast(log_t, object),
     pointer = core.pointer(object),
     sink = sink,
-    mark = 0, -- above this many bytes the writer is to be told
+    mark = 0, -- with more bytes than this the writer is told
     queue = core.waitq(), -- where the writer waits
     done = core.waitq(), -- where those wait who wait for the writer
     writer = false, -- the thread, if the sink may park

@@ -1,4 +1,4 @@
---- Where the lines of a log go.
+--- Where the lines of a server's log go: files, functions, objects, stderr.
 --
 -- A sink has write(text), with whole lines, each with its "\n", which may park; or
 -- write_bytes(pointer, n), which does not. Both return how many lines were lost,
