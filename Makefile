@@ -107,8 +107,11 @@ CORE := $(P)/lib/green/core.so
 EMBED := $(if $(wildcard examples/embed/host.c),\
   $(P)/examples/embed $(P)/examples/embed_static) \
   $(if $(wildcard examples/embed/host_ev.c),$(P)/examples/embed_ev) \
+  $(if $(wildcard examples/embed/core.c),$(P)/examples/embed_core) \
   $(patsubst spec/embed/%.c,$(P)/examples/spec_%,$(wildcard spec/embed/*.c))
-HEADERS := $(if $(wildcard vm/greenlua.h),$(P)/include/greenlua.h)
+# What a C program may include.
+PUBLIC_H := $(filter-out %_priv.h %/mem.h,$(GREENC_H))
+HEADERS := $(P)/include/greenlua.h $(PUBLIC_H:greenc/%=$(P)/include/greenc/%)
 OOM := $(P)/spec/oom/host
 RUNTIMES := $(P)/spec/storm/runtimes
 ALL := $(BIN) $(SHARED) $(STATIC) $(CORE) $(HEADERS) $(EMBED) $(FFI_LUA)
@@ -234,6 +237,10 @@ $(P)/include/greenlua.h: vm/greenlua.h
 	@mkdir -p $(@D)
 	@cp $< $@
 
+$(P)/include/greenc/%.h: greenc/%.h
+	@mkdir -p $(@D)
+	@cp $< $@
+
 # A host, against the shared library, the static one, and with its own loop.
 LINK_HOST = $(CC) -std=gnu11 $(WARN) $(KFLAGS) $(CFLAGS) $(LDFLAGS) \
   -I$(P)/include $(LUAJIT_CFLAGS) -o $@ $<
@@ -253,6 +260,11 @@ $(P)/examples/embed_ev: examples/embed/host_ev.c $(SHARED) $(HEADERS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(LINK_HOST_SHARED) $(LUAJIT_LIBS) -lev
+
+$(P)/examples/embed_core: examples/embed/core.c $(SHARED) $(HEADERS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK_HOST_SHARED) -I$(P)/include/greenc
 
 # A host whose allocator fails, for spec/oom_spec.lua. -Wl,-E: it names functions.
 $(P)/spec/oom/host: spec/oom/host.c $(STATIC) $(HEADERS) | $(FFI_LUA)
@@ -451,14 +463,17 @@ install: $(BIN) $(SHARED) $(STATIC) $(HEADERS) ## DESTDIR and PREFIX (/usr/local
 	$(Q)ln -sf $(SONAME) $(LIBDIR)/libgreenlua.so
 	$(Q)install -m 644 $(STATIC) $(LIBDIR)/libgreenlua.a
 	$(Q)install -m 644 vm/greenlua.h $(INCDIR)/greenlua.h
+	$(Q)cp -R $(P)/include/greenc $(INCDIR)
 	$(Q)install -m 644 docs/greenlua.1 $(MANDIR)/greenlua.1
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' greenlua.pc.in \
-	  > $(LIBDIR)/pkgconfig/greenlua.pc
+	$(Q)for name in greenlua greenc; do \
+	  sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $$name.pc.in \
+	    > $(LIBDIR)/pkgconfig/$$name.pc; done
 
 uninstall: ## take away what install put there
 	$(Q)rm -f $(BINDIR)/greenlua $(LIBDIR)/$(SONAME) $(LIBDIR)/libgreenlua.so \
 	  $(LIBDIR)/libgreenlua.a $(INCDIR)/greenlua.h $(MANDIR)/greenlua.1 \
-	  $(LIBDIR)/pkgconfig/greenlua.pc
+	  $(LIBDIR)/pkgconfig/greenlua.pc $(LIBDIR)/pkgconfig/greenc.pc
+	$(Q)rm -rf $(INCDIR)/greenc
 
 # For LuaRocks, which says where: LUADIR and LUALIBDIR.
 .PHONY: install-rock

@@ -83,7 +83,8 @@ GREEN_API int green_addr_equal(const green_addr *a, const green_addr *b);
 /* end ffi */
 
 /* Copy in an address of the system's. 0, or GREEN_EINVAL if it is too long. */
-int green_addr_set(green_addr *a, const struct sockaddr *sa, size_t len);
+GREEN_API int green_addr_set(green_addr *a, const struct sockaddr *sa,
+                             size_t len);
 
 /* For the system's calls. */
 static inline const struct sockaddr *green_addr_get(const green_addr *a)

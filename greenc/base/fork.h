@@ -20,7 +20,7 @@ extern uint32_t *green__fork_word;
 
 /* Begin to watch; idempotent. Call it before the first green_fork_generation.
 ** Any thread. */
-void green_fork_watch(void);
+GREEN_API void green_fork_watch(void);
 
 /* For green_fork_generation: a child has found its word zeroed. */
 uint32_t green__fork_noticed(void);

@@ -43,19 +43,19 @@ typedef struct green_heap {
 } green_heap;
 
 /* 0 or GREEN_ENOMEM. */
-int green_heap_init(green_heap *h);
+GREEN_API int green_heap_init(green_heap *h);
 /* Timers that are still in it are forgotten, not fired. */
-void green_heap_deinit(green_heap *h);
+GREEN_API void green_heap_deinit(green_heap *h);
 
 /* 0, GREEN_EINVAL (already in a heap) or GREEN_ENOMEM. */
-int green_heap_add(green_heap *h, green_timer *t, int64_t due);
+GREEN_API int green_heap_add(green_heap *h, green_timer *t, int64_t due);
 
 /* Move a timer that is in the heap to another deadline, behind its equals. */
-void green_heap_move(green_heap *h, green_timer *t, int64_t due);
+GREEN_API void green_heap_move(green_heap *h, green_timer *t, int64_t due);
 
 /* No-op for a timer that is in no heap. Also takes back a timer that expire
 ** has set aside but not handed over yet. */
-void green_heap_remove(green_heap *h, green_timer *t);
+GREEN_API void green_heap_remove(green_heap *h, green_timer *t);
 
 /* The deadline of a timer that is in the heap. */
 static inline int64_t green_heap_due(const green_heap *h, const green_timer *t)
@@ -67,17 +67,17 @@ static inline int64_t green_heap_due(const green_heap *h, const green_timer *t)
 ** earliest first: what is added in between waits for the next expire, what is
 ** removed in between is never handed over. When more than an eighth of a large
 ** heap is due they leave in one sweep. Out of memory sets aside fewer. */
-void green_heap_expire(green_heap *h, int64_t now);
+GREEN_API void green_heap_expire(green_heap *h, int64_t now);
 
 /* The next timer that was set aside, out of the heap now; NULL: no more. */
-green_timer *green_heap_take(green_heap *h);
+GREEN_API green_timer *green_heap_take(green_heap *h);
 
 #ifdef GREEN_DEBUG
 /* Order, places and counts; stops as green_assert does. */
-void green_heap_check(const green_heap *h);
+GREEN_API void green_heap_check(const green_heap *h);
 
 /* Is t in this heap, or set aside by it? */
-int green_heap_has(const green_heap *h, const green_timer *t);
+GREEN_API int green_heap_has(const green_heap *h, const green_timer *t);
 #endif
 
 /* How many are set aside and not handed over yet. */

@@ -118,12 +118,12 @@ GREEN_API green_conn *green_httpd_gone(green_httpd *d);
 /* Make a server with default options, on this hub, in zeroed memory that stays
 ** the caller's. In a child of a fork that does not inherit tasks it closes the
 ** connections in its hands, which are the parent's. */
-void green_httpd_init(green_httpd *d, green_hub *hub);
+GREEN_API void green_httpd_init(green_httpd *d, green_hub *hub);
 
 /* Close every connection, for good. Those in workers' hands must not be used
 ** any more. Idempotent; from here on there are no requests, and nothing is
 ** accepted. */
-void green_httpd_deinit(green_httpd *d);
+GREEN_API void green_httpd_deinit(green_httpd *d);
 
 /* The same in memory of its own. NULL: out of memory. **Free with**
 ** green_httpd_free, for which NULL is fine. */

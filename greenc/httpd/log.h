@@ -68,11 +68,11 @@ GREEN_API void green_log_drop(green_log *l, uint32_t n);
 /* Make a log without a template in zeroed memory that stays the caller's. In a
 ** child of a fork it is emptied (green_hub_on_fork): what waited there is the
 ** parent's. */
-void green_log_init(green_log *l, green_hub *hub);
+GREEN_API void green_log_init(green_log *l, green_hub *hub);
 
 /* Forget lines and template, for good: what comes later is counted as dropped.
 ** Idempotent. */
-void green_log_deinit(green_log *l);
+GREEN_API void green_log_deinit(green_log *l);
 
 /* The same in memory of its own. NULL: out of memory. **Free with**
 ** green_log_free, for which NULL is fine. */

@@ -37,7 +37,7 @@ struct green_fd {
 ** an older object with the same number turns stale, its waiters are woken
 ** with GREEN_ECLOSED. 0, GREEN_EBADF or GREEN_ENOMEM (fd stays the caller's).
 */
-int green_fd_open(green_fd *f, green_hub *hub, int fd);
+GREEN_API int green_fd_open(green_fd *f, green_hub *hub, int fd);
 
 /* The same for a number known to be close-on-exec, and non-blocking if whoever
 ** adopts it reads or writes it (accept4, socket with the flags). No system call
@@ -46,10 +46,10 @@ int green__fd_adopt(green_fd *f, green_hub *hub, int fd);
 
 /* Wake the waiters with GREEN_ECLOSED, disarm, close the number. Idempotent.
 ** Returns 0 or what close said; the object is closed in any case. */
-int green_fd_close(green_fd *f);
+GREEN_API int green_fd_close(green_fd *f);
 
 /* As close, but hand the open number to the caller (-1 if there is none). */
-int green_fd_detach(green_fd *f);
+GREEN_API int green_fd_detach(green_fd *f);
 
 /* From inside resume: park t until f is ready in this direction (GREEN_READ or
 ** GREEN_WRITE), the deadline passes (GREEN_ETIMEDOUT) or f is closed
@@ -58,14 +58,15 @@ int green_fd_detach(green_fd *f);
 ** GREEN_ECLOSED, GREEN_EBADF (the number is not open: f is released, later
 ** calls give GREEN_ECLOSED, nothing is left behind), GREEN_ENOMEM. t and f are
 ** of one hub. */
-int green_fd_park(green_fd *f, green_task *t, int mode, int64_t deadline);
+GREEN_API int green_fd_park(green_fd *f, green_task *t, int mode,
+                            int64_t deadline);
 
 /* The same, until f is ready for reading, beside a reader and any number of
 ** others who watch: t wants to know, it does not read. */
-int green_fd_watch(green_fd *f, green_task *t, int64_t deadline);
+GREEN_API int green_fd_watch(green_fd *f, green_task *t, int64_t deadline);
 
 /* Wake who waits for it, with this status; it stays open. */
-void green_fd_wake(green_fd *f, int status);
+GREEN_API void green_fd_wake(green_fd *f, int status);
 
 /* For idle.c: watch for reading with no task. 0, GREEN_ECLOSED, GREEN_EBADF. */
 int green__fd_arm_read(green_fd *f);

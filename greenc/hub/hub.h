@@ -75,10 +75,10 @@ GREEN_API void green_hub_advance(green_hub *hub, int64_t ns);
 
 /* The task that is to run after the present one in this turn, or NULL: its
 ** owner may fetch its memory ahead, which is cold when very many are alive. */
-green_task *green_hub_upcoming(const green_hub *hub);
+GREEN_API green_task *green_hub_upcoming(const green_hub *hub);
 
 /* The task that runs now, or NULL. */
-green_task *green_hub_current(const green_hub *hub);
+GREEN_API green_task *green_hub_current(const green_hub *hub);
 
 /* What a hub has and did. */
 typedef struct green_hub_stats {
@@ -97,7 +97,7 @@ GREEN_API void green_hub_stats_get(const green_hub *hub, green_hub_stats *s);
 ** what the loop or a timer calls. Builds with GREEN_DEBUG also do it by
 ** themselves now and then; in others it does nothing. */
 #ifdef GREEN_DEBUG
-void green_hub_check(const green_hub *hub);
+GREEN_API void green_hub_check(const green_hub *hub);
 #else
 static inline void green_hub_check(const green_hub *hub)
 {
@@ -106,8 +106,9 @@ static inline void green_hub_check(const green_hub *hub)
 #endif
 
 /* First and next live task; NULL at the end. No task may end in between. */
-green_task *green_hub_first_task(const green_hub *hub);
-green_task *green_hub_next_task(const green_hub *hub, const green_task *t);
+GREEN_API green_task *green_hub_first_task(const green_hub *hub);
+GREEN_API green_task *green_hub_next_task(const green_hub *hub,
+                                          const green_task *t);
 
 /* -- Before the poll ------------------------------------------------------ */
 
@@ -121,8 +122,8 @@ typedef struct green_defer {
 
 /* Does nothing for one that is in the list already. It may defer itself again,
 ** for the next turn. */
-void green_hub_defer(green_hub *hub, green_defer *d);
-void green_hub_undefer(green_defer *d);
+GREEN_API void green_hub_defer(green_hub *hub, green_defer *d);
+GREEN_API void green_hub_undefer(green_defer *d);
 
 /* -- Posts ---------------------------------------------------------------- */
 
@@ -151,7 +152,7 @@ typedef struct green_forkhook {
   void (*run)(struct green_forkhook *h);
 } green_forkhook;
 
-void green_hub_on_fork(green_hub *hub, green_forkhook *h);
+GREEN_API void green_hub_on_fork(green_hub *hub, green_forkhook *h);
 
 static inline void green_forkhook_remove(green_forkhook *h)
 {
@@ -159,12 +160,12 @@ static inline void green_forkhook_remove(green_forkhook *h)
 }
 
 /* Do the next fork's children keep all tasks? Hooks ask. */
-void green_hub_set_inherit(green_hub *hub, int on);
-int green_hub_inherits(const green_hub *hub);
+GREEN_API void green_hub_set_inherit(green_hub *hub, int on);
+GREEN_API int green_hub_inherits(const green_hub *hub);
 
 /* In a child: give the hub kernel state and a wake-up of its own, and run the
 ** hooks; the parent's are untouched. Returns 1 if that was done. The hub asks
 ** by itself before each batch and each poll. */
-int green_hub_check_fork(green_hub *hub);
+GREEN_API int green_hub_check_fork(green_hub *hub);
 
 #endif

@@ -38,32 +38,32 @@ typedef struct green_idle {
   uint32_t n_ready;
 } green_idle;
 
-void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout);
+GREEN_API void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout);
 
 /* Let go of every fd, closing none; tasks in workers_own get GREEN_ECLOSED. */
-void green_idle_deinit(green_idle *s);
+GREEN_API void green_idle_deinit(green_idle *s);
 
 /* Put f, of the same hub, into the set. 0, or as green_fd_park; GREEN_EBUSY
 ** also when it is in a set. */
-int green_idle_add(green_idle *s, green_fd *f);
+GREEN_API int green_idle_add(green_idle *s, green_fd *f);
 
 /* Change the timeout. A shorter one counts for those that wait already, from
 ** now on; a longer one for those that come. */
-void green_idle_set_timeout(green_idle *s, int64_t timeout);
+GREEN_API void green_idle_set_timeout(green_idle *s, int64_t timeout);
 
 /* Take f out, wherever it stands. No-op if it is in no set. */
-void green_idle_remove(green_fd *f);
+GREEN_API void green_idle_remove(green_fd *f);
 
 /* The oldest ready fd, off the ready list but still in the set; NULL: none
 ** (park on s->workers->tasks). *expired: it was in the set too long. */
-green_fd *green_idle_take(green_idle *s, int *expired);
+GREEN_API green_fd *green_idle_take(green_idle *s, int *expired);
 
 /* The fd that has been in the set longest, or NULL. */
-green_fd *green_idle_oldest(const green_idle *s);
+GREEN_API green_fd *green_idle_oldest(const green_idle *s);
 
 /* Wake the worker that came last: its memory is warm, and those that are not
 ** needed can time out. How many: 1 or 0. */
-int green_idlers_wake(green_idlers *w);
+GREEN_API int green_idlers_wake(green_idlers *w);
 
 /* Treat f, which is in a set, as if it had an event. 0 if it stands on the
 ** ready list since long ago: nobody takes it, and the poll must not tell again.

@@ -32,34 +32,35 @@ struct green_scope {
 /* Open a scope innermost in t. Scopes come from the hub's pool and return to it
 ** at pop or at the task's end. A dead task may have one when its hub turns no
 ** more: finalizers of a state that closes run so. NULL: out of memory. */
-green_scope *green_scope_push(green_task *t, int kind, int64_t deadline);
+GREEN_API green_scope *green_scope_push(green_task *t, int kind,
+                                        int64_t deadline);
 
 /* Close it, once, in any order; what it had pending is pending no more. */
-void green_scope_pop(green_scope *s);
+GREEN_API void green_scope_pop(green_scope *s);
 
 /* Fire one that is open now, as its deadline would. */
-void green_scope_fire(green_scope *s);
+GREEN_API void green_scope_fire(green_scope *s);
 
 /* The scope with that id, or NULL if it was popped. */
-green_scope *green_scope_find(green_hub *hub, green_handle id);
+GREEN_API green_scope *green_scope_find(green_hub *hub, green_handle id);
 
 /* Ask for t's end: pending in it for ever, inside shields when they end. A
 ** parked task's wait is decided with GREEN_ECANCELED unless it is masked.
 ** Returns 1, or 0 for a task that is dead or already killed. */
-int green_task_kill(green_task *t);
+GREEN_API int green_task_kill(green_task *t);
 
 /* Raise once in t at its next check, masked by nothing; a parked task's wait is
 ** decided with GREEN_ECANCELED. Returns 1, or 0 for a dead task. */
-int green_task_throw(green_task *t);
+GREEN_API int green_task_throw(green_task *t);
 
 /* Forget that a kill or a throw was asked for; scopes stay. */
-void green_task_pardon(green_task *t);
+GREEN_API void green_task_pardon(green_task *t);
 
 /* At a checkpoint of a task with cancel_pending set: when to raise. 0: at once;
 ** -1: after a trip through the ready list; else: after parking until then.
 ** Counts the raise, so that a task which swallows it cannot spin: the first is
 ** at once, after GREEN_RAISE_LIMIT of them they come 10 ms apart. */
-int64_t green_task_raise_at(green_task *t);
+GREEN_API int64_t green_task_raise_at(green_task *t);
 
 /* The raise itself: what is pending, decided now. A throw is used up. NONE: the
 ** scope was popped by another task between the decision and the raise. */
@@ -69,7 +70,7 @@ enum green_raise {
   GREEN_RAISE_SCOPE, /* t->pending */
   GREEN_RAISE_THROW
 };
-int green_task_raise(green_task *t);
+GREEN_API int green_task_raise(green_task *t);
 
 /* More than any cleanup swallows that means well. */
 #define GREEN_RAISE_LIMIT 100

@@ -84,41 +84,42 @@ struct green_task {
 };
 
 /* A new task: state NEW, in the list of live tasks, in no ready list. */
-void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume);
+GREEN_API void green_task_init(green_task *t, green_hub *hub,
+                               green_resume_fn *resume);
 
 /* Put a NEW task at the end of the ready list (once). */
-void green_task_start(green_task *t);
+GREEN_API void green_task_start(green_task *t);
 
 /* Put a NEW task on the ready list at a deadline; green_task_end before that
 ** unschedules it. 0 or GREEN_ENOMEM. */
-int green_task_start_at(green_task *t, int64_t due);
+GREEN_API int green_task_start_at(green_task *t, int64_t due);
 
 /* From inside resume: the task waits until it is woken or the deadline passes
 ** (status GREEN_ETIMEDOUT). q may be NULL; else the task stands at its end
 ** until decided. 0, or GREEN_ENOMEM with nothing changed. */
-int green_task_park(green_task *t, green_waitq *q, int64_t deadline);
+GREEN_API int green_task_park(green_task *t, green_waitq *q, int64_t deadline);
 
 /* From inside resume: give the others a turn (back of the ready list). */
-void green_task_yield(green_task *t);
+GREEN_API void green_task_yield(green_task *t);
 
 /* From inside resume: let the task that was hurried last run, then this one,
 ** before all others. */
-void green_task_yield_first(green_task *t);
+GREEN_API void green_task_yield_first(green_task *t);
 
 /* Decide a parked task's wait: it leaves queue, fd and deadline, and becomes
 ** ready with this status. Returns 1, or 0 if it was not parked (nothing
 ** changes then). */
-int green_task_wake(green_task *t, int status);
+GREEN_API int green_task_wake(green_task *t, int status);
 
 /* The same, but the task runs next, before all others, in this very turn. */
-int green_task_wake_first(green_task *t, int status);
+GREEN_API int green_task_wake_first(green_task *t, int status);
 
 /* Let a READY task run next, before all others. */
-void green_task_hurry(green_task *t);
+GREEN_API void green_task_hurry(green_task *t);
 
 /* The task is over, from inside resume or not: it leaves every list, its
 ** scopes are gone, its joiners are woken with status 0. */
-void green_task_end(green_task *t);
+GREEN_API void green_task_end(green_task *t);
 
 /* For hub.c: out of every list, and dead; joiners are not told. */
 void green__task_leave(green_task *t);
@@ -146,7 +147,7 @@ static inline void green_waitq_init(green_waitq *q)
 
 /* Let all go without a wake: they stay parked, on their deadline alone. For a
 ** queue whose memory ends before those who stand in it. */
-void green_waitq_forget(green_waitq *q);
+GREEN_API void green_waitq_forget(green_waitq *q);
 
 /* The task that has waited longest, or NULL. */
 static inline green_task *green_waitq_first(const green_waitq *q)
@@ -156,11 +157,11 @@ static inline green_task *green_waitq_first(const green_waitq *q)
 }
 
 /* Wake the first, or all. Returns how many. */
-int green_waitq_wake(green_waitq *q, int status);
-int green_waitq_wake_all(green_waitq *q, int status);
+GREEN_API int green_waitq_wake(green_waitq *q, int status);
+GREEN_API int green_waitq_wake_all(green_waitq *q, int status);
 
 /* Wake the one that came last. Returns how many. */
-int green_waitq_wake_last(green_waitq *q, int status);
+GREEN_API int green_waitq_wake_last(green_waitq *q, int status);
 
 /* -- Deadlines ------------------------------------------------------------ */
 
@@ -169,7 +170,7 @@ GREEN_API int64_t green_hub_now(const green_hub *hub);
 
 /* A deadline of one's own: set t->fire first. A timer belongs to one hub while
 ** it is set. 0 or GREEN_ENOMEM; a timer that is set is moved. */
-int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due);
-void green_hub_timer_stop(green_hub *hub, green_timer *t);
+GREEN_API int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due);
+GREEN_API void green_hub_timer_stop(green_hub *hub, green_timer *t);
 
 #endif

@@ -50,7 +50,7 @@ GREEN_API green_waitq *green_signal_waiters(green_signal *w);
 ** the caller's until green_signal_deinit. 0; GREEN_EINVAL: no such signal, or
 ** one that cannot be caught and returned from (KILL, STOP, SEGV, BUS, FPE,
 ** ILL). */
-int green_signal_init(green_signal *w, green_hub *hub, int signo);
+GREEN_API int green_signal_init(green_signal *w, green_hub *hub, int signo);
 
 /* The same in memory of its own. 0, GREEN_EINVAL or GREEN_ENOMEM. **Free with**
 ** green_signal_free, for which NULL is fine. */

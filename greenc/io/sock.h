@@ -204,11 +204,11 @@ struct green_sock {
 
 /* Make a closed socket of this hub, which must outlive it while it is open, in
 ** zeroed memory that stays the caller's. */
-void green_sock_init(green_sock *s, green_hub *hub);
+GREEN_API void green_sock_init(green_sock *s, green_hub *hub);
 
 /* Close it (green_sock_close), for good: it cannot be opened again. Idempotent;
 ** the hub may have ended before. */
-void green_sock_deinit(green_sock *s);
+GREEN_API void green_sock_deinit(green_sock *s);
 
 /* The same in memory of its own. NULL: out of memory. **Free with**
 ** green_sock_free, for which NULL is fine. */

@@ -81,11 +81,11 @@ enum green_job_state {
 /* Let a thread do the job. 0; GREEN_EINVAL: the pool's size is wrong, or the
 ** job was submitted already; GREEN_ENOMEM: there is no thread and none could be
 ** started. Then it never was the pool's. */
-int green_job_submit(green_tpool *p, green_job *job);
+GREEN_API int green_job_submit(green_tpool *p, green_job *job);
 
 /* The answer is not wanted any more: done will be told GREEN_ECANCELED. Returns
 ** 1 if work will never run, 0 if it runs or is over (its result is dropped).
 ** done is called by a later turn of the hub, never from inside here. */
-int green_job_cancel(green_job *job);
+GREEN_API int green_job_cancel(green_job *job);
 
 #endif
