@@ -36,6 +36,9 @@ FLAGS_debug := -Og -g3 -DGREEN_DEBUG
 FLAGS_asan := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := $(SAN) -fsanitize=thread
 FLAGS_cov := -O0 -g3 --coverage
+# See `make pgo`. Most of the code is not trained: that is optimized as ever.
+FLAGS_pgo := -O2 -g $(if $(PGO_TRAINING),-fprofile-generate -fprofile-update=atomic,\
+  -fprofile-use -fprofile-partial-training -fprofile-correction -Wno-missing-profile)
 KFLAGS := $(or $(FLAGS_$(KIND)),$(error unknown KIND=$(KIND)))
 
 B := $(BUILD)/$(KIND)
@@ -48,8 +51,8 @@ P := $(if $(filter release,$(KIND)),$(BUILD),$(B))
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
   -Wpointer-arith -Wwrite-strings -Wundef -Wvla $(if $(WERROR),-Werror)
 
-# -iquote, not -I: greenc/signal.h must never answer to <signal.h>.
-INCLUDE_greenc := -iquote greenc -iquote greenc/proto
+# An include says its layer: "hub/fd.h". -iquote, not -I: a host's <base/...> is not ours.
+INCLUDE_greenc := -iquote greenc
 INCLUDE_vm := -iquote vm $(INCLUDE_greenc)
 
 BASE_CFLAGS := -std=gnu11 -D_GNU_SOURCE $(WARN) -fvisibility=hidden -fPIC \
@@ -70,25 +73,29 @@ LUAJIT_LIBS = -L$(LUAJIT_LIBDIR) -Wl,-rpath,$(LUAJIT_LIBDIR) -lluajit-5.1
 LUAJIT_BIN := $(LUAJIT)/usr/bin/luajit
 endif
 
-GREENC_LIBS := -lev -pthread -lm
-VM_LIBS = $(LUAJIT_LIBS) $(GREENC_LIBS) -ldl
+GREENC_LIBS := $(if $(filter pgo,$(KIND)),-l:libev.a,-lev) -pthread -lm
+# All of LuaJIT: C modules for Lua find its API in the program.
+VM_LIBS = $(if $(filter pgo,$(KIND)),$(LUAJIT_LIBS:-lluajit-5.1=-Wl,--whole-archive \
+  -l:libluajit-5.1.a -Wl,--no-whole-archive),$(LUAJIT_LIBS)) $(GREENC_LIBS) -ldl
 
 # -- Files --------------------------------------------------------------------
 
-GREENC_C := $(wildcard greenc/*.c greenc/proto/*.c)
-VM_C := $(wildcard vm/*.c)
+GREENC_C := $(sort $(wildcard greenc/*/*.c))
+VM_C := $(sort $(wildcard vm/*.c vm/*/*.c))
+GREENC_H := $(sort $(wildcard greenc/*.h greenc/*/*.h))
+VM_H := $(sort $(wildcard vm/*.h vm/*/*.h))
 GREENC_O := $(GREENC_C:%.c=$(B)/%.o)
 VM_O := $(VM_C:%.c=$(B)/%.o)
 GEN_O := $(B)/gen/ffi.o $(B)/gen/bundle_data.o
-LIB_O := $(GREENC_O) $(filter-out $(B)/vm/main.o $(B)/vm/cli.o,$(VM_O)) $(GEN_O)
+LIB_O := $(GREENC_O) $(filter-out $(B)/vm/cmd/main.o $(B)/vm/cmd/cli.o,$(VM_O)) $(GEN_O)
 BIN_O := $(GREENC_O) $(VM_O) $(GEN_O)
 
 LUALIB := $(sort $(shell find lualib -name '*.lua' 2>/dev/null))
 FFI_H := $(shell grep -l '^[[:space:]]*/\* ffi \*/' /dev/null \
-  $(sort $(wildcard greenc/*.h greenc/proto/*.h vm/*.h)) 2>/dev/null)
+  $(GREENC_H) $(VM_H) 2>/dev/null)
 FFI_LUA := $(foreach h,$(FFI_H),$(G)/lualib/green/ffi/$(basename $(notdir $(h))).lua)
 
-CTEST_C := $(sort $(wildcard spec/c/*_test.c))
+CTEST_C := $(sort $(wildcard spec/c/*/*_test.c))
 CTESTS := $(CTEST_C:%.c=$(B)/%)
 FUZZ_C := $(sort $(wildcard spec/fuzz/*_fuzz.c))
 FUZZ_RUNS := $(FUZZ_C:spec/fuzz/%_fuzz.c=fuzz-%)
@@ -100,8 +107,11 @@ CORE := $(P)/lib/green/core.so
 EMBED := $(if $(wildcard examples/embed/host.c),\
   $(P)/examples/embed $(P)/examples/embed_static) \
   $(if $(wildcard examples/embed/host_ev.c),$(P)/examples/embed_ev) \
+  $(if $(wildcard examples/embed/core.c),$(P)/examples/embed_core) \
   $(patsubst spec/embed/%.c,$(P)/examples/spec_%,$(wildcard spec/embed/*.c))
-HEADERS := $(if $(wildcard vm/greenlua.h),$(P)/include/greenlua.h)
+# What a C program may include.
+PUBLIC_H := $(filter-out %_priv.h %/mem.h,$(GREENC_H))
+HEADERS := $(P)/include/greenlua.h $(PUBLIC_H:greenc/%=$(P)/include/greenc/%)
 OOM := $(P)/spec/oom/host
 RUNTIMES := $(P)/spec/storm/runtimes
 ALL := $(BIN) $(SHARED) $(STATIC) $(CORE) $(HEADERS) $(EMBED) $(FFI_LUA)
@@ -227,6 +237,10 @@ $(P)/include/greenlua.h: vm/greenlua.h
 	@mkdir -p $(@D)
 	@cp $< $@
 
+$(P)/include/greenc/%.h: greenc/%.h
+	@mkdir -p $(@D)
+	@cp $< $@
+
 # A host, against the shared library, the static one, and with its own loop.
 LINK_HOST = $(CC) -std=gnu11 $(WARN) $(KFLAGS) $(CFLAGS) $(LDFLAGS) \
   -I$(P)/include $(LUAJIT_CFLAGS) -o $@ $<
@@ -246,6 +260,11 @@ $(P)/examples/embed_ev: examples/embed/host_ev.c $(SHARED) $(HEADERS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(LINK_HOST_SHARED) $(LUAJIT_LIBS) -lev
+
+$(P)/examples/embed_core: examples/embed/core.c $(SHARED) $(HEADERS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK_HOST_SHARED) -I$(P)/include/greenc
 
 # A host whose allocator fails, for spec/oom_spec.lua. -Wl,-E: it names functions.
 $(P)/spec/oom/host: spec/oom/host.c $(STATIC) $(HEADERS) | $(FFI_LUA)
@@ -305,6 +324,22 @@ test-now: $(TESTED)
 	  CC='$(CC)' SPEC='$(SPEC)' SEED='$(SEED)' V='$(V)' \
 	  tools/test $(if $(SPEC),,$(CTESTS))
 
+# Twice in one folder: a profile lies beside the object that it is of.
+.PHONY: pgo pgo-train
+pgo: ## a faster build/pgo/greenlua: trained, with LuaJIT and libev inside
+	@tools/install-deps build
+	$(SUBMAKE) KIND=pgo PGO_TRAINING=1 pgo-train
+	$(SUBMAKE) KIND=pgo $(BUILD)/pgo/greenlua
+
+pgo-train: $(BIN) $(B)/bench/load
+	$(Q)find $(B) -name '*.gcda' -delete
+	$(call say,TRAIN,$(BIN))
+	$(Q)BIN=$(BIN) LOAD=$(B)/bench/load tools/pgo
+
+$(B)/bench/load: $(addprefix bench/,load.c client.c answer.c meter.c)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -o $@ $^
+
 # The library as LuaRocks installs it, in a tree of our own.
 .PHONY: build-rock
 build-rock: $(CORE) $(FFI_LUA)
@@ -317,7 +352,7 @@ asan tsan: ## the same tests with other flags
 	$(SUBMAKE) KIND=$@ test
 
 # What native threads and signal handlers touch: little enough for every push.
-THREADED := tpool lookup hub_post signal
+THREADED := io/tpool io/lookup hub/post io/signal
 
 tsan-threads: ## C tests of what other threads touch, under ThreadSanitizer
 	$(SUBMAKE) KIND=tsan tsan-threads-now
@@ -338,8 +373,8 @@ valgrind: $(CTESTS) ## C tests under memcheck
 	@KIND=$(KIND) BUILD=$(BUILD) V='$(V)' RUNNER='$(MEMCHECK)' T_ALARM=600 \
 	  NO_LUA=1 tools/test $(CTESTS)
 
-$(BUILD)/fuzz/%: spec/fuzz/%.c $(GREENC_C) $(wildcard greenc/*.h greenc/proto/*.h \
-    spec/c/*.h spec/fuzz/*.h)
+$(BUILD)/fuzz/%: spec/fuzz/%.c $(GREENC_C) $(GREENC_H) \
+    $(wildcard spec/c/*.h spec/c/*/*.h spec/fuzz/*.h)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread \
@@ -382,15 +417,17 @@ check: ## lint + test + asan: before every push
 
 # -- Lint ---------------------------------------------------------------------
 
-OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*.c spec/fuzz/*.c spec/storm/*.c bench/*.c \
+OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*/*.c spec/fuzz/*.c spec/storm/*.c bench/*.c \
   spec/oom/*.c examples/embed/*.c spec/embed/*.c)
-OUR_H = $(wildcard greenc/*.h greenc/proto/*.h vm/*.h spec/c/*.h spec/fuzz/*.h \
-  bench/*.h)
+OUR_H = $(GREENC_H) $(VM_H) $(wildcard spec/c/*.h spec/c/*/*.h spec/fuzz/*.h bench/*.h)
 
-.PHONY: lint fmt
+.PHONY: lint fmt compatibility
 lint: $(GREENC_O) $(VM_O) $(GEN_O) $(FFI_LUA) ## every checker there is
 	@BUILD=$(BUILD) OBJECTS=$(B) LUAJIT_CFLAGS='$(LUAJIT_CFLAGS)' \
 	  C_FILES='$(OUR_C)' H_FILES='$(OUR_H)' tools/lint
+
+compatibility: ## write which specs prove which row of docs/compatibility.md
+	$(Q)luajit tools/compatibility.lua
 
 fmt: ## clang-format -i
 	$(Q)clang-format -i $(OUR_C) $(OUR_H)
@@ -426,14 +463,17 @@ install: $(BIN) $(SHARED) $(STATIC) $(HEADERS) ## DESTDIR and PREFIX (/usr/local
 	$(Q)ln -sf $(SONAME) $(LIBDIR)/libgreenlua.so
 	$(Q)install -m 644 $(STATIC) $(LIBDIR)/libgreenlua.a
 	$(Q)install -m 644 vm/greenlua.h $(INCDIR)/greenlua.h
+	$(Q)cp -R $(P)/include/greenc $(INCDIR)
 	$(Q)install -m 644 docs/greenlua.1 $(MANDIR)/greenlua.1
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' greenlua.pc.in \
-	  > $(LIBDIR)/pkgconfig/greenlua.pc
+	$(Q)for name in greenlua greenc; do \
+	  sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $$name.pc.in \
+	    > $(LIBDIR)/pkgconfig/$$name.pc; done
 
 uninstall: ## take away what install put there
 	$(Q)rm -f $(BINDIR)/greenlua $(LIBDIR)/$(SONAME) $(LIBDIR)/libgreenlua.so \
 	  $(LIBDIR)/libgreenlua.a $(INCDIR)/greenlua.h $(MANDIR)/greenlua.1 \
-	  $(LIBDIR)/pkgconfig/greenlua.pc
+	  $(LIBDIR)/pkgconfig/greenlua.pc $(LIBDIR)/pkgconfig/greenc.pc
+	$(Q)rm -rf $(INCDIR)/greenc
 
 # For LuaRocks, which says where: LUADIR and LUALIBDIR.
 .PHONY: install-rock

@@ -10,8 +10,9 @@
 **           fd; poll_2000 begins with more
 */
 
-#include "err.h"
-#include "idle.h"
+#include "base/err.h"
+#include "hub/hub.h"
+#include "hub/idle.h"
 
 #include <math.h>
 #include <stdio.h>

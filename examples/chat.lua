@@ -67,15 +67,6 @@ local function chat(conn)
   leave(name)
 end
 
-local port = tonumber(arg[1] or 7001)
-if not port then
-  io.stderr:write("usage: greenlua examples/chat.lua [PORT]\n")
-  os.exit(2)
-end
-local listener, err = green.listen("127.0.0.1", port)
-if not listener then
-  io.stderr:write(tostring(err), "\n")
-  os.exit(1)
-end
+local listener = assert(green.listen("127.0.0.1", arg[1] or 7001))
 print(("chat: listening on %s:%d"):format(listener:sockname()))
 green.serve(listener, chat, { concurrency = 10000 })

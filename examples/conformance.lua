@@ -47,15 +47,4 @@ local function app(env)
   return 200, text, body or ""
 end
 
-local port = tonumber(arg[1] or 8080)
-if not port then
-  io.stderr:write("usage: greenlua examples/conformance.lua PORT\n")
-  os.exit(2)
-end
-local server, err = wsgi.new("127.0.0.1:" .. port, app)
-if not server then
-  io.stderr:write("greenlua: ", tostring(err), "\n")
-  os.exit(1)
-end
-print("serving on " .. server.url)
-server:serve_forever()
+assert(wsgi.serve("127.0.0.1:" .. (arg[1] or 8080), app, { log = io.stdout }))

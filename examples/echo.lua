@@ -5,16 +5,7 @@
 
 local green = require "green"
 
-local port = tonumber(arg[1] or 7000)
-if not port then
-  io.stderr:write("usage: greenlua examples/echo.lua [PORT]\n")
-  os.exit(2)
-end
-local listener, err = green.listen("127.0.0.1", port)
-if not listener then
-  io.stderr:write(tostring(err), "\n")
-  os.exit(1)
-end
+local listener = assert(green.listen("127.0.0.1", arg[1] or 7000))
 print(("echo: listening on %s:%d"):format(listener:sockname()))
 
 green.serve(listener, function(client)

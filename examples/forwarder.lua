@@ -27,16 +27,7 @@ local function forward(client)
   server:close()
 end
 
-local port = tonumber(arg[1] or 7002)
-if not port then
-  io.stderr:write("usage: greenlua examples/forwarder.lua PORT HOST:PORT\n")
-  os.exit(2)
-end
-local listener, err = green.listen("127.0.0.1", port)
-if not listener then
-  io.stderr:write(tostring(err), "\n")
-  os.exit(1)
-end
+local listener = assert(green.listen("127.0.0.1", arg[1] or 7002))
 print(("forwarder: listening on %s:%d, to %s"):format(listener:sockname(),
   select(2, listener:sockname()), target))
 green.serve(listener, forward)

@@ -10,16 +10,4 @@ local function app(env)
   return 200, { ["Content-Type"] = "text/plain" }, "hello\n"
 end
 
-local port = tonumber(arg[1] or os.getenv("PORT") or 8080)
-if not port then
-  io.stderr:write("usage: greenlua examples/hello.lua [PORT]\n")
-  os.exit(2)
-end
-local address = "127.0.0.1:" .. port
-local listener, err = require("green").listen(address)
-if not listener then
-  io.stderr:write("greenlua: ", tostring(err), "\n")
-  os.exit(1)
-end
-print("serving on http://" .. address)
-wsgi.server(listener, app)
+assert(wsgi.serve("127.0.0.1:" .. (arg[1] or 8080), app, { log = io.stdout }))

@@ -10,16 +10,8 @@ local wsgi = require "green.wsgi"
 
 local PAUSE = 0.5 -- seconds until a worker that died is replaced
 
-local port, n_workers = tonumber(arg[1] or 8080), tonumber(arg[2] or 4)
-if not port or not n_workers then
-  io.stderr:write("usage: greenlua examples/prefork.lua [PORT [WORKERS]]\n")
-  os.exit(2)
-end
-local listener, err = green.listen("127.0.0.1", port)
-if not listener then
-  io.stderr:write(tostring(err), "\n")
-  os.exit(1)
-end
+local listener = assert(green.listen("127.0.0.1", arg[1] or 8080))
+local n_workers = assert(tonumber(arg[2] or 4), "WORKERS is a number")
 
 local function app()
   local text = ("hello from process %d\n"):format(process.getpid())

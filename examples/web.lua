@@ -90,13 +90,9 @@ local function app(env)
   return 404, TEXT, "not found\n"
 end
 
-local server, err = wsgi.new(arg[1] or "127.0.0.1:8080", app, {
+local server = assert(wsgi.new(arg[1] or "127.0.0.1:8080", app, {
   signals = true, access_log = true, max_body = 65536,
   listen = { mode = tonumber("660", 8) }, -- of a UNIX socket's path
-})
-if not server then
-  io.stderr:write("greenlua: ", tostring(err), "\n")
-  os.exit(1)
-end
+}))
 print("serving on " .. server.url)
 server:serve_forever()

@@ -31,20 +31,9 @@ local function launcher()
   end
 end
 
-local port = tonumber(arg[1] or 8080)
-if not port then
-  io.stderr:write("usage: greenlua examples/wsapi.lua [PORT [FILE | MODULE | FOLDER/]]\n")
-  os.exit(2)
-end
 local app, environ = arg[2] or sample, {}
 if arg[2] and arg[2]:find("^/.*/$") then
   app, environ = launcher(), { DOCUMENT_ROOT = arg[2] }
 end
-local server, err = wsgi.new("127.0.0.1:" .. port, app,
-  { wsapi = true, environ = environ })
-if not server then
-  io.stderr:write("greenlua: ", tostring(err), "\n")
-  os.exit(1)
-end
-print("serving on " .. server.url)
-server:serve_forever()
+assert(wsgi.serve("127.0.0.1:" .. (arg[1] or 8080), app,
+  { wsapi = true, environ = environ, log = io.stdout }))

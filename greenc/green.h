@@ -4,23 +4,32 @@
 #ifndef GREEN_GREEN_H
 #define GREEN_GREEN_H
 
-#include "addr.h"
-#include "buf.h"
-#include "clock.h"
-#include "err.h"
-#include "fd.h"
-#include "heap.h"
-#include "httpd.h"
-#include "hub.h"
-#include "idle.h"
-#include "list.h"
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/handle.h"
+#include "base/heap.h"
+#include "base/list.h"
+
 #include "proto/chunked.h"
-#include "proto/http1.h"
-#include "proto/httpout.h"
-#include "scope.h"
-#include "signal.h"
-#include "sock.h"
-#include "stdfd.h"
-#include "tpool.h"
+#include "proto/http_request.h"
+#include "proto/http_write.h"
+
+#include "hub/fd.h"
+#include "hub/hub.h"
+#include "hub/idle.h"
+#include "hub/scope.h"
+
+#include "io/file.h"
+#include "io/lookup.h"
+#include "io/signal.h"
+#include "io/sock.h"
+#include "io/stdfd.h"
+#include "io/tpool.h"
+
+#include "httpd/conn.h"
+#include "httpd/httpd.h"
+#include "httpd/log.h"
 
 #endif

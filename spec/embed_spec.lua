@@ -42,6 +42,13 @@ describe("a C host", function()
     end)
   end
 
+  it("uses the C core without Lua, by its installed headers", function()
+    local out = run("embed_core")
+    if out then
+      assert.equal("1 ends\n3 ends\n2 ends\n", out)
+    end
+  end)
+
   it("keeps its own loop, and the script lives in it", function()
     local out = run("embed_ev")
     if out then

@@ -44,6 +44,36 @@ describe("green", function()
     assert.are.equal("", p.out)
   end)
 
+  it("alone puts its functions into Lua's places, not each part that is loaded", function()
+    local p = program.run_greenlua { "-e", [[
+      local function functions()
+        local all = { print = print, exit = os.exit, write = io.stdout.write }
+        for _, place in ipairs { "coroutine", "io" } do
+          for name, fn in pairs(_G[place]) do all[place .. "." .. name] = fn end
+        end
+        return all
+      end
+      local function tell_changed(before)
+        local n = 0
+        for name, fn in pairs(functions()) do
+          if before[name] ~= fn then n = n + 1 end
+        end
+        print(n)
+      end
+      local before = functions()
+      for path in io.popen("ls lualib/green/*.lua"):lines() do
+        local name = path:match("([%w_]+)%.lua$")
+        if name ~= "init" and name ~= "wsgi" then require("green." .. name) end
+      end
+      tell_changed(before)
+      require "green"
+      tell_changed(before)
+    ]] }
+    assert.are.equal("", p.err)
+    assert.matches("^0\n%d%d?\n$", p.out)
+    assert.are_not.equal("0\n0\n", p.out)
+  end)
+
   it("kills by function as by method", function()
     local a, b = green.spawn(green.sleep, 10), green.spawn(green.sleep, 10)
     testing.settle()

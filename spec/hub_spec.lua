@@ -8,6 +8,7 @@ local it, real_it = testing.busted()
 
 ffi.cdef [[
 int spec_hub_close(int fd) __asm__("close");
+int spec_hub_fileno(void *file) __asm__("fileno");
 int spec_hub_kill(int pid, int signo) __asm__("kill");
 typedef struct spec_hub_greenlua spec_hub_greenlua;
 spec_hub_greenlua *spec_hub_new(const void *options) __asm__("greenlua_new");
@@ -223,6 +224,18 @@ describe("the hub", function()
         assert.is_true(err:is("EBADF"))
       end
     end
+  end)
+
+  real_it("takes a regular file for ready, which epoll cannot watch [b15]", function()
+    local file = assert(io.tmpfile())
+    local fd = ffi.C.spec_hub_fileno(file)
+    for _, name in ipairs(backends) do
+      with_hub(name, function()
+        assert.is_true(green.trampoline(fd, { timeout = 5 }))
+        assert.is_true(green.trampoline(fd, { write = true, timeout = 5 }))
+      end)
+    end
+    file:close()
   end)
 
   it("tells what it has and did", function()

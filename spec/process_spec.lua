@@ -146,7 +146,7 @@ describe("process.wait", function()
     assert.is_true(told)
   end)
 
-  it("gives ETIMEDOUT, for a timeout of 0 as well, and leaves the child alone", function()
+  it("gives ETIMEDOUT, for a timeout of 0 as well, and leaves the child alone [b88]", function()
     local pid, tell = obedient()
     local t0 = green.now()
     fails("ETIMEDOUT", process.wait(pid, 0.02))

@@ -1,7 +1,7 @@
 local core = require "green.core"
 local errors = require "green.error"
 local green = require "green"
-local resolve = require "green.resolve"
+local resolve = require "green.socket.resolve"
 local socket = require "green.socket"
 local testing = require "green.testing"
 
@@ -156,7 +156,7 @@ describe("green.connect", function()
     if not ok then error(err, 0) end
   end
 
-  local addr = require "green.addr"
+  local addr = require "green.socket.addr"
 
   it("resolves without blocking and tries each address in turn [S26]", function()
     local l = green.listen("127.0.0.1:0")

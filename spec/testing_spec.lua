@@ -58,7 +58,7 @@ describe("virtual", function()
     end)
   end)
 
-  busted_it("says what a body leaves behind, and ends it", function()
+  busted_it("says what a body leaves behind, and ends it [b17]", function()
     local left
     local err = fails(function()
       testing.virtual(function()

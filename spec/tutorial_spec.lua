@@ -140,22 +140,3 @@ describe("docs/tutorial.md", function()
     end)
   end)
 end)
-
--- The pages about the core are programs too.
-describe("docs/modules", function()
-  for _, name in ipairs { "green", "thread", "timeout", "error" } do
-    it(name .. ".md has examples that run", function()
-      local n = 0
-      for code in read("docs/modules/" .. name .. ".md"):gmatch("\n```lua\n(.-)\n```\n") do
-        local p = program.run_greenlua { "-", input = code }
-        assert.are.equal("", p.err, code)
-        assert.are.equal(0, p.status, code)
-        for line in code:gmatch("%-%->%s*([^\n]*)") do
-          assert.is_truthy(p.out:gsub("\t", "  "):find(line, 1, true), line .. "\n" .. p.out)
-        end
-        n = n + 1
-      end
-      assert.is_true(n > 0)
-    end)
-  end
-end)

@@ -1,5 +1,6 @@
 /*
-** bridge.c: green tasks that resume Lua coroutines.
+** bridge.c: runs green threads: a task of the hub resumes a Lua coroutine, and
+** where that waits the task is parked.
 **
 ** A thread runs until it yields. core.park has then written what it waits for
 ** into vm.want, and only now, with the coroutine safely suspended, are fds and
@@ -8,10 +9,14 @@
 */
 
 #include "bridge.h"
+#include "data.h"
 #include "interrupt.h"
+#include "refusal.h"
+
+#include "hub/fd.h"
+#include "hub/scope.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* From here on their memory does not stay in the cache between two turns. */
 #define MANY_THREADS 10000
@@ -19,14 +24,6 @@
 static vm_thread *thread_of_task(green_task *task)
 {
   return green_container(task, vm_thread, task);
-}
-
-vm *vm_get(lua_State *L)
-{
-  vm_push_key(L, VM_KEY_RUNTIME);
-  vm *v = lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  return v;
 }
 
 /* -- Resuming ------------------------------------------------------------- */
@@ -88,10 +85,9 @@ static int thread_is_orphan(vm *v, vm_thread *t)
 {
   if (!(t->flags & VM_F_LOCAL)) return 0;
   vm_push_thread(v->L, t);
-  vm_push_data(v->L, -1);
-  lua_getfield(v->L, -1, "parent");
+  vm_data_get(v->L, lua_gettop(v->L), "parent");
   const vm_thread *parent = lua_touserdata(v->L, -1);
-  lua_pop(v->L, 3);
+  lua_pop(v->L, 2);
   return parent && parent->task.state == GREEN_TASK_DEAD;
 }
 
@@ -118,12 +114,6 @@ static void vm_prefetch(const vm *v)
   __builtin_prefetch((const char *)task->link.next + 128);
   __builtin_prefetch(co);
   __builtin_prefetch(co + 64);
-}
-
-void vm_check_fork(vm *v)
-{
-  if (green_unlikely(green_fork_happened(&v->generation)))
-    green_hub_check_fork(v->hub);
 }
 
 static void vm_leave(vm *v, vm_thread *t)
@@ -165,11 +155,6 @@ void vm_resume(green_task *task)
   if (green_unlikely(green_fork_differs(v->generation))) vm_check_fork(v);
   vm_leave(v, t);
   if (r != LUA_YIELD) vm_thread_finish(v, t, r);
-}
-
-int vm_is_thread(const green_task *task)
-{
-  return task->resume == vm_resume || task->resume == vm_resume_host;
 }
 
 /* -- Waiting -------------------------------------------------------------- */
@@ -221,127 +206,9 @@ static int host_wait(vm *v, lua_State *L)
   return n;
 }
 
-static int is_main_state(lua_State *L)
-{
-  int is_main = lua_pushthread(L);
-  lua_pop(L, 1);
-  return is_main;
-}
-
 int vm_is_own(const vm *v, lua_State *L)
 {
-  return v->current == v->host ? is_main_state(L) : L == v->current->co;
-}
-
-/* The user coroutine of the running thread at that depth. */
-static lua_State *level_at(lua_State *L, int depth)
-{
-  vm_push_key(L, VM_KEY_LEVELS);
-  lua_rawgeti(L, -1, depth);
-  lua_State *co = lua_tothread(L, -1);
-  lua_pop(L, 2);
-  return co;
-}
-
-/* -- Who cannot wait ------------------------------------------------------ */
-
-enum refusal {
-  REFUSED_NOT,
-  REFUSED_FOREIGN,
-  REFUSED_INSIDE,
-  REFUSED_BUSY,
-  REFUSED_ENDED /* All threads were abandoned: the state is being closed. */
-};
-
-/* Is what low does at this moment to resume high? A raw coroutine.resume may
-** stand between two of ours. */
-static int is_resuming(lua_State *L, lua_State *low, lua_State *high)
-{
-  lua_Debug ar;
-  if (!low || !lua_getstack(low, 0, &ar) || !lua_getlocal(low, &ar, 1))
-    return 0;
-  if (low != L) lua_xmove(low, L, 1);
-  int same = lua_tothread(L, -1) == high;
-  lua_pop(L, 1);
-  return same;
-}
-
-/* Can the running thread's own coroutine, or the main chunk, wait? *at is its
-** state. */
-static int refuses_bottom(vm *v, lua_State *L, lua_State **at)
-{
-  const vm_thread *t = v->current;
-  lua_State *high = *at;
-  *at = t == v->host ? v->main_state : t->co;
-  if (!*at) return REFUSED_NOT; /* relay will tell. */
-  if (*at != high && !is_resuming(L, *at, high)) return REFUSED_FOREIGN;
-  if (t != v->host)
-    return lua_isyieldable(t->co) ? REFUSED_NOT : REFUSED_INSIDE;
-  if (!vm_host_can_wait(*at, L)) return REFUSED_INSIDE;
-  return green_hub_is_busy(v->hub) ? REFUSED_BUSY : REFUSED_NOT;
-}
-
-/* Can L wait here, and all that it was resumed from? *at: the state in whose way
-** something stands. */
-static int vm_refuses(vm *v, lua_State *L, lua_State **at)
-{
-  const vm_thread *t = v->current;
-  int depth = v->turn.depth;
-  *at = L;
-  if (t->task.state == GREEN_TASK_DEAD) return REFUSED_ENDED;
-  if (t == v->host && is_main_state(L)) {
-    v->main_state = L;
-    return refuses_bottom(v, L, at);
-  }
-  if (L == t->co) depth = v->turn.depth = 0; /* Should it have lost count. */
-  if (L != (depth ? level_at(L, depth) : t->co)) return REFUSED_FOREIGN;
-  if (!lua_isyieldable(L)) return REFUSED_INSIDE;
-  if (!depth) return REFUSED_NOT;
-  for (lua_State *high = L; --depth > 0; high = *at) {
-    *at = level_at(L, depth);
-    if (!is_resuming(L, *at, high)) return REFUSED_FOREIGN;
-    if (!lua_isyieldable(*at)) return REFUSED_INSIDE;
-  }
-  return refuses_bottom(v, L, at);
-}
-
-int vm_can_wait(vm *v, lua_State *L)
-{
-  lua_State *at;
-  return vm_refuses(v, L, &at) == REFUSED_NOT;
-}
-
-int vm_push_refusal(vm *v, lua_State *L)
-{
-  lua_State *at;
-  int why = vm_refuses(v, L, &at);
-  if (why == REFUSED_NOT) return 0;
-  if (why == REFUSED_FOREIGN) {
-    lua_pushliteral(L, "cannot wait in a coroutine that greenlua did not "
-                       "resume");
-  } else if (why == REFUSED_ENDED) {
-    lua_pushliteral(L, "cannot wait: the runtime has ended");
-  } else if (why == REFUSED_BUSY) {
-    lua_pushfstring(L,
-                    "cannot wait here: the loop is run by whoever called "
-                    "this (%s)",
-                    green_err_name(GREEN_EBUSY));
-  } else {
-    lua_pushliteral(L, "cannot wait inside ");
-    vm_push_blocker(L, at);
-    lua_concat(L, 2);
-  }
-  return 1;
-}
-
-void vm_check_wait(vm *v, lua_State *L)
-{
-  if (green_likely(!vm_push_refusal(v, L))) return;
-  v->want.from = NULL;
-  vm_push_place(L, v);
-  lua_insert(L, -2);
-  lua_concat(L, 2);
-  lua_error(L);
+  return v->current == v->host ? vm_is_main_state(L) : L == v->current->co;
 }
 
 int vm_wait(vm *v, lua_State *L)
@@ -350,7 +217,7 @@ int vm_wait(vm *v, lua_State *L)
   v->want.from = L;
   if (L == t->co && t != v->host && lua_isyieldable(L)) return lua_yield(L, 0);
   vm_check_wait(v, L);
-  if (t == v->host && is_main_state(L)) return host_wait(v, L);
+  if (t == v->host && vm_is_main_state(L)) return host_wait(v, L);
   vm_push_key(L, VM_KEY_SENTINEL);
   return lua_yield(L, 1);
 }
@@ -396,7 +263,7 @@ static vm_thread *vm_some_other(const vm *v)
   for (green_task *k = green_hub_first_task(hub); k;
        k = green_hub_next_task(hub, k)) {
     vm_thread *t = thread_of_task(k);
-    if (vm_is_thread(k) && t != v->current && t != v->host) return t;
+    if (vm_is_thread(v, k) && t != v->current && t != v->host) return t;
   }
   return NULL;
 }
@@ -422,85 +289,11 @@ static void vm_become_main(vm *v)
   vm_set_key(v->L, VM_KEY_MAIN);
 }
 
-static void vm_forked(green_forkhook *h)
+void vm_forked(green_forkhook *h)
 {
   vm *v = green_container(h, vm, forked);
   if (green_hub_inherits(v->hub)) return;
   vm_become_main(v);
   vm_forget_others(v);
   vm_slots_close_all(&v->slots); /* Requests in hand are the parent's. */
-}
-
-/* -- Opening and closing -------------------------------------------------- */
-
-/* The hub goes when the last object has let it go. */
-static void vm_release(vm *v)
-{
-  if (!v->ended || v->objects) return;
-  green_forkhook_remove(&v->forked);
-  green_hub_free(v->hub);
-  v->hub = NULL;
-  vm_slots_deinit(&v->slots);
-}
-
-void vm_object_gone(vm *v)
-{
-  v->objects--;
-  vm_release(v);
-}
-
-/* The state is closing. The memory of this, and of all that Lua holds, stays
-** until every finalizer has run; core's functions raise from here on. */
-static int vm_gc(lua_State *L)
-{
-  vm *v = lua_touserdata(L, 1);
-  v->ended = 1;
-  vm_interrupt_forget(v);
-  green_hub_abandon(v->hub);
-  vm_release(v);
-  return 0;
-}
-
-static void vm_new_key_table(lua_State *L, enum vm_key k, const char *mode)
-{
-  lua_newtable(L);
-  if (mode) {
-    lua_createtable(L, 0, 1);
-    lua_pushstring(L, mode);
-    lua_setfield(L, -2, "__mode");
-    lua_setmetatable(L, -2);
-  }
-  vm_set_key(L, k);
-}
-
-void vm_open(lua_State *L, green_hub *hub)
-{
-  luaL_checkstack(L, 16, "greenlua");
-  lua_newtable(L);
-  lua_pushcfunction(L, vm_gc);
-  lua_setfield(L, -2, "__gc");
-  vm *v = lua_newuserdata(L, sizeof(*v));
-  memset(v, 0, sizeof(*v));
-  lua_pushvalue(L, -1);
-  vm_set_key(L, VM_KEY_RUNTIME);
-  v->hub = hub; /* From here on it is the state's. */
-  lua_insert(L, -2);
-  lua_setmetatable(L, -2);
-  lua_pop(L, 1);
-  for (int k = VM_KEY_THREADS; k <= VM_KEY_SENTINEL; k++)
-    vm_new_key_table(L, (enum vm_key)k, k == VM_KEY_LEVELS ? "v" : NULL);
-  vm_open_blockers(L);
-  vm_open_threads(L);
-  v->L = lua_newthread(L);
-  lua_checkstack(v->L, 100); /* Ends nest; nothing there may fail. */
-  vm_set_key(L, VM_KEY_L);
-  v->main_state = is_main_state(L) ? L : NULL;
-  vm_thread_new_host(v, L);
-  vm_enter(v, v->host);
-  v->generation = green_fork_generation();
-  v->forked.run = vm_forked;
-  green_hub_on_fork(hub, &v->forked);
-  vm_push_core(L, v);
-  lua_pushvalue(L, -1);
-  vm_set_key(L, VM_KEY_CORE);
 }

@@ -1,5 +1,6 @@
 /*
-** bundle.c: finds the embedded Lua library for require.
+** bundle.c: where require looks for the library first: in the binary, or in the
+** folder that GREENLUA_LIB names.
 */
 
 #include "bundle.h"

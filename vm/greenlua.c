@@ -1,13 +1,19 @@
 /*
-** greenlua.c: the embedding API.
+** greenlua.c: what a C program calls to run green threads, and what `require
+** "green.core"` does in a program that is not ours.
 */
 
 #include "greenlua.h"
+#include "bridge.h"
 #include "bundle.h"
-#include "runtime.h"
+#include "core/core.h"
+#include "data.h"
+#include "greenlua_priv.h"
+#include "text.h"
 
-#include "../greenc/mem.h"
-#include "../greenc/signal.h"
+#include "base/mem.h"
+#include "hub/scope.h"
+#include "io/signal.h"
 
 #include <luajit.h>
 #include <lualib.h>
@@ -27,9 +33,18 @@ static int open_hub(green_hub **hub, const greenlua_options *o, int no_env)
 /* The module loader of the rock, of libgreenlua and of the binary alike. */
 GREENLUA_API int luaopen_green_core(lua_State *L);
 
-static int open_core(lua_State *L)
+/* Make a runtime and push its green.core. */
+static void open_core(lua_State *L, green_hub *hub)
 {
-  vm_open(L, lua_touserdata(L, 1));
+  vm_open(L, hub);
+  vm_push_core(L, vm_get(L));
+  lua_pushvalue(L, -1);
+  vm_set_key(L, VM_KEY_CORE);
+}
+
+static int open_guest(lua_State *L)
+{
+  open_core(L, lua_touserdata(L, 1));
   return 0;
 }
 
@@ -48,7 +63,7 @@ int luaopen_green_core(lua_State *L)
     int err = open_hub(&hub, &o, 0);
     if (err < 0) return no_hub(L, err);
     green_signal_absorb(SIGPIPE); /* A write is to fail, not to end us. */
-    err = lua_cpcall(L, open_core, hub);
+    err = lua_cpcall(L, open_guest, hub);
     if (err && !vm_get(L)) green_hub_free(hub);
     if (err) return lua_error(L);
     vm_get(L)->is_guest = 1;
@@ -74,7 +89,7 @@ static int open_state(lua_State *L)
   open_bodies(L);
   lua_getglobal(L, "require"); /* As it is before any script. */
   vm_set_key(L, VM_KEY_REQUIRE);
-  vm_open(L, o->hub);
+  open_core(L, o->hub);
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   lua_insert(L, -2);
   lua_setfield(L, -2, "green.core");
@@ -96,10 +111,10 @@ static void on_interrupt(green_post *post);
 
 greenlua *greenlua_new(const greenlua_options *options)
 {
-  return green__runtime_new(options, 0);
+  return greenlua__new(options, 0);
 }
 
-greenlua *green__runtime_new(const greenlua_options *options, int no_env)
+greenlua *greenlua__new(const greenlua_options *options, int no_env)
 {
   const greenlua_options none = {0};
   green_hub *hub = NULL;
@@ -139,7 +154,7 @@ static void end_program(greenlua *g)
   if (lua_isfunction(L, -2) && lua_pcall(L, 1, 1, 0) == 0 &&
       lua_isfunction(L, -1)) {
     /* It was for the main that has ended. */
-    if (vm_interrupt_pending(g)) green_hub_turn(g->v->hub, 0);
+    if (greenlua__is_interrupted(g)) green_hub_turn(g->v->hub, 0);
     greenlua_call(g, 0);
   }
   lua_settop(L, top);
@@ -196,19 +211,7 @@ static int text_body(lua_State *L)
 /* ... = outcome(thread): its results, or its error. */
 static int outcome_body(lua_State *L)
 {
-  const vm_thread *t = lua_touserdata(L, 1);
-  if (t->flags & VM_F_SPEECHLESS) lua_pushliteral(L, "not enough memory");
-  if (t->flags & VM_F_SPEECHLESS) return 1;
-  vm_push_data(L, 1);
-  vm_raw_field(L, t->ending == VM_RETURNED ? "results" : "error");
-  if (t->ending != VM_RETURNED) return 1;
-  if (!lua_istable(L, -1)) return 0;
-  lua_pushvalue(L, -1);
-  vm_raw_field(L, "n");
-  int n = (int)lua_tointeger(L, -1);
-  luaL_checkstack(L, n + 2, "too many results");
-  for (int i = 1; i <= n; i++) lua_rawgeti(L, 2, i);
-  return n;
+  return vm_data_push_outcome(L, 1);
 }
 
 static void open_bodies(lua_State *L)

@@ -5,7 +5,7 @@
 ** that made it. Any number may live in one process; they share nothing but the
 ** disposition of signals.
 **
-** Results are 0 or a negative code (greenc/err.h); greenlua_error has the text.
+** Results are 0 or a negative code (greenc/base/err.h); greenlua_error has the text.
 */
 #ifndef GREENLUA_H
 #define GREENLUA_H

@@ -1,19 +1,21 @@
 /*
-** interrupt.c: keeps the hook of somebody's SIGINT handler for the main chunk.
+** interrupt.c: Ctrl-C in a program that is not ours: the hook that its SIGINT
+** handler sets is kept for the main chunk.
 **
 ** All here is of the process: a signal has no other way to find its program.
 */
 
 #include "interrupt.h"
+#include "thread.h"
 
-#include "../greenc/signal.h"
+#include "io/signal.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 
-/* Lua that has not come back to the loop for so long will not. */
+/* Lua that has not come back to the loop for this long will not. */
 #define SPIN_PATIENCE (GREEN_SECOND / 10)
 #define SPIN_CHECK 1000
 #define YIELDS 100

@@ -13,7 +13,7 @@
 #ifndef GREEN_INTERRUPT_H
 #define GREEN_INTERRUPT_H
 
-#include "bridge.h"
+#include "runtime.h"
 
 /* Around the loop's run in place of the main chunk, which wants what v->want says.
 ** end: what came meanwhile is raised by L's next step. */

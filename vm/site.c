@@ -1,10 +1,31 @@
 /*
-** site.c: where threads were spawned, each "file:line" kept once.
+** site.c: places in scripts: where threads were spawned, each "file:line" kept
+** once, and who called the library.
 */
 
-#include "bridge.h"
+#include "site.h"
+
+#include <string.h>
 
 #define SITES_MAX 10000
+
+/* -- The library's own ---------------------------------------------------- */
+
+void vm_set_library(vm *v, const char *source)
+{
+  const char *end = strrchr(source, '/');
+  size_t n = end ? (size_t)(end - source) + 1 : 0;
+  if (n >= sizeof(v->library)) n = sizeof(v->library) - 1;
+  memcpy(v->library, source, n);
+  v->library[n] = '\0';
+}
+
+int vm_is_library(const vm *v, const char *source)
+{
+  return v->library[0] && strncmp(source, v->library, strlen(v->library)) == 0;
+}
+
+/* -- Where a thread was spawned ------------------------------------------- */
 
 /* The index of the site string at the top of the stack, which is popped. */
 static int site_intern(lua_State *L, const char *source)
@@ -79,4 +100,36 @@ void vm_push_site(lua_State *L, const vm_thread *t)
   vm_push_key(L, VM_KEY_SITES);
   lua_rawgeti(L, -1, t->site);
   lua_remove(L, -2);
+}
+
+/* -- Whom to blame -------------------------------------------------------- */
+
+/* Of a running thread whose own functions are all the library's. */
+static void push_spawn_place(lua_State *L, const vm *v)
+{
+  const char *folder = v->library[0] ? v->library + 1 : NULL; /* No '@'. */
+  vm_push_site(L, v->current);
+  if (folder && !strncmp(lua_tostring(L, -1), folder, strlen(folder))) {
+    lua_pop(L, 1); /* A thread of the library's own. */
+    lua_pushliteral(L, "");
+    return;
+  }
+  lua_pushliteral(L, ": ");
+  lua_concat(L, 2);
+}
+
+void vm_push_place(lua_State *L, const vm *v)
+{
+  lua_Debug ar;
+  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline > 0 && !vm_is_library(v, ar.source)) {
+      lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+      return;
+    }
+  }
+  if (v->ended || !v->current->site)
+    lua_pushliteral(L, "");
+  else
+    push_spawn_place(L, v);
 }

@@ -1,16 +1,13 @@
 /*
-** text.c: errors as texts, whatever they are and whatever the script has made of
-** Lua's own functions.
+** text.c: makes a text of any error, and writes it where nobody else can.
 */
 
-#include "bridge.h"
+#include "text.h"
+#include "data.h"
 
-void vm_raw_field(lua_State *L, const char *name)
-{
-  lua_pushstring(L, name);
-  lua_rawget(L, -2);
-  lua_remove(L, -2);
-}
+#include <stdio.h>
+
+/* -- Texts ---------------------------------------------------------------- */
 
 static int call_tostring(lua_State *L)
 {
@@ -48,14 +45,40 @@ void vm_push_text(lua_State *L)
   lua_settop(L, 1);
   if (push_account(L)) return;
   lua_settop(L, 1);
-  vm_push_data(L, 1);
-  vm_raw_field(L, "traceback");
+  vm_data_get(L, 1, "traceback");
   if (!lua_isstring(L, 2)) lua_pushliteral(L, "");
   int traceback = lua_gettop(L);
-  vm_push_data(L, 1);
-  vm_raw_field(L, "error");
+  vm_data_get(L, 1, "error");
   value_to_text(L);
   lua_pushliteral(L, "\n");
   lua_pushvalue(L, traceback);
   lua_concat(L, 3);
+}
+
+/* -- Complaints ----------------------------------------------------------- */
+
+/* Without the library nothing is queued, and C's stdio is right. */
+void vm_complain_of(lua_State *L, int index)
+{
+  size_t n;
+  const char *text = lua_tolstring(L, index, &n);
+  vm_push_key(L, VM_KEY_COMPLAIN);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 0, 0) == 0) return;
+  fwrite(text, 1, n, stderr);
+  lua_pop(L, 1);
+}
+
+static int complain_body(lua_State *L)
+{
+  lua_pushstring(L, lua_touserdata(L, 1));
+  vm_complain_of(L, 2);
+  return 0;
+}
+
+void vm_complain(lua_State *L, const char *text)
+{
+  if (lua_cpcall(L, complain_body, (void *)text) == 0) return;
+  lua_pop(L, 1);
+  fputs(text, stderr); /* No memory. */
 }

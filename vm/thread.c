@@ -6,7 +6,10 @@
 ** (results, errors, whoever is to be told) runs protected.
 */
 
-#include "bridge.h"
+#include "thread.h"
+#include "data.h"
+#include "site.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,18 +73,6 @@ void vm_push_thread(lua_State *L, const vm_thread *t)
   lua_remove(L, -2);
 }
 
-void vm_push_data(lua_State *L, int index)
-{
-  vm_thread *t = lua_touserdata(L, index);
-  if (!(t->flags & VM_F_DATA)) {
-    lua_newtable(L);
-    lua_setfenv(L, index < 0 ? index - 1 : index);
-    t->flags |= VM_F_DATA;
-    vm_touch(t);
-  }
-  lua_getfenv(L, index);
-}
-
 /* -- Spawning ------------------------------------------------------------- */
 
 /* The userdata of a thread that is linked nowhere yet. */
@@ -127,7 +118,7 @@ vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
   lua_insert(L, -n - 3); /* userdata, fn, ..., coroutine */
   lua_insert(L, -n - 2); /* userdata, coroutine, fn, ... */
   lua_xmove(L, co, n + 1);
-  green_task_init(&t->task, v->hub, vm_resume);
+  green_task_init(&t->task, v->hub, v->resume);
   t->co = co;
   t->flags = (uint32_t)flags;
   t->site = (uint16_t)site;
@@ -141,7 +132,7 @@ void vm_thread_new_host(vm *v, lua_State *L)
 {
   vm_thread *t = thread_alloc(v, L);
   table_reserve(v, L);
-  green_task_init(&t->task, v->hub, vm_resume_host);
+  green_task_init(&t->task, v->hub, v->resume_host);
   t->flags = VM_F_STARTED;
   t->task.state = GREEN_TASK_RUNNING;
   v->host = v->main = v->current = t;
@@ -178,71 +169,16 @@ static int protect(vm *v, enum vm_key body, int ud, int i)
   return r == LUA_ERRMEM ? GREEN_ENOMEM : GREEN_EINVAL;
 }
 
-/* -- Results and errors --------------------------------------------------- */
-
-/* Set data[name] = value at the top of L, which is popped. */
-static void thread_set(lua_State *L, int ud, const char *name)
-{
-  vm_push_data(L, ud);
-  lua_insert(L, -2);
-  lua_setfield(L, -2, name);
-  lua_pop(L, 1);
-}
-
-/* They stay on co: this may be tried twice. */
-static void thread_keep_results(lua_State *L, int ud, lua_State *co)
-{
-  int n = lua_gettop(co);
-  lua_createtable(L, n, 1);
-  for (int i = 1; i <= n; i++) {
-    lua_pushvalue(co, i);
-    lua_xmove(co, L, 1);
-    lua_rawseti(L, -2, i);
-  }
-  lua_pushinteger(L, n);
-  lua_setfield(L, -2, "n");
-  thread_set(L, ud, "results");
-}
-
-static int thread_was_killed(lua_State *L, int ud, int err)
-{
-  vm_push_data(L, ud);
-  lua_getfield(L, -1, "kill_error");
-  int same = !lua_isnil(L, -1) && lua_rawequal(L, -1, err);
-  lua_pop(L, 2);
-  return same;
-}
-
-static int thread_keep_error(lua_State *L, int ud, lua_State *co)
-{
-  lua_pushvalue(co, -1);
-  lua_xmove(co, L, 1);
-  int err = lua_gettop(L);
-  int ending = thread_was_killed(L, ud, err) ? VM_KILLED : VM_RAISED;
-  luaL_traceback(L, co, NULL, 0);
-  thread_set(L, ud, "traceback");
-  if (lua_isnil(L, err)) { /* error(nil): still an error. */
-    lua_pushboolean(L, 1);
-    thread_set(L, ud, "error_is_nil");
-  }
-  thread_set(L, ud, "error");
-  return ending;
-}
+/* -- Ends ----------------------------------------------------------------- */
 
 /* ending = finish(thread, result of its lua_resume) */
 static int finish_body(lua_State *L)
 {
   const vm_thread *t = lua_touserdata(L, 1);
-  int r = (int)lua_tointeger(L, 2), ending = VM_RETURNED;
-  if (r != 0)
-    ending = thread_keep_error(L, 1, t->co);
-  else
-    thread_keep_results(L, 1, t->co);
-  lua_pushinteger(L, ending);
+  int r = (int)lua_tointeger(L, 2);
+  lua_pushinteger(L, vm_data_keep(L, 1, t->co, r));
   return 1;
 }
-
-/* -- Ends ----------------------------------------------------------------- */
 
 /* tell(thread, report): let on_end(thread, report) run in a thread of its own. */
 static int tell_body(lua_State *L)
@@ -257,7 +193,7 @@ static int tell_body(lua_State *L)
   green_task_start(&t->task);
   if (!report) return 0;
   lua_pushvalue(L, 1);
-  thread_set(L, lua_gettop(L) - 1, "tells");
+  vm_data_set(L, lua_gettop(L) - 1, "tells");
   t->flags |= VM_F_TELLS;
   return 0;
 }
@@ -266,8 +202,7 @@ static int tell_body(lua_State *L)
 ** does that was loaded into what a script has left of Lua. */
 static int untold_body(lua_State *L)
 {
-  vm_push_data(L, 1);
-  vm_raw_field(L, "tells");
+  vm_data_get(L, 1, "tells");
   lua_replace(L, 1);
   vm_push_text(L);
   lua_pushfstring(L, "greenlua: unhandled error in a green thread:\n%s\n",
@@ -365,8 +300,7 @@ static void thread_drop(vm_thread *t, int flags_off)
 static int tell_now_body(lua_State *L)
 {
   vm_push_key(L, VM_KEY_ON_END);
-  vm_push_data(L, 1);
-  vm_raw_field(L, "tells");
+  vm_data_get(L, 1, "tells");
   lua_pushboolean(L, 1);
   lua_call(L, 2, 0);
   return 0;
@@ -377,7 +311,8 @@ static vm_thread *next_teller(const vm *v)
   const green_hub *hub = v->hub;
   for (green_task *k = green_hub_first_task(hub); k;
        k = green_hub_next_task(hub, k)) {
-    vm_thread *t = vm_is_thread(k) ? green_container(k, vm_thread, task) : NULL;
+    vm_thread *t =
+        vm_is_thread(v, k) ? green_container(k, vm_thread, task) : NULL;
     if (t && (t->flags & VM_F_TELLS) && !(t->flags & VM_F_STARTED)) return t;
   }
   return NULL;
@@ -420,8 +355,6 @@ void vm_forget_host(vm *v)
 
 void vm_open_threads(lua_State *L)
 {
-  lua_pushboolean(L, 0); /* So that a fork allocates nothing. */
-  vm_set_key(L, VM_KEY_MAIN);
   const struct {
     enum vm_key key;
     lua_CFunction body;

@@ -1,5 +1,5 @@
 /*
-** turn.h: the few words that compiled Lua shares with the bridge.
+** turn.h: the counters that compiled Lua reads and writes without a call into C.
 */
 #ifndef GREEN_TURN_H
 #define GREEN_TURN_H

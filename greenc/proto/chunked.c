@@ -2,8 +2,8 @@
 ** chunked.c: the chunked decoder: one step for each byte that is no data.
 */
 
-#include "chunked.h"
-#include "scan.h"
+#include "proto/chunked.h"
+#include "proto/scan.h"
 
 /* What the next byte belongs to. The order matters: extensions are the states
 ** from EXT_GAP to EXT_QUOTED_END, trailers those from TRAILER on. */

@@ -13,7 +13,7 @@
 #ifndef GREEN_PROTO_CHUNKED_H
 #define GREEN_PROTO_CHUNKED_H
 
-#include "../err.h"
+#include "base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>

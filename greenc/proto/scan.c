@@ -2,7 +2,7 @@
 ** scan.c: the table of byte classes.
 */
 
-#include "scan.h"
+#include "proto/scan.h"
 
 #define TOKEN GREEN__TOKEN
 #define VISIBLE (GREEN__PATH | GREEN__TARGET | GREEN__VALUE | GREEN__NAME)

@@ -5,12 +5,12 @@
 -- @module green.dagpool
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local results = require "green.dagpool.results"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
 
 local check_key, check_keys = results.check_key, results.check_keys
@@ -30,7 +30,7 @@ end)
 --- A pool. Does not park.
 -- @tparam[opt] table preload results that are there from the start: key -> value
 local function DAGPool(preload)
-  check.optional(preload, "table", "DAGPool", "preload")
+  args.optional(preload, "table", "DAGPool", "preload")
   local self = setmetatable({
     _results = {}, -- key -> result
     _order = {}, -- keys in the order of arrival
@@ -46,13 +46,13 @@ end
 -- -- Calls --------------------------------------------------------------------
 
 local function collision(key, what)
-  return errors.new("EEXIST", "DAGPool", ("the key %s %s"):format(check.shown(key), what),
+  return errors.new("EEXIST", "DAGPool", ("the key %s %s"):format(args.shown(key), what),
     { key = key })
 end
 
 --- The error that stands for a call's error, and travels down to dependents.
 local function propagate_error(key, cause)
-  local text = ("%s failed: %s"):format(check.shown(key), thread.text_of(cause))
+  local text = ("%s failed: %s"):format(args.shown(key), thread.text_of(cause))
   return errors.new("EPROPAGATED", nil, text, { key = key, cause = cause })
 end
 
@@ -100,7 +100,7 @@ end
 function methods:spawn(key, depends, fn, ...)
   check_key(key, "DAGPool:spawn")
   depends = depends == nil and {} or check_keys(depends, "DAGPool:spawn", "depends")
-  check.callable(fn, "DAGPool:spawn", "fn")
+  args.callable(fn, "DAGPool:spawn", "fn")
   if self._calls[key] or self._results[key] then
     error(collision(key, "is taken"), 0)
   end
@@ -116,12 +116,12 @@ end
 -- @tparam function fn
 -- @param ... its arguments after key and inputs
 function methods:spawn_many(depends, fn, ...)
-  check.type(depends, "table", "DAGPool:spawn_many", "depends")
-  check.callable(fn, "DAGPool:spawn_many", "fn")
+  args.type(depends, "table", "DAGPool:spawn_many", "depends")
+  args.callable(fn, "DAGPool:spawn_many", "fn")
   for _, list in pairs(depends) do
     if type(list) ~= "table" then
-      check.misuse("DAGPool:spawn_many: depends must be a table of lists, but it has %s",
-        check.shown(list))
+      args.misuse("DAGPool:spawn_many: depends must be a table of lists, but it has %s",
+        args.shown(list))
     end
     check_keys(list, "DAGPool:spawn_many", "each list in depends")
   end
@@ -153,7 +153,7 @@ end
 function methods:kill(key)
   local call = self._calls[key]
   if not call then
-    check.misuse("DAGPool:kill: no call runs for the key %s", check.shown(key))
+    args.misuse("DAGPool:kill: no call runs for the key %s", args.shown(key))
   end
   core.waiter() -- where that raises, nobody is killed
   self._calls[key] = nil

@@ -17,12 +17,12 @@ local ffi = require "ffi"
 local format, max = string.format, math.max
 local error, ipairs, pairs, pcall, select, xpcall = error, ipairs, pairs, pcall, select, xpcall
 
-local SHIELD = 1 -- a kind of core.scope_push
+local SHIELD = core.SHIELD -- a kind of core.scope_push
 local SECONDS = 5 -- for the cleanups, and again for the functions
 
 local state -- "runs": the program is being ended, "over": it has been
 
-local M = { at_exit = functions.at_exit }
+local M = {}
 
 local function report(err, owner, trace)
   pcall(thread.report, err, owner, trace)
@@ -176,15 +176,29 @@ local function at_end(can_run)
   end
 end
 
-core.on_ending(at_end)
+local is_installed
 
--- Under a plain luajit nobody calls that: the state is closed. The finalizers of
--- cdata are the first to run then, when all else is still there; but they cannot wait.
-core.closing = {
-  ffi.gc(ffi.new("char[1]"), function()
-    at_end(false)
-  end),
-  core.closing, -- of a copy of this module that was loaded before
-}
+--- Have the runtime do all this at its end. Idempotent. Does not park.
+function M.install()
+  if is_installed then
+    return
+  end
+  core.on_ending(at_end)
+  -- Under a plain luajit nobody calls that: the state is closed. The finalizers of
+  -- cdata are the first to run then, when all else is still there; but they cannot wait.
+  core.closing = {
+    ffi.gc(ffi.new("char[1]"), function()
+      at_end(false)
+    end),
+    core.closing, -- of a copy of this module that was loaded before
+  }
+  is_installed = true
+end
+
+--- See green.ending.functions.
+function M.at_exit(fn, ...)
+  M.install() -- whoever requires this module alone has no `green` that does
+  return functions.at_exit(fn, ...)
+end
 
 return M

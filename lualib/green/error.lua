@@ -5,8 +5,8 @@
 -- @module green.error
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local unheard = require "green.error.unheard"
 
 -- Scripts may put their own in their places.
@@ -61,12 +61,12 @@ end
 -- @tparam[opt] table extra fields to add
 local function new(code, op, message, extra)
   if type(code) ~= "string" and type(code) ~= "number" then
-    check.wrong("error.new", "code", "a code's name or number", code)
+    args.wrong("error.new", "code", "a code's name or number", code)
   end
-  check.optional(op, "string", "error.new", "op")
-  check.optional(message, "string", "error.new", "message")
+  args.optional(op, "string", "error.new", "op")
+  args.optional(message, "string", "error.new", "message")
   if extra ~= nil and (type(extra) ~= "table" or core.class_of(extra)) then
-    check.wrong("error.new", "extra", "a table without a metatable", extra)
+    args.wrong("error.new", "extra", "a table without a metatable", extra)
   end
   local err = extra or {}
   if type(code) == "number" then
@@ -103,7 +103,7 @@ end
 --- Mark an error of one's own as a timeout: worth a retry. Returns it.
 -- @tparam table err
 local function wrap_is_timeout(err)
-  check.type(err, "table", "wrap_is_timeout", "err")
+  args.type(err, "table", "wrap_is_timeout", "err")
   err.is_timeout = true
   return err
 end

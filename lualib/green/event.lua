@@ -2,18 +2,18 @@
 -- @module green.event
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
-local show = require "green.show"
+local args = require "green.args"
+local class = require "green.args.class"
+local show = require "green.args.show"
 local thread = require "green.thread"
-local watching = require "green.wait.set"
+local watch = require "green.wait.watch"
 
 local core_park, wake_all = core.park, core.wake_all
 
 local VALUE, ERROR = "value", "error"
 
 local methods = {}
-watching.watchable(methods)
+watch.watchable(methods)
 local event_mt = { __name = "green.Event", __index = methods }
 
 --- An event that nothing was sent to. Does not park.
@@ -59,14 +59,14 @@ end
 
 local function send(self, where, kind, trace, ...)
   if self._kind then
-    check.misuse("Event:%s: sent already", where)
+    args.misuse("Event:%s: sent already", where)
   end
   local values = { n = select("#", ...), ... }
   self._kind, self._trace, self._values = kind, trace, values
   if self._queue then
     wake_all(self._queue, kind, trace, values) -- each spreads them on its own stack
   end
-  watching.notify(self)
+  watch.notify(self)
 end
 
 --- Give the values to all who wait, now or later. Once only. Those who wait run
@@ -82,7 +82,7 @@ end
 -- @tparam[opt] string traceback where it was first raised, for the report of a
 -- green thread that it ends (xpcall with debug.traceback gives one)
 function methods:send_exception(err, traceback)
-  check.optional(traceback, "string", "send_exception", "traceback")
+  args.optional(traceback, "string", "send_exception", "traceback")
   send(self, "send_exception", ERROR, traceback, err)
 end
 
@@ -91,7 +91,7 @@ end
 -- @return what was sent; an error that was sent is raised; nil, ETIMEDOUT. After
 -- send(nil) it is nil alone
 function methods:wait(timeout)
-  check.timeout(timeout, "Event:wait")
+  args.timeout(timeout, "Event:wait")
   thread.checkpoint()
   if self._kind then
     return outcome(self)
@@ -146,7 +146,7 @@ end
 -- Does not park.
 function methods:reset()
   if not self._kind then
-    check.misuse("Event:reset: nothing was sent yet")
+    args.misuse("Event:reset: nothing was sent yet")
   end
   self._kind, self._values, self._trace = nil, nil, nil
 end

@@ -2,10 +2,10 @@
 -- @module green.group
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local exits = require "green.thread.exits"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
@@ -13,7 +13,7 @@ local scope_push, scope_pop = core.scope_push, core.scope_pop
 local guard_of, take_error = timeout.guard_of, timeout.take_error
 local note_traceback = thread.note_traceback
 
-local TIMEOUT = 0 -- kind of scope
+local TIMEOUT = core.TIMEOUT -- a kind of core.scope_push
 local CLEANUP_SECONDS = 5 -- what finally gives its cleanup
 
 local M = {}
@@ -55,9 +55,9 @@ end
 --- Start fn(...) as a child of the group.
 -- @treturn green.thread
 function group_methods:spawn(fn, ...)
-  check.callable(fn, "spawn", "fn")
+  args.callable(fn, "spawn", "fn")
   if self.closed then
-    check.misuse("group: it has ended")
+    args.misuse("group: it has ended")
   end
   local record = { _exit = group_child_ended, group = self }
   local child = exits.make(2, record, true, fn, ...)
@@ -144,7 +144,7 @@ class.seal(group_mt)
 -- stand in its `others`. Parks.
 -- @return what fn returned
 function M.group(fn)
-  check.callable(fn, "group", "fn")
+  args.callable(fn, "group", "fn")
   local owner = core.waiter() -- where that raises, nothing has begun
   local self = setmetatable({
     children = {}, -- thread -> true

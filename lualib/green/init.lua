@@ -8,22 +8,22 @@ if not rawget(_G, "jit") then
   error("greenlua needs LuaJIT 2.1, this is " .. _VERSION, 0)
 end
 
-require "green.limits"
-
 local core = require "green.core"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 local errors = require "green.error"
-local check = require "green.check"
+local args = require "green.args"
 local ending = require "green.ending"
 
-local load = require "green.load"
+local patch_require = require "green.patch.require"
 
 --- Put what is ours into Lua's own places. Idempotent.
 local function install()
-  require("green.coro").install()
-  load.install(thread.note_traceback)
+  require("green.patch.jit").install()
+  require("green.patch.coroutine").install()
+  patch_require.install(thread.note_traceback)
   require("green.stdio").install()
+  ending.install()
 end
 install()
 
@@ -56,13 +56,13 @@ end
 
 --- See green.thread's kill. Parks.
 function green.kill(target, opts)
-  check.thread(target, "kill", "target")
+  args.thread(target, "kill", "target")
   return target:kill(opts)
 end
 
 --- See green.thread's kill_soon. Does not park.
 function green.kill_soon(target, opts)
-  check.thread(target, "kill_soon", "target")
+  args.thread(target, "kill_soon", "target")
   return target:kill_soon(opts)
 end
 
@@ -71,9 +71,9 @@ end
 -- @return true; or nil, err: EINVAL (no such backend), ENOSYS (not on this
 -- system), EBUSY (the loop is a host program's)
 function green.use_hub(name)
-  check.optional(name, "string", "use_hub", "name")
+  args.optional(name, "string", "use_hub", "name")
   if name == "" then
-    check.misuse("use_hub: the name of a backend must not be empty")
+    args.misuse("use_hub: the name of a backend must not be empty")
   end
   local err = core.use_hub(name)
   if err ~= 0 then
@@ -89,8 +89,8 @@ end
 
 -- What is loaded when first named: name -> module.
 local lazy = {
-  GreenPool = "green.pool",
-  GreenPile = "green.pool",
+  GreenPool = "green.greenpool",
+  GreenPile = "green.greenpool",
   Queue = "green.queue",
   LightQueue = "green.queue",
   PriorityQueue = "green.queue",
@@ -131,5 +131,5 @@ setmetatable(green, {
   end,
 })
 
-load.keep("green", green, install)
+patch_require.keep("green", green, install)
 return green

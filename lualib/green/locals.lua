@@ -2,9 +2,9 @@
 -- @module green.locals
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
-local show = require "green.show"
+local args = require "green.args"
+local class = require "green.args.class"
+local show = require "green.args.show"
 
 local core_data, core_peek, current = core.data, core.peek, core.current
 
@@ -14,9 +14,9 @@ local weak_keys = { __mode = "k" }
 local M = {}
 
 --- Fill fresh values. An init function may use the proxy already.
-local function begin(values, init, args)
+local function begin(values, init, given)
   if type(init) == "function" then
-    init(values, unpack(args, 1, args.n))
+    init(values, unpack(given, 1, given.n))
     return
   end
   for k, v in pairs(init or {}) do
@@ -36,7 +36,7 @@ local function values_of(proxy)
   all = data.locals or setmetatable({}, weak_keys)
   data.locals, all[proxy] = all, {}
   local maker = rawget(proxy, MAKER)
-  local ok, err = pcall(begin, all[proxy], maker.init, maker.args)
+  local ok, err = pcall(begin, all[proxy], maker.init, maker.given)
   if not ok then
     all[proxy] = nil
     error(err, 0)
@@ -68,7 +68,7 @@ end)
 -- if the init function does, the first time.
 function M.values(proxy)
   if not class.is(proxy, local_mt) then
-    check.wrong("values", "proxy", "what thread_local gave", proxy)
+    args.wrong("values", "proxy", "what thread_local gave", proxy)
   end
   return values_of(proxy)
 end
@@ -82,9 +82,9 @@ end
 function M.new(init, ...)
   local kind = type(init)
   if init ~= nil and kind ~= "table" and kind ~= "function" then
-    check.wrong("thread_local", "init", "a table or a function", init)
+    args.wrong("thread_local", "init", "a table or a function", init)
   end
-  local maker = { init = init, args = { n = select("#", ...), ... } }
+  local maker = { init = init, given = { n = select("#", ...), ... } }
   return setmetatable({ [MAKER] = maker }, local_mt)
 end
 

@@ -2,14 +2,14 @@
 -- @module green.pools
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local exits = require "green.thread.exits"
-local options = require "green.options"
-local show = require "green.show"
+local options = require "green.args.options"
+local show = require "green.args.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
-local watching = require "green.wait.set"
+local watch = require "green.wait.watch"
 
 local core_park, wake = core.park, core.wake
 
@@ -18,14 +18,14 @@ local MAX_SIZE = 4
 -- -- Pool ---------------------------------------------------------------------
 
 local methods = {}
-watching.watchable(methods)
+watch.watchable(methods)
 local pool_mt = { __name = "green.Pool", __index = methods }
 
 --- Whoever waits longest may make an item: a place is free. Else the pool shrinks.
 local function give_up_place(self)
   if self._size > self._max or not wake(self._getters, false) then
     self._size = self._size - 1
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 
@@ -92,7 +92,7 @@ end
 -- @return the item; or nil, err: ETIMEDOUT, or what `create` returned. Errors
 -- that `create` raises are raised; its place is free again
 function methods:get(timeout)
-  check.timeout(timeout, "Pool:get")
+  args.timeout(timeout, "Pool:get")
   thread.checkpoint()
   local item = take_free(self)
   if item ~= nil then
@@ -121,7 +121,7 @@ function methods:put(item)
   elseif not wake(self._getters, true, item) then
     self._last = self._last + 1
     self._free[self._last] = item
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 
@@ -149,7 +149,7 @@ end
 --- Call fn(item, ...) with an item, which goes back whatever happens. Parks.
 -- @return what fn returned (its error passes on); or nil, err of `create`
 function methods:with(fn, ...)
-  check.callable(fn, "with", "fn")
+  args.callable(fn, "with", "fn")
   local item, err = self:get()
   if item == nil then
     return nil, err
@@ -170,7 +170,7 @@ methods.item = methods.with
 -- items as they come back. Does not park.
 -- @tparam number max_size
 function methods:resize(max_size)
-  self._max = check.count(max_size, 0, "resize", "max_size")
+  self._max = args.count(max_size, 0, "resize", "max_size")
   while self._size > self._max and take_free(self) ~= nil do
     self._size = self._size - 1
   end
@@ -219,10 +219,10 @@ end
 
 local function check_sizes(opts, where)
   local max, min = opts.max_size, opts.min_size
-  max = max == nil and MAX_SIZE or check.count(max, 0, where, "max_size")
-  min = min == nil and 0 or check.integer(min, 0, where, "min_size")
+  max = max == nil and MAX_SIZE or args.count(max, 0, where, "max_size")
+  min = min == nil and 0 or args.integer(min, 0, where, "min_size")
   if min > max then
-    check.wrong(where, "min_size", ("at most max_size (%.14g)"):format(max), min)
+    args.wrong(where, "min_size", ("at most max_size (%.14g)"):format(max), min)
   end
   return min, max
 end
@@ -248,9 +248,9 @@ end
 -- true: the last that came back goes first (else in turn)
 -- @return the pool; or nil, err of `create`
 local function Pool(opts)
-  check.type(opts, "table", "Pool", "opts")
+  args.type(opts, "table", "Pool", "opts")
   options.check(opts, known, "Pool")
-  check.callable(opts.create, "Pool", "create")
+  args.callable(opts.create, "Pool", "create")
   local min, max = check_sizes(opts, "Pool")
   return new(pool_mt, opts, min, max)
 end

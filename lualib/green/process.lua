@@ -1,13 +1,13 @@
---- Processes: copies of this one that go on by themselves.
+--- Child processes: forks of this one, waiting for them, signals to them.
 -- @module green.process
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local cleanups = require "green.thread.cleanups"
-local coro = require "green.coro"
+local coro = require "green.patch.coroutine"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
-local options = require "green.options"
+local options = require "green.args.options"
 local signal = require "green.signal"
 local stdio = require "green.stdio"
 local thread = require "green.thread"
@@ -18,7 +18,7 @@ local pcall, xpcall = pcall, xpcall
 local exit, resume = stdio.exit, coro.resume
 local create, status_of = coro.raw.create, coro.raw.status
 
-local READ = 1 -- a mode of core.park
+local READ = core.READ -- a mode of core.park
 
 local M = {}
 
@@ -70,9 +70,9 @@ local fork_options = { inherit = true }
 -- @tparam[opt] table opts `inherit` true: in the child all green threads go on
 -- @treturn number the child's process id; or nil, err: EAGAIN, ENOMEM
 function M.fork(fn, opts)
-  check.callable(fn, "fork", "fn")
+  args.callable(fn, "fork", "fn")
   opts = options.check(opts, fork_options, "fork")
-  check.optional(opts.inherit, "boolean", "fork", "inherit")
+  args.optional(opts.inherit, "boolean", "fork", "inherit")
   stdio.flush_now()
   local pid, code = core.fork(opts.inherit)
   if not pid then
@@ -90,7 +90,7 @@ end
 local MOST = 2 ^ 31 - 1 -- a pid of Linux
 
 local function check_pid(pid, where)
-  check.integer(pid, 1, where, "pid", MOST)
+  args.integer(pid, 1, where, "pid", MOST)
 end
 
 local function release_watch(held)
@@ -121,7 +121,7 @@ end
 -- ETIMEDOUT, ECHILD (no child of this process, or waited for before)
 function M.wait(pid, timeout)
   check_pid(pid, "process.wait")
-  check.timeout(timeout, "process.wait")
+  args.timeout(timeout, "process.wait")
   thread.checkpoint()
   local how, number = core.reap(pid)
   if not how and not number then

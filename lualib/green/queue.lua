@@ -6,9 +6,9 @@
 -- @module green.queue
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local base = require "green.queue.base"
-local options = require "green.options"
+local options = require "green.args.options"
 local store = require "green.queue.store"
 local thread = require "green.thread"
 
@@ -57,7 +57,7 @@ local function PriorityQueue(maxsize, opts)
   base.check_maxsize(maxsize, "PriorityQueue")
   opts = options.check(opts, priority_options, "PriorityQueue")
   if opts.less ~= nil then
-    check.callable(opts.less, "PriorityQueue", "less")
+    args.callable(opts.less, "PriorityQueue", "less")
   end
   return with_tasks(new(priority_mt, maxsize, store.heap(opts.less)))
 end
@@ -73,7 +73,7 @@ end
 -- put. Does not park.
 function queue_methods:task_done()
   if self._unfinished == 0 then
-    check.misuse("task_done: called more often than items were put")
+    args.misuse("task_done: called more often than items were put")
   end
   tasks_done(self, 1)
 end
@@ -102,7 +102,7 @@ end
 -- @tparam[opt] number timeout seconds
 -- @return true; or nil, ETIMEDOUT
 function queue_methods:join(timeout)
-  check.timeout(timeout, "join")
+  args.timeout(timeout, "join")
   thread.checkpoint()
   if self._unfinished == 0 then
     return true

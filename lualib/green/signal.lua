@@ -2,15 +2,15 @@
 -- @module green.signal
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local thread = require "green.thread"
 
 local ffi = require "ffi"
 local api = require "green.ffi.signal"
-local show = require "green.show"
+local show = require "green.args.show"
 
 local QUEUE = core.QUEUE
 
@@ -22,11 +22,11 @@ local function number_of(name, where)
   if type(name) == "number" and name % 1 == 0 and math.abs(name) < 2 ^ 31 then
     return name
   elseif type(name) ~= "string" then
-    check.misuse("%s: a signal is a name or a whole number, not %s", where, check.shown(name))
+    args.misuse("%s: a signal is a name or a whole number, not %s", where, args.shown(name))
   end
   local number = api.number(name:upper())
   if number < 0 then
-    check.misuse("%s: unknown signal '%s'", where, name)
+    args.misuse("%s: unknown signal '%s'", where, name)
   end
   return number
 end
@@ -75,7 +75,7 @@ end
 -- cannot be caught)
 function M.wait(name, timeout)
   local number = number_of(name, "wait")
-  check.timeout(timeout, "wait")
+  args.timeout(timeout, "wait")
   thread.checkpoint()
   core.waiter() -- where that raises, nothing is caught
   local op = "wait for " .. M.name(number)
@@ -131,7 +131,7 @@ class.seal(handler_mt)
 -- @return a handle with `cancel`; or nil, err: EINVAL
 function M.handler(name, fn)
   local number = number_of(name, "handler")
-  check.callable(fn, "handler", "fn")
+  args.callable(fn, "handler", "fn")
   local w, err = watch(number, "handle " .. M.name(number))
   if not w then
     return nil, err

@@ -5,14 +5,14 @@
 -- another one writes to it; a second reader or writer gets EBUSY.
 -- @module green.socket
 
-local check = require "green.check"
-local class = require "green.check.class"
-local addr = require "green.addr"
+local args = require "green.args"
+local class = require "green.args.class"
+local addr = require "green.socket.addr"
 local base = require "green.socket.base"
 local datagram = require "green.socket.datagram"
 local errors = require "green.error"
-local options = require "green.options"
-local resolve = require "green.resolve"
+local options = require "green.args.options"
+local resolve = require "green.socket.resolve"
 local socket_options = require "green.socket.options"
 local stream = require "green.stream"
 local stream_socket = require "green.socket.stream"
@@ -82,7 +82,7 @@ end
 -- @return the socket; or nil, err: EBADF, or what is not a socket gives. The
 -- descriptor is the caller's then.
 function M.from_fd(fd)
-  check.integer(fd, -1, "from_fd", "fd", 2 ^ 31 - 1)
+  args.integer(fd, -1, "from_fd", "fd", 2 ^ 31 - 1)
   local s = base.handle()
   local status = sock.adopt(s, fd)
   if status < 0 then
@@ -108,7 +108,7 @@ end
 
 --- The address object of "host:port" or "unix:path"; hosts must be numeric. Does
 -- not park.
--- @return the address (green.addr); or nil, err: EAI_NONAME, EINVAL
+-- @return the address (green.socket.addr); or nil, err: EAI_NONAME, EINVAL
 function M.address(target, port)
   local spot, err = addr.read(target, port, "address")
   if not spot then

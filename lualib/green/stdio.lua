@@ -12,7 +12,8 @@
 
 local core = require "green.core"
 local ending = require "green.ending"
-local output = require "green.stdio.output"
+local output = require "green.patch.stdio.output"
+local stdfd = require "green.patch.stdio.stdfd"
 local unheard = require "green.error.unheard"
 
 -- Scripts may put their own in their places.
@@ -40,20 +41,20 @@ local raw = {
 
 local M = {
   raw = raw,
-  stats = output.stats,
-  configure = output.configure,
-  set_before = output.set_before,
-  flush_now = output.flush_now,
+  stats = stdfd.stats,
+  configure = stdfd.configure,
+  set_before = stdfd.set_before,
+  flush_now = stdfd.flush_now,
 }
 
-local input -- green.stdio.input for stdin; false: C's stdio is right for it
+local input -- green.patch.stdio.input for stdin; false: C's stdio is right for it
 
 local function input_of(file)
   if file ~= stdin then
     return nil
   end
   if input == nil then
-    input = require("green.stdio.input").open() or false
+    input = require("green.patch.stdio.input").open() or false
   end
   return input
 end
@@ -82,7 +83,7 @@ end
 -- take more. Does not park.
 function M.held()
   local api = require "green.ffi.stdfd"
-  local all, fds, waits = output.opened_streams(), 0, 0
+  local all, fds, waits = stdfd.opened_streams(), 0, 0
   all[#all + 1] = input and input.s or nil
   for _, s in ipairs(all) do
     fds, waits = fds + api.is_open(s), waits + api.is_waiting(s)
@@ -98,7 +99,7 @@ function M.finish()
   if M.on_finish then
     M.on_finish()
   end
-  output.finish()
+  stdfd.finish()
 end
 
 --- As Lua's, behind the end of the program: cleanups, functions of at_exit, and what
@@ -118,7 +119,7 @@ M.exit = exit
 
 --- The command's programs end with their reader, as those that know nothing of
 -- SIGPIPE. What prints while the program ends goes on.
-function output.on_broken()
+local function reader_has_gone()
   local is_end = core.reader_gone
   if is_end and is_end(true) and not ending.is_running() then
     exit(141)
@@ -153,7 +154,6 @@ local green = {
   },
 }
 
-core.on_leave(green.os.exit)
 M.read, M.write, M.flush = green.io.read, output.write, output.flush
 
 local function put_into_places(functions)
@@ -164,8 +164,12 @@ local function put_into_places(functions)
   end
 end
 
---- Put the green functions behind Lua's names. Idempotent. Does not park.
+--- Put the green functions behind Lua's names, and behind what the runtime writes and
+-- ends programs with. Idempotent. Does not park.
 function M.install()
+  output.install(reader_has_gone)
+  core.on_leave(exit)
+  ending.install()
   put_into_places(green)
 end
 

@@ -28,13 +28,13 @@
 -- @module green.stream
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
-local options = require "green.options"
-local show = require "green.show"
+local options = require "green.args.options"
+local show = require "green.args.show"
 local read = require "green.stream.read"
-local wait = require "green.stream.wait"
+local gate = require "green.stream.gate"
 local write = require "green.stream.write"
 
 local methods = {}
@@ -44,7 +44,7 @@ for _, part in ipairs({ read.methods, write.methods }) do
   end
 end
 
-local hows = { read = wait.READ, write = wait.WRITE, both = wait.READ + wait.WRITE }
+local hows = { read = gate.READ, write = gate.WRITE, both = gate.READ + gate.WRITE }
 
 --- End one direction, or both. Does not park.
 -- @tparam[opt="both"] string how "read", "write" or "both"
@@ -73,7 +73,7 @@ end
 -- @tparam ?number seconds nil: no limit; 0: never wait, EAGAIN instead
 function methods:settimeout(seconds)
   if seconds ~= nil then
-    check.number(seconds, 0, "settimeout", "seconds")
+    args.number(seconds, 0, "settimeout", "seconds")
   end
   self._timeout = seconds or false
 end
@@ -89,8 +89,8 @@ end
 -- own into its metatable
 -- @tparam table own primitives and methods
 local function make_class(name, own)
-  check.type(name, "string", "class", "name")
-  check.type(own, "table", "class", "own")
+  args.type(name, "string", "class", "name")
+  args.type(own, "table", "class", "own")
   local all = {}
   for _, part in ipairs({ methods, own }) do
     for key, method in pairs(part) do
@@ -114,8 +114,8 @@ return {
   class = make_class,
   is_stream = is_stream,
   methods = methods,
-  allow_multiple_readers = wait.allow_multiple_readers,
-  READ = wait.READ,
-  WRITE = wait.WRITE,
-  WATCH = wait.WATCH,
+  allow_multiple_readers = gate.allow_multiple_readers,
+  READ = gate.READ,
+  WRITE = gate.WRITE,
+  WATCH = gate.WATCH,
 }

@@ -9,7 +9,7 @@
 -- @module green.testing
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
 local leaks = require "green.testing.leaks"
 local settle = require "green.testing.settle"
@@ -31,7 +31,7 @@ end
 -- while a real descriptor is waited for: else sleeping moves it. Parks.
 -- @tparam number seconds
 function M.advance(seconds)
-  check.number(seconds, 0, "advance", "seconds")
+  args.number(seconds, 0, "advance", "seconds")
   core.advance(seconds)
   M.settle()
 end
@@ -42,7 +42,7 @@ local is_virtual = false
 
 local function clock_on()
   if core.set_virtual(true) ~= 0 then
-    check.misuse("testing.virtual: deadlines are pending on the real clock")
+    args.misuse("testing.virtual: deadlines are pending on the real clock")
   end
   is_virtual = true
 end
@@ -60,13 +60,13 @@ end
 
 --- Run the body in a green thread; errors that nobody waits for come back in a
 -- list of texts.
-local function run_body(fn, args)
+local function run_body(fn, given)
   local unheard = {}
   local old = thread.on_error(function(err, t, trace)
     unheard[#unheard + 1] = ("green thread %s: %s\n%s"):format(
       thread.label(t), thread.text_of(err), trace or "")
   end)
-  local body = thread.spawn(fn, unpack(args, 1, args.n))
+  local body = thread.spawn(fn, unpack(given, 1, given.n))
   local outcome = pack(pcall(body.wait, body))
   outcome.trace = body:traceback()
   body:kill_soon() -- alive still if the wait ended by a deadlock
@@ -84,9 +84,9 @@ local function besides(left, unheard)
 end
 
 local function run_checked(fn, ...)
-  local args = pack(...)
+  local given = pack(...)
   local before = leaks.snapshot()
-  local outcome, unheard, old = run_body(fn, args)
+  local outcome, unheard, old = run_body(fn, given)
   local left = leaks.report(before)
   thread.on_error(old)
   outcome.besides = besides(left, unheard)
@@ -136,14 +136,14 @@ end
 -- Printing leaves nothing behind. Parks.
 -- @return what fn returned
 function M.virtual(fn, ...)
-  check.callable(fn, "virtual", "fn")
+  args.callable(fn, "virtual", "fn")
   return finish(run_virtual(fn, ...))
 end
 
 --- The same on the real clock, for what talks to the world outside. fn gets
 -- 30 s. Parks.
 function M.real(fn, ...)
-  check.callable(fn, "real", "fn")
+  args.callable(fn, "real", "fn")
   return finish(run_real(fn, ...))
 end
 
@@ -152,7 +152,7 @@ end
 -- fn's as `virtual` does. Parks.
 -- @return what fn returned
 function M.assert_no_leaks(fn, ...)
-  check.callable(fn, "assert_no_leaks", "fn")
+  args.callable(fn, "assert_no_leaks", "fn")
   local before = leaks.snapshot()
   local outcome = pack(pcall(fn, ...))
   outcome.besides = leaks.report(before)
@@ -187,7 +187,7 @@ end
 function M.busted()
   local it = getfenv(2).it
   if not it then
-    check.misuse("testing.busted: there is no busted here")
+    args.misuse("testing.busted: there is no busted here")
   end
   local function made(run)
     return function(title, fn)

@@ -1,17 +1,18 @@
 --- Green threads: what `green.spawn` returns.
 --
--- The names of green.thread.park (how waits end) and green.thread.report stand
+-- The names of green.thread.checkpoint (how waits end) and green.thread.report stand
 -- here, too.
 -- @module green.thread
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
+local exits = require "green.thread.exits"
 local kill = require "green.thread.kill"
 local links = require "green.thread.links"
-local park = require "green.thread.park"
+local checkpoint = require "green.thread.checkpoint"
 local report = require "green.thread.report"
-local show = require "green.show"
+local show = require "green.args.show"
 local watchers = require "green.thread.watchers"
 
 -- Scripts may put their own in their places.
@@ -20,7 +21,7 @@ local error, ipairs, pairs, pcall, select, tostring, type, unpack =
 
 local core_data, core_peek, core_park = core.data, core.peek, core.park
 local core_silence = core.silence
-local failed, kill_error = park.failed, park.kill_error
+local failed, kill_error = checkpoint.failed, checkpoint.kill_error
 
 local methods = {}
 local mt = core.thread_mt
@@ -28,7 +29,7 @@ mt.__name = "green.thread"
 mt.__index = methods
 
 local M = { mt = mt, methods = methods }
-for _, part in ipairs { park, report } do
+for _, part in ipairs { checkpoint, report } do
   for name, value in pairs(part) do
     M[name] = value
   end
@@ -36,8 +37,8 @@ end
 
 -- -- Ends ---------------------------------------------------------------------
 
-local function run_link(fn, thread, args)
-  fn(thread, unpack(args, 1, args.n))
+local function run_link(fn, thread, given)
+  fn(thread, unpack(given, 1, given.n))
 end
 
 --- Each in a green thread of its own; where there is no memory for one, in this.
@@ -51,8 +52,8 @@ local function run_links(thread, all)
   end
 end
 
--- Runs in a green thread of its own when a linked or failed thread has died.
-core.on_end(function(thread, unheard)
+--- Runs in a green thread of its own when a linked or failed thread has died.
+local function after_end(thread, unheard)
   local data = core_data(thread)
   local linked, watching = data.links, data.watchers
   data.links, data.watchers = nil, nil
@@ -65,7 +66,15 @@ core.on_end(function(thread, unheard)
   if unheard then
     report.report(data.error, thread, report.describe(thread))
   end
-end)
+end
+
+-- What the core calls when it must. Told at load, and not by green's install: all that
+-- waits stands on this module, and a program may require a part of the library alone.
+core.on_raise(checkpoint.raise)
+core.on_exit(exits.unwind)
+core.on_end(after_end)
+core.on_describe(report.describe)
+core.on_deadlock(report.note_deadlock)
 
 -- -- Methods ------------------------------------------------------------------
 
@@ -91,8 +100,7 @@ local function results_of(thread)
     return
   end
   if data.error ~= nil or data.error_is_nil then
-    local own = core_data(core.current())
-    own.cause = { error = data.error, thread = thread }
+    core_data(core.current()).cause = { error = data.error, thread = thread }
     error(data.error, 0)
   end
   local results = data.results
@@ -106,13 +114,13 @@ end
 -- @return what the function returned; nil, ETIMEDOUT if it still runs. Raises
 -- the error it ended with, ECANCELED (an error object) if it was killed.
 function methods:wait(timeout)
-  check.timeout(timeout, "wait")
+  args.timeout(timeout, "wait")
   if core.is_dead(self) then
     M.checkpoint()
     return results_of(self)
   end
   if self == core.current() then
-    check.misuse("wait: a green thread cannot wait for itself")
+    args.misuse("wait: a green thread cannot wait for itself")
   end
   local status = core_park(self, M.deadline(timeout))
   if status ~= 0 then
@@ -128,15 +136,15 @@ end
 --- Call fn(thread, ...) in a green thread of its own when the thread has ended,
 -- at once if it has. Links do not disturb each other. Does not park.
 function methods:link(fn, ...)
-  check.callable(fn, "link", "fn")
-  local args = { n = select("#", ...), ... }
+  args.callable(fn, "link", "fn")
+  local given = { n = select("#", ...), ... }
   if core.is_dead(self) then
-    core.spawn(run_link, fn, self, args)
+    core.spawn(run_link, fn, self, given)
     return
   end
   local data = core_data(self)
   data.links = data.links or links.new()
-  links.add(data.links, fn, args)
+  links.add(data.links, fn, given)
   core.set_linked(self, true)
 end
 
@@ -147,9 +155,9 @@ end
 
 --- Take back a link made with the same arguments. Returns whether there was one.
 function methods:unlink(fn, ...)
-  local args = { n = select("#", ...), ... }
+  local given = { n = select("#", ...), ... }
   local data = core_peek(self)
-  if not (data and data.links and links.remove(data.links, fn, args)) then
+  if not (data and data.links and links.remove(data.links, fn, given)) then
     return false
   end
   set_linked(self, data)
@@ -194,7 +202,7 @@ function methods:name(name)
     local data = core_peek(self)
     return data and data.name
   elseif type(name) ~= "string" and type(name) ~= "number" then
-    check.wrong("name", "name", "a string", name)
+    args.wrong("name", "name", "a string", name)
   end
   core_data(self).name = tostring(name)
   return self
@@ -229,13 +237,13 @@ end
 M.spawn = core.spawn
 M.spawn_n = core.spawn_n
 M.current = core.expose_current -- for scripts; the library asks core.current
-M.is_thread = check.is_thread
+M.is_thread = args.is_thread
 
 --- A thread that starts after that many seconds; cancel it until then. Does not park.
 -- @tparam number seconds at least 0
 function M.spawn_after(seconds, fn, ...)
-  check.number(seconds, 0, "spawn_after", "seconds")
-  check.callable(fn, "spawn_after", "fn")
+  args.number(seconds, 0, "spawn_after", "seconds")
+  args.callable(fn, "spawn_after", "fn")
   local thread = core.make(2, false, fn, ...)
   core.start(thread, seconds)
   return thread
@@ -243,8 +251,8 @@ end
 
 --- The same, but it never starts if the spawner has ended by then.
 function M.spawn_after_local(seconds, fn, ...)
-  check.number(seconds, 0, "spawn_after_local", "seconds")
-  check.callable(fn, "spawn_after_local", "fn")
+  args.number(seconds, 0, "spawn_after_local", "seconds")
+  args.callable(fn, "spawn_after_local", "fn")
   local thread = core.make(2, true, fn, ...)
   core_data(thread).parent = core.expose_current()
   core.start(thread, seconds)

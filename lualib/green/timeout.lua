@@ -5,7 +5,7 @@
 -- @module green.timeout
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local cleanups = require "green.thread.cleanups"
 local errors = require "green.error"
 local object = require "green.timeout.object"
@@ -23,7 +23,7 @@ local note_traceback = thread.note_traceback
 
 local select, xpcall = select, xpcall
 
-local TIMEOUT, SHIELD = 0, 1
+local TIMEOUT, SHIELD = core.TIMEOUT, core.SHIELD -- kinds of core.scope_push
 
 local CLEANUP_SECONDS = 5 -- what finally gives its cleanup
 
@@ -111,9 +111,9 @@ end
 -- fn passes on, an outer timeout's among them.
 function M.timeout(seconds, fn, ...)
   if seconds ~= nil then
-    check.number(seconds, 0, "timeout", "seconds")
+    args.number(seconds, 0, "timeout", "seconds")
   end
-  check.callable(fn, "timeout", "fn")
+  args.callable(fn, "timeout", "fn")
   if select("#", ...) ~= 0 then
     return scoped(TIMEOUT, seconds, fn, ...)
   end
@@ -127,11 +127,11 @@ end
 -- @tparam number seconds finite; mandatory
 -- @return what fn returned; nil and ETIMEDOUT if its time was up
 function M.shield(seconds, fn, ...)
-  check.number(seconds, 0, "shield", "seconds")
+  args.number(seconds, 0, "shield", "seconds")
   if seconds == math.huge then
-    check.wrong("shield", "seconds", "finite", seconds)
+    args.wrong("shield", "seconds", "finite", seconds)
   end
-  check.callable(fn, "shield", "fn")
+  args.callable(fn, "shield", "fn")
   return scoped(SHIELD, seconds, fn, ...)
 end
 
@@ -173,8 +173,8 @@ end
 -- out, or the program ends. cleanup runs in a shield of 5 s. Parks.
 -- @return what fn returned; its error passes on
 function M.finally(fn, cleanup)
-  check.callable(fn, "finally", "fn")
-  check.callable(cleanup, "finally", "cleanup")
+  args.callable(fn, "finally", "fn")
+  args.callable(cleanup, "finally", "cleanup")
   local record = cleanups.open(cleanup)
   return finally_end(record, guard_of(cleanups.close, record), xpcall(fn, note_traceback))
 end
@@ -191,9 +191,9 @@ end
 -- As timeout, but its own expiry raises instead of returning nil, err. Parks.
 function M.with_timeout(seconds, fn, ...)
   if seconds ~= nil then
-    check.number(seconds, 0, "with_timeout", "seconds")
+    args.number(seconds, 0, "with_timeout", "seconds")
   end
-  check.callable(fn, "with_timeout", "fn")
+  args.callable(fn, "with_timeout", "fn")
   reserve(seconds, fn, note_traceback, ...)
   local deadline = M.Timeout(seconds)
   return with_timeout_end(deadline, guard_of(deadline.cancel, deadline),

@@ -2,13 +2,13 @@
 -- @module green.trampoline
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
-local options = require "green.options"
+local options = require "green.args.options"
 local thread = require "green.thread"
 
-local READ, WRITE = 1, 2 -- modes of core.park
+local READ, WRITE = core.READ, core.WRITE -- modes of core.park
 
 --- The green thread that waited has ended.
 local function release_watch(held)
@@ -30,7 +30,7 @@ end
 local function asker_of(object)
   for _, name in ipairs(askers) do
     local ok, method = pcall(get_field, object, name)
-    if ok and check.is_callable(method) then
+    if ok and args.is_callable(method) then
       return method
     end
   end
@@ -43,7 +43,7 @@ local function number_of(fd)
   end
   local method = asker_of(fd)
   if not method then
-    check.wrong("trampoline", "fd", "a descriptor or an object with fileno, getfd or pollfd", fd)
+    args.wrong("trampoline", "fd", "a descriptor or an object with fileno, getfd or pollfd", fd)
   end
   local number = method(fd)
   return type(number) == "number" and number or -1
@@ -60,9 +60,9 @@ end
 local function trampoline(fd, opts)
   opts = options.check(opts, known, "trampoline")
   if opts.read and opts.write then
-    check.misuse("trampoline: read or write, not both")
+    args.misuse("trampoline: read or write, not both")
   end
-  check.timeout(opts.timeout, "trampoline")
+  args.timeout(opts.timeout, "trampoline")
   local number = number_of(fd)
   thread.checkpoint()
   core.waiter() -- where that raises, nothing is watched

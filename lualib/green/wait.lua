@@ -13,9 +13,9 @@
 -- @module green.wait
 
 local core = require "green.core"
-local check = require "green.check"
-local options = require "green.options"
-local set_of = require "green.wait.set"
+local args = require "green.args"
+local options = require "green.args.options"
+local watch = require "green.wait.watch"
 local thread = require "green.thread"
 
 local M = {}
@@ -23,27 +23,27 @@ local M = {}
 -- -- Arguments ----------------------------------------------------------------
 
 local function check_list(objects, where, name)
-  if type(objects) == "table" and set_of.watcher_for(objects) then
-    check.wrong(where, name, "a list of what to wait for", objects) -- one, without braces
+  if type(objects) == "table" and watch.watcher_for(objects) then
+    args.wrong(where, name, "a list of what to wait for", objects) -- one, without braces
   end
-  check.list(objects, where, name, "what to wait for")
+  args.list(objects, where, name, "what to wait for")
 end
 
 local function check_objects(objects, where)
   check_list(objects, where, "objects")
   for i, obj in ipairs(objects) do
-    if not set_of.watcher_for(obj) then
-      check.misuse("%s: object %d (%s) cannot be waited for", where, i, check.shown(obj))
+    if not watch.watcher_for(obj) then
+      args.misuse("%s: object %d (%s) cannot be waited for", where, i, args.shown(obj))
     elseif rawequal(obj, core.current()) then
-      check.misuse("%s: a green thread cannot wait for itself", where)
+      args.misuse("%s: a green thread cannot wait for itself", where)
     end
   end
 end
 
 local function check_numbers(timeout, count, where)
-  check.timeout(timeout, where)
+  args.timeout(timeout, where)
   if count ~= nil then
-    check.count(count, 0, where, "count")
+    args.count(count, 0, where, "count")
   end
 end
 
@@ -82,15 +82,15 @@ end
 --- Call fn(obj) for each object as it becomes ready, until fn returns true.
 -- true; or nil, err.
 local function for_each_ready(objects, timeout, count, fn)
-  local deadline, set = thread.deadline(timeout), set_of.open(objects, true)
+  local deadline, set = thread.deadline(timeout), watch.open(objects, true)
   local obj, status = true, 0
   while obj and set.taken < (count or math.huge) do
-    obj, status = set_of.next_ready(set, deadline)
+    obj, status = watch.next_ready(set, deadline)
     if obj and fn(obj) then
       break
     end
   end
-  set_of.close(set)
+  watch.close(set)
   if not obj and status ~= 0 then
     return thread.failed(status, "wait")
   end
@@ -102,7 +102,7 @@ end
 -- without it: until all other green threads have ended, those started meanwhile
 -- too (errors that end them are reported)
 -- @tparam[opt] number timeout seconds
--- @tparam[opt] number count return as soon as so many are ready; default: all
+-- @tparam[opt] number count return as soon as this number are ready; default: all
 -- @treturn table those that are ready, in the order they became so; and as a
 -- second result ETIMEDOUT if the time was up. Without objects: true; or nil, err
 function M.wait(objects, timeout, count)
@@ -124,30 +124,30 @@ end
 -- were, or the time is up. The loop parks.
 -- @tparam table objects as for wait
 -- @tparam[opt] number timeout seconds, for the whole loop
--- @tparam[opt] number count end after so many
+-- @tparam[opt] number count end after this number of objects
 -- @treturn function the next one; nil at the end; nil, ETIMEDOUT
 function M.iwait(objects, timeout, count)
   check_numbers(timeout, count, "iwait")
   check_objects(objects, "iwait")
-  local deadline, set = thread.deadline(timeout), set_of.open(objects)
+  local deadline, set = thread.deadline(timeout), watch.open(objects)
   -- A loop that is left early stops watching when its iterator is collected: not
   -- in the middle of whatever made the collector run.
   local guard = newproxy(true)
   getmetatable(guard).__gc = function()
     if set.stops and not set.closed then
-      pcall(core.spawn_n, set_of.close, set)
+      pcall(core.spawn_n, watch.close, set)
     end
   end
   return function()
     thread.checkpoint()
     local obj, status = nil, 0
     if guard and set.taken < (count or math.huge) then
-      obj, status = set_of.next_ready(set, deadline)
+      obj, status = watch.next_ready(set, deadline)
     end
     if obj then
       return obj
     end
-    set_of.close(set)
+    watch.close(set)
     if status ~= 0 then
       return thread.failed(status, "iwait")
     end
@@ -158,8 +158,8 @@ end
 local function check_threads(threads, where)
   check_list(threads, where, "threads")
   for i, t in ipairs(threads) do
-    if not check.is_thread(t) then
-      check.misuse("%s: object %d (%s) is not a green thread", where, i, check.shown(t))
+    if not args.is_thread(t) then
+      args.misuse("%s: object %d (%s) is not a green thread", where, i, args.shown(t))
     end
   end
 end
@@ -169,7 +169,7 @@ end
 -- @tparam[opt] number timeout seconds
 -- @tparam[opt] boolean raise_error raise the error of the first that fails, at
 -- once, while others still run
--- @tparam[opt] number count return as soon as so many have ended; default: all
+-- @tparam[opt] number count return as soon as this number have ended; default: all
 -- @treturn table those that have ended, in the order of the list; and as a second
 -- result ETIMEDOUT if the time was up
 function M.joinall(threads, timeout, raise_error, count)
@@ -205,10 +205,10 @@ local kill_options = { block = true, timeout = true, force_after = true, error =
 function M.killall(threads, opts)
   check_threads(threads, "killall")
   opts = options.check(opts, kill_options, "killall")
-  check.optional(opts.block, "boolean", "killall", "block")
-  check.timeout(opts.timeout, "killall")
+  args.optional(opts.block, "boolean", "killall", "block")
+  args.timeout(opts.timeout, "killall")
   if opts.force_after ~= nil then
-    check.number(opts.force_after, 0, "killall", "force_after")
+    args.number(opts.force_after, 0, "killall", "force_after")
   end
   if opts.block ~= false then
     thread.checkpoint()

@@ -5,15 +5,16 @@
 -- requests as they are complete, so a handler may wait as it likes.
 -- @module green.wsgi
 
-local addr = require "green.addr"
-local check = require "green.check"
+local addr = require "green.socket.addr"
+local args = require "green.args"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
-local listening = require "green.server.listen"
+local net_listen = require "green.net.listen"
+local mistakes = require "green.wsgi.mistakes"
 local server_module = require "green.wsgi.server"
 local unheard = require "green.error.unheard"
 
-require("green.stdio").install() -- a log that goes to a full pipe stops no server
+require "green" -- sets the library up for whoever requires this module alone
 
 local M = {}
 
@@ -30,9 +31,9 @@ end
 
 local function check_arguments(where, app, opts, name)
   if where == nil and WANTED[name] then
-    check.misuse("%s: %s", name, WANTED[name])
+    args.misuse("%s: %s", name, WANTED[name])
   elseif is_port(app, where, opts) then
-    check.misuse('%s: the address is one string, "127.0.0.1:8080", and then comes the application',
+    args.misuse('%s: the address is one string, "127.0.0.1:8080", and then comes the application',
       name)
   end
 end
@@ -51,14 +52,15 @@ local function listen(where, opts, name, argument)
   end
   local kind = type(where)
   if kind ~= "string" and kind ~= "number" and not addr.is_address(where) then
-    check.wrong(name, argument, "what green.listen gave, or an address", where)
+    args.wrong(name, argument, "what green.listen gave, or an address", where)
   end
-  return listening.listen_for(name .. ": listen", where,
+  return net_listen.listen_for(name .. ": listen", where,
     type(opts) == "table" and opts.listen or nil)
 end
 
 local function make(where, app, opts, name, argument)
   check_arguments(where, app, opts, name)
+  mistakes.install()
   local plan = server_module.plan(app, opts, name) -- before anybody can connect
   local listener, err = listen(where, opts, name, argument)
   if not listener then
@@ -120,7 +122,7 @@ end
 -- the handler closes it. nil, err: ECLOSED (the request is over, or was taken
 -- over), EBUSY (a part of the answer has left), ETIMEDOUT, EPIPE, ...
 function M.take_over(env)
-  check.type(env, "table", "take_over", "env")
+  args.type(env, "table", "take_over", "env")
   local server = env["green.server"]
   if not server then
     return nil, errors.new("ECLOSED", "take over")

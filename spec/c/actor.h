@@ -6,9 +6,9 @@
 #ifndef GREEN_ACTOR_H
 #define GREEN_ACTOR_H
 
-#include "fd.h"
-#include "hub.h"
-#include "scope.h"
+#include "hub/fd.h"
+#include "hub/hub.h"
+#include "hub/scope.h"
 #include "t.h"
 
 typedef struct actor actor;
@@ -125,13 +125,16 @@ static inline green_hub *hub_open_virtual(void)
 /* Turn without waiting for real time. */
 static inline void turns(green_hub *hub, int n)
 {
-  while (n-- > 0) green_hub_turn(hub, 0);
+  for (; n > 0; n--) {
+    green_hub_turn(hub, 0);
+    green_hub_check(hub);
+  }
 }
 
 /* Turn until nothing can happen any more. */
 static inline void run_out(green_hub *hub)
 {
-  while (green_hub_turn(hub, 1) > 0) continue;
+  while (green_hub_turn(hub, 1) > 0) green_hub_check(hub);
 }
 
 static inline green_hub_stats stats_of(const green_hub *hub)

@@ -13,7 +13,7 @@ function M.modules()
   local names = {}
   for file in lfs.dir(M.root .. "lualib/green") do
     local name = file:match("^([%w_]+)%.lua$")
-    if name and name ~= "init" and not kit.internal[name] then
+    if name and name ~= "init" then
       names[#names + 1] = name
     end
   end
@@ -39,9 +39,11 @@ end
 
 --- All classes made so far: name -> metatable.
 function M.classes()
-  local ok, class = pcall(require, "green.check.class")
+  local ok, class = pcall(require, "green.args.class")
   for name, mt in pairs(ok and class.all or {}) do
-    note(name, mt)
+    if not kit.own[name] then
+      note(name, mt)
+    end
   end
   return named
 end
@@ -89,7 +91,7 @@ end
 
 -- -- What a function says of itself --------------------------------------------
 
-local CHECKS = "green/check[%w_/]*%.lua$"
+local CHECKS = "green/args/[%w_/]*%.lua$"
 
 --- The function behind a wrapper that checks its self.
 local function unwrap(fn)
@@ -273,7 +275,7 @@ end
 --- Is it a class whose public methods do not check their self?
 function M.is_unsealed(class)
   local mt = M.classes()[class]
-  local ok, sealed = pcall(require, "green.check.class")
+  local ok, sealed = pcall(require, "green.args.class")
   return #M.methods(mt) > 0 and not (ok and sealed.all[class] == mt)
 end
 

@@ -3,16 +3,9 @@
 
 local M = {}
 
---- Modules in lualib/green that no program requires: name -> why.
-M.internal = {
-  addr = "raw addresses, for the modules that take address arguments",
-  check = "the checks themselves",
-  cli = "what the command does",
-  coro = "puts coroutine functions in place",
-  load = "puts require and dofile in place",
-  limits = "sets LuaJIT's limits",
-  options = "checks of arguments",
-  show = "how objects print",
+--- Classes whose objects no user is given: name -> why.
+M.own = {
+  ["green.wsgi.log"] = "a server's, which calls it for every request: its methods check nothing",
 }
 
 --- Exported tables that hold nothing of ours: label -> why.
@@ -36,7 +29,6 @@ M.args = {
   ["pools.Pool"] = { "{ create = fn }" },
   ["testing.check_stream"] = {
     "function() error('no pair', 0) end", "{ it = fn }" },
-  ["repl.run"] = { "nil" },
   ["timeout.shield"] = { "0.001", "fn()" },
 }
 

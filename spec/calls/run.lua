@@ -35,7 +35,7 @@ local function classes()
   table.sort(names)
   for _, class in ipairs(names) do
     if find.is_unsealed(class) then
-      raw.report("FAIL", class, class, "is not sealed: see green.check.class", "")
+      raw.report("FAIL", class, class, "is not sealed: see green.args.class", "")
     end
     raw.report(build.is_known(class) and "CLASS" or "MISSING", class, build.recipes[class] or "kit")
   end

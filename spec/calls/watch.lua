@@ -5,7 +5,7 @@ local call = require "spec.calls.call"
 local cases = require "spec.calls.cases"
 local find = require "spec.calls.find"
 local kit = require "spec.calls.kit"
-local options = require "green.options"
+local options = require "green.args.options"
 
 local M = {}
 

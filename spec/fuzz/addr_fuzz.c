@@ -5,7 +5,7 @@
 ** The first byte says how the rest is to be taken.
 */
 
-#include "addr.h"
+#include "base/addr.h"
 
 #include <netdb.h>
 #include <netinet/in.h>

@@ -3,8 +3,8 @@
 ** and back.
 */
 
-#include "../c/chunked_cut.h"
-#include "httpout.h"
+#include "proto/chunked_cut.h"
+#include "proto/http_write.h"
 
 #define CHECK(cond) \
   do { \
@@ -17,7 +17,7 @@ static void check_round(const char *data, size_t n)
   char *in = malloc(n * 8 + 64), *p = in;
   for (size_t at = 0; at < n;) {
     size_t len = 1 + (unsigned char)data[at] % (n - at);
-    p += green_httpout_chunk(p, 32, len);
+    p += green_http_write_chunk(p, 32, len);
     memcpy(p, data + at, len);
     p += len;
     *p++ = '\r';

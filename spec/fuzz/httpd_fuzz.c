@@ -8,7 +8,7 @@
 ** be cut off only if the connection has ended.
 */
 
-#include "../c/httpd_kit.h"
+#include "httpd/httpd_kit.h"
 
 #include <stdint.h>
 
@@ -34,43 +34,43 @@ static int listen_in(int fd)
 /* -- A handler --------------------------------------------------------------
  */
 
-static int read_some_body(green_httpconn *c, int most)
+static int read_some_body(green_conn *c, int most)
 {
   const char *p;
   int n = 1;
-  while (most-- > 0 && (n = green_httpconn_body(c, &p)) > 0) {
+  while (most-- > 0 && (n = green_conn_body(c, &p)) > 0) {
     CHECK(p[0] == p[n - 1] || n > 1);
-    if (most == 3) green_httpconn_unread(c, (uint32_t)(n + 1) / 2);
+    if (most == 3) green_conn_unread(c, (uint32_t)(n + 1) / 2);
   }
   return n;
 }
 
-static int write_answer(green_httpconn *c, unsigned way)
+static int write_answer(green_conn *c, unsigned way)
 {
-  int err = green_httpconn_begin(c, way % 7 == 3 ? 204 : 200);
-  if (err == 0) err = green_httpconn_header(c, "x-a", 3, "b", 1, true);
+  int err = green_conn_begin(c, way % 7 == 3 ? 204 : 200);
+  if (err == 0) err = green_conn_header(c, "x-a", 3, "b", 1, true);
   if (err < 0) return err;
-  if (way % 5 == 1) return green_httpconn_whole(c, "hello", 5);
-  if (way % 5 == 2) return green_httpconn_whole(c, piece, sizeof(piece));
-  err = green_httpconn_stream(c);
+  if (way % 5 == 1) return green_conn_whole(c, "hello", 5);
+  if (way % 5 == 2) return green_conn_whole(c, piece, sizeof(piece));
+  err = green_conn_stream(c);
   for (unsigned i = 0; i < way % 4 && err >= 0; i++)
-    err = green_httpconn_piece(c, piece, 100 * (way % 11));
+    err = green_conn_piece(c, piece, 100 * (way % 11));
   if (way % 13 == 12) read_some_body(c, 2);
-  return err < 0 ? err : green_httpconn_end(c);
+  return err < 0 ? err : green_conn_end(c);
 }
 
-static void handle(green_httpconn *c, unsigned way)
+static void handle(green_conn *c, unsigned way)
 {
   if (way % 3 && read_some_body(c, (int)(way % 6)) < 0 && way % 2)
     c->close = true;
-  if (way % 17 == 16) green_httpconn_continue(c);
+  if (way % 17 == 16) green_conn_continue(c);
   CHECK(write_answer(c, way) == 0);
   if (way % 19 != 18) return;
   c->close = true;
-  if (green_httpconn_rollback(c) == 0) CHECK(answer(c, 500, "sorry") == 0);
+  if (green_conn_rollback(c) == 0) CHECK(answer(c, 500, "sorry") == 0);
 }
 
-static void work(house *h, int fd, green_httpconn *c, unsigned salt)
+static void work(house *h, int fd, green_conn *c, unsigned salt)
 {
   int r = 1;
   while (r == 1) {
@@ -78,10 +78,10 @@ static void work(house *h, int fd, green_httpconn *c, unsigned salt)
     CHECK(c->head || c->found != GREEN_HTTPD_REQUEST);
     if (c->found == GREEN_HTTPD_REQUEST) handle(c, way);
     if (c->found == GREEN_HTTPD_REQUEST && way % 23 == 22) {
-      green_httpconn_close(c);
+      green_conn_close(c);
       return;
     }
-    while ((r = green_httpconn_finish(c)) == GREEN_EAGAIN) {
+    while ((r = green_conn_finish(c)) == GREEN_EAGAIN) {
       listen_in(fd);
       turns(h->hub, 1);
     }
@@ -147,7 +147,7 @@ static void check_answers(int ended)
 
 static int feed(house *h, int fd, const char *p, size_t n, unsigned salt)
 {
-  green_httpconn *c;
+  green_conn *c;
   int end = '-';
   while (n > 0) {
     const char *cut = memchr(p, 0xff, n);
@@ -169,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   if (size < 2 || size > 1 << 17) return 0;
   unsigned salt = data[0];
-  green_httpconn *c;
+  green_conn *c;
   house h = {.hub = hub_open_virtual()};
   h.d = green_httpd_new(h.hub);
   h.d->max_body = 1000;

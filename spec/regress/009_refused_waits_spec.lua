@@ -6,7 +6,7 @@
 -- Calls every parking function in such places, and compares everything before and after.
 
 local core = require "green.core"
-local coro = require "green.coro"
+local patch_coroutine = require "green.patch.coroutine"
 local green = require "green"
 local socket = require "green.socket"
 local testing = require "green.testing"
@@ -68,18 +68,18 @@ end
 local foreign = {}
 
 foreign["a coroutine that was resumed raw"] = function(fn)
-  return coro.raw.resume(coro.raw.create(fn))
+  return patch_coroutine.raw.resume(patch_coroutine.raw.create(fn))
 end
 
 foreign["a coroutine in one that was resumed raw"] = function(fn)
-  return coro.raw.resume(coro.raw.create(function()
+  return patch_coroutine.raw.resume(patch_coroutine.raw.create(function()
     return coroutine.wrap(fn)()
   end))
 end
 
 foreign["a raw coroutine inside a coroutine"] = function(fn)
   return coroutine.wrap(function()
-    return coro.raw.resume(coro.raw.create(fn))
+    return patch_coroutine.raw.resume(patch_coroutine.raw.create(fn))
   end)()
 end
 

@@ -165,7 +165,7 @@ cases["misuse raises"] = { [[
   tell(pcall(process.kill, 1, "NOSUCH") == false, pcall(process.wait, "x") == false)
 ]], { "true true", "true", "true true" } }
 
-cases["makes a prefork server: fork, serve, TERM"] = { [[
+cases["makes a prefork server: fork, serve, TERM [b12]"] = { [[
   local wsgi = require "green.wsgi"
   local listener = green.listen("127.0.0.1:0")
   local port = select(2, listener:sockname())

@@ -35,7 +35,7 @@ local ways = {
     local me
     green.spawn(function()
       for _, t in ipairs(green.threads()) do
-        if t:spawn_site():find("wsgi/spawning.lua", 1, true) and t:status() == "ready" then
+        if t:spawn_site():find("wsgi/spawn.lua", 1, true) and t:status() == "ready" then
           me = t
         end
       end
@@ -352,7 +352,7 @@ describe("who keeps a request's thread", function()
     testing.settle()
     kept = {}
     for _, t in ipairs(green.threads()) do -- an idle worker is among them
-      if t:spawn_site():find("wsgi/spawning.lua", 1, true) then
+      if t:spawn_site():find("wsgi/spawn.lua", 1, true) then
         kept[#kept + 1] = t
       end
     end

@@ -150,7 +150,7 @@ describe("a value of any kind, asked by compiled code,", function()
       local closed = io.open("/tmp")
       closed:close()
       values[#values + 1] = closed
-      local socket, addr = require "green.socket", require "green.addr"
+      local socket, addr = require "green.socket", require "green.socket.addr"
       local asked = {
         green.is_thread, green.is_error, socket.is_socket, addr.is_address,
         function(v) return pcall(green.timeout, 1, v) end,

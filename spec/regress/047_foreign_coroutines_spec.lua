@@ -34,7 +34,7 @@ end)
 describe("greenlua required inside a coroutine", function()
   it("leaves that coroutine's yields to its resumer", function()
     chunk.prints("1\t2\tend\n", [[
-      package.loaded.green, package.loaded["green.coro"] = nil, nil
+      package.loaded.green, package.loaded["green.patch.coroutine"] = nil, nil
       local gen = coroutine.wrap(function()
         require "green"
         coroutine.yield(1)

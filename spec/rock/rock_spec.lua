@@ -28,7 +28,7 @@ local function is_there(command)
 end
 
 describe("the rock", function()
-  it("is what this runs with", function()
+  it("is what this runs with [S52]", function()
     local green = require "green"
     has(debug.getinfo(green.timeout).source, TREE)
     local maps = io.open("/proc/self/maps"):read("*a")
@@ -133,7 +133,7 @@ describe("the rock", function()
   end)
 
   it("has a REPL too", function()
-    local r = run("require('green.repl').run()", { input = "1 + 1\ngreen.sleep(0)\n'on'\n" })
+    local r = run("require('green.cmd.repl').run()", { input = "1 + 1\ngreen.sleep(0)\n'on'\n" })
     assert.equal(0, r.status, r.err)
     assert.equal("> 2\n> > on\n> \n", r.out)
   end)

@@ -3,7 +3,7 @@
 
 local core = require "green.core"
 local green = require "green"
-local set = require "green.wait.set"
+local watch = require "green.wait.watch"
 local socket = require "green.socket"
 local storm = require "spec.storm.storm"
 
@@ -89,7 +89,7 @@ end
 -- -- Things of one's own ------------------------------------------------------
 
 local Own = {}
-set.watchable(Own)
+watch.watchable(Own)
 function Own._ready() return false end
 
 --- Waits for the object that are left, to be collected at some time.
@@ -113,7 +113,7 @@ local function notify()
     end)
   end
   for n = 1, random(3) do
-    local ok, err = pcall(set.notify, obj)
+    local ok, err = pcall(watch.notify, obj)
     storm.rule(ok, "notify raised: %s", tostring(err))
     for i = 1, watchers do
       storm.rule(told[i] == n, "a watcher was told %d times of %d", told[i], n)

@@ -5,7 +5,7 @@ local M = {}
 M.PRELUDE = [[
 local raw = { require = require, print = print, dofile = dofile }
 local green = require "green"
-for _, name in ipairs { "wsgi", "signal", "queue", "pool", "semaphore", "socket", "process",
+for _, name in ipairs { "wsgi", "signal", "queue", "greenpool", "semaphore", "socket", "process",
   "locals", "wait", "event", "dagpool", "group", "trampoline", "testing" } do
   require("green." .. name)
 end

@@ -1,9 +1,9 @@
---- The results of a DAGPool: who has arrived, and how to wait for more. Private
+--- The results of a DAGPool: those that have arrived, and how to wait for more. Private
 -- to green.dagpool.
 -- @module green.dagpool.results
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local thread = require "green.thread"
 
 local methods = {}
@@ -80,13 +80,13 @@ end
 --- nil and NaN can be no key of a table.
 local function check_key(key, where)
   if key == nil or key ~= key then
-    check.misuse("%s: key must not be %s", where, check.shown(key))
+    args.misuse("%s: key must not be %s", where, args.shown(key))
   end
 end
 
 --- A list of keys; a hole in it would hide what stands behind.
 local function check_keys(keys, where, name)
-  for _, key in ipairs(check.list(keys, where, name, "keys")) do
+  for _, key in ipairs(args.list(keys, where, name, "keys")) do
     check_key(key, where)
   end
   return keys
@@ -145,7 +145,7 @@ end
 -- @tparam[opt] number timeout seconds
 -- @treturn table key -> (first) value; or nil, ETIMEDOUT
 function methods:wait(keys, timeout)
-  check.timeout(timeout, "DAGPool:wait")
+  args.timeout(timeout, "DAGPool:wait")
   local state = new_state(keys_or_all(self, keys, "wait"))
   local values, deadline = {}, thread.deadline(timeout)
   thread.checkpoint()
@@ -166,7 +166,7 @@ methods.waitall = methods.wait
 -- @tparam[opt] number timeout seconds
 -- @return its values; or nil, ETIMEDOUT
 function methods:wait_for(key, timeout)
-  check.timeout(timeout, "DAGPool:wait_for")
+  args.timeout(timeout, "DAGPool:wait_for")
   check_key(key, "DAGPool:wait_for")
   thread.checkpoint()
   local found, err = next_arrival(self, new_state({ key }), thread.deadline(timeout))

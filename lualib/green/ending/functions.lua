@@ -1,9 +1,10 @@
---- The functions of green.at_exit. Private to green.ending.
+--- The functions that green.at_exit was given, and how they are called at the end. Private
+-- to green.ending.
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
-local show = require "green.show"
+local args = require "green.args"
+local class = require "green.args.class"
+local show = require "green.args.show"
 local thread = require "green.thread"
 
 local gsub, max = string.gsub, math.max -- scripts may put their own there
@@ -46,7 +47,7 @@ class.seal(mt)
 -- @tparam function fn it may wait, 5 seconds with all others
 -- @return a handle with `cancel`
 function M.at_exit(fn, ...)
-  check.callable(fn, "at_exit", "fn")
+  args.callable(fn, "at_exit", "fn")
   local self = setmetatable({
     fn = fn,
     args = { n = select("#", ...), ... },

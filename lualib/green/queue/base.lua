@@ -1,89 +1,25 @@
---- What all kinds of queues share. See green.queue.
+--- The methods that all kinds of queues share: putting, getting, asking. Private to
+-- green.queue.
 -- @module green.queue.base
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
+local exchange = require "green.queue.exchange"
 local line = require "green.queue.line"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
-local watching = require "green.wait.set"
+local watch = require "green.wait.watch"
 
 local core_park, wake = core.park, core.wake
+local accept, admit, take, is_full = exchange.accept, exchange.admit, exchange.take,
+  exchange.is_full
 
 local methods = {}
-watching.watchable(methods)
+watch.watchable(methods)
 
--- -- Items --------------------------------------------------------------------
-
-local function is_full(self)
-  return self._maxsize ~= nil and self._items.len >= self._maxsize
-end
-
-local function counted(self)
-  if self._unfinished then
-    self._unfinished = self._unfinished + 1
-  end
-end
-
---- Give the item to who waits for one, or keep it if there is room. Whether it
--- was taken; and whether somebody got it.
-local function accept(self, item)
-  if wake(self._getters, item) then
-    counted(self)
-    return true, true
-  elseif is_full(self) then
-    return false
-  end
-  self._items:push(item)
-  counted(self)
-  watching.notify(self)
-  return true
-end
-
---- The item of the first in line who still waits is put; or his put raises what the
--- comparison did: whoever made room has no part in that.
-local function admit_compared(self)
-  local entry = self._line:peek()
-  if not entry then
-    return
-  end
-  local ok, err = pcall(self._items.push, self._items, entry.item)
-  if ok then
-    counted(self)
-  end
-  self._line:send_on(entry, ok, err)
-end
-
---- While there is room, take the items of those who wait to put.
-local function admit(self)
-  while self._items.may_raise and self._line.first and not is_full(self) do
-    admit_compared(self)
-  end
-  while self._line.first and not is_full(self) do
-    local item = self._line:take()
-    if item ~= nil then
-      self._items:push(item)
-      counted(self)
-    end
-  end
-end
-
---- The next item; nil if there is none.
-local function take(self)
-  if self._items.len > 0 then
-    local item = self._items:pop()
-    admit(self)
-    return item
-  elseif self._line.first then
-    local item = self._line:take()
-    if item ~= nil then
-      counted(self)
-    end
-    return item
-  end
-end
+-- -- Putting and getting ------------------------------------------------------
 
 local function closed(op)
   return nil, errors.new("ECLOSED", op, "the queue was shut down")
@@ -91,15 +27,13 @@ end
 
 local function check_item(item, where)
   if item == nil then
-    check.misuse("%s: item must not be nil", where)
+    args.misuse("%s: item must not be nil", where)
   end
 end
 
--- -- Putting and getting ------------------------------------------------------
-
 local function stand_in_line(self, item, timeout)
   local entry = self._line:enter(item) -- raises where nobody can wait
-  watching.notify(self)
+  watch.notify(self)
   local status, taken, err = self._line:stand(entry, thread.deadline(timeout))
   if status ~= 0 then
     return thread.failed(status, "put")
@@ -117,7 +51,7 @@ end
 -- @return true; or nil, err: ETIMEDOUT, ECLOSED (the queue was shut down)
 function methods:put(item, timeout)
   check_item(item, "put")
-  check.timeout(timeout, "put")
+  args.timeout(timeout, "put")
   thread.checkpoint()
   if self._closed then
     return closed("put")
@@ -160,7 +94,7 @@ end
 -- @tparam[opt] number timeout seconds
 -- @return the item; or nil, err: ETIMEDOUT, ECLOSED (shut down, and empty)
 function methods:get(timeout)
-  check.timeout(timeout, "get")
+  args.timeout(timeout, "get")
   thread.checkpoint()
   local item = take(self)
   if item ~= nil then
@@ -209,7 +143,7 @@ function methods:shutdown(immediate)
   end
   self._line:dismiss()
   core.wake_all(self._getters)
-  watching.notify(self)
+  watch.notify(self)
 end
 
 function methods:_drop_items()
@@ -221,7 +155,7 @@ end
 function methods:_lost(_, item)
   if not wake(self._getters, item) then
     self._items:unpop(item)
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 
@@ -263,7 +197,7 @@ end
 
 local function check_maxsize(maxsize, where)
   if maxsize ~= nil then
-    check.count(maxsize, 0, where, "maxsize")
+    args.count(maxsize, 0, where, "maxsize")
   end
 end
 

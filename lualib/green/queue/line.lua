@@ -1,9 +1,9 @@
---- Who waits to put, with their items, in order of arrival. Private to
--- green.queue.
+--- The line of green threads that wait to put an item into a queue, in order of arrival,
+-- each with its item. Private to green.queue.
 --
--- A get takes the item of one that waits. Who was killed or timed out leaves the
--- line before he does anything else, and his wait is over already: wake_thread
--- passes him by.
+-- A get takes the item of one of them. A thread that was killed or timed out leaves the
+-- line before it does anything else, and its wait is over already: wake_thread passes
+-- over it.
 -- @module green.queue.line
 
 local core = require "green.core"
@@ -74,7 +74,7 @@ function line:stand(entry, deadline)
   return status, taken, err
 end
 
---- The first in line whose wait is not over yet; he stays there.
+--- The first in line whose wait is not over yet; it stays there.
 function line:peek()
   local entry = self.first
   while entry and core.state(entry.thread) ~= "parked" do
@@ -84,7 +84,7 @@ function line:peek()
   return entry
 end
 
---- Let one go on: his item was taken, or was refused with an error.
+--- Let one go on: its item was taken, or was refused with an error.
 function line:send_on(entry, taken, err)
   leave(entry)
   wake_thread(entry.thread, 0, taken, err)

@@ -1,11 +1,12 @@
---- What stands in a queue, in which order. Private to green.queue.
+--- The stores of queues: they hold the items, and give them out in the order of each kind
+-- of queue. Private to green.queue.
 --
 -- A store has `len`, `push(item)`, `pop()` (only when it is not empty),
 -- `unpop(item)` (it is the next again) and `clear()`. Where push and pop may raise,
 -- it has a true `may_raise`.
 -- @module green.queue.store
 
-local check = require "green.check"
+local args = require "green.args"
 
 local M = {}
 
@@ -84,7 +85,8 @@ local function is_before_it(a, b)
   return a < b
 end
 
---- What is neither two numbers nor two strings, by its own `<`, if it has one.
+--- What is neither two numbers nor two strings, by its own `<`, if it has one. That it
+-- has none is Lua's to say, and Lua says it in a text only.
 local function compare(a, b)
   local kind = type(a)
   if kind == type(b) and (kind == "number" or kind == "string") then
@@ -92,8 +94,8 @@ local function compare(a, b)
   end
   local ok, result = pcall(is_before_it, a, b)
   if not ok and type(result) == "string" and result:find("attempt to compare", 1, true) then
-    check.misuse("put: item must be one that can be compared with the others of the queue, "
-      .. "not %s beside %s", check.shown(a), check.shown(b))
+    args.misuse("put: item must be one that can be compared with the others of the queue, "
+      .. "not %s beside %s", args.shown(a), args.shown(b))
   elseif not ok then
     error(result, 0)
   end
@@ -102,7 +104,7 @@ end
 
 local function compare_first(a, b)
   if a[1] == nil or b[1] == nil then
-    check.misuse("put: item must be one that can be compared with the others of the queue: a table "
+    args.misuse("put: item must be one that can be compared with the others of the queue: a table "
       .. "by its first element [1], which this has not; else give the queue an option `less`")
   end
   return compare(a[1], b[1])

@@ -3,14 +3,14 @@
 -- @module green.semaphore.capped
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local exits = require "green.thread.exits"
 local plain = require "green.semaphore.plain"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
-local watching = require "green.wait.set"
+local watch = require "green.wait.watch"
 
 local core_park, wake, waiting = core.park, core.wake, core.waiting
 local begin, finished, methods = plain.begin, plain.finished, plain.methods
@@ -27,9 +27,9 @@ end)
 -- @tparam number count permits at first
 -- @tparam number limit
 local function CappedSemaphore(count, limit)
-  check.count(limit, 0, "CappedSemaphore", "limit")
-  if check.count(count, 0, "CappedSemaphore", "count") > limit then
-    check.wrong("CappedSemaphore", "count", ("at most limit (%g)"):format(limit), count)
+  args.count(limit, 0, "CappedSemaphore", "limit")
+  if args.count(count, 0, "CappedSemaphore", "count") > limit then
+    args.wrong("CappedSemaphore", "count", ("at most limit (%g)"):format(limit), count)
   end
   local self = plain.init(count, capped_mt)
   self._limit, self._releasers = limit, core.waitq()
@@ -73,7 +73,7 @@ function capped_methods:release(timeout)
     return methods.release(self)
   end
   core.waiter() -- where that raises, nobody is told
-  watching.notify(self)
+  watch.notify(self)
   return finished(self, "release", core_park(self._releasers, thread.deadline(timeout)))
 end
 
@@ -108,11 +108,11 @@ end
 -- thread waits 5 s at most for the release, which comes when there is room. Parks.
 -- @return what fn returned; its error passes on
 function capped_methods:with(fn, ...)
-  check.callable(fn, "with", "fn")
-  local args = { n = select("#", ...), ... }
+  args.callable(fn, "with", "fn")
+  local given = { n = select("#", ...), ... }
   local held = plain.hold(self)
   return passed(timeouts.guard_of(plain.drop, held), timeouts.finally(function()
-    return plain.run_with(self, held, fn, unpack(args, 1, args.n))
+    return plain.run_with(self, held, fn, unpack(given, 1, given.n))
   end, function()
     exits.release(held)
     if held.has_permit then

@@ -1,15 +1,16 @@
---- RLock and metaphore. See green.semaphore.
+--- RLock, a lock that its owner may take again, and metaphore, which waits until a count is
+-- 0. See green.semaphore.
 -- @module green.semaphore.lock
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local exits = require "green.thread.exits"
 local plain = require "green.semaphore.plain"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
-local watching = require "green.wait.set"
+local watch = require "green.wait.watch"
 
 local core_park, current, wake = core.park, core.current, core.wake
 local begin, finished = plain.begin, plain.finished
@@ -20,7 +21,7 @@ local guard_of = timeouts.guard_of
 local HANDED_OVER = {} -- the owner, from the release until the next one runs
 
 local rlock_methods = {}
-watching.watchable(rlock_methods)
+watch.watchable(rlock_methods)
 local rlock_mt = { __name = "green.RLock", __index = rlock_methods }
 
 --- A lock that its owner can take again; it must release it as often. At the
@@ -36,7 +37,7 @@ local function hand_on(self)
   self._depth = 0
   self._owner = wake(self._queue) and HANDED_OVER or nil
   if not self._owner then
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 
@@ -95,7 +96,7 @@ end
 function rlock_methods:release()
   if self._owner ~= current() then
     local who = thread.is_thread(self._owner) and thread.label(self._owner) or "nobody"
-    check.misuse("RLock:release: the owner is %s, not %s", who, thread.label(current()))
+    args.misuse("RLock:release: the owner is %s, not %s", who, thread.label(current()))
   end
   undo_acquire(self)
   return true
@@ -121,7 +122,7 @@ end
 --- Call fn(...) between acquire and release, whatever happens in it. Parks.
 -- @return what fn returned; its error passes on
 function rlock_methods:with(fn, ...)
-  check.callable(fn, "with", "fn")
+  args.callable(fn, "with", "fn")
   local held = { lock = self, owner = false, is_inside = false }
   local guard = guard_of(drop, held)
   self:acquire() -- last: what can fail has been done
@@ -153,7 +154,7 @@ end)
 -- -- metaphore ----------------------------------------------------------------
 
 local meta_methods = {}
-watching.watchable(meta_methods)
+watch.watchable(meta_methods)
 local metaphore_mt = { __name = "green.metaphore", __index = meta_methods }
 
 --- A count of things under way; wait returns when there are none (Go's
@@ -163,7 +164,7 @@ local function metaphore()
 end
 
 local function step(by, where)
-  return by == nil and 1 or check.integer(by, 0, where, "by")
+  return by == nil and 1 or args.integer(by, 0, where, "by")
 end
 
 --- More things are under way. Does not park.
@@ -177,12 +178,12 @@ end
 function meta_methods:dec(by)
   by = step(by, "dec")
   if by > self._count then
-    check.misuse("metaphore:dec: by %g, but the count is %g", by, self._count)
+    args.misuse("metaphore:dec: by %g, but the count is %g", by, self._count)
   end
   self._count = self._count - by
   if self._count == 0 then
     core.wake_all(self._queue)
-    watching.notify(self)
+    watch.notify(self)
   end
 end
 

@@ -1,21 +1,22 @@
---- Semaphore and BoundedSemaphore. See green.semaphore.
+--- Semaphore and BoundedSemaphore: permits that green threads wait for. See
+-- green.semaphore.
 -- @module green.semaphore.plain
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local exits = require "green.thread.exits"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
 local timeouts = require "green.timeout"
-local watching = require "green.wait.set"
+local watch = require "green.wait.watch"
 
 local core_park, wake, waiting = core.park, core.wake, core.waiting
 local guard_of = timeouts.guard_of
 
 --- A count of permits; nil: 1.
 local function count_of(value, where, name)
-  return value == nil and 1 or check.count(value, 0, where, name)
+  return value == nil and 1 or args.count(value, 0, where, name)
 end
 
 --- What an acquire returns for the status of its wait. The object comes along
@@ -29,7 +30,7 @@ end
 
 --- The beginning of every call that may wait.
 local function begin(timeout, op)
-  check.timeout(timeout, op)
+  args.timeout(timeout, op)
   thread.checkpoint()
 end
 
@@ -77,7 +78,7 @@ end
 --- Call fn(...) between acquire and release, whatever happens in it. Parks.
 -- @return what fn returned; its error passes on
 local function with(self, fn, ...)
-  check.callable(fn, "with", "fn")
+  args.callable(fn, "with", "fn")
   local held = hold(self)
   return release_after(self, held, guard_of(drop, held),
     xpcall(run_with, thread.note_traceback, self, held, fn, ...))
@@ -86,7 +87,7 @@ end
 -- -- Semaphore ----------------------------------------------------------------
 
 local methods = { with = with }
-watching.watchable(methods)
+watch.watchable(methods)
 local semaphore_mt = { __name = "green.Semaphore", __index = methods }
 
 local function init(value, mt)
@@ -135,7 +136,7 @@ end
 function methods:release()
   if not wake(self._queue) then
     self._count = self._count + 1
-    watching.notify(self)
+    watch.notify(self)
   end
   return true
 end
@@ -151,7 +152,7 @@ function methods:locked()
   return self._count == 0
 end
 
---- Permits that are left; negative: so many wait for one.
+--- Permits that are left; negative: the number of threads that wait for one.
 function methods:balance()
   return self._count - waiting(self._queue)
 end
@@ -183,7 +184,7 @@ end
 --- Give a permit back; raises if there is none to give. Does not park.
 function bounded_methods:release()
   if self._count >= self._limit then
-    check.misuse("BoundedSemaphore:release: released more often than acquired")
+    args.misuse("BoundedSemaphore:release: released more often than acquired")
   end
   return methods.release(self)
 end

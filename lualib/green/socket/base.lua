@@ -2,7 +2,7 @@
 -- @module green.socket.base
 
 local core = require "green.core"
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local errors = require "green.error"
 local socket_options = require "green.socket.options"
 local stream = require "green.stream"

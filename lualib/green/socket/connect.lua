@@ -2,11 +2,11 @@
 -- @module green.socket.connect
 
 local core = require "green.core"
-local addr = require "green.addr"
+local addr = require "green.socket.addr"
 local errors = require "green.error"
-local resolve = require "green.resolve"
+local resolve = require "green.socket.resolve"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local gate = require "green.stream.gate"
 
 local sock = require "green.ffi.sock"
 
@@ -49,7 +49,7 @@ function M.resolve(self, target, port, opts, where)
 end
 
 --- Bind to an address of this machine. Parks if its host is a name.
--- @param target, port see green.addr; port 0: any free one
+-- @param target, port see green.socket.addr; port 0: any free one
 -- @return true; or nil, err: EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL (it is
 -- bound), EAFNOSUPPORT, ECLOSED, EAI_*
 function methods:bind(target, port)
@@ -84,7 +84,7 @@ end
 local function connect_finish(self, deadline)
   local status = EINPROGRESS
   while status == EINPROGRESS and deadline ~= 0 do
-    status = wait.write(self, deadline)
+    status = gate.write(self, deadline)
     if status == 0 then
       status = sock.connect_finish(self._s)
     end
@@ -108,7 +108,7 @@ end
 
 --- Connect to an address, to the first one of a name (green.connect tries all).
 -- A socket whose connect failed is of no more use. Parks.
--- @param target, port see green.addr
+-- @param target, port see green.socket.addr
 -- @tparam[opt] table opts `timeout`
 -- @return true; or nil, err: ECONNREFUSED, ETIMEDOUT, ENETUNREACH,
 -- EHOSTUNREACH, EADDRNOTAVAIL, ENOENT (no such UNIX path), EINPROGRESS (the
@@ -118,12 +118,12 @@ function methods:connect(target, port, opts)
     port, opts = nil, port
   end
   if opts then
-    wait.check(opts, timeout_only, "connect")
+    gate.check(opts, timeout_only, "connect")
   end
-  if self._writer and wait.is_held(self, "_writer") then
-    return wait.second_writer(self, "connect")
+  if self._writer and gate.is_held(self, "_writer") then
+    return gate.second_writer(self, "connect")
   end
-  local deadline = wait.deadline(self, opts)
+  local deadline = gate.deadline(self, opts)
   local left = deadline and math.max(0, deadline - core.now())
   local raw, err = M.resolve(self, target, port, { timeout = left }, "connect")
   if not raw then
@@ -152,28 +152,28 @@ end
 -- @return true; or nil, err: ETIMEDOUT, EAGAIN (the timeout is 0), ECLOSED, EBUSY
 function methods:wait_readable(opts)
   if opts then
-    wait.check(opts, timeout_only, "wait_readable")
+    gate.check(opts, timeout_only, "wait_readable")
   end
   thread.checkpoint()
-  if self._reader and wait.is_held(self, "_reader") then
-    return wait.second_reader(self, "wait_readable", methods.wait_readable, opts)
+  if self._reader and gate.is_held(self, "_reader") then
+    return gate.second_reader(self, "wait_readable", methods.wait_readable, opts)
   elseif self._in.tail > self._in.head then
     return true
   end
-  return finish(wait.read(self, wait.deadline(self, opts)), "wait_readable")
+  return finish(gate.read(self, gate.deadline(self, opts)), "wait_readable")
 end
 
 --- Wait until a write would not. As wait_readable. Parks.
 function methods:wait_writable(opts)
   if opts then
-    wait.check(opts, timeout_only, "wait_writable")
+    gate.check(opts, timeout_only, "wait_writable")
   end
   thread.checkpoint()
-  if self._writer and wait.is_held(self, "_writer") then
-    return wait.second_writer(self, "wait_writable")
+  if self._writer and gate.is_held(self, "_writer") then
+    return gate.second_writer(self, "wait_writable")
   end
-  local deadline = wait.deadline(self, opts)
-  local status = wait.write(self, deadline == 0 and core.now() or deadline)
+  local deadline = gate.deadline(self, opts)
+  local status = gate.write(self, deadline == 0 and core.now() or deadline)
   if status == ETIMEDOUT and deadline == 0 then
     status = EAGAIN
   end

@@ -2,18 +2,18 @@
 -- @module green.socket.datagram
 
 local core = require "green.core"
-local addr = require "green.addr"
-local check = require "green.check"
-local class = require "green.check.class"
+local addr = require "green.socket.addr"
+local args = require "green.args"
+local class = require "green.args.class"
 local base = require "green.socket.base"
 local connect = require "green.socket.connect"
 local errors = require "green.error"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local gate = require "green.stream.gate"
 
 local ffi = require "ffi"
 local sock = require "green.ffi.sock"
-local show = require "green.show"
+local show = require "green.args.show"
 
 local EAGAIN = core.codes.EAGAIN
 local MOST = 65536 -- no UDP datagram is longer
@@ -41,7 +41,7 @@ local function scratch_of(n)
 end
 
 local function most_of(value, where)
-  return value == nil and MOST or check.integer(value, 0, where, "most", ROOM_MOST)
+  return value == nil and MOST or args.integer(value, 0, where, "most", ROOM_MOST)
 end
 
 --- One datagram into the scratch: its count, or a negative status. Parks.
@@ -50,9 +50,9 @@ local function receive(self, most, opts)
   local deadline = false
   while n == EAGAIN do
     if deadline == false then
-      deadline = wait.deadline(self, opts)
+      deadline = gate.deadline(self, opts)
     end
-    n = wait.read(self, deadline)
+    n = gate.read(self, deadline)
     if n == 0 then
       n = sock.recvfrom(self._s, scratch_of(most), most, from, whole)
     elseif n == EAGAIN then
@@ -66,17 +66,17 @@ end
 -- @tparam[opt=65536] number most bytes; the rest of a longer one is lost
 -- @tparam[opt] table opts `timeout`
 -- @treturn string the datagram
--- @return the sender's address (green.addr)
+-- @return the sender's address (green.socket.addr)
 -- @treturn number its length, before anything was lost. Or nil, err: ETIMEDOUT,
 -- EAGAIN (the timeout is 0), ECONNREFUSED (an earlier one was), ECLOSED, EBUSY
 function methods:recvfrom(most, opts)
   most = most_of(most, "recvfrom")
   if opts then
-    wait.check(opts, timeout_only, "recvfrom")
+    gate.check(opts, timeout_only, "recvfrom")
   end
   thread.checkpoint()
-  if self._reader and wait.is_held(self, "_reader") then
-    return wait.second_reader(self, "recvfrom", methods.recvfrom, most, opts)
+  if self._reader and gate.is_held(self, "_reader") then
+    return gate.second_reader(self, "recvfrom", methods.recvfrom, most, opts)
   end
   local n = receive(self, most, opts)
   if n < 0 then
@@ -89,11 +89,11 @@ end
 function methods:recv(most, opts)
   most = most_of(most, "recv")
   if opts then
-    wait.check(opts, timeout_only, "recv")
+    gate.check(opts, timeout_only, "recv")
   end
   thread.checkpoint()
-  if self._reader and wait.is_held(self, "_reader") then
-    return wait.second_reader(self, "recv", methods.recv, most, opts)
+  if self._reader and gate.is_held(self, "_reader") then
+    return gate.second_reader(self, "recv", methods.recv, most, opts)
   end
   local n = receive(self, most, opts)
   if n < 0 then
@@ -103,17 +103,17 @@ function methods:recv(most, opts)
 end
 
 local function transmit(self, data, to, opts, op)
-  check.type(data, "string", op, "data")
+  args.type(data, "string", op, "data")
   thread.checkpoint()
-  if self._writer and wait.is_held(self, "_writer") then
-    return wait.second_writer(self, op)
+  if self._writer and gate.is_held(self, "_writer") then
+    return gate.second_writer(self, op)
   end
   local n, deadline = sock.sendto(self._s, data, #data, to), false
   while n == EAGAIN do
     if deadline == false then
-      deadline = wait.deadline(self, opts)
+      deadline = gate.deadline(self, opts)
     end
-    n = wait.write(self, deadline)
+    n = gate.write(self, deadline)
     if n == EAGAIN then
       break
     elseif n == 0 then
@@ -134,7 +134,7 @@ end
 -- ENOBUFS, ETIMEDOUT, EAGAIN (the timeout is 0), ECLOSED, EBUSY
 function methods:send(data, opts)
   if opts then
-    wait.check(opts, timeout_only, "send")
+    gate.check(opts, timeout_only, "send")
   end
   return transmit(self, data, nil, opts, "send")
 end
@@ -147,12 +147,12 @@ end
 -- sendto(data, 0, target[, port]) without options, with flags of which there are none. Parks for
 -- names, and while the system cannot take it.
 -- @tparam string data
--- @param target, port see green.addr
+-- @param target, port see green.socket.addr
 -- @return as send; EAI_*
 function methods:sendto(data, target, port, opts)
   if type(target) == "number" and port ~= nil and not is_options(port) then
     if target ~= 0 then
-      check.wrong("sendto", "flags", "0", target)
+      args.wrong("sendto", "flags", "0", target)
     end
     target, port, opts = port, opts, nil
   end
@@ -160,7 +160,7 @@ function methods:sendto(data, target, port, opts)
     port, opts = nil, port
   end
   if opts then
-    wait.check(opts, timeout_only, "sendto")
+    gate.check(opts, timeout_only, "sendto")
   end
   local raw, err = connect.resolve(self, target, port, resolve_options, "sendto")
   if not raw then

@@ -4,14 +4,14 @@
 -- booleans, numbers and strings are fitted to it.
 -- @module green.socket.options
 
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
-local options = require "green.options"
+local options = require "green.args.options"
 
 local ffi = require "ffi"
 local sock = require "green.ffi.sock"
 
--- enum in greenc/sock.h
+-- enum in greenc/io/sock.h
 local kinds = { "number", "boolean", "linger", "seconds", "string", "membership", "interface" }
 
 local INT_MOST = 2 ^ 31 - 1
@@ -38,7 +38,7 @@ local function names()
 end
 
 local function find(name, where)
-  check.type(name, "string", where, "name")
+  args.type(name, "string", where, "name")
   local found = name:upper()
   local kind = names()[found]
   if not kind then
@@ -48,7 +48,7 @@ local function find(name, where)
 end
 
 local function misfit(name, kind, value)
-  check.misuse("setoption: %s takes a %s, not %s", name, kind, check.shown(value))
+  args.misuse("setoption: %s takes a %s, not %s", name, kind, args.shown(value))
 end
 
 local function number_of(name, kind, value)

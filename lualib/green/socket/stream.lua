@@ -5,23 +5,23 @@
 -- @module green.socket.stream
 
 local core = require "green.core"
-local addr = require "green.addr"
-local check = require "green.check"
+local addr = require "green.socket.addr"
+local args = require "green.args"
 local base = require "green.socket.base"
 local connect = require "green.socket.connect"
 local errors = require "green.error"
 local stream = require "green.stream"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local gate = require "green.stream.gate"
 local write = require "green.stream.write"
 
 local ffi = require "ffi"
 local sock = require "green.ffi.sock"
-local show = require "green.show"
+local show = require "green.args.show"
 
 local turn, checkpoint = thread.turn, thread.checkpoint
 local is_held, deadline_of, wait_read, wait_write =
-  wait.is_held, wait.deadline, wait.read, wait.write
+  gate.is_held, gate.deadline, gate.read, gate.write
 local recv, send, sendv, fill, accept = sock.recv, sock.send, sock.sendv, sock.fill, sock.accept
 local ffi_string, ffi_cast, min = ffi.string, ffi.cast, math.min
 local bytes_t = ffi.typeof("const char *")
@@ -79,12 +79,12 @@ end
 
 function methods:read_some(most, opts)
   if opts then
-    wait.check(opts, timeout_only, "read_some")
+    gate.check(opts, timeout_only, "read_some")
   end
   if most == nil then
     most = SCRATCH
   elseif type(most) ~= "number" or not (most >= 1 and most <= SCRATCH) or most % 1 ~= 0 then
-    most = min(check.size(most, 0, "read_some", "most"), SCRATCH)
+    most = min(args.size(most, 0, "read_some", "most"), SCRATCH)
     if most == 0 then
       return shared.read_some(self, most, opts)
     end
@@ -96,7 +96,7 @@ function methods:read_some(most, opts)
     checkpoint()
   end
   if self._reader and is_held(self, "_reader") then
-    return wait.second_reader(self, "read_some", methods.read_some, most, opts)
+    return gate.second_reader(self, "read_some", methods.read_some, most, opts)
   end
   local n = recv(self._s, scratch, most)
   if n > 0 then
@@ -119,7 +119,7 @@ function methods:write(...)
     checkpoint()
   end
   if self._writer and is_held(self, "_writer") then
-    return wait.second_writer(self, "write")
+    return gate.second_writer(self, "write")
   end
   if #s > LARGE then
     return write.send_rest(self, s, 0, nil, "write")
@@ -179,9 +179,9 @@ local function send_list(self, list, opts, total)
 end
 
 function methods:writev(list, opts)
-  check.list(list, "writev", "list", "strings and numbers")
+  args.list(list, "writev", "list", "strings and numbers")
   if opts then
-    wait.check(opts, timeout_only, "writev")
+    gate.check(opts, timeout_only, "writev")
   end
   local pieces, total = {}, 0
   for i = 1, #list do
@@ -190,7 +190,7 @@ function methods:writev(list, opts)
   end
   checkpoint()
   if self._writer and is_held(self, "_writer") then
-    return wait.second_writer(self, "writev")
+    return gate.second_writer(self, "writev")
   end
   return send_list(self, pieces, opts, total)
 end
@@ -201,7 +201,7 @@ end
 -- @tparam[opt=1024] number backlog how many may wait to be accepted
 -- @return true; or nil, err: EADDRINUSE, EINVAL, ECLOSED
 function methods:listen(backlog)
-  backlog = backlog == nil and BACKLOG or check.integer(backlog, 0, "listen", "backlog", INT_MOST)
+  backlog = backlog == nil and BACKLOG or args.integer(backlog, 0, "listen", "backlog", INT_MOST)
   local status = sock.listen(self._s, backlog)
   if status < 0 then
     return nil, errors.new(status, "listen")
@@ -212,15 +212,15 @@ end
 --- Take the next connection. Parks while there is none.
 -- @tparam[opt] table opts `timeout`
 -- @return the connection, a socket without a timeout; and the peer's address
--- (green.addr). Or nil, err: ETIMEDOUT, EAGAIN (the timeout is 0), EBUSY, ECLOSED;
+-- (green.socket.addr). Or nil, err: ETIMEDOUT, EAGAIN (the timeout is 0), EBUSY, ECLOSED;
 -- EMFILE, ENFILE, ENOBUFS, ENOMEM: out of something, the listener is well
 function methods:accept(opts)
   if opts then
-    wait.check(opts, timeout_only, "accept")
+    gate.check(opts, timeout_only, "accept")
   end
   checkpoint()
   if self._reader and is_held(self, "_reader") then
-    return wait.second_reader(self, "accept", methods.accept, opts)
+    return gate.second_reader(self, "accept", methods.accept, opts)
   end
   local s = self._spare or base.handle()
   self._spare = s -- for the next call, should this one fail

@@ -5,16 +5,16 @@
 -- @module green.stream.read
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local gate = require "green.stream.gate"
 
 local ffi = require "ffi"
 local buf_api = require "green.ffi.buf"
 
-local checkpoint, wait_read, deadline_of = thread.checkpoint, wait.read, wait.deadline
-local is_held = wait.is_held
+local checkpoint, wait_read, deadline_of = thread.checkpoint, gate.read, gate.deadline
+local is_held = gate.is_held
 local find, find_byte = buf_api.find, buf_api.find_byte
 local ffi_string, min, max = ffi.string, math.min, math.max
 local EAGAIN, ECONNRESET = core.codes.EAGAIN, core.codes.ECONNRESET
@@ -93,7 +93,7 @@ local timeout_only = { timeout = true }
 
 --- A limit in bytes, or what it is unasked.
 local function most_of(value, default, where, name)
-  return value == nil and default or check.size(value, 0, where, name)
+  return value == nil and default or args.size(value, 0, where, name)
 end
 
 --- Exactly n bytes. Parks.
@@ -103,13 +103,13 @@ end
 -- stays in the buffer), EAGAIN (the timeout is 0), EEOF or ECONNRESET (it ended
 -- amidst; `err.partial` is what there was), ECLOSED, EBUSY
 function methods:read(n, opts)
-  check.size(n, 0, "read", "n")
+  args.size(n, 0, "read", "n")
   if opts then
-    wait.check(opts, timeout_only, "read")
+    gate.check(opts, timeout_only, "read")
   end
   checkpoint()
   if self._reader and is_held(self, "_reader") then
-    return wait.second_reader(self, "read", methods.read, n, opts)
+    return gate.second_reader(self, "read", methods.read, n, opts)
   end
   local buf, deadline, got = self._in, false
   while length(buf) < n do
@@ -129,11 +129,11 @@ end
 function methods:read_some(most, opts)
   most = most_of(most, SOME, "read_some", "most")
   if opts then
-    wait.check(opts, timeout_only, "read_some")
+    gate.check(opts, timeout_only, "read_some")
   end
   checkpoint()
   if self._reader and is_held(self, "_reader") then
-    return wait.second_reader(self, "read_some", methods.read_some, most, opts)
+    return gate.second_reader(self, "read_some", methods.read_some, most, opts)
   end
   local buf = self._in
   if length(buf) == 0 then
@@ -155,16 +155,16 @@ local until_options = { max = true, include = true, timeout = true }
 -- stay in the buffer), and as read
 function methods:read_until(delimiter, opts)
   if type(delimiter) ~= "string" or delimiter == "" then
-    check.wrong("read_until", "delimiter", "a string that is not empty", delimiter)
+    args.wrong("read_until", "delimiter", "a string that is not empty", delimiter)
   end
   local limit, include = MOST, false
   if opts then
-    wait.check(opts, until_options, "read_until")
+    gate.check(opts, until_options, "read_until")
     limit, include = most_of(opts.max, MOST, "read_until", "max"), opts.include
   end
   checkpoint()
   if self._reader and is_held(self, "_reader") then
-    return wait.second_reader(self, "read_until", methods.read_until, delimiter, opts)
+    return gate.second_reader(self, "read_until", methods.read_until, delimiter, opts)
   end
   local buf, deadline, size, got = self._in, false, #delimiter
   local at = find(buf, delimiter, size, 0)
@@ -202,12 +202,12 @@ end
 function methods:read_line(opts)
   local limit = LINE_MAX
   if opts then
-    wait.check(opts, line_options, "read_line")
+    gate.check(opts, line_options, "read_line")
     limit = most_of(opts.max, LINE_MAX, "read_line", "max")
   end
   checkpoint()
   if self._reader and is_held(self, "_reader") then
-    return wait.second_reader(self, "read_line", methods.read_line, opts)
+    return gate.second_reader(self, "read_line", methods.read_line, opts)
   end
   local buf, deadline, got = self._in, false
   local at = find_byte(buf, LF, 0)
@@ -238,11 +238,11 @@ end
 function methods:read_all(most, opts)
   local limit = most_of(most, MOST, "read_all", "most")
   if opts then
-    wait.check(opts, timeout_only, "read_all")
+    gate.check(opts, timeout_only, "read_all")
   end
   checkpoint()
   if self._reader and is_held(self, "_reader") then
-    return wait.second_reader(self, "read_all", methods.read_all, most, opts)
+    return gate.second_reader(self, "read_all", methods.read_all, most, opts)
   end
   local buf, deadline, got = self._in, false
   repeat
@@ -273,7 +273,7 @@ end
 -- loop parks.
 function methods:lines(opts)
   if opts then
-    wait.check(opts, line_options, "lines")
+    gate.check(opts, line_options, "lines")
     most_of(opts.max, LINE_MAX, "lines", "max")
   end
   return function()
@@ -286,7 +286,7 @@ end
 function methods:chunks(most, opts)
   most_of(most, SOME, "chunks", "most")
   if opts then
-    wait.check(opts, timeout_only, "chunks")
+    gate.check(opts, timeout_only, "chunks")
   end
   return function()
     return or_raise(self:read_some(most, opts))

@@ -2,14 +2,14 @@
 -- @module green.stream.write
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
 local thread = require "green.thread"
-local wait = require "green.stream.wait"
+local gate = require "green.stream.gate"
 
 local ffi = require "ffi"
 
-local checkpoint, wait_write, deadline_of = thread.checkpoint, wait.write, wait.deadline
+local checkpoint, wait_write, deadline_of = thread.checkpoint, gate.write, gate.deadline
 local ffi_cast = ffi.cast
 local bytes_t = ffi.typeof("const char *")
 local EAGAIN = core.codes.EAGAIN
@@ -56,7 +56,7 @@ local function text_of(value, i, where, name)
   elseif kind == "number" then
     return tostring(value)
   end
-  check.wrong(where, name or "piece " .. i, "a string or a number", value)
+  args.wrong(where, name or "piece " .. i, "a string or a number", value)
 end
 
 --- One string of the pieces; and the options, if a table comes last.
@@ -66,10 +66,10 @@ local function gather(where, ...)
   if n > 0 and type(pieces[n]) == "table" then
     opts, pieces[n], n = pieces[n], nil, n - 1
     if opts[1] ~= nil then
-      check.misuse("%s: piece %d must be a string or a number, not a list; writev takes lists",
+      args.misuse("%s: piece %d must be a string or a number, not a list; writev takes lists",
         where, n + 1)
     end
-    wait.check(opts, timeout_only, where)
+    gate.check(opts, timeout_only, where)
   end
   for i = 1, n do
     pieces[i] = text_of(pieces[i], i, where)
@@ -88,8 +88,8 @@ end
 function methods:write(...)
   local s, opts = gather("write", ...)
   checkpoint()
-  if self._writer and wait.is_held(self, "_writer") then
-    return wait.second_writer(self, "write")
+  if self._writer and gate.is_held(self, "_writer") then
+    return gate.second_writer(self, "write")
   end
   return send_rest(self, s, 0, opts, "write")
 end
@@ -98,18 +98,18 @@ end
 -- @tparam {string,...} list
 -- @tparam[opt] table opts `timeout`
 function methods:writev(list, opts)
-  check.list(list, "writev", "list", "strings and numbers")
+  args.list(list, "writev", "list", "strings and numbers")
   local n = #list
   local pieces = {}
   for i = 1, n do
     pieces[i] = text_of(list[i], i, "writev")
   end
   if opts then
-    wait.check(opts, timeout_only, "writev")
+    gate.check(opts, timeout_only, "writev")
   end
   checkpoint()
-  if self._writer and wait.is_held(self, "_writer") then
-    return wait.second_writer(self, "writev")
+  if self._writer and gate.is_held(self, "_writer") then
+    return gate.second_writer(self, "writev")
   end
   return send_rest(self, table.concat(pieces, "", 1, n), 0, opts, "writev")
 end
@@ -121,11 +121,11 @@ end
 function methods:send(s, opts)
   s = text_of(s, 1, "send", "s")
   if opts then
-    wait.check(opts, timeout_only, "send")
+    gate.check(opts, timeout_only, "send")
   end
   checkpoint()
-  if self._writer and wait.is_held(self, "_writer") then
-    return wait.second_writer(self, "send")
+  if self._writer and gate.is_held(self, "_writer") then
+    return gate.second_writer(self, "send")
   end
   local deadline = false
   while true do

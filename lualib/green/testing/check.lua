@@ -1,4 +1,4 @@
---- What the checks of green.testing.check_stream share. Private.
+--- Assertions and helpers that the checks of green.testing.check_stream share. Private.
 -- @module green.testing.check
 
 local thread = require "green.thread"

@@ -33,7 +33,9 @@ local function add_timeouts(add)
     check.pause()
     is(b:read(1, { timeout = 0 }), "x")
   end)
+end
 
+local function add_limits(add)
   add("a timeout is for the whole call, not for each wait in it", function(a, b)
     local t0 = core.now()
     local drip = thread.spawn(function()
@@ -108,7 +110,9 @@ local function add_kills(add)
     a:write("yes")
     is(b:read_some(), "yes")
   end)
+end
 
+local function add_kills_of_waiting(add)
   add("killing a reader leaves the bytes to the next one", function(a, b)
     local t = check.start(b.read, b, 3)
     a:write("ab")
@@ -145,5 +149,7 @@ end
 
 return function(add)
   add_timeouts(add)
+  add_limits(add)
   add_kills(add)
+  add_kills_of_waiting(add)
 end

@@ -34,7 +34,9 @@ local function add_peer(add)
     a:close()
     ends(t:wait())
   end)
+end
 
+local function add_peer_of_writer(add)
   add("writing to a peer that has closed fails before long", function(a, b)
     b:close()
     for _ = 1, 100 do
@@ -102,7 +104,9 @@ local function add_close(add)
     fails("ECLOSED", reader:wait())
     fails("ECLOSED", writer:wait())
   end)
+end
 
+local function add_closed(add)
   add("a closed stream says ECLOSED to everything", function(a, b)
     b:write("unread")
     a:close()
@@ -131,6 +135,8 @@ end
 
 return function(add)
   add_peer(add)
+  add_peer_of_writer(add)
   add_half_close(add)
   add_close(add)
+  add_closed(add)
 end

@@ -66,7 +66,9 @@ local function add_some(add)
     is(t:wait(), "")
     is(b:read_some(), "x")
   end)
+end
 
+local function add_all(add)
   add("carries every byte value", function(a, b)
     local all = {}
     for i = 0, 255 do
@@ -164,7 +166,9 @@ local function add_lines(add)
     end
     is(table.concat(got, ","), "one,two,three")
   end)
+end
 
+local function add_mixed(add)
   add("the kinds of reading mix", function(a, b)
     local t = check.start(check.write_pieces, a, { "GET /\r\nlen", ":3\r\nab", "crest;z" })
     is(b:read_line(), "GET /")
@@ -195,6 +199,8 @@ end
 return function(add)
   add_exact(add)
   add_some(add)
+  add_all(add)
   add_until(add)
   add_lines(add)
+  add_mixed(add)
 end

@@ -1,8 +1,8 @@
 --- The conformance suite for streams: run it over every kind of stream.
 -- @module green.testing.check_stream
 
-local arguments = require "green.check"
-local options = require "green.options"
+local args = require "green.args"
+local options = require "green.args.options"
 local testing = require "green.testing"
 
 local known = { it = true, clock = true, half_close = true }
@@ -66,9 +66,9 @@ end
 -- @treturn number how many checks there are; raises what failed
 local function check_stream(make_pair, opts)
   opts = options.check(opts, known, "check_stream")
-  arguments.callable(make_pair, "check_stream", "make_pair")
+  args.callable(make_pair, "check_stream", "make_pair")
   if opts.it ~= nil then
-    arguments.callable(opts.it, "check_stream", "it")
+    args.callable(opts.it, "check_stream", "it")
   end
   local clock = opts.clock or "real"
   if not clocks[clock] then

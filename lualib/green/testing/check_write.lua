@@ -32,7 +32,9 @@ local function add_small(add)
     is(pcall(a.write, a, true), false)
     is(pcall(a.writev, a, { "x", false }), false)
   end)
+end
 
+local function add_order(add)
   add("many small writes arrive in order", function(a, b)
     local t = thread.spawn(function()
       for i = 1, 500 do
@@ -119,6 +121,7 @@ end
 
 return function(add)
   add_small(add)
+  add_order(add)
   add_big(add)
   add_busy(add)
 end

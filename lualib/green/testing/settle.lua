@@ -1,9 +1,12 @@
---- Letting others run, and what is under way arrive. Private to green.testing.
+--- testing.settle and its like: let the other green threads run until nothing happens any
+-- more. Private to green.testing.
 -- @module green.testing.settle
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
+local clock = require "green.ffi.clock"
 local ffi = require "ffi"
+local files = require "green.ffi.file"
 local thread = require "green.thread"
 
 local SETTLE_TURNS = 10000
@@ -25,67 +28,25 @@ function M.settle()
       return
     end
   end
-  check.misuse("settle: green threads still run after %d turns", SETTLE_TURNS)
+  args.misuse("settle: green threads still run after %d turns", SETTLE_TURNS)
 end
 
 -- -- The system ---------------------------------------------------------------
 
-ffi.cdef [[
-void *green_testing_opendir(const char *) __asm__("opendir");
-struct green_testing_dirent {
-  uint64_t ino; int64_t off; uint16_t len; uint8_t type; char name[256];
-};
-struct green_testing_dirent *green_testing_readdir(void *) __asm__("readdir64");
-int green_testing_dirfd(void *) __asm__("dirfd");
-int green_testing_closedir(void *) __asm__("closedir");
-int green_testing_ioctl(int, unsigned long, void *) __asm__("ioctl");
-int green_testing_getsockopt(int, int, int, void *, unsigned *) __asm__("getsockopt");
-int green_testing_poll(void *, unsigned long, int) __asm__("poll");
-int green_testing_clock_gettime(int, long *) __asm__("clock_gettime");
-]]
-local C = ffi.C
-local SIOCOUTQ, SIOCOUTQNSD = 0x5411, 0x894B
-local SOL_SOCKET, SO_PROTOCOL, IPPROTO_TCP = 1, 38, 6
-local CLOCK_MONOTONIC = 1
+local MOST = 65536 -- descriptors looked at
 
 --- The numbers of all open descriptors.
 function M.descriptors()
-  local found = {}
-  local dir = C.green_testing_opendir("/proc/self/fd")
-  if dir == nil then
-    return found
+  local list, found = ffi.new("int[?]", MOST), {}
+  for i = 1, math.min(files.descriptors(list, MOST), MOST) do
+    found[i] = list[i - 1]
   end
-  local own = C.green_testing_dirfd(dir)
-  local entry = C.green_testing_readdir(dir)
-  while entry ~= nil do
-    local fd = tonumber(ffi.string(entry.name)) -- nil: "." and ".."
-    if fd ~= own then
-      found[#found + 1] = fd
-    end
-    entry = C.green_testing_readdir(dir)
-  end
-  C.green_testing_closedir(dir)
   return found
-end
-
-local function is_tcp(fd)
-  local protocol, size = ffi.new("int[1]"), ffi.new("unsigned[1]", 4)
-  return C.green_testing_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, protocol, size) == 0
-    and protocol[0] == IPPROTO_TCP
-end
-
---- Has a TCP socket of ours sent what the other side's system has not taken?
--- What it could not send, because nobody reads there, does not count.
-local function is_sending(fd)
-  local unacknowledged, unsent = ffi.new("int[1]"), ffi.new("int[1]")
-  return is_tcp(fd) and C.green_testing_ioctl(fd, SIOCOUTQ, unacknowledged) == 0
-    and C.green_testing_ioctl(fd, SIOCOUTQNSD, unsent) == 0
-    and unacknowledged[0] > unsent[0]
 end
 
 local function is_under_way()
   for _, fd in ipairs(M.descriptors()) do
-    if is_sending(fd) then
+    if files.is_sending(fd) then
       return true
     end
   end
@@ -94,9 +55,7 @@ end
 
 --- Seconds of a clock that nobody sets and no spec replaces.
 function M.seconds()
-  local time = ffi.new("long[2]")
-  C.green_testing_clock_gettime(CLOCK_MONOTONIC, time)
-  return tonumber(time[0]) + tonumber(time[1]) / 1e9
+  return tonumber(clock.now()) / 1e9
 end
 
 -- -- Settling with the system -------------------------------------------------
@@ -108,7 +67,7 @@ local function turn()
   if core.stats().ready > 0 then
     return true
   end
-  C.green_testing_poll(nil, 0, 1)
+  clock.rest(1000000)
   return is_under_way()
 end
 
@@ -117,7 +76,7 @@ local function rest()
   while quiet < QUIET_TURNS do
     quiet = turn() and 0 or quiet + 1
     if M.seconds() > due then
-      check.misuse("settle_io: no rest in %d s", M.patience)
+      args.misuse("settle_io: no rest in %d s", M.patience)
     end
   end
 end
@@ -129,7 +88,7 @@ local function wait_for(is_done)
     turn()
     value = is_done()
     if not value and M.seconds() > due then
-      check.misuse("settle_io: what was waited for did not happen in %d s", M.patience)
+      args.misuse("settle_io: what was waited for did not happen in %d s", M.patience)
     end
   end
   return value
@@ -146,7 +105,7 @@ function M.settle_io(is_done)
   if is_done == nil then
     return rest()
   end
-  check.callable(is_done, "settle_io", "is_done")
+  args.callable(is_done, "settle_io", "is_done")
   return wait_for(is_done)
 end
 

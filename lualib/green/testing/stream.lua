@@ -5,13 +5,13 @@
 -- @module green.testing.stream
 
 local core = require "green.core"
-local check = require "green.check"
-local options = require "green.options"
+local args = require "green.args"
+local options = require "green.args.options"
 local stream = require "green.stream"
 
 local ffi = require "ffi"
 local buf_api = require "green.ffi.buf"
-local show = require "green.show"
+local show = require "green.args.show"
 
 local EAGAIN, ECLOSED, EPIPE = core.codes.EAGAIN, core.codes.ECLOSED, core.codes.EPIPE
 local READ, WRITE = stream.READ, stream.WRITE
@@ -140,7 +140,7 @@ local known = { capacity = true }
 local function stream_pair(opts)
   opts = options.check(opts, known, "stream_pair")
   local capacity = opts.capacity
-  capacity = capacity == nil and CAPACITY or check.size(capacity, 1, "stream_pair", "capacity")
+  capacity = capacity == nil and CAPACITY or args.size(capacity, 1, "stream_pair", "capacity")
   local there, back = new_pipe(capacity), new_pipe(capacity)
   return new_end("a", back, there), new_end("b", there, back)
 end

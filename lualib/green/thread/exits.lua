@@ -96,6 +96,4 @@ function M.unwind(thread, last)
   end
 end
 
-core.on_exit(M.unwind)
-
 return M

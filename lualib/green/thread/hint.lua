@@ -3,8 +3,8 @@
 -- when such an error is reported.
 -- @module green.thread.hint
 
-local options = require "green.options"
-local show = require "green.show"
+local class = require "green.args.class"
+local options = require "green.args.options"
 
 local format, match = string.format, string.match
 local pcall, require = pcall, require
@@ -21,8 +21,7 @@ local foreign = {
 }
 
 -- Modules whose names are not for users.
-local inner = { check = true, core = true, cli = true, coro = true, limits = true, load = true,
-  options = true, repl = true, show = true }
+local inner = { args = true, core = true }
 
 local function add(names, from)
   for name in pairs(type(from) == "table" and from or {}) do
@@ -44,7 +43,7 @@ end
 --- The methods of all kinds of objects.
 local function method_names()
   local names = {}
-  for _, mt in pairs(show.kinds) do
+  for _, mt in pairs(class.all) do
     local methods = rawget(mt, "__index")
     while type(methods) == "table" do
       add(names, methods)

@@ -3,13 +3,13 @@
 -- @module green.thread.kill
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local exits = require "green.thread.exits"
-local options = require "green.options"
-local park = require "green.thread.park"
+local options = require "green.args.options"
+local checkpoint = require "green.thread.checkpoint"
 
 local core_data = core.data
-local failed, kill_error = park.failed, park.kill_error
+local failed, kill_error = checkpoint.failed, checkpoint.kill_error
 
 local kill = {}
 
@@ -51,7 +51,7 @@ end
 local function check_kill(opts, where)
   opts = options.check(opts, kill_options, where)
   if opts.force_after ~= nil then
-    check.number(opts.force_after, 0, where, "force_after")
+    args.number(opts.force_after, 0, where, "force_after")
   end
   return opts
 end
@@ -84,7 +84,7 @@ end
 -- `error` the value to raise instead of ECANCELED
 function kill:kill(opts)
   opts = check_kill(opts, "kill")
-  park.checkpoint()
+  checkpoint.checkpoint()
   if core.is_dead(self) then
     return
   elseif self ~= core.current() and core.state(self) ~= "new" then

@@ -1,8 +1,8 @@
---- What is said of threads: their labels, tracebacks, and errors nobody heard.
+--- Texts about green threads, for reports: labels, tracebacks, errors that nobody waited for.
 -- @module green.thread.report
 
 local core = require "green.core"
-local check = require "green.check"
+local args = require "green.args"
 local errors = require "green.error"
 
 local core_data, core_peek = core.data, core.peek
@@ -15,7 +15,8 @@ local traceback = debug.traceback
 
 local M = {}
 
---- LuaJIT's text for whatever a handler raised, which is lost.
+--- LuaJIT's text for whatever a handler raised, which is lost: nothing else is left to
+-- know it by.
 local IN_HANDLER = "error in error handling"
 local WHY = "\n(the message handler of an xpcall raised an error itself; one that waits does)"
 
@@ -32,7 +33,8 @@ local function text_of(err)
 end
 M.text_of = text_of
 
---- The text of an error, with what a name in it may have meant that was nil.
+--- The text of an error, with what a name in it may have meant that was nil: Lua's own
+-- errors are texts, and have that name nowhere else.
 local function hinted(err)
   local text = text_of(err)
   if type(err) ~= "string" or not find(err, "(a nil value)", 1, true) then
@@ -110,7 +112,6 @@ function M.describe(thread)
   end
   return concat(lines, "\n")
 end
-core.on_describe(M.describe)
 
 local function default_on_error(err, thread, trace)
   local text = text_of(err)
@@ -129,7 +130,7 @@ local on_error = default_on_error
 -- its own; nil: back to a line on stderr
 function M.on_error(fn)
   if fn ~= nil then
-    check.callable(fn, "on_error", "fn")
+    args.callable(fn, "on_error", "fn")
   end
   local old = on_error
   on_error = fn or default_on_error
@@ -171,9 +172,10 @@ end
 
 local last_list -- of a deadlock that main has not been told of yet
 
-core.on_deadlock(function()
+--- Keep the list of the threads as they stand now, for deadlock_error.
+function M.note_deadlock()
   last_list = list()
-end)
+end
 
 function M.deadlock_error()
   local text = last_list or list()

@@ -1,4 +1,4 @@
---- Functions that want to hear of something, in the order in which they came.
+--- Lists of functions to be called when something happens, in the order they were added.
 --
 -- Any of them may be taken back at any time, also while they are told, and by a
 -- finalizer: nobody is skipped or told twice. Adding and taking back cost the same

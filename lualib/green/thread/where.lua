@@ -1,8 +1,8 @@
 --- Where a green thread waits, and for what, in words. Loaded when somebody asks.
 -- @module green.thread.where
 
+local class = require "green.args.class"
 local core = require "green.core"
-local show = require "green.show"
 
 local core_frame, is_library = core.frame, core.is_library
 local getmetatable, pcall, tostring, type = getmetatable, pcall, tostring, type
@@ -10,7 +10,7 @@ local match = string.match
 
 -- The folder of the library, as it stands in the names of its chunks.
 local FOLDER = match(debug.getinfo(1, "S").source, "^(.*)thread/where%.lua$")
-local CORO = FOLDER and FOLDER .. "coro.lua"
+local CORO = FOLDER and FOLDER .. "patch/coroutine.lua"
 
 local DEEPEST = 200 -- frames looked at
 
@@ -20,7 +20,7 @@ local function is_object(value)
     return core.is_thread(value)
   end
   local mt = type(value) == "table" and getmetatable(value)
-  return type(mt) == "table" and show.kinds[mt.__name] == mt
+  return type(mt) == "table" and class.all[mt.__name] == mt
 end
 
 --- "get of green.Queue{...}"; nil when nothing is known.

@@ -1,8 +1,8 @@
 --- Timeout objects: limits for what follows. Private to green.timeout.
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
 
 local scope_push, scope_pop = core.scope_push, core.scope_pop
@@ -11,7 +11,7 @@ local core_peek, core_data, current = core.peek, core.data, core.current
 -- Scripts may put their own in their places.
 local error, pcall, setmetatable, format = error, pcall, setmetatable, string.format
 
-local TIMEOUT = 0 -- a kind of scope_push
+local TIMEOUT = core.TIMEOUT -- a kind of core.scope_push
 
 local M = {}
 
@@ -65,7 +65,7 @@ end
 
 local function timeout_start(self)
   if self:pending() then
-    check.misuse("Timeout:start: it is pending already")
+    args.misuse("Timeout:start: it is pending already")
   elseif self.id then
     self:cancel()
   end
@@ -125,7 +125,7 @@ class.seal(timeout_mt)
 -- @param[opt] err what to raise; nil, false or true: the object itself
 function M.Timeout(seconds, err)
   if seconds ~= nil then
-    check.number(seconds, 0, "Timeout", "seconds")
+    args.number(seconds, 0, "Timeout", "seconds")
   end
   -- Three fields more come as they are needed, so that a Timeout stays small:
   -- error (what to raise), older and newer (neighbours in the thread's list).

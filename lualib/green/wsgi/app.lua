@@ -1,15 +1,18 @@
---- Applications in all their forms, made into `function(env)`.
+--- Makes a `function(env)` of an HTTP application in any of its forms: a function, a table,
+-- the name of a module or a file.
 -- @module green.wsgi.app
 
-local check = require "green.check"
+local args = require "green.args"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
-local responding = require "green.wsgi.respond"
+local answer = require "green.wsgi.answer"
+local mistakes = require "green.wsgi.mistakes"
+local patch_require = require "green.patch.require"
 local thread = require "green.thread"
 local wsapi = require "green.wsgi.wsapi"
 
 local CONN = env_module.CONN
-local DONE = responding.DONE
+local DONE = answer.DONE
 
 -- -- start_response -----------------------------------------------------------
 
@@ -21,16 +24,16 @@ end
 local function writer(call, env)
   return function(text)
     local conn = rawget(env, CONN)
-    if not (conn and core.http_is_open(conn)) then
-      check.misuse("write: the request is over")
+    if not (conn and core.conn_is_open(conn)) then
+      args.misuse("write: the request is over")
     end
     local server = server_of(env)
     if not call.conn then
-      responding.begin(server, conn, call.status, call.headers)
-      core.http_stream(conn)
+      answer.begin(server, conn, call.status, call.headers)
+      core.answer_stream(conn)
       call.conn = conn
     end
-    responding.put_piece(server, conn, text, server.options.minimum_chunk_size)
+    answer.put_piece(server, conn, text, server.options.minimum_chunk_size)
   end
 end
 
@@ -39,7 +42,7 @@ local function starter(call, env)
     if call.conn and exc_info ~= nil then
       error(exc_info, 0) -- too late for another answer
     elseif call.status and exc_info == nil then
-      check.misuse("start_response was called before")
+      args.misuse("start_response was called before")
     end
     call.status, call.headers = status, headers or {}
     return writer(call, env)
@@ -47,16 +50,16 @@ local function starter(call, env)
 end
 
 local function each_piece(body, conn)
-  if type(body) == "table" and not check.is_callable(body) and not body.read then
+  if type(body) == "table" and not args.is_callable(body) and not body.read then
     local i = 0
     return function()
       i = i + 1
       return body[i]
     end
-  elseif check.is_callable(body) then
+  elseif args.is_callable(body) then
     return body
   elseif type(body) == "table" or io.type(body) then
-    return responding.pieces_of(conn, body)
+    return answer.pieces_of(conn, body)
   end
   return function()
     local text = body
@@ -69,13 +72,13 @@ end
 local function write_rest(call, env, body)
   local server = server_of(env)
   for text in each_piece(body, call.conn) do
-    if not core.http_is_open(call.conn) or core.http_has_no_body(call.conn) then
+    if not core.conn_is_open(call.conn) or core.answer_has_no_body(call.conn) then
       break -- taken over, nothing of the answer had left; or nobody gets the rest
     end
-    responding.put_piece(server, call.conn, text, server.options.minimum_chunk_size)
+    answer.put_piece(server, call.conn, text, server.options.minimum_chunk_size)
   end
-  if core.http_is_open(call.conn) then
-    responding.end_pieces(call.conn)
+  if core.conn_is_open(call.conn) then
+    answer.end_pieces(call.conn)
   end
 end
 
@@ -84,7 +87,7 @@ local function start_late(call, body)
   local next_piece = each_piece(body)
   local text = next_piece()
   if not call.status then
-    error("wsgi: neither was start_response called nor a status returned", 0)
+    error(mistakes.new("neither was start_response called nor a status returned"), 0)
   end
   local function pieces()
     local piece = text
@@ -96,7 +99,7 @@ local function start_late(call, body)
   end
   return setmetatable({
     close = function()
-      responding.close_body(body)
+      answer.close_body(body)
     end,
   }, { __call = pieces })
 end
@@ -106,14 +109,14 @@ local function finish(call, env, ...)
   local kind = type(body)
   if not call.status and (kind == "number" or kind == "string" or third ~= nil) then
     return ... -- it is of the other kind, and has a second argument of its own
-  elseif not call.status and (kind == "nil" or not core.http_is_open(rawget(env, CONN))) then
+  elseif not call.status and (kind == "nil" or not core.conn_is_open(rawget(env, CONN))) then
     return ...
   elseif not call.status then
     body = start_late(call, body)
   end
   if call.conn then
     local ok, err = pcall(write_rest, call, env, body)
-    responding.close_body(body)
+    answer.close_body(body)
     if not ok then
       error(err, 0)
     end
@@ -189,7 +192,7 @@ end
 local function load_file(name, options, where)
   local chunk, problem = loadfile(name)
   if not chunk then
-    check.misuse("%s: app %s cannot be loaded: %s", where, check.shown(name), problem)
+    args.misuse("%s: app %s cannot be loaded: %s", where, args.shown(name), problem)
   elseif options.wsapi then
     options.app_path = wsapi.enter(name)
   end
@@ -197,15 +200,16 @@ local function load_file(name, options, where)
 end
 
 --- What a module gives. That it is not there, or is no Lua, is the caller's mistake;
--- what it raises passes as it is, with its own place.
+-- what it raises passes as it is, with its own place. So its loader is looked for
+-- before require does the same.
 local function load_module(name, where)
-  local ok, app = pcall(require, name)
-  if ok then
-    return app
-  elseif type(app) == "string" and (app:find("^module '") or app:find("^error loading ")) then
-    check.misuse("%s: app %s cannot be loaded: %s", where, check.shown(name), app)
+  if not package.loaded[name] then
+    local loader, problem = patch_require.find(name)
+    if not loader then
+      args.misuse("%s: app %s cannot be loaded: %s", where, args.shown(name), problem)
+    end
   end
-  error(app, 0)
+  return require(name)
 end
 
 local function load_app(name, options, where)
@@ -228,16 +232,16 @@ function resolve(app, options, where, from)
     return load_app(app, options, where)
   elseif kind == "table" and rawget(app, "run") ~= nil then
     return resolve(app.run, options, where, from)
-  elseif check.is_callable(app) then
+  elseif args.is_callable(app) then
     local function call(env)
       return app(env)
     end
-    return call, check.callee(app)
+    return call, args.callee(app)
   elseif kind == "table" and app.run ~= nil then
     return resolve(app.run, options, where, from)
   end
-  check.misuse("%s: app must be a function, a table with run, or the name of a module or a "
-    .. "file, not %s%s", where, check.shown(app), from and " (from " .. from .. ")" or "")
+  args.misuse("%s: app must be a function, a table with run, or the name of a module or a "
+    .. "file, not %s%s", where, args.shown(app), from and " (from " .. from .. ")" or "")
 end
 
 --- The function that a server with these options calls. Raises what is wrong with

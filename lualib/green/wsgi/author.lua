@@ -1,4 +1,4 @@
---- Which function has returned an answer, of all that have passed it on.
+--- Finds the function that made a wrong answer, among those that have passed it on.
 --
 -- A handler may be a router behind any number of middlewares; where its answer is a
 -- mistake, the function to be told of is the innermost that returned it. That is found
@@ -8,7 +8,7 @@
 -- @module green.wsgi.author
 
 local core = require "green.core"
-local coro = require "green.coro"
+local patch_coroutine = require "green.patch.coroutine"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
@@ -20,9 +20,9 @@ local sethook, gethook, getinfo, getlocal =
   debug.sethook, debug.gethook, debug.getinfo, debug.getlocal
 local band, rshift = bit.band, bit.rshift
 local flush = jit.flush
-local core_current, running = core.current, coro.raw.running -- which expose nobody
+local core_current, running = core.current, patch_coroutine.raw.running -- which expose nobody
 
-local WATCHED, ROUNDS = 20, 5 -- requests in a row; how often so many
+local WATCHED, ROUNDS = 20, 5 -- requests watched in a row; how often that is done
 local MOST_EVENTS, MOST_OTHERS = 500, 500 -- returns seen in one request; that do not count
 local DEEPEST = 60 -- frames; a return further up is none of an answer's
 

@@ -5,9 +5,9 @@
 -- have been read by then (`wsgi.fill(env)` reads all).
 -- @module green.wsgi.env
 
-local check = require "green.check"
+local args = require "green.args"
 local core = require "green.core"
-local show = require "green.show"
+local show = require "green.args.show"
 local new_input = require "green.wsgi.input"
 
 local CONN = "green.connection" -- where an env keeps its connection
@@ -42,13 +42,13 @@ fill.APP_PATH = function(_, _, server) return server.options.app_path end
 fill["green.server"] = function(_, _, server) return server end
 
 function fill.REMOTE_ADDR(conn, env)
-  local host, port = core.http_peer(conn)
+  local host, port = core.conn_peer(conn)
   rawset(env, "REMOTE_PORT", port)
   return host
 end
 
 function fill.REMOTE_PORT(conn, env)
-  local host, port = core.http_peer(conn)
+  local host, port = core.conn_peer(conn)
   rawset(env, "REMOTE_ADDR", host)
   return port
 end
@@ -83,7 +83,7 @@ end
 
 --- Every header as it came: a list of { name, value }.
 function fill.headers_raw(conn)
-  return core.http_headers_raw(conn)
+  return core.conn_headers_raw(conn)
 end
 
 fill.input = alias "green.input"
@@ -104,16 +104,16 @@ fill["wsgi.run_once"] = constant(false)
 -- Does not park.
 -- @return the env
 local function fill_all(env)
-  check.type(env, "table", "fill", "env")
+  args.type(env, "table", "fill", "env")
   local conn = rawget(env, CONN)
-  if not (conn and core.http_is_open(conn)) then
+  if not (conn and core.conn_is_open(conn)) then
     return env
   end
   local read -- what is read is kept in env
   for key in pairs(fill) do
     read = env[key]
   end
-  for _, key in ipairs(core.http_keys(conn)) do
+  for _, key in ipairs(core.conn_keys(conn)) do
     read = env[key]
   end
   return env, read
@@ -133,7 +133,7 @@ end
 
 --- The metatable for the envs of a server.
 local function metatable(server)
-  local index = core.http_index(fill, CONN, server)
+  local index = core.httpd_env_index(fill, CONN, server)
   local mt = { __name = "green.env", __index = server.options.wsapi and or_empty(index) or index }
   return show.kind(mt, function(env)
     local method, path = env.REQUEST_METHOD, env.RAW_PATH_INFO or env.PATH_INFO

@@ -6,16 +6,16 @@
 -- @module green.wsgi.gone
 
 local core = require "green.core"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local errors = require "green.error"
 local event = require "green.event"
 local exits = require "green.thread.exits"
-local show = require "green.show"
+local show = require "green.args.show"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
-local READ = 1 -- a mode of core.park
+local READ = core.READ -- a mode of core.park
 local ECANCELED = core.codes.ECANCELED
 
 local M = {}
@@ -33,14 +33,14 @@ end
 
 local function tell_all(server)
   local gone = {}
-  local conn = core.http_gone(server.httpd_pointer)
+  local conn = core.httpd_gone(server.httpd_pointer)
   while conn do
     gone[conn] = true
     local object = server.gone_objects[conn]
     if object and not object._kind then
       object:send(true)
     end
-    conn = core.http_gone(server.httpd_pointer)
+    conn = core.httpd_gone(server.httpd_pointer)
   end
   if server.options.cancel_on_disconnect then
     cancel(server, gone)
@@ -49,19 +49,19 @@ end
 
 --- A child that inherits its green threads has another descriptor than its parent.
 local function listen(server)
-  local fd = core.http_gone_fd(server.httpd_pointer)
+  local fd = core.httpd_gone_fd(server.httpd_pointer)
   while fd do
     if core.park(fd, nil, READ) == ECANCELED then
       thread.raise()
     end
     tell_all(server)
-    fd = core.http_gone_fd(server.httpd_pointer)
+    fd = core.httpd_gone_fd(server.httpd_pointer)
   end
 end
 
 --- Watch a connection in hand. Returns a negative code where that cannot be.
 local function watch(server, conn)
-  local code = core.http_watch(conn)
+  local code = core.conn_watch(conn)
   local listener = server.gone_listener
   if code == 0 and (not listener or listener:dead()) then
     server.gone_listener = thread.spawn(listen, server)
@@ -95,7 +95,7 @@ local function over(record)
   self._server.gone_objects[conn] = nil
   if self._kind then
     return
-  elseif core.http_is_open(conn) and core.http_has_gone(conn) then
+  elseif core.conn_is_open(conn) and core.conn_has_gone(conn) then
     self:send(true)
   else
     self:send(nil, errors.new("ECLOSED", "green.gone"))
@@ -122,9 +122,9 @@ end
 
 --- Has the client gone, or is the request over? Asks the system. Does not park.
 function methods:ready()
-  if not self._kind and not core.http_is_open(self._conn) then
+  if not self._kind and not core.conn_is_open(self._conn) then
     over { gone = self }
-  elseif not self._kind and core.http_has_gone(self._conn) then
+  elseif not self._kind and core.conn_has_gone(self._conn) then
     self:send(true)
   end
   return self._kind ~= nil
@@ -136,7 +136,7 @@ methods._ready = methods.ready
 -- @return true; nil, ECLOSED: the request is over; nil, ETIMEDOUT. Raises EMFILE and
 -- the like when it cannot be watched
 function methods:wait(timeout)
-  check.timeout(timeout, "green.gone:wait")
+  args.timeout(timeout, "green.gone:wait")
   thread.checkpoint()
   core.waiter() -- where that raises, nothing is watched
   begin(self)

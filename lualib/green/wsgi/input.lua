@@ -1,15 +1,15 @@
 --- A request's body, read when the handler asks for it.
 -- @module green.wsgi.input
 
-local client = require "green.wsgi.client"
-local check = require "green.check"
-local class = require "green.check.class"
+local conns = require "green.wsgi.conn"
+local args = require "green.args"
+local class = require "green.args.class"
 local core = require "green.core"
 local errors = require "green.error"
-local show = require "green.show"
+local show = require "green.args.show"
 local thread = require "green.thread"
 
-local http_body, http_line = core.http_body, core.http_line
+local conn_body, conn_line = core.conn_body, core.conn_line
 local checkpoint, deadline_of, failed = thread.checkpoint, thread.deadline, thread.failed
 
 local EAGAIN = core.codes.EAGAIN
@@ -27,14 +27,14 @@ local function text_piece(self, get, max)
   if from > #text then
     return nil
   end
-  if get == http_line then
+  if get == conn_line then
     to = math.min(to, text:find("\n", from, true) or to)
   end
   self.pos = to + 1
   return text:sub(from, to)
 end
 
---- get is http_body or http_line; waits for the client as need be.
+--- get is conn_body or conn_line; waits for the client as need be.
 local function next_piece(self, get, max)
   local conn, deadline = self.conn, nil
   if not conn then
@@ -49,11 +49,11 @@ local function next_piece(self, get, max)
       return nil, errors.new(code, "read request body")
     end
     deadline = deadline or deadline_of(self.timeout)
-    local status = client.wait(self.server, conn, client.READ, deadline)
-    if not core.http_is_open(conn) then -- its handler has left this thread behind
+    local status = conns.wait(self.server, conn, conns.READ, deadline)
+    if not core.conn_is_open(conn) then -- its handler has left this thread behind
       return nil, errors.new("ECLOSED", "read request body")
     elseif status ~= 0 then
-      core.http_set_close(conn)
+      core.conn_set_close(conn)
       return failed(status, "read request body")
     end
   end
@@ -61,7 +61,7 @@ end
 
 --- A count of bytes need not be whole: whoever divides a body by three may ask.
 local function whole(value, where, name)
-  return math.floor(check.number(value, 0, where, name))
+  return math.floor(args.number(value, 0, where, name))
 end
 
 --- What is there of the body, at most max bytes. Parks.
@@ -71,7 +71,7 @@ end
 -- ETIMEDOUT, ECONNRESET
 function methods:read_some(max)
   max = max and whole(max, "read_some", "max")
-  return next_piece(self, http_body, max)
+  return next_piece(self, conn_body, max)
 end
 
 --- Read the body. Parks.
@@ -82,7 +82,7 @@ function methods:read(n)
   local pieces, have = {}, 0
   local want = n == nil and math.huge or whole(n, "read", "n")
   while have < want do
-    local piece, err = next_piece(self, http_body, want - have)
+    local piece, err = next_piece(self, conn_body, want - have)
     if err then
       return nil, err
     elseif not piece then
@@ -101,7 +101,7 @@ function methods:read_line(max)
   local pieces, have = {}, 0
   max = max == nil and LINE_MAX or whole(max, "read_line", "max")
   while have < max do
-    local text, err = next_piece(self, http_line, max - have)
+    local text, err = next_piece(self, conn_line, max - have)
     if err then
       return nil, err
     elseif not text then
@@ -141,14 +141,14 @@ end
 -- @return true, or nil, err
 function methods:discard()
   while true do
-    local piece, err = next_piece(self, http_body)
+    local piece, err = next_piece(self, conn_body)
     if not piece then
       return err == nil or nil, err
     end
   end
 end
 
---- As green_httpout_capitalize has it.
+--- As green_http_write_capitalize has it.
 local function capitalized(name)
   return (("-" .. name):gsub("%-[a-z]", string.upper):sub(2))
 end
@@ -158,17 +158,17 @@ end
 -- @tparam table headers list of { name, value }
 function methods:set_hundred_continue_response_headers(headers)
   local lines = {}
-  check.type(headers, "table", "set_hundred_continue_response_headers", "headers")
+  args.type(headers, "table", "set_hundred_continue_response_headers", "headers")
   for i, pair in ipairs(headers) do
-    check.type(pair, "table", "set_hundred_continue_response_headers", "header " .. i)
+    args.type(pair, "table", "set_hundred_continue_response_headers", "header " .. i)
     local name, value = tostring(pair[1]), tostring(pair[2])
     if not name:find("^[%w!#$%%&'*+.^_`|~-]+$") or value:find("%c") or FRAMING[name:lower()] then
-      check.misuse("100 Continue: header %d, %s, has a bad name or value", i, check.shown(name))
+      args.misuse("100 Continue: header %d, %s, has a bad name or value", i, args.shown(name))
     end
     name = self.server.capitalize and capitalized(name) or name
     lines[i] = name .. ": " .. value .. "\r\n"
   end
-  local code = self.conn and core.http_continue_lines(self.conn, table.concat(lines)) or 0
+  local code = self.conn and core.conn_continue_lines(self.conn, table.concat(lines)) or 0
   if code ~= 0 then
     error(errors.new(code, "100 Continue"), 0)
   end
@@ -179,7 +179,7 @@ end
 -- @return true; false when nothing was sent: the client does not ask for it, has sent
 -- the body, or has an answer; or nil, err
 function methods:send_hundred_continue_response()
-  local sent = self.conn and core.http_continue(self.conn) or core.codes.ECLOSED
+  local sent = self.conn and core.conn_continue(self.conn) or core.codes.ECLOSED
   if sent < 0 then
     return nil, errors.new(sent, "100 Continue")
   end
@@ -206,7 +206,7 @@ class.seal(mt)
 
 --- The input of a request. `length` is its Content-Length, nil if unknown.
 return function(conn, server)
-  local _, _, _, _, length = core.http_info(conn)
+  local _, _, _, _, length = core.conn_info(conn)
   return setmetatable({
     conn = conn, -- nil after slurp
     server = server,

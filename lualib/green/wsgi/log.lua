@@ -3,12 +3,12 @@
 -- A log that cannot be written loses lines, which are counted, and stops nothing.
 -- @module green.wsgi.log
 
-local class = require "green.check.class"
-local channels = require "green.wsgi.log_channel"
+local class = require "green.args.class"
+local channels = require "green.wsgi.log.channel"
 local core = require "green.core"
-local show = require "green.show"
-local explain = require "green.wsgi.explain"
-local format_module = require "green.wsgi.log_format"
+local show = require "green.args.show"
+local mistakes = require "green.wsgi.mistakes"
+local format_module = require "green.wsgi.log.format"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 local write = require "green.stream.write"
@@ -18,7 +18,7 @@ local ipairs, pcall, select, setmetatable, tonumber, type =
   ipairs, pcall, select, setmetatable, tonumber, type
 local concat, format, gsub = table.concat, string.format, string.gsub
 
-local http_log = core.http_log
+local conn_log = core.conn_log
 local EAGAIN = core.codes.EAGAIN
 
 local methods = {}
@@ -29,7 +29,7 @@ local mt = { __name = "green.wsgi.log", __index = methods }
 -- @return whether it was written; else come again when that is over
 function methods:request(conn, at_once)
   local access = self.access
-  local waiting = http_log(access.pointer, conn, at_once)
+  local waiting = conn_log(access.pointer, conn, at_once)
   if waiting and waiting > access.mark then
     access:tell()
   end
@@ -41,9 +41,9 @@ end
 -- @tparam number status of the last wait for the client
 -- @return whether it was written
 function methods:late(conn, status)
-  local code = status == 0 and core.http_flush(conn) or status
+  local code = status == 0 and core.conn_flush(conn) or status
   if code ~= 0 and code ~= EAGAIN then
-    core.http_cut(conn, code)
+    core.conn_cut(conn, code)
   end
   return code ~= EAGAIN and self:request(conn, true)
 end
@@ -78,12 +78,12 @@ function methods:failure(env, err)
   local trace = thread.traceback_of(err)
   local server = env and env["green.server"]
   self:error("%s %s: %s%s", env and env.REQUEST_METHOD or "-", env and env.RAW_PATH_INFO or "-",
-    explain.failure(err, type(server) == "table" and server, env), trace and "\n" .. trace or "")
+    mistakes.failure(err, type(server) == "table" and server, env), trace and "\n" .. trace or "")
 end
 
 --- A request that was no good, or came too slowly.
 function methods:refused(conn)
-  local status, _, reason = core.http_info(conn)
+  local status, _, reason = core.conn_info(conn)
   if self.access then
     self:request(conn, true)
   end
@@ -106,7 +106,7 @@ function methods:reopen()
   end
 end
 
---- Write what waits, for so many seconds at most; let go of files. Parks.
+--- Write what waits, for that number of seconds at most; let go of files. Parks.
 function methods:close(seconds)
   pcall(timeout.timeout, seconds, self.flush, self)
   for _, channel in ipairs(self.channels) do

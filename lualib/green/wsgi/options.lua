@@ -1,11 +1,11 @@
---- The options of a server: defaults, checks, and what the C core is told.
+--- The options of an HTTP server: defaults, checks, and what the C core is told.
 --
 -- Names are Eventlet's where it has one; durations are seconds, sizes bytes.
 -- @module green.wsgi.options
 
 local core = require "green.core"
-local check = require "green.check"
-local options = require "green.options"
+local args = require "green.args"
+local options = require "green.args.options"
 
 local FOR_EVER = 9e18 -- nanoseconds
 local MOST_COUNT, MOST_BYTES = 4294967295, 2 ^ 53 -- what C has room for
@@ -109,7 +109,7 @@ end
 local function check_value(name, value, where)
   local good, want = checks[known[name][2]](value)
   if not good then
-    check.wrong(where, ("option '%s'"):format(name), want, value)
+    args.wrong(where, ("option '%s'"):format(name), want, value)
   end
 end
 
@@ -119,7 +119,7 @@ end
 -- @tparam string where the function's name, for messages
 local function read(opts, where)
   if type(opts) == "table" and opts.protocol ~= nil then
-    check.misuse("%s: option 'protocol' does not exist here: the protocol is in C; its class "
+    args.misuse("%s: option 'protocol' does not exist here: the protocol is in C; its class "
       .. "attributes in Eventlet are options of their own", where)
   end
   opts = options.check(opts, names, where)

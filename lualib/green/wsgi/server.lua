@@ -1,25 +1,25 @@
---- Server objects: their threads, and how they stop.
+--- HTTP server objects: what wsgi.new returns.
 -- @module green.wsgi.server
 
 local ffi = require "ffi"
-local check = require "green.check"
-local class = require "green.check.class"
+local args = require "green.args"
+local class = require "green.args.class"
 local core = require "green.core"
-local accepting = require "green.wsgi.accepting"
+local accept = require "green.wsgi.accept"
 local app_module = require "green.wsgi.app"
 local authors = require "green.wsgi.author"
 local env_module = require "green.wsgi.env"
 local gone = require "green.wsgi.gone"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
-local spawning = require "green.wsgi.spawning"
-local stopping = require "green.wsgi.stopping"
+local spawn = require "green.wsgi.spawn"
+local stop = require "green.wsgi.stop"
 local takeover = require "green.wsgi.takeover"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 local workers = require "green.wsgi.worker"
 local C = require "green.ffi.httpd"
-local show = require "green.show"
+local show = require "green.args.show"
 
 local httpd_t = ffi.typeof("green_httpd *")
 -- What a killed serve_forever gives requests in hand, like every cleanup.
@@ -34,6 +34,7 @@ function methods:_worker_detaches(state)
   self.detached[state] = true
   self.workers = self.workers - 1
   self.httpd.full = false
+  stop.look(self)
 end
 
 -- -- The public side ----------------------------------------------------------
@@ -43,12 +44,12 @@ end
 -- @return the server
 function methods:start()
   if self.stopping then
-    check.misuse("start: the server was stopped")
+    args.misuse("start: the server was stopped")
   elseif not self.started then
     self.started = true
     self.pid = core.getpid()
-    self.spawner = spawning.start(self)
-    accepting.start(self)
+    self.spawner = spawn.start(self)
+    accept.start(self)
     self.log:info("serving on %s", self.url)
   end
   return self
@@ -63,7 +64,7 @@ end
 -- stop_grace, 30), false for no limit; `force_after` seconds (5)
 -- @treturn boolean true
 function methods:stop(opts)
-  return stopping.stop(self, opts)
+  return stop.stop(self, opts)
 end
 
 --- Serve until the server is stopped, its listener is closed, or this thread is
@@ -74,7 +75,7 @@ function methods:serve_forever()
   if not self.stopping then
     self:start()
   end
-  local unwatch = self.options.signals and stopping.watch_signals(self)
+  local unwatch = self.options.signals and stop.watch_signals(self)
   local status = 0
   while status == 0 and not self.ended do
     status = core.park(self.end_queue)
@@ -82,7 +83,7 @@ function methods:serve_forever()
   local raised
   if status ~= 0 then
     raised = { pcall(thread.failed, status, "serve") }
-    timeout.shield(KILL_GRACE + KILL_FORCE + 1, stopping.stop, self,
+    timeout.shield(KILL_GRACE + KILL_FORCE + 1, stop.stop, self,
       { grace = KILL_GRACE, force_after = KILL_FORCE })
   end
   if unwatch then
@@ -195,7 +196,8 @@ local function new(listener, planned)
   self.environ = next(o.environ) ~= nil and o.environ
   self.httpd_object = object -- keeps what the next ones point to
   self.httpd, self.httpd_pointer = httpd, core.pointer(object)
-  self.queue, self.shortage = core.pointer(C.queue(self.httpd)), C.shortage(self.httpd)
+  self.queue, self.shortage = core.pointer(C.queue(httpd)), core.pointer(C.shortage(httpd))
+  self.departures = core.pointer(C.departures(httpd)) -- who accepts waits here, and a stop
   self.workers, self.max_workers = 0, o.custom_pool and math.huge or o.max_size
   self.worker_idle = o.custom_pool and 0 or workers.WORKER_IDLE
   self.active, self.detached = {}, {} -- sets of workers' states
@@ -206,7 +208,7 @@ local function new(listener, planned)
   self.evicted, self.evicted_told = 0, -math.huge -- connections, and when the log said so
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false
   self.pid = false -- of the process that it serves in
-  self.accept_queue, self.end_queue, self.hurry = core.waitq(), core.waitq(), core.waitq()
+  self.end_queue = core.waitq()
   option_module.apply(self.httpd, o)
   setmetatable(self, mt)
   self.env_mt = env_module.metatable(self)

@@ -1,4 +1,4 @@
---- What is known of a worker, and which green thread it is.
+--- The state of a worker of an HTTP server, and which green thread it is.
 --
 -- Nothing that a handler can reach (its env's server, locals of its callers) leads to
 -- its thread: a state does not either, but for this module.

@@ -1,15 +1,16 @@
 --- Taking a request's connection over: from here on it is a stream of the handler's.
 -- @module green.wsgi.takeover
 
-local check = require "green.check"
+local args = require "green.args"
 local core = require "green.core"
 local base = require "green.socket.base"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
 local gone = require "green.wsgi.gone"
-local responding = require "green.wsgi.respond"
+local answer = require "green.wsgi.answer"
 local stream = require "green.socket.stream"
 local states = require "green.wsgi.state"
+local stop = require "green.wsgi.stop"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
@@ -33,15 +34,15 @@ end
 
 --- See green.wsgi.take_over.
 local function take_over(server, env)
-  check.type(env, "table", "take_over", "env")
+  args.type(env, "table", "take_over", "env")
   thread.checkpoint()
   local conn = env[CONN]
-  if not (conn and core.http_is_open(conn)) then
+  if not (conn and core.conn_is_open(conn)) then
     return nil, errors.new("ECLOSED", "take over")
-  elseif core.http_rollback(conn) ~= 0 then
+  elseif core.answer_rollback(conn) ~= 0 then
     return nil, errors.new("EBUSY", "take over", "the answer has begun to leave")
   end
-  local ok, err = responding.drain(server, conn)
+  local ok, err = answer.drain(server, conn)
   if not ok then
     return nil, err
   end
@@ -49,7 +50,7 @@ local function take_over(server, env)
     server.log:request(conn, true)
   end
   local s = base.handle()
-  local code = core.http_detach(conn, s)
+  local code = core.conn_detach(conn, s)
   if code == 0 or code == ECLOSED or code == ENOMEM then
     let_go(server, conn)
   end
@@ -61,10 +62,11 @@ end
 
 --- This request's handler does not hold up a graceful stop: it is killed at once.
 local function set_idle(server, env)
-  check.type(env, "table", "set_idle", "env")
+  args.type(env, "table", "set_idle", "env")
   local state = states.of(server, env[CONN])
   if state then
     state.idle = state.env
+    stop.look(server)
   end
 end
 
@@ -76,7 +78,7 @@ local function finish(limit, ok, ...)
   return ...
 end
 
---- The app with a limit to its time: so many seconds until it has returned, or has
+--- The app with a limit to its time: seconds until it has returned, or has
 -- taken its connection over. What it does with that takes as long as it takes.
 local function limited(app, seconds)
   return function(env)

@@ -1,4 +1,4 @@
---- Workers: green threads that take requests and answer them.
+--- Workers of HTTP servers: green threads that take requests and answer them.
 --
 -- A worker takes whatever request is complete, and stays with its connection as
 -- long as that has more at hand. The path of a plain request is short on
@@ -9,13 +9,13 @@
 -- (core.expose); else it ends with the request, as the request ended.
 -- @module green.wsgi.worker
 
-local check = require "green.check"
-local client = require "green.wsgi.client"
+local args = require "green.args"
+local conns = require "green.wsgi.conn"
 local core = require "green.core"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
-local explain = require "green.wsgi.explain"
-local responding = require "green.wsgi.respond"
+local mistakes = require "green.wsgi.mistakes"
+local answers = require "green.wsgi.answer"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
@@ -24,10 +24,10 @@ local error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack
   error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall
 local format, maxn = string.format, table.maxn
 
-local http_next, http_finish = core.http_next, core.http_finish
-local http_respond = core.http_respond
+local httpd_next, conn_finish = core.httpd_next, core.conn_finish
+local answer_respond = core.answer_respond
 local core_park, core_now, core_reset = core.park, core.now, core.reset
-local respond, close_body = responding.respond, responding.close_body
+local respond, close_body = answers.respond, answers.close_body
 local note_traceback, turn = thread.note_traceback, thread.turn
 local CONN, unwind = env_module.CONN, states.unwind
 
@@ -40,8 +40,8 @@ local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
 --- Another answer instead: if nothing has left yet, else the connection is cut.
 local function answer_error(server, conn, status, text)
-  core.http_set_close(conn)
-  if core.http_rollback(conn) == 0 then
+  core.conn_set_close(conn)
+  if core.answer_rollback(conn) == 0 then
     respond(server, conn, 0, status, { ["Content-Type"] = "text/plain" }, text)
   end
 end
@@ -58,17 +58,17 @@ end
 --- Is there nobody to answer any more?
 local function is_client_gone(err)
   return errors.is_error(err, "EGONE")
-    or errors.is_error(err) and err.op == "write response" and err.code ~= "ENOMEM"
+    or errors.is_error(err) and err.client_gone == true
 end
 
 local function fail(server, conn, env, err)
   if is_client_gone(err) then
-    core.http_cut(conn, err.number) -- what is left is not waited for once more
+    core.conn_cut(conn, err.number) -- what is left is not waited for once more
     server.log:debug("client went away: %s", tostring(err))
     return
   elseif is_not_found(err) then
     rawset(env, "STATUS", 404)
-    return answer_error(server, conn, 404, explain.text(rawget(err, 2) or "Not Found") .. "\n")
+    return answer_error(server, conn, 404, mistakes.text(rawget(err, 2) or "Not Found") .. "\n")
   end
   rawset(env, "STATUS", 500)
   server.failed = server.failed + 1
@@ -77,7 +77,7 @@ local function fail(server, conn, env, err)
   end
   local text = "Internal Server Error\n"
   if server.options.debug then
-    text = format("%s\n%s\n", explain.failure(err, server, env), thread.traceback_of(err) or "")
+    text = format("%s\n%s\n", mistakes.failure(err, server, env), thread.traceback_of(err) or "")
   end
   answer_error(server, conn, 500, text)
 end
@@ -133,7 +133,7 @@ end
 
 --- What `return 200, {}, io.open(path)` gives where there is no such file.
 local function missing_body(why)
-  return "wsgi: the body is nil, and behind it stands " .. check.shown(why)
+  return mistakes.new("the body is nil, and behind it stands " .. args.shown(why))
 end
 
 --- With what xpcall(app) gave.
@@ -146,7 +146,7 @@ local function answer(server, state, conn, env, ok, status, headers, body, why)
   elseif body == nil and type(why) == "string" then
     fail(server, conn, env, missing_body(why))
   elseif type(body) == "string" or body == nil then
-    local done, problem = http_respond(conn, server.capitalize, status, headers, body)
+    local done, problem = answer_respond(conn, server.capitalize, status, headers, body)
     if not done then
       fail(server, conn, env, problem)
     end
@@ -158,7 +158,8 @@ end
 local function call_posthooks(server, env, hooks)
   for i, hook in ipairs(hooks) do
     if type(hook) ~= "table" then
-      error(format("wsgi: posthook %d must be a list { fn, ... }, not a %s", i, type(hook)), 0)
+      error(mistakes.new(format("posthook %d must be a list { fn, ... }, not a %s", i,
+        type(hook))), 0)
     end
     local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, maxn(hook)))
     if not ok then
@@ -173,10 +174,10 @@ end
 local function run_posthooks(server, state, conn, env, hooks)
   local sent, killed, problem = true, nil, nil
   if state.taken ~= env then
-    sent, killed, problem = xpcall(responding.drain, note_traceback, server, conn)
+    sent, killed, problem = xpcall(answers.drain, note_traceback, server, conn)
   end
-  if problem and core.http_is_open(conn) then
-    core.http_cut(conn, problem.number) -- the client is not waited for once more
+  if problem and core.conn_is_open(conn) then
+    core.conn_cut(conn, problem.number) -- the client is not waited for once more
   end
   local ok, err = xpcall(call_posthooks, note_traceback, server, env, hooks)
   if not ok then
@@ -217,29 +218,29 @@ end
 -- -- Workers ------------------------------------------------------------------
 
 --- The client does not read: wait for it as long as write_timeout says, anew
--- whenever it has taken something. Returns the next connection, as http_next.
+-- whenever it has taken something. Returns the next connection, as httpd_next.
 local function finish_slowly(server, state, conn)
   local next_conn
   repeat
     state.conn = conn
-    local status = client.wait_to_write(server, conn)
+    local status = conns.wait_to_write(server, conn)
     if state.unlogged then
       state.unlogged = not server.log:late(conn, status)
     end
     if status == ECANCELED then
       thread.raise() -- run's caller closes the connection
     elseif status ~= 0 then
-      core.http_close(conn)
-      return http_next(server.httpd_pointer)
+      core.conn_close(conn)
+      return httpd_next(server.httpd_pointer)
     end
-    next_conn, conn = http_finish(conn, server.httpd_pointer)
+    next_conn, conn = conn_finish(conn, server.httpd_pointer)
   until next_conn ~= false
   return next_conn, conn
 end
 
 --- More workers than max_size? They came while others waited for slow clients.
 local function is_surplus(server)
-  return server.workers > server.max_workers and client.room(server) < 0
+  return server.workers > server.max_workers and conns.room(server) < 0
 end
 
 --- Serve requests until there are none at hand. Returns whether this worker is to
@@ -255,7 +256,7 @@ local function serve(server, state, conn, found)
     elseif found == REFUSED then
       server.log:refused(conn)
     end
-    conn, found = http_finish(conn, not is_surplus(server) and httpd or nil)
+    conn, found = conn_finish(conn, not is_surplus(server) and httpd or nil)
     if conn == false then
       conn, found = finish_slowly(server, state, found)
     end
@@ -278,7 +279,8 @@ end
 
 local function work(server, state)
   local httpd, is_wanted, is_first = server.httpd_pointer, server.worker_idle > 0, true
-  while not is_surplus(server) and not serve(server, state, http_next(httpd, is_first))
+  while not (server.stopped or is_surplus(server))
+    and not serve(server, state, httpd_next(httpd, is_first))
     and is_wanted and not server.stopped do
     is_wanted, is_first = wait(server), false -- if not wanted, one more look
   end

@@ -1,0 +1,133 @@
+/*
+** httpd.h: the connections of an HTTP/1.x server, without its handlers.
+**
+** Accepting, reading, parsing, framing and keep-alive are done here, in as few
+** calls from Lua as can be; who answers a request is somebody else's affair: a
+** worker, which takes a connection with something to do and has it until it is
+** dealt with (conn.h). A connection between two requests is one small struct:
+** buffers belong to requests and come from a pool. The answers to all requests
+** that one read brought leave in one write.
+*/
+#ifndef GREEN_HTTPD_H
+#define GREEN_HTTPD_H
+
+#include "httpd/conn.h"
+
+/* ffi needs: sock conn */
+/* ffi */
+struct green_waitq; /* hub.h; Lua parks on it. */
+
+typedef struct green_httpd {
+  /* Options, changed at will. Times in nanoseconds. */
+  int64_t keepalive_timeout; /* Between requests. */
+  int64_t header_timeout;    /* From the first byte (or accept) to the head. */
+  int64_t max_body;          /* Larger bodies are refused (413); -1: any. */
+  int64_t max_drain;     /* Unread rest of a body that is read and dropped. */
+  uint32_t max_requests; /* Of one connection; 0: any. */
+  uint32_t max_connections; /* With this many, one that comes needs the room of
+                               another. */
+  uint32_t max_line;        /* As in green_http_request. */
+  uint32_t max_field;
+  uint32_t max_head;
+  uint32_t max_headers;
+  bool keepalive;  /* Off: close after each answer. */
+  bool closing;    /* Draining: every answer says so and closes. */
+  bool http10;     /* Answer as an HTTP/1.0 server. */
+  bool date;       /* Send a Date header. */
+  bool connect;    /* Hand out CONNECT; else it gets 501. */
+  bool half_close; /* A client may end its side and wait for the answer; else it
+                      has gone then. As of green_conn_watch. */
+  bool gather;     /* Send the answers of some connections one after the other:
+                      green_conn_finish only takes a note of them. */
+  /* For whoever makes workers. */
+  uint32_t wanted; /* This many more would have something to do. */
+  bool full;       /* Set by the maker: there can be no more now. */
+  /* Counts. */
+  uint32_t connections; /* Open now, */
+  uint32_t idle;        /* of which between requests (as of this turn). */
+  uint64_t accepted;
+  uint64_t requests;
+  uint64_t refused;
+  uint64_t timeouts; /* Too slow with a head, or to begin the first. */
+  uint64_t evicted;  /* Closed between requests to make room. */
+} green_httpd;
+
+/* How much memory a server takes, for green_httpd_init. */
+GREEN_API size_t green_httpd_size(void);
+
+/* Accept what waits at the listener, at most max. Where max_connections are
+** open, or there are no descriptors, the connection that has been between
+** requests for longest, with nothing of a next one in sight, is closed for each
+** that comes. How many; GREEN_EAGAIN: none, wait for GREEN_READ; GREEN_EBUSY:
+** max_connections are open, none of them to spare, wait for departures;
+** GREEN_EMFILE and the like: out of something, try later; GREEN_ECLOSED: the
+** server or the listener has ended. */
+GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
+
+/* **Takes** the descriptor of an open socket, and what it has buffered, as a
+** new connection. 0; GREEN_ECLOSED: the server has ended; GREEN_ENOMEM; or what
+** kept s from being detached. After an error s may be open still, or closed. */
+GREEN_API int green_httpd_adopt(green_httpd *d, green_sock *s);
+
+/* The next connection with something for a worker (conn->found), or NULL: park
+** on green_httpd_queue. NULL, too, when requests have had their share of this
+** turn: workers are woken in the next. */
+GREEN_API green_conn *green_httpd_next(green_httpd *d);
+
+/* Where workers wait; the one that came last is woken first. GREEN_ECLOSED at
+** the server's end. */
+GREEN_API struct green_waitq *green_httpd_queue(green_httpd *d);
+
+/* Where whoever makes workers waits: it is woken when there are connections
+** with bytes and no worker is free for them, unless full is set; wanted says
+** how many. GREEN_ECLOSED at the server's end. */
+GREEN_API struct green_waitq *green_httpd_shortage(green_httpd *d);
+
+/* Where whoever waits for a connection to go waits: all are woken when one has
+** been closed or taken over, and when one has come to rest between requests,
+** which may be closed, too, to make room (green_httpd_accept,
+** green_httpd_close_idle). While nobody waits, it costs nothing. GREEN_ECLOSED
+** at the server's end. */
+GREEN_API struct green_waitq *green_httpd_departures(green_httpd *d);
+
+/* Connections that have bytes and no worker yet. */
+GREEN_API uint32_t green_httpd_ready(const green_httpd *d);
+
+/* Close connections of which no byte of a next request has come, and those that
+** linger although the peer's system has all of the answer; with all set, too
+** those in the middle of a head, those that wait for the next worker with what
+** was passed on or could not be sent, and those that linger for another reason.
+** For a graceful stop, with closing set before: then the server itself looks,
+** every 10 ms, for those that linger and need not any more. */
+GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
+/* end ffi */
+
+/* -- Clients that go ------------------------------------------------------ */
+
+/* What to wait on (GREEN_READ) for green_httpd_gone; NULL: nobody has been
+** watched, or the server has ended. It is closed with the server, and in a
+** child; one that inherits tasks has another. */
+GREEN_API green_fd *green_httpd_gone_fd(green_httpd *d);
+
+/* The next connection in a worker's hands whose client has gone, each told
+** once; NULL: no more now. */
+GREEN_API green_conn *green_httpd_gone(green_httpd *d);
+
+/* -- Life ------------------------------------------------------------------ */
+
+/* Make a server with default options, on this hub, in zeroed memory that stays
+** the caller's. In a child of a fork that does not inherit tasks it closes the
+** connections in its hands, which are the parent's. */
+GREEN_API void green_httpd_init(green_httpd *d, green_hub *hub);
+
+/* Close every connection, for good. Those in workers' hands must not be used
+** any more. Idempotent; from here on there are no requests, and nothing is
+** accepted. */
+GREEN_API void green_httpd_deinit(green_httpd *d);
+
+/* The same in memory of its own. NULL: out of memory. **Free with**
+** green_httpd_free, for which NULL is fine. */
+GREEN_API green_httpd *green_httpd_new(green_hub *hub);
+GREEN_API void green_httpd_free(green_httpd *d);
+
+#endif

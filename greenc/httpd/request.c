@@ -1,0 +1,286 @@
+/*
+** request.c: bytes from the socket into a request's buffer, and bodies out of
+** it.
+**
+** The buffer keeps the head, which handlers read late, at start; the body's
+** bytes pass through the room behind it. Who waits for it is told that the body
+** may come ("100 Continue").
+*/
+
+#include "httpd/httpd_priv.h"
+#include "hub/hub_priv.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+/* With less room behind end a read is hardly worth its call: what is there
+** moves to the front, or the buffer grows. */
+#define ROOM_LEAST 1024
+
+/* -- Filling -------------------------------------------------------------- */
+
+int green__request_grow(httpd_request *r)
+{
+  char *in = green__realloc(r->in, 2 * (size_t)r->in_cap);
+  if (!in) return GREEN_ENOMEM;
+  r->in = in;
+  r->in_cap *= 2;
+  return 0;
+}
+
+/* Before a head is complete the buffer may move and grow. */
+static int req_make_room(httpd_request *r)
+{
+  if (r->start > 0) {
+    memmove(r->in, r->in + r->start, r->end - r->start);
+    r->end -= r->start;
+    r->start = r->pos = 0;
+  }
+  return r->end < r->in_cap ? 0 : green__request_grow(r);
+}
+
+int green__request_fill(httpd_conn *c)
+{
+  httpd_request *r = c->req;
+  if (r->start == r->end) r->start = r->pos = r->end = 0;
+  if (r->in_cap - r->end < ROOM_LEAST && req_make_room(r) < 0)
+    return GREEN_ENOMEM;
+  if (r->start == r->end) r->started = green__hub_poll_now(c->d->hub);
+  int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
+  if (n > 0) r->end += (uint32_t)n;
+  return n;
+}
+
+/* Handlers see offsets, so the head may move: to the front of the buffer, for
+** requests that come one behind the other would carry it on without end; and
+** with the buffer, when it fills that. */
+static int body_room(httpd_conn *c)
+{
+  httpd_request *r = c->req;
+  uint32_t head = (uint32_t)r->head.head_len;
+  if (r->start > 0) {
+    memmove(r->in, r->in + r->start, head);
+    r->start = 0;
+  }
+  if (r->in_cap - head < HTTPD_BUFFER / 2) {
+    char *in = green__realloc(r->in, (size_t)r->in_cap + HTTPD_BUFFER);
+    if (!in) return GREEN_ENOMEM;
+    r->in = in;
+    r->in_cap += HTTPD_BUFFER;
+  }
+  c->pub.text = r->in;
+  r->pos = r->end = head;
+  return 0;
+}
+
+/* The body so far was handed out: the window behind the head starts anew. */
+static int body_fill(httpd_conn *c)
+{
+  httpd_request *r = c->req;
+  uint32_t window = r->start + (uint32_t)r->head.head_len;
+  r->pos = r->end = window;
+  if (r->in_cap - window < HTTPD_BUFFER / 2 && body_room(c) < 0)
+    return GREEN_ENOMEM;
+  int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
+  if (n > 0) r->end += (uint32_t)n;
+  return n == 0 ? GREEN_EEOF : n;
+}
+
+/* -- Bodies --------------------------------------------------------------- */
+
+void green__body_start(httpd_conn *c)
+{
+  httpd_request *r = c->req;
+  c->body_done = !r->head.has_body;
+  c->body_failed = 0;
+  c->continued = 0;
+  c->drained = 0;
+  r->body_total = 0;
+  r->given_len = 0;
+  r->lines_len = 0;
+  r->body_left = r->head.content_length;
+  if (r->head.chunked) green_chunked_init(&r->chunk);
+}
+
+static int body_fail(httpd_conn *c, int err)
+{
+  c->body_failed = 1;
+  c->pub.close = true;
+  return err;
+}
+
+/* The next run of plain bytes in the buffer, of a body with a length. */
+static int body_plain(httpd_request *r, const char **ptr)
+{
+  uint32_t n = r->end - r->pos;
+  if (n == 0) return GREEN_EAGAIN;
+  if ((int64_t)n > r->body_left) n = (uint32_t)r->body_left;
+  *ptr = r->in + r->pos;
+  r->pos += n;
+  r->body_left -= n;
+  return (int)n;
+}
+
+/* The next run of a chunked body, as green_chunked_next. */
+static int chunk_next(httpd_conn *c, char **ptr)
+{
+  httpd_request *r = c->req;
+  char *in = r->in + r->pos;
+  int e = green_chunked_next(&r->chunk, in, r->end - r->pos);
+  if (e < 0 && e != GREEN_EAGAIN)
+    return GREEN_EPROTO; /* Overlong extensions, too: the body is not large. */
+  r->pos += r->chunk.used;
+  if (e == 0) c->body_done = 1;
+  *ptr = in + r->chunk.data_off;
+  return e;
+}
+
+/* Chunks of a byte each are not handed out byte by byte: what is in the buffer
+** moves up to the first run. An error comes again after these. */
+static int body_chunked(httpd_conn *c, const char **ptr)
+{
+  httpd_request *r = c->req;
+  char *to, *from;
+  int e = chunk_next(c, &to);
+  if (e <= 0) return e;
+  uint32_t n = r->chunk.data_len;
+  while (r->pos < r->end && chunk_next(c, &from) > 0) {
+    memmove(to + n, from, r->chunk.data_len);
+    n += r->chunk.data_len;
+  }
+  *ptr = to;
+  return (int)n;
+}
+
+/* Without a system call. 0: the end; GREEN_EAGAIN: the buffer is empty. */
+static int body_buffered(httpd_conn *c, const char **ptr)
+{
+  httpd_request *r = c->req;
+  if (c->body_done) return 0;
+  if (r->head.chunked) return body_chunked(c, ptr);
+  if (r->body_left == 0) {
+    c->body_done = 1;
+    return 0;
+  }
+  int n = body_plain(r, ptr);
+  if (r->body_left == 0) c->body_done = 1;
+  return n;
+}
+
+static int body_next(httpd_conn *c, const char **ptr)
+{
+  for (;;) {
+    int n = body_buffered(c, ptr);
+    if (n >= 0) return n;
+    if (n != GREEN_EAGAIN) return body_fail(c, n);
+    n = body_fill(c);
+    if (n == GREEN_EAGAIN) return n;
+    if (n < 0) return body_fail(c, n);
+  }
+}
+
+/* given_off is behind what was handed out last, or at what was given back. */
+static int body_again(httpd_request *r, const char **ptr)
+{
+  int n = (int)r->given_len;
+  *ptr = r->in + r->given_off;
+  r->given_off += r->given_len;
+  r->given_len = 0;
+  return n;
+}
+
+int green_conn_continue_lines(green_conn *pub, const char *lines, size_t n)
+{
+  httpd_request *r = conn_with_request(pub)->req;
+  char *copy = green__realloc(r->lines, n ? n : 1);
+  if (!copy) return GREEN_ENOMEM;
+  memcpy(copy, lines, n);
+  r->lines = copy;
+  r->lines_len = n;
+  return 0;
+}
+
+int green_conn_continue(green_conn *pub)
+{
+  httpd_conn *c = conn_with_request(pub);
+  httpd_request *r = c->req;
+  if (pub->state != GREEN_ANSWER_NONE || c->body_done ||
+      !pub->head->expect_continue || c->d->pub.http10)
+    return 0;
+  if (out_reserve(r, r->lines_len + 64) < 0) return GREEN_ENOMEM;
+  c->continued = 1;
+  out_put(r, TEXT("HTTP/1.1 100 Continue\r\n"));
+  if (r->lines_len) out_put(r, r->lines, r->lines_len);
+  out_put(r, TEXT("\r\n"));
+  r->answer = r->out_len;
+  return 1;
+}
+
+/* "100 Continue", for who waits for it: not for one who sends already (RFC
+** 9110, 10.1.1). */
+static int body_invite(httpd_conn *c)
+{
+  green_conn *pub = &c->pub;
+  if (!pub->head->expect_continue || c->continued || c->body_done ||
+      pub->state != GREEN_ANSWER_NONE)
+    return 0;
+  if (c->req->pos < c->req->end) {
+    c->continued = 1;
+    return 0;
+  }
+  int err = green_conn_continue(pub);
+  if (err >= 0) err = green_conn_flush(pub);
+  return err == GREEN_EAGAIN ? 0 : err;
+}
+
+int green_conn_body(green_conn *pub, const char **ptr)
+{
+  httpd_conn *c = conn_with_request(pub);
+  if (c->body_failed) return GREEN_EPROTO;
+  pub->body_read = true;
+  int err = body_invite(c);
+  if (err < 0) return body_fail(c, err);
+  if (c->req->given_len) return body_again(c->req, ptr);
+  int n = body_next(c, ptr);
+  if (n <= 0) return n;
+  c->req->given_off = (uint32_t)(*ptr - c->req->in) + (uint32_t)n;
+  c->req->body_total += n;
+  if (c->d->pub.max_body >= 0 && c->req->body_total > c->d->pub.max_body)
+    return body_fail(c, GREEN_ETOOBIG);
+  return n;
+}
+
+void green_conn_unread(green_conn *pub, uint32_t n)
+{
+  httpd_request *r = conn_with_request(pub)->req;
+  green_assert(n <= r->given_off - r->start - (uint32_t)r->head.head_len,
+               "of the bytes that body returned last");
+  r->given_off -= n;
+  r->given_len += n;
+}
+
+int green__body_is_bad(const httpd_conn *c)
+{
+  const httpd_request *r = c->req;
+  if (!r->head.chunked) return 0;
+  green_chunked look = r->chunk;
+  uint32_t pos = r->pos;
+  int e = 1;
+  while (e == 1 && pos < r->end) {
+    e = green_chunked_next(&look, r->in + pos, r->end - pos);
+    pos += look.used;
+  }
+  return e < 0 && e != GREEN_EAGAIN;
+}
+
+int green__body_drain(httpd_conn *c)
+{
+  const char *ptr;
+  if (c->req->body_left > c->d->pub.max_drain) return GREEN_ETOOBIG;
+  for (;;) {
+    int n = body_next(c, &ptr);
+    if (n <= 0) return n;
+    c->drained += n;
+    if (c->drained > c->d->pub.max_drain) return GREEN_ETOOBIG;
+  }
+}

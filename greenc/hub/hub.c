@@ -1,0 +1,568 @@
+/*
+** hub.c: runs the tasks that are ready, waits for events and deadlines when
+** none is, and starts over: one round of this is a turn. Also what comes from
+** outside of the thread: posts and forks.
+*/
+
+#include "hub/hub.h"
+#include "hub/fd.h"
+#include "hub/hub_priv.h"
+#include "hub/idle.h"
+#include "hub/loop.h"
+#include "hub/scope.h"
+#include "base/mem.h"
+
+#include <sched.h>
+#include <string.h>
+
+/* Deadlines that expire in one turn: a million at once must not keep I/O
+** waiting. This many take well under a millisecond. */
+#define HUB_EXPIRE_MOST 1024
+
+/* -- Batches -------------------------------------------------------------- */
+
+static green_task *task_of_link(green_link *k)
+{
+  return green_container(k, green_task, link);
+}
+
+static void task_run(green_hub *hub, green_task *t)
+{
+  hub->current = t;
+  hub->switches++;
+  t->state = GREEN_TASK_RUNNING;
+  t->started = 1;
+  t->resume(t);
+  hub->current = NULL;
+}
+
+/* Run what was ready when the batch began, until *done. */
+static void hub_run_batch(green_hub *hub, const volatile int *done)
+{
+  green_link *k;
+  green_list_splice(&hub->batch, &hub->ready);
+  hub->unpolled = 1;
+  while (!*done && (k = green_list_pop(&hub->batch)) != NULL)
+    task_run(hub, task_of_link(k));
+  /* Cut short: what is left keeps its place before the newly ready. */
+  green_list_splice(&hub->batch, &hub->ready);
+  green_list_splice(&hub->ready, &hub->batch);
+}
+
+/* -- Turns ---------------------------------------------------------------- */
+
+static const int hub_never_done;
+
+static int hub_is_ready(const green_hub *hub)
+{
+  return !green_list_empty(&hub->ready) || hub->mail ||
+         green_heap_aside(&hub->heap) ||
+         atomic_load_explicit(&hub->posts, memory_order_relaxed) != NULL;
+}
+
+static void hub_run_defers(green_hub *hub)
+{
+  green_list now;
+  green_link *k;
+  if (green_list_empty(&hub->defers)) return;
+  green_list_init(&now);
+  green_list_splice(&now, &hub->defers);
+  while ((k = green_list_pop(&now)) != NULL) {
+    green_defer *d = green_container(k, green_defer, link);
+    d->run(d);
+  }
+}
+
+void green_hub_defer(green_hub *hub, green_defer *d)
+{
+  green__assert_thread(hub);
+  green_assert(d->run, "Embed, zeroed, and set run");
+  if (!green_link_in(&d->link)) green_list_push(&hub->defers, &d->link);
+}
+
+void green_hub_undefer(green_defer *d)
+{
+  green_link_remove(&d->link);
+}
+
+static void hub_run_ready(green_hub *hub)
+{
+  uint8_t was = hub->running;
+  hub->running = 1;
+  hub->turns++;
+  hub_run_batch(hub, &hub_never_done);
+  hub_run_defers(hub);
+  hub->unpolled = 0; /* The poll comes next. */
+  hub->running = was;
+}
+
+/* What was posted goes behind what stands in the mail. */
+static void hub_take_posts(green_hub *hub)
+{
+  green_post *p = atomic_exchange(&hub->posts, NULL), *first = NULL;
+  green_post **end = &hub->mail;
+  while (p) { /* Newest first: turn it round. */
+    green_post *next = p->next;
+    p->next = first;
+    first = p;
+    p = next;
+  }
+  while (*end) end = &(*end)->next;
+  *end = first;
+}
+
+/* What is posted meanwhile waits for the next turn; run may free its post, and
+** take back others. */
+static void hub_run_posts(green_hub *hub)
+{
+  green_post **end = &hub->mail_now, *p;
+  hub_take_posts(hub);
+  while (*end) end = &(*end)->next; /* A run within a host's run. */
+  *end = hub->mail;
+  hub->mail = NULL;
+  while ((p = hub->mail_now) != NULL) {
+    hub->mail_now = p->next;
+    p->run(p);
+  }
+}
+
+static int mail_remove(green_post **at, const green_post *p)
+{
+  while (*at && *at != p) at = &(*at)->next;
+  if (!*at) return 0;
+  *at = p->next;
+  return 1;
+}
+
+int green_hub_unpost(green_hub *hub, green_post *p)
+{
+  green__assert_thread(hub);
+  hub_take_posts(hub);
+  return mail_remove(&hub->mail_now, p) || mail_remove(&hub->mail, p);
+}
+
+/* The rest of a long row of deadlines waits for the next turns. */
+static void hub_expire(green_hub *hub)
+{
+  green_timer *t;
+  hub->poll_now = green__hub_now(hub);
+  if (!hub->heap.len && !green_heap_aside(&hub->heap)) return;
+  if (!green_heap_aside(&hub->heap))
+    green_heap_expire(&hub->heap, hub->poll_now);
+  for (int n = 0; n < HUB_EXPIRE_MOST; n++) {
+    if ((t = green_heap_take(&hub->heap)) == NULL) return;
+    t->fire(t);
+  }
+}
+
+/* The earliest deadline, GREEN_NEVER without one. */
+static int64_t hub_due(const green_hub *hub)
+{
+  return hub->heap.len ? hub->heap.a[0].due : GREEN_NEVER;
+}
+
+/* Can anything still happen? A virtual clock never waits for real time. */
+static int hub_has_future(const green_hub *hub)
+{
+  return hub_is_ready(hub) || hub->heap.len || hub->n_waits || hub->holds ||
+         green__loop_is_host(hub->loop);
+}
+
+/* Nothing to do but to let virtual time pass: jump. */
+static int hub_jump(green_hub *hub)
+{
+  int64_t due = hub_due(hub);
+  if (!hub->is_virtual || hub->n_waits || hub->holds || due == GREEN_NEVER)
+    return 0;
+  if (due > hub->virtual_now) hub->virtual_now = due;
+  return 1;
+}
+
+/* A turn stays cheap: about as many turns pass between two checks as a check
+** has things to look at. */
+static void hub_check_at_times(green_hub *hub)
+{
+#ifdef GREEN_DEBUG
+  if (hub->turns < hub->check_at) return;
+  green_hub_check(hub);
+  hub->check_at = hub->turns + hub->n_live + hub->heap.len + hub->fds_cap / 8;
+#else
+  (void)hub;
+#endif
+}
+
+/* Poll and fire deadlines. 1, or 0: no future. */
+static int hub_wait(green_hub *hub, int block)
+{
+  hub_run_defers(hub);
+  green_hub_check_fork(hub);
+  if (!hub_has_future(hub)) return 0;
+  if (hub_is_ready(hub)) block = 0;
+  if (block && hub_jump(hub)) block = 0;
+  int64_t due = hub->is_virtual ? GREEN_NEVER : hub_due(hub);
+  int64_t now = due == GREEN_NEVER || !block ? 0 : green__hub_now(hub);
+  hub->unpolled = 0;
+  green__loop_poll(hub->loop, block, due, now);
+  hub_expire(hub);
+  hub_check_at_times(hub);
+  return 1;
+}
+
+/* Nothing runs twice without a poll between, nor in a child before it has a
+** hub of its own. */
+static void hub_run_next(green_hub *hub, const volatile int *done)
+{
+  green_hub_check_fork(hub);
+  if (hub->unpolled && !green_list_empty(&hub->ready)) hub_wait(hub, 0);
+  hub->turns++;
+  hub_run_batch(hub, done);
+}
+
+int green_hub_is_busy(const green_hub *hub)
+{
+  return hub->running || green__loop_is_inside(hub->loop);
+}
+
+int green_hub_turn(green_hub *hub, int block)
+{
+  green__assert_thread(hub);
+  if (green_hub_is_busy(hub)) return GREEN_EBUSY;
+  hub->running = 1;
+  hub_run_next(hub, &hub_never_done);
+  int more = hub_wait(hub, block);
+  hub->running = 0;
+  return more;
+}
+
+int green_hub_run(green_hub *hub, const volatile int *done)
+{
+  int more = 1;
+  green__assert_thread(hub);
+  if (green_hub_is_busy(hub)) return GREEN_EBUSY;
+  hub->running = 1;
+  while (!*done && more) {
+    hub_run_next(hub, done);
+    if (!*done) more = hub_wait(hub, 1);
+  }
+  /* What the last tasks left, if *done cut a turn short. */
+  hub_run_defers(hub);
+  hub->running = 0;
+  return *done ? 0 : GREEN_EDEADLOCK;
+}
+
+/* -- What the loop calls -------------------------------------------------- */
+
+static void hub_on_woken(void *owner)
+{
+  hub_run_posts(owner);
+}
+
+/* A task that runs the host's loop again keeps those made ready waiting, and
+** may wait itself. */
+static int hub_on_check_fds(void *owner, int all)
+{
+  green_hub *hub = owner;
+  green__fds_drop_closed(hub, all);
+  return hub_is_ready(hub) && !hub->current;
+}
+
+static void hub_on_before_poll(void *owner)
+{
+  green_hub *hub = owner;
+  /* This iteration's fork watchers have run already. */
+  if (green_hub_check_fork(hub)) green__fds_drop_closed(hub, 1);
+  /* A task that runs the host's loop again keeps the others waiting; a turn of
+  ** our own has had its batch. */
+  if (!hub->running) hub_run_ready(hub);
+}
+
+static int64_t hub_on_due(const void *owner, int64_t *now)
+{
+  *now = green__hub_now(owner);
+  return hub_due(owner);
+}
+
+static int hub_on_after_poll(void *owner)
+{
+  hub_expire(owner);
+  hub_check_at_times(owner);
+  return hub_is_ready(owner);
+}
+
+static const green__loop_calls hub_calls = {
+    .woken = hub_on_woken,
+    .check_fds = hub_on_check_fds,
+    .before_poll = hub_on_before_poll,
+    .due = hub_on_due,
+    .after_poll = hub_on_after_poll,
+};
+
+/* -- Hubs ----------------------------------------------------------------- */
+
+static int hub_new(green_hub **out, const char *backend, void *ev_loop)
+{
+  green_hub *hub = green__zalloc(sizeof(*hub));
+  if (!hub) return GREEN_ENOMEM;
+#ifdef GREEN_DEBUG
+  hub->thread = pthread_self();
+#endif
+  green_list_init(&hub->ready);
+  green_list_init(&hub->batch);
+  green_list_init(&hub->all);
+  green_list_init(&hub->idles);
+  green_list_init(&hub->defers);
+  green_list_init(&hub->forkhooks);
+  green__fds_init(hub);
+  green__scopes_init(hub);
+  green_fork_watch();
+  hub->generation = green_fork_generation();
+  int err = green_heap_init(&hub->heap);
+  if (err < 0) goto fail_hub;
+  err = green__loop_open(&hub->loop, &hub_calls, hub, backend, ev_loop);
+  if (err < 0) goto fail_heap;
+  hub->poll_now = green_clock_now();
+  *out = hub;
+  return 0;
+fail_heap:
+  green_heap_deinit(&hub->heap);
+fail_hub:
+  green__free(hub);
+  return err;
+}
+
+int green_hub_new(green_hub **hub, const char *backend)
+{
+  return hub_new(hub, backend, NULL);
+}
+
+int green_hub_attach(green_hub **hub, void *ev_loop)
+{
+  return ev_loop ? hub_new(hub, NULL, ev_loop) : GREEN_EINVAL;
+}
+
+/* Whoever began to post before the loop changed may still wake the old one. */
+static void hub_await_posters(green_hub *hub)
+{
+  while (atomic_load(&hub->posting)) sched_yield();
+}
+
+void green_hub_free(green_hub *hub)
+{
+  if (!hub) return;
+  green__assert_thread(hub);
+  green_hub_check_fork(hub); /* The parent's posters never come back. */
+  hub_await_posters(hub);
+  hub_run_posts(hub); /* Their owners free themselves there. */
+  green_hub_abandon(hub);
+  green__fds_deinit(hub);
+  green__loop_close(hub->loop);
+  green__scopes_deinit(hub);
+  green_heap_deinit(&hub->heap);
+  green__free(hub);
+}
+
+void green_hub_abandon(green_hub *hub)
+{
+  green_link *k;
+  while ((k = green_list_first(&hub->all)) != NULL)
+    green__task_leave(green_container(k, green_task, all));
+}
+
+int green_hub_use(green_hub *hub, const char *backend)
+{
+  green__loop *to;
+  green__assert_thread(hub);
+  if (green__loop_is_host(hub->loop)) return GREEN_EBUSY;
+  green_hub_check_fork(hub);
+  /* The new loop might get the number of a descriptor that is not open. */
+  green__fds_drop_closed(hub, 1);
+  int err = green__loop_open(&to, &hub_calls, hub, backend, NULL);
+  if (err < 0) return err;
+  green__fds_move(hub, to);
+  green__loop *from = hub->loop;
+  __atomic_store_n(&hub->loop, to, __ATOMIC_SEQ_CST);
+  hub_await_posters(hub);
+  green__loop_close(from);
+  /* A post may have been sent to the old loop's wake-up. */
+  green__loop_wake(to);
+  return 0;
+}
+
+void green_hub_library(int *major, int *minor)
+{
+  green__loop_version(major, minor);
+}
+
+const char *green_hub_backend(const green_hub *hub)
+{
+  return green__loop_backend(hub->loop);
+}
+
+void green_hub_hold(green_hub *hub)
+{
+  green__assert_thread(hub);
+  hub->holds++;
+}
+
+void green_hub_unhold(green_hub *hub)
+{
+  green__assert_thread(hub);
+  if (hub->holds) hub->holds--;
+}
+
+int green_hub_set_virtual(green_hub *hub, int on)
+{
+  if (!!on == hub->is_virtual) return 0;
+  if (hub->heap.len || green_heap_aside(&hub->heap)) return GREEN_EBUSY;
+  if (on) hub->virtual_now = green_clock_now();
+  hub->is_virtual = !!on;
+  return 0;
+}
+
+void green_hub_advance(green_hub *hub, int64_t ns)
+{
+  green_assert(ns >= 0, "Move a virtual clock on");
+  if (hub->is_virtual) hub->virtual_now += ns;
+}
+
+green_task *green_hub_upcoming(const green_hub *hub)
+{
+  green_link *k = green_list_first(&hub->batch);
+  return k ? task_of_link(k) : NULL;
+}
+
+green_task *green_hub_current(const green_hub *hub)
+{
+  return hub->current;
+}
+
+static uint32_t list_count(const green_list *l)
+{
+  uint32_t n = 0;
+  for (const green_link *k = l->next; k != l; k = k->next) n++;
+  return n;
+}
+
+void green_hub_stats_get(const green_hub *hub, green_hub_stats *s)
+{
+  s->turns = hub->turns;
+  s->switches = hub->switches;
+  s->live = hub->n_live;
+  s->ready = list_count(&hub->ready) + list_count(&hub->batch);
+  s->timers = hub->heap.len + green_heap_aside(&hub->heap);
+  s->fds = hub->n_fds;
+  s->waits = hub->n_waits;
+}
+
+green_task *green_hub_first_task(const green_hub *hub)
+{
+  green_link *k = green_list_first(&hub->all);
+  return k ? green_container(k, green_task, all) : NULL;
+}
+
+green_task *green_hub_next_task(const green_hub *hub, const green_task *t)
+{
+  green_assert(t->hub == hub && green_link_in(&t->all),
+               "No task may end in between.");
+  return t->all.next == &hub->all
+             ? NULL
+             : green_container(t->all.next, green_task, all);
+}
+
+/* -- Forks ---------------------------------------------------------------- */
+
+void green_hub_on_fork(green_hub *hub, green_forkhook *h)
+{
+  green__assert_thread(hub);
+  green_assert(h->run && !green_link_in(&h->link),
+               "Embed, zeroed, and set run");
+  green_list_push(&hub->forkhooks, &h->link);
+}
+
+/* Threads that were posting are the parent's. A hook may take back others. */
+static void hub_forked(green_hub *hub)
+{
+  green_list todo;
+  green_link *k;
+  atomic_store(&hub->posting, 0);
+  green__loop_forked(hub->loop);
+  green__loop_wake(hub->loop); /* One may have posted and not woken it. */
+  green_list_init(&todo);
+  green_list_splice(&todo, &hub->forkhooks);
+  while ((k = green_list_pop(&todo)) != NULL) {
+    green_forkhook *h = green_container(k, green_forkhook, link);
+    green_list_push(&hub->forkhooks, k);
+    h->run(h);
+  }
+}
+
+void green_hub_set_inherit(green_hub *hub, int on)
+{
+  hub->inherits = !!on;
+}
+
+int green_hub_inherits(const green_hub *hub)
+{
+  return hub->inherits;
+}
+
+int green_hub_check_fork(green_hub *hub)
+{
+  if (green_likely(!green_fork_happened(&hub->generation))) return 0;
+  hub_forked(hub);
+  return 1;
+}
+
+/* -- Posts ---------------------------------------------------------------- */
+
+void green_hub_post(green_hub *hub, green_post *p)
+{
+  green_assert(p->run, "Embed, and set run");
+  atomic_fetch_add(&hub->posting, 1);
+  p->next = atomic_load(&hub->posts);
+  while (!atomic_compare_exchange_weak(&hub->posts, &p->next, p)) continue;
+  green__loop_wake(__atomic_load_n(&hub->loop, __ATOMIC_SEQ_CST));
+  atomic_fetch_sub(&hub->posting, 1);
+}
+
+/* -- Checking ------------------------------------------------------------- */
+
+#ifdef GREEN_DEBUG
+/* One that was posted twice closes a circle: the hare meets the tortoise. */
+static void mail_check(const green_post *hare)
+{
+  const green_post *tortoise = hare;
+  for (int odd = 0; hare; odd = !odd) {
+    green_assert(hare->run != NULL, "Work handed to the hub's thread.");
+    hare = hare->next;
+    if (odd) tortoise = tortoise->next;
+    green_assert(!hare || hare != tortoise, "it must live until run is called");
+  }
+}
+
+static void defers_check(const green_hub *hub)
+{
+  for (green_link *k = hub->defers.next; k != &hub->defers; k = k->next)
+    green_assert(green_link_is_sound(k) &&
+                     green_container(k, green_defer, link)->run != NULL,
+                 "in the list until it has run");
+  for (green_link *k = hub->forkhooks.next; k != &hub->forkhooks; k = k->next)
+    green_assert(green_link_is_sound(k) &&
+                     green_container(k, green_forkhook, link)->run != NULL,
+                 "Embed, zeroed, and set run");
+}
+
+void green_hub_check(const green_hub *hub)
+{
+  uint32_t parked = green__tasks_check(hub), waiting = green__fds_check(hub);
+  green_assert(parked == waiting, "Where a parked task stands");
+  green_assert(hub->n_waits == waiting + green__idles_check(hub),
+               "Tasks parked on fds, and fds in idle sets.");
+  green__scopes_check(hub);
+  green_heap_check(&hub->heap);
+  mail_check(atomic_load(&((green_hub *)hub)->posts));
+  mail_check(hub->mail);
+  mail_check(hub->mail_now);
+  defers_check(hub);
+}
+#endif

@@ -1,0 +1,404 @@
+/*
+** http_request.c: the request head, cut into request line and fields.
+**
+** A line is taken in one go by the step functions below: they return where the
+** next line begins, or NULL: with r->status set when they met an error, without
+** when they met the end of the bytes. Only line_verdict turns NULL into a
+** result. It looks at complete lines alone, so an error behind a missing line
+** end waits for it, and the verdict cannot depend on how bytes were cut. What
+** cannot wait (bytes that are no HTTP at all, CR alone, a line too long) is
+** decided at the first byte that shows it, in any cut.
+*/
+
+#include "proto/http_request_priv.h"
+#include "proto/scan.h"
+
+enum { METHOD_MAX = 32 };
+
+void green_http_request_init(green_http_request *r)
+{
+  memset(r, 0, sizeof(*r));
+  r->max_line = 8192;
+  r->max_field = 8192;
+  r->max_head = 65536;
+  r->max_headers = GREEN_HTTP_REQUEST_HEADERS;
+}
+
+static const char *line_fail(green_http_request *r, int status,
+                             const char *reason)
+{
+  green__http_request_fail(r, status, reason);
+  return NULL;
+}
+
+/*
+** Request line
+*/
+
+static unsigned method_find(const char *p, size_t len)
+{
+  static const char names[][8] = {
+      [GREEN_M_GET] = "GET",         [GREEN_M_HEAD] = "HEAD",
+      [GREEN_M_POST] = "POST",       [GREEN_M_PUT] = "PUT",
+      [GREEN_M_DELETE] = "DELETE",   [GREEN_M_OPTIONS] = "OPTIONS",
+      [GREEN_M_PATCH] = "PATCH",     [GREEN_M_TRACE] = "TRACE",
+      [GREEN_M_CONNECT] = "CONNECT",
+  };
+  if (len > 7) return GREEN_M_OTHER;
+  for (unsigned m = GREEN_M_GET; m <= GREEN_M_CONNECT; m++)
+    if (!names[m][len] && !memcmp(names[m], p, len)) return m;
+  return GREEN_M_OTHER;
+}
+
+/* The method and the blank behind it. Errors in it need no line end. */
+static const char *line_method(green_http_request *r, const char *buf,
+                               const char *p, const char *end)
+{
+  r->method_off = (uint32_t)(p - buf);
+  if (end - p >= 4 && !memcmp(p, "GET ", 4)) {
+    r->method_len = 3;
+    r->method = GREEN_M_GET;
+    return p + 4;
+  }
+  const char *most = end - p > METHOD_MAX ? p + METHOD_MAX : end;
+  const char *e = green__scan_scalar(p, most, GREEN__TOKEN);
+  if (e == end) return NULL;
+  if (e - p == METHOD_MAX && green__scan_is(*e, GREEN__TOKEN))
+    return line_fail(r, 501, "method too long");
+  if (e == p || *e != ' ') return line_fail(r, 400, "bad method");
+  r->method_len = (uint32_t)(e - p);
+  r->method = (uint8_t)method_find(p, r->method_len);
+  return e + 1;
+}
+
+/* What is wrong with a byte that cannot stand in a target? */
+static const char *target_fail(green_http_request *r, char c)
+{
+  if (c == '\r' || c == '\n') return line_fail(r, 400, "no HTTP version");
+  if (c == '#') return line_fail(r, 400, "fragment in the target");
+  /* No URI has it, and some readers take it for "/". */
+  if (c == '\\') return line_fail(r, 400, "backslash in the path");
+  if (c & 0x80) return line_fail(r, 400, "non-ASCII byte in the target");
+  return line_fail(r, 400, "control byte in the target");
+}
+
+/* p is at "%". Digits that are not there yet are neither right nor wrong. */
+static const char *path_escape(green_http_request *r, const char *p,
+                               const char *end)
+{
+  int high = end - p > 1 ? green__scan_hex(p[1]) : 0;
+  int low = end - p > 2 ? green__scan_hex(p[2]) : 1;
+  if (high < 0 || low < 0) return line_fail(r, 400, "bad escape in the path");
+  if (high + low == 0) return line_fail(r, 400, "NUL byte in the path");
+  r->path_escaped = true;
+  return end - p > 2 ? p + 3 : NULL;
+}
+
+/* A path and a query if there is one; returns the byte that ends them, which
+** is not end. */
+static const char *target_path(green_http_request *r, const char *buf,
+                               const char *p, const char *end)
+{
+  r->path_off = (uint32_t)(p - buf);
+  r->path_escaped = false;
+  r->has_query = false;
+  r->query_off = r->query_len = 0;
+  while ((p = green__scan_path(p, end)) < end && *p == '%')
+    if (!(p = path_escape(r, p, end))) return NULL;
+  r->path_len = (uint32_t)(p - buf) - r->path_off;
+  if (p == end || *p != '?') return p;
+  r->has_query = true;
+  r->query_off = (uint32_t)(++p - buf);
+  p = green__scan_target(p, end);
+  r->query_len = (uint32_t)(p - buf) - r->query_off;
+  return p;
+}
+
+/* http://host/path?query, all of it in [p, e). */
+static bool target_absolute(green_http_request *r, const char *buf,
+                            const char *p, const char *e)
+{
+  size_t len = (size_t)(e - p), scheme;
+  if (len > 7 && green__http_request_same(p, "http://", 7))
+    scheme = 7;
+  else if (len > 8 && green__http_request_same(p, "https://", 8))
+    scheme = 8;
+  else
+    return line_fail(r, 400, "bad target"), false;
+  const char *host = p + scheme, *path = host;
+  while (path < e && *path != '/' && *path != '?') path++;
+  if (!green__http_request_authority(r, buf, (size_t)(host - buf),
+                                     (size_t)(path - host)))
+    return line_fail(r, 400, "bad host in the target"), false;
+  r->form = GREEN_FORM_ABSOLUTE;
+  const char *end = target_path(r, buf, path, e);
+  /* NULL: an escape cut off by the end of the target. */
+  if (!end) return line_fail(r, 400, "bad escape in the path"), false;
+  if (end != e) return target_fail(r, *end), false;
+  if (r->path_len) return true;
+  /* The path "/" was left out. Callers get one all the same: the second slash
+  ** of "://" will do. */
+  r->path_off = (uint32_t)(host - buf) - 1;
+  r->path_len = 1;
+  return true;
+}
+
+/* Any target but a plain path. */
+static const char *target_rare(green_http_request *r, const char *buf,
+                               const char *p, const char *end)
+{
+  const char *e = green__scan_target(p, end);
+  if (e == end) return NULL;
+  if (*e != ' ') return target_fail(r, *e);
+  if (e == p) return line_fail(r, 400, "no target");
+  target_path(r, buf, p, p);
+  if (r->method == GREEN_M_CONNECT) {
+    r->form = GREEN_FORM_AUTHORITY;
+    if (!green__http_request_authority(r, buf, (size_t)(p - buf),
+                                       (size_t)(e - p)) ||
+        r->port < 0)
+      return line_fail(r, 400, "CONNECT wants host:port");
+  } else if (e - p == 1 && *p == '*') {
+    r->form = GREEN_FORM_ASTERISK;
+    r->path_len = 1;
+  } else if (!target_absolute(r, buf, p, e)) {
+    return NULL;
+  }
+  return e;
+}
+
+/* The target and the blank behind it. */
+static const char *line_target(green_http_request *r, const char *buf,
+                               const char *p, const char *end)
+{
+  const char *start = p;
+  r->target_off = (uint32_t)(p - buf);
+  if (p == end) return NULL;
+  if (*p == '/' && r->method != GREEN_M_CONNECT) {
+    r->form = GREEN_FORM_ORIGIN;
+    if (!(p = target_path(r, buf, p, end)) || p == end) return NULL;
+    if (*p != ' ') return target_fail(r, *p);
+  } else if (!(p = target_rare(r, buf, p, end))) {
+    return NULL;
+  }
+  r->target_len = (uint32_t)(p - start);
+  return p + 1;
+}
+
+/* HTTP-version and line end. */
+static const char *line_version(green_http_request *r, const char *p,
+                                const char *end)
+{
+  if (end - p < 8) {
+    if (memchr(p, '\n', (size_t)(end - p)))
+      return line_fail(r, 400, "bad HTTP version");
+    return NULL;
+  }
+  unsigned major = (unsigned char)p[5] - '0';
+  unsigned minor = (unsigned char)p[7] - '0';
+  if (memcmp(p, "HTTP/", 5) || p[6] != '.' || major > 9 || minor > 9)
+    return line_fail(r, 400, "bad HTTP version");
+  r->minor = minor > 0;
+  p += 8;
+  if (p < end && *p != '\r')
+    return line_fail(r, 400, "no line end after the HTTP version");
+  if (end - p < 2) return NULL;
+  if (p[1] != '\n') return line_fail(r, 400, "bare CR");
+  if (major != 1) return line_fail(r, 505, "HTTP version not supported");
+  if (r->form == GREEN_FORM_ASTERISK && r->method != GREEN_M_OPTIONS)
+    return line_fail(r, 400, "target * is for OPTIONS");
+  return p + 2;
+}
+
+/*
+** Fields
+*/
+
+static const char *name_fail(green_http_request *r, char c)
+{
+  if (c == '\r' || c == '\n') return line_fail(r, 400, "no colon in a field");
+  if (c == ' ' || c == '\t')
+    return line_fail(r, 400, "blank in or before a field name");
+  return line_fail(r, 400, "bad byte in a field name");
+}
+
+/* A name that is none of the known: is it a token? Sets the flags. */
+static bool name_check(const char *p, size_t len, uint8_t *flags)
+{
+  for (size_t i = 0; i < len; i++) {
+    if (!green__scan_is(p[i], GREEN__TOKEN)) return false;
+    if (p[i] == '_') *flags = GREEN_HF_UNDERSCORE;
+  }
+  return true;
+}
+
+static void field_add(green_http_request *r, const green_http_request_header *h)
+{
+  r->headers[r->nheaders++] = *h;
+  if (h->id == GREEN_H_OTHER) return;
+  if (r->first[h->id])
+    r->headers[r->first[h->id] - 1].flags |= GREEN_HF_REPEATED;
+  else
+    r->first[h->id] = (uint8_t)r->nheaders;
+}
+
+/* One field and its line end. */
+static const char *line_field(green_http_request *r, const char *buf,
+                              const char *p, const char *end)
+{
+  const char *colon = green__scan_name(p, end);
+  if (colon == end) return NULL;
+  if (*colon != ':') return name_fail(r, *colon);
+  if (colon == p) return line_fail(r, 400, "empty field name");
+  green_http_request_header h = {.name_off = (uint32_t)(p - buf)};
+  h.name_len = (uint16_t)(colon - p);
+  h.id = (uint8_t)green__http_request_id(p, (size_t)(colon - p));
+  if (h.id == GREEN_H_OTHER && !name_check(p, (size_t)(colon - p), &h.flags))
+    return line_fail(r, 400, "bad byte in a field name");
+
+  const char *v = colon + 1;
+  while (v < end && (*v == ' ' || *v == '\t')) v++;
+  const char *e = green__scan_value(v, end);
+  if (e == end) return NULL;
+  if (*e != '\r')
+    return line_fail(r, 400,
+                     *e == '\n' ? "bare LF" : "control byte in a field");
+  if (end - e < 2) return NULL;
+  if (e[1] != '\n') return line_fail(r, 400, "bare CR");
+  const char *next = e + 2;
+  if (next - 2 - p > r->max_field) return line_fail(r, 431, "field too large");
+  while (e > v && (e[-1] == ' ' || e[-1] == '\t')) e--;
+  h.value_off = (uint32_t)(v - buf);
+  h.value_len = (uint32_t)(e - v);
+  if (r->nheaders >= r->max_headers)
+    return line_fail(r, 431, "too many fields");
+  field_add(r, &h);
+  return next;
+}
+
+/*
+** Head
+*/
+
+static uint32_t clamp(uint32_t n, uint32_t low, uint32_t high)
+{
+  return n < low ? low : n > high ? high : n;
+}
+
+static void head_reset(green_http_request *r)
+{
+  r->max_line = clamp(r->max_line, 64, INT32_MAX / 2);
+  r->max_field = clamp(r->max_field, 64, UINT16_MAX);
+  r->max_head = clamp(r->max_head, 128, INT32_MAX / 2);
+  r->max_headers = clamp(r->max_headers, 0, GREEN_HTTP_REQUEST_HEADERS);
+  memset(&r->status, 0,
+         offsetof(green_http_request, headers) -
+             offsetof(green_http_request, status));
+  r->content_length = -1;
+  r->port = -1;
+}
+
+/* The first LF in [from, n), or CR with something else behind it; n: none. */
+static size_t line_event(const char *buf, size_t from, size_t n)
+{
+  for (; from < n; from++) {
+    if (buf[from] == '\n') return from;
+    if (buf[from] == '\r' && from + 1 < n && buf[from + 1] != '\n') return from;
+  }
+  return n;
+}
+
+static int head_refuse(green_http_request *r, int status, const char *reason)
+{
+  if (status) {
+    r->status = status;
+    r->reason = reason;
+  }
+  return r->status == 414 || r->status == 431 ? GREEN_ETOOBIG : GREEN_EPROTO;
+}
+
+/*
+** The line at r->pos was not taken: because of the error in r->status, or, if
+** that is 0, because it is not complete in the n bytes that count. There is no
+** event before from. What shows first in the bytes decides.
+*/
+static int line_verdict(green_http_request *r, const char *buf, size_t n,
+                        size_t len, size_t from)
+{
+  bool fields = r->stage == GREEN__HTTP1_FIELDS;
+  size_t full = r->pos + (size_t)(fields ? r->max_field : r->max_line) + 2;
+  size_t at = line_event(buf, from, n);
+  size_t shows = at == n ? SIZE_MAX : at + (buf[at] == '\r' ? 2 : 1);
+  if (n >= full && shows > full)
+    return fields ? head_refuse(r, 431, "field too large")
+                  : head_refuse(r, 414, "request line too long");
+  if (at == n) {
+    r->status = 0;
+    r->reason = NULL;
+    return n < len ? head_refuse(r, 431, "head too large") : GREEN_EAGAIN;
+  }
+  if (buf[at] == '\r') return head_refuse(r, 400, "bare CR");
+  return head_refuse(r, 0, NULL);
+}
+
+/* The request line up to the target, as far as it is there. */
+static const char *head_start(green_http_request *r, const char *buf, size_t n)
+{
+  const char *end = buf + n;
+  if (r->pos == 0 && n && buf[0] == '\r') {
+    if (n < 2) return NULL;
+    if (buf[1] == '\n') r->pos = 2;
+  }
+  return line_method(r, buf, buf + r->pos, end);
+}
+
+/* Fields from p on, to the blank line. */
+static int head_fields(green_http_request *r, const char *buf, const char *p,
+                       const char *end)
+{
+  for (;;) {
+    r->pos = (uint32_t)(p - buf);
+    if (end - p >= 2 && p[0] == '\r' && p[1] == '\n') break;
+    if (!(p = line_field(r, buf, p, end))) return 0;
+  }
+  if (!green__http_request_mean(r, buf)) return head_refuse(r, 0, NULL);
+  r->stage = GREEN__HTTP1_DONE;
+  return r->head_len = (int32_t)(p + 2 - buf);
+}
+
+/* The request line, then the fields. 0: a line was not taken. quiet: nothing
+** came since the last call that could complete the line. */
+static int head_lines(green_http_request *r, const char *buf, size_t n,
+                      bool quiet)
+{
+  const char *p = buf + r->pos, *end = buf + n;
+  if (r->stage == GREEN__HTTP1_LINE) {
+    if (!(p = head_start(r, buf, n)))
+      return r->status ? head_refuse(r, 0, NULL) : 0;
+    if (quiet || !(p = line_target(r, buf, p, end))) return 0;
+    if (!(p = line_version(r, p, end))) return 0;
+    if ((size_t)(p - 2 - buf) - r->pos > r->max_line) return 0;
+    r->stage = GREEN__HTTP1_FIELDS;
+  } else if (quiet) {
+    return 0;
+  }
+  return head_fields(r, buf, p, end);
+}
+
+int green_http_request_parse(green_http_request *r, const char *buf, size_t len,
+                             size_t last)
+{
+  if (last > len) return GREEN_EINVAL;
+  if (last == 0)
+    head_reset(r);
+  else if (r->status)
+    return head_refuse(r, 0, NULL);
+  else if (r->stage == GREEN__HTTP1_DONE)
+    return r->head_len;
+  size_t n = len < r->max_head ? len : r->max_head;
+  size_t from = last ? last - 1 : 0; /* A CR there may have been the last. */
+  bool quiet = from > r->pos && line_event(buf, from, n) >= n;
+  int rc = head_lines(r, buf, n, quiet);
+  if (rc) return rc;
+  return line_verdict(r, buf, n, len, from > r->pos ? from : r->pos);
+}

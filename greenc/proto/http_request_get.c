@@ -1,0 +1,148 @@
+/*
+** http_request_get.c: looking up the fields of a parsed request, as CGI names them
+** too, and decoding paths.
+*/
+
+#include "proto/http_request_priv.h"
+#include "proto/scan.h"
+
+bool green_http_request_has_line(const green_http_request *r)
+{
+  return r->stage != GREEN__HTTP1_LINE;
+}
+
+static const green_http_request_header *get_header(const green_http_request *r,
+                                                   int i)
+{
+  return i >= 0 && (uint32_t)i < r->nheaders ? &r->headers[i] : NULL;
+}
+
+int green_http_request_find(const green_http_request *r, const char *buf,
+                            const char *name, size_t len, int from)
+{
+  unsigned id = green__http_request_id(name, len);
+  uint32_t i = from > 0 ? (uint32_t)from : 0;
+  if (id != GREEN_H_OTHER) {
+    if (!r->first[id]) return -1;
+    if (i + 1 < r->first[id]) i = r->first[id] - 1u;
+  }
+  for (; i < r->nheaders; i++) {
+    const green_http_request_header *h = &r->headers[i];
+    if (h->id != id || h->name_len != len) continue;
+    if (id || green__http_request_same(buf + h->name_off, name, len))
+      return (int)i;
+  }
+  return -1;
+}
+
+int green_http_request_next(const green_http_request *r, const char *buf, int i)
+{
+  const green_http_request_header *h = get_header(r, i);
+  if (!h) return -1;
+  if (h->id && r->first[h->id] == i + 1 && !(h->flags & GREEN_HF_REPEATED))
+    return -1;
+  return green_http_request_find(r, buf, buf + h->name_off, h->name_len, i + 1);
+}
+
+int green_http_request_join(const green_http_request *r, const char *buf, int i,
+                            char *out, size_t cap)
+{
+  const green_http_request_header *h = get_header(r, i);
+  if (!h) return GREEN_EINVAL;
+  const char *comma = h->id == GREEN_H_COOKIE ? "; " : ",";
+  size_t len = 0, gap = 0;
+  for (; i >= 0; i = green_http_request_next(r, buf, i), gap = strlen(comma)) {
+    h = &r->headers[i];
+    if (gap + h->value_len > cap - len) return GREEN_ENOBUFS;
+    memcpy(out + len, comma, gap);
+    memcpy(out + len + gap, buf + h->value_off, h->value_len);
+    len += gap + h->value_len;
+  }
+  return (int)len;
+}
+
+/*
+** CGI
+*/
+
+static char cgi_char(char c)
+{
+  if (c >= 'a' && c <= 'z') return (char)(c & ~0x20);
+  return c == '-' ? '_' : c;
+}
+
+static bool cgi_is(const char *name, const char *key, size_t len)
+{
+  for (size_t i = 0; i < len; i++)
+    if (cgi_char(name[i]) != key[i]) return false;
+  return true;
+}
+
+/* Length and type have keys of their own. */
+static bool cgi_plain(unsigned id)
+{
+  return id == GREEN_H_CONTENT_LENGTH || id == GREEN_H_CONTENT_TYPE;
+}
+
+/* "Proxy" would become HTTP_PROXY, which programs that inherit the keys as
+** their environment take for the proxy to use. */
+static bool cgi_hides(const green_http_request_header *h, const char *name)
+{
+  return h->flags & GREEN_HF_UNDERSCORE ||
+         (h->name_len == 5 && green__http_request_same(name, "proxy", 5));
+}
+
+int green_http_request_cgi(const green_http_request *r, const char *buf,
+                           const char *key, size_t len)
+{
+  if (len == 12 && !memcmp(key, "CONTENT_TYPE", 12))
+    return r->first[GREEN_H_CONTENT_TYPE] - 1;
+  if (len == 14 && !memcmp(key, "CONTENT_LENGTH", 14))
+    return r->first[GREEN_H_CONTENT_LENGTH] - 1;
+  if (len < 6 || memcmp(key, "HTTP_", 5)) return -1;
+  key += 5;
+  len -= 5;
+  for (uint32_t i = 0; i < r->nheaders; i++) {
+    const green_http_request_header *h = &r->headers[i];
+    const char *name = buf + h->name_off;
+    if (h->name_len != len || cgi_hides(h, name)) continue;
+    if (cgi_is(name, key, len)) return cgi_plain(h->id) ? -1 : (int)i;
+  }
+  return -1;
+}
+
+int green_http_request_cgi_key(const green_http_request *r, const char *buf,
+                               int i, char *out, size_t cap)
+{
+  const green_http_request_header *h = get_header(r, i);
+  if (!h) return GREEN_EINVAL;
+  if (cgi_hides(h, buf + h->name_off)) return 0;
+  size_t prefix = cgi_plain(h->id) ? 0 : 5;
+  if (prefix + h->name_len > cap) return GREEN_ENOBUFS;
+  memcpy(out, "HTTP_", prefix);
+  for (size_t k = 0; k < h->name_len; k++)
+    out[prefix + k] = cgi_char(buf[h->name_off + k]);
+  return (int)(prefix + h->name_len);
+}
+
+/*
+** Paths
+*/
+
+int green_http_request_unescape(const char *in, size_t len, char *out)
+{
+  const char *end = in + len;
+  char *o = out;
+  while (in < end) {
+    if (*in != '%') {
+      *o++ = *in++;
+      continue;
+    }
+    if (end - in < 3) return GREEN_EINVAL;
+    int high = green__scan_hex(in[1]), low = green__scan_hex(in[2]);
+    if (high < 0 || low < 0) return GREEN_EINVAL;
+    *o++ = (char)(high << 4 | low);
+    in += 3;
+  }
+  return (int)(o - out);
+}

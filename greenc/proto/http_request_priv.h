@@ -1,0 +1,36 @@
+/*
+** http_request_priv.h: what the files of http_request share.
+**
+** http_request.c cuts the head into lines and fields, http_request_mean.c says what they
+** mean, http_request_get.c looks things up afterwards.
+*/
+#ifndef GREEN_PROTO_HTTP1_PRIV_H
+#define GREEN_PROTO_HTTP1_PRIV_H
+
+#include "proto/http_request.h"
+
+enum {
+  GREEN__HTTP1_LINE,   /* The request line is next. */
+  GREEN__HTTP1_FIELDS, /* A field or the blank line is next. */
+  GREEN__HTTP1_DONE,
+};
+
+/* Note the answer to a bad request. The first one stands. */
+void green__http_request_fail(green_http_request *r, int status,
+                              const char *reason);
+
+/* GREEN_H_* of a name, whatever the case of its letters. */
+unsigned green__http_request_id(const char *name, size_t len);
+
+/* Are the names equal but for the case of ASCII letters? */
+bool green__http_request_same(const char *a, const char *b, size_t len);
+
+/* Take buf[off .. off + len) apart as host[:port] into the authority fields.
+** false: it is no such thing, nothing was changed. */
+bool green__http_request_authority(green_http_request *r, const char *buf,
+                                   size_t off, size_t len);
+
+/* All fields are there: what do they mean? false: refused. */
+bool green__http_request_mean(green_http_request *r, const char *buf);
+
+#endif

@@ -1,0 +1,98 @@
+--- Option tables: unknown names raise, and name the nearest known one.
+-- @module green.args.options
+
+local args = require "green.args"
+
+local misuse, shown = args.misuse, args.shown
+local pairs, type, format = pairs, type, string.format
+local concat, sort = table.concat, table.sort
+
+--- Edits needed to turn a into b: letters put in, taken out, changed, or two
+-- neighbours swapped.
+local function distance(a, b)
+  local rows = { [0] = {} }
+  for j = 0, #b do
+    rows[0][j] = j
+  end
+  for i = 1, #a do
+    local above, row = rows[i - 1], { [0] = i }
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      row[j] = math.min(above[j] + 1, row[j - 1] + 1, above[j - 1] + cost)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        row[j] = math.min(row[j], rows[i - 2][j - 2] + 1)
+      end
+    end
+    rows[i] = row
+  end
+  return rows[#a][#b]
+end
+
+local NAME_MOST = 64 -- bytes of a name that are looked at
+
+--- The known name nearest to the given one, or nil when none is near.
+-- @tparam string name
+-- @tparam table known array of names, or a table with names as keys
+-- @tparam[opt] number most edits (default: less than half of its letters, or 1)
+local function nearest(name, known, most)
+  local best, least = nil, most and most + 1 or math.max(2, math.floor(#name / 2))
+  if #name > NAME_MOST then
+    return nil
+  end
+  for k, v in pairs(known) do
+    local candidate = type(k) == "number" and v or k
+    local d = distance(name, candidate)
+    if d < least or (d == least and best and candidate < best) then
+      best, least = candidate, d
+    end
+  end
+  return best
+end
+
+local LISTED = 12 -- names, at most
+
+--- The known names, when they are few.
+local function listed(known)
+  local names = {}
+  for k, v in pairs(known) do
+    names[#names + 1] = type(k) == "number" and v or k
+  end
+  sort(names)
+  return #names > 0 and #names <= LISTED and "; there are " .. concat(names, ", ") or ""
+end
+
+--- Raise the error for an unknown name.
+-- @tparam string what "option", "socket option", ...
+local function unknown(what, name, known, where)
+  local near = type(name) == "string" and nearest(name, known)
+  local hint = near and format("; did you mean '%s'?", near) or listed(known)
+  local is_plain = type(name) == "number" or type(name) == "string" and #name <= NAME_MOST
+  local text = is_plain and format("'%s'", name) or shown(name)
+  misuse("%s: unknown %s %s%s", where, what, text, hint)
+end
+
+--- Check an option table against its defaults.
+-- @tparam ?table options nil stands for {}
+-- @tparam table known names as keys (any non-nil value)
+-- @tparam string where the function's name, for the message
+-- @treturn table the options
+local function check_options(options, known, where)
+  if options == nil then
+    return {}
+  end
+  if type(options) ~= "table" then
+    args.wrong(where, "options", "a table", options)
+  end
+  for name in pairs(options) do
+    if known[name] == nil then
+      unknown("option", name, known, where)
+    end
+  end
+  return options
+end
+
+return {
+  check = check_options,
+  nearest = nearest,
+  unknown = unknown,
+}

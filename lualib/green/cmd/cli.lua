@@ -1,0 +1,197 @@
+--- What the command `greenlua` does with its command line, step by step.
+--
+-- The whole of it runs in the main green thread. vm/cmd/cli.c makes the plan: an
+-- array of { letter, text } for -e, -l, -j and -O; `init` what LUA_INIT says;
+-- `version` a text to print; `bytecode` the words of -b; `script` a file, or
+-- `stdin`; `repl` a function for green.cmd.repl; `no_env` without the environment;
+-- `reader_gone` a function that says whether a print ends the program.
+-- @module green.cmd.cli
+
+-- LUA_INIT and the first steps may put their own in their places.
+local _G, package = _G, package
+local find, format, gmatch = string.find, string.format, string.gmatch
+local gsub, match = string.gsub, string.match
+local loadlib, searchpath = package.loadlib, package.searchpath
+local error, ipairs, loadfile = error, ipairs, loadfile
+local loadstring = loadstring -- load: the user's own statements
+local pcall, print, type, unpack = pcall, print, type, unpack
+local jit = jit
+
+-- -- Loading ------------------------------------------------------------------
+
+-- A module that waits at its top level must be loaded without a C frame below
+-- it, also when it is the first to load the library. Most short programs load
+-- nothing, so green.patch.require comes with the first call.
+local raw = { require = require, dofile = dofile }
+local patch_require, is_loading
+
+local function put_late(name)
+  local function late(...)
+    if is_loading then
+      return raw[name](...)
+    elseif not patch_require then
+      is_loading = true
+      patch_require = raw.require "green.patch.require"
+      is_loading = false
+    end
+    if _G[name] == late then -- the script has not put its own there
+      patch_require.install()
+    end
+    return patch_require[name](...)
+  end
+  _G[name] = late
+  return late
+end
+
+local late_require = put_late "require"
+put_late "dofile"
+
+-- A print that nobody reads ends the program. Before the library is loaded, C's stdio
+-- knows of the one before.
+local raw_exit, loaded = os.exit, package.loaded
+
+local function put_print(reader_gone)
+  local function careful_print(...)
+    if reader_gone() then
+      local stdio = loaded["green.stdio"]
+      local exit = stdio and stdio.exit or raw_exit
+      exit(141)
+    end
+    return print(...) -- a tail call: errors are the caller's
+  end
+  _G.print = careful_print
+  return careful_print
+end
+
+--- Run a chunk, or return why there is none.
+local function run(chunk, message, ...)
+  if not chunk then
+    return message
+  end
+  chunk(...)
+end
+
+-- -- The JIT compiler ---------------------------------------------------------
+
+--- The words of a text between commas.
+local function words_of(text)
+  local words = {}
+  for word in gmatch(text or "", "[^,]+") do
+    words[#words + 1] = word
+  end
+  return words
+end
+
+--- The function `start` of one of LuaJIT's own modules; or nil, message. That a module is
+-- not there Lua's require says in its text only.
+local function jit_module(name, option)
+  local ok, module = pcall(raw.require, "jit." .. name)
+  if ok and type(module) == "table" and module.start then
+    return module.start
+  elseif ok or find(module, "module 'jit." .. name .. "' not found", 1, true) then
+    return nil, option .. ": no such command, or LuaJIT's modules jit.* are not installed "
+      .. "(no module 'jit." .. name .. "')"
+  end
+  error(module, 0)
+end
+
+local steps = {
+  e = function(text)
+    local chunk, message = loadstring(text, "=(command line)") -- load: the user's -e
+    return run(chunk, message)
+  end,
+  l = function(name)
+    late_require(name)
+  end,
+  --- "on", "off", "flush" are functions of `jit`; "dump=im,file" is a module.
+  j = function(text)
+    local name, words = match(text, "^([^=]*)=?(.*)$")
+    if type(jit[name]) == "function" then
+      return run(jit[name], nil, unpack(words_of(words)))
+    end
+    local start, message = jit_module(name, "-j" .. name)
+    return run(start, message, unpack(words_of(words)))
+  end,
+  --- Behind the library's own settings, which come once.
+  O = function(text)
+    raw.require("green.patch.jit").install()
+    local ok, message = pcall(raw.require("jit.opt").start, unpack(words_of(text)))
+    return not ok and "-O" .. text .. ": " .. message or nil
+  end,
+}
+
+-- -- The plan -----------------------------------------------------------------
+
+--- LUA_INIT is a statement, or "@" and a file.
+local function run_init(text)
+  local path = match(text, "^@(.*)$")
+  if path then
+    return run(loadfile(path))
+  end
+  return run(loadstring(text, "=LUA_INIT")) -- load: the user's LUA_INIT
+end
+
+local function load_beside(name, file, chunk, message)
+  if not chunk then
+    error(format("error loading module '%s' from file '%s':\n\t%s", name, file, message), 0)
+  end
+  return chunk
+end
+
+--- Modules are found beside the script, too, where they are nowhere else: a loader
+-- behind all others, so that a script may have the name of a library that it uses.
+local function look_beside(script)
+  local folder = match(script, "^(.*/)") or "./"
+  if find(folder, "[;?]") or type(package.loaders) ~= "table" then
+    return -- no way to say that in a path
+  end
+  local texts, libraries = folder .. "?.lua;" .. folder .. "?/init.lua", folder .. "?.so"
+  package.loaders[#package.loaders + 1] = function(name)
+    local file, tried = searchpath(name, texts)
+    if file then
+      return load_beside(name, file, loadfile(file))
+    end
+    local library, more = searchpath(name, libraries)
+    if library then
+      return load_beside(name, library, loadlib(library, "luaopen_" .. gsub(name, "%.", "_")))
+    end
+    return tried .. more
+  end
+end
+
+local function run_steps(plan)
+  for _, step in ipairs(plan) do
+    local wrong = steps[step[1]](step[2])
+    if wrong then
+      return wrong
+    end
+  end
+end
+
+local function run_script(plan)
+  if plan.bytecode then
+    local start, message = jit_module("bcsave", "-b")
+    return run(start, message, unpack(plan.bytecode))
+  elseif plan.script or plan.stdin then
+    local chunk, message = loadfile(plan.script)
+    local words = rawget(_G, "arg")
+    return run(chunk, message, unpack(type(words) == "table" and words or {}))
+  end
+end
+
+--- @return nil, or the message of a chunk that could not be loaded
+return function(plan)
+  local careful_print = put_print(plan.reader_gone)
+  local wrong = plan.init and run_init(plan.init)
+  if plan.script then
+    look_beside(plan.script)
+  end
+  if plan.version and not wrong then
+    careful_print(plan.version)
+  end
+  wrong = wrong or run_steps(plan) or run_script(plan)
+  if plan.repl and not wrong then
+    raw.require("green.cmd.repl").run { listen = plan.repl, no_env = plan.no_env }
+  end
+  return wrong
+end

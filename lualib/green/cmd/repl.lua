@@ -1,0 +1,273 @@
+--- Reads lines, runs them, prints what they give, while other threads run.
+--
+-- Each statement runs in a green thread of its own, so Ctrl-C can end it and
+-- leave the rest alone. On a terminal libedit edits the line, if it is there.
+-- @module green.cmd.repl
+
+local core = require "green.core"
+local args = require "green.args"
+local ffi = require "ffi"
+local options = require "green.args.options"
+local thread = require "green.thread"
+
+-- Scripts may put their own in their places.
+local error, pcall, rawget, setmetatable, unpack = error, pcall, rawget, setmetatable, unpack
+local loadstring = loadstring -- load: the user's own lines
+local byte, find, format, match = string.byte, string.find, string.format, string.match
+local _G, stdout, getenv = _G, io.stdout, os.getenv
+local complain, text_of = core.complain, thread.text_of
+
+local EINTR, EDEADLOCK, EEOF = core.codes.EINTR, core.codes.EDEADLOCK, core.codes.EEOF
+local READ = core.READ -- a mode of core.park
+local HISTORY = 1000 -- lines
+
+local M = {}
+
+-- -- Compiling ----------------------------------------------------------------
+
+--- The chunk of a text that may be an expression, or begin with "=".
+-- @return the chunk; or nil, message, whether more lines could complete it, which the
+-- compiler says in its text only
+local function compile(text)
+  args.type(text, "string", "repl.compile", "text")
+  local expression = match(text, "^%s*=(.*)$")
+  local chunk, message
+  if expression then
+    chunk, message = loadstring("return " .. expression, "=stdin") -- load: the user's line
+  else
+    chunk = loadstring("return " .. text, "=stdin") -- load: the user's line
+    if not chunk then
+      chunk, message = loadstring(text, "=stdin") -- load: the user's line
+    end
+  end
+  if chunk then
+    return chunk
+  end
+  return nil, message, find(message, "'<eof>'$") ~= nil
+end
+M.compile = compile
+
+-- -- Lines from an editor -----------------------------------------------------
+
+local Editor = {}
+Editor.__index = Editor
+
+local function history_path(no_env)
+  local path, home = not no_env and getenv("GREENLUA_HISTORY"), getenv("HOME")
+  return path or (home and home ~= "" and home .. "/.greenlua_history") or ""
+end
+
+--- An editor on the terminal, or nil when there is none, or no libedit.
+local function open_editor(stdio, no_env)
+  local input = stdio.input()
+  if not input then
+    return nil
+  end
+  local api = require "green.ffi.repl"
+  if api.open() < 0 then
+    return nil
+  end
+  local self = setmetatable({
+    api = api,
+    input = input,
+    stdio = stdio,
+    path = history_path(no_env),
+    thread = core.current(),
+  }, Editor)
+  api.history(self.path, HISTORY)
+  stdio.on_finish = function()
+    api.close()
+  end
+  return self
+end
+
+--- Other threads write while a line is edited: take it away, and put it back in
+-- the next turn, when they have done.
+function Editor:make_way(text)
+  if not self.hidden then
+    self.hidden = true
+    self.api.hide()
+    core.wake_thread(self.thread, 0)
+  end
+  self.ends = byte(text, -1)
+end
+
+function Editor:come_back()
+  self.hidden = false
+  if self.ends ~= 10 then
+    self.stdio.raw.file.write(stdout, "\n")
+    self.stdio.raw.file.flush(stdout)
+  end
+  self.api.show()
+end
+
+--- Let the user type until the line is complete. Parks.
+function Editor:edit()
+  local state = self.api.feed()
+  while state == 0 do
+    local status = core.park(self.input.s, nil, READ)
+    if status == EINTR then
+      self.api.abandon()
+      return nil, "interrupted"
+    elseif status == core.codes.EBUSY then
+      thread.sleep(0.05) -- another thread reads standard input
+    elseif status ~= 0 then
+      return thread.failed(status, "read the terminal")
+    end
+    if self.hidden then
+      self:come_back()
+    end
+    state = self.api.feed()
+  end
+  if state == EEOF then
+    return nil
+  end
+  return ffi.string(self.api.line())
+end
+
+function Editor:read(prompt)
+  self.api.begin(prompt)
+  self.stdio.set_before(function(text)
+    self:make_way(text)
+  end)
+  local ok, line, why = pcall(self.edit, self)
+  self.stdio.set_before(nil)
+  if not ok then
+    self.api.abandon()
+    error(line, 0)
+  end
+  if line and find(line, "%S") and line ~= self.last then
+    self.last = line
+    self.api.remember(line, self.path)
+  end
+  return line, why
+end
+
+function Editor:close()
+  self.stdio.on_finish = nil
+  self.api.close()
+end
+
+-- -- Lines without an editor --------------------------------------------------
+
+local Plain = {}
+Plain.__index = Plain
+
+function Plain:read(prompt)
+  local stdio = self.stdio
+  stdio.write(stdout, prompt)
+  stdio.flush(stdout)
+  local line, _, code = stdio.read("*l")
+  if not line then
+    stdio.write(stdout, "\n")
+  end
+  if not line and code == -EINTR then
+    return nil, "interrupted"
+  end
+  return line
+end
+
+function Plain.close() end
+
+-- -- Running ------------------------------------------------------------------
+
+--- Wait for a statement's end; Ctrl-C kills it. Parks.
+local function wait_for(statement)
+  local status = core.park(statement)
+  while status ~= 0 do
+    if status == EINTR then
+      statement:kill_soon()
+    elseif status == EDEADLOCK then
+      statement:throw(thread.deadlock_error())
+    else
+      return thread.failed(status, "wait")
+    end
+    if core.is_dead(statement) then
+      return
+    end
+    status = core.park(statement)
+  end
+end
+
+local function print_results(results)
+  if results and results.n > 0 then
+    local ok, err = pcall(rawget(_G, "print"), unpack(results, 1, results.n))
+    if not ok then
+      complain(format("error calling 'print' (%s)\n", text_of(err)))
+    end
+  end
+end
+
+local function run(chunk)
+  local statement = core.spawn(chunk)
+  wait_for(statement)
+  local data = core.data(statement)
+  if core.state(statement) == "killed" then
+    complain("interrupted\n")
+  elseif data.error ~= nil or data.error_is_nil then
+    complain(thread.describe(statement) .. "\n")
+  else
+    print_results(data.results)
+  end
+end
+
+local function prompt(name, default)
+  local text = rawget(_G, name)
+  return text == nil and default or text_of(text)
+end
+
+--- A whole statement: as many lines as it takes. Parks.
+-- @return its chunk; nil at the end of input; false when there is nothing to run
+local function read_statement(source)
+  local line, why = source:read(prompt("_PROMPT", "> "))
+  local text = line
+  while line do
+    local chunk, message, is_incomplete = compile(text)
+    if chunk then
+      return chunk
+    elseif not is_incomplete then
+      complain(message .. "\n")
+      return false
+    end
+    line, why = source:read(prompt("_PROMPT2", ">> "))
+    text = line and text .. "\n" .. line
+  end
+  if why then
+    return false
+  end
+  return nil
+end
+
+local known = { listen = true, no_env = true }
+
+--- Read and run statements until the end of input. Parks.
+-- @tparam[opt] table opts `listen` a function of the command's: it makes Ctrl-C
+-- wake a thread instead of killing main; `no_env` is there: the environment does not
+-- say where the history is
+function M.run(opts)
+  opts = options.check(opts, known, "repl.run")
+  if opts.listen ~= nil then
+    args.callable(opts.listen, "repl.run", "listen")
+  end
+  local stdio = require "green.stdio"
+  stdio.install()
+  _G.green = rawget(_G, "green") or require "green"
+  local source = open_editor(stdio, opts.no_env) or setmetatable({ stdio = stdio }, Plain)
+  local me, listen = core.current(), opts.listen or function() end
+  local ok, err = pcall(function()
+    repeat
+      listen(me) -- the next Ctrl-C is a first one again
+      local chunk = read_statement(source)
+      if chunk then
+        run(chunk)
+      end
+    until chunk == nil
+  end)
+  listen(nil)
+  source:close()
+  if not ok then
+    error(err, 0)
+  end
+end
+
+return M

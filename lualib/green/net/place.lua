@@ -1,0 +1,39 @@
+--- What green.listen and green.connect share: their arguments, and sockets of the right
+-- family.
+-- @module green.net.place
+
+local addr = require "green.socket.addr"
+local base = require "green.socket.base"
+local options = require "green.args.options"
+local stream_socket = require "green.socket.stream"
+
+local STREAM = 1
+
+local M = {}
+
+--- The two or three arguments of listen and connect: port may be left out.
+function M.arguments(port, opts, known, where)
+  if type(port) == "table" then
+    port, opts = nil, port
+  end
+  return port, options.check(opts, known, where)
+end
+
+function M.check_family(family, where)
+  if family ~= nil and family ~= "inet" and family ~= "inet6" then
+    options.unknown("family", family, { "inet", "inet6" }, where)
+  end
+end
+
+--- A socket of the address's family.
+function M.socket(raw)
+  return base.open(addr.families[addr.of(raw).family], STREAM, stream_socket.mt, "socket")
+end
+
+--- nil, err; the error is of what the user asked for.
+function M.named(err, what)
+  err.op = what
+  return nil, err
+end
+
+return M

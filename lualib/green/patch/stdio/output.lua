@@ -1,0 +1,112 @@
+--- Lua's functions for standard output and error (print, io.write, file:write, ...) on
+-- queues that never stop the loop.
+-- @module green.patch.stdio.output
+
+local core = require "green.core"
+local stdfd = require "green.patch.stdio.stdfd"
+
+-- Scripts may put their own in their places; print's tostring is theirs.
+local _G, error, select, type = _G, error, select, type
+local concat, format = table.concat, string.format
+
+local stdout, stderr = io.stdout, io.stderr
+local file_methods = core.class_of(stdout).__index
+local io_output = io.output
+local put, stream_of = stdfd.put, stdfd.stream_of
+
+-- Lua's own, for all other files.
+local raw = {
+  print = print,
+  write = file_methods.write,
+  flush = file_methods.flush,
+  setvbuf = file_methods.setvbuf,
+}
+
+local M = {}
+
+local function check_strings(...)
+  for i = 1, select("#", ...) do
+    local kind = type((select(i, ...)))
+    if kind ~= "string" and kind ~= "number" then
+      error(format("bad argument #%d to 'write' (string expected, got %s)", i, kind), 4)
+    end
+  end
+end
+
+--- Write strings and numbers; all of one call stays together.
+local function write_to(stream, first, ...)
+  check_strings(first, ...)
+  if select("#", ...) > 0 then
+    first = concat({ first, ... })
+  end
+  return put(stream, type(first) == "number" and first .. "" or first)
+end
+
+local function write(file, ...)
+  local stream = stream_of(file)
+  if stream and select("#", ...) > 0 then
+    return write_to(stream, ...)
+  end
+  return raw.write(file, ...)
+end
+
+local function io_write(...)
+  local file = io_output()
+  local stream = stream_of(file)
+  if stream and select("#", ...) > 0 then
+    return write_to(stream, ...)
+  end
+  return raw.write(file, ...)
+end
+
+--- As Lua's, through the global tostring. `M.on_broken` is called when nobody reads it.
+local function green_print(...)
+  local stream = stream_of(stdout)
+  if not stream then
+    return raw.print(...)
+  end
+  local n, parts = select("#", ...), { ... }
+  local text_of = _G.tostring
+  for i = 1, n do
+    parts[i] = text_of(parts[i])
+    if type(parts[i]) ~= "string" and type(parts[i]) ~= "number" then
+      error("'tostring' must return a string to 'print'", 2)
+    end
+  end
+  local was_taken = put(stream, concat(parts, "\t", 1, n) .. "\n")
+  if stream.broken and stdfd.is_broken(stream, was_taken) and M.on_broken then
+    M.on_broken()
+  end
+end
+
+local function flush(file)
+  local stream = stdfd.known(file)
+  if stream then
+    return stdfd.flush(stream)
+  end
+  return raw.flush(file)
+end
+
+local function setvbuf(file, mode, ...)
+  local stream = stream_of(file)
+  if stream and (mode == "no" or mode == "line" or mode == "full") then
+    stream.lazy = mode == "full" and 1 or 0
+    return true
+  end
+  return raw.setvbuf(file, mode, ...)
+end
+
+local function complain(text)
+  write(stderr, text)
+end
+
+--- What the runtime has to say goes this way, too. Idempotent.
+-- @tparam function fn called when something is printed that nobody reads
+function M.install(fn)
+  M.on_broken = fn
+  core.on_complain(complain)
+end
+
+M.print, M.io_write, M.write, M.flush, M.setvbuf = green_print, io_write, write, flush, setvbuf
+
+return M

@@ -1,0 +1,171 @@
+--- How waits end: a return, an error object, or the raise of what cancels the
+-- running thread.
+-- @module green.thread.checkpoint
+
+local ffi = require "ffi"
+local core = require "green.core"
+local args = require "green.args"
+local errors = require "green.error"
+local report = require "green.thread.report"
+
+require "green.ffi.turn"
+
+-- Scripts may put their own in their places.
+local error, type = error, type
+
+local turn = ffi.cast("green_turn *", core.turn())
+local core_check, core_data = core.check, core.data
+local core_park, core_sleep, core_yield = core.park, core.sleep, core.yield
+local ECANCELED, ETIMEDOUT = core.codes.ECANCELED, core.codes.ETIMEDOUT
+local EDEADLOCK = core.codes.EDEADLOCK
+
+local KILL, SCOPE, THROW = core.RAISE_KILL, core.RAISE_SCOPE, core.RAISE_THROW -- of core.raise
+local RAISE_LIMIT = core.RAISE_LIMIT
+
+local M = { turn = turn }
+
+local function kill_error(thread)
+  local data = core_data(thread)
+  if not data.kill_error then
+    data.kill_error = errors.new("ECANCELED", nil, nil, { thread = thread })
+  end
+  return data.kill_error
+end
+M.kill_error = kill_error
+
+--- What the Timeout object with that scope raises, if it is one.
+local function timeout_error(data, id)
+  local timeout = data.timeouts
+  while timeout and timeout.id ~= id do
+    timeout = timeout.older
+  end
+  return timeout and timeout:raises()
+end
+
+--- The error object of a scope of the running thread; always the same one.
+local function scope_error(thread, id)
+  local data = core_data(thread)
+  local raised = timeout_error(data, id)
+  if raised then
+    return raised
+  end
+  local scopes = data.scopes
+  if not scopes then
+    scopes = {}
+    data.scopes = scopes
+  end
+  if not scopes[id] then
+    scopes[id] = errors.new("ETIMEDOUT", nil, nil, { is_timeout = true })
+  end
+  return scopes[id]
+end
+
+local refusal -- why the wait that ends now could not be
+
+--- For green.patch.coroutine: the next raise is this text; the coroutine that waits gets
+-- it at once.
+function M.refuse(text)
+  refusal = text
+end
+
+local function pending_error(thread)
+  if refusal then
+    local text = refusal
+    refusal = nil
+    return core.placed(text), 1
+  end
+  local kind, id, count = core.raise()
+  if kind == KILL then
+    return kill_error(thread), count
+  elseif kind == SCOPE then
+    return scope_error(thread, id), count
+  elseif kind == THROW then
+    local data = core_data(thread)
+    local err = data.thrown
+    data.thrown = nil
+    return err, 1
+  end
+  -- Another thread cancelled the Timeout between its expiry and this raise.
+  local data = core_data(thread)
+  local err = data.late or errors.new("ETIMEDOUT")
+  data.late = nil
+  return err, 1
+end
+
+--- Raise what cancels the running thread.
+local function raise()
+  local thread = core.current()
+  local err, count = pending_error(thread)
+  if count == RAISE_LIMIT then
+    report.report(err, thread, "a thread keeps running after its cancellation was raised "
+      .. RAISE_LIMIT .. " times")
+  end
+  error(err, 0)
+end
+M.raise = raise
+
+--- Turn the status of a wait that did not succeed into nil, err; or raise.
+local function failed(status, op)
+  if status == ECANCELED then
+    raise()
+  elseif status == EDEADLOCK then
+    error(report.deadlock_error(), 0)
+  end
+  return nil, errors.new(status, op)
+end
+M.failed = failed
+
+--- The checkpoint of calls that can finish without parking.
+function M.checkpoint()
+  local n = turn.budget
+  if n > 0 then
+    turn.budget = n - 1
+    return
+  end
+  local status = core_check()
+  if status and status ~= 0 then
+    failed(status)
+  end
+end
+
+--- Absolute deadline for a timeout in seconds; nil stays nil.
+function M.deadline(timeout)
+  return timeout and core.now() + timeout
+end
+
+--- Stand in a wait queue. Returns 0 and what the waker passed, or a negative
+-- status other than a cancel or a deadlock, which are raised. Parks.
+local function stand_result(status, ...)
+  if status == ECANCELED or status == EDEADLOCK then
+    failed(status)
+  end
+  return status, ...
+end
+
+function M.stand(queue, deadline)
+  return stand_result(core_park(queue, deadline))
+end
+
+--- Let the others run for at least that many seconds. Parks.
+-- @tparam[opt=0] number seconds 0 or less: one turn
+function M.sleep(seconds)
+  local status
+  if seconds == 0 or seconds == nil then -- first: this is every spinner's call
+    status = core_yield()
+    if status then
+      failed(status, "sleep")
+    end
+    return
+  elseif type(seconds) ~= "number" then
+    args.wrong("sleep", "seconds", "a number", seconds)
+  elseif seconds > 0 then
+    status = core_sleep(seconds)
+  else
+    status = core_yield()
+  end
+  if status and status ~= ETIMEDOUT then
+    failed(status, "sleep")
+  end
+end
+
+return M

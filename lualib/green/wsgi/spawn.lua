@@ -1,0 +1,83 @@
+--- How HTTP servers get their workers: as many as there are connections with bytes, and no
+-- more than max_size.
+-- @module green.wsgi.spawn
+
+local accept = require "green.wsgi.accept"
+local conns = require "green.wsgi.conn"
+local core = require "green.core"
+local greenpool = require "green.greenpool"
+local states = require "green.wsgi.state"
+local stop = require "green.wsgi.stop"
+local thread = require "green.thread"
+local workers = require "green.wsgi.worker"
+
+local min = math.min -- scripts may put their own there
+
+local QUEUE = core.QUEUE
+
+--- A worker's green thread has ended, in whatever way.
+local function worker_ends(state)
+  local self = state.server
+  stop.look(self)
+  if self.detached[state] then
+    self.detached[state] = nil
+    return
+  end
+  self.active[state] = nil
+  self.workers = self.workers - 1
+  if state.conn and core.conn_is_open(state.conn) then
+    core.conn_close(state.conn)
+  end
+  state.conn = false
+  self.httpd.full = false
+end
+
+local function enter(self, state, t)
+  states.attach(state, t, worker_ends)
+  self.workers = self.workers + 1
+  self.active[state] = true
+end
+
+--- A pool of another kind may keep its threads: each serves one request then.
+local function spawn_in(pool, self, state)
+  local t = pool:spawn(workers.run, self, state) -- parks while the pool is full
+  return greenpool.is_pool(pool) and t or core.expose(t)
+end
+
+local function spawn_worker(self)
+  local pool, state = self.options.custom_pool, states.new(self)
+  local t = pool and spawn_in(pool, self, state)
+    or core.make(1, false, workers.run, self, state)
+  local ok, err = pcall(enter, self, state, t)
+  if not ok then -- no memory
+    core.drop(t)
+    error(err, 0)
+  end
+  if not pool then
+    core.start(t)
+  end
+end
+
+--- Makes workers when connections have bytes and nobody is free for them.
+-- A stop kills it.
+local function spawn_workers(self)
+  local httpd, status = self.httpd, 0
+  while status == 0 do
+    for _ = 1, min(httpd.wanted, conns.room(self)) do
+      spawn_worker(self)
+    end
+    httpd.full = conns.room(self) <= 0
+    status = core.park(self.shortage, nil, QUEUE)
+  end
+end
+
+local function spawner(self)
+  accept.persist(spawn_workers, self)
+end
+
+--- Start the green thread that makes a server's workers, and return it.
+local function start(self)
+  return thread.spawn(spawner, self)
+end
+
+return { start = start }

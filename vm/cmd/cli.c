@@ -1,0 +1,526 @@
+/*
+** cli.c: options of the command, Ctrl-C, and the exit status.
+**
+** All that the command line asks for is run by one function of green.cmd.cli, in
+** the main green thread.
+*/
+
+#include "cmd/cli.h"
+#include "cmd/repl.h"
+#include "greenlua_priv.h"
+#include "text.h"
+
+#include "hub/scope.h"
+#include "io/signal.h"
+
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STATUS_OK = 0, STATUS_ERROR = 1, STATUS_USAGE = 2, STATUS_INT = 130 };
+
+/* What was found before the script. */
+typedef struct cli {
+  int argc;
+  char **argv;
+  int script;   /* Index of its name; argc: there is none. */
+  int steps;    /* -e, -l, -j and -O */
+  int bytecode; /* Index of -b; argc: there is none. */
+  int interactive;
+  int version;
+  int help;
+  int no_env;
+} cli;
+
+static const char usage[] =
+    "usage: greenlua [options] [script [args]]\n"
+    "  -e stat  run the statement\n"
+    "  -l mod   require the module\n"
+    "  -b ...   save or list bytecode (greenlua -b shows how)\n"
+    "  -j cmd   control the JIT compiler: on, off, flush, v, dump, ...\n"
+    "  -O[opt]  control its optimizations\n"
+    "  -i       read lines after the script, or without one\n"
+    "  -v       print the version; also --version\n"
+    "  -E       ignore LUA_* and GREENLUA_* in the environment\n"
+    "  -h       print this; also --help\n"
+    "  --       end of the options\n"
+    "  -        the script is standard input\n";
+
+/* -- Options -------------------------------------------------------------- */
+
+static int cli_is_step(const char *word)
+{
+  return word[1] && strchr("eljO", word[1]) != NULL;
+}
+
+/* The text of a step: behind the letter, or the next word, which -O does not
+** take. NULL: none. */
+static const char *cli_operand(const cli *c, int *i)
+{
+  const char *word = c->argv[*i];
+  if (word[2] || word[1] == 'O') return word + 2;
+  return *i + 1 < c->argc ? c->argv[++*i] : NULL;
+}
+
+/* One option that is a whole word. 0, or -1: no such option. */
+static int cli_flag(cli *c, const char *word)
+{
+  if (!strcmp(word, "-i"))
+    c->interactive = 1;
+  else if (!strcmp(word, "-v") || !strcmp(word, "--version"))
+    c->version = 1;
+  else if (!strcmp(word, "-h") || !strcmp(word, "--help"))
+    c->help = 1;
+  else if (!strcmp(word, "-E"))
+    c->no_env = 1;
+  else
+    return -1;
+  return 0;
+}
+
+/* Returns NULL, or the option that makes no sense. */
+static const char *cli_parse(cli *c, int argc, char **argv)
+{
+  int i = 1;
+  *c = (cli){.argc = argc, .argv = argv, .bytecode = argc};
+  for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
+    const char *word = argv[i];
+    if (!strcmp(word, "--")) {
+      i++;
+      break;
+    }
+    if (word[1] == 'b') { /* All that follows is its. */
+      c->bytecode = i;
+      i = argc;
+      break;
+    }
+    if (cli_is_step(word)) {
+      if (!cli_operand(c, &i)) return word;
+      c->steps++;
+    } else if (cli_flag(c, word) < 0) {
+      return word;
+    }
+  }
+  c->script = i < argc ? i : argc;
+  return NULL;
+}
+
+/* "-" is standard input, but behind "--" it is a file. */
+static int cli_script_is_stdin(const cli *c)
+{
+  return !strcmp(c->argv[c->script], "-") &&
+         strcmp(c->argv[c->script - 1], "--") != 0;
+}
+
+/* -- Ctrl-C --------------------------------------------------------------- */
+
+/* Of the process: a signal has no other way to find its program. */
+static struct {
+  greenlua *g;
+  pthread_t thread;
+  volatile sig_atomic_t count;
+  volatile sig_atomic_t pid; /* Whose count: a child of a fork begins anew. */
+  struct sigaction before;   /* What the signal did when we came. */
+  char spun[128];            /* Where main was that did not wait. */
+  int64_t at;                /* When the last one came. */
+  lua_Hook hook;             /* The script's own, while ours is set. */
+  int mask;
+  int hook_count;
+} sigint;
+
+/* Lua that has not come back to the loop for this long will not. */
+#define SPIN_PATIENCE (GREEN_SECOND / 10)
+#define SPIN_CHECK 1000
+
+/* Raise what a kill raises; without the library, and in other threads, an
+** error. */
+static int sigint_raise(lua_State *L, vm *v)
+{
+  lua_Debug ar;
+  if (v->current == v->main && lua_getstack(L, 0, &ar)) {
+    lua_getinfo(L, "Sl", &ar);
+    snprintf(sigint.spun, sizeof(sigint.spun), "%s:%d", ar.short_src,
+             ar.currentline);
+  }
+  vm_push_key(L, VM_KEY_RAISE);
+  if (!lua_isnil(L, -1) && v->current == v->main && !sigint.g->listener) {
+    green_task_kill(&v->main->task);
+    lua_call(L, 0, 0);
+  }
+  luaL_where(L, 0);
+  lua_pushliteral(L, "interrupted");
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+static int sigint_has_library(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_RAISE);
+  int yes = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return yes;
+}
+
+/* Runs now and then while Lua runs, from Ctrl-C until the loop has seen it. */
+static void sigint_on_hook(lua_State *L, lua_Debug *ar)
+{
+  int64_t now = green_clock_now();
+  (void)ar;
+  if (!sigint.g || !greenlua__is_interrupted(sigint.g)) {
+    lua_sethook(L, sigint.hook, sigint.mask, sigint.hook_count);
+    return;
+  }
+  lua_sethook(L, sigint_on_hook, LUA_MASKCOUNT, SPIN_CHECK);
+  if (now - sigint.at < SPIN_PATIENCE && sigint_has_library(L)) return;
+  sigint.at = now;
+  sigint_raise(L, vm_get(L));
+}
+
+static void sigint_set_hook(lua_State *L)
+{
+  lua_Hook old = lua_gethook(L);
+  if (old != sigint_on_hook) {
+    sigint.hook = old;
+    sigint.mask = lua_gethookmask(L);
+    sigint.hook_count = lua_gethookcount(L);
+  }
+  lua_sethook(L, sigint_on_hook, LUA_MASKCOUNT, 1);
+}
+
+/* The first asks main to end, and breaks into Lua that does not wait; the
+** second is the system's. */
+static void sigint_caught(int signo)
+{
+  if (!pthread_equal(pthread_self(), sigint.thread)) {
+    pthread_kill(sigint.thread, signo);
+    return;
+  }
+  if (sigint.pid != getpid()) sigint.count = 0;
+  sigint.pid = getpid();
+  if (++sigint.count > 1 || !sigint.g) {
+    green__repl_restore();
+    signal(signo, SIG_DFL);
+    raise(signo);
+    return;
+  }
+  sigint.at = green_clock_now();
+  greenlua_interrupt(sigint.g);
+  sigint_set_hook(sigint.g->L);
+}
+
+/* No SA_RESTART: a read in C's stdio is to end. What is ignored stays ignored: by
+** nohup, or by a shell for what it runs in the background. */
+static void sigint_start(greenlua *g)
+{
+  struct sigaction sa = {.sa_handler = sigint_caught};
+  sigemptyset(&sa.sa_mask);
+  sigint.g = g;
+  sigint.thread = pthread_self();
+  sigaction(SIGINT, NULL, &sigint.before);
+  if (sigint.before.sa_handler != SIG_IGN) sigaction(SIGINT, &sa, NULL);
+}
+
+/* From here on Ctrl-C ends what the end of the program does, unless the script
+** handles it. */
+static void sigint_stop(void)
+{
+  struct sigaction now;
+  sigint.g = NULL;
+  sigaction(SIGINT, NULL, &now);
+  if (now.sa_handler == sigint_caught) sigaction(SIGINT, &sigint.before, NULL);
+}
+
+/* listen(thread): Ctrl-C ends its wait with EINTR; nil: it kills main again.
+** The next one is the first again. */
+static int cli_listen(lua_State *L)
+{
+  lua_settop(L, 1);
+  lua_pushlightuserdata(L, &sigint);
+  lua_pushvalue(L, 1);
+  lua_rawset(L, LUA_REGISTRYINDEX); /* Anchor it. */
+  sigint.g->listener = lua_touserdata(L, 1);
+  sigint.count = 0;
+  return 0;
+}
+
+/* -- Standard output without a reader ------------------------------------- */
+
+static int stdout_is_broken(void)
+{
+  struct pollfd p = {.fd = 1, .events = POLLOUT};
+  struct stat st;
+  if (fstat(1, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+    return 0;
+  return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP);
+}
+
+/* yes = reader_gone(known): does a print end the program? Where its reader has
+** gone (known, or what C's stdio and the system say), as SIGPIPE would, which
+** nobody has asked to handle or ignore. */
+static int cli_reader_gone(lua_State *L)
+{
+  int gone = lua_toboolean(L, 1) || (ferror(stdout) && stdout_is_broken());
+  lua_pushboolean(L, gone && green_signal_is_absorbed(SIGPIPE));
+  return 1;
+}
+
+/* -- Running -------------------------------------------------------------- */
+
+static void cli_set_arg(lua_State *L, const cli *c)
+{
+  lua_createtable(L, c->argc - c->script, c->script + 1);
+  for (int i = 0; i < c->argc; i++) {
+    lua_pushstring(L, c->argv[i]);
+    lua_rawseti(L, -2, i - c->script);
+  }
+  lua_setglobal(L, "arg");
+}
+
+/* The steps as { letter, text }, in order. */
+static void cli_push_steps(lua_State *L, const cli *c)
+{
+  lua_createtable(L, c->steps, 4);
+  for (int i = 1, n = 0; n < c->steps; i++) {
+    char letter[] = {c->argv[i][1], '\0'};
+    if (!cli_is_step(c->argv[i])) continue;
+    lua_createtable(L, 2, 0);
+    lua_pushstring(L, letter);
+    lua_rawseti(L, -2, 1);
+    lua_pushstring(L, cli_operand(c, &i));
+    lua_rawseti(L, -2, 2);
+    lua_rawseti(L, -2, ++n);
+  }
+}
+
+static void cli_push_version(lua_State *L)
+{
+  int major, minor;
+  green_hub_library(&major, &minor);
+  lua_getglobal(L, "jit");
+  lua_getfield(L, -1, "version");
+  lua_pushfstring(L, "greenlua %s (%s, libev %d.%d, hub %s)", GREENLUA_VERSION,
+                  lua_tostring(L, -1), major, minor,
+                  green_hub_backend(sigint.g->v->hub));
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+/* plan.bytecode: the words of -b. */
+static void cli_set_bytecode(lua_State *L, const cli *c)
+{
+  const char *first = c->argv[c->bytecode];
+  int n = 0;
+  lua_newtable(L);
+  if (first[2]) {
+    lua_pushfstring(L, "-%s", first + 2);
+    lua_rawseti(L, -2, ++n);
+  }
+  for (int i = c->bytecode + 1; i < c->argc; i++) {
+    lua_pushstring(L, c->argv[i]);
+    lua_rawseti(L, -2, ++n);
+  }
+  lua_setfield(L, -2, "bytecode");
+}
+
+/* plan.init, plan.no_env */
+static void cli_set_environment(lua_State *L, const cli *c)
+{
+  lua_pushboolean(L, c->no_env);
+  lua_setfield(L, -2, "no_env");
+  if (c->no_env) return;
+  lua_pushstring(L, getenv("LUA_INIT"));
+  lua_setfield(L, -2, "init");
+}
+
+/* Behind what is queued there. */
+static void cli_complain(lua_State *L, const char *text)
+{
+  char *line;
+  if (asprintf(&line, "greenlua: %s\n", text) < 0) return;
+  vm_complain(L, line);
+  free(line);
+}
+
+static const char cli_cancel_key; /* cli_is_cancel, in the registry. */
+
+/* Is the value an error of somebody's that was killed? */
+static int cli_is_cancel(lua_State *L)
+{
+  int yes = 0;
+  if (lua_istable(L, 1)) {
+    lua_pushliteral(L, "code");
+    lua_rawget(L, 1);
+    yes = lua_isstring(L, -1) && !strcmp(lua_tostring(L, -1), "ECANCELED");
+  }
+  lua_pushboolean(L, yes);
+  return 1;
+}
+
+/* Was the error at the top of L raised because of Ctrl-C? */
+static int cli_was_interrupted(lua_State *L)
+{
+  if (sigint.count == 0 || sigint.pid != getpid()) return 0;
+  if (sigint.spun[0]) return 1;
+  lua_pushlightuserdata(L, (void *)&cli_cancel_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  lua_pushvalue(L, -2);
+  int yes = lua_pcall(L, 1, 1, 0) == 0 && lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return yes;
+}
+
+/* And say where it was that it did not wait. */
+static int cli_tell_interrupt(lua_State *L)
+{
+  char text[sizeof(sigint.spun) + 20];
+  if (!cli_was_interrupted(L)) return 0;
+  snprintf(text, sizeof(text), "interrupted at %s", sigint.spun);
+  if (sigint.spun[0]) cli_complain(L, text);
+  return 1;
+}
+
+/* status = interrupted(err): the exit status of a child whose function Ctrl-C has
+** ended with that error; nil: it did not. */
+static int cli_interrupted(lua_State *L)
+{
+  lua_settop(L, 1);
+  if (!cli_tell_interrupt(L)) return 0;
+  lua_pushinteger(L, STATUS_INT);
+  return 1;
+}
+
+/* What the library does only in a program of the command's; the first is in the
+** plan, too. */
+static void cli_set_core(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_CORE);
+  lua_pushcfunction(L, cli_interrupted);
+  lua_setfield(L, -2, "interrupted");
+  lua_pushcfunction(L, cli_reader_gone);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -4, "reader_gone");
+  lua_setfield(L, -2, "reader_gone");
+  lua_pop(L, 1);
+}
+
+/* run, plan = prepare(cli). Called protected. */
+static int cli_prepare(lua_State *L)
+{
+  const cli *c = lua_touserdata(L, 1);
+  int has_script = c->script < c->argc;
+  int has_bytecode = c->bytecode < c->argc;
+  int has_work = has_script || c->steps || c->version || has_bytecode;
+  int repl = c->interactive || (!has_work && isatty(0));
+  cli_set_arg(L, c);
+  lua_pushlightuserdata(L, (void *)&cli_cancel_key);
+  lua_pushcfunction(L, cli_is_cancel);
+  lua_rawset(L, LUA_REGISTRYINDEX); /* For the end, when nothing can fail. */
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "green.cmd.cli");
+  lua_call(L, 1, 1);
+  cli_push_steps(L, c);
+  cli_set_environment(L, c);
+  if (has_bytecode) cli_set_bytecode(L, c);
+  if (has_script && !cli_script_is_stdin(c)) {
+    lua_pushstring(L, c->argv[c->script]);
+    lua_setfield(L, -2, "script");
+  } else if (has_script || (!has_work && !repl)) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "stdin");
+  }
+  if (repl) {
+    lua_pushcfunction(L, cli_listen);
+    lua_setfield(L, -2, "repl");
+  }
+  cli_set_core(L);
+  if (c->version || (repl && !has_work)) {
+    cli_push_version(L);
+    lua_setfield(L, -2, "version");
+  }
+  return 2;
+}
+
+/* The plan's function gives nil, or what it could not load. In a child of a fork
+** another thread has ended, and what it gave is nobody's. */
+static int cli_returned(lua_State *L, pid_t pid)
+{
+  if (lua_type(L, -1) != LUA_TSTRING || getpid() != pid) return STATUS_OK;
+  cli_complain(L, lua_tostring(L, -1));
+  return STATUS_ERROR;
+}
+
+static int cli_raised(greenlua *g)
+{
+  lua_State *L = greenlua_state(g);
+  if (cli_tell_interrupt(L)) return STATUS_INT;
+  if (!lua_isnil(L, -1)) cli_complain(L, greenlua_error(g));
+  return STATUS_ERROR;
+}
+
+static int cli_run(greenlua *g, const cli *c)
+{
+  lua_State *L = greenlua_state(g);
+  lua_pushcfunction(L, cli_prepare);
+  lua_pushlightuserdata(L, (void *)c);
+  if (lua_pcall(L, 1, 2, 0) != 0) {
+    cli_complain(L, lua_isstring(L, -1) ? lua_tostring(L, -1) : "cannot start");
+    return STATUS_ERROR;
+  }
+  pid_t pid = getpid();
+  int r = greenlua_call(g, 1);
+  vm_tell_rest(g->v);
+  if (r == 0) return cli_returned(L, pid);
+  if (r > 0) return cli_raised(g);
+  cli_complain(L, greenlua_error(g));
+  return STATUS_ERROR;
+}
+
+static int cli_cannot_start(const cli *c, int err)
+{
+  const char *hub = c->no_env ? NULL : getenv("GREENLUA_HUB");
+  if (!hub || !*hub)
+    fprintf(stderr, "greenlua: cannot start: %s\n", green_err_text(err));
+  else
+    fprintf(stderr, "greenlua: GREENLUA_HUB=%s: %s\n", hub,
+            err == GREEN_EINVAL   ? "no such hub"
+            : err == GREEN_ENOSYS ? "this system does not have that hub"
+                                  : green_err_text(err));
+  return STATUS_ERROR;
+}
+
+/* A hub that got one of these numbers would be printed into. */
+static void cli_open_standard(void)
+{
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0) (void)!open("/dev/null", O_RDWR);
+}
+
+int greenlua_cli(int argc, char **argv)
+{
+  cli c;
+  const char *wrong = cli_parse(&c, argc, argv);
+  cli_open_standard();
+  if (wrong) {
+    const char *what = cli_is_step(wrong) ? "there is nothing behind" : "wrong";
+    fprintf(stderr, "greenlua: %s option '%s'\n%s", what, wrong, usage);
+    return STATUS_USAGE;
+  }
+  if (c.help) {
+    fputs(usage, stdout);
+    return STATUS_OK;
+  }
+  greenlua *g = greenlua__new(NULL, c.no_env);
+  if (!g) return cli_cannot_start(&c, greenlua_new_error());
+  sigint_start(g);
+  int status = cli_run(g, &c);
+  sigint_stop();
+  greenlua_free(g);
+  return status;
+}

@@ -1,0 +1,71 @@
+/*
+** door.h: what the doors share: how they find their runtime and take arguments.
+** Private to vm.
+**
+** A door is a C function of green.core, which the Lua library calls; it has the
+** runtime as its upvalue. One that does not say otherwise raises when the runtime
+** has ended.
+*/
+#ifndef GREEN_DOOR_H
+#define GREEN_DOOR_H
+
+#include "core/misuse.h"
+#include "thread.h"
+
+/* The doors of each file, for core.c's list. */
+extern const luaL_Reg vm_wait_functions[];
+extern const luaL_Reg vm_thread_functions[];
+extern const luaL_Reg vm_role_functions[];
+extern const luaL_Reg vm_httpd_functions[];  /* httpd.c */
+extern const luaL_Reg vm_answer_functions[]; /* answer.c */
+extern const luaL_Reg vm_object_functions[];
+extern const luaL_Reg vm_process_functions[];
+extern const luaL_Reg vm_misuse_functions[];
+
+/* Make the metatables of core.object's kinds (object.c). */
+void vm_open_objects(lua_State *L, vm *v);
+
+/* __gc of wait queues (wait.c). */
+int vm_waitq_gc(lua_State *L);
+
+/* The runtime; raises when it has ended: what a door asks first. */
+static inline vm *core_vm(lua_State *L)
+{
+  vm *v = lua_touserdata(L, lua_upvalueindex(1));
+  if (green_unlikely(v->ended)) {
+    lua_pushliteral(L, "the runtime has ended");
+    vm_misuse(L);
+  }
+  return v;
+}
+
+/* Where a userdata at index i has its memory, or the address that a cdata
+** pointer or a light userdata holds. Raises when there is something else. */
+static inline void *vm_pointer(lua_State *L, int i)
+{
+  int type = lua_type(L, i);
+  if (type == LUA_TLIGHTUSERDATA || type == LUA_TUSERDATA)
+    return lua_touserdata(L, i);
+  if (type <= LUA_TTHREAD) luaL_typerror(L, i, "pointer");
+  return *(void *const *)lua_topointer(L, i); /* What a cdata pointer holds. */
+}
+
+/* The thread at index i, NULL when there is something else. */
+static inline vm_thread *vm_to_thread(lua_State *L, int i)
+{
+  vm_thread *t = lua_touserdata(L, i);
+  if (!t || lua_type(L, i) != LUA_TUSERDATA || lua_objlen(L, i) < sizeof(*t))
+    return NULL;
+  return t->kind == VM_THREAD ? t : NULL;
+}
+
+/* The same; raises when there is something else. */
+static inline vm_thread *core_thread(lua_State *L, int i)
+{
+  vm_thread *t = vm_to_thread(L, i);
+  if (green_unlikely(!t))
+    vm_wrong(L, "green.thread", "a green thread expected", i);
+  return t;
+}
+
+#endif

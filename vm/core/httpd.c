@@ -1,0 +1,518 @@
+/*
+** httpd.c: green.core's functions for green.wsgi.
+**
+** C functions, not FFI: a server's loop holds short loops of other people's
+** (headers, pieces), which LuaJIT does not compile into it, and interpreted FFI
+** calls cost five times as much as these. A connection is a number, which is
+** good for one request (slot.h).
+*/
+
+#include "core/door.h"
+#include "core/httpd.h"
+
+#include "httpd/log.h"
+
+#include <string.h>
+
+/* What __index knows how to make; the rest is Lua's. */
+enum env_key {
+  KEY_NONE,
+  KEY_METHOD,
+  KEY_PATH,
+  KEY_RAW_PATH,
+  KEY_QUERY,
+  KEY_URI,
+  KEY_HOST,
+  KEY_PROTOCOL
+};
+
+/* Upvalues of env's __index. */
+enum { UP_KEYS = 1, UP_FILL, UP_CONN_KEY, UP_SERVER, UP_VM };
+
+/* Of a handle. NULL: its request is over. */
+static green_conn *conn_at(lua_State *L, int i)
+{
+  return vm_slot_conn(&core_vm(L)->slots, lua_tonumber(L, i));
+}
+
+green_conn *vm_conn_check(lua_State *L, int i)
+{
+  vm_check_fork(core_vm(L)); /* In a child its request is over. */
+  green_conn *c = conn_at(L, i);
+  if (green_unlikely(!c)) luaL_error(L, "the request is over");
+  return c;
+}
+
+/* -- Requests ------------------------------------------------------------- */
+
+/* There is room for a handle: nothing is lost when memory is short. */
+static vm_slots *httpd_slots(lua_State *L)
+{
+  vm_slots *t = &core_vm(L)->slots;
+  if (green_unlikely(vm_slots_reserve(t) < 0)) luaL_error(L, "out of memory");
+  return t;
+}
+
+/* For httpd_next and conn_finish: nil, true: the running thread has been looked
+** at. It was the last request's, and ends. */
+static int push_end(lua_State *L)
+{
+  lua_pushnil(L);
+  lua_pushboolean(L, 1);
+  return 2;
+}
+
+static int push_next(lua_State *L, vm_slots *t, green_conn *c)
+{
+  if (!c) return 0;
+  lua_pushnumber(L, vm_slot_open(t, c));
+  lua_pushinteger(L, c->found);
+  return 2;
+}
+
+/* conn, found = httpd_next(httpd, is_first): nothing when all connections wait;
+** nil, true: scripts know this thread, which must not have another request.
+** is_first: it has had none. */
+static int httpd_next(lua_State *L)
+{
+  vm_slots *t = httpd_slots(L);
+  int is_known = core_vm(L)->current->flags & VM_F_KNOWN;
+  if (is_known && !lua_toboolean(L, 2)) return push_end(L);
+  return push_next(L, t, green_httpd_next(vm_pointer(L, 1)));
+}
+
+/* next, found = conn_finish(conn, httpd): conn is dealt with, what is next, as
+** httpd_next: the same connection if it has more at hand; without httpd, or where
+** a cancel is pending, nothing else. false, conn: wait until its socket can be
+** written and call again with this other handle: the handler's is good no
+** more. */
+static int conn_finish(lua_State *L)
+{
+  green_conn *c = vm_conn_check(L, 1);
+  const vm_thread *me = core_vm(L)->current;
+  vm_slots *t = &core_vm(L)->slots;
+  int is_cancelled = me->task.cancel_pending;
+  vm_slot_close(t, c);
+  if (is_cancelled) c->close = true;
+  int r = green_conn_finish(c);
+  if (green_unlikely(r == GREEN_EAGAIN)) {
+    lua_pushboolean(L, 0);
+    lua_pushnumber(L, vm_slot_open(t, c));
+    return 2;
+  }
+  if (green_unlikely(me->flags & VM_F_KNOWN)) {
+    if (r == 1) green_conn_pass_on(c);
+    return push_end(L);
+  }
+  if (r == 0)
+    c = is_cancelled || lua_isnil(L, 2) ? NULL
+                                        : green_httpd_next(vm_pointer(L, 2));
+  return push_next(L, t, c);
+}
+
+static int conn_close(lua_State *L)
+{
+  green_conn *c = vm_conn_check(L, 1);
+  vm_slot_close(&core_vm(L)->slots, c);
+  green_conn_close(c);
+  return 0;
+}
+
+/* open = conn_is_open(conn): is its request still in hand? */
+static int conn_is_open(lua_State *L)
+{
+  lua_pushboolean(L, conn_at(L, 1) != NULL);
+  return 1;
+}
+
+/* pointer = conn_sock(conn): for core.park; nil: closed. */
+static int conn_sock(lua_State *L)
+{
+  green_sock *s = green_conn_sock(vm_conn_check(L, 1));
+  if (!s) return 0;
+  lua_pushlightuserdata(L, s);
+  return 1;
+}
+
+/* Push text[off .. off + len). */
+static void push_text(lua_State *L, const green_conn *c, uint32_t off,
+                      uint32_t len)
+{
+  lua_pushlstring(L, c->text + off, len);
+}
+
+static void push_path(lua_State *L, const green_conn *c)
+{
+  const green_http_request *h = c->head;
+  if (!h->path_escaped) {
+    push_text(L, c, h->path_off, h->path_len);
+    return;
+  }
+  char *out = lua_newuserdata(L, h->path_len);
+  int n = green_http_request_unescape(c->text + h->path_off, h->path_len, out);
+  lua_pushlstring(L, out, n > 0 ? (size_t)n : 0);
+}
+
+/* Push the value of a key of the table, nil for an absent query. */
+static void push_known(lua_State *L, const green_conn *c, int key)
+{
+  const green_http_request *h = c->head;
+  if (key == KEY_METHOD)
+    push_text(L, c, h->method_off, h->method_len);
+  else if (key == KEY_PATH)
+    push_path(L, c);
+  else if (key == KEY_RAW_PATH)
+    push_text(L, c, h->path_off, h->path_len);
+  else if (key == KEY_QUERY && !h->has_query)
+    lua_pushnil(L);
+  else if (key == KEY_QUERY)
+    push_text(L, c, h->query_off, h->query_len);
+  else if (key == KEY_URI)
+    push_text(L, c, h->target_off, h->target_len);
+  else if (key == KEY_HOST && !h->authority_len)
+    lua_pushnil(L);
+  else if (key == KEY_HOST) /* An absolute target overrides the header. */
+    push_text(L, c, h->authority_off, h->authority_len);
+  else
+    lua_pushstring(L, h->minor ? "HTTP/1.1" : "HTTP/1.0");
+}
+
+/* Push the header that a CGI key names, repeated ones joined; or nil. */
+static void push_header(lua_State *L, const green_conn *c, const char *key,
+                        size_t n)
+{
+  const green_http_request *h = c->head;
+  int i = green_http_request_cgi(h, c->text, key, n);
+  if (i < 0) {
+    lua_pushnil(L);
+    return;
+  }
+  if (green_http_request_next(h, c->text, i) < 0) {
+    push_text(L, c, h->headers[i].value_off, h->headers[i].value_len);
+    return;
+  }
+  char *out = lua_newuserdata(L, (size_t)h->head_len);
+  int len = green_http_request_join(h, c->text, i, out, (size_t)h->head_len);
+  lua_pushlstring(L, out, len > 0 ? (size_t)len : 0);
+}
+
+/* Call fill[key](conn, env, server) if there is such a function. */
+static int fill_from_lua(lua_State *L)
+{
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(UP_FILL));
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return 0;
+  }
+  lua_pushvalue(L, 3);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(UP_SERVER));
+  lua_call(L, 3, 1);
+  return 1;
+}
+
+/* env.__index: make the value and keep it in env. */
+static int env_index(lua_State *L)
+{
+  size_t n;
+  lua_settop(L, 2);
+  lua_pushvalue(L, lua_upvalueindex(UP_CONN_KEY));
+  lua_rawget(L, 1);
+  const vm *v = lua_touserdata(L, lua_upvalueindex(UP_VM));
+  green_conn *c = vm_slot_conn(&v->slots, lua_tonumber(L, 3));
+  if (!c || lua_type(L, 2) != LUA_TSTRING) return 0;
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(UP_KEYS));
+  int key = (int)lua_tointeger(L, -1);
+  const char *name = lua_tolstring(L, 2, &n);
+  if (key)
+    push_known(L, c, key);
+  else if (!fill_from_lua(L))
+    push_header(L, c, name, n);
+  if (lua_isnil(L, -1)) return 1;
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, 1);
+  return 1;
+}
+
+/* The names of what push_known makes. */
+static const char *const key_names[] = {
+    [KEY_METHOD] = "REQUEST_METHOD",   [KEY_PATH] = "PATH_INFO",
+    [KEY_RAW_PATH] = "RAW_PATH_INFO",  [KEY_QUERY] = "QUERY_STRING",
+    [KEY_URI] = "REQUEST_URI",         [KEY_HOST] = "HTTP_HOST",
+    [KEY_PROTOCOL] = "SERVER_PROTOCOL"};
+
+/* index = httpd_env_index(fill, conn_key, server): the __index of a server's
+** envs. fill: key -> function(conn, env, server), for what is not known
+** here. */
+static int httpd_env_index(lua_State *L)
+{
+  lua_settop(L, 3);
+  lua_newtable(L);
+  for (int i = KEY_METHOD; i <= KEY_PROTOCOL; i++) {
+    lua_pushinteger(L, i);
+    lua_setfield(L, -2, key_names[i]);
+  }
+  lua_insert(L, 1);
+  lua_pushlightuserdata(L, core_vm(L));
+  lua_pushcclosure(L, env_index, 5);
+  return 1;
+}
+
+/* list = conn_keys(conn): the keys that httpd_env_index knows by itself, those
+** of the request's headers among them. One may stand there twice. */
+static int conn_keys(lua_State *L)
+{
+  const green_conn *c = vm_conn_check(L, 1);
+  size_t room = (size_t)c->head->head_len + 5;
+  char *key = lua_newuserdata(L, room);
+  int k = 0;
+  lua_newtable(L);
+  for (int i = KEY_METHOD; i <= KEY_PROTOCOL; i++) {
+    lua_pushstring(L, key_names[i]);
+    lua_rawseti(L, -2, ++k);
+  }
+  for (uint32_t i = 0; i < c->head->nheaders; i++) {
+    int n = green_http_request_cgi_key(c->head, c->text, (int)i, key, room);
+    if (n <= 0) continue;
+    lua_pushlstring(L, key, (size_t)n);
+    lua_rawseti(L, -2, ++k);
+  }
+  return 1;
+}
+
+/* list = conn_headers_raw(conn): { name, value } pairs as they came. */
+static int conn_headers_raw(lua_State *L)
+{
+  const green_conn *c = vm_conn_check(L, 1);
+  const green_http_request *h = c->head;
+  lua_createtable(L, (int)h->nheaders, 0);
+  for (uint32_t i = 0; i < h->nheaders; i++) {
+    lua_createtable(L, 2, 0);
+    push_text(L, c, h->headers[i].name_off, h->headers[i].name_len);
+    lua_rawseti(L, -2, 1);
+    push_text(L, c, h->headers[i].value_off, h->headers[i].value_len);
+    lua_rawseti(L, -2, 2);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  return 1;
+}
+
+/* host, port = conn_peer(conn): strings; "unix", "" without an address. */
+static int conn_peer(lua_State *L)
+{
+  green_addr a;
+  char text[GREEN_ADDR_TEXT];
+  green_conn_peer(vm_conn_check(L, 1), &a);
+  if (a.len == 0) {
+    lua_pushliteral(L, "unix");
+    lua_pushliteral(L, "");
+    return 2;
+  }
+  int n = green_addr_host(&a, text, sizeof(text));
+  lua_pushlstring(L, text, n > 0 ? (size_t)n : 0);
+  lua_pushfstring(L, "%d", green_addr_port(&a));
+  return 2;
+}
+
+/* name, ... = conn_info(conn): status, body bytes sent, why it was refused,
+** requests served before, Content-Length of the request or -1, chunked. */
+static int conn_info(lua_State *L)
+{
+  const green_conn *c = vm_conn_check(L, 1);
+  lua_pushinteger(L, c->status);
+  lua_pushnumber(L, (lua_Number)c->sent);
+  lua_pushstring(L, c->reason ? c->reason : "");
+  lua_pushnumber(L, c->served);
+  lua_pushnumber(L, c->head ? (lua_Number)c->head->content_length : -1);
+  lua_pushboolean(L, c->head && c->head->chunked);
+  return 6;
+}
+
+/* -- Clients that go ------------------------------------------------------ */
+
+/* code = conn_watch(conn): as green_conn_watch. */
+static int conn_watch(lua_State *L)
+{
+  lua_pushinteger(L, green_conn_watch(vm_conn_check(L, 1)));
+  return 1;
+}
+
+/* gone = conn_has_gone(conn): as green_conn_has_gone. */
+static int conn_has_gone(lua_State *L)
+{
+  lua_pushboolean(L, green_conn_has_gone(vm_conn_check(L, 1)));
+  return 1;
+}
+
+/* pointer = httpd_gone_fd(httpd): for core.park, to read; nil: nobody is
+** watched. */
+static int httpd_gone_fd(lua_State *L)
+{
+  core_vm(L);
+  green_fd *f = green_httpd_gone_fd(vm_pointer(L, 1));
+  if (!f) return 0;
+  lua_pushlightuserdata(L, f);
+  return 1;
+}
+
+/* conn = httpd_gone(httpd): as green_httpd_gone; only those that have a
+** handle. */
+static int httpd_gone(lua_State *L)
+{
+  const vm_slots *t = &core_vm(L)->slots;
+  green_conn *c;
+  while ((c = green_httpd_gone(vm_pointer(L, 1))) != NULL) {
+    if (!vm_slot_has(t, c)) continue;
+    lua_pushnumber(L, vm_slot_handle(t, c));
+    return 1;
+  }
+  return 0;
+}
+
+/* -- Request bodies ------------------------------------------------------- */
+
+/* Push what ends a read without bytes: nil; or nil, error code. */
+static int push_no_body(lua_State *L, int n)
+{
+  lua_pushnil(L);
+  if (n == 0) return 1;
+  lua_pushinteger(L, n);
+  return 2;
+}
+
+/* The next run of bytes, max at most; as green_conn_body. */
+static int body_run(green_conn *c, lua_Number max, const char **p)
+{
+  *p = "";
+  int n = c ? green_conn_body(c, p) : GREEN_ECLOSED;
+  if (n <= max) return n;
+  green_conn_unread(c, (uint32_t)(n - (int)max));
+  return (int)max;
+}
+
+/* text = conn_body(conn, max): nil at the end; or nil, error code. */
+static int conn_body(lua_State *L)
+{
+  const char *p;
+  lua_Number max = luaL_optnumber(L, 2, 1e15);
+  luaL_argcheck(L, max >= 0, 2, "must not be negative");
+  int n = body_run(conn_at(L, 1), max, &p);
+  if (n < 0 || (n == 0 && max > 0)) return push_no_body(L, n);
+  lua_pushlstring(L, p, (size_t)n);
+  return 1;
+}
+
+/* text = conn_line(conn, max): up to and with the next LF, what there is of it;
+** as conn_body. */
+static int conn_line(lua_State *L)
+{
+  const char *p;
+  green_conn *c = conn_at(L, 1);
+  lua_Number max = luaL_checknumber(L, 2);
+  luaL_argcheck(L, max >= 0, 2, "must not be negative");
+  int n = body_run(c, max, &p);
+  if (n < 0 || (n == 0 && max > 0)) return push_no_body(L, n);
+  const char *eol = memchr(p, '\n', (size_t)n);
+  int take = eol ? (int)(eol - p) + 1 : n;
+  if (take < n) green_conn_unread(c, (uint32_t)(n - take));
+  lua_pushlstring(L, p, (size_t)take);
+  return 1;
+}
+
+/* code = conn_continue_lines(conn, text) */
+static int conn_continue_lines(lua_State *L)
+{
+  size_t n;
+  const char *lines = luaL_checklstring(L, 2, &n);
+  green_conn *c = conn_at(L, 1);
+  int err = c ? green_conn_continue_lines(c, lines, n) : GREEN_ECLOSED;
+  lua_pushinteger(L, err);
+  return 1;
+}
+
+/* code = conn_continue(conn): as green_conn_continue, and it leaves. */
+static int conn_continue(lua_State *L)
+{
+  green_conn *c = conn_at(L, 1);
+  int sent = c ? green_conn_continue(c) : GREEN_ECLOSED;
+  int err = sent > 0 ? green_conn_flush(c) : 0;
+  lua_pushinteger(L, err < 0 && err != GREEN_EAGAIN ? err : sent);
+  return 1;
+}
+
+/* -- What becomes of a connection ------------------------------------------ */
+
+/* code = conn_flush(conn): as green_conn_flush. */
+static int conn_flush(lua_State *L)
+{
+  lua_pushinteger(L, green_conn_flush(vm_conn_check(L, 1)));
+  return 1;
+}
+
+/* conn_set_close(conn): it ends with this answer. */
+static int conn_set_close(lua_State *L)
+{
+  vm_conn_check(L, 1)->close = true;
+  return 0;
+}
+
+/* conn_cut(conn, why): as green_conn_cut. */
+static int conn_cut(lua_State *L)
+{
+  green_conn_cut(vm_conn_check(L, 1), (int)luaL_optinteger(L, 2, 0));
+  return 0;
+}
+
+/* waiting = conn_log(log, conn, at_once): green_log_put. nil, unless
+** at_once: the client does not take the answer, who knows how that will end. */
+static int conn_log(lua_State *L)
+{
+  const green_conn *c = vm_conn_check(L, 2);
+  if (green_conn_is_slow(c) && !lua_toboolean(L, 3)) return 0;
+  lua_pushinteger(L, green_log_put(vm_pointer(L, 1), c));
+  return 1;
+}
+
+/* code = conn_detach(conn, pointer to a closed green_sock): as
+** green_conn_detach. */
+static int conn_detach(lua_State *L)
+{
+  green_conn *c = vm_conn_check(L, 1);
+  green_sock *s = vm_pointer(L, 2);
+  vm_slots *t = &core_vm(L)->slots;
+  vm_slot_close(t, c);
+  int err = green_conn_detach(c, s);
+  if (err == GREEN_EAGAIN) vm_slot_reopen(t, c);
+  lua_pushinteger(L, err);
+  return 1;
+}
+
+const luaL_Reg vm_httpd_functions[] = {
+    {"httpd_next", httpd_next},
+    {"conn_finish", conn_finish},
+    {"conn_close", conn_close},
+    {"conn_is_open", conn_is_open},
+    {"conn_sock", conn_sock},
+    {"httpd_env_index", httpd_env_index},
+    {"conn_keys", conn_keys},
+    {"conn_headers_raw", conn_headers_raw},
+    {"conn_peer", conn_peer},
+    {"conn_watch", conn_watch},
+    {"conn_has_gone", conn_has_gone},
+    {"httpd_gone_fd", httpd_gone_fd},
+    {"httpd_gone", httpd_gone},
+    {"conn_info", conn_info},
+    {"conn_body", conn_body},
+    {"conn_line", conn_line},
+    {"conn_continue_lines", conn_continue_lines},
+    {"conn_continue", conn_continue},
+    {"conn_flush", conn_flush},
+    {"conn_set_close", conn_set_close},
+    {"conn_cut", conn_cut},
+    {"conn_detach", conn_detach},
+    {"conn_log", conn_log},
+    {NULL, NULL},
+};

@@ -1,0 +1,68 @@
+/*
+** keys.h: what the library keeps in a Lua state's registry, each under a number.
+** Private to vm.
+*/
+#ifndef GREEN_KEYS_H
+#define GREEN_KEYS_H
+
+#include <lua.h>
+
+enum vm_key {
+  /* Made with the runtime (runtime.c). */
+  VM_KEY_RUNTIME,  /* The vm's userdata. */
+  VM_KEY_CORE,     /* The table green.core. */
+  VM_KEY_L,        /* Anchors vm.L. */
+  VM_KEY_THREADS,  /* slot -> coroutine at 2 * slot - 1, userdata at 2 * slot */
+  VM_KEY_SITES,    /* index -> "file:line", and back; sources it keeps alive */
+  VM_KEY_MT,       /* Metatable of threads, filled by green.thread. */
+  VM_KEY_WAITQ_MT, /* Has __gc. */
+  VM_KEY_BLOCKERS, /* Lua's functions that call back but cannot be waited in,
+                      as they were at vm_open -> their names */
+  VM_KEY_LEVELS,   /* depth -> the user coroutine of the running thread there;
+                      weak */
+  VM_KEY_SAVED,    /* Wait queues that outlived their finalizer -> true */
+  VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
+  VM_KEY_COUNTER,  /* function(): long enough for a hook to be called. */
+  VM_KEY_MAIN,     /* In a child of a fork: the thread that became main. */
+
+  /* What the library does for C (core/role.c). */
+  VM_KEY_ON_END,    /* function(thread, report): links and reports. */
+  VM_KEY_ON_EXIT,   /* function(thread): what a thread holds is given back. */
+  VM_KEY_ON_ENDING, /* function(can_run): what the end of the program runs. */
+  VM_KEY_DESCRIBE,  /* text = function(thread): of the error that ended it. */
+  VM_KEY_DEADLOCK,  /* function(): main is about to be told of a deadlock. */
+  VM_KEY_RAISE, /* function(): raise what is pending in the running thread. */
+  VM_KEY_COMPLAIN, /* function(text): to stderr, behind what is queued. */
+  VM_KEY_LEAVE,    /* function(status): end the process. */
+
+  /* C functions that thread.c calls protected, */
+  VM_KEY_FINISH_BODY,
+  VM_KEY_TELL_BODY,
+  VM_KEY_EXIT_BODY,
+  VM_KEY_LOST_BODY,
+  VM_KEY_UNTOLD_BODY,
+  VM_KEY_TELL_NOW_BODY,
+  /* and greenlua.c. */
+  VM_KEY_LOAD_BODY,
+  VM_KEY_MAKE_BODY,
+  VM_KEY_TEXT_BODY,
+  VM_KEY_OUTCOME_BODY,
+  VM_KEY_REQUIRE /* Lua's own require, as it was before any script. */
+};
+
+/* Numbers that nobody else has: LuaJIT finds those faster than addresses, which
+** fall on each other in its hash. */
+#define VM_KEY_FIRST 0x67726e00
+
+static inline void vm_push_key(lua_State *L, enum vm_key k)
+{
+  lua_rawgeti(L, LUA_REGISTRYINDEX, VM_KEY_FIRST + (int)k);
+}
+
+/* Pops the value. */
+static inline void vm_set_key(lua_State *L, enum vm_key k)
+{
+  lua_rawseti(L, LUA_REGISTRYINDEX, VM_KEY_FIRST + (int)k);
+}
+
+#endif
