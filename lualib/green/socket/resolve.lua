@@ -1,4 +1,4 @@
---- Names to addresses, in a native thread: no lookup ever stops the others.
+--- Lookups of names for the modules that take addresses; green.resolve is for programs.
 -- @module green.socket.resolve
 
 local core = require "green.core"
@@ -137,7 +137,7 @@ local function check_arguments(host, service, opts)
   return opts
 end
 
---- As getaddrinfo, but a list of green_addr, for the socket modules. Parks.
+--- As green.resolve's getaddrinfo, but a list of green_addr. Parks.
 function M.lookup(host, service, opts)
   opts = check_arguments(host, service, opts)
   local op = "resolve " .. tostring(host or service)
@@ -153,26 +153,6 @@ function M.lookup(host, service, opts)
     flags = opts.passive and PASSIVE or 0,
   })
   return ask(host, service, hint, opts, op)
-end
-
---- The addresses of a host, best first. Numeric hosts need no lookup; names
--- are asked for in a native thread. Parks for names.
--- @tparam ?string host name or number; nil: loopback, with `passive` any
--- @param[opt] service port number, or a service's name ("http")
--- @tparam[opt] table opts `family` "inet" or "inet6", `type` "stream" (default)
--- or "dgram", `passive` for a listener, `timeout` in seconds
--- @treturn table address objects (green.socket.addr); or nil, err: EAI_NONAME,
--- EAI_AGAIN, EAI_FAIL, EAI_FAMILY, EAI_SERVICE, ETIMEDOUT, EINVAL. A lookup
--- that timed out or was killed is left to itself.
-function M.getaddrinfo(host, service, opts)
-  local list, err = M.lookup(host, service, opts)
-  if not list then
-    return nil, err
-  end
-  for i, raw in ipairs(list) do
-    list[i] = addr.of(raw)
-  end
-  return list
 end
 
 return M

@@ -1,6 +1,7 @@
 local core = require "green.core"
 local green = require "green"
-local resolve = require "green.socket.resolve"
+local lookups = require "green.socket.resolve"
+local resolve = require "green.resolve"
 local socket = require "green.socket"
 local testing = require "green.testing"
 
@@ -20,10 +21,10 @@ local function catch_one(what)
   end
 end
 
-describe("green.socket.resolve", function()
+describe("green.resolve", function()
   it("takes numbers as they are and asks nobody", function()
-    local old = resolve.pool
-    function resolve.pool()
+    local old = lookups.pool
+    function lookups.pool()
       error("asked somebody")
     end
     local ok, err = pcall(function()
@@ -39,7 +40,7 @@ describe("green.socket.resolve", function()
       fails("EINVAL", resolve.getaddrinfo("0177.0.0.1", 80))
       fails("EINVAL", resolve.getaddrinfo("127.0.0.1", 65536))
     end)
-    resolve.pool = old
+    lookups.pool = old
     assert.is_true(ok, err)
   end)
 
