@@ -140,8 +140,11 @@ $(B)/.flags-link: FORCE
 $(G)/.bundle: FORCE
 	$(call remember,$(LUALIB) $(FFI_LUA))
 
+# What a header that has gone was made into must not be installed, or checked.
 $(G)/.ffi: FORCE
 	$(call remember,$(FFI_H))
+	$(Q)for f in $(wildcard $(G)/lualib/green/ffi/*.lua); do \
+	  case ' $(FFI_LUA) ' in *" $$f "*) ;; *) rm -f "$$f" ;; esac; done
 
 # -- What must be there -------------------------------------------------------
 
