@@ -279,6 +279,15 @@ describe("advance", function()
     b:close()
   end)
 
+  it("by more than the clock can count goes to its end, and never back", function()
+    for _, seconds in ipairs { 2 ^ 53, 1e300, math.huge } do
+      local before = green.now()
+      testing.advance(seconds)
+      assert.is_true(green.now() >= before and green.now() > 2 ^ 32)
+      green.sleep(0)
+    end
+  end)
+
   it("moves the clock though a descriptor is waited for", function()
     local a, b = socket.pair()
     local t = green.spawn(function()
