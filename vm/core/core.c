@@ -61,15 +61,6 @@ static int core_advance(lua_State *L)
   return 0;
 }
 
-static int core_hold(lua_State *L)
-{
-  if (lua_toboolean(L, 1))
-    green_hub_hold(core_vm(L)->hub);
-  else
-    green_hub_unhold(core_vm(L)->hub);
-  return 0;
-}
-
 static int core_stats(lua_State *L)
 {
   const vm *v = core_vm(L);
@@ -107,12 +98,6 @@ static int core_api(lua_State *L)
 static int core_turn(lua_State *L)
 {
   lua_pushlightuserdata(L, &core_vm(L)->turn);
-  return 1;
-}
-
-static int core_hub(lua_State *L)
-{
-  lua_pushlightuserdata(L, core_vm(L)->hub);
   return 1;
 }
 
@@ -189,11 +174,9 @@ static const luaL_Reg core_functions[] = {
     {"backend", core_backend},
     {"set_virtual", core_set_virtual},
     {"advance", core_advance},
-    {"hold", core_hold},
     {"stats", core_stats},
     {"api", core_api},
     {"turn", core_turn},
-    {"hub", core_hub},
     {"errtext", core_errtext},
     {"open", core_open},
     {NULL, NULL},
