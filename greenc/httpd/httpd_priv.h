@@ -23,6 +23,12 @@
 /* Flush before the next request beyond this. */
 #define HTTPD_GATHER 65536
 
+/* Connections that are read one after the other, and then answered; and answers
+** that are sent one after the other. Between two system calls the caches are
+** the kernel's: one change to its code and back for so many costs next to
+** nothing, and the first does not wait long for the last. */
+#define HTTPD_TOGETHER 32
+
 /* Literal text with its length. */
 #define TEXT(s) s, sizeof(s) - 1
 
@@ -103,7 +109,10 @@ struct httpd {
   green_defer defer;
   green_forkhook forked;
   green_list conns;
-  green_list unsent; /* Complete answers, to be sent together. */
+  green_list fetched; /* Ready, and what they sent is in their buffers: by the
+                         ready_link of their fd. */
+  uint32_t fetches;   /* Counts turns between keep and heads. */
+  green_list unsent;  /* Complete answers, to be sent together. */
   uint32_t n_unsent;
   int64_t unsent_since; /* By a coarse clock. */
   green_list stuck;     /* To be handed out: they could not be sent, or were
@@ -256,6 +265,11 @@ int green__request_grow(httpd_request *r);
 
 /* Read more behind end. The count, 0: end of stream, or an error. */
 int green__request_fill(httpd_conn *c);
+
+/* Read from the next HTTPD_TOGETHER ready connections, and put them behind
+** those of d->fetched. How many; those among them whose stream has ended are
+** closed. */
+int green__httpd_fetch(httpd *d);
 
 /* Forget the body's state, for a head that was just parsed. */
 void green__body_start(httpd_conn *c);

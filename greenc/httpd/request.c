@@ -5,6 +5,9 @@
 ** The buffer keeps the head, which handlers read late, at start; the body's
 ** bytes pass through the room behind it. Who waits for it is told that the body
 ** may come ("100 Continue").
+**
+** Ready connections are read some at a time (green__httpd_fetch); then they are
+** handed out one by one.
 */
 
 #include "httpd/httpd_priv.h"
@@ -48,6 +51,39 @@ int green__request_fill(httpd_conn *c)
   if (r->start == r->end) r->started = green__hub_poll_now(c->d->hub);
   int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
   if (n > 0) r->end += (uint32_t)n;
+  return n;
+}
+
+/* Bytes that were not looked at are enough for a turn (adopted with them, or
+** read behind the rest of a body). What has expired, or has not all of a body,
+** is read by whoever takes it. */
+static int conn_wants_more(const httpd_conn *c)
+{
+  const httpd_request *r = c->req;
+  if (c->phase != HTTPD_HEAD || c->sock.f.idle_expired) return 0;
+  return !r || r->end - r->start == r->parsed;
+}
+
+/* That there is nothing is found again by whoever takes it. */
+static void conn_fetch(httpd_conn *c)
+{
+  if (!conn_wants_more(c)) return;
+  int n = green__request_take(c);
+  if (n == 0) n = green__request_fill(c);
+  if (n <= 0 && n != GREEN_EAGAIN) green__conn_close(c);
+}
+
+int green__httpd_fetch(httpd *d)
+{
+  green_idle *const sets[] = {&d->keep, &d->heads};
+  int n = 0;
+  for (; n < HTTPD_TOGETHER; n++) {
+    int first = d->fetches++ & 1; /* Neither starves the other. */
+    green_fd *f = green_idle_hold(sets[first], &d->fetched);
+    if (!f) f = green_idle_hold(sets[!first], &d->fetched);
+    if (!f) break;
+    conn_fetch(httpd_conn_of_fd(f));
+  }
   return n;
 }
 

@@ -13,10 +13,6 @@
 #include <string.h>
 #include <time.h>
 
-/* Answers sent one after the other. One change from our code to the kernel's
-** and back for sixteen is little already, and the first waits for the last. */
-#define HTTPD_TOGETHER 16
-
 /* -- The buffer ----------------------------------------------------------- */
 
 int green__out_grow(httpd_request *r, size_t n)
@@ -81,8 +77,6 @@ int green__out_send_past(httpd_conn *c, const char *p, size_t n)
 
 /* -- Sending together ------------------------------------------------------ */
 
-/* Between two system calls the caches are the kernel's. So answers of several
-** connections are made one after the other, and then sent. */
 static void conn_send(httpd_conn *c)
 {
   int err = green_conn_flush(&c->pub);

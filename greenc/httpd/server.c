@@ -142,6 +142,7 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   d->look.fire = green__httpd_on_look;
   green_list_init(&d->conns);
   green_list_init(&d->pool);
+  green_list_init(&d->fetched);
   green_list_init(&d->unsent);
   green_list_init(&d->stuck);
   d->defer.run = httpd_on_turn;
@@ -218,14 +219,21 @@ static void conn_enter(httpd_conn *c, const green_addr *peer)
   if (green__conn_rest(c) == 0 && c->req) green__idle_event(&c->sock.f);
 }
 
-/* Bytes that the poll has not told of yet are a request that has begun. */
+/* Bytes that the poll has not told of yet are a request that has begun, as are
+** those that were fetched. */
+static int conn_is_spare(const httpd_conn *c)
+{
+  int unread = 1;
+  if (c->req && c->req->start < c->req->end) return 0;
+  return ioctl(c->sock.f.fd, FIONREAD, &unread) == 0 && unread == 0;
+}
+
 static httpd_conn *list_spare(const green_list *l, int *looks)
 {
   for (const green_link *k = l->next; k != l && *looks > 0; k = k->next) {
     httpd_conn *c = httpd_conn_of_fd(green_container(k, green_fd, idle_link));
-    int unread = 1;
     --*looks;
-    if (ioctl(c->sock.f.fd, FIONREAD, &unread) == 0 && unread == 0) return c;
+    if (conn_is_spare(c)) return c;
   }
   return NULL;
 }
@@ -330,12 +338,13 @@ int green_httpd_adopt(green_httpd *pub, green_sock *s)
   return 0;
 }
 
-/* One ready connection of a set. -1: none; 0: nothing for a worker in it. */
-static int httpd_take(green_idle *s, httpd_conn **out)
+/* One ready connection. -1: none; 0: nothing for a worker in it. */
+static int httpd_take(httpd *d, httpd_conn **out)
 {
-  int expired;
-  green_fd *f = green_idle_take(s, &expired);
-  if (!f) return -1;
+  int expired, n = 0;
+  if (green_list_empty(&d->fetched)) n = green__httpd_fetch(d);
+  green_fd *f = green_idle_take_held(&d->fetched, &expired);
+  if (!f) return n > 0 ? 0 : -1; /* All that were looked at had gone. */
   httpd_conn *c = *out = httpd_conn_of_fd(f);
   return expired ? green__conn_expire(c) : green__conn_advance(c);
 }
@@ -352,17 +361,12 @@ static int httpd_turn_is_over(httpd *d)
 green_conn *green_httpd_next(green_httpd *pub)
 {
   httpd *d = httpd_of(pub);
-  green_idle *const sets[] = {&d->keep, &d->heads};
   httpd_conn *c = NULL;
   int found = 0;
   if (!d->hub) return NULL;
   green_link *k = green_list_pop(&d->stuck);
   if (k) return &green_container(k, httpd_conn, defer.link)->pub;
-  while (found == 0 && !httpd_turn_is_over(d)) {
-    int first = d->taken & 1; /* Neither starves the other. */
-    found = httpd_take(sets[first], &c);
-    if (found < 0) found = httpd_take(sets[!first], &c);
-  }
+  while (found == 0 && !httpd_turn_is_over(d)) found = httpd_take(d, &c);
   if (found > 0) return &c->pub;
   green__httpd_send_unsent(d);
   return NULL;

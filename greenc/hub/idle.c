@@ -148,15 +148,28 @@ void green_idle_remove(green_fd *f)
   f->idle = NULL;
 }
 
-green_fd *green_idle_take(green_idle *s, int *expired)
+green_fd *green_idle_take_held(green_list *held, int *expired)
 {
-  green_link *k = green_list_pop(&s->ready);
+  green_link *k = green_list_pop(held);
   if (!k) return NULL;
   green_fd *f = fd_of_ready(k);
-  s->n_ready--;
+  f->idle->n_ready--;
   *expired = f->idle_expired;
   green__fd_arm_read(f); /* An event that found it ready took that back. */
   return f;
+}
+
+green_fd *green_idle_take(green_idle *s, int *expired)
+{
+  return green_idle_take_held(&s->ready, expired);
+}
+
+green_fd *green_idle_hold(green_idle *s, green_list *held)
+{
+  green_link *k = green_list_pop(&s->ready);
+  if (!k) return NULL;
+  green_list_push(held, k);
+  return fd_of_ready(k);
 }
 
 green_fd *green_idle_oldest(const green_idle *s)
@@ -177,7 +190,8 @@ int green__idle_event(green_fd *f)
 /* -- Checking ------------------------------------------------------------- */
 
 #ifdef GREEN_DEBUG
-static uint32_t idle_check_list(const green_idle *s, const green_list *l)
+static uint32_t idle_check_list(const green_idle *s, const green_list *l,
+                                uint32_t *n_ready)
 {
   uint32_t n = 0;
   int64_t due = INT64_MIN;
@@ -190,20 +204,22 @@ static uint32_t idle_check_list(const green_idle *s, const green_list *l)
                  "those whose time was up");
     green_assert(f->idle_due >= due, "the set is in order of expiry");
     due = f->idle_due;
+    *n_ready += green_link_in(&f->ready_link);
   }
   return n;
 }
 
 static void idle_check(const green_idle *s)
 {
-  uint32_t n = 0;
-  for (green_link *k = s->ready.next; k != &s->ready; k = k->next, n++) {
+  uint32_t ready = 0;
+  for (green_link *k = s->ready.next; k != &s->ready; k = k->next) {
     green_assert(green_link_is_sound(k), "a ring with the head in it");
     green_assert(fd_of_ready(k)->idle == s, "Those with bytes or expired");
   }
-  green_assert(n == s->n_ready, "n_ready: those on the ready list");
-  n = idle_check_list(s, &s->waiting) + idle_check_list(s, &s->expired);
+  uint32_t n = idle_check_list(s, &s->waiting, &ready) +
+               idle_check_list(s, &s->expired, &ready);
   green_assert(n == s->n_waiting, "In the set, ready ones included.");
+  green_assert(ready == s->n_ready, "On the ready list, or held");
   green_assert(!s->timer.slot || green_heap_has(&s->hub->heap, &s->timer),
                "one timer serves all");
 }

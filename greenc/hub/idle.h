@@ -35,7 +35,7 @@ typedef struct green_idle {
   green_timer timer;
   int64_t timeout;    /* Nanoseconds, or GREEN_NEVER. */
   uint32_t n_waiting; /* In the set, ready ones included. */
-  uint32_t n_ready;
+  uint32_t n_ready;   /* On the ready list, or held (green_idle_hold). */
 } green_idle;
 
 GREEN_API void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout);
@@ -57,6 +57,15 @@ GREEN_API void green_idle_remove(green_fd *f);
 /* The oldest ready fd, off the ready list but still in the set; NULL: none
 ** (park on s->workers->tasks). *expired: it was in the set too long. */
 GREEN_API green_fd *green_idle_take(green_idle *s, int *expired);
+
+/* The oldest ready fd, moved from the ready list behind those of held, a list
+** of the caller's; NULL: none. It counts as ready still: events do not list it
+** again, its time may run out there, and green_idle_remove takes it out of held
+** as well. */
+GREEN_API green_fd *green_idle_hold(green_idle *s, green_list *held);
+
+/* The first of held, as green_idle_take. Its set is f->idle. */
+GREEN_API green_fd *green_idle_take_held(green_list *held, int *expired);
 
 /* The fd that has been in the set longest, or NULL. */
 GREEN_API green_fd *green_idle_oldest(const green_idle *s);

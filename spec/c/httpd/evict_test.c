@@ -112,6 +112,25 @@ static void test_who_stays(void)
   gate_close(&g);
 }
 
+static void test_fetched(void)
+{
+  gate g = gate_open(2);
+  int a = idle_client(&g), b = idle_client(&g);
+  say(a, GET);
+  say(b, GET);
+  green_conn *c = next(&g.h);
+  is(green_httpd_ready(g.h.d), 1, "the request of another was read");
+  int d = client(&g);
+  is(let_in(&g), GREEN_EBUSY, "it is none to spare");
+  serve(c);
+  serve(next(&g.h));
+  ok(!is_closed(a) && heard("hello"), "one is answered");
+  ok(!is_closed(b) && heard("hello"), "and the other");
+  int used[] = {a, b, d};
+  for (int i = 0; i < 3; i++) close(used[i]);
+  gate_close(&g);
+}
+
 /* Those whose time is up, and who have not been looked at, go first. */
 static void test_expired(void)
 {
@@ -175,6 +194,7 @@ int main(void)
   t_start();
   test_oldest_goes();
   test_who_stays();
+  test_fetched();
   test_expired();
   test_out_of_descriptors();
   return t_done();

@@ -5,8 +5,9 @@
 #include "child.h"
 #include "httpd/httpd_kit.h"
 
-/* One in each state: fresh, idle, in a head, lingering, draining, ready. */
-enum { STATES = 6 };
+/* One in each state: fresh, idle, in a head, lingering, draining, ready,
+** fetched. */
+enum { STATES = 7 };
 
 typedef struct scene {
   house h;
@@ -25,6 +26,9 @@ static void scene_open(scene *s)
   serve(next_after(h, s->fd[4],
                    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"));
   hear(s->fd[4]);
+  say(s->fd[6], GET);
+  turns(h->hub, 2);
+  if (green__httpd_fetch(httpd_of(h->d)) != 1) abort();
   say(s->fd[5], GET);
   turns(h->hub, 2);
   if (h->d->connections != STATES) abort();
@@ -186,7 +190,11 @@ static void test_children(pid_t (*make)(void))
        "a child closes what is its parent's");
   is(s.h.d->connections, STATES, "the parent has them all");
   green_conn *c = next(&s.h);
-  ok(c && serve(c) == 0, "and goes on with what was ready");
+  ok(c && serve(c) == 0, "and goes on with what was fetched");
+  is(hear(s.fd[6]), '-', "which stays open");
+  ok(heard("hello"), "answered");
+  c = next(&s.h);
+  ok(c && serve(c) == 0, "and with what was ready");
   is(hear(s.fd[5]), '-', "which stays open");
   ok(heard("hello"), "answered");
   c = next_after(&s.h, s.fd[1], GET);
@@ -204,7 +212,7 @@ static void test_ready_ones_keep_their_place(void)
   scene s;
   scene_open(&s);
   is(in_child(close_in_a_child, &s), 0, "closed in a child");
-  is(green_httpd_ready(s.h.d), 1, "ready in the parent");
+  is(green_httpd_ready(s.h.d), 2, "ready in the parent");
   scene_close(&s);
 }
 

@@ -4,7 +4,7 @@
 
 #include "httpd/httpd_kit.h"
 
-enum { N = 16 };
+enum { N = 32 };
 
 static house gathering_house(void)
 {
