@@ -123,6 +123,13 @@ static void vm_leave(vm *v, vm_thread *t)
   v->turn.depth = v->host->depth;
 }
 
+void vm_stayed(vm *v)
+{
+  vm_thread *t = v->current;
+  t->depth = v->turn.depth;
+  vm_enter(v, t);
+}
+
 /* A raw coroutine.yield of the script's, or one whose wait was refused, asks for
 ** nothing, whatever another has left in want. */
 static void vm_take_want(vm *v, lua_State *co)

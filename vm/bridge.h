@@ -27,6 +27,10 @@ int vm_wait(vm *v, lua_State *L);
 ** lua_CFunction's result: the status GREEN_ECANCELED. */
 int vm_cancel(vm *v, lua_State *L);
 
+/* The running thread has waited in place (green_hub_poll): what is true of one
+** that was resumed is true of it. */
+void vm_stayed(vm *v);
+
 /* Run the loop until the main green thread t ends. 0, 1 (it raised, or was
 ** killed), or GREEN_EBUSY: the loop runs already, t is dropped. */
 int vm_run_main(vm *v, vm_thread *t);

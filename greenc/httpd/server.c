@@ -372,6 +372,18 @@ green_conn *green_httpd_next(green_httpd *pub)
   return NULL;
 }
 
+/* With some ready the turn is over, and others have theirs first. */
+int green_httpd_poll(green_httpd *pub)
+{
+  httpd *d = httpd_of(pub);
+  green_idlers *w = d->keep.workers;
+  if (!d->hub || green_httpd_ready(pub)) return 0;
+  w->polls = 1;
+  int more = green_hub_poll(d->hub);
+  w->polls = 0;
+  return more;
+}
+
 green_waitq *green_httpd_queue(green_httpd *d)
 {
   return &httpd_of(d)->keep.workers_own.tasks;

@@ -55,7 +55,7 @@ static const int hub_never_done;
 
 static int hub_is_ready(const green_hub *hub)
 {
-  return !green_list_empty(&hub->ready) || hub->mail ||
+  return !green_list_empty(&hub->ready) || hub->mail || hub->stirred ||
          green_heap_aside(&hub->heap) ||
          atomic_load_explicit(&hub->posts, memory_order_relaxed) != NULL;
 }
@@ -240,14 +240,38 @@ int green_hub_run(green_hub *hub, const volatile int *done)
   green__assert_thread(hub);
   if (green_hub_is_busy(hub)) return GREEN_EBUSY;
   hub->running = 1;
+  hub->done = done;
   while (!*done && more) {
     hub_run_next(hub, done);
     if (!*done) more = hub_wait(hub, 1);
   }
+  hub->done = NULL;
   /* What the last tasks left, if *done cut a turn short. */
   hub_run_defers(hub);
   hub->running = 0;
   return *done ? 0 : GREEN_EDEADLOCK;
+}
+
+static int hub_may_poll(const green_hub *hub)
+{
+  return hub->done && !*hub->done && !hub->is_virtual &&
+         !green__loop_is_host(hub->loop) && green_list_empty(&hub->batch) &&
+         !hub_is_ready(hub) && !green_fork_differs(hub->generation);
+}
+
+int green_hub_poll(green_hub *hub)
+{
+  green_task *me = hub->current;
+  green__assert_thread(hub);
+  if (!hub_may_poll(hub)) return 0;
+  green_assert(me && me->state == GREEN_TASK_RUNNING, "From inside resume");
+  hub->current = NULL;
+  hub->turns++;
+  int more = hub_wait(hub, 1);
+  hub->stirred = 0;
+  hub->unpolled = 1; /* The batch goes on. */
+  hub->current = me;
+  return more;
 }
 
 /* -- What the loop calls -------------------------------------------------- */

@@ -27,10 +27,13 @@ struct green_hub {
   green_list defers; /* What runs before the next poll. */
   green_list all;    /* Every live task. */
   green_task *current;
-  uint32_t generation; /* Of the process that the loop was made for. */
-  uint8_t running;     /* Inside a run: runs do not nest. */
-  uint8_t unpolled;    /* A batch was begun since the last poll. */
-  uint8_t inherits;    /* A child keeps all tasks. */
+  const volatile int *done; /* Of the green_hub_run that is under way. */
+  uint32_t generation;      /* Of the process that the loop was made for. */
+  uint8_t running;          /* Inside a run: runs do not nest. */
+  uint8_t unpolled;         /* A batch was begun since the last poll. */
+  uint8_t stirred;          /* A task that polls in place (green_hub_poll) has
+                          something to do. */
+  uint8_t inherits;         /* A child keeps all tasks. */
   uint8_t is_virtual;
   green_heap heap;
   green__scopes scopes;

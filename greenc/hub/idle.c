@@ -44,7 +44,10 @@ static void idle_ready(green_idle *s, green_fd *f)
   green_list_push(&s->ready, &f->ready_link);
   s->n_ready++;
   f->idle_events = 0;
-  if (!w->burst || w->woken < w->burst) green_idlers_wake(w);
+  if (w->polls)
+    s->hub->stirred = 1;
+  else if (!w->burst || w->woken < w->burst)
+    green_idlers_wake(w);
 }
 
 /* The timer is lazy: it may find that the fd it was set for has gone. An

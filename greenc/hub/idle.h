@@ -22,6 +22,8 @@ typedef struct green_idlers {
   uint32_t burst; /* None is woken once woken has come to it; 0: for each ready
                      fd one. */
   uint32_t woken; /* The owner puts it back to 0, say once a turn. */
+  uint8_t polls;  /* A worker polls in place (green_hub_poll): it takes what
+                     comes, and nobody is woken. */
 } green_idlers;
 
 typedef struct green_idle {

@@ -9,6 +9,7 @@
 
 #include "core/door.h"
 #include "core/httpd.h"
+#include "bridge.h"
 
 #include "httpd/log.h"
 
@@ -70,15 +71,29 @@ static int push_next(lua_State *L, vm_slots *t, green_conn *c)
   return 2;
 }
 
-/* conn, found = httpd_next(httpd, is_first): nothing when all connections wait;
+/* What is next for the running thread, which waits for it in place if nobody
+** else has anything to do. NULL: park. */
+static green_conn *next_or_poll(vm *v, green_httpd *d)
+{
+  green_conn *c = green_httpd_next(d);
+  while (!c && !v->current->task.cancel_pending && green_httpd_poll(d)) {
+    vm_stayed(v);
+    c = green_httpd_next(d);
+  }
+  return c;
+}
+
+/* conn, found = httpd_next(httpd, is_first): nothing when all connections wait,
+** and the thread is to park;
 ** nil, true: scripts know this thread, which must not have another request.
 ** is_first: it has had none. */
 static int httpd_next(lua_State *L)
 {
+  vm *v = core_vm(L);
   vm_slots *t = httpd_slots(L);
-  int is_known = core_vm(L)->current->flags & VM_F_KNOWN;
+  int is_known = v->current->flags & VM_F_KNOWN;
   if (is_known && !lua_toboolean(L, 2)) return push_end(L);
-  return push_next(L, t, green_httpd_next(vm_pointer(L, 1)));
+  return push_next(L, t, next_or_poll(v, vm_pointer(L, 1)));
 }
 
 /* next, found = conn_finish(conn, httpd): conn is dealt with, what is next, as
@@ -89,8 +104,9 @@ static int httpd_next(lua_State *L)
 static int conn_finish(lua_State *L)
 {
   green_conn *c = vm_conn_check(L, 1);
-  const vm_thread *me = core_vm(L)->current;
-  vm_slots *t = &core_vm(L)->slots;
+  vm *v = core_vm(L);
+  const vm_thread *me = v->current;
+  vm_slots *t = &v->slots;
   int is_cancelled = me->task.cancel_pending;
   vm_slot_close(t, c);
   if (is_cancelled) c->close = true;
@@ -106,7 +122,7 @@ static int conn_finish(lua_State *L)
   }
   if (r == 0)
     c = is_cancelled || lua_isnil(L, 2) ? NULL
-                                        : green_httpd_next(vm_pointer(L, 2));
+                                        : next_or_poll(v, vm_pointer(L, 2));
   return push_next(L, t, c);
 }
 
