@@ -421,7 +421,7 @@ check: ## lint + test + asan: before every push
 # -- Lint ---------------------------------------------------------------------
 
 OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*/*.c spec/fuzz/*.c spec/storm/*.c bench/*.c \
-  spec/oom/*.c examples/embed/*.c spec/embed/*.c)
+  spec/oom/*.c spec/rock/*.c examples/embed/*.c spec/embed/*.c)
 OUR_H = $(GREENC_H) $(VM_H) $(wildcard spec/c/*.h spec/c/*/*.h spec/fuzz/*.h bench/*.h)
 
 .PHONY: lint fmt compatibility

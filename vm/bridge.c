@@ -197,9 +197,9 @@ static void vm_tell_deadlock(vm *v)
 static int host_wait(vm *v, lua_State *L)
 {
   vm_thread *t = v->host;
+  vm_interrupt_begin(v, L);
   t->co = L;
   v->host_done = 0;
-  vm_interrupt_begin(v);
   thread_arm(v, t);
   vm_check_fork(v); /* What the others held may wake it. */
   while (green_hub_run(v->hub, v->orphaned ? &v->main_done : &v->host_done) ==

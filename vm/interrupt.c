@@ -128,7 +128,28 @@ static void intr_install(void)
   sigaction(SIGINT, &ours, NULL);
 }
 
-void vm_interrupt_begin(vm *v)
+/* If v is the one that waits. L gets the hook that was kept; NULL: nobody. */
+static void intr_let_go(const vm *v, lua_State *L)
+{
+  if (atomic_load(&intr.waits) != v) return;
+  atomic_store(&intr.waits, NULL);
+  if (L) intr_give(L);
+  atomic_store(&intr.is_taken, 0);
+}
+
+/* A hook that was set when no Lua ran any more, and before ours stood in for
+** their handler: it would be called after the wait. */
+static void intr_raise_early(vm *v, lua_State *L)
+{
+  if (!lua_gethook(L) || lua_gethook(L) == intr_on_hook) return;
+  vm_push_key(L, VM_KEY_COUNTER);
+  if (lua_pcall(L, 0, 0, 0) == 0) return;
+  v->want.kind = VM_WANT_NOTHING;
+  intr_let_go(v, L);
+  lua_error(L);
+}
+
+void vm_interrupt_begin(vm *v, lua_State *L)
 {
   if (!v->is_guest) return;
   if (atomic_exchange(&intr.is_taken, 1))
@@ -137,15 +158,7 @@ void vm_interrupt_begin(vm *v)
   intr.post.run = intr_on_post;
   atomic_store(&intr.waits, v); /* From here on a handler looks at these. */
   if (intr_is_due(v)) intr_install();
-}
-
-/* If v is the one that waits. L gets the hook that was kept; NULL: nobody. */
-static void intr_let_go(const vm *v, lua_State *L)
-{
-  if (atomic_load(&intr.waits) != v) return;
-  atomic_store(&intr.waits, NULL);
-  if (L) intr_give(L);
-  atomic_store(&intr.is_taken, 0);
+  intr_raise_early(v, L);
 }
 
 void vm_interrupt_end(vm *v, lua_State *L)

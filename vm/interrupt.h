@@ -16,8 +16,9 @@
 #include "runtime.h"
 
 /* Around the loop's run in place of the main chunk, which wants what v->want says.
+** begin raises what came since the last step of Lua, and nothing has begun then;
 ** end: what came meanwhile is raised by L's next step. */
-void vm_interrupt_begin(vm *v);
+void vm_interrupt_begin(vm *v, lua_State *L);
 void vm_interrupt_end(vm *v, lua_State *L);
 
 /* The state is being closed: nothing of it is left with the process. */

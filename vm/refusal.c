@@ -5,6 +5,8 @@
 #include "refusal.h"
 #include "site.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 /* -- Functions that call back ---------------------------------------------- */
@@ -75,9 +77,7 @@ static void host_on_hook(lua_State *L, lua_Debug *ar)
   lua_sethook(L, NULL, 0, 0);
 }
 
-/* LuaJIT runs no hook inside a finalizer. That the collector is stopped there
-** says nothing: the script may have stopped it before, or started it since. */
-static int host_in_finalizer(lua_State *L)
+static int host_runs_hooks(lua_State *L)
 {
   lua_Hook old = lua_gethook(L);
   int mask = lua_gethookmask(L), count = lua_gethookcount(L);
@@ -86,7 +86,21 @@ static int host_in_finalizer(lua_State *L)
   lua_call(L, 0, 0);
   int stuck = lua_gethook(L) == host_on_hook;
   lua_sethook(L, old, mask, count);
-  return stuck;
+  return !stuck;
+}
+
+/* LuaJIT runs no hook inside a finalizer. That the collector is stopped there
+** says nothing: the script may have stopped it before, or started it since.
+** Programs like luajit set a hook when SIGINT comes: here it would be lost. */
+static int host_in_finalizer(lua_State *L)
+{
+  sigset_t interrupt, was;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &interrupt, &was);
+  int runs = host_runs_hooks(L);
+  pthread_sigmask(SIG_SETMASK, &was, NULL);
+  return !runs;
 }
 
 /* May the main chunk, whose state is at, run the loop here, or is it inside

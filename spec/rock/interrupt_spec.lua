@@ -37,6 +37,31 @@ describe("Ctrl-C under plain luajit", function()
     end)
   end
 
+  -- It hit the moment in which the library asks whether main may wait there: one of
+  -- ten got lost.
+  it("ends a main chunk whenever it comes", function()
+    for _ = 1, 40 do
+      local p = started(READY .. "while true do coroutine.wrap(green.sleep)(0) end")
+      p.patience = 5
+      p:kill(program.INT):wait()
+      assert.equal(1, p.status, chunk.describe(p))
+    end
+  end)
+
+  it("ends a main chunk that is about to wait", function()
+    local shim = os.tmpname()
+    local cc = ("%s -shared -fPIC -o %s spec/rock/early.c -ldl"):format(os.getenv("CC") or "cc",
+      shim)
+    assert.equal(0, os.execute(cc))
+    for _, code in ipairs { "green.sleep(20)", "coroutine.wrap(green.sleep)(20)",
+      "print(pcall(green.sleep, 20))" } do
+      local p = program.run { LUAJIT, "-e", "local green = require 'green' " .. code,
+        env = { LD_PRELOAD = shim }, patience = 10 }
+      assert.is_truthy((p.out .. p.err):find("interrupted!", 1, true), chunk.describe(p))
+    end
+    os.remove(shim)
+  end)
+
   it("is main's to catch, and leaves the other threads alone", function()
     local p = started([[
       local n = 0
