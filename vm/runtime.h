@@ -70,7 +70,8 @@ typedef struct vm {
                        parent's: the main green thread's end is its end. */
   green_forkhook forked;
   uint32_t generation;           /* Of the process that the threads are in. */
-  vm_slots slots;                /* Of connections in hand (core/httpd.c). */
+  vm_slots slots;                /* Of connections in hand (core/httpd.c), */
+  double offered;                /* and that on its way to a worker; 0: none. */
   vm_site_entry sites[VM_SITES]; /* Cache: the last sites seen (site.c). */
   char library[512]; /* How the sources of the library begin (site.c). */
 } vm;

@@ -51,10 +51,20 @@ local requests = {
   echo = { "POST /echo", "some body", "some body" },
   pieces = { "GET /pieces", nil, nil },
   list = { "GET /list", nil, "abc" },
+  fresh = { nil, nil, "hello " },
 }
+
+local asked = 0
+
+--- A path that no string is there for yet.
+local function fresh()
+  asked = asked + 1
+  return "GET /fresh/" .. asked
+end
 
 local function ask(name)
   local text, body, wanted = unpack(requests[name], 1, 3)
+  text = text or fresh()
   local status, answer = request(text, body)
   return status, answer, status == 200 and (wanted == nil or answer == wanted)
 end

@@ -46,12 +46,31 @@ green_conn *vm_conn_check(lua_State *L, int i)
 
 /* -- Requests ------------------------------------------------------------- */
 
-/* There is room for a handle: nothing is lost when memory is short. */
-static vm_slots *httpd_slots(lua_State *L)
+/* Push text[off .. off + len). */
+static void push_text(lua_State *L, const green_conn *c, uint32_t off,
+                      uint32_t len)
 {
-  vm_slots *t = &core_vm(L)->slots;
-  if (green_unlikely(vm_slots_reserve(t) < 0)) luaL_error(L, "out of memory");
-  return t;
+  lua_pushlstring(L, c->text + off, len);
+}
+
+static void push_path(lua_State *L, const green_conn *c)
+{
+  const green_http_request *h = c->head;
+  if (!h->path_escaped) {
+    push_text(L, c, h->path_off, h->path_len);
+    return;
+  }
+  char *out = lua_newuserdata(L, h->path_len);
+  int n = green_http_request_unescape(c->text + h->path_off, h->path_len, out);
+  lua_pushlstring(L, out, n > 0 ? (size_t)n : 0);
+  lua_remove(L, -2);
+}
+
+/* There is room for a handle: nothing is lost when memory is short. */
+static void httpd_reserve(lua_State *L, vm *v)
+{
+  if (green_unlikely(vm_slots_reserve(&v->slots) < 0))
+    luaL_error(L, "out of memory");
 }
 
 /* For httpd_next and conn_finish: nil, true: the running thread has been looked
@@ -63,12 +82,30 @@ static int push_end(lua_State *L)
   return 2;
 }
 
-static int push_next(lua_State *L, vm_slots *t, green_conn *c)
+/* Nearly every handler looks at the path: handed over, it costs no call. Where
+** there is no memory for it, the worker ends (conn_offered). */
+static int push_next(lua_State *L, vm *v, green_conn *c)
 {
   if (!c) return 0;
-  lua_pushnumber(L, vm_slot_open(t, c));
+  double conn = vm_slot_open(&v->slots, c);
+  lua_pushnumber(L, conn);
   lua_pushinteger(L, c->found);
-  return 2;
+  if (c->found != GREEN_HTTPD_REQUEST) return 2;
+  v->offered = conn;
+  push_path(L, c);
+  v->offered = 0;
+  return 3;
+}
+
+/* conn = conn_offered(): the connection that httpd_next or conn_finish could not
+** hand over, as they raised; nil: there is none. */
+static int conn_offered(lua_State *L)
+{
+  vm *v = core_vm(L);
+  if (v->offered == 0) return 0;
+  lua_pushnumber(L, v->offered);
+  v->offered = 0;
+  return 1;
 }
 
 /* What is next for the running thread, which waits for it in place if nobody
@@ -83,20 +120,20 @@ static green_conn *next_or_poll(vm *v, green_httpd *d)
   return c;
 }
 
-/* conn, found = httpd_next(httpd, is_first): nothing when all connections wait,
-** and the thread is to park;
+/* conn, found, path = httpd_next(httpd, is_first): path is PATH_INFO, of a
+** request only. Nothing when all connections wait, and the thread is to park;
 ** nil, true: scripts know this thread, which must not have another request.
 ** is_first: it has had none. */
 static int httpd_next(lua_State *L)
 {
   vm *v = core_vm(L);
-  vm_slots *t = httpd_slots(L);
+  httpd_reserve(L, v);
   int is_known = v->current->flags & VM_F_KNOWN;
   if (is_known && !lua_toboolean(L, 2)) return push_end(L);
-  return push_next(L, t, next_or_poll(v, vm_pointer(L, 1)));
+  return push_next(L, v, next_or_poll(v, vm_pointer(L, 1)));
 }
 
-/* next, found = conn_finish(conn, httpd): conn is dealt with, what is next, as
+/* next, found, path = conn_finish(conn, httpd): conn is dealt with, what is next, as
 ** httpd_next: the same connection if it has more at hand; without httpd, or where
 ** a cancel is pending, nothing else. false, conn: wait until its socket can be
 ** written and call again with this other handle: the handler's is good no
@@ -123,7 +160,7 @@ static int conn_finish(lua_State *L)
   if (r == 0)
     c = is_cancelled || lua_isnil(L, 2) ? NULL
                                         : next_or_poll(v, vm_pointer(L, 2));
-  return push_next(L, t, c);
+  return push_next(L, v, c);
 }
 
 static int conn_close(lua_State *L)
@@ -148,25 +185,6 @@ static int conn_sock(lua_State *L)
   if (!s) return 0;
   lua_pushlightuserdata(L, s);
   return 1;
-}
-
-/* Push text[off .. off + len). */
-static void push_text(lua_State *L, const green_conn *c, uint32_t off,
-                      uint32_t len)
-{
-  lua_pushlstring(L, c->text + off, len);
-}
-
-static void push_path(lua_State *L, const green_conn *c)
-{
-  const green_http_request *h = c->head;
-  if (!h->path_escaped) {
-    push_text(L, c, h->path_off, h->path_len);
-    return;
-  }
-  char *out = lua_newuserdata(L, h->path_len);
-  int n = green_http_request_unescape(c->text + h->path_off, h->path_len, out);
-  lua_pushlstring(L, out, n > 0 ? (size_t)n : 0);
 }
 
 /* Push the value of a key of the table, nil for an absent query. */
@@ -509,6 +527,7 @@ static int conn_detach(lua_State *L)
 const luaL_Reg vm_httpd_functions[] = {
     {"httpd_next", httpd_next},
     {"conn_finish", conn_finish},
+    {"conn_offered", conn_offered},
     {"conn_close", conn_close},
     {"conn_is_open", conn_is_open},
     {"conn_sock", conn_sock},

@@ -15,6 +15,12 @@ local min = math.min -- scripts may put their own there
 
 local QUEUE = core.QUEUE
 
+local function close(conn)
+  if conn and core.conn_is_open(conn) then
+    core.conn_close(conn)
+  end
+end
+
 --- A worker's green thread has ended, in whatever way.
 local function worker_ends(state)
   local self = state.server
@@ -25,9 +31,8 @@ local function worker_ends(state)
   end
   self.active[state] = nil
   self.workers = self.workers - 1
-  if state.conn and core.conn_is_open(state.conn) then
-    core.conn_close(state.conn)
-  end
+  close(state.conn)
+  close(core.conn_offered())
   state.conn = false
   self.httpd.full = false
 end

@@ -187,8 +187,8 @@ local function run_posthooks(server, state, conn, env, hooks)
 end
 
 --- One request. Returns whether the handler took the connection over.
-local function handle(server, state, conn)
-  local env = setmetatable({ [CONN] = conn }, server.env_mt)
+local function handle(server, state, conn, path)
+  local env = setmetatable({ [CONN] = conn, PATH_INFO = path }, server.env_mt)
   local killed
   state.env, state.failure = env, false
   if server.environ then
@@ -220,7 +220,7 @@ end
 --- The client does not read: wait for it as long as write_timeout says, anew
 -- whenever it has taken something. Returns the next connection, as httpd_next.
 local function finish_slowly(server, state, conn)
-  local next_conn
+  local next_conn, path
   repeat
     state.conn = conn
     local status = conns.wait_to_write(server, conn)
@@ -233,9 +233,9 @@ local function finish_slowly(server, state, conn)
       core.conn_close(conn)
       return httpd_next(server.httpd_pointer)
     end
-    next_conn, conn = conn_finish(conn, server.httpd_pointer)
+    next_conn, conn, path = conn_finish(conn, server.httpd_pointer)
   until next_conn ~= false
-  return next_conn, conn
+  return next_conn, conn, path
 end
 
 --- More workers than max_size? They came while others waited for slow clients.
@@ -245,20 +245,20 @@ end
 
 --- Serve requests until there are none at hand. Returns whether this worker is to
 -- be one no more: a handler took its connection over, or knows its thread.
-local function serve(server, state, conn, found)
+local function serve(server, state, conn, found, path)
   local httpd = server.httpd_pointer
   while conn do
     state.conn = conn
     if found == REQUEST then
-      if handle(server, state, conn) then
+      if handle(server, state, conn, path) then
         return true
       end
     elseif found == REFUSED then
       server.log:refused(conn)
     end
-    conn, found = conn_finish(conn, not is_surplus(server) and httpd or nil)
+    conn, found, path = conn_finish(conn, not is_surplus(server) and httpd or nil)
     if conn == false then
-      conn, found = finish_slowly(server, state, found)
+      conn, found, path = finish_slowly(server, state, found)
     end
   end
   state.conn = false
