@@ -6,6 +6,7 @@
 #include "greenlua.h"
 #include "bridge.h"
 #include "bundle.h"
+#include "collector.h"
 #include "core/core.h"
 #include "data.h"
 #include "greenlua_priv.h"
@@ -85,6 +86,7 @@ static int open_state(lua_State *L)
   lua_pushboolean(L, o->no_env);
   lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV"); /* Where package looks. */
   luaL_openlibs(L);
+  vm_collector_open(L);
   vm_bundle_install(L);
   open_bodies(L);
   lua_getglobal(L, "require"); /* As it is before any script. */

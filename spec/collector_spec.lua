@@ -1,0 +1,74 @@
+-- The collector rests longer while there is little to look at; see vm/collector.h.
+
+local program = require "spec.support.program"
+
+--- What a program of our own prints. pause() tells the pause and leaves it as it is.
+local function printed(code)
+  local r = program.run_greenlua { "-e", [[
+    local function pause()
+      local now = collectgarbage("setpause", 200)
+      collectgarbage("setpause", now)
+      return now
+    end
+    local function live(mb)
+      local t = {}
+      for i = 1, mb do t[i] = ("%d"):format(i):rep(2 ^ 20 / #tostring(i)) end
+      return t
+    end
+    local function cycles(n) for _ = 1, n do collectgarbage() end end
+  ]] .. code }
+  assert.equal(0, r.status, r.err)
+  return r.out
+end
+
+describe("the pause of the collector", function()
+  it("is four times of what lives in a small program", function()
+    assert.equal("400\n400\n", printed "print(pause()) cycles(3) print(pause())")
+  end)
+
+  it("is Lua's own in a large one", function()
+    assert.equal("200\t100\n", printed "local t = live(100) cycles(2) print(pause(), #t)")
+  end)
+
+  it("is between in one of some megabytes, and follows what lives", function()
+    local out = printed [[
+      local t = live(8)
+      cycles(2)
+      print(pause() > 200 and pause() < 400)
+      t = nil
+      cycles(3)
+      print(pause(), t)
+    ]]
+    assert.equal("true\n400\tnil\n", out)
+  end)
+
+  it("adds no more than 16 MB to what a program takes", function()
+    local out = printed [[
+      local t, most = live(10), 0
+      cycles(2)
+      local at = collectgarbage "count"
+      for i = 1, 20000 do
+        local s = ("x"):rep(8192) .. i
+        most = math.max(most, collectgarbage "count")
+      end
+      print(most - at < 20 * 1024, #t)
+    ]]
+    assert.equal("true\t10\n", out)
+  end)
+
+  it("is the script's when it sets one", function()
+    assert.equal("150\n", printed "collectgarbage('setpause', 150) cycles(3) print(pause())")
+    assert.equal("1000\t50\n", printed [[
+      local t = live(50)
+      collectgarbage("setpause", 1000)
+      cycles(3)
+      print(pause(), #t)
+    ]])
+  end)
+
+  it("bears a script that asks for cycle after cycle in its last finalizers", function()
+    assert.equal("", printed [[
+      getmetatable(newproxy(true)).__gc = function() cycles(3) end
+    ]])
+  end)
+end)
