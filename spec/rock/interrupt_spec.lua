@@ -25,6 +25,16 @@ describe("Ctrl-C under plain luajit", function()
       green.sleep(0)
     ]] .. READY .. "green.sleep(60)",
     ["sleeps again and again"] = READY .. "while true do green.sleep(0) end",
+    ["serves"] = [[
+      local wsgi, listener = require "green.wsgi", assert(green.listen "127.0.0.1:0")
+      green.spawn(function() -- then a worker waits for requests in place
+        local c = green.connect(listener:sockname())
+        c:write "GET / HTTP/1.0\r\n\r\n"
+        c:read_all()
+    ]] .. READY .. [[
+      end)
+      wsgi.server(listener, function() return 200 end, { error_log = false })
+    ]],
     ["computes"] = "jit.off() " .. READY .. "while true do end",
   } do
     it("ends a main chunk that " .. name, function()
