@@ -22,8 +22,9 @@ typedef struct green_httpd {
   int64_t keepalive_timeout; /* Between requests. */
   int64_t header_timeout;    /* From the first byte (or accept) to the head. */
   int64_t max_body;          /* Larger bodies are refused (413); -1: any. */
-  int64_t max_drain;     /* Unread rest of a body that is read and dropped. */
-  uint32_t max_requests; /* Of one connection; 0: any. */
+  int64_t max_drain; /* Unread rest of a body that is read and dropped. */
+  int64_t nap; /* Before the next poll when few requests have come at once. */
+  uint32_t max_requests;    /* Of one connection; 0: any. */
   uint32_t max_connections; /* With this many, one that comes needs the room of
                                another. */
   uint32_t max_line;        /* As in green_http_request. */

@@ -104,6 +104,7 @@ struct httpd {
   green_waitq shortage;
   green_waitq departures;
   green_timer look; /* For those that linger while the server closes. */
+  uint64_t polled;  /* The requests that there had been at the last poll. */
   uint32_t taken;   /* Counts calls of green_httpd_next. */
   uint8_t over;     /* Requests have had their share of this turn. */
   green_defer defer;

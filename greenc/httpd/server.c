@@ -18,6 +18,10 @@
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
 
+/* Requests between two polls that are worth a nap (green_httpd.nap). */
+#define HTTPD_FEW_LEAST 2
+#define HTTPD_FEW_MOST 15
+
 /* How many workers may be woken in one turn; and each turn that leaves nothing
 ** over takes a sixteenth of that away: a lull of a turn or two forgets little,
 ** and a hundred turns everything. */
@@ -372,6 +376,15 @@ green_conn *green_httpd_next(green_httpd *pub)
   return NULL;
 }
 
+/* A poll for a few requests costs each of them much. One alone is not kept
+** waiting, and many are enough. */
+static int64_t httpd_nap(httpd *d)
+{
+  uint64_t n = d->pub.requests - d->polled;
+  d->polled = d->pub.requests;
+  return n >= HTTPD_FEW_LEAST && n <= HTTPD_FEW_MOST ? d->pub.nap : 0;
+}
+
 /* With some ready the turn is over, and others have theirs first. */
 int green_httpd_poll(green_httpd *pub)
 {
@@ -379,7 +392,7 @@ int green_httpd_poll(green_httpd *pub)
   green_idlers *w = d->keep.workers;
   if (!d->hub || green_httpd_ready(pub)) return 0;
   w->polls = 1;
-  int more = green_hub_poll(d->hub);
+  int more = green_hub_poll(d->hub, httpd_nap(d));
   w->polls = 0;
   return more;
 }

@@ -14,6 +14,7 @@
 
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 /* Deadlines that expire in one turn: a million at once must not keep I/O
 ** waiting. This many take well under a millisecond. */
@@ -259,7 +260,15 @@ static int hub_may_poll(const green_hub *hub)
          !hub_is_ready(hub) && !green_fork_differs(hub->generation);
 }
 
-int green_hub_poll(green_hub *hub)
+/* A signal ends it. */
+static void hub_nap(int64_t ns)
+{
+  struct timespec t = {.tv_sec = ns / GREEN_SECOND,
+                       .tv_nsec = ns % GREEN_SECOND};
+  if (ns > 0) nanosleep(&t, NULL);
+}
+
+int green_hub_poll(green_hub *hub, int64_t nap)
 {
   green_task *me = hub->current;
   green__assert_thread(hub);
@@ -267,6 +276,7 @@ int green_hub_poll(green_hub *hub)
   green_assert(me && me->state == GREEN_TASK_RUNNING, "From inside resume");
   hub->current = NULL;
   hub->turns++;
+  hub_nap(nap);
   int more = hub_wait(hub, 1);
   hub->stirred = 0;
   hub->unpolled = 1; /* The batch goes on. */

@@ -63,11 +63,12 @@ GREEN_API int green_hub_turn(green_hub *hub, int block);
 /* From inside resume, instead of a park for events that come to this task
 ** first: what a turn does between two batches (deferred work, poll, deadlines)
 ** is done in place, and the task goes on without a switch. Waits until
-** something happens. 1: it did, look again; 0: not now, park: somebody is ready
-** or was posted to, the run is over, or of one turn only, or the host's; the
-** clock is virtual; this is a child that has not noticed; or nothing can happen
-** any more. */
-GREEN_API int green_hub_poll(green_hub *hub);
+** something happens; looks for that only after a nap of so many nanoseconds, so
+** that more of it is there at once. 1: it did, look again; 0: not now, park:
+** somebody is ready or was posted to, the run is over, or of one turn only, or
+** the host's; the clock is virtual; this is a child that has not noticed; or
+** nothing can happen any more. */
+GREEN_API int green_hub_poll(green_hub *hub, int64_t nap);
 
 /* While held, an idle hub is not a deadlock: a host loop, a job in a native
 ** pool, a signal that is waited for. */

@@ -8,6 +8,7 @@ local args = require "green.args"
 local options = require "green.args.options"
 
 local FOR_EVER = 9e18 -- nanoseconds
+local MOST_NAP = 0.001 -- nothing else happens meanwhile
 local MOST_COUNT, MOST_BYTES = 4294967295, 2 ^ 53 -- what C has room for
 
 -- Each check returns whether it likes the value, and says what it wants.
@@ -23,6 +24,9 @@ local checks = {
   end,
   count = function(v)
     return type(v) == "number" and v >= 0, "a number of at least 0"
+  end,
+  nap = function(v)
+    return type(v) == "number" and v >= 0 and v <= MOST_NAP, "seconds, 0.001 at most"
   end,
   positive = function(v)
     return type(v) == "number" and v >= 1, "a number of at least 1"
@@ -89,6 +93,7 @@ local known = {
   max_drain = { 1048576, "count" },
   max_connections = { MOST_COUNT, "positive" },
   max_requests = { 0, "count" },
+  nap = { 0, "nap" },
   -- The rest.
   date_header = { true, "flag" },
   connect = { false, "flag" },
@@ -166,6 +171,7 @@ local function apply(httpd, o)
   httpd.date = o.date_header
   httpd.connect = o.connect
   httpd.half_close = o.half_close
+  httpd.nap = o.nap * 1e9
   httpd.gather = true
 end
 

@@ -18,7 +18,7 @@ static int done, polls;
 
 static void step_poll(actor *a)
 {
-  while (green_hub_poll(a->task.hub)) polls++;
+  while (green_hub_poll(a->task.hub, 0)) polls++;
   a->value = 1;
   done = 1;
 }
@@ -295,7 +295,7 @@ static void step_worker(actor *a)
 {
   green_idle *s = (green_idle *)(void *)a->q;
   s->workers->polls = 1;
-  while (!s->n_ready && green_hub_poll(a->task.hub)) polls++;
+  while (!s->n_ready && green_hub_poll(a->task.hub, 0)) polls++;
   s->workers->polls = 0;
   a->value = s->n_ready;
   done = 1;
@@ -344,7 +344,7 @@ static void step_poll_in_a_scope(actor *a)
   green_scope *s =
       green_scope_push(&a->task, GREEN_SCOPE_TIMEOUT, green_hub_now(hub) + MS);
   a->value = 0;
-  while (!a->task.cancel_pending && green_hub_poll(hub)) polls++;
+  while (!a->task.cancel_pending && green_hub_poll(hub, 0)) polls++;
   a->value = a->task.cancel_pending;
   green_scope_pop(s);
   done = 1;
@@ -367,7 +367,7 @@ static void test_cancelled(void)
 static void poll_in_a_child(void *arg)
 {
   actor *a = arg;
-  must(green_hub_poll(a->task.hub) == 0);
+  must(green_hub_poll(a->task.hub, 0) == 0);
   must(green_hub_check_fork(a->task.hub) == 1);
 }
 
