@@ -30,6 +30,9 @@ void __asan_on_error(void);
 /* Seconds from an arm, or disarm, to the next one; OOM_PATIENCE. */
 #define PATIENCE 20
 
+/* Of a lua_State, to the address of its stack and beyond. */
+#define STATE_WORDS 10
+
 static struct {
   int armed;
   int trace;
@@ -81,12 +84,12 @@ static int find_running(lua_State *L)
   return 0;
 }
 
-static void open_trace(lua_State *L)
+static void open_running(lua_State *L)
 {
   lua_State *co = lua_newthread(L);
   lua_pushlightuserdata(co, L);
   lua_pushcclosure(co, find_running, 1);
-  if (lua_resume(co, 0) != 0) say("no trace of Lua\n");
+  if (lua_resume(co, 0) != 0) say("the running coroutine is not found\n");
   lua_pop(L, 1);
 }
 
@@ -122,9 +125,20 @@ static void show(size_t old, size_t n)
 
 /* -- The allocator -------------------------------------------------------- */
 
-static int fails(size_t old, size_t n)
+/* Is p the stack of the running coroutine? Its address stands in the block of
+** that. LuaJIT does not bear it that a stack does not grow for the frame of a
+** function: it puts its message where that frame would end, behind the stack. */
+static int is_stack(const void *p)
 {
-  if (!oom.armed || n <= old) return 0;
+  const void **words = oom.running ? (const void **)*oom.running : NULL;
+  for (int i = 0; words && i < STATE_WORDS; i++)
+    if (words[i] == p) return 1;
+  return 0;
+}
+
+static int fails(const void *p, size_t old, size_t n)
+{
+  if (!oom.armed || n <= old || (p && is_stack(p))) return 0;
   oom.count++;
   if (oom.count < oom.n || oom.count > oom.last) return 0;
   oom.failed++;
@@ -140,7 +154,7 @@ static void *allocate(void *ud, void *p, size_t old, size_t n)
     free(p);
     return NULL;
   }
-  if (fails(p ? old : 0, n)) return NULL;
+  if (fails(p, p ? old : 0, n)) return NULL;
   void *block = malloc(n);
   if (!block) abort();
   if (p) memcpy(block, p, old < n ? old : n);
@@ -226,7 +240,7 @@ int main(int argc, char **argv)
   if (!L) return 4;
   open_state(L);
   oom.trace = getenv("OOM_TRACE") != NULL;
-  if (oom.trace) open_trace(L);
+  open_running(L);
   alarm(oom.patience);
   int status = run(L, argc, argv);
   oom.armed = 0;
