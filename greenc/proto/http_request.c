@@ -285,17 +285,25 @@ static uint32_t clamp(uint32_t n, uint32_t low, uint32_t high)
   return n < low ? low : n > high ? high : n;
 }
 
-static void head_reset(green_http_request *r)
+static void line_reset(green_http_request *r)
 {
   r->max_line = clamp(r->max_line, 64, INT32_MAX / 2);
   r->max_field = clamp(r->max_field, 64, UINT16_MAX);
   r->max_head = clamp(r->max_head, 128, INT32_MAX / 2);
   r->max_headers = clamp(r->max_headers, 0, GREEN_HTTP_REQUEST_HEADERS);
   memset(&r->status, 0,
-         offsetof(green_http_request, headers) -
+         offsetof(green_http_request, content_length) -
              offsetof(green_http_request, status));
-  r->content_length = -1;
   r->port = -1;
+}
+
+static void fields_reset(green_http_request *r)
+{
+  memset(&r->content_length, 0,
+         offsetof(green_http_request, headers) -
+             offsetof(green_http_request, content_length));
+  r->content_length = -1;
+  r->known.len = 0;
 }
 
 /* The first LF in [from, n), or CR with something else behind it; n: none. */
@@ -352,10 +360,63 @@ static const char *head_start(green_http_request *r, const char *buf, size_t n)
   return line_method(r, buf, buf + r->pos, end);
 }
 
+/*
+** Known fields
+*/
+
+/* All of the head is there. A Host that a target overrules is not kept. */
+static void known_keep(green_http_request *r, const char *buf, uint32_t off)
+{
+  green_http_request_known *k = &r->known;
+  uint32_t len = (uint32_t)r->head_len - off;
+  if (r->form != GREEN_FORM_ORIGIN || len > sizeof(k->text)) return;
+  memcpy(k->text, buf + off, len);
+  k->off = off;
+  k->len = len;
+  k->max_field = r->max_field;
+  k->max_headers = r->max_headers;
+  k->authority_off = r->authority_off;
+  k->authority_len = r->authority_len;
+  k->host_len = r->host_len;
+  k->port = r->port;
+  k->minor = r->minor;
+}
+
+/* Are the fields at p those that are known, under the same terms? */
+static bool known_is(const green_http_request *r, const char *p, size_t n)
+{
+  const green_http_request_known *k = &r->known;
+  return k->len && n >= k->len && r->form == GREEN_FORM_ORIGIN &&
+         r->minor == k->minor && r->max_field == k->max_field &&
+         r->max_headers == k->max_headers && !memcmp(p, k->text, k->len);
+}
+
+/* What they mean stands there still; they begin at off now. */
+static int known_take(green_http_request *r, uint32_t off)
+{
+  green_http_request_known *k = &r->known;
+  uint32_t by = off - k->off;
+  for (uint32_t i = 0; by && i < r->nheaders; i++) {
+    r->headers[i].name_off += by;
+    r->headers[i].value_off += by;
+  }
+  k->off = off;
+  if (k->authority_len) k->authority_off += by;
+  r->authority_off = k->authority_off;
+  r->authority_len = k->authority_len;
+  r->host_len = k->host_len;
+  r->port = k->port;
+  r->pos = off + k->len - 2;
+  r->stage = GREEN__HTTP1_DONE;
+  return r->head_len = (int32_t)(off + k->len);
+}
+
 /* Fields from p on, to the blank line. */
 static int head_fields(green_http_request *r, const char *buf, const char *p,
                        const char *end)
 {
+  bool is_whole = r->nheaders == 0;
+  uint32_t off = (uint32_t)(p - buf);
   for (;;) {
     r->pos = (uint32_t)(p - buf);
     if (end - p >= 2 && p[0] == '\r' && p[1] == '\n') break;
@@ -363,7 +424,20 @@ static int head_fields(green_http_request *r, const char *buf, const char *p,
   }
   if (!green__http_request_mean(r, buf)) return head_refuse(r, 0, NULL);
   r->stage = GREEN__HTTP1_DONE;
-  return r->head_len = (int32_t)(p + 2 - buf);
+  r->head_len = (int32_t)(p + 2 - buf);
+  if (is_whole) known_keep(r, buf, off);
+  return r->head_len;
+}
+
+/* The rest of the request line, behind the method. */
+static const char *head_line(green_http_request *r, const char *buf,
+                             const char *p, const char *end)
+{
+  if (!(p = line_target(r, buf, p, end))) return NULL;
+  if (!(p = line_version(r, p, end))) return NULL;
+  if ((size_t)(p - 2 - buf) - r->pos > r->max_line) return NULL;
+  r->stage = GREEN__HTTP1_FIELDS;
+  return p;
 }
 
 /* The request line, then the fields. 0: a line was not taken. quiet: nothing
@@ -373,12 +447,13 @@ static int head_lines(green_http_request *r, const char *buf, size_t n,
 {
   const char *p = buf + r->pos, *end = buf + n;
   if (r->stage == GREEN__HTTP1_LINE) {
-    if (!(p = head_start(r, buf, n)))
-      return r->status ? head_refuse(r, 0, NULL) : 0;
-    if (quiet || !(p = line_target(r, buf, p, end))) return 0;
-    if (!(p = line_version(r, p, end))) return 0;
-    if ((size_t)(p - 2 - buf) - r->pos > r->max_line) return 0;
-    r->stage = GREEN__HTTP1_FIELDS;
+    p = head_start(r, buf, n);
+    int is_refused = !p && r->status;
+    if (p) p = quiet ? NULL : head_line(r, buf, p, end);
+    if (p && known_is(r, p, (size_t)(end - p)))
+      return known_take(r, (uint32_t)(p - buf));
+    fields_reset(r);
+    if (!p) return is_refused ? head_refuse(r, 0, NULL) : 0;
   } else if (quiet) {
     return 0;
   }
@@ -390,7 +465,7 @@ int green_http_request_parse(green_http_request *r, const char *buf, size_t len,
 {
   if (last > len) return GREEN_EINVAL;
   if (last == 0)
-    head_reset(r);
+    line_reset(r);
   else if (r->status)
     return head_refuse(r, 0, NULL);
   else if (r->stage == GREEN__HTTP1_DONE)

@@ -128,6 +128,21 @@ typedef struct green_http_request_header {
   uint8_t flags; /* GREEN_HF_* */
 } green_http_request_header;
 
+/* The fields of the head that was parsed last. A client sends the same ones
+** with each request, mostly: then they are not taken apart again. */
+typedef struct green_http_request_known {
+  uint32_t off;       /* Where they began in that head. */
+  uint32_t len;       /* To the end of the blank line; 0: there are none. */
+  uint32_t max_field; /* What was true then: the limits, */
+  uint32_t max_headers;
+  uint32_t authority_off; /* the Host, */
+  uint32_t authority_len;
+  uint32_t host_len;
+  int32_t port;
+  uint8_t minor; /* and the version. */
+  char text[2015];
+} green_http_request_known;
+
 typedef struct green_http_request {
   /* Limits in bytes, line ends not counted but in max_head. Set by init,
   ** changed at will before a request. Below 64 (max_line, max_field) or 128
@@ -142,8 +157,7 @@ typedef struct green_http_request {
   int32_t head_len;   /* What parse returned, once that was positive. */
   const char *reason; /* Static text for the log. */
 
-  /* The request, valid once parse has returned a positive number. */
-  int64_t content_length; /* -1: none was given. */
+  /* The request, valid once parse has returned a positive number: its line, */
   uint32_t method_off;
   uint32_t method_len;
   uint32_t target_off; /* As it came. */
@@ -162,6 +176,11 @@ typedef struct green_http_request {
   uint8_t minor;          /* 0 or 1; what is above 1 counts as 1. */
   bool has_query;         /* "/?" has one, empty; "/" has none. */
   bool path_escaped;      /* There is a "%" in the path. */
+  uint8_t stage;          /* Private: where the next call goes on. */
+  uint32_t pos;
+
+  /* and its fields. */
+  int64_t content_length; /* -1: none was given. */
   bool has_body;          /* chunked, or content_length above 0. */
   bool chunked;           /* The body is chunked. */
   bool keep_alive;        /* The client lets the connection stay open. */
@@ -170,14 +189,11 @@ typedef struct green_http_request {
   bool conn_upgrade;
   bool upgrade;         /* Connection: upgrade and an Upgrade; 1.1 only. */
   bool expect_continue; /* Never with HTTP/1.0. */
-
-  /* Private: where the next call goes on. */
-  uint8_t stage;
-  uint32_t pos;
-
   uint32_t nheaders;
   uint8_t first[48]; /* By GREEN_H_*: index + 1 of the first one, or 0. */
   green_http_request_header headers[128];
+
+  green_http_request_known known; /* Private. */
 } green_http_request;
 
 /* Default limits, no request. Needed once before the first parse. */
