@@ -131,6 +131,37 @@ static int header_special(httpd_conn *c, const char *name, size_t n,
   return 1;
 }
 
+/* Where the line of such a header is kept; NULL: it is not kept. */
+static httpd_line *line_slot(httpd *d, const char *name, size_t n,
+                             const char *value, size_t vn)
+{
+  if (n == 0 || vn == 0 || n > sizeof(d->lines[0].name)) return NULL;
+  if (vn > sizeof(d->lines[0].text) - sizeof(d->lines[0].name) - 4) return NULL;
+  unsigned hash = (unsigned)(n + 7 * vn) + 3 * (unsigned char)name[0] +
+                  (unsigned char)name[n - 1] + (unsigned char)value[vn - 1];
+  return &d->lines[hash % HTTPD_LINES];
+}
+
+static int line_is(const httpd_line *l, const char *name, size_t n,
+                   const char *value, size_t vn, bool capitalize)
+{
+  return l->name_len == n && l->value_len == vn &&
+         l->capitalize == capitalize && !memcmp(l->name, name, n) &&
+         !memcmp(l->text + n + 2, value, vn);
+}
+
+static void line_keep(httpd_line *l, const char *name, size_t n,
+                      const char *text, size_t vn, bool capitalize)
+{
+  l->name_len = (uint8_t)n;
+  l->value_len = (uint8_t)vn;
+  l->capitalize = capitalize;
+  memcpy(l->name, name, n);
+  memcpy(l->text, text, n + vn + 4);
+}
+
+/* Handlers say the same things again and again: what was checked and written
+** once is copied. */
 int green_conn_header(green_conn *pub, const char *name, size_t name_len,
                       const char *value, size_t value_len, bool capitalize)
 {
@@ -140,11 +171,17 @@ int green_conn_header(green_conn *pub, const char *name, size_t name_len,
   int special = header_special(c, name, name_len, value, value_len);
   if (special <= 0) return special;
   if (out_reserve(r, name_len + value_len + 4) < 0) return GREEN_ENOMEM;
+  httpd_line *l = line_slot(c->d, name, name_len, value, value_len);
+  if (l && line_is(l, name, name_len, value, value_len, capitalize)) {
+    out_put(r, l->text, name_len + value_len + 4);
+    return 0;
+  }
   char *at = out_end(r);
   int n = green_http_write_header(at, out_room(r), name, name_len, value,
                                   value_len);
   if (n < 0) return n;
   if (capitalize) green_http_write_capitalize(at, name_len);
+  if (l) line_keep(l, name, name_len, at, value_len, capitalize);
   r->out_len += (uint32_t)n;
   return 0;
 }

@@ -66,6 +66,18 @@ struct httpd_request {
 
 enum { HTTPD_A_DATE = 1, HTTPD_A_UPGRADE = 2 };
 
+/* A header as it was written for an earlier answer. */
+typedef struct httpd_line {
+  uint8_t name_len; /* 0: none. */
+  uint8_t value_len;
+  uint8_t capitalize;
+  char name[29];  /* As the worker gave it; */
+  char text[128]; /* as it leaves, with its line end. */
+} httpd_line;
+
+/* As many as a server's handlers use time and again, and some more. */
+#define HTTPD_LINES 32
+
 enum httpd_phase {
   HTTPD_HEAD,   /* Between requests, or in a head. */
   HTTPD_ACTIVE, /* A worker has it. */
@@ -128,6 +140,7 @@ struct httpd {
   time_t date_second;
   char date[40]; /* "Date: ...\r\n" of that second. */
   uint32_t date_len;
+  httpd_line lines[HTTPD_LINES]; /* By their hash; the latest stays. */
 };
 
 static inline httpd_conn *httpd_conn_of(green_conn *c)

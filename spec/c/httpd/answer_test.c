@@ -444,10 +444,74 @@ static void test_closing_while_not_sent(void)
   house_close(&h);
 }
 
+/* What one answer with these headers says after the status line, twice over: it
+** is written, then copied. */
+static int says(const char *name, const char *value, bool capitalize,
+                const char *want)
+{
+  house h = house_open();
+  int fd = client_open(&h), n = 0;
+  for (int i = 0; i < 2; i++) {
+    green_conn *c = next_after(&h, fd, GET);
+    green_conn_begin(c, 200);
+    if (green_conn_header(c, name, strlen(name), value, strlen(value),
+                          capitalize) < 0)
+      abort();
+    green_conn_whole(c, "", 0);
+    green_conn_finish(c);
+    hear(fd);
+    n += heard(want);
+  }
+  close(fd);
+  house_close(&h);
+  return n;
+}
+
+static void test_headers_again(void)
+{
+  char *name = repeated("n", 29), *value = repeated("v", 95);
+  char *longer = repeated("v", 300), want[512];
+  is(says("x-ab-c", "d", true, "\r\nX-Ab-C: d\r\n"), 2, "as it was written");
+  is(says("x-ab-c", "d", false, "\r\nx-ab-c: d\r\n"), 2, "or as it was given");
+  snprintf(want, sizeof(want), "\r\n%s: %s\r\n", name, value);
+  is(says(name, value, false, want), 2, "the longest that is kept");
+  snprintf(want, sizeof(want), "\r\n%s: %s\r\n", name, longer);
+  is(says(name, longer, false, want), 2, "and one that is not");
+  is(says("x", "", true, "\r\nX: \r\n"), 2, "an empty one");
+  free(name);
+  free(value);
+  free(longer);
+}
+
+/* Each pair has the same hash. */
+static void test_headers_alike(void)
+{
+  house h = house_open();
+  int fd = client_open(&h);
+  green_conn *c = next_after(&h, fd, GET);
+  green_conn_begin(c, 200);
+  is(header(c, "x-b", "1z2"), 0, "a header");
+  is(header(c, "x-b", "3z2"), 0, "another value of its length");
+  is(header(c, "x-b", "1\n2"), GREEN_EINVAL, "a bad one is found");
+  is(header(c, "xab", "1z2"), 0, "another name of its length");
+  is(header(c, "x b", "1z2"), GREEN_EINVAL, "a bad one is found");
+  is(header(c, "X-b", "1z2"), 0, "and in capitals");
+  is(green_conn_header(c, "x-b", 3, "1z2", 3, false), 0, "or as it is");
+  green_conn_whole(c, "", 0);
+  green_conn_finish(c);
+  hear(fd);
+  ok(heard("\r\nX-B: 1z2\r\nX-B: 3z2\r\nXab: 1z2\r\nX-B: 1z2\r\nx-b: 1z2\r\n"),
+     "each leaves as itself");
+  close(fd);
+  house_close(&h);
+}
+
 int main(void)
 {
   t_start();
   test_framing();
+  test_headers_again();
+  test_headers_alike();
   test_status();
   test_headers();
   test_lengths_are_kept();
