@@ -66,6 +66,17 @@ describe("the pause of the collector", function()
     ]])
   end)
 
+  it("is ours again when the script puts back what it found", function()
+    assert.equal("200\t50\n", printed [[
+      local found = collectgarbage("setpause", 100)
+      cycles(3)
+      collectgarbage("setpause", found)
+      local t = live(50)
+      cycles(2)
+      print(pause(), #t)
+    ]])
+  end)
+
   it("bears a script that asks for cycle after cycle in its last finalizers", function()
     assert.equal("", printed [[
       getmetatable(newproxy(true)).__gc = function() cycles(3) end

@@ -25,16 +25,18 @@ static void push_sentinel(lua_State *L, int pause)
   lua_setmetatable(L, -2);
 }
 
-/* A finalizer, once in each cycle: what is left then is what lives, nearly. */
+/* A finalizer, once in each cycle: what is left then is what lives, nearly. A
+** script may put back what it has found: that is ours again. */
 static int collector_on_cycle(lua_State *L)
 {
   int was = *(int *)lua_touserdata(L, 1);
   int pause = pause_for(lua_gc(L, LUA_GCCOUNT, 0));
   int now = lua_gc(L, LUA_GCSETPAUSE, pause);
-  if (now != was)
+  if (now != was) {
     lua_gc(L, LUA_GCSETPAUSE, now); /* The script's. */
-  else
-    push_sentinel(L, pause);
+    pause = was;
+  }
+  push_sentinel(L, pause);
   return 0;
 }
 

@@ -12,7 +12,7 @@
 #include <lua.h>
 
 /* For states of our own: a guest's collector is its program's. From here on the
-** pause is set anew in each cycle, until the script sets one itself. */
+** pause is set anew in each cycle, but while one of the script's stands. */
 void vm_collector_open(lua_State *L);
 
 #endif

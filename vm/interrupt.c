@@ -138,12 +138,17 @@ static void intr_let_go(const vm *v, lua_State *L)
 }
 
 /* A hook that was set when no Lua ran any more, and before ours stood in for
-** their handler: it would be called after the wait. */
+** their handler: it would be called after the wait. One of the script's, for
+** which it may be taken, must not change what is waited for: a wait that was
+** refused in it has written its own there. */
 static void intr_raise_early(vm *v, lua_State *L)
 {
   if (!lua_gethook(L) || lua_gethook(L) == intr_on_hook) return;
+  vm_want want = v->want;
   vm_push_key(L, VM_KEY_COUNTER);
-  if (lua_pcall(L, 0, 0, 0) == 0) return;
+  int r = lua_pcall(L, 0, 0, 0);
+  v->want = want;
+  if (r == 0) return;
   v->want.kind = VM_WANT_NOTHING;
   intr_let_go(v, L);
   lua_error(L);

@@ -40,6 +40,9 @@ typedef struct green_httpd {
                       has gone then. As of green_conn_watch. */
   bool gather;     /* Send the answers of some connections one after the other:
                       green_conn_finish only takes a note of them. */
+  bool in_place;   /* Workers may wait in place (green_httpd_poll). Not where
+                      others wait for the end of one that has nothing to do:
+                      that comes later then, with the next event. */
   /* For whoever makes workers. */
   uint32_t wanted; /* This many more would have something to do. */
   bool full;       /* Set by the maker: there can be no more now. */

@@ -96,6 +96,7 @@ static const green_httpd httpd_defaults = {
     .keepalive = true,
     .date = true,
     .half_close = true,
+    .in_place = true,
 };
 
 size_t green_httpd_size(void)
@@ -390,7 +391,7 @@ int green_httpd_poll(green_httpd *pub)
 {
   httpd *d = httpd_of(pub);
   green_idlers *w = d->keep.workers;
-  if (!d->hub || green_httpd_ready(pub)) return 0;
+  if (!d->hub || !pub->in_place || green_httpd_ready(pub)) return 0;
   w->polls = 1;
   int more = green_hub_poll(d->hub, httpd_nap(d));
   w->polls = 0;

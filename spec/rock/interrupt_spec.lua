@@ -72,6 +72,24 @@ describe("Ctrl-C under plain luajit", function()
     os.remove(shim)
   end)
 
+  -- Where a hook is set the wait begins with a step of Lua: it may be their handler's.
+  it("does not let a hook of the script's spoil main's waits", function()
+    local p = program.run { LUAJIT, "-e", [[
+      local green = require "green"
+      local event, calls, waited = green.Event(), 0, 0
+      green.spawn_after(0.1, event.send, event, "sent")
+      debug.sethook(function()
+        calls = calls + 1
+        waited = waited + (pcall(green.sleep, 0.001) and 1 or 0)
+      end, "", 1)
+      local ok, result = pcall(event.wait, event)
+      debug.sethook()
+      print(ok, result, calls > 0, waited)
+    ]] }
+    assert.equal("true\tsent\ttrue\t0\n", p.out, chunk.describe(p))
+    assert.equal("", p.err)
+  end)
+
   it("is main's to catch, and leaves the other threads alone", function()
     local p = started([[
       local n = 0

@@ -123,6 +123,24 @@ describe("A worker that waits for requests in place", function()
     ]], "hello\ttrue\t0\ntrue\t0\n")
   end)
 
+  -- Its end is what others of the pool wait for, who are not ready until then.
+  it("is none of a pool's", function()
+    finished(started [[
+      local pool = green.GreenPool(1)
+      serve(function() green.sleep(0.02) return 200, {}, "hello" end, { custom_pool = pool })
+      local c = assert(green.connect("127.0.0.1", port))
+      local function ask()
+        c:write "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        green.sleep(0.01)
+      end
+      ask()
+      say(green.timeout(5, function() return pool:spawn(function() end):wait() or "ran" end))
+      ask()
+      say(green.timeout(5, function() pool:waitall() return "empty" end))
+      os.exit(0)
+    ]], "ran\nempty\n")
+  end)
+
   it("ends with the last thing that could happen", function()
     local p = started [[
       local server = serve()

@@ -173,6 +173,7 @@ local function apply(httpd, o)
   httpd.half_close = o.half_close
   httpd.nap = o.nap * 1e9
   httpd.gather = true
+  httpd.in_place = not o.custom_pool -- whose threads others may wait for
 end
 
 return { read = read, apply = apply }

@@ -43,24 +43,32 @@ local function enter(self, state, t)
   self.active[state] = true
 end
 
---- A pool of another kind may keep its threads: each serves one request then.
-local function spawn_in(pool, self, state)
-  local t = pool:spawn(workers.run, self, state) -- parks while the pool is full
-  return greenpool.is_pool(pool) and t or core.expose(t)
+--- A worker in a thread of a pool's, which may run before pool:spawn returns, or be the
+-- one that calls it. A pool of another kind may keep its threads: each serves one
+-- request then, and may be used for something else afterwards.
+local function run_in_pool(self, state)
+  local t = core.current()
+  enter(self, state, greenpool.is_pool(self.options.custom_pool) and t or core.expose(t))
+  local ok, err = pcall(workers.run, self, state)
+  states.leave(state)
+  if not ok then
+    error(err, 0)
+  end
 end
 
 local function spawn_worker(self)
   local pool, state = self.options.custom_pool, states.new(self)
-  local t = pool and spawn_in(pool, self, state)
-    or core.make(1, false, workers.run, self, state)
+  if pool then
+    pool:spawn(run_in_pool, self, state) -- parks while the pool is full
+    return
+  end
+  local t = core.make(1, false, workers.run, self, state)
   local ok, err = pcall(enter, self, state, t)
   if not ok then -- no memory
     core.drop(t)
     error(err, 0)
   end
-  if not pool then
-    core.start(t)
-  end
+  core.start(t)
 end
 
 --- Makes workers when connections have bytes and nobody is free for them.

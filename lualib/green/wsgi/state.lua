@@ -41,6 +41,14 @@ function M.attach(state, thread, fn)
   records[state] = record
 end
 
+--- The worker has ended, and its green thread goes on.
+function M.leave(state)
+  local record = records[state]
+  if record and exits.release(record) then
+    ends(record)
+  end
+end
+
 --- The green thread of a worker that has not ended.
 function M.thread_of(state)
   return records[state].thread

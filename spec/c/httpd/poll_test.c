@@ -198,6 +198,21 @@ static void test_refused(void)
   house_close(&h);
 }
 
+static void test_not_wanted(void)
+{
+  house h = real_house();
+  guest g;
+  worker w;
+  h.d->in_place = false;
+  guest_come(&g, &h, GET);
+  worker_start(&w, &h, 1);
+  is(run(&h), 0, "where nobody is to wait in place");
+  is(w.parks, 1, "a worker parks");
+  is(w.served, 1, "until it is woken");
+  close(g.fd);
+  house_close(&h);
+}
+
 /* -- Naps ------------------------------------------------------------------ */
 
 /* How often it naps when n requests have come at once. */
@@ -240,6 +255,7 @@ int main(void)
   test_expiry();
   test_another_server();
   test_refused();
+  test_not_wanted();
   test_naps();
   return t_done();
 }
