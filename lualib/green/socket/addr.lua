@@ -121,6 +121,7 @@ local function wrong(target, why)
 end
 
 local NO_PORT = "a port is a number from 0 to 65535"
+local NO_NUMBER = "no such numeric address"
 local NO_PATH = 'a path is wanted as "unix:/path"'
 
 local function read_unix(target)
@@ -178,6 +179,8 @@ local function is_bad_port(port)
   return number ~= nil and (number < 0 or number > 65535 or number % 1 ~= 0)
 end
 
+M.is_bad_port, M.NO_PORT, M.NO_NUMBER = is_bad_port, NO_PORT, NO_NUMBER
+
 local function read_host(host, port)
   host = host:match("^%[(.*)%]$") or host
   if host == "" or host == "*" then
@@ -193,7 +196,7 @@ local function read_host(host, port)
   elseif err.number == EAI_NONAME then
     return { host = host, service = number }
   elseif err:is("EINVAL") then
-    return wrong(host, "no such numeric address")
+    return wrong(host, NO_NUMBER)
   end
   return nil, err
 end
