@@ -123,6 +123,21 @@ describe("a body", function()
   end)
 end)
 
+describe("env.input", function()
+  it("says how to read what io's formats mean", function()
+    for _, what in ipairs { "*a", "*l", "a", "*all" } do
+      local said = complaint(function(env)
+        return 200, nil, (env.input:read(what))
+      end)
+      assert.equal(('read: n must be a number of bytes, not "%s"; a line is read_line(), '
+        .. "the rest read()"):format(what), said:match(": (.*)$"))
+    end
+    assert.truthy(complaint(function(env)
+      return 200, nil, (env.input:read("10"))
+    end):find('n must be a number of at least 0, not "10"', 1, true))
+  end)
+end)
+
 describe("posthooks", function()
   it("that are no list are told as a mistake of the handler's", function()
     local function app(env)
