@@ -75,6 +75,19 @@ describe("green.resolve", function()
     list, err = resolve.getaddrinfo("127.0.0.1", "no-such-service")
     assert.is_nil(list)
     assert.is_true(err:is("EAI_SERVICE") or err:is("EAI_NONAME"), tostring(err))
+    assert.equal("resolve 127.0.0.1:no-such-service: ", tostring(err):match("^.*: "))
+  end)
+
+  it("refuses a number that is no port, for names as for numbers", function()
+    for _, host in ipairs({ "localhost", "127.0.0.1" }) do
+      for _, port in ipairs({ 70000, -1, 1.5, "70000" }) do
+        local err = fails("EINVAL", resolve.getaddrinfo(host, port))
+        assert.equal(("resolve %s:%s: a port is a number from 0 to 65535 (EINVAL)"):format(host,
+          port), tostring(err))
+      end
+    end
+    local err = fails("EINVAL", resolve.getaddrinfo("256.1.1.1", 80))
+    assert.equal("resolve 256.1.1.1: no such numeric address (EINVAL)", tostring(err))
   end)
 
   it("frees its caller at once when killed; the answer is dropped", function()

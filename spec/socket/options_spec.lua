@@ -63,7 +63,11 @@ describe("green.socket options", function()
     local s = socket.tcp()
     assert.error_matches(function() s:setoption("so_keepaliv", true) end,
       "setoption: unknown socket option 'SO_KEEPALIV'; did you mean 'SO_KEEPALIVE'")
-    assert.error_matches(function() s:getoption("nodelay") end, "getoption: unknown socket option")
+    assert.error_matches(function() s:getoption("nodelay") end,
+      "getoption: unknown socket option 'NODELAY'; did you mean 'TCP_NODELAY'")
+    assert.error_matches(function() s:getoption("linger") end, "did you mean 'SO_LINGER'")
+    assert.error_matches(function() s:getoption("nothing_like_it") end,
+      "unknown socket option 'NOTHING_LIKE_IT'$")
     assert.error_matches(function() s:setoption("SO_KEEPALIVE", "yes") end,
       "SO_KEEPALIVE takes a boolean, not \"yes\"")
     assert.error_matches(function() s:setoption("TCP_CONGESTION", 1) end, "takes a string")

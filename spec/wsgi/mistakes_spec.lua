@@ -112,7 +112,60 @@ describe("a status that is none", function()
   end)
 end)
 
+describe("a body", function()
+  it("that is a folder names the handler", function()
+    local function app()
+      return 200, nil, io.open("/")
+    end
+    local place = ("(handler at %s:%d)"):format(HERE, debug.getinfo(app, "S").linedefined)
+    assert.equal("wsgi: the file of the body cannot be read: Is a directory " .. place,
+      complaint(app))
+  end)
+end)
+
+describe("env.input", function()
+  it("says how to read what io's formats mean", function()
+    for _, what in ipairs { "*a", "*l", "a", "*all" } do
+      local said = complaint(function(env)
+        return 200, nil, (env.input:read(what))
+      end)
+      assert.equal(('read: n must be a number of bytes, not "%s"; a line is read_line(), '
+        .. "the rest read()"):format(what), said:match(": (.*)$"))
+    end
+    assert.truthy(complaint(function(env)
+      return 200, nil, (env.input:read("10"))
+    end):find('n must be a number of at least 0, not "10"', 1, true))
+  end)
+end)
+
+describe("posthooks", function()
+  it("that are no list are told as a mistake of the handler's", function()
+    local function app(env)
+      env.posthooks = 5
+      return 200, nil, "text"
+    end
+    local place = ("(handler at %s:%d)"):format(HERE, debug.getinfo(app, "S").linedefined)
+    with(app, {}, function(client, server, log)
+      assert.equal(200, (client:get("/")))
+      testing.settle_io()
+      server.log:flush()
+      local text = table.concat(log, "\n")
+      assert.truthy(text:find("wsgi: posthooks must be a list of { fn, ... }, not a number "
+        .. place, 1, true), text)
+    end)
+  end)
+end)
+
 describe("what a handler raises", function()
+  it("names the option whose time is up", function()
+    assert.equal("handler_timeout: timed out after 0.01 seconds (ETIMEDOUT)", complaint(function()
+      green.sleep(5)
+    end, { handler_timeout = 0.01 }))
+    assert.equal("timed out after 0.01 seconds (ETIMEDOUT)", complaint(function()
+      green.with_timeout(0.01, green.sleep, 5)
+    end, { handler_timeout = 10 }))
+  end)
+
   it("is not taken for a mistake in its answer, whatever it says", function()
     assert.equal("wsgi: mine", complaint(function()
       error("wsgi: mine", 0)

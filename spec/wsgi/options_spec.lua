@@ -53,6 +53,8 @@ describe("options", function()
       { { log_format = true }, "option 'log_format' must be a text with fields" },
       { { log_format = "%(client_op)s" }, "did you mean 'client_ip'" },
       { { log_format = "100%", log = {} }, "begins no field: '%'" },
+      { { log_format = "combined" }, "log_format has no field, such as %(path)s" },
+      { { log_format = "" }, "log_format has no field, such as %(path)s" },
       { { log = 5 }, "option 'log' must be a path" },
       { { server_software = 1 }, "option 'server_software' must be a string" },
       { { listen = { baklog = 1 } }, "did you mean 'backlog'" },

@@ -116,7 +116,18 @@ function M.raw(address)
   return M.ip(address.host, address.port)
 end
 
+local function wrong(target, why)
+  return nil, errors.new("EINVAL", "address " .. tostring(target), why)
+end
+
+local NO_PORT = "a port is a number from 0 to 65535"
+local NO_NUMBER = "no such numeric address"
+local NO_PATH = 'a path is wanted as "unix:/path"'
+
 local function read_unix(target)
+  if target == "unix:" then
+    return wrong(target, NO_PATH)
+  end
   local raw = new_raw()
   local status = api.parse(raw, target, #target, 0)
   if status < 0 then
@@ -125,19 +136,17 @@ local function read_unix(target)
   return { raw = raw }
 end
 
-local function wrong(target, why)
-  return nil, errors.new("EINVAL", "address " .. tostring(target), why)
-end
-
-local NO_PORT = "a port is a number from 0 to 65535"
-
-local function why_no_port(target)
+--- What somebody meant who gave no host:port, or nil.
+local function meant(target)
   if target:find("://", 1, true) then
     return "host:port is wanted, not a URL"
+  elseif target:find("^%.*/") then
+    return NO_PATH
   elseif target:find("^%d+$") then
     return "a port alone is a number, not a text"
+  elseif target:find("^[%x:]*:[%x:]*:[%x:%.]*$") then
+    return "IPv6 is wanted in brackets, [::1]:80"
   end
-  return "no port in it"
 end
 
 --- Host and service of "host:http", "[::1]:http", ":http". Services look like host
@@ -157,9 +166,9 @@ local function read_pair(target)
   end
   local status = api.split(split, target, #target)
   if status < 0 then
-    return wrong(target, target:find(":[^:%]]*$") and NO_PORT)
+    return wrong(target, meant(target) or target:find(":[^:%]]*$") and NO_PORT)
   elseif split.port < 0 then
-    return wrong(target, why_no_port(target))
+    return wrong(target, meant(target) or "no port in it")
   end
   return target:sub(split.host + 1, split.host + split.host_len), split.port
 end
@@ -169,6 +178,8 @@ local function is_bad_port(port)
   local number = tonumber(port)
   return number ~= nil and (number < 0 or number > 65535 or number % 1 ~= 0)
 end
+
+M.is_bad_port, M.NO_PORT, M.NO_NUMBER = is_bad_port, NO_PORT, NO_NUMBER
 
 local function read_host(host, port)
   host = host:match("^%[(.*)%]$") or host
@@ -185,7 +196,7 @@ local function read_host(host, port)
   elseif err.number == EAI_NONAME then
     return { host = host, service = number }
   elseif err:is("EINVAL") then
-    return wrong(host, "no such numeric address")
+    return wrong(host, NO_NUMBER)
   end
   return nil, err
 end

@@ -37,11 +37,26 @@ local function names()
   return known
 end
 
+--- "TCP_NODELAY" for "NODELAY": other libraries leave the level out. The first of several.
+local function with_level(name)
+  local best
+  for full in pairs(names()) do
+    if full:match("^%w+_(.*)$") == name and (not best or full < best) then
+      best = full
+    end
+  end
+  return best
+end
+
 local function find(name, where)
   args.type(name, "string", where, "name")
   local found = name:upper()
   local kind = names()[found]
   if not kind then
+    local full = with_level(found)
+    if full then
+      args.misuse("%s: unknown socket option '%s'; did you mean '%s'?", where, found, full)
+    end
     options.unknown("socket option", found, names(), where)
   end
   return found, kind

@@ -115,7 +115,7 @@ local function numeric(host, service, opts, op)
     end
     return { raw }
   elseif not err:is("EAI_NONAME") then
-    return nil, err
+    return nil, errors.new(err.code, op, err:is("EINVAL") and addr.NO_NUMBER or nil)
   end
 end
 
@@ -137,12 +137,21 @@ local function check_arguments(host, service, opts)
   return opts
 end
 
+--- What is tried, for errors: with the service where that is what may be wrong.
+local function op_of(host, service)
+  local is_told = host and service and (not tonumber(service) or addr.is_bad_port(service))
+  return "resolve " .. (is_told and addr.text(host, service) or tostring(host or service))
+end
+
 --- As green.resolve's getaddrinfo, but a list of green_addr. Parks.
 function M.lookup(host, service, opts)
   opts = check_arguments(host, service, opts)
-  local op = "resolve " .. tostring(host or service)
+  local op = op_of(host, service)
   host = host or (opts.passive and any or own)[opts.family or "inet"]
   thread.checkpoint()
+  if addr.is_bad_port(service) then -- the system takes it modulo 65536
+    return nil, errors.new("EINVAL", op, addr.NO_PORT)
+  end
   local list, err = numeric(host, service, opts, op)
   if list or err then
     return list, err

@@ -164,7 +164,9 @@ local function pieces_of(conn, reader)
       return nil
     end
     local text, err = reader:read(math.min(n, BLOCK))
-    if text == nil and err then
+    if text == nil and err and io_type(reader) then
+      bad("the file of the body cannot be read: %s", err)
+    elseif text == nil and err then
       error(err, 0)
     end
     return text ~= "" and text or nil

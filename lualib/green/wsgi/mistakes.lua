@@ -10,8 +10,8 @@ local errors = require "green.error"
 local report = require "green.thread.report"
 
 -- Scripts may put their own in their places.
-local getmetatable, ipairs, next, pcall, rawget, setmetatable, tostring, type =
-  getmetatable, ipairs, next, pcall, rawget, setmetatable, tostring, type
+local getmetatable, ipairs, next, pcall, rawequal, rawget, setmetatable, tostring, type =
+  getmetatable, ipairs, next, pcall, rawequal, rawget, setmetatable, tostring, type
 local concat, sort = table.concat, table.sort
 local byte, find, format = string.byte, string.find, string.format
 local gsub, lower, match, sub = string.gsub, string.lower, string.match, string.sub
@@ -19,6 +19,7 @@ local getinfo = debug.getinfo
 
 local LONGEST = 200 -- bytes shown of a text
 local MOST = 8 -- fields shown of a table
+local LIMIT = "green.handler_timeout" -- where an env keeps its handler's Timeout
 
 -- -- Values -------------------------------------------------------------------
 
@@ -273,6 +274,9 @@ local function failure(err, server, env)
     return err.message .. place_of(server and authors.author(server, env))
   end
   local told = type(err) == "string" and report.hinted(err) or text_of(err)
+  if err ~= nil and env and rawequal(err, rawget(env, LIMIT)) then
+    told = "handler_timeout: " .. told
+  end
   return (gsub(told, "\n(%S)", "\n  %1"))
 end
 

@@ -156,6 +156,9 @@ local function answer(server, state, conn, env, ok, status, headers, body, why)
 end
 
 local function call_posthooks(server, env, hooks)
+  if type(hooks) ~= "table" then
+    error(mistakes.new("posthooks must be a list of { fn, ... }, not a " .. type(hooks)), 0)
+  end
   for i, hook in ipairs(hooks) do
     if type(hook) ~= "table" then
       error(mistakes.new(format("posthook %d must be a list { fn, ... }, not a %s", i,

@@ -71,9 +71,13 @@ local function add_field(log, name, decimals, where)
   add(log, HEADER, key, 0)
 end
 
---- "%(name)s" of the client's text, "%%" a per cent sign.
+--- "%(name)s" of the client's text, "%%" a per cent sign. A text without a field would
+-- log the same line for each request.
 local function add_template(log, text, where)
   local from = 1
+  if not text:find("%", 1, true) then
+    args.misuse('%s: log_format has no field, such as %%(path)s: "%s"', where, text:sub(1, 40))
+  end
   while true do
     local at, to = text:find("%", from, true)
     add_literal(log, text:sub(from, (at or 0) - 1))
