@@ -398,6 +398,7 @@ void green_hub_free(green_hub *hub)
 void green_hub_abandon(green_hub *hub)
 {
   green_link *k;
+  green__assert_thread(hub);
   while ((k = green_list_first(&hub->all)) != NULL)
     green__task_leave(green_container(k, green_task, all));
 }
@@ -446,6 +447,7 @@ void green_hub_unhold(green_hub *hub)
 
 int green_hub_set_virtual(green_hub *hub, int on)
 {
+  green__assert_thread(hub);
   if (!!on == hub->is_virtual) return 0;
   if (hub->heap.len || green_heap_aside(&hub->heap)) return GREEN_EBUSY;
   if (on) hub->virtual_now = green_clock_now();
@@ -455,6 +457,7 @@ int green_hub_set_virtual(green_hub *hub, int on)
 
 void green_hub_advance(green_hub *hub, int64_t ns)
 {
+  green__assert_thread(hub);
   green_assert(ns >= 0, "Move a virtual clock on");
   if (hub->is_virtual) hub->virtual_now += ns;
 }
