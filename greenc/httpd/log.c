@@ -113,6 +113,7 @@ int green_log_field(green_log *pub, int field, const char *text, size_t n,
                     int decimals)
 {
   httpd_log *l = (httpd_log *)pub;
+  if (!l->hub) return GREEN_ECLOSED;
   log_field *f = green__realloc(l->fields, (l->n_fields + 1) * sizeof(*f));
   if (!f) return GREEN_ENOMEM;
   l->fields = f;
