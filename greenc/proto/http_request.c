@@ -325,7 +325,7 @@ static int head_refuse(green_http_request *r, int status, const char *reason)
 static int line_verdict(green_http_request *r, const char *buf, size_t n,
                         size_t len, size_t from)
 {
-  bool fields = r->stage == GREEN__HTTP1_FIELDS;
+  bool fields = r->stage == GREEN__REQUEST_FIELDS;
   size_t full = r->pos + (size_t)(fields ? r->max_field : r->max_line) + 2;
   size_t at = line_event(buf, from, n);
   size_t shows = at == n ? SIZE_MAX : at + (buf[at] == '\r' ? 2 : 1);
@@ -362,7 +362,7 @@ static int head_fields(green_http_request *r, const char *buf, const char *p,
     if (!(p = line_field(r, buf, p, end))) return 0;
   }
   if (!green__http_request_mean(r, buf)) return head_refuse(r, 0, NULL);
-  r->stage = GREEN__HTTP1_DONE;
+  r->stage = GREEN__REQUEST_DONE;
   return r->head_len = (int32_t)(p + 2 - buf);
 }
 
@@ -372,13 +372,13 @@ static int head_lines(green_http_request *r, const char *buf, size_t n,
                       bool quiet)
 {
   const char *p = buf + r->pos, *end = buf + n;
-  if (r->stage == GREEN__HTTP1_LINE) {
+  if (r->stage == GREEN__REQUEST_LINE) {
     if (!(p = head_start(r, buf, n)))
       return r->status ? head_refuse(r, 0, NULL) : 0;
     if (quiet || !(p = line_target(r, buf, p, end))) return 0;
     if (!(p = line_version(r, p, end))) return 0;
     if ((size_t)(p - 2 - buf) - r->pos > r->max_line) return 0;
-    r->stage = GREEN__HTTP1_FIELDS;
+    r->stage = GREEN__REQUEST_FIELDS;
   } else if (quiet) {
     return 0;
   }
@@ -393,7 +393,7 @@ int green_http_request_parse(green_http_request *r, const char *buf, size_t len,
     head_reset(r);
   else if (r->status)
     return head_refuse(r, 0, NULL);
-  else if (r->stage == GREEN__HTTP1_DONE)
+  else if (r->stage == GREEN__REQUEST_DONE)
     return r->head_len;
   size_t n = len < r->max_head ? len : r->max_head;
   size_t from = last ? last - 1 : 0; /* A CR there may have been the last. */

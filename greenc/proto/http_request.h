@@ -23,8 +23,8 @@
 **   505  HTTP-version with a major number other than 1
 ** One CRLF before the request line is skipped. HTTP/1.2 to 1.9 count as 1.1.
 */
-#ifndef GREEN_PROTO_HTTP1_H
-#define GREEN_PROTO_HTTP1_H
+#ifndef GREEN_PROTO_HTTP_REQUEST_H
+#define GREEN_PROTO_HTTP_REQUEST_H
 
 #include "base/err.h"
 

@@ -8,7 +8,7 @@
 
 bool green_http_request_has_line(const green_http_request *r)
 {
-  return r->stage != GREEN__HTTP1_LINE;
+  return r->stage != GREEN__REQUEST_LINE;
 }
 
 static const green_http_request_header *get_header(const green_http_request *r,
