@@ -4,8 +4,7 @@
 ** Any number of watches on any number of hubs may watch the same signal; each
 ** gets every one. The first watch on a signal replaces its disposition, the
 ** last one to stop puts the old one back, unless somebody else has replaced
-** ours meanwhile. The table behind this is process-wide, as dispositions are;
-** it is greenc's only such state.
+** ours meanwhile. The table behind this is process-wide, as dispositions are.
 */
 #ifndef GREEN_SIGNAL_H
 #define GREEN_SIGNAL_H
