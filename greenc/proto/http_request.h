@@ -33,10 +33,8 @@
 #include <stdint.h>
 
 /* ffi */
-enum {
-  GREEN_HTTP_REQUEST_HEADERS =
-      128, /* Room for this many headers in one request. */
-};
+/* Room for this many headers in one request. */
+enum { GREEN_HTTP_REQUEST_HEADERS = 128 };
 
 /* Methods; any other token is GREEN_M_OTHER. Upper case matters. */
 enum {
@@ -131,11 +129,11 @@ typedef struct green_http_request_header {
 typedef struct green_http_request {
   /* Limits in bytes, line ends not counted but in max_head. Set by init,
   ** changed at will before a request. Below 64 (max_line, max_field) or 128
-  ** (max_head) they count as that; max_headers is at most 128. */
+  ** (max_head) they count as that, max_headers above its room as that. */
   uint32_t max_line;    /* 8192 */
   uint32_t max_field;   /* 8192; never above 65535 */
   uint32_t max_head;    /* 65536 */
-  uint32_t max_headers; /* 128 */
+  uint32_t max_headers; /* GREEN_HTTP_REQUEST_HEADERS */
 
   /* The answer, when parse gave EPROTO or ETOOBIG. */
   int32_t status;
@@ -177,7 +175,7 @@ typedef struct green_http_request {
 
   uint32_t nheaders;
   uint8_t first[48]; /* By GREEN_H_*: index + 1 of the first one, or 0. */
-  green_http_request_header headers[128];
+  green_http_request_header headers[GREEN_HTTP_REQUEST_HEADERS];
 } green_http_request;
 
 /* Default limits, no request. Needed once before the first parse. */
