@@ -101,13 +101,14 @@ static int thread_first_args(vm *v, vm_thread *t)
 }
 
 /* Fetch the next thread's coroutine while this one runs, and the task after it:
-** with a million of them each is a cache miss. */
+** with a million of them each is a cache miss. What is no thread's (a writer of
+** io/stdfd) has no coroutine. */
 static void vm_prefetch(const vm *v)
 {
   const green_task *task;
   if (v->n_slots < MANY_THREADS) return;
   task = green_hub_upcoming(v->hub);
-  if (!task) return;
+  if (!task || !vm_is_thread(v, task)) return;
   const char *co = (const char *)thread_of_task((green_task *)task)->co;
   __builtin_prefetch(task->link.next);
   __builtin_prefetch((const char *)task->link.next + 64);

@@ -46,6 +46,7 @@ static inline double vm_slot_handle(const vm_slots *t, const green_conn *c)
 /* The slot that was freed last is c's. */
 static inline vm_slot *vm_slot_take(vm_slots *t, green_conn *c)
 {
+  green_assert(t->free, "a slot is free");
   vm_slot *s = &t->at[t->free];
   c->slot = t->free;
   t->free = s->next;
@@ -61,9 +62,10 @@ static inline double vm_slot_open(vm_slots *t, green_conn *c)
   return vm_slot_handle(t, c);
 }
 
-/* c's handle is good no more. */
+/* The handle of c, which has one, is good no more. */
 static inline void vm_slot_close(vm_slots *t, const green_conn *c)
 {
+  green_assert(vm_slot_has(t, c), "c, which has one");
   vm_slot *s = &t->at[c->slot];
   s->c = NULL;
   s->next = t->free;
