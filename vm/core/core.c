@@ -10,6 +10,7 @@
 #include "core/door.h"
 #include "greenlua.h"
 
+#include "httpd/conn.h"
 #include "hub/scope.h"
 
 #include <string.h>
@@ -146,6 +147,9 @@ static const struct {
     {"RAISE_SCOPE", GREEN_RAISE_SCOPE},
     {"RAISE_THROW", GREEN_RAISE_THROW},
     {"RAISE_LIMIT", GREEN_RAISE_LIMIT},
+    /* What httpd_next and conn_finish have found (httpd.c). */
+    {"FOUND_REQUEST", GREEN_HTTPD_REQUEST},
+    {"FOUND_REFUSED", GREEN_HTTPD_REFUSED},
 };
 
 static void core_set_constants(lua_State *L)

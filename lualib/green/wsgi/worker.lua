@@ -33,7 +33,8 @@ local CONN, unwind = env_module.CONN, states.unwind
 
 local ECANCELED = core.codes.ECANCELED
 local QUEUE = core.QUEUE
-local REQUEST, REFUSED = 1, 2 -- GREEN_HTTPD_*; UNSENT has nothing but its finish
+-- What was found in a connection; one of any other kind has nothing but its finish.
+local REQUEST, REFUSED = core.FOUND_REQUEST, core.FOUND_REFUSED
 local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
 -- -- Failures -----------------------------------------------------------------
