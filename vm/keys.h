@@ -1,7 +1,7 @@
 /*
-** keys.h: what the library keeps in a Lua state's registry, each under a number.
-** Private to vm. The metatables of core/object.c stand there, too, and what the
-** command keeps, each under an address of their own.
+** keys.h: what the library keeps in a Lua state's registry, each under a
+** number. Private to vm. The metatables of core/object.c stand there, too, and
+** what the command keeps, each under an address of their own.
 */
 #ifndef GREEN_KEYS_H
 #define GREEN_KEYS_H

@@ -1,10 +1,10 @@
 /*
 ** slot.h: handles of connections, for Lua. Private to vm.
 **
-** A request's env, input or writer may be kept beyond its end, or be copied, and
-** its connection is somebody else's then, or gone. So Lua has no pointer to it but
-** a handle, which is good from vm_slot_open to vm_slot_close. Only connections in
-** workers' hands have one.
+** A request's env, input or writer may be kept beyond its end, or be copied,
+** and its connection is somebody else's then, or gone. So Lua has no pointer to
+** it but a handle, which is good from vm_slot_open to vm_slot_close. Only
+** connections in workers' hands have one.
 */
 #ifndef GREEN_VM_SLOT_H
 #define GREEN_VM_SLOT_H

@@ -2,9 +2,9 @@
 ** handle.h: a number that stands for an object for as long as that is there.
 **
 ** Whoever may keep something for ever gets a handle and no pointer: a slot of
-** the owner's table, and the generation of what is in that slot. The owner keeps
-** the handle in the slot, and lets it go on to the next generation when the slot
-** is used again: older handles fit nothing then.
+** the owner's table, and the generation of what is in that slot. The owner
+** keeps the handle in the slot, and lets it go on to the next generation when
+** the slot is used again: older handles fit nothing then.
 **
 ** A handle is never 0, and a double holds it exactly. One slot has its
 ** generations anew after half a thousand million uses.

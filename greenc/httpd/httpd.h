@@ -76,8 +76,8 @@ GREEN_API int green_httpd_adopt(green_httpd *d, green_sock *s);
 GREEN_API green_conn *green_httpd_next(green_httpd *d);
 
 /* For a worker for whom there is nothing next: wait for more in place, without
-** a park (green_hub_poll). 1: look again; 0: not now: park on green_httpd_queue.
-** The server may not end meanwhile but by a task. */
+** a park (green_hub_poll). 1: look again; 0: not now: park on
+** green_httpd_queue. The server may not end meanwhile but by a task. */
 GREEN_API int green_httpd_poll(green_httpd *d);
 
 /* Where workers wait; the one that came last is woken first. GREEN_ECLOSED at

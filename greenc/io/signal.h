@@ -58,12 +58,12 @@ GREEN_API void green_signal_free(green_signal *w);
 
 /* Let a signal whose action is the default do nothing from now on. It gets a
 ** handler: one that is ignored is ignored by all programs that this one starts,
-** too, while a handler ends with exec. A signal that is handled or ignored stays so.
-** Never undone. */
+** too, while a handler ends with exec. A signal that is handled or ignored
+** stays so. Never undone. */
 GREEN_API void green_signal_absorb(int signo);
 
-/* Does it do nothing because of that, at this moment? Does a watch catch it? Any
-** thread. */
+/* Does it do nothing because of that, at this moment? Does a watch catch it?
+** Any thread. */
 GREEN_API int green_signal_is_absorbed(int signo);
 GREEN_API int green_signal_is_watched(int signo);
 

@@ -196,9 +196,9 @@ GREEN_API void green_http_request_init(green_http_request *r);
 GREEN_API int green_http_request_parse(green_http_request *r, const char *buf,
                                        size_t len, size_t last);
 
-/* Has the request line been taken? Then what it says holds, and the headers that
-** are there, also when the head was refused further on. Before, method and target
-** hold if their lengths are not 0. */
+/* Has the request line been taken? Then what it says holds, and the headers
+** that are there, also when the head was refused further on. Before, method and
+** target hold if their lengths are not 0. */
 GREEN_API bool green_http_request_has_line(const green_http_request *r);
 
 /* Index of the first header of that name at or after from, whatever the case

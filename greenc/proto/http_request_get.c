@@ -1,6 +1,6 @@
 /*
-** http_request_get.c: looking up the fields of a parsed request, as CGI names them
-** too, and decoding paths.
+** http_request_get.c: looking up the fields of a parsed request, as CGI names
+** them too, and decoding paths.
 */
 
 #include "proto/http_request_priv.h"

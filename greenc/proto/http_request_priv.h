@@ -1,8 +1,8 @@
 /*
 ** http_request_priv.h: what the files of http_request share.
 **
-** http_request.c cuts the head into lines and fields, http_request_mean.c says what they
-** mean, http_request_get.c looks things up afterwards.
+** http_request.c cuts the head into lines and fields, http_request_mean.c says
+** what they mean, http_request_get.c looks things up afterwards.
 */
 #ifndef GREEN_PROTO_HTTP_REQUEST_PRIV_H
 #define GREEN_PROTO_HTTP_REQUEST_PRIV_H

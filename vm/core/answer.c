@@ -14,8 +14,8 @@
 /* -- Answers -------------------------------------------------------------- */
 
 /* answer_explainer(fn): fn(part, code, a, b) gives the error for an answer that
-** is refused: part is "status" (a is it), "headers" (a is no table), "header" (a
-** and b are the key and the value of the entry) or "length" (the body's). */
+** is refused: part is "status" (a is it), "headers" (a is no table), "header"
+** (a and b are the key and the value of the entry) or "length" (the body's). */
 static int answer_explainer(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TFUNCTION);

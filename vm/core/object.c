@@ -2,8 +2,8 @@
 ** object.c: green.core's objects: things of greenc in memory that Lua owns.
 **
 ** Lua's memory outlives every finalizer, so whoever still holds an object of
-** these meets one that is closed, never one that is gone. They are userdata: the
-** FFI takes them where it wants a pointer, and so does core.park.
+** these meets one that is closed, never one that is gone. They are userdata:
+** the FFI takes them where it wants a pointer, and so does core.park.
 */
 
 #include "core/door.h"
@@ -103,8 +103,8 @@ static void stdfd_deinit(void *p, vm *v)
   green_stdfd_deinit(p);
 }
 
-/* A native pool and a lookup live on while their threads are at work: the object
-** is a pointer to one, NULL when it is closed. */
+/* A native pool and a lookup live on while their threads are at work: the
+** object is a pointer to one, NULL when it is closed. */
 static size_t pointer_size(void)
 {
   return sizeof(void *);
