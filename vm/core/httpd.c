@@ -158,8 +158,9 @@ static int conn_finish(lua_State *L)
     return push_end(L);
   }
   if (r == 0)
-    c = is_cancelled || lua_isnil(L, 2) ? NULL
-                                        : next_or_poll(v, vm_pointer(L, 2));
+    c = is_cancelled || lua_isnoneornil(L, 2)
+            ? NULL
+            : next_or_poll(v, vm_pointer(L, 2));
   return push_next(L, v, c);
 }
 
