@@ -180,13 +180,6 @@ green_fd *green_idle_hold(green_idle *s, green_list *held)
   return fd_of_ready(k);
 }
 
-green_fd *green_idle_oldest(const green_idle *s)
-{
-  green_link *k = green_list_first(&s->expired);
-  if (!k) k = green_list_first(&s->waiting);
-  return k ? fd_of_link(k) : NULL;
-}
-
 /* An fd that is taken some turns later keeps its registration. */
 int green__idle_event(green_fd *f)
 {
