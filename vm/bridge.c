@@ -101,13 +101,14 @@ static int thread_first_args(vm *v, vm_thread *t)
 }
 
 /* Fetch the next thread's coroutine while this one runs, and the task after it:
-** with a million of them each is a cache miss. */
+** with a million of them each is a cache miss. What is no thread's (a writer of
+** io/stdfd) has no coroutine. */
 static void vm_prefetch(const vm *v)
 {
   const green_task *task;
   if (v->n_slots < MANY_THREADS) return;
   task = green_hub_upcoming(v->hub);
-  if (!task) return;
+  if (!task || !vm_is_thread(v, task)) return;
   const char *co = (const char *)thread_of_task((green_task *)task)->co;
   __builtin_prefetch(task->link.next);
   __builtin_prefetch((const char *)task->link.next + 64);
@@ -130,8 +131,8 @@ void vm_stayed(vm *v)
   vm_enter(v, t);
 }
 
-/* A raw coroutine.yield of the script's, or one whose wait was refused, asks for
-** nothing, whatever another has left in want. */
+/* A raw coroutine.yield of the script's, or one whose wait was refused, asks
+** for nothing, whatever another has left in want. */
 static void vm_take_want(vm *v, lua_State *co)
 {
   if (v->want.from == co) return;
@@ -179,8 +180,8 @@ static void vm_exit_child(vm *v)
   exit(status);
 }
 
-/* The library looks at the threads while all of them, main too, stand where they
-** wait. */
+/* The library looks at the threads while all of them, main too, stand where
+** they wait. */
 static void vm_tell_deadlock(vm *v)
 {
   lua_State *L = v->L;
@@ -192,8 +193,8 @@ static void vm_tell_deadlock(vm *v)
 }
 
 /* The main chunk waits by running the loop in place. In a child of a fork by a
-** green thread it is not to go on: the loop runs until that thread has ended, and
-** so has the process. */
+** green thread it is not to go on: the loop runs until that thread has ended,
+** and so has the process. */
 static int host_wait(vm *v, lua_State *L)
 {
   vm_thread *t = v->host;

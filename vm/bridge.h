@@ -1,6 +1,6 @@
 /*
-** bridge.h: green threads as tasks of the hub that resume coroutines. Private to
-** vm.
+** bridge.h: green threads as tasks of the hub that resume coroutines. Private
+** to vm.
 **
 ** bridge.c alone calls what makes a Lua coroutine go on or stop (lua_resume,
 ** lua_yield), parks its task (green_task_park, green_task_yield, green_fd_park,
@@ -35,8 +35,8 @@ void vm_stayed(vm *v);
 ** killed), or GREEN_EBUSY: the loop runs already, t is dropped. */
 int vm_run_main(vm *v, vm_thread *t);
 
-/* For the hub: this process is a child of a fork. The thread that forked goes on
-** alone. */
+/* For the hub: this process is a child of a fork. The thread that forked goes
+** on alone. */
 void vm_forked(green_forkhook *h);
 
 #endif

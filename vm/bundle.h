@@ -1,6 +1,6 @@
 /*
-** bundle.h: the Lua library that travels inside the binary, and how require finds
-** it there. Private to vm.
+** bundle.h: the Lua library that travels inside the binary, and how require
+** finds it there. Private to vm.
 */
 #ifndef GREEN_BUNDLE_H
 #define GREEN_BUNDLE_H

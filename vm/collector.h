@@ -3,8 +3,8 @@
 **
 ** A cycle of the collector looks at all that lives, and sweeps all there is. By
 ** Lua's default the next one begins when memory has doubled, which for a small
-** server means one for a few thousand requests. Memory that is small may grow to
-** four times of what lives; what is added by that is bounded.
+** server means one for a few thousand requests. Memory that is small may grow
+** to four times of what lives; what is added by that is bounded.
 */
 #ifndef GREEN_COLLECTOR_H
 #define GREEN_COLLECTOR_H

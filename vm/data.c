@@ -1,6 +1,6 @@
 /*
-** data.c: the table that a green thread has of its own: what it ended with is kept
-** there.
+** data.c: the table that a green thread has of its own: what it ended with is
+** kept there.
 */
 
 #include "data.h"

@@ -169,7 +169,8 @@ void greenlua_free(greenlua *g)
   vm_tell_rest(g->v);
   green_hub_abandon(g->v->hub);
   /* Compiled loops over pairs were seen to go on for ever in finalizers that
-  ** lua_close calls: it turns the compiler off, and leaves what was compiled. */
+  ** lua_close calls: it turns the compiler off, and leaves what was
+  ** compiled. */
   luaJIT_setmode(g->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
   lua_close(g->L);
   free(g->error);

@@ -5,7 +5,8 @@
 ** that made it. Any number may live in one process; they share nothing but the
 ** disposition of signals.
 **
-** Results are 0 or a negative code (greenc/base/err.h); greenlua_error has the text.
+** Results are 0 or a negative code (greenc/base/err.h); greenlua_error has the
+** text.
 */
 #ifndef GREENLUA_H
 #define GREENLUA_H
@@ -34,9 +35,10 @@ GREENLUA_API greenlua *greenlua_new(const greenlua_options *options);
 /* Why the last greenlua_new of this OS thread failed: a negative code. */
 GREENLUA_API int greenlua_new_error(void);
 
-/* Run the open cleanups of green.finally and the functions of green.at_exit, if there
-** are any (green.ending), abandon every thread, run finalizers, close. What it runs
-** may wait for up to ten seconds in all; not inside a run of the host's loop. */
+/* Run the open cleanups of green.finally and the functions of green.at_exit, if
+** there are any (green.ending), abandon every thread, run finalizers, close.
+** What it runs may wait for up to ten seconds in all; not inside a run of the
+** host's loop. */
 GREENLUA_API void greenlua_free(greenlua *g);
 
 /* Run a chunk as the main green thread, in its own run of the loop, until it

@@ -1,6 +1,6 @@
 /*
-** greenlua_priv.h: what a greenlua is made of, for the command (vm/cmd). Private to
-** vm.
+** greenlua_priv.h: what a greenlua is made of, for the command (vm/cmd).
+** Private to vm.
 */
 #ifndef GREEN_GREENLUA_PRIV_H
 #define GREEN_GREENLUA_PRIV_H

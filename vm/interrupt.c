@@ -110,9 +110,10 @@ static int intr_is_theirs(const struct sigaction *sa)
   return !green_signal_is_watched(SIGINT);
 }
 
-/* Such a program sets its handler anew whenever it runs something, and takes it back
-** afterwards. So the system is asked for each wait; for turns that main gives to the
-** others, which cost hardly more than that question, now and then. */
+/* Such a program sets its handler anew whenever it runs something, and takes
+** it back afterwards. So the system is asked for each wait; for turns that
+** main gives to the others, which cost hardly more than that question, now
+** and then. */
 static int intr_is_due(const vm *v)
 {
   return v->want.kind != VM_WANT_YIELD || intr.yields++ % YIELDS == 0;

@@ -1,6 +1,7 @@
 /*
-** keys.h: what the library keeps in a Lua state's registry, each under a number.
-** Private to vm.
+** keys.h: what the library keeps in a Lua state's registry, each under a
+** number. Private to vm. The metatables of core/object.c stand there, too, and
+** what the command keeps, each under an address of their own.
 */
 #ifndef GREEN_KEYS_H
 #define GREEN_KEYS_H
@@ -34,6 +35,8 @@ enum vm_key {
   VM_KEY_RAISE, /* function(): raise what is pending in the running thread. */
   VM_KEY_COMPLAIN, /* function(text): to stderr, behind what is queued. */
   VM_KEY_LEAVE,    /* function(status): end the process. */
+  VM_KEY_EXPLAIN,  /* err = function(part, code, a, b): for an answer that is
+                      refused (core/answer.c). */
 
   /* C functions that thread.c calls protected, */
   VM_KEY_FINISH_BODY,

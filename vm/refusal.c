@@ -144,8 +144,8 @@ static int is_transparent(const char *name)
   return 0;
 }
 
-/* While a handler runs the state's status says so, until an error in it was caught;
-** error itself calls nothing else. */
+/* While a handler runs the state's status says so, until an error in it was
+** caught; error itself calls nothing else. */
 static int is_handling(lua_State *at, const char *name)
 {
   return lua_status(at) == LUA_ERRERR || (name && strcmp(name, "error") == 0);
@@ -220,8 +220,8 @@ static enum refusal refuses_bottom(vm *v, lua_State *L, lua_State **at)
   return green_hub_is_busy(v->hub) ? REFUSED_BUSY : REFUSED_NOT;
 }
 
-/* Can L wait here, and all that it was resumed from? *at: the state in whose way
-** something stands. */
+/* Can L wait here, and all that it was resumed from? *at: the state in whose
+** way something stands. */
 static enum refusal refuses(vm *v, lua_State *L, lua_State **at)
 {
   const vm_thread *t = v->current;

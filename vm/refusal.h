@@ -1,8 +1,8 @@
 /*
 ** refusal.h: where a wait is refused, and in what words. Private to vm.
 **
-** A coroutine that greenlua did not resume, or below which C stands (string.gsub,
-** a finalizer), cannot give its turn away and come back.
+** A coroutine that greenlua did not resume, or below which C stands
+** (string.gsub, a finalizer), cannot give its turn away and come back.
 */
 #ifndef GREEN_REFUSAL_H
 #define GREEN_REFUSAL_H

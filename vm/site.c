@@ -50,8 +50,8 @@ static int site_intern(lua_State *L, const char *source)
   return site;
 }
 
-/* The first function from a level outwards that is neither C's nor the library's;
-** where there is none, in threads of the library's own, ar stays. */
+/* The first function from a level outwards that is neither C's nor the
+** library's; where there is none, in threads of the library's own, ar stays. */
 static void site_find(const vm *v, lua_State *L, int level, lua_Debug *ar)
 {
   lua_Debug at;

@@ -1,10 +1,10 @@
 /*
 ** slot.h: handles of connections, for Lua. Private to vm.
 **
-** A request's env, input or writer may be kept beyond its end, or be copied, and
-** its connection is somebody else's then, or gone. So Lua has no pointer to it but
-** a handle, which is good from vm_slot_open to vm_slot_close. Only connections in
-** workers' hands have one.
+** A request's env, input or writer may be kept beyond its end, or be copied,
+** and its connection is somebody else's then, or gone. So Lua has no pointer to
+** it but a handle, which is good from vm_slot_open to vm_slot_close. Only
+** connections in workers' hands have one.
 */
 #ifndef GREEN_VM_SLOT_H
 #define GREEN_VM_SLOT_H
@@ -46,6 +46,7 @@ static inline double vm_slot_handle(const vm_slots *t, const green_conn *c)
 /* The slot that was freed last is c's. */
 static inline vm_slot *vm_slot_take(vm_slots *t, green_conn *c)
 {
+  green_assert(t->free, "a slot is free");
   vm_slot *s = &t->at[t->free];
   c->slot = t->free;
   t->free = s->next;
@@ -61,9 +62,10 @@ static inline double vm_slot_open(vm_slots *t, green_conn *c)
   return vm_slot_handle(t, c);
 }
 
-/* c's handle is good no more. */
+/* The handle of c, which has one, is good no more. */
 static inline void vm_slot_close(vm_slots *t, const green_conn *c)
 {
+  green_assert(vm_slot_has(t, c), "c, which has one");
   vm_slot *s = &t->at[c->slot];
   s->c = NULL;
   s->next = t->free;

@@ -2,8 +2,8 @@
 ** thread.c: how green threads begin and end.
 **
 ** A thread may end in the middle of a batch, in a child of a fork or when there
-** is no memory left: what must happen then allocates nothing. What does allocate
-** (results, errors, whoever is to be told) runs protected.
+** is no memory left: what must happen then allocates nothing. What does
+** allocate (results, errors, whoever is to be told) runs protected.
 */
 
 #include "thread.h"
@@ -180,7 +180,8 @@ static int finish_body(lua_State *L)
   return 1;
 }
 
-/* tell(thread, report): let on_end(thread, report) run in a thread of its own. */
+/* tell(thread, report): let on_end(thread, report) run in a thread of its
+** own. */
 static int tell_body(lua_State *L)
 {
   vm *v = vm_get(L);
@@ -198,8 +199,8 @@ static int tell_body(lua_State *L)
   return 0;
 }
 
-/* untold(thread): it was to tell of an error and raised one itself, as a library
-** does that was loaded into what a script has left of Lua. */
+/* untold(thread): it was to tell of an error and raised one itself, as a
+** library does that was loaded into what a script has left of Lua. */
 static int untold_body(lua_State *L)
 {
   vm_data_get(L, 1, "tells");
@@ -268,8 +269,8 @@ static int lost_body(lua_State *L)
 }
 
 /* What t was handed and has not seen: push lost_body, the queue and the values.
-** The waker has put the queue below the status and the values (VM_HANDED_MOST at
-** most). How many arguments that are. */
+** The waker has put the queue below the status and the values (VM_HANDED_MOST
+** at most). How many arguments that are. */
 static int push_handed(vm *v, vm_thread *t)
 {
   lua_State *L = v->L, *co = t->co;
@@ -306,11 +307,13 @@ static int tell_now_body(lua_State *L)
   return 0;
 }
 
-static vm_thread *next_teller(const vm *v)
+/* The first one that is to tell, behind a live thread, or of all (NULL). */
+static vm_thread *next_teller(const vm *v, const vm_thread *behind)
 {
   const green_hub *hub = v->hub;
-  for (green_task *k = green_hub_first_task(hub); k;
-       k = green_hub_next_task(hub, k)) {
+  green_task *k = behind ? green_hub_next_task(hub, &behind->task)
+                         : green_hub_first_task(hub);
+  for (; k; k = green_hub_next_task(hub, k)) {
     vm_thread *t =
         vm_is_thread(v, k) ? green_container(k, vm_thread, task) : NULL;
     if (t && (t->flags & VM_F_TELLS) && !(t->flags & VM_F_STARTED)) return t;
@@ -318,18 +321,28 @@ static vm_thread *next_teller(const vm *v)
   return NULL;
 }
 
-void vm_tell_rest(vm *v)
+static void tell_now(vm *v, vm_thread *t)
 {
   lua_State *L = v->L;
-  vm_thread *t;
-  while ((t = next_teller(v)) != NULL) {
-    vm_push_thread(L, t);
-    int ud = lua_gettop(L);
-    t->flags &= ~(uint32_t)VM_F_TELLS;
-    if (protect(v, VM_KEY_TELL_NOW_BODY, ud, 0) < 0)
-      protect(v, VM_KEY_UNTOLD_BODY, ud, 0);
-    vm_thread_forget(t);
-    lua_settop(L, ud - 1);
+  int ud = lua_gettop(L) + 1;
+  vm_push_thread(L, t);
+  t->flags &= ~(uint32_t)VM_F_TELLS;
+  if (protect(v, VM_KEY_TELL_NOW_BODY, ud, 0) < 0)
+    protect(v, VM_KEY_UNTOLD_BODY, ud, 0);
+  lua_settop(L, ud - 1);
+}
+
+/* Those who wait for ever may be many, and are not looked at once more for
+** each: one that has told stays until the next is found. */
+void vm_tell_rest(vm *v)
+{
+  vm_thread *t = next_teller(v, NULL);
+  while (t) {
+    tell_now(v, t);
+    int is_live = t->task.state != GREEN_TASK_DEAD; /* Scripts were told. */
+    vm_thread *next = next_teller(v, is_live ? t : NULL);
+    if (is_live) vm_thread_forget(t);
+    t = next;
   }
 }
 

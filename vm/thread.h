@@ -56,10 +56,10 @@ void vm_open_threads(lua_State *L);
 /* The thread of whoever calls from outside of the loop: v->host. */
 void vm_thread_new_host(vm *v, lua_State *L);
 
-/* Make a thread of the function below n arguments on L's stack; they are popped,
-** the thread's userdata is pushed. level: of L's stack, where the call stands
-** that is its site; 0: it has none. Raises when out of memory, and has done
-** nothing then. */
+/* Make a thread of the function below n arguments on L's stack; they are
+** popped, the thread's userdata is pushed. level: of L's stack, where the call
+** stands that is its site; 0: it has none. Raises when out of memory, and has
+** done nothing then. */
 vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level);
 
 /* Its coroutine has ended, with this result of lua_resume. Never raises. */
@@ -72,11 +72,12 @@ void vm_thread_drop(vm_thread *t);
 /* The same, and nobody is told: a child of a fork has no use for it. */
 void vm_thread_forget(vm_thread *t);
 
-/* In a child whose main chunk is the parent's: what that holds is given back. */
+/* In a child whose main chunk is the parent's: what that holds is given
+** back. */
 void vm_forget_host(vm *v);
 
-/* The process ends: tell of unheard errors that were to be told in the next turn.
-** Never raises. */
+/* The process ends: tell of unheard errors that were to be told in the next
+** turn. Never raises. */
 void vm_tell_rest(vm *v);
 
 /* Push the userdata of t. */
@@ -101,8 +102,9 @@ static inline void vm_untouch(vm_thread *t)
   t->flags &= ~(uint32_t)VM_F_TOUCHED;
 }
 
-/* Where the values lie that t's park will return. The host's own stack is in use: it
-** waits in place, and C libraries may call functions on it meanwhile. */
+/* Where the values lie that t's park will return. The host's own stack is in
+** use: it waits in place, and C libraries may call functions on it
+** meanwhile. */
 static inline lua_State *vm_inbox(const vm_thread *t)
 {
   return t == t->vm->host ? t->vm->inbox : t->co;

@@ -1,5 +1,6 @@
 /*
-** turn.h: the counters that compiled Lua reads and writes without a call into C.
+** turn.h: the counters that compiled Lua reads and writes without a call into
+** C.
 */
 #ifndef GREEN_TURN_H
 #define GREEN_TURN_H

@@ -25,8 +25,8 @@ int64_t green_clock_after(int64_t now, double seconds)
   if (!(seconds > 0)) return now;
   double ns = seconds * 1e9;
   if (ns >= (double)(GREEN_NEVER - now)) return GREEN_NEVER;
-  /* Round up: a wait may be late, never early. What is no more than the error of
-  ** a double is no fraction: a reading of the clock is the same deadline. */
+  /* Round up: a wait may be late, never early. What is no more than the error
+  ** of a double is no fraction: a reading of the clock is the same deadline. */
   int64_t whole = (int64_t)ns;
   return now + whole + ((double)whole < ns - 4 * DBL_EPSILON * ns);
 }

@@ -53,8 +53,8 @@ const char *green_err_name(int code)
   return is_errno(code) ? strerrorname_np(-code) : NULL;
 }
 
-/* The system's words for what is not in our table, written as ours are: without a
-** capital, unless it begins an abbreviation. */
+/* The system's words for what is not in our table, written as ours are: without
+** a capital, unless it begins an abbreviation. */
 enum { SYSTEM_MOST = 256, SYSTEM_TEXT = 64 };
 static char system_texts[SYSTEM_MOST][SYSTEM_TEXT];
 static pthread_once_t system_once = PTHREAD_ONCE_INIT;

@@ -3,10 +3,10 @@
 ** touches what it shares with its parent: kernel state of a poll, a wake-up,
 ** threads that only the parent has.
 **
-** Every process on the way from the first has a generation of its own. Who keeps
-** something that a fork spoils keeps its generation beside it, and looks before
-** each use. It costs two loads, and sees every kind of fork: fork(2) of C, of
-** the FFI or of a library, and clone.
+** Every process on the way from the first has a generation of its own. Who
+** keeps something that a fork spoils keeps its generation beside it, and looks
+** before each use. It costs two loads, and sees every kind of fork: fork(2) of
+** C, of the FFI or of a library, and clone.
 */
 #ifndef GREEN_FORK_H
 #define GREEN_FORK_H

@@ -1,13 +1,13 @@
 /*
 ** handle.h: a number that stands for an object for as long as that is there.
 **
-** Whoever may keep something for ever, as Lua may, gets a handle and no pointer: a
-** slot of the owner's table, and the generation of what is in that slot. The owner
-** keeps the handle in the slot, and lets it go on to the next generation when the
-** slot is used again: older handles fit nothing then.
+** Whoever may keep something for ever gets a handle and no pointer: a slot of
+** the owner's table, and the generation of what is in that slot. The owner
+** keeps the handle in the slot, and lets it go on to the next generation when
+** the slot is used again: older handles fit nothing then.
 **
-** A handle is never 0, and a double holds it exactly. One slot has its generations
-** anew after half a thousand million uses.
+** A handle is never 0, and a double holds it exactly. One slot has its
+** generations anew after half a thousand million uses.
 */
 #ifndef GREEN_HANDLE_H
 #define GREEN_HANDLE_H
@@ -43,7 +43,7 @@ static inline green_handle green_handle_next(green_handle h)
   return h < GREEN_HANDLE_END ? h : green_handle_first(green_handle_slot(h));
 }
 
-/* The handle that a number of Lua's is (its fraction is dropped); 0: none. */
+/* The handle that a double holds (its fraction is dropped); 0: none. */
 static inline green_handle green_handle_of_number(double n)
 {
   return n >= 0 && n < (double)GREEN_HANDLE_END ? (green_handle)(int64_t)n : 0;

@@ -226,11 +226,6 @@ int green_heap_add(green_heap *h, green_timer *t, int64_t due)
   return 0;
 }
 
-void green_heap_move(green_heap *h, green_timer *t, int64_t due)
-{
-  heap_settle(h, t->slot - 1, (green_heapitem){due, t, h->seq++});
-}
-
 void green_heap_remove(green_heap *h, green_timer *t)
 {
   uint32_t slot = t->slot;

@@ -50,18 +50,9 @@ GREEN_API void green_heap_deinit(green_heap *h);
 /* 0, GREEN_EINVAL (already in a heap) or GREEN_ENOMEM. */
 GREEN_API int green_heap_add(green_heap *h, green_timer *t, int64_t due);
 
-/* Move a timer that is in the heap to another deadline, behind its equals. */
-GREEN_API void green_heap_move(green_heap *h, green_timer *t, int64_t due);
-
 /* No-op for a timer that is in no heap. Also takes back a timer that expire
 ** has set aside but not handed over yet. */
 GREEN_API void green_heap_remove(green_heap *h, green_timer *t);
-
-/* The deadline of a timer that is in the heap. */
-static inline int64_t green_heap_due(const green_heap *h, const green_timer *t)
-{
-  return h->a[t->slot - 1].due;
-}
 
 /* Set aside all timers due at or before now, then hand them over one by one,
 ** earliest first: what is added in between waits for the next expire, what is

@@ -1,12 +1,12 @@
 /*
 ** httpd.h: the connections of an HTTP/1.x server, without its handlers.
 **
-** Accepting, reading, parsing, framing and keep-alive are done here, in as few
-** calls from Lua as can be; who answers a request is somebody else's affair: a
-** worker, which takes a connection with something to do and has it until it is
-** dealt with (conn.h). A connection between two requests is one small struct:
-** buffers belong to requests and come from a pool. The answers to all requests
-** that one read brought leave in one write.
+** Accepting, reading, parsing, framing and keep-alive are done here, and asked
+** for by as few calls as can be; who answers a request is somebody else's
+** affair: a worker, which takes a connection with something to do and has it
+** until it is dealt with (conn.h). A connection between two requests is one
+** small struct: buffers belong to requests and come from a pool. The answers to
+** all requests that one read brought leave in one write.
 */
 #ifndef GREEN_HTTPD_H
 #define GREEN_HTTPD_H
@@ -15,7 +15,7 @@
 
 /* ffi needs: sock conn */
 /* ffi */
-struct green_waitq; /* hub.h; Lua parks on it. */
+struct green_waitq; /* hub/task.h; to park on. */
 
 typedef struct green_httpd {
   /* Options, changed at will. Times in nanoseconds. */
@@ -79,8 +79,8 @@ GREEN_API int green_httpd_adopt(green_httpd *d, green_sock *s);
 GREEN_API green_conn *green_httpd_next(green_httpd *d);
 
 /* For a worker for whom there is nothing next: wait for more in place, without
-** a park (green_hub_poll). 1: look again; 0: not now: park on green_httpd_queue.
-** The server may not end meanwhile but by a task. */
+** a park (green_hub_poll). 1: look again; 0: not now: park on
+** green_httpd_queue. The server may not end meanwhile but by a task. */
 GREEN_API int green_httpd_poll(green_httpd *d);
 
 /* Where workers wait; the one that came last is woken first. GREEN_ECLOSED at

@@ -113,6 +113,7 @@ int green_log_field(green_log *pub, int field, const char *text, size_t n,
                     int decimals)
 {
   httpd_log *l = (httpd_log *)pub;
+  if (!l->hub) return GREEN_ECLOSED;
   log_field *f = green__realloc(l->fields, (l->n_fields + 1) * sizeof(*f));
   if (!f) return GREEN_ENOMEM;
   l->fields = f;
@@ -432,10 +433,52 @@ static void log_reason(httpd_log *l, const httpd_conn *c)
   log_maybe(l, text, text ? strlen(text) : 0);
 }
 
-static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c)
+/* A part of the head. */
+static void log_head_field(httpd_log *l, const log_field *f,
+                           const httpd_conn *c)
 {
   const char *p = NULL;
-  size_t n;
+  switch (f->what) {
+  case GREEN_LOG_REQUEST_LINE:
+    log_request_line(l, c);
+    break;
+  case GREEN_LOG_PROTOCOL:
+    log_protocol(l, c);
+    break;
+  case GREEN_LOG_HEADER:
+    log_header(l, c, f);
+    break;
+  default: {
+    size_t n = head_part(c, f->what, &p);
+    log_maybe(l, p, n);
+  }
+  }
+}
+
+/* How the request ended; else a part of its head. */
+static void log_request_field(httpd_log *l, const log_field *f,
+                              const httpd_conn *c)
+{
+  switch (f->what) {
+  case GREEN_LOG_STATUS:
+    log_status(l, c->pub.status);
+    break;
+  case GREEN_LOG_BODY_LENGTH:
+    log_number(l, c->pub.sent);
+    break;
+  case GREEN_LOG_WALL_SECONDS:
+    log_seconds(l, c, f->decimals);
+    break;
+  case GREEN_LOG_REASON:
+    log_reason(l, c);
+    break;
+  default:
+    log_head_field(l, f, c);
+  }
+}
+
+static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c)
+{
   switch (f->what) {
   case GREEN_LOG_TEXT:
     log_literal(l, f);
@@ -452,30 +495,8 @@ static void log_one(httpd_log *l, const log_field *f, const httpd_conn *c)
   case GREEN_LOG_ISO_TIME:
     log_date(l, l->iso, l->iso_len);
     break;
-  case GREEN_LOG_REQUEST_LINE:
-    log_request_line(l, c);
-    break;
-  case GREEN_LOG_PROTOCOL:
-    log_protocol(l, c);
-    break;
-  case GREEN_LOG_STATUS:
-    log_status(l, c->pub.status);
-    break;
-  case GREEN_LOG_BODY_LENGTH:
-    log_number(l, c->pub.sent);
-    break;
-  case GREEN_LOG_WALL_SECONDS:
-    log_seconds(l, c, f->decimals);
-    break;
-  case GREEN_LOG_REASON:
-    log_reason(l, c);
-    break;
-  case GREEN_LOG_HEADER:
-    log_header(l, c, f);
-    break;
   default:
-    n = head_part(c, f->what, &p);
-    log_maybe(l, p, n);
+    log_request_field(l, f, c);
   }
 }
 

@@ -47,7 +47,8 @@ typedef struct green_log {
 GREEN_API size_t green_log_size(void);
 
 /* Add to the template: text (copied) is the literal, or a header's key;
-** decimals are for seconds. 0 or GREEN_ENOMEM. */
+** decimals are for seconds. 0, GREEN_ENOMEM, or GREEN_ECLOSED: the log has
+** ended. */
 GREEN_API int green_log_field(green_log *l, int field, const char *text,
                               size_t n, int decimals);
 

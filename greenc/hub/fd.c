@@ -58,6 +58,7 @@ static int fd_wake_readers(green_fd *f, int status)
 
 void green_fd_wake(green_fd *f, int status)
 {
+  green__assert_thread(f->hub);
   fd_wake_readers(f, status);
   if (f->writer) green_task_wake(f->writer, status);
 }
@@ -67,7 +68,6 @@ static int fd_release(green_fd *f, int status)
 {
   int fd = f->fd;
   if (fd < 0) return -1;
-  green__assert_thread(f->hub);
   green_fd_wake(f, status);
   fd_stop(f, GREEN_READ);
   fd_stop(f, GREEN_WRITE);

@@ -14,7 +14,6 @@
 
 #include <sched.h>
 #include <string.h>
-#include <time.h>
 
 /* Deadlines that expire in one turn: a million at once must not keep I/O
 ** waiting. This many take well under a millisecond. */
@@ -260,14 +259,6 @@ static int hub_may_poll(const green_hub *hub)
          !hub_is_ready(hub) && !green_fork_differs(hub->generation);
 }
 
-/* A signal ends it. */
-static void hub_nap(int64_t ns)
-{
-  struct timespec t = {.tv_sec = ns / GREEN_SECOND,
-                       .tv_nsec = ns % GREEN_SECOND};
-  if (ns > 0) nanosleep(&t, NULL);
-}
-
 int green_hub_poll(green_hub *hub, int64_t nap)
 {
   green_task *me = hub->current;
@@ -276,7 +267,7 @@ int green_hub_poll(green_hub *hub, int64_t nap)
   green_assert(me && me->state == GREEN_TASK_RUNNING, "From inside resume");
   hub->current = NULL;
   hub->turns++;
-  hub_nap(nap);
+  if (nap > 0) green_clock_rest(nap);
   int more = hub_wait(hub, 1);
   hub->stirred = 0;
   hub->unpolled = 1; /* The batch goes on. */
@@ -398,6 +389,7 @@ void green_hub_free(green_hub *hub)
 void green_hub_abandon(green_hub *hub)
 {
   green_link *k;
+  green__assert_thread(hub);
   while ((k = green_list_first(&hub->all)) != NULL)
     green__task_leave(green_container(k, green_task, all));
 }
@@ -446,6 +438,7 @@ void green_hub_unhold(green_hub *hub)
 
 int green_hub_set_virtual(green_hub *hub, int on)
 {
+  green__assert_thread(hub);
   if (!!on == hub->is_virtual) return 0;
   if (hub->heap.len || green_heap_aside(&hub->heap)) return GREEN_EBUSY;
   if (on) hub->virtual_now = green_clock_now();
@@ -455,6 +448,7 @@ int green_hub_set_virtual(green_hub *hub, int on)
 
 void green_hub_advance(green_hub *hub, int64_t ns)
 {
+  green__assert_thread(hub);
   green_assert(ns >= 0, "Move a virtual clock on");
   if (hub->is_virtual) hub->virtual_now += ns;
 }

@@ -6,8 +6,8 @@
 ** process. All here is hub-thread only unless a comment begins "Any thread.".
 **
 ** A turn: ready tasks, poll, I/O completions, expired deadlines. What is made
-** ready during a turn runs in the next one; only green_task_wake_first breaks
-** the order.
+** ready during a turn runs in the next one; only green_task_wake_first,
+** _hurry and _yield_first break the order.
 */
 #ifndef GREEN_HUB_H
 #define GREEN_HUB_H

@@ -92,6 +92,7 @@ void green_idle_init(green_idle *s, green_hub *hub, int64_t timeout)
 void green_idle_deinit(green_idle *s)
 {
   green_link *k;
+  green__assert_thread(s->hub);
   green_link_remove(&s->link);
   green_list_splice(&s->waiting, &s->expired);
   while ((k = green_list_first(&s->waiting)) != NULL)
@@ -128,6 +129,7 @@ int green_idle_add(green_idle *s, green_fd *f)
 void green_idle_set_timeout(green_idle *s, int64_t timeout)
 {
   int64_t due;
+  green__assert_thread(s->hub);
   s->timeout = timeout;
   due = idle_due(s);
   for (green_link *k = s->waiting.next; k != &s->waiting; k = k->next) {
@@ -143,6 +145,7 @@ void green_idle_remove(green_fd *f)
 {
   green_idle *s = f->idle;
   if (!s) return;
+  green__assert_thread(s->hub);
   if (green_link_in(&f->ready_link)) s->n_ready--;
   green_link_remove(&f->ready_link);
   green_link_remove(&f->idle_link);
@@ -164,22 +167,17 @@ green_fd *green_idle_take_held(green_list *held, int *expired)
 
 green_fd *green_idle_take(green_idle *s, int *expired)
 {
+  green__assert_thread(s->hub);
   return green_idle_take_held(&s->ready, expired);
 }
 
 green_fd *green_idle_hold(green_idle *s, green_list *held)
 {
+  green__assert_thread(s->hub);
   green_link *k = green_list_pop(&s->ready);
   if (!k) return NULL;
   green_list_push(held, k);
   return fd_of_ready(k);
-}
-
-green_fd *green_idle_oldest(const green_idle *s)
-{
-  green_link *k = green_list_first(&s->expired);
-  if (!k) k = green_list_first(&s->waiting);
-  return k ? fd_of_link(k) : NULL;
 }
 
 /* An fd that is taken some turns later keeps its registration. */

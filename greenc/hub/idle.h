@@ -69,9 +69,6 @@ GREEN_API green_fd *green_idle_hold(green_idle *s, green_list *held);
 /* The first of held, as green_idle_take. Its set is f->idle. */
 GREEN_API green_fd *green_idle_take_held(green_list *held, int *expired);
 
-/* The fd that has been in the set longest, or NULL. */
-GREEN_API green_fd *green_idle_oldest(const green_idle *s);
-
 /* Wake the worker that came last: its memory is warm, and those that are not
 ** needed can time out. How many: 1 or 0. */
 GREEN_API int green_idlers_wake(green_idlers *w);

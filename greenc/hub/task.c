@@ -223,6 +223,7 @@ int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due)
 
 void green_hub_timer_stop(green_hub *hub, green_timer *t)
 {
+  green__assert_thread(hub);
   green_assert(!t->slot || green_heap_has(&hub->heap, t),
                "A timer belongs to one hub while it is set.");
   green_heap_remove(&hub->heap, t);

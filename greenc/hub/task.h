@@ -2,8 +2,8 @@
 ** task.h: a green thread as the scheduler (hub.h) sees it: whether it can run,
 ** and what it waits for if it cannot.
 **
-** A task is whatever its resume function makes of it: vm resumes a coroutine,
-** greenc's tests call a plain function. A task runs until resume returns, and
+** A task is whatever its resume function makes of it: that may resume a
+** coroutine, or call a plain function. A task runs until resume returns, and
 ** before it returns it has either parked (green_task_park) or ended
 ** (green_task_end). Nothing here switches stacks.
 **

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -- By path ---------------------------------------------------------------- */
+/* -- By path -------------------------------------------------------------- */
 
 int green_file_kind(const char *path)
 {
@@ -53,7 +53,7 @@ int green_file_chmod(const char *path, uint32_t mode)
   return chmod(path, mode) < 0 ? -errno : 0;
 }
 
-/* -- By number -------------------------------------------------------------- */
+/* -- By number ------------------------------------------------------------ */
 
 int64_t green_file_write(int fd, const char *p, uint64_t n)
 {

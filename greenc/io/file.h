@@ -47,8 +47,9 @@ GREEN_API int green_file_chmod(const char *path, uint32_t mode);
 ** the first max of them are put into fds. An error where /proc is not there. */
 GREEN_API int green_file_descriptors(int *fds, int max);
 
-/* Has a TCP socket, of any owner, sent what the peer's system has not taken yet?
-** Bytes that wait in the socket itself do not count. false for other numbers. */
+/* Has a TCP socket, of any owner, sent what the peer's system has not taken
+** yet? Bytes that wait in the socket itself do not count. false for other
+** numbers. */
 GREEN_API bool green_file_is_sending(int fd);
 /* end ffi */
 

@@ -77,8 +77,9 @@ static int service_port(const char *service)
   return *end == '\0' && n <= 65535 ? (int)n : -1;
 }
 
-/* "localhost" and names that end in ".localhost" are this machine's own loopback,
-** whatever files and name services say, or where there are none (RFC 6761). */
+/* "localhost" and names that end in ".localhost" are this machine's own
+** loopback, whatever files and name services say, or where there are none (RFC
+** 6761). */
 static int is_localhost(const char *host)
 {
   static const char name[] = "localhost";

@@ -23,10 +23,10 @@ typedef struct green_lookup_hint {
 /* Ask getaddrinfo for host and service. Either may be NULL: loopback, or with
 ** GREEN_LOOKUP_PASSIVE the wildcard; port 0. hint may be NULL. Strings end with
 ** a NUL and are copied. Numeric hosts are strict, as in green_addr_ip, and with
-** a numeric service the result is there at once. "localhost" and "*.localhost" are
-** 127.0.0.1 and ::1, in this order, and nobody is asked. *lookup: **free with**
-** green_lookup_free. 0, GREEN_ENOMEM, GREEN_EINVAL (both NULL; the pool's size
-** is wrong), GREEN_ENAMETOOLONG. */
+** a numeric service the result is there at once. "localhost" and "*.localhost"
+** are 127.0.0.1 and ::1, in this order, and nobody is asked. *lookup: **free
+** with** green_lookup_free. 0, GREEN_ENOMEM, GREEN_EINVAL (both NULL; the
+** pool's size is wrong), GREEN_ENAMETOOLONG. */
 GREEN_API int green_lookup_start(green_lookup **lookup, green_tpool *p,
                                  const char *host, const char *service,
                                  const green_lookup_hint *hint);
@@ -40,8 +40,8 @@ GREEN_API int green_lookup_result(const green_lookup *l);
 GREEN_API const green_addr *green_lookup_addr(const green_lookup *l, int i);
 
 /* At any time before the pool is freed, also while it runs: then the answer is
-** dropped when it comes, and if its turn has not come it is not asked for. Tasks
-** that wait for it are woken with GREEN_ECLOSED. NULL is fine. */
+** dropped when it comes, and if its turn has not come it is not asked for.
+** Tasks that wait for it are woken with GREEN_ECLOSED. NULL is fine. */
 GREEN_API void green_lookup_free(green_lookup *l);
 
 /* To park on while the result is GREEN_EAGAIN; woken once, with status 0. */

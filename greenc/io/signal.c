@@ -177,7 +177,8 @@ int green_signal_init(green_signal *w, green_hub *hub, int signo)
   return 0;
 }
 
-/* Nobody posts any more when it has stopped: what is under way is taken back. */
+/* Nobody posts any more when it has stopped: what is under way is taken
+** back. */
 void green_signal_deinit(green_signal *w)
 {
   if (!w->hub) return;

@@ -4,8 +4,7 @@
 ** Any number of watches on any number of hubs may watch the same signal; each
 ** gets every one. The first watch on a signal replaces its disposition, the
 ** last one to stop puts the old one back, unless somebody else has replaced
-** ours meanwhile. The table behind this is process-wide, as dispositions are;
-** it is greenc's only such state.
+** ours meanwhile. The table behind this is process-wide, as dispositions are.
 */
 #ifndef GREEN_SIGNAL_H
 #define GREEN_SIGNAL_H
@@ -59,12 +58,12 @@ GREEN_API void green_signal_free(green_signal *w);
 
 /* Let a signal whose action is the default do nothing from now on. It gets a
 ** handler: one that is ignored is ignored by all programs that this one starts,
-** too, while a handler ends with exec. A signal that is handled or ignored stays so.
-** Never undone. */
+** too, while a handler ends with exec. A signal that is handled or ignored
+** stays so. Never undone. */
 GREEN_API void green_signal_absorb(int signo);
 
-/* Does it do nothing because of that, at this moment? Does a watch catch it? Any
-** thread. */
+/* Does it do nothing because of that, at this moment? Does a watch catch it?
+** Any thread. */
 GREEN_API int green_signal_is_absorbed(int signo);
 GREEN_API int green_signal_is_watched(int signo);
 

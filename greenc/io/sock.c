@@ -532,13 +532,6 @@ int green_sock_fill(green_sock *s, size_t want)
   return r;
 }
 
-int green_sock_find(const green_sock *s, const void *needle, size_t n,
-                    size_t from)
-{
-  if (s->f.fd < 0) return GREEN_ECLOSED;
-  return green_buf_find(&s->in, needle, n, from);
-}
-
 green_buf *green_sock_input(green_sock *s)
 {
   return &s->in;

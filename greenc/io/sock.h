@@ -140,10 +140,6 @@ GREEN_API int green_sock_sendto(green_sock *s, const void *ptr, size_t n,
 ** GREEN_ENOMEM: nothing was lost, try again. */
 GREEN_API int green_sock_fill(green_sock *s, size_t want);
 
-/* green_buf_find in the buffer. */
-GREEN_API int green_sock_find(const green_sock *s, const void *needle, size_t n,
-                              size_t from);
-
 /* The buffer; it lives as long as s does. Consume from it at will, set its max,
 ** and reset it when empty before waiting long without a green_sock_fill. */
 GREEN_API green_buf *green_sock_input(green_sock *s);

@@ -8,9 +8,9 @@
 ** /proc, a terminal of another user) a private dup is asked with poll before
 ** each small write, which only a second writer can spoil.
 **
-** What cannot be written at once is queued, in order, up to a limit; in a child of
-** a fork the queue is empty, what was in it is the parent's. A write is taken
-** whole or not at all. The number may be given to another file meanwhile
+** What cannot be written at once is queued, in order, up to a limit; in a child
+** of a fork the queue is empty, what was in it is the parent's. A write is
+** taken whole or not at all. The number may be given to another file meanwhile
 ** (dup2): the next write goes there.
 */
 #ifndef GREEN_STDFD_H

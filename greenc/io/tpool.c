@@ -237,10 +237,10 @@ static int pool_find_thread(green_tpool *p)
 
 /* -- Forks ---------------------------------------------------------------- */
 
-/* All pools of the process. A fork of C's waits until no thread is in the middle
-** of something, so that a child finds their lists whole; and for a moment until
-** no thread is at a job: a child of a process that was inside the C library's
-** resolver, say, may find its locks taken for ever. */
+/* All pools of the process. A fork of C's waits until no thread is in the
+** middle of something, so that a child finds their lists whole; and for a
+** moment until no thread is at a job: a child of a process that was inside the
+** C library's resolver, say, may find its locks taken for ever. */
 static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t pools_once = PTHREAD_ONCE_INIT;
 static green_list pools;

@@ -11,9 +11,9 @@
 ** signals blocked. While jobs are under way the hub is held.
 **
 ** A child of a fork has none of its parent's threads: it starts its own, and
-** what the parent's were at is done again there, so a job's work must bear to be
-** begun anew. fork(2) waits for work that runs, 50 ms at most: the locks of the C
-** library that it holds would stay locked in the child.
+** what the parent's were at is done again there, so a job's work must bear to
+** be begun anew. fork(2) waits for work that runs, 50 ms at most: the locks of
+** the C library that it holds would stay locked in the child.
 */
 #ifndef GREEN_TPOOL_H
 #define GREEN_TPOOL_H

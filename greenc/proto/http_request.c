@@ -333,7 +333,7 @@ static int head_refuse(green_http_request *r, int status, const char *reason)
 static int line_verdict(green_http_request *r, const char *buf, size_t n,
                         size_t len, size_t from)
 {
-  bool fields = r->stage == GREEN__HTTP1_FIELDS;
+  bool fields = r->stage == GREEN__REQUEST_FIELDS;
   size_t full = r->pos + (size_t)(fields ? r->max_field : r->max_line) + 2;
   size_t at = line_event(buf, from, n);
   size_t shows = at == n ? SIZE_MAX : at + (buf[at] == '\r' ? 2 : 1);
@@ -407,7 +407,7 @@ static int known_take(green_http_request *r, uint32_t off)
   r->host_len = k->host_len;
   r->port = k->port;
   r->pos = off + k->len - 2;
-  r->stage = GREEN__HTTP1_DONE;
+  r->stage = GREEN__REQUEST_DONE;
   return r->head_len = (int32_t)(off + k->len);
 }
 
@@ -423,7 +423,7 @@ static int head_fields(green_http_request *r, const char *buf, const char *p,
     if (!(p = line_field(r, buf, p, end))) return 0;
   }
   if (!green__http_request_mean(r, buf)) return head_refuse(r, 0, NULL);
-  r->stage = GREEN__HTTP1_DONE;
+  r->stage = GREEN__REQUEST_DONE;
   r->head_len = (int32_t)(p + 2 - buf);
   if (is_whole) known_keep(r, buf, off);
   return r->head_len;
@@ -436,7 +436,7 @@ static const char *head_line(green_http_request *r, const char *buf,
   if (!(p = line_target(r, buf, p, end))) return NULL;
   if (!(p = line_version(r, p, end))) return NULL;
   if ((size_t)(p - 2 - buf) - r->pos > r->max_line) return NULL;
-  r->stage = GREEN__HTTP1_FIELDS;
+  r->stage = GREEN__REQUEST_FIELDS;
   return p;
 }
 
@@ -446,7 +446,7 @@ static int head_lines(green_http_request *r, const char *buf, size_t n,
                       bool quiet)
 {
   const char *p = buf + r->pos, *end = buf + n;
-  if (r->stage == GREEN__HTTP1_LINE) {
+  if (r->stage == GREEN__REQUEST_LINE) {
     p = head_start(r, buf, n);
     int is_refused = !p && r->status;
     if (p) p = quiet ? NULL : head_line(r, buf, p, end);
@@ -468,7 +468,7 @@ int green_http_request_parse(green_http_request *r, const char *buf, size_t len,
     line_reset(r);
   else if (r->status)
     return head_refuse(r, 0, NULL);
-  else if (r->stage == GREEN__HTTP1_DONE)
+  else if (r->stage == GREEN__REQUEST_DONE)
     return r->head_len;
   size_t n = len < r->max_head ? len : r->max_head;
   size_t from = last ? last - 1 : 0; /* A CR there may have been the last. */

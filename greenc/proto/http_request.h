@@ -23,8 +23,8 @@
 **   505  HTTP-version with a major number other than 1
 ** One CRLF before the request line is skipped. HTTP/1.2 to 1.9 count as 1.1.
 */
-#ifndef GREEN_PROTO_HTTP1_H
-#define GREEN_PROTO_HTTP1_H
+#ifndef GREEN_PROTO_HTTP_REQUEST_H
+#define GREEN_PROTO_HTTP_REQUEST_H
 
 #include "base/err.h"
 
@@ -33,10 +33,8 @@
 #include <stdint.h>
 
 /* ffi */
-enum {
-  GREEN_HTTP_REQUEST_HEADERS =
-      128, /* Room for this many headers in one request. */
-};
+/* Room for this many headers in one request. */
+enum { GREEN_HTTP_REQUEST_HEADERS = 128 };
 
 /* Methods; any other token is GREEN_M_OTHER. Upper case matters. */
 enum {
@@ -146,11 +144,11 @@ typedef struct green_http_request_known {
 typedef struct green_http_request {
   /* Limits in bytes, line ends not counted but in max_head. Set by init,
   ** changed at will before a request. Below 64 (max_line, max_field) or 128
-  ** (max_head) they count as that; max_headers is at most 128. */
+  ** (max_head) they count as that, max_headers above its room as that. */
   uint32_t max_line;    /* 8192 */
   uint32_t max_field;   /* 8192; never above 65535 */
   uint32_t max_head;    /* 65536 */
-  uint32_t max_headers; /* 128 */
+  uint32_t max_headers; /* GREEN_HTTP_REQUEST_HEADERS */
 
   /* The answer, when parse gave EPROTO or ETOOBIG. */
   int32_t status;
@@ -191,7 +189,7 @@ typedef struct green_http_request {
   bool expect_continue; /* Never with HTTP/1.0. */
   uint32_t nheaders;
   uint8_t first[48]; /* By GREEN_H_*: index + 1 of the first one, or 0. */
-  green_http_request_header headers[128];
+  green_http_request_header headers[GREEN_HTTP_REQUEST_HEADERS];
 
   green_http_request_known known; /* Private. */
 } green_http_request;
@@ -214,9 +212,9 @@ GREEN_API void green_http_request_init(green_http_request *r);
 GREEN_API int green_http_request_parse(green_http_request *r, const char *buf,
                                        size_t len, size_t last);
 
-/* Has the request line been taken? Then what it says holds, and the headers that
-** are there, also when the head was refused further on. Before, method and target
-** hold if their lengths are not 0. */
+/* Has the request line been taken? Then what it says holds, and the headers
+** that are there, also when the head was refused further on. Before, method and
+** target hold if their lengths are not 0. */
 GREEN_API bool green_http_request_has_line(const green_http_request *r);
 
 /* Index of the first header of that name at or after from, whatever the case

@@ -1,6 +1,6 @@
 /*
-** http_request_get.c: looking up the fields of a parsed request, as CGI names them
-** too, and decoding paths.
+** http_request_get.c: looking up the fields of a parsed request, as CGI names
+** them too, and decoding paths.
 */
 
 #include "proto/http_request_priv.h"
@@ -8,7 +8,7 @@
 
 bool green_http_request_has_line(const green_http_request *r)
 {
-  return r->stage != GREEN__HTTP1_LINE;
+  return r->stage != GREEN__REQUEST_LINE;
 }
 
 static const green_http_request_header *get_header(const green_http_request *r,

@@ -1,6 +1,6 @@
 /*
-** http_request_mean.c: what the fields of a request mean: its host, where its body
-** ends, and whether the connection lasts.
+** http_request_mean.c: what the fields of a request mean: its host, where its
+** body ends, and whether the connection lasts.
 */
 
 #include "proto/http_request_priv.h"

@@ -1,18 +1,18 @@
 /*
 ** http_request_priv.h: what the files of http_request share.
 **
-** http_request.c cuts the head into lines and fields, http_request_mean.c says what they
-** mean, http_request_get.c looks things up afterwards.
+** http_request.c cuts the head into lines and fields, http_request_mean.c says
+** what they mean, http_request_get.c looks things up afterwards.
 */
-#ifndef GREEN_PROTO_HTTP1_PRIV_H
-#define GREEN_PROTO_HTTP1_PRIV_H
+#ifndef GREEN_PROTO_HTTP_REQUEST_PRIV_H
+#define GREEN_PROTO_HTTP_REQUEST_PRIV_H
 
 #include "proto/http_request.h"
 
 enum {
-  GREEN__HTTP1_LINE,   /* The request line is next. */
-  GREEN__HTTP1_FIELDS, /* A field or the blank line is next. */
-  GREEN__HTTP1_DONE,
+  GREEN__REQUEST_LINE,   /* The request line is next. */
+  GREEN__REQUEST_FIELDS, /* A field or the blank line is next. */
+  GREEN__REQUEST_DONE,
 };
 
 /* Note the answer to a bad request. The first one stands. */

@@ -7,8 +7,8 @@
 ** name + value + 4, a status line at most reason + 15, the rest is below 32.
 ** No terminating NUL. Any thread.
 */
-#ifndef GREEN_PROTO_HTTPOUT_H
-#define GREEN_PROTO_HTTPOUT_H
+#ifndef GREEN_PROTO_HTTP_WRITE_H
+#define GREEN_PROTO_HTTP_WRITE_H
 
 #include "base/err.h"
 

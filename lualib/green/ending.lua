@@ -24,10 +24,6 @@ local state -- "runs": the program is being ended, "over": it has been
 
 local M = {}
 
-local function report(err, owner, trace)
-  pcall(thread.report, err, owner, trace)
-end
-
 local function tell(n, what)
   core.complain(format("greenlua: %d %s%s had not ended %d seconds after the program\n",
     n, what, n == 1 and "" or "s", SECONDS))
@@ -52,7 +48,7 @@ local function call_cleanups(owner, due)
       local ok, err = shielded(due - core.now(), record.cleanup)
       if not ok then
         local trace = thread.traceback_of(err)
-        report(err, owner, "(raised by a cleanup at the end of the program)"
+        pcall(thread.report, err, owner, "(raised by a cleanup at the end of the program)"
           .. (trace and "\n" .. trace or ""))
       end
       cleanups.close(record)
@@ -148,7 +144,7 @@ function M.run()
   local ok, err = pcall(run_all)
   state = "over"
   if not ok then
-    report(err, core.current())
+    pcall(thread.report, err, core.current())
   end
 end
 

@@ -7,11 +7,13 @@
 
 local addr = require "green.socket.addr"
 local args = require "green.args"
+local class = require "green.args.class"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
 local net_listen = require "green.net.listen"
 local mistakes = require "green.wsgi.mistakes"
 local server_module = require "green.wsgi.server"
+local stream_socket = require "green.socket.stream"
 local unheard = require "green.error.unheard"
 
 require "green" -- sets the library up for whoever requires this module alone
@@ -38,13 +40,9 @@ local function check_arguments(where, app, opts, name)
   end
 end
 
-local function is_listener(value)
-  return type(value) == "table" and value._s ~= nil and type(value.sockname) == "function"
-end
-
 --- The listener, or one at that address; nil, err.
 local function listen(where, opts, name, argument)
-  if is_listener(where) then
+  if class.is(where, stream_socket.mt) then
     if not where:fileno() then
       return nil, errors.new("ECLOSED", "serve")
     end

@@ -1,7 +1,7 @@
 /*
-** ending.c: a host that frees its runtime while cleanups are open: between two runs,
-** inside a run of its own loop, and in a child of a fork. spec/ending_spec.lua runs it
-** and reads what it prints.
+** ending.c: a host that frees its runtime while cleanups are open: between two
+** runs, inside a run of its own loop, and in a child of a fork.
+** spec/ending_spec.lua runs it and reads what it prints.
 */
 
 #include <ev.h>

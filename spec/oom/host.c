@@ -125,9 +125,10 @@ static void show(size_t old, size_t n)
 
 /* -- The allocator -------------------------------------------------------- */
 
-/* Is p the stack of the running coroutine? Its address stands in the block of
-** that. LuaJIT does not bear it that a stack does not grow for the frame of a
-** function: it puts its message where that frame would end, behind the stack. */
+/* Is p the stack of the running coroutine? Its address stands in its block.
+** LuaJIT does not bear it that a stack does not grow for the frame of a
+** function: it puts its message where that frame would end, behind the
+** stack. */
 static int is_stack(const void *p)
 {
   const void **words = oom.running ? (const void **)*oom.running : NULL;

@@ -1,8 +1,8 @@
 /*
 ** cli.c: options of the command, Ctrl-C, and the exit status.
 **
-** All that the command line asks for is run by one function of green.cmd.cli, in
-** the main green thread.
+** All that the command line asks for is run by one function of green.cmd.cli,
+** in the main green thread.
 */
 
 #include "cmd/cli.h"
@@ -215,8 +215,8 @@ static void sigint_caught(int signo)
   sigint_set_hook(sigint.g->L);
 }
 
-/* No SA_RESTART: a read in C's stdio is to end. What is ignored stays ignored: by
-** nohup, or by a shell for what it runs in the background. */
+/* No SA_RESTART: a read in C's stdio is to end. What is ignored stays ignored:
+** by nohup, or by a shell for what it runs in the background. */
 static void sigint_start(greenlua *g)
 {
   struct sigaction sa = {.sa_handler = sigint_caught};
@@ -386,8 +386,8 @@ static int cli_tell_interrupt(lua_State *L)
   return 1;
 }
 
-/* status = interrupted(err): the exit status of a child whose function Ctrl-C has
-** ended with that error; nil: it did not. */
+/* status = interrupted(err): the exit status of a child whose function Ctrl-C
+** has ended with that error; nil: it did not. */
 static int cli_interrupted(lua_State *L)
 {
   lua_settop(L, 1);
@@ -447,8 +447,8 @@ static int cli_prepare(lua_State *L)
   return 2;
 }
 
-/* The plan's function gives nil, or what it could not load. In a child of a fork
-** another thread has ended, and what it gave is nobody's. */
+/* The plan's function gives nil, or what it could not load. In a child of a
+** fork another thread has ended, and what it gave is nobody's. */
 static int cli_returned(lua_State *L, pid_t pid)
 {
   if (lua_type(L, -1) != LUA_TSTRING || getpid() != pid) return STATUS_OK;

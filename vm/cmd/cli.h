@@ -1,6 +1,6 @@
 /*
-** cli.h: the command `greenlua`: from its arguments to its exit status. Private to
-** vm/cmd.
+** cli.h: the command `greenlua`: from its arguments to its exit status. Private
+** to vm/cmd.
 */
 #ifndef GREEN_CLI_H
 #define GREEN_CLI_H

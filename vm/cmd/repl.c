@@ -1,6 +1,6 @@
 /*
-** repl.c: the line editor of `greenlua -i`: libedit, by its readline interface, a
-** key at a time.
+** repl.c: the line editor of `greenlua -i`: libedit, by its readline interface,
+** a key at a time.
 */
 
 #include "cmd/repl.h"

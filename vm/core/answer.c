@@ -13,17 +13,14 @@
 
 /* -- Answers -------------------------------------------------------------- */
 
-/* Where answer_explainer keeps its function. */
-#define EXPLAINER "greenlua answer explainer"
-
-/* answer_explainer(fn): fn(part, code, a, b) gives the error for an answer that is
-** refused: part is "status" (a is it), "headers" (a is no table), "header" (a and
-** b are the key and the value of the entry) or "length" (the body's). */
+/* answer_explainer(fn): fn(part, code, a, b) gives the error for an answer that
+** is refused: part is "status" (a is it), "headers" (a is no table), "header"
+** (a and b are the key and the value of the entry) or "length" (the body's). */
 static int answer_explainer(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  lua_setfield(L, LUA_REGISTRYINDEX, EXPLAINER);
+  vm_set_key(L, VM_KEY_EXPLAIN);
   return 0;
 }
 
@@ -31,7 +28,7 @@ static int answer_explainer(lua_State *L)
 static int refused(lua_State *L, const char *part, int code, int a, int b)
 {
   lua_pushnil(L);
-  lua_getfield(L, LUA_REGISTRYINDEX, EXPLAINER);
+  vm_push_key(L, VM_KEY_EXPLAIN);
   lua_pushstring(L, part);
   lua_pushinteger(L, code);
   lua_pushvalue(L, a);

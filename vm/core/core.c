@@ -10,6 +10,7 @@
 #include "core/door.h"
 #include "greenlua.h"
 
+#include "httpd/conn.h"
 #include "hub/scope.h"
 
 #include <string.h>
@@ -110,9 +111,9 @@ static int core_errtext(lua_State *L)
   return 2;
 }
 
-/* value = open(loader, name): loader(name) on the main state, if there is one. A C
-** library may keep the state it is opened in and call back on it when it likes: a
-** coroutine would be parked by then, or gone. */
+/* value = open(loader, name): loader(name) on the main state, if there is one.
+** A C library may keep the state it is opened in and call back on it when it
+** likes: a coroutine would be parked by then, or gone. */
 static int core_open(lua_State *L)
 {
   const vm *v = lua_touserdata(L, lua_upvalueindex(1));
@@ -128,7 +129,8 @@ static int core_open(lua_State *L)
   return err ? lua_error(L) : 1;
 }
 
-/* The numbers that stand in greenc's headers, so that Lua need not repeat them. */
+/* The numbers that stand in greenc's headers, so that Lua need not repeat
+** them. */
 static const struct {
   const char *name;
   int value;
@@ -146,6 +148,9 @@ static const struct {
     {"RAISE_SCOPE", GREEN_RAISE_SCOPE},
     {"RAISE_THROW", GREEN_RAISE_THROW},
     {"RAISE_LIMIT", GREEN_RAISE_LIMIT},
+    /* What httpd_next and conn_finish have found (httpd.c). */
+    {"FOUND_REQUEST", GREEN_HTTPD_REQUEST},
+    {"FOUND_REFUSED", GREEN_HTTPD_REFUSED},
 };
 
 static void core_set_constants(lua_State *L)

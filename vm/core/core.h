@@ -1,6 +1,6 @@
 /*
-** core.h: green.core, the table of C functions that the Lua library is built on.
-** Private to vm.
+** core.h: green.core, the table of C functions that the Lua library is built
+** on. Private to vm.
 */
 #ifndef GREEN_CORE_H
 #define GREEN_CORE_H

@@ -3,8 +3,8 @@
 ** Private to vm.
 **
 ** A door is a C function of green.core, which the Lua library calls; it has the
-** runtime as its upvalue. One that does not say otherwise raises when the runtime
-** has ended.
+** runtime as its upvalue. One that does not say otherwise raises when the
+** runtime has ended.
 */
 #ifndef GREEN_DOOR_H
 #define GREEN_DOOR_H

@@ -97,8 +97,8 @@ static int push_next(lua_State *L, vm *v, green_conn *c)
   return 3;
 }
 
-/* conn = conn_offered(): the connection that httpd_next or conn_finish could not
-** hand over, as they raised; nil: there is none. */
+/* conn = conn_offered(): the connection that httpd_next or conn_finish could
+** not hand over, as they raised; nil: there is none. */
 static int conn_offered(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -133,11 +133,11 @@ static int httpd_next(lua_State *L)
   return push_next(L, v, next_or_poll(v, vm_pointer(L, 1)));
 }
 
-/* next, found, path = conn_finish(conn, httpd): conn is dealt with, what is next, as
-** httpd_next: the same connection if it has more at hand; without httpd, or where
-** a cancel is pending, nothing else. false, conn: wait until its socket can be
-** written and call again with this other handle: the handler's is good no
-** more. */
+/* next, found, path = conn_finish(conn, httpd): conn is dealt with, what is
+** next, as httpd_next: the same connection if it has more at hand; without
+** httpd, or where a cancel is pending, nothing else. false, conn: wait until
+** its socket can be written and call again with this other handle: the
+** handler's is good no more. */
 static int conn_finish(lua_State *L)
 {
   green_conn *c = vm_conn_check(L, 1);
@@ -158,8 +158,9 @@ static int conn_finish(lua_State *L)
     return push_end(L);
   }
   if (r == 0)
-    c = is_cancelled || lua_isnil(L, 2) ? NULL
-                                        : next_or_poll(v, vm_pointer(L, 2));
+    c = is_cancelled || lua_isnoneornil(L, 2)
+            ? NULL
+            : next_or_poll(v, vm_pointer(L, 2));
   return push_next(L, v, c);
 }
 

@@ -17,7 +17,8 @@ _Noreturn void vm_misuse(lua_State *L);
 _Noreturn void vm_wrong(lua_State *L, const char *where, const char *what,
                         int i);
 
-/* Push what a value is, for a message: a string in quotes, a number, "a table". */
+/* Push what a value is, for a message: a string in quotes, a number, "a
+** table". */
 void vm_push_shown(lua_State *L, int i);
 
 /* Is the value at index i a function, or something with __call? */

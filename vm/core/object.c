@@ -2,8 +2,8 @@
 ** object.c: green.core's objects: things of greenc in memory that Lua owns.
 **
 ** Lua's memory outlives every finalizer, so whoever still holds an object of
-** these meets one that is closed, never one that is gone. They are userdata: the
-** FFI takes them where it wants a pointer, and so does core.park.
+** these meets one that is closed, never one that is gone. They are userdata:
+** the FFI takes them where it wants a pointer, and so does core.park.
 */
 
 #include "core/door.h"
@@ -103,8 +103,8 @@ static void stdfd_deinit(void *p, vm *v)
   green_stdfd_deinit(p);
 }
 
-/* A native pool and a lookup live on while their threads are at work: the object
-** is a pointer to one, NULL when it is closed. */
+/* A native pool and a lookup live on while their threads are at work: the
+** object is a pointer to one, NULL when it is closed. */
 static size_t pointer_size(void)
 {
   return sizeof(void *);
@@ -245,17 +245,22 @@ static int push_object(vm *v, lua_State *L, const char *name, int a, int b)
   return 0;
 }
 
+/* What push_object has done, for Lua: the object; nil, error code. */
+static int object_result(lua_State *L, int err)
+{
+  if (err == 0) return 1;
+  lua_pushnil(L);
+  lua_pushinteger(L, err);
+  return 2;
+}
+
 /* object = object(kind, a, b); nil, error code. */
 static int core_object(lua_State *L)
 {
   vm *v = core_vm(L);
   const char *name = luaL_checkstring(L, 1);
   int a = (int)lua_tointeger(L, 2), b = (int)lua_tointeger(L, 3);
-  int err = push_object(v, L, name, a, b);
-  if (err == 0) return 1;
-  lua_pushnil(L);
-  lua_pushinteger(L, err);
-  return 2;
+  return object_result(L, push_object(v, L, name, a, b));
 }
 
 /* release(object): close it now, as its finalizer would. Idempotent. */
@@ -268,12 +273,9 @@ static int core_release(lua_State *L)
 /* watch = watch(fd), to park on; or nil, error code. */
 static int core_watch(lua_State *L)
 {
-  int err =
-      push_object(core_vm(L), L, "watch", (int)luaL_checkinteger(L, 1), 0);
-  if (err == 0) return 1;
-  lua_pushnil(L);
-  lua_pushinteger(L, err);
-  return 2;
+  vm *v = core_vm(L);
+  int fd = (int)luaL_checkinteger(L, 1);
+  return object_result(L, push_object(v, L, "watch", fd, 0));
 }
 
 void vm_open_objects(lua_State *L, vm *v)

@@ -1,5 +1,6 @@
 /*
-** process.c: green.core's functions about processes: fork, a child's end, signals.
+** process.c: green.core's functions about processes: fork, a child's end,
+** signals.
 */
 
 #include "core/door.h"
@@ -22,9 +23,9 @@ static void pardon(vm_thread *t)
   t->vm->turn.budget = GREEN_TURN_BUDGET;
 }
 
-/* pid = fork(inherit); nil, error code. 0 in the child, in which only the running
-** thread goes on, or with inherit all do. Signals wait until the child has a hub
-** of its own: none that is sent to it is lost. */
+/* pid = fork(inherit); nil, error code. 0 in the child, in which only the
+** running thread goes on, or with inherit all do. Signals wait until the child
+** has a hub of its own: none that is sent to it is lost. */
 static int core_fork(lua_State *L)
 {
   vm *v = core_vm(L);

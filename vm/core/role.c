@@ -1,6 +1,7 @@
 /*
-** role.c: takes the functions that the Lua library has for C to call: at the end
-** of a thread or of the program, at a deadlock, for a word on standard error.
+** role.c: takes the functions that the Lua library has for C to call: at the
+** end of a thread or of the program, at a deadlock, for a word on standard
+** error.
 **
 ** They are kept in the registry and not looked up by a name: the script
 ** may have put anything there.
@@ -9,8 +10,8 @@
 #include "core/door.h"
 #include "text.h"
 
-/* complain(text): to standard error, whatever has become of io. Good after the end
-** of the runtime, too. */
+/* complain(text): to standard error, whatever has become of io. Good after the
+** end of the runtime, too. */
 static int role_complain(lua_State *L)
 {
   luaL_checkstring(L, 1);
@@ -40,8 +41,8 @@ static int role_on_end(lua_State *L)
   return set_role(L, VM_KEY_ON_END);
 }
 
-/* on_ending(function(can_run)): called when the program has ended, may give a function
-** that is to be run as main then. */
+/* on_ending(function(can_run)): called when the program has ended, may give a
+** function that is to be run as main then. */
 static int role_on_ending(lua_State *L)
 {
   return set_role(L, VM_KEY_ON_ENDING);

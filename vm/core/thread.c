@@ -157,8 +157,8 @@ static int core_traceback(lua_State *L)
   return 1;
 }
 
-/* The state whose stack is asked about: of a green thread, or a coroutine; NULL:
-** it has none. */
+/* The state whose stack is asked about: of a green thread, or a coroutine;
+** NULL: it has none. */
 static lua_State *frame_state(lua_State *L)
 {
   if (lua_isthread(L, 1)) return lua_tothread(L, 1);
@@ -168,10 +168,10 @@ static lua_State *frame_state(lua_State *L)
   return t->task.state == GREEN_TASK_NEW ? NULL : t->co;
 }
 
-/* source, place, name, first = frame(thread or coroutine, level): the chunk that
-** the function at that level is from, "file:line" where it stands, the name it
-** was called by or nil, its first local (a method's self); nil: there is no such
-** level. A function of C has the source "=[C]". */
+/* source, place, name, first = frame(thread or coroutine, level): the chunk
+** that the function at that level is from, "file:line" where it stands, the
+** name it was called by or nil, its first local (a method's self); nil: there
+** is no such level. A function of C has the source "=[C]". */
 static int core_frame(lua_State *L)
 {
   lua_Debug ar;
@@ -197,8 +197,8 @@ static int core_set_linked(lua_State *L)
   return 0;
 }
 
-/* why = silence(thread): why a dead one's table may lack its error: "memory", it
-** did not fit; "killed", it may have ended without running; nil. */
+/* why = silence(thread): why a dead one's table may lack its error: "memory",
+** it did not fit; "killed", it may have ended without running; nil. */
 static int core_silence(lua_State *L)
 {
   const vm_thread *t = core_thread(L, 1);
@@ -223,8 +223,8 @@ static int core_set_exits(lua_State *L)
   return 0;
 }
 
-/* ok = run(fn): as the main green thread of a run of its own, which the host begins.
-** false: it raised, or the loop is busy. */
+/* ok = run(fn): as the main green thread of a run of its own, which the host
+** begins. false: it raised, or the loop is busy. */
 static int core_run(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -235,8 +235,8 @@ static int core_run(lua_State *L)
   return 1;
 }
 
-/* threads(exposed): a list of all that live; without the host's own when the main
-** chunk is a green thread itself. exposed: a script gets hold of them. */
+/* threads(exposed): a list of all that live; without the host's own when the
+** main chunk is a green thread itself. exposed: a script gets hold of them. */
 static int core_threads(lua_State *L)
 {
   green_hub *hub = core_vm(L)->hub;
@@ -255,8 +255,8 @@ static int core_threads(lua_State *L)
   return 1;
 }
 
-/* thread = other(set): the oldest live one that is neither running, nor main, nor
-** a key of the set; nil. */
+/* thread = other(set): the oldest live one that is neither running, nor main,
+** nor a key of the set; nil. */
 static int core_other(lua_State *L)
 {
   const vm *v = core_vm(L);
@@ -326,8 +326,8 @@ static int core_throw(lua_State *L)
   return 0;
 }
 
-/* drop(thread): never resume it again; dead with ending "killed". The descriptor
-** that it waits to read or write is closed. */
+/* drop(thread): never resume it again; dead with ending "killed". The
+** descriptor that it waits to read or write is closed. */
 static int core_drop(lua_State *L)
 {
   const vm *v = core_vm(L);
@@ -361,8 +361,8 @@ static int core_scope_push(lua_State *L)
 }
 
 /* reset(): what the running thread was used for is over: what was left in it
-** (Timeouts, locals) ends as it would with the thread. One that scripts know ends
-** soon, and keeps its table, with its name and its links, for that. */
+** (Timeouts, locals) ends as it would with the thread. One that scripts know
+** ends soon, and keeps its table, with its name and its links, for that. */
 static int core_reset(lua_State *L)
 {
   vm *v = core_vm(L);

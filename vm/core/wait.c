@@ -12,8 +12,8 @@
 #include "hub/scope.h"
 
 /* A wait queue. One with an owner (its environment, an object with a method
-** _lost) hands things over: what a waiter was given who then ends without having
-** run goes back to owner:_lost(queue, ...). */
+** _lost) hands things over: what a waiter was given who then ends without
+** having run goes back to owner:_lost(queue, ...). */
 typedef struct vm_waitq {
   uint32_t kind; /* VM_WAITQ */
   uint8_t owned;
@@ -74,9 +74,9 @@ static void core_want(lua_State *L, vm_want *w)
 }
 
 /* status, ... = park(what, deadline, mode). what: nil, a wait queue, a thread
-** (its end), or with a mode an object or a pointer: READ, WRITE or WATCH one that
-** begins with a green_fd, to read, to write, or to know of something to read; QUEUE
-** a green_waitq. Parks. */
+** (its end), or with a mode an object or a pointer: READ, WRITE or WATCH one
+** that begins with a green_fd, to read, to write, or to know of something to
+** read; QUEUE a green_waitq. Parks. */
 static int core_park(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -134,9 +134,10 @@ static int core_waiter(lua_State *L)
   return 1;
 }
 
-/* is_own(): does the running thread's own coroutine call, and not one that was
-** resumed in it? The count of those that green.patch.coroutine resumed does not tell:
-** others may have resumed some. Good after the end of the runtime, too. */
+/* is_own(): does the running thread's own coroutine call, and not one that
+** was resumed in it? The count of those that green.patch.coroutine resumed
+** does not tell: others may have resumed some. Good after the end of the
+** runtime, too. */
 static int core_is_own(lua_State *L)
 {
   lua_pushboolean(L, vm_is_own(lua_touserdata(L, lua_upvalueindex(1)), L));
@@ -144,8 +145,8 @@ static int core_is_own(lua_State *L)
 }
 
 /* status, ... = relay(coroutine): it yielded the sentinel: pass its wait on to
-** the level above. ECANCELED, text: it has none, or that level cannot wait; to be
-** raised inside of the coroutine. */
+** the level above. ECANCELED, text: it has none, or that level cannot wait; to
+** be raised inside of the coroutine. */
 static int core_relay(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -172,7 +173,8 @@ static int core_raise(lua_State *L)
 
 /* -- Waking --------------------------------------------------------------- */
 
-/* Few enough for what a suspended C function leaves of its stack, or an inbox. */
+/* Few enough for what a suspended C function leaves of its stack, or an
+** inbox. */
 static int wake_count(lua_State *L, int first)
 {
   int n = lua_gettop(L) - first + 1;

@@ -87,10 +87,6 @@ end
 
 -- -- Calling them --------------------------------------------------------------
 
-local function report(err, owner, trace)
-  pcall(thread.report, err, owner, trace)
-end
-
 --- Let the function run until then. Returns whether it has ended. Parks.
 local function run_function(self, due)
   local t = core.spawn(call, self)
@@ -100,7 +96,7 @@ local function run_function(self, due)
     t:kill_soon()
     return false
   elseif not ok and core.state(t) ~= "killed" then
-    report(err, t, thread.describe(t))
+    pcall(thread.report, err, t, thread.describe(t))
   end
   return true
 end
@@ -125,7 +121,7 @@ function M.run_in_place()
       call(self)
     end, thread.note_traceback)
     if not ok then
-      report(err, core.current(), thread.traceback_of(err))
+      pcall(thread.report, err, core.current(), thread.traceback_of(err))
     end
   end
 end

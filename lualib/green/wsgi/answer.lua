@@ -37,7 +37,7 @@ local function wait_error(status)
   return err
 end
 
---- Send what is written; waits for a slow conns. Parks.
+--- Send what is written; waits for a slow client. Parks.
 -- @return true, or nil, err: ETIMEDOUT, EPIPE, ECONNRESET, ...
 -- ECLOSED: the request has ended meanwhile, as it may for a thread that the
 -- handler has left behind.

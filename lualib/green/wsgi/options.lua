@@ -166,7 +166,7 @@ local function apply(httpd, o)
   httpd.max_line = count(o.url_length_limit)
   httpd.max_field = count(o.max_header_line)
   httpd.max_head = count(o.max_header_size)
-  httpd.max_headers = math.min(o.max_headers, 128)
+  httpd.max_headers = count(o.max_headers)
   httpd.http10 = o.max_http_version == "HTTP/1.0"
   httpd.date = o.date_header
   httpd.connect = o.connect

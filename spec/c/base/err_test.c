@@ -50,7 +50,8 @@ static void test_other_errnos_are_known_to_the_system(void)
   is_str(green_err_text(-3999), "unknown error", "but a text");
 }
 
-/* "no child processes", as "connection refused"; "RFS specific error" may stay. */
+/* "no child processes", as "connection refused"; "RFS specific error" may
+** stay. */
 static void test_texts_begin_alike(void)
 {
   int capitals = 0;

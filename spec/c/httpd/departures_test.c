@@ -116,9 +116,10 @@ static void test_end(void)
   house_close(&h);
 }
 
-/* -- While the server closes -------------------------------------------------- */
+/* -- While the server closes ---------------------------------------------- */
 
-/* Their answers have left, and they go on sending: closed, they would lose it. */
+/* Their answers have left, and they go on sending: closed, they would lose
+** it. */
 static void test_lingering(void)
 {
   house h = house_open();

@@ -122,6 +122,13 @@ static void post_nothing(void *hub)
   green_hub_post(hub, &p);
 }
 
+static void elsewhere(void *(*fn)(void *), void *arg)
+{
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, fn, arg)) abort();
+  pthread_join(thread, NULL);
+}
+
 static void *turn_there(void *hub)
 {
   green_hub_turn(hub, 0);
@@ -130,9 +137,87 @@ static void *turn_there(void *hub)
 
 static void turn_elsewhere(void *hub)
 {
-  pthread_t thread;
-  if (pthread_create(&thread, NULL, turn_there, hub)) abort();
-  pthread_join(thread, NULL);
+  elsewhere(turn_there, hub);
+}
+
+static void *abandon_there(void *hub)
+{
+  green_hub_abandon(hub);
+  return NULL;
+}
+
+static void abandon_elsewhere(void *hub)
+{
+  elsewhere(abandon_there, hub);
+}
+
+static green_timer timer_there = {.fire = on_timer};
+
+static void *stop_there(void *hub)
+{
+  green_hub_timer_stop(hub, &timer_there);
+  return NULL;
+}
+
+static void stop_elsewhere(void *hub)
+{
+  elsewhere(stop_there, hub);
+}
+
+static void *wake_there(void *f)
+{
+  green_fd_wake(f, 0);
+  return NULL;
+}
+
+static void wake_elsewhere(void *hub)
+{
+  green_fd f;
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0) abort();
+  green_fd_open(&f, hub, fds[0]);
+  elsewhere(wake_there, &f);
+}
+
+static void *take_there(void *set)
+{
+  int expired;
+  green_idle_take(set, &expired);
+  return NULL;
+}
+
+static void *retime_there(void *set)
+{
+  green_idle_set_timeout(set, GREEN_SECOND);
+  return NULL;
+}
+
+static void *forget_there(void *set)
+{
+  green_idle_deinit(set);
+  return NULL;
+}
+
+static void idle_elsewhere(void *hub, void *(*fn)(void *))
+{
+  green_idle set;
+  green_idle_init(&set, hub, GREEN_NEVER);
+  elsewhere(fn, &set);
+}
+
+static void take_elsewhere(void *hub)
+{
+  idle_elsewhere(hub, take_there);
+}
+
+static void retime_elsewhere(void *hub)
+{
+  idle_elsewhere(hub, retime_there);
+}
+
+static void forget_elsewhere(void *hub)
+{
+  idle_elsewhere(hub, forget_there);
 }
 
 static void pop_twice(void *hub)
@@ -168,6 +253,19 @@ static void keep_in_another(void *hub)
   green_idle_add(&set, &f);
 }
 
+static void test_threads(void)
+{
+  const char *rule = "All here is hub-thread only";
+  must_tell(turn_elsewhere, "hub/hub.c", rule, "a turn on another thread");
+  must_tell(abandon_elsewhere, "hub/hub.c", rule, "tasks are abandoned there");
+  must_tell(stop_elsewhere, "hub/task.c", rule, "a timer is stopped there");
+  must_tell(wake_elsewhere, "hub/fd.c", rule, "an fd is woken there");
+  must_tell(take_elsewhere, "hub/idle.c", rule, "a set is taken from there");
+  must_tell(retime_elsewhere, "hub/idle.c", rule,
+            "a set's timeout is set there");
+  must_tell(forget_elsewhere, "hub/idle.c", rule, "a set ends there");
+}
+
 static void test_preconditions(void)
 {
   must_tell(park_outside, "hub/task.c", "From inside resume",
@@ -185,8 +283,7 @@ static void test_preconditions(void)
   must_tell(stop_in_another, "hub/task.c", "A timer belongs to one hub",
             "a timer of another hub");
   must_tell(post_nothing, "hub/hub.c", "Embed, and set run", "an empty post");
-  must_tell(turn_elsewhere, "hub/hub.c", "All here is hub-thread only",
-            "a turn on another thread");
+  test_threads();
   must_tell(pop_twice, "hub/scope.c", "Close it, once",
             "a scope is closed twice");
   must_tell(raise_nothing, "hub/scope.c", "a task with cancel_pending set",

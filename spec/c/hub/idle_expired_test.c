@@ -156,22 +156,6 @@ static void test_bytes_for_an_expired_one(int n)
   den_close(d);
 }
 
-static void test_oldest(void)
-{
-  den *d = den_open(2);
-  add(d, 0);
-  ok(green_idle_oldest(&d->set) == &d->old[0], "an expired one is the oldest");
-  is(take_old(d), 2, "taken or not");
-  ok(green_idle_oldest(&d->set) == &d->old[0], "it stands there");
-  green_idle_remove(&d->old[0]);
-  ok(green_idle_oldest(&d->set) == &d->old[1], "then the next expired");
-  green_idle_remove(&d->old[1]);
-  ok(green_idle_oldest(&d->set) == &d->late[0], "then those who wait");
-  green_idle_remove(&d->late[0]);
-  ok(!green_idle_oldest(&d->set), "then none");
-  den_close(d);
-}
-
 static void test_remove(void (*leave)(green_fd *f))
 {
   den *d = den_open(3);
@@ -258,7 +242,6 @@ int main(void)
   test_later_ones_expire_in_order(1);
   test_events_of_later_ones(n);
   test_bytes_for_an_expired_one(n);
-  test_oldest();
   test_remove(leave_by_remove);
   test_remove(leave_by_close);
   test_come_back();

@@ -378,19 +378,6 @@ static void test_timer_of_one_that_left(void)
   den_close(&d);
 }
 
-static void test_oldest(void)
-{
-  den d;
-  den_open(&d, 10 * MS);
-  ok(!green_idle_oldest(&d.set), "an empty set has no oldest");
-  add(&d, 2);
-  add(&d, 0);
-  ok(green_idle_oldest(&d.set) == &d.f[2], "the one that came first");
-  green_idle_remove(&d.f[2]);
-  ok(green_idle_oldest(&d.set) == &d.f[0], "then the next");
-  den_close(&d);
-}
-
 /* -- Leaving -------------------------------------------------------------- */
 
 /* 0: waits, 1: has bytes, 2: taken, 3: expired. */
@@ -516,7 +503,6 @@ int main(void)
   test_a_longer_timeout();
   test_from_never_to_a_timeout();
   test_timer_of_one_that_left();
-  test_oldest();
   test_leave_in_each_state(leave_by_remove);
   test_leave_in_each_state(leave_by_close);
   test_leave_in_each_state(leave_by_detach);

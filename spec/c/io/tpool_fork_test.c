@@ -286,8 +286,8 @@ static void test_at_any_moment(void)
   green_tpool_free(p);
 }
 
-/* A job that is soon over is, before the fork: what it holds of the process (the
-** C library's locks) would never be given back in a child. */
+/* A job that is soon over is, before the fork: what it holds of the process
+** (the C library's locks) would never be given back in a child. */
 static atomic_int is_at_it, was_at_it;
 
 static void work_a_little(green_job *j)

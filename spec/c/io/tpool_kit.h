@@ -12,8 +12,8 @@
 
 typedef struct job {
   green_job job;
-  /* Work is not over before it is 1; NULL: there is no gate. Looked at again and
-  ** again rather than slept on: a child of a fork has a gate of its own. */
+  /* Work is not over before it is 1; NULL: there is no gate. Looked at again
+  ** and again rather than slept on: a child of a fork has a gate of its own. */
   atomic_int *gate;
   atomic_int begun; /* How often. */
   int done;

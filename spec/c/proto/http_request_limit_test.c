@@ -1,6 +1,6 @@
 /*
-** http_request_limit_test.c: request heads: limits to the byte, slow senders, several
-** requests in one buffer, misuse.
+** http_request_limit_test.c: request heads: limits to the byte, slow senders,
+** several requests in one buffer, misuse.
 */
 
 #include "proto/http_request_cut.h"

@@ -1,5 +1,6 @@
 /*
-** http_request_test.c: request heads: what is taken, and as what; what is refused.
+** http_request_test.c: request heads: what is taken, and as what; what is
+** refused.
 **
 ** Each input goes through both parsers, whole, cut at every byte and byte by
 ** byte, ending where memory ends.

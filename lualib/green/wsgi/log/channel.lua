@@ -36,7 +36,8 @@ local function new(where)
     mark = 0, -- with more bytes than this the writer is told
     queue = core.waitq(), -- where the writer waits
     done = core.waitq(), -- where those wait who wait for the writer
-    writer = false, -- the thread, if the sink may park
+    writing = false, -- a writer is there;
+    writer = false, -- its thread, if the sink may park
     lost = 0,
     urgent = false,
   }, Channel)

@@ -1,0 +1,209 @@
+--- One request of an HTTP server: its handler is called, and what that returns or raises
+-- becomes the answer, or what the log says.
+--
+-- The path of a plain request is short on purpose: every table access here is paid for
+-- by every request.
+-- @module green.wsgi.request
+
+local args = require "green.args"
+local core = require "green.core"
+local env_module = require "green.wsgi.env"
+local errors = require "green.error"
+local mistakes = require "green.wsgi.mistakes"
+local answers = require "green.wsgi.answer"
+local states = require "green.wsgi.state"
+local thread = require "green.thread"
+
+-- Scripts may put their own in their places.
+local error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall =
+  error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall
+local format, maxn = string.format, table.maxn
+
+local answer_respond, core_reset = core.answer_respond, core.reset
+local respond, close_body = answers.respond, answers.close_body
+local note_traceback, turn = thread.note_traceback, thread.turn
+local CONN, unwind = env_module.CONN, states.unwind
+
+-- -- Failures -----------------------------------------------------------------
+
+--- Another answer instead: if nothing has left yet, else the connection is cut.
+local function answer_error(server, conn, status, text)
+  core.conn_set_close(conn)
+  if core.answer_rollback(conn) == 0 then
+    respond(server, conn, 0, status, { ["Content-Type"] = "text/plain" }, text)
+  end
+end
+
+local function is_cancel(err)
+  return errors.is_error(err, "ECANCELED") or errors.is_error(err, "EGONE")
+end
+
+--- WSAPI: { 404, message } is a page, not a failure.
+local function is_not_found(err)
+  return type(err) == "table" and rawget(err, 1) == 404
+end
+
+--- Is there nobody to answer any more?
+local function is_client_gone(err)
+  return errors.is_error(err, "EGONE")
+    or errors.is_error(err) and err.client_gone == true
+end
+
+local function fail(server, conn, env, err)
+  if is_client_gone(err) then
+    core.conn_cut(conn, err.number) -- what is left is not waited for once more
+    server.log:debug("client went away: %s", tostring(err))
+    return
+  elseif is_not_found(err) then
+    rawset(env, "STATUS", 404)
+    return answer_error(server, conn, 404, mistakes.text(rawget(err, 2) or "Not Found") .. "\n")
+  end
+  rawset(env, "STATUS", 500)
+  server.failed = server.failed + 1
+  if not (server.stopping and errors.is_error(err, "ECANCELED")) then
+    server.log:failure(env, err)
+  end
+  local text = "Internal Server Error\n"
+  if server.options.debug then
+    text = format("%s\n%s\n", mistakes.failure(err, server, env), thread.traceback_of(err) or "")
+  end
+  answer_error(server, conn, 500, text)
+end
+
+-- -- One request --------------------------------------------------------------
+
+local function least_chunk(server, env)
+  return rawget(env, "green.minimum_write_chunk_size")
+    or rawget(env, "eventlet.minimum_write_chunk_size") or server.options.minimum_chunk_size
+end
+
+--- The body's end, also when its connection is not ours any more.
+local function finish_body(server, env, body)
+  local ok, err = xpcall(close_body, note_traceback, body)
+  if not ok then
+    server.log:failure(env, err)
+  end
+end
+
+--- What ends the thread if it is this request's alone: what its handler, or its
+-- body, raised.
+local function note_failure(state, err)
+  state.failure = { error = err }
+end
+
+--- An answer whose body is not a string: it may park, and is closed in any case.
+local function answer_slowly(server, state, conn, env, status, headers, body)
+  local least = least_chunk(server, env)
+  local ok, err = xpcall(respond, note_traceback, server, conn, least, status,
+    headers, body)
+  finish_body(server, env, body)
+  if ok then
+    return
+  end
+  note_failure(state, err)
+  if state.taken ~= env then
+    fail(server, conn, env, err)
+  else
+    server.log:failure(env, err)
+  end
+end
+
+--- The handler has the connection: what it returns does not matter.
+local function answer_nobody(server, state, env, ok, status, body)
+  if ok then
+    return finish_body(server, env, body)
+  end
+  note_failure(state, status)
+  if not is_cancel(status) then
+    server.log:failure(env, status)
+  end
+end
+
+--- What `return 200, {}, io.open(path)` gives where there is no such file.
+local function missing_body(why)
+  return mistakes.new("the body is nil, and behind it stands " .. args.shown(why))
+end
+
+--- With what xpcall(app) gave.
+local function answer(server, state, conn, env, ok, status, headers, body, why)
+  if state.taken == env then
+    answer_nobody(server, state, env, ok, status, body)
+  elseif not ok then
+    note_failure(state, status)
+    fail(server, conn, env, status)
+  elseif body == nil and type(why) == "string" then
+    fail(server, conn, env, missing_body(why))
+  elseif type(body) == "string" or body == nil then
+    local done, problem = answer_respond(conn, server.capitalize, status, headers, body)
+    if not done then
+      fail(server, conn, env, problem)
+    end
+  else
+    answer_slowly(server, state, conn, env, status, headers, body)
+  end
+end
+
+local function call_posthooks(server, env, hooks)
+  if type(hooks) ~= "table" then
+    error(mistakes.new("posthooks must be a list of { fn, ... }, not a " .. type(hooks)), 0)
+  end
+  for i, hook in ipairs(hooks) do
+    if type(hook) ~= "table" then
+      error(mistakes.new(format("posthook %d must be a list { fn, ... }, not a %s", i,
+        type(hook))), 0)
+    end
+    local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, maxn(hook)))
+    if not ok then
+      server.log:failure(env, err)
+    end
+  end
+end
+
+--- What stands in the list is the handler's: it may be no list, or hold no hooks.
+-- They are called when the answer has left, or cannot leave. Returns what is to be
+-- raised then: this thread was killed meanwhile.
+local function run_posthooks(server, state, conn, env, hooks)
+  local sent, killed, problem = true, nil, nil
+  if state.taken ~= env then
+    sent, killed, problem = xpcall(answers.drain, note_traceback, server, conn)
+  end
+  if problem and core.conn_is_open(conn) then
+    core.conn_cut(conn, problem.number) -- the client is not waited for once more
+  end
+  local ok, err = xpcall(call_posthooks, note_traceback, server, env, hooks)
+  if not ok then
+    server.log:failure(env, err)
+  end
+  return not sent and killed or nil
+end
+
+--- One request. Returns whether the handler took the connection over.
+local function handle(server, state, conn, path)
+  local env = setmetatable({ [CONN] = conn, PATH_INFO = path }, server.env_mt)
+  local killed
+  state.env, state.failure = env, false
+  if server.environ then
+    for key, value in pairs(server.environ) do
+      env[key] = value
+    end
+  end
+  answer(server, state, conn, env, xpcall(server.app, note_traceback, env))
+  local hooks = rawget(env, "posthooks")
+  if hooks then
+    killed = run_posthooks(server, state, conn, env, hooks)
+  end
+  local is_taken = state.taken == env
+  if not is_taken and server.log.access then
+    state.unlogged = not server.log:request(conn, killed ~= nil)
+  end
+  state.env = false
+  if killed then
+    error(killed, 0)
+  elseif turn.touched ~= 0 then
+    unwind(state) -- locks that the handler has not released
+    core_reset()
+  end
+  return is_taken
+end
+
+return { handle = handle, is_cancel = is_cancel }
