@@ -12,7 +12,11 @@ local thread = require "green.thread"
 local conn_body, conn_line = core.conn_body, core.conn_line
 local checkpoint, deadline_of, failed = thread.checkpoint, thread.deadline, thread.failed
 
-local EAGAIN = core.codes.EAGAIN
+local codes = core.codes
+local EAGAIN = codes.EAGAIN
+-- What the client hears when its handler does not catch the error.
+local STATUS = { [codes.ETOOBIG] = 413, [codes.EPROTO] = 400, [codes.EEOF] = 400,
+  [codes.ETIMEDOUT] = 408 }
 local LINE_MAX = 65536
 -- An answer without a body may not tell where its body ends.
 local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true }
@@ -34,6 +38,11 @@ local function text_piece(self, get, max)
   return text:sub(from, to)
 end
 
+--- Field body_status of an error: the client is to blame, and the handler is not.
+local function body_error(code)
+  return errors.new(code, "read request body", nil, { body_status = STATUS[code] })
+end
+
 --- get is conn_body or conn_line; waits for the client as need be.
 local function next_piece(self, get, max)
   local conn, deadline = self.conn, nil
@@ -46,7 +55,7 @@ local function next_piece(self, get, max)
     if text or not code then
       return text
     elseif code ~= EAGAIN then
-      return nil, errors.new(code, "read request body")
+      return nil, body_error(code)
     end
     deadline = deadline or deadline_of(self.timeout)
     local status = conns.wait(self.server, conn, conns.READ, deadline)
@@ -54,6 +63,9 @@ local function next_piece(self, get, max)
       return nil, errors.new("ECLOSED", "read request body")
     elseif status ~= 0 then
       core.conn_set_close(conn)
+      if status == codes.ETIMEDOUT then
+        return nil, body_error(status)
+      end
       return failed(status, "read request body")
     end
   end

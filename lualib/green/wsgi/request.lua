@@ -49,6 +49,11 @@ local function is_client_gone(err)
     or errors.is_error(err) and err.client_gone == true
 end
 
+--- What the client is to hear of a body that could not be read; nil: it is not that.
+local function body_status(err)
+  return errors.is_error(err) and err.body_status
+end
+
 local function fail(server, conn, env, err)
   if is_client_gone(err) then
     core.conn_cut(conn, err.number) -- what is left is not waited for once more
@@ -57,6 +62,12 @@ local function fail(server, conn, env, err)
   elseif is_not_found(err) then
     rawset(env, "STATUS", 404)
     return answer_error(server, conn, 404, mistakes.text(rawget(err, 2) or "Not Found") .. "\n")
+  end
+  local status = body_status(err)
+  if status then
+    rawset(env, "STATUS", status)
+    server.log:debug("bad request body: %s", tostring(err))
+    return answer_error(server, conn, status, err.message .. "\n")
   end
   rawset(env, "STATUS", 500)
   server.failed = server.failed + 1
