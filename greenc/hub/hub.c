@@ -267,7 +267,8 @@ int green_hub_poll(green_hub *hub, int64_t nap)
   green_assert(me && me->state == GREEN_TASK_RUNNING, "From inside resume");
   hub->current = NULL;
   hub->turns++;
-  if (nap > 0) green_clock_rest(nap);
+  hub_run_defers(hub); /* What was left to be sent does not wait for a nap. */
+  if (nap > 0 && !hub_is_ready(hub)) green_clock_rest(nap);
   int more = hub_wait(hub, 1);
   hub->stirred = 0;
   hub->unpolled = 1; /* The batch goes on. */

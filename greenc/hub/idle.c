@@ -159,6 +159,7 @@ green_fd *green_idle_take_held(green_list *held, int *expired)
   green_link *k = green_list_pop(held);
   if (!k) return NULL;
   green_fd *f = fd_of_ready(k);
+  green__assert_thread(f->hub);
   f->idle->n_ready--;
   *expired = f->idle_expired;
   green__fd_arm_read(f); /* An event that found it ready took that back. */

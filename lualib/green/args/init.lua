@@ -28,6 +28,15 @@ function M.misuse(fmt, ...)
 end
 local misuse = M.misuse
 
+--- Formats of io's and LuaSocket's ("*l") are no numbers of bytes; all is what reads the
+-- rest here. Other texts pass.
+function M.no_format(n, all)
+  if n:find("^%*?[alnL]%l?%l?%l?$") then
+    misuse('read: n must be a number of bytes, not "%s"; a line is read_line(), the rest %s', n,
+      all)
+  end
+end
+
 --- Raise "where: name must be wanted, not <value>".
 function M.wrong(where, name, wanted, value)
   misuse("%s: %s must be %s, not %s", where, name, wanted, shown(value))

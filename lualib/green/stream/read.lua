@@ -96,14 +96,6 @@ local function most_of(value, default, where, name)
   return value == nil and default or args.size(value, 0, where, name)
 end
 
---- Formats are io's and LuaSocket's.
-local function refuse_format(n)
-  if n:find("^%*?[alnL]%l?%l?%l?$") then
-    args.misuse('read: n must be a number of bytes, not "%s"; a line is read_line(), the rest '
-      .. "read_all()", n)
-  end
-end
-
 --- Exactly n bytes. Parks.
 -- @tparam number n
 -- @tparam[opt] table opts `timeout` in seconds, for the whole call
@@ -112,7 +104,7 @@ end
 -- amidst; `err.partial` is what there was), ECLOSED, EBUSY
 function methods:read(n, opts)
   if type(n) == "string" then
-    refuse_format(n)
+    args.no_format(n, "read_all()")
   end
   args.size(n, 0, "read", "n")
   if opts then

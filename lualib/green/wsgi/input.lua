@@ -86,21 +86,13 @@ function methods:read_some(max)
   return next_piece(self, conn_body, max)
 end
 
---- Formats are io's.
-local function refuse_format(n)
-  if n:find("^%*?[alnL]%l?%l?%l?$") then
-    args.misuse('read: n must be a number of bytes, not "%s"; a line is read_line(), the rest '
-      .. "read()", n)
-  end
-end
-
 --- Read the body. Parks.
 -- @tparam[opt] number n at most that many bytes; default: all the rest
 -- @return a string: n bytes, fewer at the end; nil when there are none left; or
 -- nil, err as read_some
 function methods:read(n)
   if type(n) == "string" then
-    refuse_format(n)
+    args.no_format(n, "read()")
   end
   local pieces, have = {}, 0
   local want = n == nil and math.huge or whole(n, "read", "n")

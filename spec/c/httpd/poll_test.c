@@ -8,6 +8,14 @@
 
 static int naps;
 static int64_t nap_ns;
+static int is_swept,
+    was_swept; /* Deferred work is done; before the nap, too. */
+
+static void sweep(green_defer *d)
+{
+  (void)d;
+  is_swept = 1;
+}
 
 int __real_nanosleep(const struct timespec *t, struct timespec *left);
 int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
@@ -16,6 +24,7 @@ int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
 {
   (void)left;
   naps++;
+  was_swept = is_swept;
   nap_ns = t->tv_sec * GREEN_SECOND + t->tv_nsec;
   return 0;
 }
@@ -230,7 +239,9 @@ static int naps_after(int64_t nap, int n)
   turns(h.hub, 2);
   guest_come(&g[n], &h, GET);
   worker_start(&w, &h, n + 1);
-  naps = 0;
+  green_defer d = {.run = sweep};
+  green_hub_defer(h.hub, &d);
+  naps = is_swept = 0;
   run(&h);
   for (int i = 0; i <= n; i++) close(g[i].fd);
   house_close(&h);
@@ -241,6 +252,7 @@ static void test_naps(void)
 {
   is(naps_after(20000, 2), 1, "after a few it naps before it looks for more");
   is(nap_ns, 20000, "as long as it was told");
+  is(was_swept, 1, "when what was left to do is done");
   is(naps_after(20000, 15), 1, "few are fifteen at most");
   is(naps_after(20000, 16), 0, "many are enough");
   is(naps_after(20000, 1), 0, "one alone does not wait");
