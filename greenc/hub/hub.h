@@ -146,7 +146,8 @@ typedef struct green_post {
 
 /* Any thread, and signal handlers. Run p->run(p) on the hub's thread, in its
 ** next turn, in the order of posting. Hold the hub meanwhile if it must not
-** report a deadlock. */
+** report a deadlock. A child of a fork that starts threads which post calls
+** green_hub_check_fork before. */
 GREEN_API void green_hub_post(green_hub *hub, green_post *p);
 
 /* Take p back if it was posted and has not run; nobody may post it meanwhile.

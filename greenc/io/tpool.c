@@ -358,9 +358,12 @@ static void pool_begin_anew(green_tpool *p)
   pthread_mutex_unlock(&p->lock);
 }
 
-/* Before each use of the lock by the hub's thread. */
+/* Before each use of the lock by the hub's thread. The hub comes first: it
+** forgets who was posting, and threads that begin here post. A hook of its own
+** that uses the pool finds it anew already. */
 static void pool_check_fork(green_tpool *p)
 {
+  green_hub_check_fork(p->hub);
   if (green_unlikely(green_fork_happened(&p->generation))) pool_begin_anew(p);
 }
 

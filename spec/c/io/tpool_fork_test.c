@@ -73,6 +73,7 @@ static void jobs_begin_anew(void *arg)
   scene *s = arg;
   int first = work_order;
   green_hub_turn(hub, 0);
+  while (s->run[0].begun + s->run[1].begun < 4) usleep(500);
   scene_run(s);
   must_all_be_done_once(s);
   must(s->run[0].order > first);
@@ -99,6 +100,8 @@ static void new_jobs(void *arg)
     job_init(&more[i], NULL);
     must(green_job_submit(s->p, &more[i].job) == 0);
   }
+  /* It forgets who is posting, so it must know before there are threads. */
+  must(green_hub_check_fork(hub) == 0);
   must(stats(s->p).threads >= 1 && stats(s->p).threads <= 2);
   scene_run(s);
   for (int i = 0; i < 3; i++)
