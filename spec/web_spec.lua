@@ -3,7 +3,7 @@
 local green = require "green"
 local testing = require "green.testing"
 
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local _, it = testing.busted()
 
 local TERM = 15

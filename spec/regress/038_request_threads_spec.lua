@@ -6,7 +6,7 @@ local green = require "green"
 local testing = require "green.testing"
 
 local http = dofile("spec/support/http.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local _, real_it = testing.busted()
 local it = http.its(real_it)
 

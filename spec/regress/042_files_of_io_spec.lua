@@ -4,7 +4,7 @@
 local testing = require "green.testing"
 
 local kit = dofile("spec/support/wsgi_kit.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local _, it = testing.busted()
 
 -- A server of handlers that return what `make` gives, and a client that asks until it

@@ -6,7 +6,7 @@ local green = require "green"
 local process = require "green.process"
 local testing = require "green.testing"
 
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local virtual_it, it = testing.busted()
 
 --- A program that serves; its clients are told what they say, once they have said all.

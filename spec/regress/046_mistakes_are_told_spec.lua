@@ -5,7 +5,7 @@ local socket = require "green.socket"
 local testing = require "green.testing"
 
 local kit = dofile("spec/support/wsgi_kit.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local _, it = testing.busted()
 
 --- What a program of these lines says on stderr; its status.

@@ -7,7 +7,7 @@ local socket = require "green.socket"
 local testing = require "green.testing"
 
 local kit = dofile("spec/support/wsgi_kit.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local it, real_it = testing.busted()
 
 local function message(fn, ...)

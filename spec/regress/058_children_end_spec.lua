@@ -2,7 +2,7 @@
 -- exit, the child came back from green.fork and went on with its parent's program. Nor
 -- did it get on where the script had no `coroutine` any more.
 
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 
 local function run(code)
   local result = program.run_greenlua { "-e", code }

@@ -1,7 +1,7 @@
 -- An error that a program had been given and never looked at was told by each child that
 -- it forked, too, as if the child's own call had failed.
 
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 
 local CODE = [[
   local green, process = require "green", require "green.process"

@@ -6,7 +6,7 @@ local green = require "green"
 local testing = require "green.testing"
 
 local kit = dofile("spec/support/wsgi_kit.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 
 -- -- What is installed --------------------------------------------------------
 

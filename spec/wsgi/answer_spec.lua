@@ -2,7 +2,7 @@ local green = require "green"
 local testing = require "green.testing"
 
 local kit = dofile("spec/support/wsgi_kit.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local _, it = testing.busted()
 
 local with = kit.with

@@ -3,7 +3,7 @@ local green = require "green"
 local testing = require "green.testing"
 
 local http = dofile("spec/support/http.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local virtual_it, real_it = testing.busted()
 local it, timed_it = http.its(real_it), http.its(virtual_it, testing.advance)
 

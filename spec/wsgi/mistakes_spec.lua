@@ -5,7 +5,7 @@ local testing = require "green.testing"
 local wsgi = require "green.wsgi"
 
 local kit = dofile("spec/support/wsgi_kit.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local sockets = dofile("spec/support/sockets.lua")
 local _, it = testing.busted()
 

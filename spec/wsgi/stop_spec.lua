@@ -6,7 +6,7 @@ local wsgi = require "green.wsgi"
 local ffi = require "ffi"
 
 local kit = dofile("spec/support/wsgi_kit.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local virtual_it, it = testing.busted()
 
 ffi.cdef [[
