@@ -222,9 +222,13 @@ static void log_text(httpd_log *l, const char *p, size_t n)
   l->at = at;
 }
 
+/* Half of them have one digit: seconds, lengths of small bodies. */
 static void log_number(httpd_log *l, int64_t n)
 {
-  l->at += green_http_write_decimal(l->at, 24, n);
+  if (n >= 0 && n < 10)
+    log_byte(l, (char)('0' + n));
+  else
+    l->at += green_http_write_decimal(l->at, 24, n);
 }
 
 /* In JSON a template has no quotes around fields: they come with the value. */

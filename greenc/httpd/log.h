@@ -37,6 +37,8 @@ enum {
 typedef struct green_log {
   uint32_t waiting; /* Bytes in the buffer. */
   uint32_t limit;   /* Lines that would make it more are dropped. */
+  uint32_t mark;    /* With more than that waiting, who writes it away is to be
+                       told. For who puts lines; nothing is done here. */
   uint64_t lines;   /* Put so far, dropped ones included. */
   uint64_t dropped;
   bool json;

@@ -3,7 +3,7 @@ local testing = require "green.testing"
 local wsgi = require "green.wsgi"
 
 local kit = dofile("spec/support/wsgi_kit.lua")
-local program = dofile("spec/support/program.lua")
+local program = require "spec.support.program"
 local _, it = testing.busted()
 
 local with = kit.with
@@ -96,6 +96,22 @@ describe("the access log", function()
       assert.truthy(requests(log)[1]:find('"GET / HTTP/1.1" 400 ', 1, true))
       assert.truthy(table.concat(log, "\n"):find('"GET /slow HT" 408 ', 1, true))
     end)
+  end)
+
+  it("has the request of a handler that outlived a stop", function()
+    local function stubborn()
+      while true do pcall(green.sleep, 60) end
+    end
+    local lines, on_error = nil, green.on_error(function() end) -- told of the stubborn one
+    with(stubborn, function(client, server, log)
+      local conn = client:connect("GET /stubborn HTTP/1.1\r\nHost: x\r\n\r\n")
+      testing.settle_io()
+      assert.is_true(server:stop({ grace = 0.01, force_after = 0.02 }))
+      conn:close()
+      lines = table.concat(requests(log), "\n")
+    end)
+    green.on_error(on_error)
+    assert.truthy(lines:find('"GET /stubborn HTTP/1.1" - 0 ', 1, true), lines)
   end)
 
   it("cannot be given a line by a client", function()

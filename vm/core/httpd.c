@@ -133,15 +133,39 @@ static int httpd_next(lua_State *L)
   return push_next(L, v, next_or_poll(v, vm_pointer(L, 1)));
 }
 
-/* next, found, path = conn_finish(conn, httpd): conn is dealt with, what is
-** next, as httpd_next: the same connection if it has more at hand; without
-** httpd, or where a cancel is pending, nothing else. false, conn: wait until
-** its socket can be written and call again with this other handle: the
-** handler's is good no more. */
+/* nil and false: NULL. */
+static void *pointer_or_null(lua_State *L, int i)
+{
+  return lua_toboolean(L, i) ? vm_pointer(L, i) : NULL;
+}
+
+/* Its line goes into the log at the end of the request, where there is a log,
+** unless the client is slow: who knows how that will end. 1: the log has more
+** than its mark. */
+static int log_request(green_log *log, const green_conn *c, int is_slow)
+{
+  return log && !is_slow && green_log_put(log, c) > log->mark;
+}
+
+/* next, found, path = conn_finish(conn, httpd, log): conn is dealt with, what
+** is next, as httpd_next: the same connection if it has more at hand; without
+** httpd, or where a cancel is pending, nothing else. With a log the request
+** gets its line.
+** true: only that is done; tell who writes the log, and call again without it.
+** false, conn, unlogged: wait until its socket can be written and call again
+** with this other handle: the handler's is good no more. unlogged: there was a
+** log, but the client is slow, and the line is to be written when it is known
+** how that ends. */
 static int conn_finish(lua_State *L)
 {
   green_conn *c = vm_conn_check(L, 1);
   vm *v = core_vm(L);
+  green_log *log = pointer_or_null(L, 3);
+  int unlogged = log && green_conn_is_slow(c);
+  if (log_request(log, c, unlogged)) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
   const vm_thread *me = v->current;
   vm_slots *t = &v->slots;
   int is_cancelled = me->task.cancel_pending;
@@ -151,16 +175,15 @@ static int conn_finish(lua_State *L)
   if (green_unlikely(r == GREEN_EAGAIN)) {
     lua_pushboolean(L, 0);
     lua_pushnumber(L, vm_slot_open(t, c));
-    return 2;
+    lua_pushboolean(L, unlogged);
+    return 3;
   }
   if (green_unlikely(me->flags & VM_F_KNOWN)) {
     if (r == 1) green_conn_pass_on(c);
     return push_end(L);
   }
-  if (r == 0)
-    c = is_cancelled || lua_isnoneornil(L, 2)
-            ? NULL
-            : next_or_poll(v, vm_pointer(L, 2));
+  green_httpd *d = pointer_or_null(L, 2);
+  if (r == 0) c = is_cancelled || !d ? NULL : next_or_poll(v, d);
   return push_next(L, v, c);
 }
 

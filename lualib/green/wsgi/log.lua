@@ -30,7 +30,7 @@ local mt = { __name = "green.wsgi.log", __index = methods }
 function methods:request(conn, at_once)
   local access = self.access
   local waiting = conn_log(access.pointer, conn, at_once)
-  if waiting and waiting > access.mark then
+  if waiting and waiting > access.c.mark then
     access:tell()
   end
   return waiting ~= nil
@@ -209,6 +209,7 @@ end
 local function new(o, where)
   local self = setmetatable({
     channels = {}, by_target = {}, problem = nil, wants_debug = o.debug, wants_info = false,
+    pointer = false,
   }, mt)
   if o.log_output then
     local both = o.log
@@ -218,6 +219,7 @@ local function new(o, where)
   end
   if self.access then
     local tag = self.access.sink.tag
+    self.pointer = self.access.pointer -- for core.conn_finish
     self.access.c.forwarded = o.log_x_forwarded_for
     format_module.compile(self.access.c, o.log_format, where, tag and tag("info"))
   end

@@ -204,9 +204,6 @@ local function handle(server, state, conn, path)
     killed = run_posthooks(server, state, conn, env, hooks)
   end
   local is_taken = state.taken == env
-  if not is_taken and server.log.access then
-    state.unlogged = not server.log:request(conn, killed ~= nil)
-  end
   state.env = false
   if killed then
     error(killed, 0)

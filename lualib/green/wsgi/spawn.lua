@@ -21,6 +21,14 @@ local function close(conn)
   end
 end
 
+--- A worker that was killed, abandoned or ran out of memory while it had a request.
+local function log_request(self, state)
+  local conn = state.conn
+  if state.unlogged and self.log.access and conn and core.conn_is_open(conn) then
+    pcall(self.log.request, self.log, conn, true)
+  end
+end
+
 --- A worker's green thread has ended, in whatever way.
 local function worker_ends(state)
   local self = state.server
@@ -31,6 +39,7 @@ local function worker_ends(state)
   end
   self.active[state] = nil
   self.workers = self.workers - 1
+  log_request(self, state)
   close(state.conn)
   close(core.conn_offered())
   state.conn = false

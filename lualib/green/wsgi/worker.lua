@@ -28,8 +28,9 @@ local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
 --- The client does not read: wait for it as long as write_timeout says, anew
 -- whenever it has taken something. Returns the next connection, as httpd_next.
-local function finish_slowly(server, state, conn)
+local function finish_slowly(server, state, conn, unlogged)
   local next_conn, path
+  state.unlogged = unlogged
   repeat
     state.conn = conn
     local status = conns.wait_to_write(server, conn)
@@ -47,6 +48,20 @@ local function finish_slowly(server, state, conn)
   return next_conn, conn, path
 end
 
+--- The request is over. Returns the next connection, as httpd_next.
+local function finish(server, state, conn, httpd, log)
+  local next_conn, found, path = conn_finish(conn, httpd, log)
+  if next_conn == true then
+    state.unlogged = false
+    server.log.access:tell()
+    next_conn, found, path = conn_finish(conn, httpd)
+  end
+  if next_conn == false then
+    return finish_slowly(server, state, found, path)
+  end
+  return next_conn, found, path
+end
+
 --- More workers than max_size? They came while others waited for slow clients.
 local function is_surplus(server)
   return server.workers > server.max_workers and conns.room(server) < 0
@@ -55,9 +70,9 @@ end
 --- Serve requests until there are none at hand. Returns whether this worker is to
 -- be one no more: a handler took its connection over, or knows its thread.
 local function serve(server, state, conn, found, path)
-  local httpd = server.httpd_pointer
+  local httpd, log = server.httpd_pointer, server.log.pointer
   while conn do
-    state.conn = conn
+    state.conn, state.unlogged = conn, found == REQUEST
     if found == REQUEST then
       if handle(server, state, conn, path) then
         return true
@@ -65,10 +80,8 @@ local function serve(server, state, conn, found, path)
     elseif found == REFUSED then
       server.log:refused(conn)
     end
-    conn, found, path = conn_finish(conn, not is_surplus(server) and httpd or nil)
-    if conn == false then
-      conn, found, path = finish_slowly(server, state, found)
-    end
+    conn, found, path = finish(server, state, conn, not is_surplus(server) and httpd or nil,
+      state.unlogged and log)
   end
   state.conn = false
   return found == true

@@ -2,7 +2,7 @@
 --
 -- Lines gather in C (greenc/httpd/log.h). A green thread that lives only while
 -- there are some writes them away: at the end of the turn, or for files once a
--- second or when there are 4 KB.
+-- second or when there are 32 KB.
 -- @module green.wsgi.log.channel
 
 local core = require "green.core"
@@ -16,8 +16,8 @@ local C = require "green.ffi.log"
 local setmetatable, tonumber = setmetatable, tonumber
 local byte_of, format, gsub = string.byte, string.format, string.gsub
 
-local FULL = 4096 -- bytes that are worth a write
-local NEVER = math.huge
+local FULL = 32768 -- bytes that are worth a write
+local NEVER = 2 ^ 32 - 1
 
 local log_t = ffi.typeof("green_log *")
 local text_ptr = ffi.new("const char *[1]")
@@ -33,7 +33,6 @@ local function new(where)
     c = ffi.cast(log_t, object),
     pointer = core.pointer(object),
     sink = sink,
-    mark = 0, -- with more bytes than this the writer is told
     queue = core.waitq(), -- where the writer waits
     done = core.waitq(), -- where those wait who wait for the writer
     writing = false, -- a writer is there;
@@ -63,17 +62,17 @@ local function write_later(self)
   local delay = self.sink.delay
   self.writer = delay == 0 and core.current()
   if delay > 0 and not self.urgent and self.c.waiting < FULL then
-    self.mark = FULL
+    self.c.mark = FULL
     core.park(self.queue, core.now() + delay)
   end
-  self.mark = NEVER
+  self.c.mark = NEVER
   write_all(self)
 end
 
 --- Its writer has ended, or was given up.
 local function writer_ends(record)
   local self = record.channel
-  self.mark, self.urgent, self.writing, self.writer = 0, false, false, false
+  self.c.mark, self.urgent, self.writing, self.writer = 0, false, false, false
   core.wake_all(self.done)
 end
 
@@ -83,7 +82,7 @@ end
 
 --- There is something to write, or enough of it.
 function Channel:tell()
-  self.mark = NEVER
+  self.c.mark = NEVER
   if self.writing then
     core.wake(self.queue)
   else
@@ -127,7 +126,7 @@ function Channel:line(text, level)
   end
   C.line(self.c, text, #text)
   self.urgent = true
-  if self.mark ~= NEVER then
+  if self.c.mark ~= NEVER then
     self:tell()
   end
 end
