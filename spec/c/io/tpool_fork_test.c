@@ -342,6 +342,7 @@ static void done_forks(green_job *j)
 {
   forked_in_done = fork();
   if (forked_in_done) return;
+  t_start(); /* An alarm is the parent's alone. */
   job_init(&after_the_fork, NULL);
   green_job_submit(j->pool, &after_the_fork.job);
 }
