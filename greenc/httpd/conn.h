@@ -71,6 +71,10 @@ GREEN_API void green_conn_peer(const green_conn *c, green_addr *a);
 ** call, and the connection ends with the answer. */
 GREEN_API int green_conn_body(green_conn *c, const char **ptr);
 
+/* Has body returned all that will come? It may not know yet: then the next call
+** returns 0. */
+GREEN_API bool green_conn_body_ended(const green_conn *c);
+
 /* Give back the last n of the bytes that body returned last: they come
 ** again. */
 GREEN_API void green_conn_unread(green_conn *c, uint32_t n);

@@ -286,6 +286,13 @@ int green_conn_body(green_conn *pub, const char **ptr)
   return n;
 }
 
+bool green_conn_body_ended(const green_conn *pub)
+{
+  const httpd_conn *c = (const httpd_conn *)pub;
+  green_assert(c->req, "while a worker has it");
+  return c->body_done && !c->req->given_len;
+}
+
 void green_conn_unread(green_conn *pub, uint32_t n)
 {
   httpd_request *r = conn_with_request(pub)->req;

@@ -376,7 +376,7 @@ static int conn_peer(lua_State *L)
 }
 
 /* name, ... = conn_info(conn): status, body bytes sent, why it was refused,
-** requests served before, Content-Length of the request or -1, chunked. */
+** requests served before, chunked. */
 static int conn_info(lua_State *L)
 {
   const green_conn *c = vm_conn_check(L, 1);
@@ -384,9 +384,8 @@ static int conn_info(lua_State *L)
   lua_pushnumber(L, (lua_Number)c->sent);
   lua_pushstring(L, c->reason ? c->reason : "");
   lua_pushnumber(L, c->served);
-  lua_pushnumber(L, c->head ? (lua_Number)c->head->content_length : -1);
   lua_pushboolean(L, c->head && c->head->chunked);
-  return 6;
+  return 5;
 }
 
 /* -- Clients that go ------------------------------------------------------ */
@@ -451,15 +450,30 @@ static int body_run(green_conn *c, lua_Number max, const char **p)
   return (int)max;
 }
 
-/* text = conn_body(conn, max): nil at the end; or nil, error code. */
+/* text, nil, is_last = conn_body(conn, max): nil at the end, which comes
+** without another call where is_last says so; or nil, error code. */
 static int conn_body(lua_State *L)
 {
   const char *p;
   lua_Number max = luaL_optnumber(L, 2, 1e15);
   luaL_argcheck(L, max >= 0, 2, "must not be negative");
-  int n = body_run(conn_at(L, 1), max, &p);
+  green_conn *c = conn_at(L, 1);
+  int n = body_run(c, max, &p);
   if (n < 0 || (n == 0 && max > 0)) return push_no_body(L, n);
+  bool is_last =
+      green_conn_body_ended(c); /* A finalizer may end the request. */
   lua_pushlstring(L, p, (size_t)n);
+  lua_pushnil(L);
+  lua_pushboolean(L, is_last);
+  return 3;
+}
+
+/* n = conn_length(conn): the request's Content-Length; nil: there is none. */
+static int conn_length(lua_State *L)
+{
+  const green_conn *c = vm_conn_check(L, 1);
+  if (!c->head || c->head->content_length < 0) return 0;
+  lua_pushnumber(L, (lua_Number)c->head->content_length);
   return 1;
 }
 
@@ -565,6 +579,7 @@ const luaL_Reg vm_httpd_functions[] = {
     {"httpd_gone", httpd_gone},
     {"conn_info", conn_info},
     {"conn_body", conn_body},
+    {"conn_length", conn_length},
     {"conn_line", conn_line},
     {"conn_continue_lines", conn_continue_lines},
     {"conn_continue", conn_continue},

@@ -53,10 +53,15 @@ function fill.REMOTE_PORT(conn, env)
   return port
 end
 
-fill["green.input"] = function(conn, _, server)
-  local input = new_input(conn, server)
-  if server.options.wsapi then
-    input.length = input.length or 0
+--- All its names have the same one.
+local function input_of(conn, env, server)
+  local input = rawget(env, "green.input")
+  if input == nil then
+    input = new_input(conn, server)
+    if server.options.wsapi then
+      input.length = input.length or 0
+    end
+    rawset(env, "green.input", input)
   end
   return input
 end
@@ -86,9 +91,9 @@ function fill.headers_raw(conn)
   return core.conn_headers_raw(conn)
 end
 
-fill.input = alias "green.input"
-fill["wsgi.input"] = fill.input
-fill["eventlet.input"] = fill.input
+for _, name in ipairs { "input", "green.input", "wsgi.input", "eventlet.input" } do
+  fill[name] = input_of
+end
 fill["green.take_over"] = alias "take_over"
 fill["eventlet.set_idle"] = alias "green.set_idle"
 fill["green.posthooks"] = alias "posthooks"

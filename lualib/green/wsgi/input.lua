@@ -43,21 +43,11 @@ local function body_error(code)
   return errors.new(code, "read request body", nil, { body_status = STATUS[code] })
 end
 
---- get is conn_body or conn_line; waits for the client as need be.
-local function next_piece(self, get, max)
-  local conn, deadline = self.conn, nil
-  if not conn then
-    return self.text and text_piece(self, get, max)
-  end
-  checkpoint()
-  while true do
-    local text, code = get(conn, max)
-    if text or not code then
-      return text
-    elseif code ~= EAGAIN then
-      return nil, body_error(code)
-    end
-    deadline = deadline or deadline_of(self.timeout)
+--- The client has not sent it yet.
+local function wait_for_piece(self, get, max)
+  local conn, deadline = self.conn, deadline_of(self.timeout)
+  local text, code, is_last
+  repeat
     local status = conns.wait(self.server, conn, conns.READ, deadline)
     if not core.conn_is_open(conn) then -- its handler has left this thread behind
       return nil, errors.new("ECLOSED", "read request body")
@@ -68,7 +58,25 @@ local function next_piece(self, get, max)
       end
       return failed(status, "read request body")
     end
+    text, code, is_last = get(conn, max)
+  until code ~= EAGAIN
+  return text, code and body_error(code), is_last
+end
+
+--- get is conn_body or conn_line; waits for the client as need be. Without a loop here,
+-- compiled code goes straight through when the body is there already.
+-- @return as conn_body, the error as an object
+local function next_piece(self, get, max)
+  local conn = self.conn
+  if not conn then
+    return self.text and text_piece(self, get, max)
   end
+  checkpoint()
+  local text, code, is_last = get(conn, max)
+  if code == EAGAIN then
+    return wait_for_piece(self, get, max)
+  end
+  return text, code and body_error(code), is_last
 end
 
 --- A count of bytes need not be whole: whoever divides a body by three may ask.
@@ -86,16 +94,9 @@ function methods:read_some(max)
   return next_piece(self, conn_body, max)
 end
 
---- Read the body. Parks.
--- @tparam[opt] number n at most that many bytes; default: all the rest
--- @return a string: n bytes, fewer at the end; nil when there are none left; or
--- nil, err as read_some
-function methods:read(n)
-  if type(n) == "string" then
-    args.no_format(n, "read()")
-  end
-  local pieces, have = {}, 0
-  local want = n == nil and math.huge or whole(n, "read", "n")
+--- The body came in pieces, of which this is the first.
+local function read_on(self, first, want)
+  local pieces, have = { first }, #first
   while have < want do
     local piece, err = next_piece(self, conn_body, want - have)
     if err then
@@ -106,7 +107,28 @@ function methods:read(n)
     have = have + #piece
     pieces[#pieces + 1] = piece
   end
-  return have > 0 and table.concat(pieces) or nil
+  return table.concat(pieces)
+end
+
+--- Read the body. Parks.
+-- @tparam[opt] number n at most that many bytes; default: all the rest
+-- @return a string: n bytes, fewer at the end; nil when there are none left; or
+-- nil, err as read_some
+function methods:read(n)
+  if type(n) == "string" then
+    args.no_format(n, "read()")
+  end
+  local want = n == nil and math.huge or whole(n, "read", "n")
+  if want == 0 then
+    return nil
+  end
+  local piece, err, is_last = next_piece(self, conn_body, want)
+  if err then
+    return nil, err
+  elseif not piece or is_last or #piece == want then
+    return piece
+  end
+  return read_on(self, piece, want)
 end
 
 --- A line with its "\n"; the last one may lack it. Parks.
@@ -221,12 +243,11 @@ class.seal(mt)
 
 --- The input of a request. `length` is its Content-Length, nil if unknown.
 return function(conn, server)
-  local _, _, _, _, length = core.conn_info(conn)
   return setmetatable({
     conn = conn, -- nil after slurp
     server = server,
     timeout = server.options.body_timeout,
-    length = length >= 0 and length or nil,
+    length = core.conn_length(conn),
     text = nil, -- the whole body, after slurp
     pos = 1,
   }, mt)

@@ -54,7 +54,7 @@ end
 -- Parks.
 -- @return true; or nil, err as input:read
 local function give_length(env)
-  local is_chunked = select(6, core.conn_info(rawget(env, CONN)))
+  local is_chunked = select(5, core.conn_info(rawget(env, CONN)))
   if is_chunked then
     local ok, err = env.input:slurp()
     if not ok then

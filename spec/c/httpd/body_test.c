@@ -58,7 +58,9 @@ static void test_given_back(void)
   const char *p;
   green_conn *c = next_after(&h, fd, POST("6") "abcdef" GET);
   is(green_conn_body(c, &p), 6, "all at once");
+  ok(green_conn_body_ended(c), "no more will come");
   green_conn_unread(c, 4);
+  ok(!green_conn_body_ended(c), "what was given back will come");
   is(green_conn_body(c, &p), 4, "four come again");
   ok(!memcmp(p, "cdef", 4), "the last ones");
   green_conn_unread(c, 1);
