@@ -33,31 +33,12 @@ local function kill_error(thread)
 end
 M.kill_error = kill_error
 
---- What the Timeout object with that scope raises, if it is one.
-local function timeout_error(data, id)
-  local timeout = data.timeouts
-  while timeout and timeout.id ~= id do
-    timeout = timeout.older
-  end
-  return timeout and timeout:raises()
-end
-
---- The error object of a scope of the running thread; always the same one.
-local function scope_error(thread, id)
-  local data = core_data(thread)
-  local raised = timeout_error(data, id)
-  if raised then
-    return raised
-  end
-  local scopes = data.scopes
-  if not scopes then
-    scopes = {}
-    data.scopes = scopes
-  end
-  if not scopes[id] then
-    scopes[id] = errors.new("ETIMEDOUT", nil, nil, { is_timeout = true })
-  end
-  return scopes[id]
+--- What a scope raises that was opened with nothing to raise; it keeps that: most end
+-- before there is anything to say.
+local function scope_error(id)
+  local err = errors.new("ETIMEDOUT", nil, nil, { is_timeout = true })
+  core.scope_error(id, err)
+  return err
 end
 
 local refusal -- why the wait that ends now could not be
@@ -74,22 +55,18 @@ local function pending_error(thread)
     refusal = nil
     return core.placed(text), 1
   end
-  local kind, id, count = core.raise()
+  local kind, id, count, err = core.raise()
   if kind == KILL then
     return kill_error(thread), count
   elseif kind == SCOPE then
-    return scope_error(thread, id), count
+    return err or scope_error(id), count
   elseif kind == THROW then
     local data = core_data(thread)
-    local err = data.thrown
-    data.thrown = nil
+    err, data.thrown = data.thrown, nil
     return err, 1
   end
-  -- Another thread cancelled the Timeout between its expiry and this raise.
-  local data = core_data(thread)
-  local err = data.late or errors.new("ETIMEDOUT")
-  data.late = nil
-  return err, 1
+  -- A finalizer in another thread closed the scope between its end and this raise.
+  return errors.new("ETIMEDOUT"), 1
 end
 
 --- Raise what cancels the running thread.

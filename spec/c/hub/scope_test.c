@@ -353,6 +353,20 @@ static void test_ids(void)
   stage_close(&s);
 }
 
+static void test_room(void)
+{
+  stage s;
+  stage_open(&s);
+  int room = green_scope_reserve(s.hub);
+  ok(room > 0, "room for one more");
+  green_scope *k = push(&s, GREEN_SCOPE_TIMEOUT);
+  ok((int)green_handle_slot(k->id) < room, "its slot is below that");
+  for (int i = 1; i < room; i++) push(&s, GREEN_SCOPE_TIMEOUT);
+  is(green_scope_reserve(s.hub), 2 * room, "more when that is full");
+  is(green_scope_reserve(s.hub), 2 * room, "and not again");
+  stage_close(&s);
+}
+
 static void test_many(void)
 {
   enum { N = 5000 };
@@ -411,6 +425,7 @@ int main(void)
   test_count_starts_anew();
   test_a_shield_does_not_start_it_anew();
   test_ids();
+  test_room();
   test_many();
   test_out_of_memory();
   return t_done();
