@@ -101,6 +101,8 @@ int green_scope_reserve(green_hub *hub)
 green_scope *green_scope_push(green_task *t, int kind, int64_t deadline)
 {
   green_hub *hub = t->hub;
+  green_assert(kind != GREEN_SCOPE_CANCEL || deadline == GREEN_NEVER,
+               "Has no deadline, fires by hand only");
   if (green_scope_reserve(hub) < 0) return NULL;
   green_link *k = green_list_pop(&hub->scopes.free);
   green_scope *s = scope_of_link(k);

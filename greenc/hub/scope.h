@@ -16,7 +16,8 @@
 
 enum green_scope_kind {
   GREEN_SCOPE_TIMEOUT, /* Fires at its deadline, or by hand. */
-  GREEN_SCOPE_SHIELD   /* The same, and masks all outside of it. */
+  GREEN_SCOPE_SHIELD,  /* The same, and masks all outside of it. */
+  GREEN_SCOPE_CANCEL   /* Has no deadline, fires by hand only: a group's. */
 };
 
 struct green_scope {

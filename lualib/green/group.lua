@@ -13,7 +13,7 @@ local scope_push, scope_pop = core.scope_push, core.scope_pop
 local guard_of = timeout.guard_of
 local note_traceback = thread.note_traceback
 
-local TIMEOUT = core.TIMEOUT -- a kind of core.scope_push
+local CANCEL = core.CANCEL -- a kind of core.scope_push
 local CLEANUP_SECONDS = 5 -- what finally gives its cleanup
 
 local M = {}
@@ -154,7 +154,7 @@ function M.group(fn)
     idle = core.waitq(),
     scope = false, -- its id: when a child has failed, the caller's waits raise
   }, group_mt)
-  self.scope = scope_push(TIMEOUT)
+  self.scope = scope_push(CANCEL)
   return group_end(self, guard_of(group_drop, self),
     xpcall(group_body, note_traceback, self, fn))
 end

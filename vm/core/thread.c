@@ -341,8 +341,8 @@ static int core_drop(lua_State *L)
 }
 
 /* id, is_own = scope_push(kind, seconds or nil, err or nil): innermost in the
-** running thread; kind TIMEOUT or SHIELD. err: what it raises. is_own: as
-** is_own says of the caller. */
+** running thread; kind TIMEOUT, SHIELD, or CANCEL, which has no seconds. err:
+** what it raises. is_own: as is_own says of the caller. */
 static int core_scope_push(lua_State *L)
 {
   vm *v = core_vm(L);

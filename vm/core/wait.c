@@ -157,9 +157,9 @@ static int core_relay(lua_State *L)
   return 2;
 }
 
-/* kind, id, count, err = raise(): what is to be raised: kind is one of RAISE_*,
-** the scope's id, how many raises in a row this is, what the scope raises; nil:
-** it has nothing yet (scope_error). */
+/* kind, id, count, scope_kind, err = raise(): what is to be raised: kind is one
+** of RAISE_*, the scope's id, how many raises in a row this is, the scope's
+** kind, what it raises; nil: it has nothing yet (scope_error). */
 static int core_raise(lua_State *L)
 {
   green_task *t = &core_vm(L)->current->task;
@@ -170,8 +170,9 @@ static int core_raise(lua_State *L)
   lua_pushinteger(L, t->raises);
   core_vm(L)->turn.budget = t->cancel_pending ? 0 : GREEN_TURN_BUDGET;
   if (!s) return 3;
+  lua_pushinteger(L, s->kind);
   vm_scope_push_error(L, s);
-  return 4;
+  return 5;
 }
 
 /* -- Waking --------------------------------------------------------------- */

@@ -21,6 +21,9 @@ local EDEADLOCK = core.codes.EDEADLOCK
 
 local KILL, SCOPE, THROW = core.RAISE_KILL, core.RAISE_SCOPE, core.RAISE_THROW -- of core.raise
 local RAISE_LIMIT = core.RAISE_LIMIT
+local CANCEL = core.CANCEL -- a kind of scope
+
+local GROUP_FAILED = "another green thread of the group has failed"
 
 local M = { turn = turn }
 
@@ -33,10 +36,15 @@ local function kill_error(thread)
 end
 M.kill_error = kill_error
 
---- What a scope raises that was opened with nothing to raise; it keeps that: most end
--- before there is anything to say.
-local function scope_error(id)
-  local err = errors.new("ETIMEDOUT", nil, nil, { is_timeout = true })
+--- What a scope of that kind raises that was opened with nothing to raise; it keeps
+-- that: most end before there is anything to say.
+local function scope_error(id, kind)
+  local err
+  if kind == CANCEL then
+    err = errors.new("ECANCELED", nil, GROUP_FAILED)
+  else
+    err = errors.new("ETIMEDOUT", nil, nil, { is_timeout = true })
+  end
   core.scope_error(id, err)
   return err
 end
@@ -55,11 +63,11 @@ local function pending_error(thread)
     refusal = nil
     return core.placed(text), 1
   end
-  local kind, id, count, err = core.raise()
+  local kind, id, count, scope_kind, err = core.raise()
   if kind == KILL then
     return kill_error(thread), count
   elseif kind == SCOPE then
-    return err or scope_error(id), count
+    return err or scope_error(id, scope_kind), count
   elseif kind == THROW then
     local data = core_data(thread)
     err, data.thrown = data.thrown, nil

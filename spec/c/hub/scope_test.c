@@ -89,6 +89,24 @@ static void test_outermost_first(void)
   stage_close(&s);
 }
 
+/* A group's: it has no deadline. */
+static void test_cancel_by_hand(void)
+{
+  stage s;
+  stage_open(&s);
+  green_scope *k = push(&s, GREEN_SCOPE_CANCEL);
+  is(stats_of(s.hub).timers, 0, "no deadline");
+  green_scope_fire(k);
+  turns(s.hub, 1);
+  is_str(trace, "C", "the wait is ended");
+  raises(&s, GREEN_RAISE_SCOPE, k, "by it");
+  green_scope *shield = push(&s, GREEN_SCOPE_SHIELD);
+  raises(&s, GREEN_RAISE_NONE, NULL, "a shield masks it");
+  green_scope_pop(shield);
+  green_scope_pop(k);
+  stage_close(&s);
+}
+
 static void test_popped_in_any_order(void)
 {
   static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
@@ -411,6 +429,7 @@ int main(void)
   t_start();
   test_deadline();
   test_outermost_first();
+  test_cancel_by_hand();
   test_popped_in_any_order();
   test_one_of_two_fires();
   test_shield();
