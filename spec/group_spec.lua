@@ -92,6 +92,18 @@ describe("green.group", function()
     assert.are.equal(third, err.others[2])
   end)
 
+  it("cancels what its function waits for when a child fails, which is no timeout", function()
+    local first, second
+    pcall(green.group, function(g)
+      g:spawn(error, "child", 0)
+      first, second = raised(green.sleep, 60), raised(green.sleep, 60)
+    end)
+    assert.are.equal(first, second)
+    assert.is_true(first:is("ECANCELED"))
+    assert.is_false(green.is_timeout(first))
+    assert.matches("another green thread of the group has failed", tostring(first))
+  end)
+
   it("raises an error of the function itself and kills the children", function()
     local err, child = { "mine" }, nil
     assert.are.equal(err, raised(green.group, function(g)

@@ -297,6 +297,35 @@ describe("green.timeout", function()
       green.sleep(5)
     end)
 
+    it("raises itself once more where it is cancelled on the way to that", function()
+      local timeout = green.Timeout(1)
+      assert.are.equal(timeout, raised(green.sleep, 5))
+      green.spawn_n(function()
+        timeout:cancel()
+      end)
+      assert.are.equal(timeout, raised(green.sleep, 0)) -- after a turn of the others
+      green.sleep(5)
+    end)
+
+    it("that is cancelled raises nothing in a wait that something else has ended", function()
+      local queue, timeout, fired = green.Queue(), nil, nil
+      local t = green.spawn(function()
+        timeout = green.Timeout(0)
+        local item = queue:get()
+        green.sleep(5)
+        return item
+      end)
+      green.spawn_n(function()
+        green.spawn_n(function() -- runs when the limit is over, before the thread does
+          fired = timeout:fired()
+          timeout:cancel()
+        end)
+        queue:put("item")
+      end)
+      assert.are.equal("item", t:wait())
+      assert.is_true(fired)
+    end)
+
     it("ends with its thread", function()
       local timers = green.stats().timers
       local timeout
@@ -306,6 +335,38 @@ describe("green.timeout", function()
       assert.is_false(timeout:pending())
       assert.are.equal(timers, green.stats().timers)
       timeout:cancel()
+    end)
+
+    it("is kept by nobody but who made it once it has ended", function()
+      local kept = setmetatable({}, { __mode = "k" })
+      local function arm(seconds)
+        local timeout = green.Timeout(seconds, { "its error" })
+        kept[timeout], kept[timeout:raises()] = "Timeout", "error"
+        return timeout
+      end
+      local function swallow(timeout)
+        pcall(green.sleep, 5)
+        return timeout
+      end
+      arm(60):cancel()
+      swallow(arm(1)):cancel()
+      local t = green.spawn(function() -- one that another thread cancels, after the raise
+        local mine = { swallow(arm(1)) }
+        green.spawn_n(mine[1].cancel, mine[1])
+        green.shield(60, green.sleep, 0) -- it is cancelled meanwhile
+        mine[1] = nil
+        green.sleep(100)
+      end)
+      green.spawn(function() -- ends with both armed
+        arm(60)
+        swallow(arm(1))
+      end):wait()
+      green.sleep(2)
+      testing.settle()
+      collectgarbage()
+      collectgarbage()
+      assert.are.same({}, kept)
+      t:kill()
     end)
 
     it("can start again after it was cancelled or has fired, not while pending", function()

@@ -14,6 +14,7 @@ enum vm_key {
   VM_KEY_CORE,     /* The table green.core. */
   VM_KEY_L,        /* Anchors vm.L. */
   VM_KEY_THREADS,  /* slot -> coroutine at 2 * slot - 1, userdata at 2 * slot */
+  VM_KEY_SCOPES,   /* slot of a scope, from 1 -> what it raises (scope.h) */
   VM_KEY_SITES,    /* index -> "file:line", and back; sources it keeps alive */
   VM_KEY_MT,       /* Metatable of threads, filled by green.thread. */
   VM_KEY_WAITQ_MT, /* Has __gc. */

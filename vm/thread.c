@@ -8,6 +8,7 @@
 
 #include "thread.h"
 #include "data.h"
+#include "scope.h"
 #include "site.h"
 #include "text.h"
 
@@ -231,6 +232,7 @@ static void thread_end(vm *v, vm_thread *t, int ud, int ending)
   t->ending = (uint8_t)ending;
   table_give(v, t);
   vm_untouch(t);
+  if (!green_list_empty(&t->task.scopes)) vm_scope_forget(t);
   green_task_end(&t->task);
   if (t->flags & VM_F_MAIN) v->main_done = 1;
   if ((t->flags & VM_F_MAIN) && v->orphaned) v->host_done = 1;

@@ -90,12 +90,20 @@ static void scope_on_deadline(green_timer *timer)
 
 /* -- Public API ----------------------------------------------------------- */
 
+int green_scope_reserve(green_hub *hub)
+{
+  green__scopes *p = &hub->scopes;
+  green__assert_thread(hub);
+  if (green_list_empty(&p->free) && scopes_grow(p) < 0) return GREEN_ENOMEM;
+  return (int)p->n_blocks * SCOPE_BLOCK;
+}
+
 green_scope *green_scope_push(green_task *t, int kind, int64_t deadline)
 {
   green_hub *hub = t->hub;
-  green__assert_thread(hub);
-  if (green_list_empty(&hub->scopes.free) && scopes_grow(&hub->scopes) < 0)
-    return NULL;
+  green_assert(kind != GREEN_SCOPE_CANCEL || deadline == GREEN_NEVER,
+               "Has no deadline, fires by hand only");
+  if (green_scope_reserve(hub) < 0) return NULL;
   green_link *k = green_list_pop(&hub->scopes.free);
   green_scope *s = scope_of_link(k);
   s->timer.fire = scope_on_deadline;

@@ -6,7 +6,7 @@
 ** and a kill, stay pending until they are popped: each checkpoint raises again
 ** (level-triggered). What is raised is the outermost pending one, but nothing
 ** outside of the innermost shield. What to raise for a scope is the caller's
-** affair: greenc only says which.
+** affair (vm/scope.h keeps it for Lua): greenc only says which.
 */
 #ifndef GREEN_SCOPE_H
 #define GREEN_SCOPE_H
@@ -16,7 +16,8 @@
 
 enum green_scope_kind {
   GREEN_SCOPE_TIMEOUT, /* Fires at its deadline, or by hand. */
-  GREEN_SCOPE_SHIELD   /* The same, and masks all outside of it. */
+  GREEN_SCOPE_SHIELD,  /* The same, and masks all outside of it. */
+  GREEN_SCOPE_CANCEL   /* Has no deadline, fires by hand only: a group's. */
 };
 
 struct green_scope {
@@ -28,6 +29,11 @@ struct green_scope {
   green_handle id; /* Good until it is popped. */
   int data;        /* The owner's; 0 at push. */
 };
+
+/* Make room for one scope more, so that the next push takes none but its
+** deadline's memory. How many slots there are then: the ids of all scopes have
+** theirs below that. Or GREEN_ENOMEM. */
+GREEN_API int green_scope_reserve(green_hub *hub);
 
 /* Open a scope innermost in t. Scopes come from the hub's pool and return to it
 ** at pop or at the task's end. A dead task may have one when its hub turns no

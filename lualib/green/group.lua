@@ -10,10 +10,10 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 
 local scope_push, scope_pop = core.scope_push, core.scope_pop
-local guard_of, take_error = timeout.guard_of, timeout.take_error
+local guard_of = timeout.guard_of
 local note_traceback = thread.note_traceback
 
-local TIMEOUT = core.TIMEOUT -- a kind of core.scope_push
+local CANCEL = core.CANCEL -- a kind of core.scope_push
 local CLEANUP_SECONDS = 5 -- what finally gives its cleanup
 
 local M = {}
@@ -106,15 +106,14 @@ local function group_drop(self)
   core.spawn_n(group_kill_children, self)
 end
 
-local function group_end(self, owner, _guard, ok, ...)
+local function group_end(self, _guard, ok, ...)
   if not ok then
     group_close(self)
   end
   self.closed = true
-  scope_pop(self.scope)
-  local own = take_error(owner, self.scope)
+  local _, cancel = scope_pop(self.scope)
   local err = not ok and (...)
-  if self.failed and (ok or rawequal(err, own)) then
+  if self.failed and (ok or rawequal(err, cancel)) then
     err, ok = self.first, false
   elseif self.failed then
     table.insert(self.others, self.first)
@@ -145,7 +144,7 @@ class.seal(group_mt)
 -- @return what fn returned
 function M.group(fn)
   args.callable(fn, "group", "fn")
-  local owner = core.waiter() -- where that raises, nothing has begun
+  core.waiter() -- where that raises, nothing has begun
   local self = setmetatable({
     children = {}, -- thread -> true
     others = {},
@@ -153,10 +152,10 @@ function M.group(fn)
     first = nil, -- and this is the first one's error
     closed = false,
     idle = core.waitq(),
-    scope = false,
+    scope = false, -- its id: when a child has failed, the caller's waits raise
   }, group_mt)
-  self.scope = scope_push(TIMEOUT, nil)
-  return group_end(self, owner, guard_of(group_drop, self),
+  self.scope = scope_push(CANCEL)
+  return group_end(self, guard_of(group_drop, self),
     xpcall(group_body, note_traceback, self, fn))
 end
 

@@ -16,7 +16,6 @@ local error, getmetatable, newproxy, pcall, rawequal =
   error, getmetatable, newproxy, pcall, rawequal
 
 local scope_push, scope_pop = core.scope_push, core.scope_pop
-local core_peek, current = core.peek, core.current
 local is_own = core.is_own
 
 local note_traceback = thread.note_traceback
@@ -31,43 +30,27 @@ local M = { Timeout = object.Timeout }
 
 -- -- Scopes that end with a function ------------------------------------------
 
---- The error object that scope raised, if it did, and forget it.
-local function take_error(owner, id)
-  local data = core_peek(owner)
-  local scopes = data and data.scopes
-  local err = scopes and scopes[id]
-  if err then
-    scopes[id] = nil
-  end
-  return err
-end
-
---- What calls drop(a, b) when it is collected.
-local function new_guard(drop, a, b)
+--- What calls drop(held) when it is collected.
+local function new_guard(drop, held)
   local guard = newproxy(true)
   getmetatable(guard).__gc = function()
-    pcall(drop, a, b)
+    pcall(drop, held)
   end
   return guard
 end
 
 --- What ends a scope that was opened in a coroutine of the script's when that is
 -- dropped in the middle: it is collected with the frame it stands in.
--- @tparam function drop drop(a, b), which must not park
-local function guard_of(drop, a, b)
-  return not is_own() and new_guard(drop, a, b) or nil
-end
-
-local function scope_drop(owner, id)
-  scope_pop(id)
-  take_error(owner, id)
+-- @tparam function drop drop(held), which must not park
+local function guard_of(drop, held)
+  return not is_own() and new_guard(drop, held) or nil
 end
 
 --- The same for a scope that was just opened; it ends where there is no memory.
-local function guard_scope(owner, id)
-  local ok, guard = pcall(new_guard, scope_drop, owner, id)
+local function guard_scope(id)
+  local ok, guard = pcall(new_guard, scope_pop, id)
   if not ok then
-    scope_drop(owner, id)
+    scope_pop(id)
     error(guard, 0)
   end
   return guard
@@ -77,18 +60,11 @@ end
 -- fail, no scope has been opened.
 local function reserve() end
 
--- A Lua coroutine inside the scope may end it from another place; what counts
--- is the thread that opened it.
-local function scope_end(owner, id, _guard, ok, ...)
-  local fired = scope_pop(id)
+local function scope_end(id, _guard, ok, ...)
+  local fired, err = scope_pop(id)
   if ok then
-    if fired then
-      take_error(owner, id)
-    end
     return ...
-  end
-  local err = fired and take_error(owner, id)
-  if err and rawequal(err, (...)) then
+  elseif fired and err ~= nil and rawequal(err, (...)) then
     return nil, err
   end
   error((...), 0)
@@ -98,9 +74,9 @@ local function scoped(kind, seconds, fn, ...)
   if select("#", ...) ~= 0 then
     reserve(nil, nil, nil, nil, kind, seconds, fn, note_traceback, ...)
   end
-  local owner, id, at_top = current(), scope_push(kind, seconds)
-  local guard = not at_top and guard_scope(owner, id)
-  return scope_end(owner, id, guard, xpcall(fn, note_traceback, ...))
+  local id, at_top = scope_push(kind, seconds)
+  local guard = not at_top and guard_scope(id)
+  return scope_end(id, guard, xpcall(fn, note_traceback, ...))
 end
 
 --- Call fn(...) and cancel it when it takes longer than that. Parks.
@@ -117,9 +93,9 @@ function M.timeout(seconds, fn, ...)
   if select("#", ...) ~= 0 then
     return scoped(TIMEOUT, seconds, fn, ...)
   end
-  local owner, id, at_top = current(), scope_push(TIMEOUT, seconds)
-  local guard = not at_top and guard_scope(owner, id)
-  return scope_end(owner, id, guard, xpcall(fn, note_traceback))
+  local id, at_top = scope_push(TIMEOUT, seconds)
+  local guard = not at_top and guard_scope(id)
+  return scope_end(id, guard, xpcall(fn, note_traceback))
 end
 
 --- Call fn(...) shielded: kills and timeouts from outside wait until it ends,
@@ -137,19 +113,19 @@ end
 
 --- Deeper in the stack than what ends it.
 local function open_shield()
-  local owner, id, at_top = current(), scope_push(SHIELD, CLEANUP_SECONDS)
-  return owner, id, not at_top and guard_scope(owner, id)
+  local id, at_top = scope_push(SHIELD, CLEANUP_SECONDS)
+  return id, not at_top and guard_scope(id)
 end
 
 --- The cleanup runs in any case: without a shield where there is no memory for one,
 -- or no stack.
 local function clean_up(cleanup)
-  local ok, owner, id, guard = pcall(open_shield)
+  local ok, id, guard = pcall(open_shield)
   if not ok then
     return cleanup()
   end
   local done, err = xpcall(cleanup, note_traceback)
-  scope_end(owner, id, guard, done, err)
+  scope_end(id, guard, done, err)
 end
 
 local function cleaned_up(record, ok, err)
@@ -200,7 +176,7 @@ function M.with_timeout(seconds, fn, ...)
     xpcall(fn, note_traceback, ...))
 end
 
-M.take_error, M.guard_of = take_error, guard_of
+M.guard_of = guard_of
 
 M.is_timeout = errors.is_timeout
 M.wrap_is_timeout = errors.wrap_is_timeout

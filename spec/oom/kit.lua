@@ -120,15 +120,11 @@ end
 --- What the main thread's table may keep from one work to the next.
 local function check_main()
   local data = core.peek(core.main())
-  for _, name in ipairs { "timeouts", "late", "thrown", "kill_error", "links" } do
+  for _, name in ipairs { "thrown", "kill_error", "links" } do
     if data and data[name] ~= nil then
       fault("the main thread has kept its %s", name)
       data[name] = nil
     end
-  end
-  if data and data.scopes and next(data.scopes) ~= nil then
-    fault("the main thread has kept the error of a scope")
-    data.scopes = nil
   end
 end
 

@@ -143,6 +143,7 @@ static const struct {
     /* Kinds of scope_push (thread.c). */
     {"TIMEOUT", GREEN_SCOPE_TIMEOUT},
     {"SHIELD", GREEN_SCOPE_SHIELD},
+    {"CANCEL", GREEN_SCOPE_CANCEL},
     /* What raise says (wait.c), and the count after which raises are slower. */
     {"RAISE_KILL", GREEN_RAISE_KILL},
     {"RAISE_SCOPE", GREEN_RAISE_SCOPE},

@@ -4,8 +4,7 @@
 */
 
 #include "core/door.h"
-
-#include "hub/scope.h"
+#include "scope.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,9 +15,7 @@
 /* What is pending in the caller, and its scopes, are the parent's. */
 static void pardon(vm_thread *t)
 {
-  green_link *k;
-  while ((k = green_list_first(&t->task.scopes)) != NULL)
-    green_scope_pop(green_container(k, green_scope, link));
+  vm_scope_pop_all(t);
   green_task_pardon(&t->task);
   t->vm->turn.budget = GREEN_TURN_BUDGET;
 }

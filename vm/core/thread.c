@@ -6,10 +6,10 @@
 #include "core/door.h"
 #include "data.h"
 #include "refusal.h"
+#include "scope.h"
 #include "site.h"
 
 #include "hub/fd.h"
-#include "hub/scope.h"
 
 /* -- Threads -------------------------------------------------------------- */
 
@@ -340,21 +340,21 @@ static int core_drop(lua_State *L)
   return 0;
 }
 
-/* id, is_own = scope_push(kind, seconds or nil, thread or nil): kind TIMEOUT or
-** SHIELD; innermost in the thread (default: the running one). is_own: as
-** is_own says of the caller. */
+/* id, is_own = scope_push(kind, seconds or nil, err or nil): innermost in the
+** running thread; kind TIMEOUT, SHIELD, or CANCEL, which has no seconds. err:
+** what it raises. is_own: as is_own says of the caller. */
 static int core_scope_push(lua_State *L)
 {
   vm *v = core_vm(L);
-  vm_thread *t = lua_isnoneornil(L, 3) ? v->current : core_thread(L, 3);
+  vm_thread *t = v->current;
   int64_t due = GREEN_NEVER;
-  int was = v->current->task.cancel_pending;
+  int was = t->task.cancel_pending;
   if (!lua_isnoneornil(L, 2))
     due = green_clock_after(green_hub_now(v->hub), lua_tonumber(L, 2));
-  green_scope *s = green_scope_push(&t->task, (int)lua_tointeger(L, 1), due);
-  if (!s) return luaL_error(L, "out of memory");
+  const green_scope *s = vm_scope_push(t, L, (int)lua_tointeger(L, 1), due,
+                                       lua_isnoneornil(L, 3) ? 0 : 3);
   core_sync(v, was);
-  vm_touch(green_container(s->task, vm_thread, task));
+  vm_touch(t);
   lua_pushnumber(L, (lua_Number)s->id);
   lua_pushboolean(L, vm_is_own(v, L));
   return 2;
@@ -367,11 +367,9 @@ static int core_reset(lua_State *L)
 {
   vm *v = core_vm(L);
   vm_thread *t = v->current;
-  green_link *k;
   int was = t->task.cancel_pending;
   if (!(t->flags & VM_F_TOUCHED)) return 0;
-  while ((k = green_list_first(&t->task.scopes)) != NULL)
-    green_scope_pop(green_container(k, green_scope, link));
+  vm_scope_pop_all(t);
   if (!(t->flags & VM_F_KNOWN)) {
     t->flags &= ~(uint32_t)VM_F_DATA;
     vm_untouch(t);
@@ -386,17 +384,35 @@ static green_scope *core_scope(lua_State *L)
                           green_handle_of_number(luaL_checknumber(L, 1)));
 }
 
-/* fired = scope_pop(id): nil if it was popped before. */
+/* fired, err, thread = scope_pop(id): nil if it was popped before. Of one that
+** has fired: what it raises, if it has raised that or was opened with it; and
+** its thread, if that is not the running one, was told to raise, and would find
+** nothing to raise now. */
 static int core_scope_pop(lua_State *L)
 {
   vm *v = core_vm(L);
   green_scope *s = core_scope(L);
   int was = v->current->task.cancel_pending;
   if (!s) return 0;
-  lua_pushboolean(L, s->fired);
-  green_scope_pop(s);
+  const vm_thread *t = green_container(s->task, vm_thread, task);
+  int fired = s->fired, due = t != v->current && vm_scope_is_due(s);
+  lua_pushboolean(L, fired);
+  if (fired) vm_scope_push_error(L, s);
+  vm_scope_pop(s);
   core_sync(v, was);
-  return 1;
+  if (!due || t->task.cancel_pending) return 1 + fired;
+  vm_push_thread(L, t);
+  return 3;
+}
+
+/* scope_error(id, err): what an open scope raises that was opened without. */
+static int core_scope_error(lua_State *L)
+{
+  green_scope *s = core_scope(L);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  if (s) vm_scope_set_error(L, s);
+  return 0;
 }
 
 static int core_scope_fire(lua_State *L)
@@ -446,6 +462,7 @@ const luaL_Reg vm_thread_functions[] = {
     {"reset", core_reset},
     {"scope_push", core_scope_push},
     {"scope_pop", core_scope_pop},
+    {"scope_error", core_scope_error},
     {"scope_fire", core_scope_fire},
     {"scope_state", core_scope_state},
     {NULL, NULL},

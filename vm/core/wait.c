@@ -8,8 +8,7 @@
 #include "bridge.h"
 #include "core/door.h"
 #include "refusal.h"
-
-#include "hub/scope.h"
+#include "scope.h"
 
 /* A wait queue. One with an owner (its environment, an object with a method
 ** _lost) hands things over: what a waiter was given who then ends without
@@ -158,17 +157,22 @@ static int core_relay(lua_State *L)
   return 2;
 }
 
-/* kind, id, count = raise(): what is to be raised: kind is one of RAISE_*,
-** the scope's id, how many raises in a row this is. */
+/* kind, id, count, scope_kind, err = raise(): what is to be raised: kind is one
+** of RAISE_*, the scope's id, how many raises in a row this is, the scope's
+** kind, what it raises; nil: it has nothing yet (scope_error). */
 static int core_raise(lua_State *L)
 {
   green_task *t = &core_vm(L)->current->task;
   int kind = green_task_raise(t);
+  const green_scope *s = kind == GREEN_RAISE_SCOPE ? t->pending : NULL;
   lua_pushinteger(L, kind);
-  lua_pushnumber(L, t->pending ? (lua_Number)t->pending->id : 0);
+  lua_pushnumber(L, s ? (lua_Number)s->id : 0);
   lua_pushinteger(L, t->raises);
   core_vm(L)->turn.budget = t->cancel_pending ? 0 : GREEN_TURN_BUDGET;
-  return 3;
+  if (!s) return 3;
+  lua_pushinteger(L, s->kind);
+  vm_scope_push_error(L, s);
+  return 5;
 }
 
 /* -- Waking --------------------------------------------------------------- */

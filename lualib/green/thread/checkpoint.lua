@@ -21,6 +21,9 @@ local EDEADLOCK = core.codes.EDEADLOCK
 
 local KILL, SCOPE, THROW = core.RAISE_KILL, core.RAISE_SCOPE, core.RAISE_THROW -- of core.raise
 local RAISE_LIMIT = core.RAISE_LIMIT
+local CANCEL = core.CANCEL -- a kind of scope
+
+local GROUP_FAILED = "another green thread of the group has failed"
 
 local M = { turn = turn }
 
@@ -33,31 +36,17 @@ local function kill_error(thread)
 end
 M.kill_error = kill_error
 
---- What the Timeout object with that scope raises, if it is one.
-local function timeout_error(data, id)
-  local timeout = data.timeouts
-  while timeout and timeout.id ~= id do
-    timeout = timeout.older
+--- What a scope of that kind raises that was opened with nothing to raise; it keeps
+-- that: most end before there is anything to say.
+local function scope_error(id, kind)
+  local err
+  if kind == CANCEL then
+    err = errors.new("ECANCELED", nil, GROUP_FAILED)
+  else
+    err = errors.new("ETIMEDOUT", nil, nil, { is_timeout = true })
   end
-  return timeout and timeout:raises()
-end
-
---- The error object of a scope of the running thread; always the same one.
-local function scope_error(thread, id)
-  local data = core_data(thread)
-  local raised = timeout_error(data, id)
-  if raised then
-    return raised
-  end
-  local scopes = data.scopes
-  if not scopes then
-    scopes = {}
-    data.scopes = scopes
-  end
-  if not scopes[id] then
-    scopes[id] = errors.new("ETIMEDOUT", nil, nil, { is_timeout = true })
-  end
-  return scopes[id]
+  core.scope_error(id, err)
+  return err
 end
 
 local refusal -- why the wait that ends now could not be
@@ -74,22 +63,18 @@ local function pending_error(thread)
     refusal = nil
     return core.placed(text), 1
   end
-  local kind, id, count = core.raise()
+  local kind, id, count, scope_kind, err = core.raise()
   if kind == KILL then
     return kill_error(thread), count
   elseif kind == SCOPE then
-    return scope_error(thread, id), count
+    return err or scope_error(id, scope_kind), count
   elseif kind == THROW then
     local data = core_data(thread)
-    local err = data.thrown
-    data.thrown = nil
+    err, data.thrown = data.thrown, nil
     return err, 1
   end
-  -- Another thread cancelled the Timeout between its expiry and this raise.
-  local data = core_data(thread)
-  local err = data.late or errors.new("ETIMEDOUT")
-  data.late = nil
-  return err, 1
+  -- A finalizer in another thread closed the scope between its end and this raise.
+  return errors.new("ETIMEDOUT"), 1
 end
 
 --- Raise what cancels the running thread.

@@ -15,10 +15,8 @@ return {
   -- What cancels it.
   kill_error = "C reads it: what a kill raises, always the same",
   guard = "what abandons it when it outlives its kill: { guard = thread }, an exits record",
-  thrown = "the error that thread:throw raises at its next wait, once",
-  scopes = "what scopes without an object raise: id of the scope -> error object",
-  timeouts = "its newest Timeout; the older ones follow from there by `older`",
-  late = "what a Timeout raises that another thread cancelled on its way here",
+  thrown = "the error that its next wait raises, once: of thread:throw, or of a Timeout "
+    .. "that another thread cancelled when it was about to raise",
 
   -- Who hears of its end.
   links = "green.thread.links: functions of thread:link",

@@ -89,6 +89,24 @@ static void test_outermost_first(void)
   stage_close(&s);
 }
 
+/* A group's: it has no deadline. */
+static void test_cancel_by_hand(void)
+{
+  stage s;
+  stage_open(&s);
+  green_scope *k = push(&s, GREEN_SCOPE_CANCEL);
+  is(stats_of(s.hub).timers, 0, "no deadline");
+  green_scope_fire(k);
+  turns(s.hub, 1);
+  is_str(trace, "C", "the wait is ended");
+  raises(&s, GREEN_RAISE_SCOPE, k, "by it");
+  green_scope *shield = push(&s, GREEN_SCOPE_SHIELD);
+  raises(&s, GREEN_RAISE_NONE, NULL, "a shield masks it");
+  green_scope_pop(shield);
+  green_scope_pop(k);
+  stage_close(&s);
+}
+
 static void test_popped_in_any_order(void)
 {
   static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
@@ -353,6 +371,20 @@ static void test_ids(void)
   stage_close(&s);
 }
 
+static void test_room(void)
+{
+  stage s;
+  stage_open(&s);
+  int room = green_scope_reserve(s.hub);
+  ok(room > 0, "room for one more");
+  green_scope *k = push(&s, GREEN_SCOPE_TIMEOUT);
+  ok((int)green_handle_slot(k->id) < room, "its slot is below that");
+  for (int i = 1; i < room; i++) push(&s, GREEN_SCOPE_TIMEOUT);
+  is(green_scope_reserve(s.hub), 2 * room, "more when that is full");
+  is(green_scope_reserve(s.hub), 2 * room, "and not again");
+  stage_close(&s);
+}
+
 static void test_many(void)
 {
   enum { N = 5000 };
@@ -397,6 +429,7 @@ int main(void)
   t_start();
   test_deadline();
   test_outermost_first();
+  test_cancel_by_hand();
   test_popped_in_any_order();
   test_one_of_two_fires();
   test_shield();
@@ -411,6 +444,7 @@ int main(void)
   test_count_starts_anew();
   test_a_shield_does_not_start_it_anew();
   test_ids();
+  test_room();
   test_many();
   test_out_of_memory();
   return t_done();
