@@ -110,7 +110,7 @@ EMBED := $(if $(wildcard examples/embed/host.c),\
   $(if $(wildcard examples/embed/core.c),$(P)/examples/embed_core) \
   $(patsubst spec/embed/%.c,$(P)/examples/spec_%,$(wildcard spec/embed/*.c))
 # What a C program may include.
-PUBLIC_H := $(filter-out %_priv.h %/mem.h,$(GREENC_H))
+PUBLIC_H := $(filter-out %_priv.h %/mem.h %/crew.h %/shared.h,$(GREENC_H))
 HEADERS := $(P)/include/greenlua.h $(PUBLIC_H:greenc/%=$(P)/include/greenc/%)
 OOM := $(P)/spec/oom/host
 RUNTIMES := $(P)/spec/storm/runtimes
@@ -355,7 +355,7 @@ asan tsan: ## the same tests with other flags
 	$(SUBMAKE) KIND=$@ test
 
 # What native threads and signal handlers touch: little enough for every push.
-THREADED := io/tpool io/lookup hub/post io/signal
+THREADED := io/tpool io/crew io/lookup hub/post io/signal
 
 tsan-threads: ## C tests of what other threads touch, under ThreadSanitizer
 	$(SUBMAKE) KIND=tsan tsan-threads-now

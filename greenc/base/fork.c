@@ -8,6 +8,7 @@
 #include "base/fork.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -60,4 +61,18 @@ uint32_t green__fork_noticed(void)
                                   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
     return next;
   return none;
+}
+
+void green__forkonce_renew(green_forkonce *o, void (*make)(void *), void *arg)
+{
+  uint32_t g = green_fork_generation();
+  uint32_t begun = __atomic_load_n(&o->begun, __ATOMIC_RELAXED);
+  if (begun != g &&
+      __atomic_compare_exchange_n(&o->begun, &begun, g, 0, __ATOMIC_RELAXED,
+                                  __ATOMIC_RELAXED)) {
+    make(arg);
+    __atomic_store_n(&o->done, g, __ATOMIC_RELEASE);
+    return;
+  }
+  while (__atomic_load_n(&o->done, __ATOMIC_ACQUIRE) != g) sched_yield();
 }

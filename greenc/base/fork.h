@@ -49,4 +49,25 @@ static inline int green_fork_happened(uint32_t *kept)
   return 1;
 }
 
+/* For what all threads of a process share: who has made it for which process.
+** Static and zeroed. */
+typedef struct green_forkonce {
+  uint32_t begun;
+  uint32_t done;
+} green_forkonce;
+
+/* For green_forkonce_check: this process may be one that has not made it. */
+void green__forkonce_renew(green_forkonce *o, void (*make)(void *), void *arg);
+
+/* Call make(arg) if nobody has in this process; while another thread is at it,
+** wait. make must not fork, and what it finds is of no use: a thread of the
+** parent's may have been in the middle of anything. Any thread. */
+static inline void green_forkonce_check(green_forkonce *o, void (*make)(void *),
+                                        void *arg)
+{
+  uint32_t done = __atomic_load_n(&o->done, __ATOMIC_ACQUIRE);
+  if (green_unlikely(!done || green_fork_differs(done)))
+    green__forkonce_renew(o, make, arg);
+}
+
 #endif

@@ -35,10 +35,9 @@ typedef struct sig_entry {
 } sig_entry;
 
 static sig_entry sig_table[NSIG];
-static pthread_mutex_t sig_lock = PTHREAD_MUTEX_INITIALIZER; /* For changes. */
-static atomic_int sig_inside;   /* Handlers that run at this moment. */
-static uint32_t sig_generation; /* Of the process that the two are for. */
-static pthread_once_t sig_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t sig_lock; /* For changes. */
+static atomic_int sig_inside;    /* Handlers that run at this moment. */
+static green_forkonce sig_made;  /* The two. */
 
 /* -- The handler ---------------------------------------------------------- */
 
@@ -63,19 +62,18 @@ static void sig_deliver(green_post *post)
 
 /* -- Forks ---------------------------------------------------------------- */
 
-static void sig_begin(void)
-{
-  sig_generation = green_fork_generation();
-}
-
 /* Another thread of the parent may have held the lock, or have been inside a
 ** handler, when this process began. */
+static void sig_make(void *arg)
+{
+  (void)arg;
+  pthread_mutex_init(&sig_lock, NULL);
+  atomic_store(&sig_inside, 0);
+}
+
 static void sig_lock_table(void)
 {
-  if (green_unlikely(green_fork_happened(&sig_generation))) {
-    pthread_mutex_init(&sig_lock, NULL);
-    atomic_store(&sig_inside, 0);
-  }
+  green_forkonce_check(&sig_made, sig_make, NULL);
   pthread_mutex_lock(&sig_lock);
 }
 
@@ -167,7 +165,6 @@ size_t green_signal_size(void)
 int green_signal_init(green_signal *w, green_hub *hub, int signo)
 {
   if (!signo_is_usable(signo)) return GREEN_EINVAL;
-  pthread_once(&sig_once, sig_begin);
   w->hub = hub;
   w->signo = signo;
   w->post.run = sig_deliver;

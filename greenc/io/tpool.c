@@ -1,75 +1,47 @@
 /*
-** tpool.c: a queue of jobs, and the threads that empty it.
+** tpool.c: the jobs of a hub: a queue of a crew's (crew.h), and their delivery.
 **
-** One lock guards queue, finished jobs and thread slots. The pool's memory is
-** counted: the owner, each thread and a post under way hold a reference, so
-** that a pool can be freed while a thread is still in somebody's work.
+** What threads touch stands under the lock of the crews. The pool's memory is
+** counted: the owner, each job that runs and a post under way hold a reference,
+** so that a pool can be freed while a thread is still in somebody's work.
 */
 
 #include "io/tpool.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "io/crew.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define TPOOL_THREADS 4
 #define TPOOL_MOST 1024
-#define TPOOL_IDLE_SECONDS 10
-/* How long a fork waits for jobs to end. */
-#define TPOOL_FORK_PATIENCE (GREEN_SECOND / 20)
-
-enum { SLOT_FREE, SLOT_ALIVE, SLOT_ENDED };
-
-/* Where a thread is kept until it is joined. */
-typedef struct pool_slot {
-  green_tpool *pool;
-  pthread_t id;
-  int state;
-} pool_slot;
 
 struct green_tpool {
-  pthread_mutex_t lock;
-  pthread_cond_t more;   /* A job was queued, or threads shall end. */
-  pthread_cond_t quiet;  /* The last job that was running is over. */
-  green_hub *hub;        /* NULL: freed by its owner. */
-  green_list queue;      /* Jobs nobody has begun. */
+  green__queue queue;    /* Its size: of threads; 0: none; negative: wrong. */
+  green_list jobs;       /* What is in the queue: jobs nobody has begun. */
   green_list running;    /* Jobs that threads are at. */
   green_list finished;   /* Jobs whose done is due. */
   green_list delivering; /* Likewise; hub thread only. */
+  pthread_cond_t quiet;  /* No job is in line or runs. */
+  green_hub *hub;        /* NULL: freed by its owner. */
   green_post post;
   green_forkhook forked;
-  uint32_t generation; /* Of the process that the threads are in. */
-  green_link pools;    /* In the list of all. */
-  pool_slot *slots;    /* size of them, while any is not free. */
-  int size;            /* Threads at most; negative: wrong. */
+  uint32_t generation; /* Of the process that it is for. */
   int refs;
   int deliveries; /* pool_deliver is under way; done may turn the hub. */
   uint8_t posted;
-  uint8_t forking; /* No thread begins a job. */
-  uint8_t stopping;
-  uint32_t threads;
-  uint32_t idle;
-  uint32_t queued;
   uint32_t pending; /* Hub thread only. */
 };
 
 /* -- Life of the memory --------------------------------------------------- */
 
-/* With the lock held, which is given up. */
-static void pool_unref_unlock(green_tpool *p)
+/* With the lock held. */
+static void pool_unref(green_tpool *p)
 {
-  int last = --p->refs == 0;
-  pthread_mutex_unlock(&p->lock);
-  if (!last) return;
-  pthread_cond_destroy(&p->more);
+  if (--p->refs > 0) return;
   pthread_cond_destroy(&p->quiet);
-  pthread_mutex_destroy(&p->lock);
-  green__free(p->slots);
   green__free(p);
 }
 
@@ -78,16 +50,25 @@ static green_job *job_of_link(green_link *k)
   return k ? green_container(k, green_job, link) : NULL;
 }
 
-static void job_drop(green_job *job)
+/* It is no pool's any more. */
+static void job_forget(green_job *job)
 {
   job->state = GREEN_JOB_NEW;
+  job->pool = NULL;
+}
+
+static void job_drop(green_job *job)
+{
   if (job->drop) job->drop(job);
 }
 
 static void drop_all(green_list *jobs)
 {
   green_job *job;
-  while ((job = job_of_link(green_list_pop(jobs))) != NULL) job_drop(job);
+  while ((job = job_of_link(green_list_pop(jobs))) != NULL) {
+    job_forget(job);
+    job_drop(job);
+  }
 }
 
 /* -- Delivery ------------------------------------------------------------- */
@@ -109,243 +90,84 @@ static void pool_deliver(green_post *post)
 {
   green_tpool *p = green_container(post, green_tpool, post);
   green_job *job;
-  pthread_mutex_lock(&p->lock);
+  green__crew_lock();
   p->posted = 0;
   p->deliveries++;
   green_list_splice(&p->delivering, &p->finished);
-  pthread_mutex_unlock(&p->lock);
+  green__crew_unlock();
   while ((job = job_of_link(green_list_pop(&p->delivering))) != NULL) {
     p->pending--;
     green_hub_unhold(p->hub);
     job->state = GREEN_JOB_NEW;
     job->done(job);
   }
-  pthread_mutex_lock(&p->lock);
+  green__crew_lock();
   p->deliveries--;
-  pool_unref_unlock(p);
+  pool_unref(p);
+  green__crew_unlock();
 }
 
-/* -- Threads -------------------------------------------------------------- */
+/* -- Work ----------------------------------------------------------------- */
 
-static struct timespec time_after(int seconds, int64_t ns)
+static void job_work(void *arg)
 {
-  struct timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  ns += ts.tv_nsec;
-  ts.tv_sec += seconds + (time_t)(ns / GREEN_SECOND);
-  ts.tv_nsec = (long)(ns % GREEN_SECOND);
-  return ts;
-}
-
-/* With the lock held: the next job, or NULL: this thread shall end. */
-static green_job *pool_next(green_tpool *p)
-{
-  struct timespec until = time_after(TPOOL_IDLE_SECONDS, 0);
-  int err = 0;
-  while (green_list_empty(&p->queue) || p->forking) {
-    if (green_list_empty(&p->queue) && (p->stopping || err == ETIMEDOUT))
-      return NULL;
-    p->idle++;
-    err = pthread_cond_timedwait(&p->more, &p->lock, &until);
-    p->idle--;
-  }
-  p->queued--;
-  return job_of_link(green_list_pop(&p->queue));
+  green_job *job = arg;
+  job->work(job);
 }
 
 /* With the lock held, which is given up meanwhile. */
 static void pool_work(green_tpool *p, green_job *job)
 {
   job->state = GREEN_JOB_RUNNING;
-  green_list_push(&p->running, &job->link);
-  pthread_mutex_unlock(&p->lock);
-  job->work(job);
-  pthread_mutex_lock(&p->lock);
+  p->refs++;
+  green__crew_do(job_work, job);
   green_link_remove(&job->link);
-  if (green_list_empty(&p->running)) pthread_cond_signal(&p->quiet);
   if (p->hub) {
     pool_finish(p, job);
-    return;
+  } else {
+    job_forget(job);
+    green__crew_unlock();
+    job_drop(job);
+    green__crew_lock();
   }
-  pthread_mutex_unlock(&p->lock);
-  job_drop(job);
-  pthread_mutex_lock(&p->lock);
+  if (!p->queue.len && green_list_empty(&p->running))
+    pthread_cond_signal(&p->quiet);
+  pool_unref(p);
 }
 
-static void *pool_main(void *arg)
+/* In a thread, with the lock held. */
+static void pool_take(green__queue *q)
 {
-  pool_slot *slot = arg;
-  green_tpool *p = slot->pool;
-  green_job *job;
-  pthread_mutex_lock(&p->lock);
-  while ((job = pool_next(p)) != NULL) pool_work(p, job);
-  slot->state = SLOT_ENDED;
-  p->threads--;
-  pool_unref_unlock(p);
-  return NULL;
-}
-
-/* Join threads that have retired. They hold the lock no more, so this does not
-** block. */
-static void pool_reap(green_tpool *p)
-{
-  for (int i = 0; p->slots && i < p->size; i++) {
-    if (p->slots[i].state != SLOT_ENDED) continue;
-    pthread_join(p->slots[i].id, NULL);
-    p->slots[i].state = SLOT_FREE;
-  }
-}
-
-static pool_slot *pool_free_slot(green_tpool *p)
-{
-  if (!p->slots) p->slots = green__zalloc((size_t)p->size * sizeof(*p->slots));
-  if (!p->slots) return NULL;
-  pool_reap(p);
-  for (int i = 0; i < p->size; i++)
-    if (p->slots[i].state == SLOT_FREE) return &p->slots[i];
-  return NULL;
-}
-
-/* With the lock held. Signals are for the other threads of the process: a
-** thread inherits the mask. */
-static int pool_start_thread(green_tpool *p)
-{
-  sigset_t all, old;
-  pool_slot *slot = pool_free_slot(p);
-  if (!slot) return GREEN_ENOMEM;
-  slot->pool = p;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  int error = pthread_create(&slot->id, NULL, pool_main, slot);
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-  if (error) return GREEN_ENOMEM;
-  pthread_setname_np(slot->id, "green-pool");
-  slot->state = SLOT_ALIVE;
-  p->threads++;
-  p->refs++;
-  return 0;
-}
-
-/* With the lock held: is there, or will there be, a thread for one more job? */
-static int pool_find_thread(green_tpool *p)
-{
-  if (p->idle > p->queued) return 0;
-  if (p->threads >= (uint32_t)p->size) return 0;
-  int err = pool_start_thread(p);
-  return p->threads ? 0 : err;
+  green_tpool *p = green_container(q, green_tpool, queue);
+  green_job *job = job_of_link(green_list_pop(&p->jobs));
+  green_list_push(&p->running, &job->link);
+  pool_work(p, job);
 }
 
 /* -- Forks ---------------------------------------------------------------- */
 
-/* All pools of the process. A fork of C's waits until no thread is in the
-** middle of something, so that a child finds their lists whole; and for a
-** moment until no thread is at a job: a child of a process that was inside the
-** C library's resolver, say, may find its locks taken for ever. */
-static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t pools_once = PTHREAD_ONCE_INIT;
-static green_list pools;
-
-static void pools_before_fork(void)
-{
-  struct timespec until = time_after(0, TPOOL_FORK_PATIENCE);
-  pthread_mutex_lock(&pools_lock);
-  for (green_link *k = pools.next; k != &pools; k = k->next) {
-    green_tpool *p = green_container(k, green_tpool, pools);
-    pthread_mutex_lock(&p->lock);
-    p->forking = 1;
-    while (!green_list_empty(&p->running))
-      if (pthread_cond_timedwait(&p->quiet, &p->lock, &until)) break;
-  }
-}
-
-static void pools_after_fork(int in_child)
-{
-  for (green_link *k = pools.next; k != &pools; k = k->next) {
-    green_tpool *p = green_container(k, green_tpool, pools);
-    p->forking = 0;
-    if (!in_child) pthread_cond_broadcast(&p->more);
-    pthread_mutex_unlock(&p->lock);
-  }
-  pthread_mutex_unlock(&pools_lock);
-}
-
-static void pools_in_parent(void)
-{
-  pools_after_fork(0);
-}
-
-/* Who waited for the conditions is not here. */
-static void pools_in_child(void)
-{
-  pools_after_fork(1);
-}
-
-static void pools_begin(void)
-{
-  green_list_init(&pools);
-  pthread_atfork(pools_before_fork, pools_in_parent, pools_in_child);
-}
-
-static void pools_add(green_tpool *p)
-{
-  pthread_once(&pools_once, pools_begin);
-  pthread_mutex_lock(&pools_lock);
-  green_list_push(&pools, &p->pools);
-  pthread_mutex_unlock(&pools_lock);
-}
-
-static void pools_remove(green_tpool *p)
-{
-  pthread_mutex_lock(&pools_lock);
-  green_link_remove(&p->pools);
-  pthread_mutex_unlock(&pools_lock);
-}
-
-/* -- Pools ---------------------------------------------------------------- */
-
-static int threads_from_env(void)
-{
-  char *end;
-  const char *text = getenv("GREENLUA_THREADS");
-  if (!text || !*text) return TPOOL_THREADS;
-  long n = strtol(text, &end, 10);
-  return *end == '\0' && n >= 0 && n <= TPOOL_MOST ? (int)n : -1;
-}
-
-static void pool_init_lock(green_tpool *p)
-{
-  pthread_condattr_t attr;
-  pthread_mutex_init(&p->lock, NULL);
-  pthread_condattr_init(&attr);
-  pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-  pthread_cond_init(&p->more, &attr);
-  pthread_cond_init(&p->quiet, &attr);
-  pthread_condattr_destroy(&attr);
-}
-
-/* With the lock held: jobs that a parent's threads were at come first, as they
-** did there. */
-static void pool_requeue(green_tpool *p)
+/* Jobs that a parent's threads were at come first, as they did there. How many
+** wait. */
+static uint32_t pool_requeue(green_tpool *p)
 {
   green_link *k;
+  uint32_t n = 0;
   while ((k = p->running.prev) != &p->running) {
     green_link_remove(k);
-    green_list_push_front(&p->queue, k);
+    green_list_push_front(&p->jobs, k);
     job_of_link(k)->state = GREEN_JOB_QUEUED;
-    p->queued++;
   }
-  while (p->threads < p->queued && p->threads < (uint32_t)p->size)
-    if (pool_start_thread(p) < 0) return;
+  for (k = p->jobs.next; k != &p->jobs; k = k->next) n++;
+  return n;
 }
 
-/* Only this thread has come along, and who held the lock is not known. */
+/* Only this thread has come along. Without memory for a crew the jobs wait for
+** the next one to be submitted. */
 static void pool_begin_anew(green_tpool *p)
 {
-  pool_init_lock(p);
-  green__free(p->slots);
-  p->slots = NULL;
-  p->threads = p->idle = 0;
-  p->stopping = 0;
+  uint32_t n = pool_requeue(p);
+  pthread_cond_init(&p->quiet, NULL);
+  green__queue_forked(&p->queue, n);
   p->refs = 1 + p->deliveries; /* done may have forked. */
   green_hub_unpost(p->hub, &p->post);
   p->posted = !green_list_empty(&p->finished);
@@ -353,9 +175,7 @@ static void pool_begin_anew(green_tpool *p)
     p->refs++;
     green_hub_post(p->hub, &p->post);
   }
-  pthread_mutex_lock(&p->lock); /* For the threads that come now. */
-  pool_requeue(p);
-  pthread_mutex_unlock(&p->lock);
+  if (n) green__queue_open(&p->queue);
 }
 
 /* Before each use of the lock by the hub's thread. The hub comes first: it
@@ -372,32 +192,47 @@ static void pool_forked(green_forkhook *h)
   pool_check_fork(green_container(h, green_tpool, forked));
 }
 
+/* -- Pools ---------------------------------------------------------------- */
+
+static int threads_from_env(void)
+{
+  char *end;
+  const char *text = getenv("GREENLUA_THREADS");
+  if (!text || !*text) return TPOOL_THREADS;
+  long n = strtol(text, &end, 10);
+  return *end == '\0' && n >= 0 && n <= TPOOL_MOST ? (int)n : -1;
+}
+
 green_tpool *green_tpool_new(green_hub *hub)
 {
   green_tpool *p = green__zalloc(sizeof(*p));
   if (!p) return NULL;
-  pool_init_lock(p);
-  green_list_init(&p->queue);
+  green_list_init(&p->jobs);
   green_list_init(&p->running);
   green_list_init(&p->finished);
   green_list_init(&p->delivering);
+  pthread_cond_init(&p->quiet, NULL);
   p->hub = hub;
+  p->queue.take = pool_take;
+  p->queue.size = threads_from_env();
   p->post.run = pool_deliver;
   p->forked.run = pool_forked;
   p->generation = green_fork_generation();
   green_hub_on_fork(hub, &p->forked);
-  p->size = threads_from_env();
   p->refs = 1;
-  pools_add(p);
   return p;
 }
 
-/* With the lock held: threads that work now look after themselves. */
-static void pool_let_go(green_tpool *p)
+/* With the lock held: take all jobs that no thread is at. Who still runs does
+** not lead here any more. */
+static void pool_let_go(green_tpool *p, green_list *jobs)
 {
-  pool_reap(p);
-  for (int i = 0; p->slots && i < p->size; i++)
-    if (p->slots[i].state == SLOT_ALIVE) pthread_detach(p->slots[i].id);
+  green_list_splice(jobs, &p->delivering);
+  green_list_splice(jobs, &p->finished);
+  green_list_splice(jobs, &p->jobs);
+  green__queue_pulled(&p->queue, p->queue.len);
+  for (green_link *k = p->running.next; k != &p->running; k = k->next)
+    job_of_link(k)->pool = NULL;
 }
 
 void green_tpool_free(green_tpool *p)
@@ -407,65 +242,53 @@ void green_tpool_free(green_tpool *p)
   green_list_init(&jobs);
   pool_check_fork(p);
   green_forkhook_remove(&p->forked);
-  pools_remove(p);
-  pthread_mutex_lock(&p->lock);
+  green__crew_lock();
   for (; p->pending; p->pending--) green_hub_unhold(p->hub);
   p->hub = NULL;
-  p->stopping = 1;
-  green_list_splice(&jobs, &p->delivering);
-  green_list_splice(&jobs, &p->finished);
-  green_list_splice(&jobs, &p->queue);
-  p->queued = 0;
-  pool_let_go(p);
-  pthread_cond_broadcast(&p->more);
-  pool_unref_unlock(p);
+  pool_let_go(p, &jobs);
+  green__crew_unlock();
+  green__queue_close(&p->queue);
+  green__crew_lock();
+  pool_unref(p);
+  green__crew_unlock();
   drop_all(&jobs);
 }
 
 int green_tpool_set_threads(green_tpool *p, int n)
 {
-  int err = 0;
   pool_check_fork(p);
-  pthread_mutex_lock(&p->lock);
-  pool_reap(p);
-  if (p->threads) {
-    err = GREEN_EBUSY;
-  } else {
-    green__free(p->slots);
-    p->slots = NULL;
-    p->size = n <= TPOOL_MOST ? n : -1;
-  }
-  pthread_mutex_unlock(&p->lock);
-  return err;
+  green__crew_lock();
+  int busy = p->queue.len || green__queue_threads(&p->queue);
+  green__crew_unlock();
+  if (busy) return GREEN_EBUSY;
+  green__queue_close(&p->queue);
+  p->queue.own = 1;
+  p->queue.size = n <= TPOOL_MOST ? n : -1;
+  return 0;
 }
 
-/* The hub's thread alone makes and frees slots: they stay while it joins. */
+/* Jobs that no thread can be had for stay in line. */
 void green_tpool_stop(green_tpool *p)
 {
   pool_check_fork(p);
-  pthread_mutex_lock(&p->lock);
-  p->stopping = 1;
-  pthread_cond_broadcast(&p->more);
-  for (int i = 0; p->slots && i < p->size; i++) {
-    if (p->slots[i].state == SLOT_FREE) continue;
-    pthread_mutex_unlock(&p->lock);
-    pthread_join(p->slots[i].id, NULL);
-    pthread_mutex_lock(&p->lock);
-    p->slots[i].state = SLOT_FREE;
-  }
-  p->stopping = 0;
-  pthread_mutex_unlock(&p->lock);
+  green__crew_lock();
+  while (green__queue_threads(&p->queue) &&
+         (p->queue.len || !green_list_empty(&p->running)))
+    green__crew_wait(&p->quiet);
+  int empty = !p->queue.len;
+  green__crew_unlock();
+  if (empty) green__queue_close(&p->queue);
 }
 
 void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s)
 {
   pool_check_fork(p);
-  pthread_mutex_lock(&p->lock);
-  s->threads = p->threads;
-  s->idle = p->idle;
-  s->queued = p->queued;
+  green__crew_lock();
+  s->threads = green__queue_threads(&p->queue);
+  s->idle = green__queue_idle(&p->queue);
+  s->queued = p->queue.len;
   s->pending = p->pending;
-  pthread_mutex_unlock(&p->lock);
+  green__crew_unlock();
 }
 
 /* -- Jobs ----------------------------------------------------------------- */
@@ -473,52 +296,69 @@ void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s)
 /* With the lock held. */
 static int pool_enqueue(green_tpool *p, green_job *job)
 {
-  int err = pool_find_thread(p);
+  int err = green__queue_reserve(&p->queue);
   if (err < 0) return err;
   job->state = GREEN_JOB_QUEUED;
-  green_list_push(&p->queue, &job->link);
-  p->queued++;
-  pthread_cond_signal(&p->more);
+  green_list_push(&p->jobs, &job->link);
+  green__queue_pushed(&p->queue);
   return 0;
 }
 
 /* With the lock held. */
 static int pool_take_job(green_tpool *p, green_job *job)
 {
-  if (p->size < 0 || job->state != GREEN_JOB_NEW) return GREEN_EINVAL;
+  if (job->state != GREEN_JOB_NEW) return GREEN_EINVAL;
   job->pool = p;
   job->status = 0;
-  if (p->size) return pool_enqueue(p, job);
+  if (p->queue.size) return pool_enqueue(p, job);
   pool_work(p, job);
   return 0;
+}
+
+/* Threads are had without the lock. */
+static int pool_open(green_tpool *p)
+{
+  if (p->queue.size < 0) return GREEN_EINVAL;
+  return p->queue.size ? green__queue_open(&p->queue) : 0;
 }
 
 int green_job_submit(green_tpool *p, green_job *job)
 {
   pool_check_fork(p);
-  pthread_mutex_lock(&p->lock);
-  int err = pool_take_job(p, job);
+  int err = pool_open(p);
+  if (err < 0) return err;
+  green__crew_lock();
+  err = pool_take_job(p, job);
   if (err == 0) {
     p->pending++;
     green_hub_hold(p->hub);
   }
-  pthread_mutex_unlock(&p->lock);
+  green__crew_unlock();
   return err;
+}
+
+/* Whose it is, or NULL: nobody's, and what it knows of a pool is old. */
+static green_tpool *job_pool(green_job *job)
+{
+  green__crew_lock();
+  green_tpool *p = job->state == GREEN_JOB_NEW ? NULL : job->pool;
+  green__crew_unlock();
+  return p;
 }
 
 int green_job_cancel(green_job *job)
 {
-  green_tpool *p = job->pool;
+  green_tpool *p = job_pool(job);
   if (!p) return 0;
   pool_check_fork(p);
-  pthread_mutex_lock(&p->lock);
+  green__crew_lock();
   int queued = job->state == GREEN_JOB_QUEUED;
-  if (job->state != GREEN_JOB_NEW) job->status = GREEN_ECANCELED;
+  job->status = GREEN_ECANCELED;
   if (queued) {
     green_link_remove(&job->link);
-    p->queued--;
+    green__queue_pulled(&p->queue, 1);
     pool_finish(p, job);
   }
-  pthread_mutex_unlock(&p->lock);
+  green__crew_unlock();
   return queued;
 }

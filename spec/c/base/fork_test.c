@@ -109,6 +109,63 @@ static void test_keepers(pid_t (*make)(void))
   is(green_fork_happened(&kept[1]), 0, "none does in the parent");
 }
 
+/* -- Once ----------------------------------------------------------------- */
+
+enum { COMERS = 6 };
+
+static green_forkonce once;
+static int once_calls, once_made;
+
+static void once_make(void *arg)
+{
+  once_calls++;
+  usleep(2000); /* The others come meanwhile. */
+  *(int *)arg = 1;
+}
+
+/* Its answer: was it made when this went on? */
+static void *once_come(void *arg)
+{
+  (void)arg;
+  green_forkonce_check(&once, once_make, &once_made);
+  return once_made ? &once : NULL;
+}
+
+static int once_all_come(void)
+{
+  pthread_t threads[COMERS];
+  int n = 0;
+  for (int i = 0; i < COMERS; i++)
+    if (pthread_create(&threads[i], NULL, once_come, NULL)) abort();
+  for (int i = 0; i < COMERS; i++) {
+    void *answer;
+    pthread_join(threads[i], &answer);
+    n += answer != NULL;
+  }
+  return n;
+}
+
+static void once_in_a_child(void *arg)
+{
+  (void)arg;
+  once_calls = once_made = 0;
+  must(once_all_come() == COMERS);
+  must(once_calls == 1);
+  once_come(NULL);
+  must(once_calls == 1);
+}
+
+static void test_once(pid_t (*make)(void))
+{
+  once = (green_forkonce){0, 0};
+  once_calls = once_made = 0;
+  is(in_child_by(make, once_in_a_child, NULL), 0,
+     "made in a child that is the first");
+  is(once_all_come(), COMERS, "nobody goes on before it is made");
+  is(once_calls, 1, "one makes it");
+  is(in_child_by(make, once_in_a_child, NULL), 0, "in a child once more");
+}
+
 /* -- Hooks ---------------------------------------------------------------- */
 
 typedef struct hook {
@@ -475,6 +532,7 @@ int main(void)
     test_child_and_grandchild(makers[m]);
     test_grandchild_alone_asks(makers[m]);
     test_keepers(makers[m]);
+    test_once(makers[m]);
   }
   test_hooks_in_order();
   test_hooks_remove_each_other();
