@@ -239,6 +239,8 @@ static void *crew_main(void *arg)
   crew_slot *slot = arg;
   green__crew *c = slot->crew;
   green__queue *q;
+  /* Its own: another's would be written through files of /proc. */
+  pthread_setname_np(pthread_self(), "green-pool");
   green__crew_lock();
   while ((q = crew_next(c)) != NULL) {
     slot->state = SLOT_BUSY;
@@ -283,7 +285,6 @@ static int crew_start_thread(green__crew *c)
   int error = pthread_create(&slot->id, NULL, crew_main, slot);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   if (error) return GREEN_ENOMEM;
-  pthread_setname_np(slot->id, "green-pool");
   slot->state = SLOT_IDLE;
   c->threads++;
   c->refs++;
