@@ -409,17 +409,24 @@ static bool is_flood(const green_tls *t)
          t->messages > TLS_MESSAGES + t->plain / TLS_MESSAGE_BYTES;
 }
 
+/* Asking OpenSSL in vain costs as much as half a record. */
+static bool has_more(const green_tls *t)
+{
+  return t->lent_len > 0 || green_buf_len(&t->in) > 0 ||
+         lib.SSL_pending(t->ssl) > 0;
+}
+
 /* As many records as it takes to fill p. */
 static int read_records(green_tls *t, char *p, size_t n)
 {
   size_t total = 0, got;
-  int r = 1;
-  while (total < n && !is_flood(t)) {
+  int r;
+  do {
     r = lib.SSL_read_ex(t->ssl, p + total, n - total, &got);
     if (r != 1) break;
     count_record(t, n - total, got);
     total += got;
-  }
+  } while (total < n && has_more(t) && !is_flood(t));
   int err = r == 1 ? 0 : tls_outcome(t, r);
   if (is_flood(t)) err = fail_flood(t);
   return total > 0 ? (int)total : err;
@@ -439,10 +446,9 @@ int green_tls_read(green_tls *t, void *p, size_t n)
 
 bool green_tls_pending(const green_tls *t)
 {
-  if (t->error || green_buf_len(&t->in) > 0 || t->lent_len > 0) return true;
+  if (t->error || has_more(t)) return true;
   if (!t->done) return false;
-  return lib.SSL_pending(t->ssl) > 0 || t->ended ||
-         (lib.SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN);
+  return t->ended || (lib.SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN);
 }
 
 /* -- Writing -------------------------------------------------------------- */
