@@ -23,7 +23,7 @@ dependencies = {
 }
 
 -- Needed at build time: a C compiler, GNU make, pkg-config, LuaJIT's headers
--- (asked of pkg-config: LUA_INCDIR names those of PUC Lua) and libev's.
+-- (asked of pkg-config: LUA_INCDIR names those of PUC Lua), libev's and OpenSSL's.
 build = {
   type = "make",
   build_target = "build-rock",

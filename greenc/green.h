@@ -26,6 +26,9 @@
 #include "io/signal.h"
 #include "io/sock.h"
 #include "io/stdfd.h"
+#include "io/tls.h"
+#include "io/tls_ctx.h"
+#include "io/tls_lib.h"
 #include "io/tpool.h"
 
 #include "httpd/conn.h"

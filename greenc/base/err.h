@@ -80,7 +80,20 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(EAI_AGAIN,       -4102, "temporary failure in name resolution") \
   X(EAI_FAIL,        -4103, "name resolution failed") \
   X(EAI_FAMILY,      -4104, "no address of that family for the name") \
-  X(EAI_SERVICE,     -4105, "service name not known")
+  X(EAI_SERVICE,     -4105, "service name not known") \
+  X(ETLS,            -4201, "failure of TLS") \
+  X(ETLSALERT,       -4202, "the peer ended TLS with an alert") \
+  X(ETLSVERSION,     -4203, "no TLS version in common") \
+  X(ETLSTRUNCATED,   -4204, "connection was cut off amidst TLS") \
+  X(ETLSPLAIN,       -4205, "the peer does not speak TLS") \
+  X(ETLSFLOOD,       -4206, "too many TLS messages without data") \
+  X(ETLSLIBRARY,     -4207, "no OpenSSL 3 that can be used") \
+  X(ECERTEXPIRED,    -4211, "certificate is not valid at this time") \
+  X(ECERTHOST,       -4212, "certificate is for another name") \
+  X(ECERTUNKNOWN,    -4213, "certificate of an unknown authority") \
+  X(ECERTREVOKED,    -4214, "certificate was revoked") \
+  X(ECERTINVALID,    -4215, "certificate cannot be used") \
+  X(EKEYINVALID,     -4216, "private key cannot be used")
 /* clang-format on */
 
 enum {

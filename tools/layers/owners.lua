@@ -11,7 +11,7 @@ end
 local OWNERS = {
   { "^ev%.h$", "^greenc/hub/loop%.c$" },
   { "^openssl/evp%.h$", "^greenc/base/digest%.c$" },
-  { "^openssl/", "^greenc/io/tls%.c$" },
+  { "^openssl/", "^greenc/io/tls_priv%.h$" },
   { "^ares", "^greenc/io/dns%.c$" },
   { "^zlib%.h$", "^greenc/proto/inflate%.c$" },
   { "^lua[%w]*%.h$", "^vm/" },

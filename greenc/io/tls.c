@@ -1,0 +1,499 @@
+/*
+** tls.c: a connection: handshake, bytes in, bytes out, its end.
+*/
+
+#include "io/tls_priv.h"
+#include "base/addr.h"
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <string.h>
+
+/* Messages besides data that a peer may send: so many, and one more for so many
+** bytes of data. New keys are due after hundreds of gigabytes. */
+#define TLS_MESSAGES 32
+#define TLS_MESSAGE_BYTES 4096
+/* Records of one byte in a row, while we say nothing. Each costs us a thousand
+** times what it brings. */
+#define TLS_ONES 65536
+
+/* -- Life ----------------------------------------------------------------- */
+
+/* Each message that is not data, each record's head. */
+static void message_cb(int writing, int version, int type, const void *p,
+                       size_t n, SSL *ssl, void *arg)
+{
+  green_tls *t = arg;
+  (void)version, (void)p, (void)n, (void)ssl;
+  if (!writing && t->done && type == SSL3_RT_HANDSHAKE) t->messages++;
+}
+
+static bool tls_open(green_tls *t)
+{
+  t->ssl = lib.SSL_new(t->ctx->ssl);
+  if (!t->ssl) return false;
+  BIO *bio = green__tls_io_bio(t->io, &t->self);
+  if (!bio) return false;
+  lib.SSL_set_bio(t->ssl, bio, bio);
+  lib.SSL_set_ex_data(t->ssl, 0, t);
+  lib.SSL_set_msg_callback(t->ssl, message_cb);
+  lib.SSL_ctrl(t->ssl, SSL_CTRL_SET_MSG_CALLBACK_ARG, 0, t);
+  (t->server ? lib.SSL_set_accept_state : lib.SSL_set_connect_state)(t->ssl);
+  return true;
+}
+
+green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx)
+{
+  green_assert(ctx->sealed, "the context is sealed");
+  green_tls *t = green__zalloc(sizeof(*t));
+  if (!t) return NULL;
+  t->self = t;
+  t->io = io;
+  io->refs++;
+  t->ctx = green__tls_ctx_hold(ctx);
+  t->server = ctx->server;
+  green_buf_init(&t->in, GREEN_TLS_INPUT);
+  if (tls_open(t)) return t;
+  green_tls_free(t);
+  return NULL;
+}
+
+/* A connection that ends without its close_notify would take its session along,
+** as if it had been broken. */
+static void spare_session(green_tls *t)
+{
+  if (t->done && !t->error)
+    lib.SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
+void green_tls_free(green_tls *t)
+{
+  if (!t) return;
+  spare_session(t);
+  lib.SSL_free(t->ssl);
+  lib.SSL_SESSION_free(t->session);
+  green__tls_drop_output(t);
+  green_buf_reset(&t->in);
+  green__tls_forgive(t);
+  green__free(t->name);
+  green__free(t->heard);
+  green_tls_ctx_free(t->chosen);
+  green_tls_ctx_free(t->ctx);
+  green_tls_io_free(t->io);
+  green__free(t);
+}
+
+/* -- Who the server is ---------------------------------------------------- */
+
+static int set_ip(green_tls *t, const void *ip, size_t n)
+{
+  X509_VERIFY_PARAM *param = lib.SSL_get0_param(t->ssl);
+  return lib.X509_VERIFY_PARAM_set1_ip(param, ip, n) == 1 ? 0 : GREEN_ENOMEM;
+}
+
+static int set_name(green_tls *t, char *name)
+{
+  X509_VERIFY_PARAM *param = lib.SSL_get0_param(t->ssl);
+  lib.X509_VERIFY_PARAM_set_hostflags(param,
+                                      X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                          X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (lib.X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 &&
+      lib.SSL_ctrl(t->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+                   TLSEXT_NAMETYPE_host_name, name) == 1)
+    return 0;
+  return GREEN_ENOMEM;
+}
+
+/* In lower case, without the dot that may end it. NULL: no name, or no memory:
+** *err. */
+static char *copy_name(const char *host, int *err)
+{
+  size_t n = strlen(host);
+  if (n > 0 && host[n - 1] == '.') n--;
+  *err = GREEN_EINVAL;
+  if (n == 0 || n > GREEN__TLS_SNI || host[0] == '.') return NULL;
+  for (size_t i = 0; i < n; i++)
+    if (host[i] <= ' ' || host[i] >= 0x7f || host[i] == '*') return NULL;
+  *err = GREEN_ENOMEM;
+  char *copy = green__alloc(n + 1);
+  if (!copy) return NULL;
+  for (size_t i = 0; i < n; i++)
+    copy[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + 32 : host[i]);
+  copy[n] = '\0';
+  return copy;
+}
+
+int green_tls_set_host(green_tls *t, const char *host)
+{
+  uint8_t ip[16];
+  int err;
+  green_assert(!t->server && !t->done, "a client before its handshake");
+  if (t->named) return GREEN_EINVAL;
+  char *name = copy_name(host, &err);
+  if (!name) return err;
+  lib.ERR_clear_error();
+  if (inet_pton(AF_INET, name, ip) == 1)
+    err = set_ip(t, ip, 4);
+  else if (inet_pton(AF_INET6, name, ip) == 1)
+    err = set_ip(t, ip, 16);
+  else
+    err = set_name(t, name);
+  t->name = name;
+  t->named = true;
+  return err;
+}
+
+void green_tls_set_any_host(green_tls *t)
+{
+  green_assert(!t->server && !t->done, "a client before its handshake");
+  t->any = true;
+}
+
+/* -- What came of a call -------------------------------------------------- */
+
+static const char *alert_meaning(int alert)
+{
+  switch (alert) {
+  case SSL_AD_UNKNOWN_CA:
+    return ": it does not trust our certificate's authority";
+  case SSL_AD_BAD_CERTIFICATE:
+  case SSL_AD_UNSUPPORTED_CERTIFICATE:
+  case SSL_AD_CERTIFICATE_UNKNOWN:
+    return ": it does not accept our certificate";
+  case SSL_AD_CERTIFICATE_EXPIRED:
+    return ": our certificate has expired";
+  case SSL_AD_CERTIFICATE_REVOKED:
+    return ": our certificate was revoked";
+  case TLS13_AD_CERTIFICATE_REQUIRED:
+    return ": it wants a certificate of ours";
+  case SSL_AD_HANDSHAKE_FAILURE:
+    return ": nothing that it accepts was offered (ciphers, groups, "
+           "certificate)";
+  case SSL_AD_NO_APPLICATION_PROTOCOL:
+    return ": no application protocol (ALPN) in common";
+  case SSL_AD_UNRECOGNIZED_NAME:
+    return ": it does not have the name that was asked for";
+  default:
+    return "";
+  }
+}
+
+static int fail_alert(green_tls *t, int alert)
+{
+  const char *name = lib.SSL_alert_desc_string_long(alert);
+  if (alert == SSL_AD_PROTOCOL_VERSION)
+    return green__tls_fail(t, GREEN_ETLSVERSION,
+                           "the peer takes no TLS version that was offered "
+                           "(alert \"%s\")",
+                           name);
+  return green__tls_fail(t, GREEN_ETLSALERT,
+                         "the peer ended TLS with the alert \"%s\"%s", name,
+                         alert_meaning(alert));
+}
+
+static const char *version_name(int version)
+{
+  switch (version) {
+  case GREEN_TLS_1_0:
+    return "TLS 1.0";
+  case GREEN_TLS_1_1:
+    return "TLS 1.1";
+  case GREEN_TLS_1_2:
+    return "TLS 1.2";
+  default:
+    return "TLS 1.3";
+  }
+}
+
+static int fail_version(green_tls *t)
+{
+  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  return green__tls_fail(t, GREEN_ETLSVERSION,
+                         "the peer has no TLS version from %s to %s (%s)",
+                         version_name(c->min ? c->min : GREEN_TLS_1_0),
+                         version_name(c->max), green__tls_reason());
+}
+
+/* Whoever speaks no TLS understands no alert: what is to be sent to him is the
+** caller's affair. */
+static int fail_plain(green_tls *t, const char *what)
+{
+  green__tls_fail(t, GREEN_ETLSPLAIN, "the peer does not speak TLS: %s", what);
+  green__tls_drop_output(t);
+  return t->error->code;
+}
+
+static int fail_reason(green_tls *t)
+{
+  int why = green__tls_reason_number();
+  if (why > SSL_AD_REASON_OFFSET && why < SSL_AD_REASON_OFFSET + 256)
+    return fail_alert(t, why - SSL_AD_REASON_OFFSET);
+  switch (why) {
+  case SSL_R_HTTP_REQUEST:
+  case SSL_R_HTTPS_PROXY_REQUEST:
+    return fail_plain(t, "it sent a plain HTTP request");
+  case SSL_R_WRONG_VERSION_NUMBER:
+    if (!t->done) return fail_plain(t, "its first bytes are something else");
+    break;
+  case SSL_R_UNSUPPORTED_PROTOCOL:
+  case SSL_R_NO_PROTOCOLS_AVAILABLE:
+  case SSL_R_VERSION_TOO_LOW:
+  case SSL_R_VERSION_TOO_HIGH:
+    return fail_version(t);
+  case SSL_R_RECORD_TOO_SMALL:
+  case SSL_R_TOO_MANY_WARN_ALERTS:
+  case SSL_R_TOO_MANY_KEY_UPDATES:
+    return green__tls_fail(t, GREEN_ETLSFLOOD,
+                           "the peer sends record upon record without data");
+  case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+    return green__tls_fail(t, GREEN_ECERTINVALID,
+                           "the client shows no certificate, and must");
+  case SSL_R_NO_SHARED_CIPHER:
+    return green__tls_fail(t, GREEN_ETLS,
+                           "no cipher in common, or none for a certificate of "
+                           "this server");
+  default:
+    break;
+  }
+  return green__tls_fail(t, GREEN_ETLS, "TLS failed: %s", green__tls_reason());
+}
+
+static int fail_end(green_tls *t)
+{
+  if (t->done)
+    return green__tls_fail(t, GREEN_ETLSTRUNCATED,
+                           "the connection was cut off: it ended without TLS's "
+                           "own end");
+  return green__tls_fail(t, GREEN_ETLSTRUNCATED,
+                         "the peer closed the connection during the TLS "
+                         "handshake");
+}
+
+/* He who floods does not read either. */
+static int fail_flood(green_tls *t)
+{
+  green__tls_fail(t, GREEN_ETLSFLOOD,
+                  "the peer sends TLS message upon message without data");
+  green__tls_drop_output(t);
+  return t->error->code;
+}
+
+/* What a call that returned r and failed means. */
+static int tls_outcome(green_tls *t, int r)
+{
+  if (t->error) return t->error->code;
+  if (t->flooded) return fail_flood(t);
+  switch (lib.SSL_get_error(t->ssl, r)) {
+  case SSL_ERROR_WANT_READ:
+    return t->ended ? fail_end(t) : GREEN_EAGAIN;
+  case SSL_ERROR_WANT_WRITE:
+    return GREEN_ENOBUFS;
+  case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+    return GREEN_EINPROGRESS;
+  case SSL_ERROR_ZERO_RETURN:
+    return t->done ? 0 : fail_end(t);
+  default:
+    return fail_reason(t);
+  }
+}
+
+/* -- Handshake ------------------------------------------------------------ */
+
+/* From here on it needs no BIO of its own: OpenSSL puts a buffer before that
+** while hands are shaken, which would get in another's way. */
+static void use_shared_bio(green_tls *t)
+{
+  BIO *bio = t->io->bio;
+  lib.BIO_up_ref(bio);
+  lib.SSL_set0_rbio(t->ssl, bio);
+  lib.BIO_up_ref(bio);
+  lib.SSL_set0_wbio(t->ssl, bio);
+}
+
+static int check_host(green_tls *t)
+{
+  if (t->server || t->named || t->any || !t->ctx->verify) return 0;
+  return green__tls_fail(t, GREEN_EINVAL,
+                         "nobody has said whom the server's certificate must "
+                         "name");
+}
+
+int green_tls_handshake(green_tls *t)
+{
+  if (t->error) return t->error->code;
+  if (t->done) return 0;
+  if (t->closed) return GREEN_ECLOSED;
+  if (t->heard) return GREEN_EINPROGRESS;
+  int err = check_host(t);
+  if (err < 0) return err;
+  green__tls_enter(t);
+  int r = lib.SSL_do_handshake(t->ssl);
+  if (r == 1) {
+    t->done = true;
+    use_shared_bio(t);
+  } else
+    err = tls_outcome(t, r);
+  green__tls_leave(t);
+  return err;
+}
+
+bool green_tls_is_done(const green_tls *t)
+{
+  return t->done;
+}
+
+const green_tls_error *green_tls_failure(const green_tls *t)
+{
+  return t->error;
+}
+
+/* -- Input ---------------------------------------------------------------- */
+
+/* How many of n bytes may come. */
+static size_t input_room(const green_tls *t, size_t n)
+{
+  green_assert(t->lent_len == 0, "nothing is lent");
+  green_assert(!t->ended, "the input has not ended");
+  size_t room = GREEN_TLS_INPUT - green_buf_len(&t->in);
+  return n < room ? n : room;
+}
+
+int green_tls_feed(green_tls *t, const void *p, size_t n)
+{
+  n = input_room(t, n);
+  if (n == 0) return 0;
+  int err = green_buf_append(&t->in, p, n);
+  return err < 0 ? GREEN_ENOMEM : (int)n;
+}
+
+int green_tls_lend(green_tls *t, const void *p, size_t n)
+{
+  n = input_room(t, n);
+  t->lent = p;
+  t->lent_len = n;
+  return (int)n;
+}
+
+int green_tls_keep(green_tls *t)
+{
+  const char *p = t->lent;
+  size_t n = t->lent_len;
+  t->lent = NULL;
+  t->lent_len = 0;
+  if (n == 0) return 0;
+  int err = green_buf_append(&t->in, p, n);
+  return err < 0 ? green__tls_fail(t, GREEN_ENOMEM, "out of memory") : 0;
+}
+
+void green_tls_feed_end(green_tls *t)
+{
+  t->ended = true;
+}
+
+/* -- Reading -------------------------------------------------------------- */
+
+/* A record that brought got bytes where want were asked for. */
+static void count_record(green_tls *t, size_t want, size_t got)
+{
+  t->plain += got;
+  if (got == 1 && want > 1 && lib.SSL_pending(t->ssl) == 0)
+    t->ones++;
+  else
+    t->ones = 0;
+}
+
+static bool is_flood(const green_tls *t)
+{
+  return t->ones > TLS_ONES ||
+         t->messages > TLS_MESSAGES + t->plain / TLS_MESSAGE_BYTES;
+}
+
+/* Asking OpenSSL in vain costs as much as half a record. */
+static bool has_more(const green_tls *t)
+{
+  return t->lent_len > 0 || green_buf_len(&t->in) > 0 ||
+         lib.SSL_pending(t->ssl) > 0;
+}
+
+/* As many records as it takes to fill p. */
+static int read_records(green_tls *t, char *p, size_t n)
+{
+  size_t total = 0, got;
+  int r;
+  do {
+    r = lib.SSL_read_ex(t->ssl, p + total, n - total, &got);
+    if (r != 1) break;
+    count_record(t, n - total, got);
+    total += got;
+  } while (total < n && has_more(t) && !is_flood(t));
+  int err = r == 1 ? 0 : tls_outcome(t, r);
+  if (is_flood(t)) err = fail_flood(t);
+  return total > 0 ? (int)total : err;
+}
+
+int green_tls_read(green_tls *t, void *p, size_t n)
+{
+  int err = green_tls_handshake(t);
+  if (err < 0) return err;
+  if (n > INT_MAX) n = INT_MAX;
+  if (n == 0) return 0;
+  green__tls_enter(t);
+  int r = read_records(t, p, n);
+  green__tls_leave(t);
+  return r;
+}
+
+bool green_tls_pending(const green_tls *t)
+{
+  if (t->error || has_more(t)) return true;
+  if (!t->done) return false;
+  return t->ended || (lib.SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN);
+}
+
+/* -- Writing -------------------------------------------------------------- */
+
+/* OpenSSL never finds the output full: it would want the same bytes again. */
+static bool fits(const green_tls *t, size_t n)
+{
+  return green__tls_room(t) >= n + 2 * GREEN__TLS_SLACK;
+}
+
+static int write_records(green_tls *t, const char *p, size_t n)
+{
+  size_t total = 0, put;
+  while (total < n) {
+    size_t len = n - total;
+    if (len > GREEN__TLS_RECORD) len = GREEN__TLS_RECORD;
+    if (!fits(t, len)) return total > 0 ? (int)total : GREEN_ENOBUFS;
+    int r = lib.SSL_write_ex(t->ssl, p + total, len, &put);
+    if (r != 1) return tls_outcome(t, r);
+    total += put;
+  }
+  return (int)total;
+}
+
+int green_tls_write(green_tls *t, const void *p, size_t n)
+{
+  int err = green_tls_handshake(t);
+  if (err < 0) return err;
+  if (t->closed) return GREEN_ECLOSED;
+  if (n > INT_MAX) n = INT_MAX;
+  green__tls_enter(t);
+  t->ones = 0;
+  int r = write_records(t, p, n);
+  green__tls_leave(t);
+  return r;
+}
+
+int green_tls_close(green_tls *t)
+{
+  if (t->closed) return 0;
+  t->closed = true;
+  if (!t->done || t->error) return 0;
+  green__tls_enter(t);
+  lib.SSL_shutdown(t->ssl);
+  lib.ERR_clear_error();
+  green__tls_leave(t);
+  return 0;
+}

@@ -1,0 +1,150 @@
+/*
+** tls_ctx.h: what TLS connections have in common: certificates, authorities,
+** versions, names, ticket keys.
+**
+** A context is made, told everything, sealed, and then used by any number of
+** connections; nothing but its ticket keys changes any more. To reload, make a
+** new one for new connections, and give it the old one's ticket keys.
+**
+** Functions return 0 or a negative GREEN_E*; then green_tls_ctx_error has a
+** sentence. Files are read at once, and may wait for the disk. Strings end with
+** a NUL and are copied.
+**
+** The defaults are Mozilla's intermediate profile: TLS 1.2 and 1.3, ciphers
+** with forward secrecy, no renegotiation, no compression, no early data.
+*/
+#ifndef GREEN_TLS_CTX_H
+#define GREEN_TLS_CTX_H
+
+#include "io/tls_lib.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct green_tls_ctx green_tls_ctx;
+
+/* -- Life ----------------------------------------------------------------- */
+
+/* With one reference. NULL: out of memory. green_tls_load must have been well.
+** **Free with** green_tls_ctx_free. */
+GREEN_API green_tls_ctx *green_tls_ctx_new(bool server);
+
+/* One more reference: c. Any thread. */
+GREEN_API green_tls_ctx *green_tls_ctx_ref(green_tls_ctx *c);
+
+/* Give up a reference; NULL is fine. Connections hold references. Any
+** thread. */
+GREEN_API void green_tls_ctx_free(green_tls_ctx *c);
+
+/* All is said: look whether it fits together. Before the first connection, and
+** once. GREEN_EINVAL, GREEN_ENOMEM, ... */
+GREEN_API int green_tls_ctx_seal(green_tls_ctx *c);
+
+/* The first failure. It lives as long as c. */
+GREEN_API const green_tls_error *green_tls_ctx_error(const green_tls_ctx *c);
+
+/* -- Own certificates ----------------------------------------------------- */
+
+/* Each call adds a certificate with its key; one of each kind (ECDSA, RSA,
+** Ed25519) is used. A file of certificates begins with our own, then those that
+** issued it. key NULL: it stands in the same file. password NULL: the key is
+** not encrypted; nobody is ever asked at a terminal. What files lack:
+** GREEN_ENOENT, GREEN_EACCES, ..., GREEN_ECERTINVALID, GREEN_EKEYINVALID (wrong
+** password, key of another certificate, ...). */
+GREEN_API int green_tls_key_files(green_tls_ctx *c, const char *cert,
+                                  const char *key, const char *password);
+GREEN_API int green_tls_key_pem(green_tls_ctx *c, const char *cert,
+                                const char *key, const char *password);
+GREEN_API int green_tls_key_pkcs12(green_tls_ctx *c, const char *path,
+                                   const char *password);
+
+/* -- Whom to believe ------------------------------------------------------ */
+
+enum {
+  GREEN_TLS_VERIFY_NONE = 0,
+  GREEN_TLS_VERIFY_ASK,   /* Servers: no certificate is fine, a bad one not. */
+  GREEN_TLS_VERIFY_DEMAND /* The peer must show one, and it must be good. */
+};
+
+/* Clients demand by default, servers do not ask. */
+GREEN_API int green_tls_ctx_set_verify(green_tls_ctx *c, int verify);
+
+/* How many certificates at most between the peer's and the authority's: 10. */
+GREEN_API int green_tls_ctx_set_depth(green_tls_ctx *c, int depth);
+
+/* Believe chains that end at any certificate that was given as an authority,
+** though another issued it. */
+GREEN_API int green_tls_ctx_set_partial_chain(green_tls_ctx *c, bool on);
+
+/* Authorities: a file of certificates, a folder with names by hash (openssl
+** rehash) that is looked into when needed, or PEM text; several calls add up. A
+** client without any believes the system's; system adds these to one's own.
+** SSL_CERT_FILE and SSL_CERT_DIR replace the system's. */
+GREEN_API int green_tls_trust_file(green_tls_ctx *c, const char *path);
+GREEN_API int green_tls_trust_folder(green_tls_ctx *c, const char *path);
+GREEN_API int green_tls_trust_pem(green_tls_ctx *c, const char *pem);
+GREEN_API int green_tls_trust_system(green_tls_ctx *c);
+
+/* Revocation lists, in PEM. From here on each authority of a chain must have
+** one that is not out of date. */
+GREEN_API int green_tls_trust_revoked(green_tls_ctx *c, const char *path);
+
+/* -- Versions, ciphers, protocols ----------------------------------------- */
+
+enum {
+  GREEN_TLS_1_0 = 0x301,
+  GREEN_TLS_1_1 = 0x302,
+  GREEN_TLS_1_2 = 0x303,
+  GREEN_TLS_1_3 = 0x304
+};
+
+/* 0: no limit on that side; 1.0 and 1.1 need weaker ciphers, too. */
+GREEN_API int green_tls_ctx_set_versions(green_tls_ctx *c, int min, int max);
+
+/* In OpenSSL's notation, the preferred ones first: for TLS 1.2, for 1.3, and
+** the groups of the key exchange. */
+GREEN_API int green_tls_ctx_set_ciphers(green_tls_ctx *c, const char *list);
+GREEN_API int green_tls_ctx_set_ciphersuites(green_tls_ctx *c,
+                                             const char *list);
+GREEN_API int green_tls_ctx_set_groups(green_tls_ctx *c, const char *list);
+
+/* One more protocol ("h2"), behind those before it in preference. A server
+** takes the first of its own that the client has, too; when there is none the
+** handshake fails with an alert. */
+GREEN_API int green_tls_ctx_add_alpn(green_tls_ctx *c, const char *name);
+
+/* -- Servers -------------------------------------------------------------- */
+
+/* A client that asks for that name ("a.example"; "*.example": one label) gets
+** other: its certificates, verification, versions, protocols. Exact names come
+** first, names of c itself or of nobody stay with c. other is a sealed server
+** context, and not c. */
+GREEN_API int green_tls_ctx_add_name(green_tls_ctx *c, const char *name,
+                                     green_tls_ctx *other);
+
+/* Let each handshake wait for green_tls_choose. */
+GREEN_API int green_tls_ctx_set_asks(green_tls_ctx *c, bool on);
+
+/* Session tickets a full handshake gives: 1; 0: sessions are not resumed. */
+GREEN_API int green_tls_ctx_set_tickets(green_tls_ctx *c, int n);
+
+enum { GREEN_TLS_TICKET_KEY = 80, GREEN_TLS_TICKET_KEYS = 8 };
+
+/* A new key encrypts from here on; the GREEN_TLS_TICKET_KEYS - 1 before it
+** still decrypt. A context begins with one key; children of a fork have the
+** same. Any thread. */
+GREEN_API int green_tls_ticket_rotate(green_tls_ctx *c);
+
+/* The keys of another context, or n of GREEN_TLS_TICKET_KEY secret bytes each,
+** the newest first (more than fit: the newest). Any thread. */
+GREEN_API int green_tls_ticket_copy(green_tls_ctx *c, green_tls_ctx *from);
+GREEN_API int green_tls_ticket_set(green_tls_ctx *c, const void *keys, int n);
+
+/* -- Both ----------------------------------------------------------------- */
+
+/* Write each connection's secrets to that descriptor, which stays the caller's,
+** in lines as Wireshark reads them. -1: no more. Before the seal. */
+GREEN_API int green_tls_ctx_set_keylog(green_tls_ctx *c, int fd);
+
+#endif

@@ -1,0 +1,300 @@
+/*
+** tls_priv.h: what the files of TLS know of OpenSSL and of each other. The only
+** file that includes OpenSSL's headers.
+**
+** OpenSSL's functions are called as lib.SSL_new(...): through pointers, because
+** the library is opened at run time. Its macros that call functions (sk_*,
+** SSL_set_mode, ...) would call the linked ones and must not be used.
+**
+** From the bottom: lib; error, text, policy; key, trust, ticket, hello, verify,
+** session; ctx; io; tls; info.
+*/
+#ifndef GREEN_TLS_PRIV_H
+#define GREEN_TLS_PRIV_H
+
+#include "base/buf.h"
+#include "io/tls.h"
+#include "io/tls_ctx.h"
+#include "io/tls_lib.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+/* -- lib ------------------------------------------------------------------ */
+
+/* clang-format off */
+#define GREEN__TLS_FUNCTIONS(X) \
+  /* Errors and memory */ \
+  X(OPENSSL_init_crypto) X(OPENSSL_init_ssl) X(OPENSSL_cleanse) \
+  X(CRYPTO_free) X(ERR_clear_error) X(ERR_peek_error) X(ERR_peek_last_error) \
+  X(ERR_reason_error_string) X(RAND_bytes) \
+  /* BIO */ \
+  X(BIO_meth_new) X(BIO_meth_free) X(BIO_meth_set_read) \
+  X(BIO_meth_set_write) X(BIO_meth_set_ctrl) X(BIO_get_new_index) \
+  X(BIO_new) X(BIO_free) X(BIO_up_ref) X(BIO_set_data) X(BIO_get_data) \
+  X(BIO_set_init) X(BIO_set_flags) X(BIO_clear_flags) X(BIO_new_mem_buf) \
+  X(BIO_s_mem) X(BIO_ctrl) \
+  /* Certificates, keys, names */ \
+  X(PEM_read_bio_X509) X(PEM_read_bio_X509_AUX) X(PEM_read_bio_X509_CRL) \
+  X(PEM_read_bio_PrivateKey) X(d2i_PKCS12_bio) X(PKCS12_parse) \
+  X(PKCS12_free) X(X509_free) X(X509_CRL_free) X(X509_check_private_key) \
+  X(X509_digest) X(X509_CRL_digest) X(X509_get_subject_name) \
+  X(X509_get_issuer_name) X(X509_NAME_print_ex) X(X509_get0_notBefore) \
+  X(X509_get0_notAfter) X(ASN1_TIME_to_tm) X(X509_get0_serialNumber) \
+  X(ASN1_STRING_get0_data) X(ASN1_STRING_length) X(X509_get_ext_d2i) \
+  X(GENERAL_NAMES_free) X(GENERAL_NAME_get0_value) X(OPENSSL_sk_num) \
+  X(OPENSSL_sk_value) X(OPENSSL_sk_pop_free) X(i2d_X509) \
+  X(X509_get_signature_info) X(X509_cmp) X(EVP_PKEY_free) \
+  X(OBJ_nid2sn) X(EVP_get_digestbyname) \
+  /* Trust */ \
+  X(X509_STORE_new) X(X509_STORE_free) X(X509_STORE_up_ref) \
+  X(X509_STORE_add_cert) X(X509_STORE_add_crl) X(X509_STORE_add_lookup) \
+  X(X509_STORE_load_file) X(X509_LOOKUP_hash_dir) X(X509_LOOKUP_ctrl) \
+  X(X509_VERIFY_PARAM_set_flags) X(X509_VERIFY_PARAM_set_hostflags) \
+  X(X509_VERIFY_PARAM_set1_host) X(X509_VERIFY_PARAM_set1_ip) \
+  X(X509_VERIFY_PARAM_set_depth) X(X509_VERIFY_PARAM_set1) \
+  X(X509_VERIFY_PARAM_clear_flags) \
+  X(X509_STORE_CTX_get_ex_data) X(X509_STORE_CTX_get_error) \
+  X(X509_STORE_CTX_get_error_depth) X(X509_STORE_CTX_get_current_cert) \
+  X(X509_verify_cert_error_string) X(SSL_get_ex_data_X509_STORE_CTX_idx) \
+  /* Ciphers and digests */ \
+  X(EVP_sha256) X(EVP_Digest) X(EVP_aes_256_cbc) X(EVP_EncryptInit_ex) \
+  X(EVP_DecryptInit_ex) X(EVP_MAC_init) \
+  /* SSL_CTX */ \
+  X(TLS_server_method) X(TLS_client_method) X(SSL_CTX_new) X(SSL_CTX_free) \
+  X(SSL_CTX_ctrl) X(SSL_CTX_set_options) X(SSL_CTX_set_ex_data) \
+  X(SSL_CTX_set_cipher_list) X(SSL_CTX_set_ciphersuites) \
+  X(SSL_CTX_use_certificate) X(SSL_CTX_use_PrivateKey) \
+  X(SSL_CTX_set1_cert_store) X(SSL_CTX_get0_param) \
+  X(SSL_CTX_set_verify) X(SSL_CTX_set_alpn_protos) \
+  X(SSL_CTX_set_alpn_select_cb) X(SSL_CTX_set_client_hello_cb) \
+  X(SSL_CTX_set_keylog_callback) X(SSL_CTX_set_tlsext_ticket_key_evp_cb) \
+  X(SSL_CTX_sess_set_new_cb) X(SSL_CTX_set_num_tickets) \
+  X(SSL_CTX_add_client_CA) X(SSL_CTX_get_ex_data) \
+  /* SSL */ \
+  X(SSL_new) X(SSL_free) X(SSL_ctrl) X(SSL_set_bio) X(SSL_set0_rbio) \
+  X(SSL_set0_wbio) X(SSL_set_accept_state) X(SSL_set_connect_state) \
+  X(SSL_do_handshake) X(SSL_read_ex) X(SSL_write_ex) X(SSL_shutdown) \
+  X(SSL_get_shutdown) X(SSL_set_shutdown) X(SSL_get_error) \
+  X(SSL_pending) X(SSL_get_session) \
+  X(SSL_set_ex_data) X(SSL_get_ex_data) X(SSL_set_msg_callback) \
+  X(SSL_set_SSL_CTX) X(SSL_get_SSL_CTX) X(SSL_set_verify) \
+  X(SSL_get0_param) X(SSL_set_num_tickets) X(SSL_set_options) \
+  X(SSL_clear_options) \
+  X(SSL_session_reused) \
+  X(SSL_set_session) X(SSL_SESSION_up_ref) X(SSL_SESSION_free) \
+  X(SSL_SESSION_is_resumable) \
+  X(SSL_set_session_id_context) X(SSL_version) X(SSL_get_version) \
+  X(SSL_get_current_cipher) X(SSL_CIPHER_get_name) \
+  X(SSL_get0_alpn_selected) X(SSL_get0_peer_certificate) \
+  X(SSL_get_peer_cert_chain) X(SSL_get_certificate) \
+  X(SSL_export_keying_material) X(SSL_client_hello_get0_ext) \
+  X(SSL_alert_desc_string_long)
+/* clang-format on */
+
+typedef struct green__tls_table {
+#define X(name) __typeof__(name) *(name);
+  GREEN__TLS_FUNCTIONS(X)
+#undef X
+} green__tls_table;
+
+/* Filled by green_tls_load, never changed again. */
+extern green__tls_table green__tls_lib;
+#define lib green__tls_lib
+
+/* -- say ------------------------------------------------------------------ */
+
+/* Put a sentence into e, which may be NULL, unless it has one already: the
+** first failure is the cause. Returns code. */
+int green__tls_say(green_tls_error *e, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+int green__tls_vsay(green_tls_error *e, int code, const char *format,
+                    va_list args);
+
+/* OpenSSL's words for its first error of this call: "no shared cipher". */
+const char *green__tls_reason(void);
+
+/* Its number, or 0. */
+int green__tls_reason_number(void);
+
+/* -- text ----------------------------------------------------------------- */
+
+enum { GREEN__TLS_NAME = 256, GREEN__TLS_TIME = 24 };
+
+/* "CN=a.example,O=Example" (RFC 4514), cut where it is too long. */
+void green__tls_name_text(const X509_NAME *name, char text[GREEN__TLS_NAME]);
+
+/* "2026-01-31T12:00:00Z". */
+void green__tls_time_text(const ASN1_TIME *t, char text[GREEN__TLS_TIME]);
+
+/* Append each alternative name with separator between: "a.example", with kinds
+** "DNS:a.example". How many there are, or GREEN_ENOMEM. */
+int green__tls_alt_names(const X509 *cert, bool kinds, const char *separator,
+                         green_buf *out);
+
+/* -- policy, ctx ---------------------------------------------------------- */
+
+enum { GREEN__TLS_DIGEST = 32, GREEN__TLS_KEYS = 8, GREEN__TLS_ALPN = 255 };
+
+typedef struct green__tls_ticket {
+  uint8_t name[16];
+  uint8_t aes[32];
+  uint8_t mac[32];
+} green__tls_ticket;
+
+_Static_assert(sizeof(green__tls_ticket) == GREEN_TLS_TICKET_KEY, "packed");
+
+/* A server's name and whose certificate it gets. */
+typedef struct green__tls_host {
+  struct green__tls_host *next;
+  green_tls_ctx *ctx; /* Holds a reference. */
+  uint8_t len;
+  char name[]; /* Lower case; ".example.com": one label before it. */
+} green__tls_host;
+
+struct green_tls_ctx {
+  SSL_CTX *ssl;
+  int refs; /* Atomic. */
+  bool server;
+  bool sealed;
+  bool system;        /* The system's authorities count, too. */
+  bool asks;          /* Handshakes wait for green_tls_choose. */
+  uint8_t verify;     /* GREEN_TLS_VERIFY_* */
+  uint8_t verify_set; /* Not by default. */
+  uint8_t n_keys;     /* Certificates. */
+  uint8_t alpn_len;
+  int depth;
+  unsigned long flags; /* Of the verification. */
+  int min, max;        /* Versions; 0: any. */
+  int tickets;
+  int keylog;        /* A descriptor or -1. */
+  X509_STORE *store; /* Own authorities and revocations; NULL: none. */
+  char *groups;
+  green__tls_host *hosts;
+  pthread_mutex_t lock; /* Of the ticket keys. */
+  uint8_t n_tickets;
+  green__tls_ticket ticket[GREEN__TLS_KEYS]; /* The newest first. */
+  uint8_t alpn[GREEN__TLS_ALPN];             /* Each with its length before. */
+  uint8_t trust[GREEN__TLS_DIGEST];          /* Of the authorities. */
+  uint8_t own[GREEN__TLS_DIGEST];            /* Of the certificates. */
+  uint8_t policy[GREEN__TLS_DIGEST]; /* Of what a session is good for. */
+  green_tls_error error;
+};
+
+/* digest = SHA-256(digest, ptr[0..n)). 0 or GREEN_ENOMEM. */
+int green__tls_mix(uint8_t digest[GREEN__TLS_DIGEST], const void *ptr,
+                   size_t n);
+
+/* Whose sessions are good for a connection of this context with that name. */
+int green__tls_policy(const green_tls_ctx *c, const char *name,
+                      uint8_t digest[GREEN__TLS_DIGEST]);
+
+static inline green_tls_ctx *green__tls_ctx_hold(green_tls_ctx *c)
+{
+  __atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+  return c;
+}
+
+/* As SSL_set_verify takes it. */
+int green__tls_verify_mode(const green_tls_ctx *c);
+
+/* Read a whole file, of at most a megabyte: out->data with a NUL behind. 0, or
+** e is said. */
+int green__tls_read_file(const char *what, const char *path, green_buf *out,
+                         green_tls_error *e);
+
+/* Callbacks of OpenSSL, and who sets them up. */
+int green__tls_verify_cb(int ok, X509_STORE_CTX *x);
+int green__tls_hello_cb(SSL *ssl, int *alert, void *arg);
+int green__tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *len,
+                       const unsigned char *in, unsigned int n, void *arg);
+int green__tls_session_cb(SSL *ssl, SSL_SESSION *session);
+void green__tls_ticket_setup(green_tls_ctx *c);
+/* The authorities into c->ssl. 0, or c->error is said. */
+int green__tls_trust_setup(green_tls_ctx *c);
+
+/* -- tls ------------------------------------------------------------------ */
+
+enum {
+  GREEN__TLS_RECORD = 16384, /* Plain bytes of one at most. */
+  GREEN__TLS_SLACK = 1024,   /* What a record adds, and a message besides. */
+  GREEN__TLS_SNI = 255
+};
+
+struct green_tls_io {
+  int refs;
+  BIO_METHOD *method;
+  BIO *bio;           /* Of all whose handshake is over. */
+  green_tls *current; /* Whose call is under way. */
+  green_tls *owner;   /* Whose bytes lie in out. */
+  uint32_t head, tail;
+  char *out; /* GREEN_TLS_OUTPUT bytes; NULL: not used yet. */
+};
+
+/* What a client said, kept while its handshake waits for green_tls_choose. */
+typedef struct green__tls_heard {
+  uint16_t alpn_len;
+  uint8_t alpn[];
+} green__tls_heard;
+
+struct green_tls {
+  SSL *ssl;
+  green_tls *self; /* What its own BIO has for current. */
+  green_tls_io *io;
+  green_tls_ctx *ctx;    /* It began with. */
+  green_tls_ctx *chosen; /* By name or green_tls_choose; NULL: ctx. */
+  green_buf in;          /* Fed, and not taken yet. */
+  const char *lent;      /* Behind these. */
+  size_t lent_len;
+  green_buf out; /* Bytes that were in io->out when another's turn came. */
+  const green_tls_error *error; /* The first failure; NULL: none. */
+  char *name;                   /* That a client asks for. */
+  green__tls_heard *heard;
+  SSL_SESSION *session; /* A client's newest. */
+  uint64_t plain;       /* Bytes read. */
+  uint32_t messages;    /* Without data, since the handshake. */
+  uint32_t ones;        /* Records of one byte in a row. */
+  uint8_t alpn_len;     /* What green_tls_choose said; 0: nothing. */
+  bool server : 1;
+  bool done : 1;    /* The handshake. */
+  bool ended : 1;   /* The input. */
+  bool closed : 1;  /* By us. */
+  bool any : 1;     /* A client that does not look at names. */
+  bool named : 1;   /* set_host was called. */
+  bool chose : 1;   /* green_tls_choose was called. */
+  bool flooded : 1; /* Output that nobody takes. */
+  bool strict : 1;  /* Output beyond the limit ends the connection. */
+  char alpn[GREEN__TLS_ALPN + 1];
+};
+
+/* Latch a failure. Returns its code, or that of the one before. */
+int green__tls_fail(green_tls *t, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Free the failure, for the end. */
+void green__tls_forgive(green_tls *t);
+
+/* Around each call of OpenSSL that may read or write. */
+void green__tls_enter(green_tls *t);
+void green__tls_leave(green_tls *t);
+
+/* A BIO that belongs to one connection, for its handshake. NULL: no memory. */
+BIO *green__tls_io_bio(green_tls_io *io, green_tls **current);
+
+/* How many more bytes may be written before the output is full. */
+size_t green__tls_room(const green_tls *t);
+
+/* Forget what was not sent. */
+void green__tls_drop_output(green_tls *t);
+
+#endif

@@ -1,0 +1,209 @@
+/*
+** tls_trust.c: authorities and revocations.
+*/
+
+#include "io/tls_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <errno.h>
+
+/* -- The system's, one for the process ------------------------------------ */
+
+static X509_STORE *system_store;
+static pthread_once_t system_once = PTHREAD_ONCE_INIT;
+
+/* Nothing is read now: a folder with names by hash is looked into for what a
+** chain needs. SSL_CERT_DIR is OpenSSL's affair here, SSL_CERT_FILE ours. */
+static int add_system(X509_STORE *store)
+{
+  const char *file = secure_getenv("SSL_CERT_FILE");
+  if (file && *file && lib.X509_STORE_load_file(store, file) != 1) return 0;
+  if (file && *file && !secure_getenv("SSL_CERT_DIR")) return 1;
+  X509_LOOKUP *look =
+      lib.X509_STORE_add_lookup(store, lib.X509_LOOKUP_hash_dir());
+  return look && lib.X509_LOOKUP_ctrl(look, X509_L_ADD_DIR, NULL,
+                                      X509_FILETYPE_DEFAULT, NULL) == 1;
+}
+
+static void system_open(void)
+{
+  X509_STORE *store = lib.X509_STORE_new();
+  if (store && add_system(store)) {
+    system_store = store;
+    return;
+  }
+  lib.X509_STORE_free(store);
+}
+
+static int say_system(green_tls_ctx *c)
+{
+  return green__tls_say(&c->error, GREEN_ECERTINVALID,
+                        "the system's authorities (SSL_CERT_FILE, "
+                        "SSL_CERT_DIR): %s",
+                        green__tls_reason());
+}
+
+/* -- Own ones ------------------------------------------------------------- */
+
+static X509_STORE *own_store(green_tls_ctx *c)
+{
+  green_assert(!c->sealed, "a context does not change any more");
+  lib.ERR_clear_error();
+  if (!c->store) c->store = lib.X509_STORE_new();
+  if (!c->store) green__tls_say(&c->error, GREEN_ENOMEM, "out of memory");
+  return c->store;
+}
+
+static int add_authority(green_tls_ctx *c, X509 *cert)
+{
+  uint8_t digest[EVP_MAX_MD_SIZE];
+  unsigned n = 0;
+  if (lib.X509_STORE_add_cert(c->store, cert) != 1 ||
+      !lib.X509_digest(cert, lib.EVP_sha256(), digest, &n) ||
+      (c->server && lib.SSL_CTX_add_client_CA(c->ssl, cert) != 1))
+    return GREEN_ENOMEM;
+  return green__tls_mix(c->trust, digest, n);
+}
+
+static int say_count(green_tls_ctx *c, const char *from, int count)
+{
+  int why = green__tls_reason_number();
+  lib.ERR_clear_error();
+  if (why != PEM_R_NO_START_LINE)
+    return green__tls_say(&c->error, GREEN_ECERTINVALID,
+                          "%s: number %d in it is damaged", from, count + 1);
+  if (count > 0) return 0;
+  return green__tls_say(&c->error, GREEN_ECERTINVALID,
+                        "%s: there is nothing of that kind in PEM in it", from);
+}
+
+static int add_authorities(green_tls_ctx *c, const char *pem, const char *from)
+{
+  X509 *cert;
+  int count = 0, err = 0;
+  if (!own_store(c)) return GREEN_ENOMEM;
+  BIO *bio = lib.BIO_new_mem_buf(pem, -1);
+  if (!bio) return green__tls_say(&c->error, GREEN_ENOMEM, "out of memory");
+  while (err == 0 &&
+         (cert = lib.PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL)) != NULL) {
+    err = add_authority(c, cert);
+    lib.X509_free(cert);
+    count++;
+  }
+  lib.BIO_free(bio);
+  if (err < 0) return green__tls_say(&c->error, err, "out of memory");
+  return say_count(c, from, count);
+}
+
+int green_tls_trust_pem(green_tls_ctx *c, const char *pem)
+{
+  return add_authorities(c, pem, "authorities given");
+}
+
+int green_tls_trust_file(green_tls_ctx *c, const char *path)
+{
+  green_buf b;
+  char from[300];
+  int err = green__tls_read_file("authority", path, &b, &c->error);
+  if (err < 0) return err;
+  snprintf(from, sizeof(from), "authority file %s", path);
+  err = add_authorities(c, green_buf_data(&b), from);
+  green_buf_reset(&b);
+  return err;
+}
+
+int green_tls_trust_folder(green_tls_ctx *c, const char *path)
+{
+  struct stat st;
+  X509_STORE *store = own_store(c);
+  if (!store) return GREEN_ENOMEM;
+  int err = stat(path, &st) < 0 ? -errno : 0;
+  if (err == 0 && !S_ISDIR(st.st_mode)) err = -ENOTDIR;
+  if (err < 0)
+    return green__tls_say(&c->error, err, "authority folder %s: %s", path,
+                          green_err_text(err));
+  X509_LOOKUP *look =
+      lib.X509_STORE_add_lookup(store, lib.X509_LOOKUP_hash_dir());
+  if (!look || lib.X509_LOOKUP_ctrl(look, X509_L_ADD_DIR, path,
+                                    X509_FILETYPE_PEM, NULL) != 1)
+    return green__tls_say(&c->error, GREEN_ENOMEM, "out of memory");
+  return green__tls_mix(c->trust, path, strlen(path));
+}
+
+int green_tls_trust_system(green_tls_ctx *c)
+{
+  green_assert(!c->sealed, "a context does not change any more");
+  c->system = true;
+  return 0;
+}
+
+/* -- Revocations ---------------------------------------------------------- */
+
+static int add_crl(green_tls_ctx *c, X509_CRL *crl)
+{
+  uint8_t digest[EVP_MAX_MD_SIZE];
+  unsigned n = 0;
+  if (lib.X509_STORE_add_crl(c->store, crl) != 1 ||
+      !lib.X509_CRL_digest(crl, lib.EVP_sha256(), digest, &n))
+    return GREEN_ENOMEM;
+  return green__tls_mix(c->trust, digest, n);
+}
+
+static int add_crls(green_tls_ctx *c, const char *pem, const char *from)
+{
+  X509_CRL *crl;
+  int count = 0, err = 0;
+  BIO *bio = lib.BIO_new_mem_buf(pem, -1);
+  if (!bio) return green__tls_say(&c->error, GREEN_ENOMEM, "out of memory");
+  while (err == 0 &&
+         (crl = lib.PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL)) != NULL) {
+    err = add_crl(c, crl);
+    lib.X509_CRL_free(crl);
+    count++;
+  }
+  lib.BIO_free(bio);
+  if (err < 0) return green__tls_say(&c->error, err, "out of memory");
+  c->flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+  return say_count(c, from, count);
+}
+
+int green_tls_trust_revoked(green_tls_ctx *c, const char *path)
+{
+  green_buf b;
+  char from[300];
+  if (!own_store(c)) return GREEN_ENOMEM;
+  int err = green__tls_read_file("revocation list", path, &b, &c->error);
+  if (err < 0) return err;
+  snprintf(from, sizeof(from), "revocation list file %s", path);
+  err = add_crls(c, green_buf_data(&b), from);
+  green_buf_reset(&b);
+  return err;
+}
+
+/* -- Into the context ----------------------------------------------------- */
+
+static int trust_params(green_tls_ctx *c)
+{
+  X509_VERIFY_PARAM *param = lib.SSL_CTX_get0_param(c->ssl);
+  lib.X509_VERIFY_PARAM_set_depth(param, c->depth);
+  if (lib.X509_VERIFY_PARAM_set_flags(param, c->flags) == 1) return 0;
+  return green__tls_say(&c->error, GREEN_ENOMEM, "out of memory");
+}
+
+/* The one store of the process holds nobody's own authorities. */
+int green__tls_trust_setup(green_tls_ctx *c)
+{
+  lib.ERR_clear_error();
+  if (c->store) {
+    if (c->system && !add_system(c->store)) return say_system(c);
+    lib.SSL_CTX_set1_cert_store(c->ssl, c->store);
+  } else if (c->system) {
+    pthread_once(&system_once, system_open);
+    if (!system_store) return say_system(c);
+    lib.SSL_CTX_set1_cert_store(c->ssl, system_store);
+  }
+  return trust_params(c);
+}
