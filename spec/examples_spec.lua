@@ -1,4 +1,5 @@
 local green = require "green"
+local certs = require "spec.support.certs"
 local program = require "spec.support.program"
 local testing = require "green.testing"
 
@@ -108,6 +109,29 @@ describe("examples/echo.lua", function()
     assert.equal(TAKEN:format(port), out:match("^[^\n]*"))
     assert.equal(1, status)
   end))
+end)
+
+describe("examples/tls_echo.lua", function()
+  it("makes a certificate of its own", with("tls_echo", { 0 }, function(port)
+    local conn = assert(green.connect("127.0.0.1", port, { tls = { verify = false } }))
+    conn:write("hello")
+    assert.equal("hello", conn:read(5))
+    assert.equal("CN=localhost", conn:peer_certificate().subject)
+    conn:close()
+  end))
+
+  it("shows tls_client.lua the one that it is given", function()
+    local ca = certs.path "ca.pem"
+    with("tls_echo", { 0, certs.path "a.pem", certs.path "a.key" }, function(port)
+      local out, status = run("tls_client", "127.0.0.1:" .. port, ca)
+      assert.truthy(out:find("subject  CN=a.test\nissuer   CN=Test Root\n", 1, true), out)
+      assert.truthy(out:find("answer   GET / HTTP/1.1\n", 1, true), out)
+      assert.equal(0, status)
+      out, status = run("tls_client", "127.0.0.1:" .. port)
+      assert.truthy(out:find("(ECERTUNKNOWN)", 1, true), out)
+      assert.equal(1, status)
+    end)()
+  end)
 end)
 
 describe("examples/client.lua", function()

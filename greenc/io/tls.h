@@ -19,6 +19,8 @@
 #include "base/buf.h"
 #include "io/tls_ctx.h"
 
+/* ffi needs: buf tls_ctx */
+/* ffi */
 typedef struct green_tls_io green_tls_io;
 typedef struct green_tls green_tls;
 typedef struct green_tls_session green_tls_session;
@@ -181,5 +183,6 @@ GREEN_API int green_tls_binding(const green_tls *t, const char *type,
 GREEN_API int green_tls_export(const green_tls *t, const char *label,
                                const void *context, size_t context_len,
                                void *out, size_t n);
+/* end ffi */
 
 #endif

@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* ffi needs: tls_lib */
+/* ffi */
 typedef struct green_tls_ctx green_tls_ctx;
 
 /* -- Life ----------------------------------------------------------------- */
@@ -146,5 +148,6 @@ GREEN_API int green_tls_ticket_set(green_tls_ctx *c, const void *keys, int n);
 /* Write each connection's secrets to that descriptor, which stays the caller's,
 ** in lines as Wireshark reads them. -1: no more. Before the seal. */
 GREEN_API int green_tls_ctx_set_keylog(green_tls_ctx *c, int fd);
+/* end ffi */
 
 #endif

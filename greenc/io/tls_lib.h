@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 
+/* ffi */
 enum { GREEN_TLS_TEXT = 1000 };
 
 /* What went wrong: a code, and a sentence that names certificate, file or peer,
@@ -23,5 +24,6 @@ typedef struct green_tls_error {
 ** GREEN_ETLSLIBRARY with why: it is absent or too old, and will be; why may be
 ** NULL. A child of a fork has what its parent had. Any thread. */
 GREEN_API int green_tls_load(green_tls_error *why);
+/* end ffi */
 
 #endif

@@ -16,6 +16,8 @@
 --     hint, 0: no idea.
 --   * `_send(self, ptr, n)`: ptr is a string or a pointer. The count that was
 --     taken, more than 0; EAGAIN: wait for WRITE; another negative status
+--   * `_flush(self)`, if it may hold back what `_send` took: 0 when all has left; EAGAIN:
+--     wait for WRITE; another negative status
 --   * `_wait(self, mode, deadline)`: park until the stream may be ready for mode
 --     (`stream.READ`, `stream.WRITE`) or is closed. The status of core.park:
 --     0, ECANCELED and all. deadline: absolute seconds or nil. `stream.WATCH` is

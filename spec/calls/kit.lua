@@ -94,6 +94,19 @@ recipes["green.socket"] = function(K)
   return ours
 end
 
+recipes["green.tls"] = function(K)
+  local green, tls, certs = require "green", require "green.tls", require "spec.support.certs"
+  local a, b = require("green.testing").stream_pair()
+  local there = green.spawn(tls.server, b, certs.server "a")
+  local conn = assert(tls.client(a, certs.client "a.test"))
+  K.later(function() there:wait():close() end)
+  return conn
+end
+
+recipes["green.tls.context"] = function()
+  return assert(require("green.tls").context { verify = false })
+end
+
 recipes["green.group"] = function(K)
   local green = require "green"
   local made

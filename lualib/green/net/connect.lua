@@ -10,7 +10,7 @@ local resolve = require "green.socket.resolve"
 local socket_connect = require "green.socket.connect"
 local thread = require "green.thread"
 
-local connect_options = { timeout = true, bind = true, family = true }
+local connect_options = { timeout = true, bind = true, family = true, tls = true }
 
 local function seconds_left(deadline)
   return deadline and math.max(0, deadline - core.now())
@@ -84,27 +84,53 @@ local function try_each(list, opts, deadline)
   return nil, last
 end
 
---- connect(target[, port][, opts]): a connected socket. All addresses of a name
--- are tried in turn. Parks.
--- @param target, port see green.socket.addr
--- @tparam[opt] table opts `timeout` in seconds for everything, `bind` our own
--- address ("192.0.2.1", or with a port), `family` "inet" or "inet6"
--- @return the connection; or nil, err: the last address's error (all stand in
--- `err.errors`), ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENOENT, ...; or EAI_*
-local function connect(target, port, opts)
-  port, opts = place.arguments(port, opts, connect_options, "connect")
+local function check(opts)
   args.timeout(opts.timeout, "connect")
   if opts.bind ~= nil and type(opts.bind) ~= "string" and type(opts.bind) ~= "number"
     and not addr.is_address(opts.bind) then
     args.wrong("connect", "bind", "an address", opts.bind)
   end
+  if opts.tls ~= nil and type(opts.tls) ~= "boolean" and type(opts.tls) ~= "table" then
+    args.wrong("connect", "tls", "true or a table of options", opts.tls)
+  end
   place.check_family(opts.family, "connect")
+end
+
+--- The same with TLS, for the host that was asked for. Parks.
+local function secure(conn, target, port, opts, deadline)
+  local own = { timeout = seconds_left(deadline) }
+  for name, value in pairs(opts.tls == true and {} or opts.tls) do
+    own[name] = value
+  end
+  if own.host == nil and own.verify ~= false then
+    own.host = place.host(target, port)
+  end
+  return require("green.tls.endpoint").client(conn, own, "connect: tls")
+end
+
+--- connect(target[, port][, opts]): a connected socket. All addresses of a name
+-- are tried in turn. Parks.
+-- @param target, port see green.socket.addr
+-- @tparam[opt] table opts `timeout` in seconds for everything, `bind` our own
+-- address ("192.0.2.1", or with a port), `family` "inet" or "inet6", `tls` true or
+-- options of green.tls.client, whose `host` is the target's unless given
+-- @return the connection; or nil, err: the last address's error (all stand in
+-- `err.errors`), ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENOENT, ...; EAI_*; or of
+-- green.tls.client
+local function connect(target, port, opts)
+  port, opts = place.arguments(port, opts, connect_options, "connect")
+  check(opts)
   local deadline = thread.deadline(opts.timeout)
   local list, err = places(target, port, opts, deadline)
   if not list then
     return place.named(err, "connect " .. addr.text(target, port))
   end
-  return try_each(list, opts, deadline)
+  local conn
+  conn, err = try_each(list, opts, deadline)
+  if conn and opts.tls then
+    return secure(conn, target, port, opts, deadline)
+  end
+  return conn, err
 end
 
 return { connect = connect }

@@ -30,6 +30,16 @@ function M.socket(raw)
   return base.open(addr.families[addr.of(raw).family], STREAM, stream_socket.mt, "socket")
 end
 
+--- The host of a target of connect's, a name or an address; nil: it has none.
+function M.host(target, port)
+  local spot = addr.read(target, port, "connect")
+  if spot and spot.host then
+    return spot.host
+  end
+  local raw = spot and spot.raw and addr.of(spot.raw)
+  return raw and raw.host or nil
+end
+
 --- nil, err; the error is of what the user asked for.
 function M.named(err, what)
   err.op = what

@@ -185,7 +185,7 @@ end
 
 -- -- The public side ----------------------------------------------------------
 
-local serve_options = { concurrency = true, signals = true, grace = true }
+local serve_options = { concurrency = true, signals = true, grace = true, tls = true }
 
 local function check_arguments(listener, handler, opts)
   opts = options.check(opts, serve_options, "serve")
@@ -202,6 +202,7 @@ local function check_arguments(listener, handler, opts)
   if opts.concurrency ~= nil then
     args.count(opts.concurrency, 1, "serve", "concurrency")
   end
+  args.optional(opts.tls, "table", "serve", "tls")
   return opts
 end
 
@@ -215,7 +216,9 @@ end
 -- others wait in the listener's queue. `signals` (false): SIGINT and SIGTERM end
 -- serving: the listener is closed, and the clients have the `grace` to finish, until
 -- another signal comes; then they are killed. `grace` (seconds; 30 with signals, else
--- nil: nobody waits for them; false: no limit) is also for when serving ends otherwise
+-- nil: nobody waits for them; false: no limit) is also for when serving ends otherwise.
+-- `tls`: options of green.tls.server, with which each client's connection is a TLS one;
+-- one whose handshake fails has no handler called
 -- @return true when the listener was closed, a handler raised green.StopServe, or a
 -- signal came; without a grace clients that are being served go on. Or nil, err
 local function serve(listener, handler, opts)
@@ -233,6 +236,13 @@ local function serve(listener, handler, opts)
     room = core.waitq(),
     told = {}, -- shortage -> when
   }
+  if opts.tls then
+    local err
+    handler, err = require("green.tls.endpoint").handler(opts.tls, handler, "serve", "tls")
+    if not handler then
+      return nil, err
+    end
+  end
   local grace, how = opts.grace, serve_all
   if opts.signals then
     how = serve_with_signals

@@ -24,6 +24,26 @@ local function failed(status, op, written)
   return nil, errors.new(status, op, nil, { written = written })
 end
 
+--- What has been taken must leave, too: a stream that holds bytes back (TLS) says by
+-- `_flush` whether it has. true; or nil, err. Parks.
+local function flush(self, done, deadline, opts, op)
+  while self._flush do
+    local n = self:_flush()
+    if n == EAGAIN then
+      if deadline == false then
+        deadline = deadline_of(self, opts)
+      end
+      n = wait_write(self, deadline)
+    elseif n == 0 then
+      break
+    end
+    if n < 0 then
+      return failed(n, op, done)
+    end
+  end
+  return true
+end
+
 --- Send s from offset `done` on. true; or nil, err with `written`. Parks.
 -- Where nobody can wait a large write raises before anything has been sent.
 local function send_rest(self, s, done, opts, op)
@@ -46,7 +66,7 @@ local function send_rest(self, s, done, opts, op)
       return failed(n, op, done)
     end
   end
-  return true
+  return flush(self, done, deadline, opts, op)
 end
 
 local function text_of(value, i, where, name)
@@ -139,7 +159,8 @@ function methods:send(s, opts)
     elseif n < 0 then
       return failed(n, "send", 0)
     else
-      return n
+      local ok, err = flush(self, n, deadline, opts, "send")
+      return ok and n, err
     end
   end
 end

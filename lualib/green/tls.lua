@@ -1,0 +1,98 @@
+--- TLS over any stream: a socket, a stream in memory, TLS itself.
+--
+-- OpenSSL is opened when this module first makes something. Clients verify the server's
+-- certificate and name unless told `verify = false`.
+-- @module green.tls
+
+local args = require "green.args"
+local contexts = require "green.tls.context"
+local endpoint = require "green.tls.endpoint"
+local options = require "green.args.options"
+
+local pairs = pairs -- scripts may put their own there
+
+local M = {}
+
+--- What connections have in common: certificates, authorities, versions. Reads its files
+-- at once. Does not park.
+-- @tparam table opts
+--
+--   * `server`: true for servers, which need a `cert`
+--   * `cert`, `key`, `password`: a certificate with those that issued it behind it, and its
+--     key, as paths or PEM texts; key may stand in cert. `cert` may be a list of such tables
+--   * `pkcs12`: a path for both, with `password`
+--   * `ca`, `ca_folder`: authorities: paths or PEM texts, or lists of them; a client
+--     without any believes the system's, `system_ca = true` adds these
+--   * `verify`: clients true (default) or false; servers false (default), "ask" or
+--     "demand" for the client's certificate
+--   * `depth`, `partial_chain`, `crl`
+--   * `min_version` ("1.2"), `max_version`, `ciphers`, `ciphersuites`, `groups`
+--   * `alpn`: protocols, the preferred first
+--   * `names`: servers: name ("a.example", "*.example") -> context
+--   * `tickets`: session tickets a server gives (1)
+-- @return the context; or nil, err: ENOENT, EACCES, ECERTINVALID, EKEYINVALID, EINVAL,
+-- ETLSLIBRARY (there is no OpenSSL 3)
+function M.context(opts)
+  args.type(opts, "table", "tls.context", "opts")
+  return contexts.new(opts, "tls.context")
+end
+
+--- Be the client of a TLS connection over a stream, which belongs to it from here on and
+-- is closed when that fails. Parks.
+-- @param stream bytes that it has buffered are the beginning of TLS
+-- @tparam table opts `host`: the name or address that the server's certificate must have
+-- (may be left out with verify = false); `timeout` for the handshake in seconds;
+-- `context`, or options of tls.context
+-- @return the connection, a stream; or nil, err: ECERTHOST, ECERTEXPIRED, ECERTUNKNOWN,
+-- ECERTREVOKED, ECERTINVALID, ETLSALERT, ETLSVERSION, ETLSPLAIN, ETLSTRUNCATED, ETLS,
+-- ETIMEDOUT, and what the stream says; of its context as tls.context
+function M.client(stream, opts)
+  return endpoint.client(stream, opts, "tls.client")
+end
+
+--- Be the server of a TLS connection over a stream; as tls.client. Parks.
+-- @tparam table opts `context` or options of tls.context (a `cert` at least); `timeout`
+function M.server(stream, opts)
+  return endpoint.server(stream, opts, "tls.server")
+end
+
+--- A handler for green.serve that does the handshake, in the client's own green thread, and
+-- calls another with the TLS connection, which it closes. Clients that fail are
+-- dropped, and told why by TLS. Does not park.
+-- @tparam table opts of tls.server; `timeout` for the handshake (10 s); `on_failure`
+-- (optional): called with the error and the address of a client whose handshake failed
+-- @tparam function handler
+-- @return the handler; or nil, err: as tls.context
+function M.handler(opts, handler)
+  return endpoint.handler(opts, handler, "tls.handler", "opts")
+end
+
+--- Eventlet's and Python's names for the options of wrap_ssl.
+local words = { certfile = "cert", keyfile = "key", ca_certs = "ca", server_hostname = "host" }
+local of_wrap = { server_side = true }
+for _, known in pairs { endpoint.of_client, endpoint.of_server, words } do
+  for name in pairs(known) do
+    of_wrap[name] = true
+  end
+end
+
+--- tls.client or tls.server by Eventlet's name: `server_side` chooses; `certfile`,
+-- `keyfile`, `ca_certs`, `server_hostname` are other words for `cert`, `key`, `ca`, `host`.
+-- Parks.
+function M.wrap_ssl(stream, opts)
+  local own = {}
+  if opts ~= nil then
+    args.type(opts, "table", "wrap_ssl", "opts")
+  end
+  for name, value in pairs(options.check(opts, of_wrap, "wrap_ssl")) do
+    own[words[name] or name] = value
+  end
+  local is_server = args.optional(own.server_side, "boolean", "wrap_ssl", "server_side")
+  own.server_side = nil
+  if is_server then
+    return endpoint.server(stream, own, "wrap_ssl")
+  end
+  return endpoint.client(stream, own, "wrap_ssl")
+end
+
+return M

@@ -1,0 +1,346 @@
+--- A TLS connection over another stream: what is read and written is plain text, what
+-- the stream below carries is not.
+--
+-- The codec (greenc/io/tls.h) never waits and knows no stream. Here its input is
+-- filled from the stream below and its output sent there, by that stream's own
+-- primitives; so TLS runs over sockets, streams in memory, and over TLS.
+-- @module green.tls.stream
+
+local boxes = require "green.tls.box"
+local certificate = require "green.tls.certificate"
+local core = require "green.core"
+local args = require "green.args"
+local errors = require "green.error"
+local gate = require "green.stream.gate"
+local show = require "green.args.show"
+local stream = require "green.stream"
+
+local ffi = require "ffi"
+local buf_api = require "green.ffi.buf"
+local C = require "green.ffi.tls"
+
+local setmetatable, tonumber = setmetatable, tonumber -- scripts may put their own there
+
+local codes = core.codes
+local EAGAIN, ECLOSED, ENOBUFS, EPIPE = codes.EAGAIN, codes.ECLOSED, codes.ENOBUFS, codes.EPIPE
+local READ, WRITE, WATCH = stream.READ, stream.WRITE, stream.WATCH
+
+local SCRATCH = 16384 -- a record's most
+local WRITE_MOST = 65536 -- encrypted in one go
+local scratch = ffi.new("uint8_t[?]", SCRATCH) -- nothing parks between its fill and its use
+local out = ffi.new("const char *[1]")
+
+local box, unbox = boxes.kind("green_tls *", C.free)
+local box_io = boxes.kind("green_tls_io *", C.io_free)
+
+local own = {}
+
+local function length(buf)
+  return buf.tail - buf.head
+end
+
+-- -- The stream below ---------------------------------------------------------
+
+--- Send what the codec has for the peer. 0; EAGAIN: wait for WRITE; or why it cannot
+-- be sent.
+local function push(self)
+  local tls, below = self._box.p, self._below
+  while true do
+    local n = tonumber(C.output(tls, out))
+    if n == 0 then
+      return 0
+    end
+    local sent = below:_send(out[0], n)
+    if sent < 0 then
+      return sent
+    end
+    C.sent(tls, sent)
+  end
+end
+
+--- Give the codec what the stream below has. More than 0: it has something new, if only
+-- the news that there is no more; EAGAIN; or why nothing can be read.
+local function pull(self)
+  local below = self._below
+  local buf = below._in
+  if length(buf) == 0 then
+    local n = below:_fill(0)
+    if n == 0 then
+      C.feed_end(self._box.p)
+      return 1
+    elseif n < 0 then
+      return n
+    end
+  end
+  local n = C.feed(self._box.p, buf.data + buf.head, length(buf))
+  if n > 0 then
+    buf_api.consume(buf, n)
+  end
+  return n == 0 and EAGAIN or n
+end
+
+-- -- Primitives ---------------------------------------------------------------
+
+--- Plain bytes, once: the count, 0 at the end, or a negative status. What that had the
+-- codec answer leaves as far as it can.
+local function read_once(self)
+  local n = C.read(self._box.p, scratch, SCRATCH)
+  push(self)
+  if n <= 0 then
+    return n
+  end
+  local status = buf_api.append(self._in, scratch, n)
+  return status < 0 and status or n
+end
+
+function own:_fill()
+  local n = ECLOSED
+  while self._box.p ~= nil do
+    if self._refused then
+      return 0
+    end
+    n = read_once(self)
+    if n ~= EAGAIN then
+      return n
+    end
+    local got = pull(self)
+    if got < 0 then
+      return got
+    end
+  end
+  return n
+end
+
+function own:_send(ptr, n)
+  if self._box.p == nil then
+    return ECLOSED
+  elseif self._ended then
+    return EPIPE
+  end
+  local status = push(self)
+  if status < 0 then
+    return status
+  end
+  local taken = C.write(self._box.p, ptr, n < WRITE_MOST and n or WRITE_MOST)
+  status = push(self)
+  if taken == ENOBUFS then
+    return EAGAIN
+  elseif taken >= 0 and status < 0 and status ~= EAGAIN then
+    return status
+  end
+  return taken
+end
+
+--- Has all that was written left? 0; EAGAIN: wait for WRITE.
+function own:_flush()
+  return self._box.p == nil and ECLOSED or push(self)
+end
+
+function own:_wait(mode, deadline)
+  if mode == WATCH and self._box.p ~= nil
+    and (C.pending(self._box.p) or length(self._below._in) > 0) then
+    return 0
+  end
+  return (self._below:_wait(mode, deadline))
+end
+
+function own:_shutdown(mode)
+  if self._box.p == nil then
+    return 0
+  end
+  if mode ~= READ and not self._ended then
+    self._ended = true
+    C.close(self._box.p)
+    push(self)
+  end
+  if mode ~= WRITE then
+    self._refused = true
+  end
+  return self._below:_shutdown(mode)
+end
+
+function own:_close()
+  if self._box.p ~= nil then
+    C.close(self._box.p)
+    push(self)
+    unbox(self._box)
+  end
+  buf_api.reset(self._in)
+  self._below:_close()
+end
+
+-- -- The handshake ------------------------------------------------------------
+
+--- Why there is no TLS, as a sentence.
+local function failure(self, code, op)
+  local why = C.failure(self._box.p)
+  local text = why ~= nil and why.code ~= 0 and ffi.string(why.text) or nil
+  return nil, errors.new(code, op, text)
+end
+
+--- Do the handshake. Parks.
+-- @tparam ?number deadline
+-- @return true; or nil, err: the stream below is of no use any more
+local function handshake(self, deadline, op)
+  while true do
+    local code = C.handshake(self._box.p)
+    local status = push(self)
+    if code == 0 and status == 0 then
+      return true
+    elseif code < 0 and code ~= EAGAIN and code ~= ENOBUFS then
+      return failure(self, code, op)
+    elseif status == EAGAIN then
+      status = gate.write(self, deadline)
+    elseif status == 0 then
+      status = pull(self)
+      if status == EAGAIN then
+        status = gate.read(self, deadline)
+      end
+    end
+    if status < 0 then
+      return nil, errors.new(status, op)
+    end
+  end
+end
+
+-- -- What was agreed ----------------------------------------------------------
+
+local info = ffi.new("green_tls_info")
+
+local function open_or_nil(self)
+  return self._box.p == nil and errors.new("ECLOSED", "tls") or nil
+end
+
+local function text_or_nil(text)
+  return text ~= nil and ffi.string(text) or nil
+end
+
+--- What the two sides have agreed on. Does not park.
+-- @treturn table `version` ("TLSv1.3"), `cipher`, `alpn` (nil: none), `server_name` (what
+-- the client asked for; nil: nothing), `resumed`; or nil, err: ECLOSED
+function own:info()
+  local closed = open_or_nil(self)
+  if closed then
+    return nil, closed
+  end
+  C.get_info(self._box.p, info)
+  return {
+    version = text_or_nil(info.version),
+    cipher = text_or_nil(info.cipher),
+    alpn = info.alpn_len > 0 and ffi.string(info.alpn, info.alpn_len) or nil,
+    server_name = text_or_nil(info.name),
+    resumed = info.resumed,
+  }
+end
+
+--- The peer's certificate. Does not park.
+-- @treturn ?table `subject`, `issuer`, `serial`, `not_before`, `not_after` (ISO 8601),
+-- `names` (a list: "DNS:example.org", "IP:192.0.2.1"), `der`, and `chain`: such tables of
+-- the certificates behind it. nil: it has shown none; nil, err: ECLOSED
+function own:peer_certificate()
+  local closed = open_or_nil(self)
+  if closed then
+    return nil, closed
+  end
+  return certificate.of(self._box.p)
+end
+
+local binding = ffi.new("uint8_t[?]", ffi.C.GREEN_TLS_BINDING)
+
+--- What ties a login to this connection (RFC 9266, RFC 5929). Does not park.
+-- @tparam[opt="tls-exporter"] string kind or "tls-server-end-point"
+-- @treturn string bytes; or nil, err: EOPNOTSUPP, ECLOSED
+function own:channel_binding(kind)
+  kind = kind == nil and "tls-exporter" or args.type(kind, "string", "channel_binding", "kind")
+  local closed = open_or_nil(self)
+  if closed then
+    return nil, closed
+  end
+  local n = C.binding(self._box.p, kind, binding)
+  if n < 0 then
+    return nil, errors.new(n, "channel_binding")
+  end
+  return ffi.string(binding, n)
+end
+
+--- Bytes that both sides can make, and nobody else (RFC 5705). Does not park.
+-- @tparam string label
+-- @tparam number n how many bytes
+-- @tparam[opt] string context
+-- @treturn string; or nil, err: EINVAL, ECLOSED
+function own:export_keying_material(label, n, context)
+  args.type(label, "string", "export_keying_material", "label")
+  args.integer(n, 1, "export_keying_material", "n", SCRATCH)
+  args.optional(context, "string", "export_keying_material", "context")
+  local closed = open_or_nil(self)
+  if closed then
+    return nil, closed
+  end
+  local code = C.export(self._box.p, label, context, context and #context or 0, scratch, n)
+  if code < 0 then
+    return nil, errors.new(code, "export_keying_material")
+  end
+  return ffi.string(scratch, n)
+end
+
+--- The addresses of the stream below.
+local function below(name)
+  return function(self)
+    local lower = self._below
+    if type(lower[name]) ~= "function" then
+      return nil, errors.new("EOPNOTSUPP", name)
+    end
+    return lower[name](lower)
+  end
+end
+
+own.sockname, own.peername, own.peercred = below "sockname", below "peername", below "peercred"
+
+local mt = stream.class("green.tls", own)
+
+show.kind(mt, function(self)
+  if self._box.p == nil then
+    return "closed"
+  end
+  C.get_info(self._box.p, info)
+  return info.version ~= nil and ffi.string(info.version) or "in its handshake"
+end)
+
+-- -- Making -------------------------------------------------------------------
+
+-- What connections share that are not each other's stream below: one a level, since the
+-- output of a connection is good only until the next call for another one.
+local shared = {}
+
+local function io_of(level)
+  local io = shared[level]
+  if not io or io.p == nil then
+    io = box_io(C.io_new())
+    shared[level] = io
+  end
+  return io.p
+end
+
+--- An object that is yet to do its handshake; nil: out of memory.
+local function new(lower, context)
+  local level = (lower._level or 0) + 1
+  local io, ctx = io_of(level), context._box.p
+  local tls = io ~= nil and ctx ~= nil and C.new(io, ctx) or nil
+  if tls == nil then
+    return nil
+  end
+  return setmetatable({
+    _box = box(tls), -- empty: closed
+    _below = lower,
+    _context = context,
+    _level = level,
+    _in = ffi.gc(ffi.new("green_buf"), buf_api.reset),
+    _timeout = false,
+    _reader = false,
+    _writer = false,
+    _ended = false, -- we have said that we write no more
+    _refused = false, -- nothing more will be read
+  }, mt)
+end
+
+return { new = new, handshake = handshake, mt = mt }
