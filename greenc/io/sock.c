@@ -3,6 +3,7 @@
 */
 
 #include "io/sock.h"
+#include "io/filter.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ _Static_assert(SHUT_RD == GREEN_READ - 1 && SHUT_WR == GREEN_WRITE - 1 &&
 static void sock_describe(green_sock *s, int family, int type, int tcp)
 {
   green_buf_reset(&s->in);
+  green_filter_drop(s); /* Of a stale one. */
   s->chunk = FILL_FIRST;
   s->family = (int16_t)family;
   s->type = (uint8_t)type;
@@ -172,6 +174,7 @@ fail_first:
 int green_sock_dup(green_sock *s, green_sock *copy)
 {
   if (s->f.fd < 0) return GREEN_ECLOSED;
+  if (s->filter) return GREEN_EOPNOTSUPP;
   int bad = sock_openable(copy);
   if (bad < 0) return bad;
   int fd = fcntl(s->f.fd, F_DUPFD_CLOEXEC, 0);
@@ -185,6 +188,7 @@ int green_sock_dup(green_sock *s, green_sock *copy)
 int green_sock_close(green_sock *s)
 {
   green_buf_reset(&s->in);
+  green_filter_drop(s);
   green_fd_close(&s->f);
   return 0;
 }
@@ -192,8 +196,37 @@ int green_sock_close(green_sock *s)
 int green_sock_detach(green_sock *s)
 {
   green_buf_reset(&s->in);
+  green_filter_drop(s);
   int fd = green_fd_detach(&s->f);
   return fd < 0 ? GREEN_ECLOSED : fd;
+}
+
+/* What is not the number: to has one already. */
+static void sock_give(green_sock *from, green_sock *to)
+{
+  uint32_t max = to->in.max;
+  sock_describe(to, from->family, from->type, from->tcp);
+  to->in = from->in;
+  to->in.max = max;
+  green_buf_init(&from->in, from->in.max);
+  to->filter = from->filter;
+  to->filter_data = from->filter_data;
+  from->filter = NULL;
+  from->filter_data = NULL;
+}
+
+int green_sock_move(green_sock *from, green_sock *to)
+{
+  if (from->f.fd < 0) return GREEN_ECLOSED;
+  int bad = sock_openable(to);
+  if (bad < 0) return bad;
+  green_assert(from->f.hub == to->f.hub, "a closed socket of the same hub");
+  int err = sock_own(to, green_fd_detach(&from->f));
+  if (err == 0)
+    sock_give(from, to);
+  else
+    green_sock_close(from);
+  return err;
 }
 
 int green_sock_fileno(const green_sock *s)
@@ -328,10 +361,19 @@ int green_sock_connect_finish(green_sock *s)
   return sock_is_self(s, &peer) ? GREEN_ECONNREFUSED : 0;
 }
 
+/* The filter's word to the peer leaves before the system's. */
+static int sock_end(green_sock *s)
+{
+  s->filter->end(s);
+  return s->filter->flush(s);
+}
+
 int green_sock_shutdown(green_sock *s, int how)
 {
   if (how < GREEN_READ || how > (GREEN_READ | GREEN_WRITE)) return GREEN_EINVAL;
   if (s->f.fd < 0) return 0;
+  int err = s->filter && how & GREEN_WRITE ? sock_end(s) : 0;
+  if (err == GREEN_EAGAIN) return err;
   if (how & GREEN_READ) s->f.drained = 0;
   int r = shutdown(s->f.fd, how - 1);
   return r < 0 && errno != ENOTCONN ? -errno : 0;
@@ -382,15 +424,22 @@ static int fd_recv(int fd, void *ptr, size_t n, int flags)
   return r < 0 ? -errno : (int)r;
 }
 
-/* Receive past the buffer. After a short read the next would be EAGAIN: do not
-** ask before the poll has said otherwise. The end of the stream stays. */
-static int sock_recv(green_sock *s, void *ptr, size_t n)
+/* After a short read the next would be EAGAIN: do not ask before the poll has
+** said otherwise. The end of the stream stays. */
+int green__sock_recv_raw(green_sock *s, void *ptr, size_t n)
 {
   if (s->f.drained) return GREEN_EAGAIN;
   int r = fd_recv(s->f.fd, ptr, n, 0);
   if (s->type == SOCK_STREAM)
     s->f.drained = r == GREEN_EAGAIN || (r > 0 && (size_t)r < n);
   return r;
+}
+
+/* Receive past the buffer. */
+static int sock_recv(green_sock *s, void *ptr, size_t n)
+{
+  if (green_unlikely(s->filter != NULL)) return s->filter->recv(s, ptr, n);
+  return green__sock_recv_raw(s, ptr, n);
 }
 
 /* The first bytes of the buffer; how many. */
@@ -415,8 +464,10 @@ int green_sock_recv(green_sock *s, void *ptr, size_t n)
 int green_sock_peek(green_sock *s, void *ptr, size_t n)
 {
   if (s->f.fd < 0) return GREEN_ECLOSED;
-  if (green_buf_len(&s->in)) return sock_copy(s, ptr, n);
-  return fd_recv(s->f.fd, ptr, n, MSG_PEEK);
+  if (!green_buf_len(&s->in) && !s->filter)
+    return fd_recv(s->f.fd, ptr, n, MSG_PEEK);
+  int r = green_buf_len(&s->in) ? 1 : green_sock_fill(s, n);
+  return r > 0 ? sock_copy(s, ptr, n) : r;
 }
 
 static int fd_sendmsg(int fd, const struct msghdr *msg)
@@ -427,17 +478,34 @@ static int fd_sendmsg(int fd, const struct msghdr *msg)
   return r < 0 ? -errno : (int)r;
 }
 
-int green_sock_send(green_sock *s, const void *ptr, size_t n)
+static int fd_send(int fd, const void *ptr, size_t n)
 {
   ssize_t r;
+  do r = send(fd, ptr, n, MSG_NOSIGNAL);
+  while (r < 0 && errno == EINTR);
+  return r < 0 ? -errno : (int)r;
+}
+
+int green__sock_send_raw(green_sock *s, const void *ptr, size_t n)
+{
+  return fd_send(s->f.fd, ptr, n);
+}
+
+static int filter_send(green_sock *s, const void *ptr, size_t n)
+{
+  green_iov v = {ptr, n};
+  return s->filter->sendv(s, &v, 1);
+}
+
+int green_sock_send(green_sock *s, const void *ptr, size_t n)
+{
   if (s->f.fd < 0) return GREEN_ECLOSED;
   if (n > GREEN_SOCK_CHUNK) {
     if (s->type != SOCK_STREAM) return GREEN_EMSGSIZE;
     n = GREEN_SOCK_CHUNK;
   }
-  do r = send(s->f.fd, ptr, n, MSG_NOSIGNAL);
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? -errno : (int)r;
+  if (green_unlikely(s->filter != NULL)) return filter_send(s, ptr, n);
+  return fd_send(s->f.fd, ptr, n);
 }
 
 int green_sock_sendv(green_sock *s, const green_iov *v, int n)
@@ -449,6 +517,7 @@ int green_sock_sendv(green_sock *s, const green_iov *v, int n)
     if (s->type != SOCK_STREAM) return GREEN_EMSGSIZE;
     n = IOV_MAX;
   }
+  if (green_unlikely(s->filter != NULL)) return s->filter->sendv(s, v, n);
   msg.msg_iov = (struct iovec *)(uintptr_t)v;
   msg.msg_iovlen = (size_t)n;
   return fd_sendmsg(s->f.fd, &msg);
@@ -467,6 +536,7 @@ int green_sock_recvfrom(green_sock *s, void *ptr, size_t n, green_addr *from,
   int flags = s->type == SOCK_STREAM ? 0 : MSG_TRUNC;
   ssize_t r;
   if (s->f.fd < 0) return GREEN_ECLOSED;
+  if (s->filter) return GREEN_EOPNOTSUPP;
   do r = recvmsg(s->f.fd, &msg, flags);
   while (r < 0 && errno == EINTR);
   if (r < 0) return -errno;
@@ -512,7 +582,7 @@ static void fill_adapt(green_sock *s, size_t asked, size_t got)
 
 static int sock_fill(green_sock *s, size_t want)
 {
-  if (s->f.drained) return GREEN_EAGAIN;
+  if (s->f.drained && !green_filter_pending(s)) return GREEN_EAGAIN;
   size_t room = fill_room(s, want);
   if (!room) return GREEN_ETOOBIG;
   int err = green_buf_reserve(&s->in, room);

@@ -51,16 +51,18 @@ GREEN_API int green_sock_adopt(green_sock *s, int fd);
 ** on failure both are closed. */
 GREEN_API int green_sock_pair(green_sock *a, green_sock *b, int type);
 
-/* A second number for the same connection, in a closed object. */
+/* A second number for the same connection, in a closed object.
+** GREEN_EOPNOTSUPP: it has a filter, of which there is one. */
 GREEN_API int green_sock_dup(green_sock *s, green_sock *copy);
 
-/* Forget buffered input, wake who waits with GREEN_ECLOSED, close the number:
-** once, however often it is called. 0 always. */
+/* Forget buffered input and filter, wake who waits with GREEN_ECLOSED, close
+** the number: once, however often it is called. 0 always. */
 GREEN_API int green_sock_close(green_sock *s);
 
 /* Hand the open number to the caller, non-blocking as it is; s is closed from
-** here on, its waiters are woken as by close. Buffered input is forgotten: take
-** it first. The number or GREEN_ECLOSED. */
+** here on, its waiters are woken as by close. Buffered input and filter are
+** forgotten: take them first, or use green_sock_move. The number or
+** GREEN_ECLOSED. */
 GREEN_API int green_sock_detach(green_sock *s);
 
 /* The number, family (GREEN_INET, ...) and type (GREEN_STREAM, ...). */
@@ -95,7 +97,9 @@ GREEN_API int green_sock_connect(green_sock *s, const green_addr *addr);
 GREEN_API int green_sock_connect_finish(green_sock *s);
 
 /* how: GREEN_READ, GREEN_WRITE or both. 0; sockets that are closed or no longer
-** connected are fine too. Input that is buffered stays. */
+** connected are fine too. Input that is buffered stays. With a filter, for
+** GREEN_WRITE: it tells the peer; GREEN_EAGAIN: what it holds must leave first,
+** wait for GREEN_WRITE and call again. */
 GREEN_API int green_sock_shutdown(green_sock *s, int how);
 
 /* Our address, and the peer's. An unconnected socket: GREEN_ENOTCONN. */
@@ -186,10 +190,14 @@ GREEN_API int green_sock_getraw(green_sock *s, int level, int option, void *ptr,
                                 size_t size);
 /* end ffi */
 
+typedef struct green_filter green_filter; /* filter.h */
+
 /* Read-only outside of greenc. */
 struct green_sock {
-  green_fd f;     /* f.hub and f.fd are valid while it is closed, too. */
-  green_buf in;   /* Read and not consumed; memory only while it has bytes. */
+  green_fd f;   /* f.hub and f.fd are valid while it is closed, too. */
+  green_buf in; /* Read and not consumed; memory only while it has bytes. */
+  const green_filter *filter; /* NULL: none. */
+  void *filter_data;
   uint32_t chunk; /* What green_sock_fill reads at least, grows with use. */
   int16_t family;
   uint8_t type;
@@ -210,6 +218,12 @@ GREEN_API void green_sock_deinit(green_sock *s);
 ** green_sock_free, for which NULL is fine. */
 GREEN_API green_sock *green_sock_new(green_hub *hub);
 GREEN_API void green_sock_free(green_sock *s);
+
+/* Make to, a closed socket of the same hub, what from is: number, buffered
+** input, filter. from is closed then, its waiters are woken as by close. 0;
+** GREEN_ECLOSED: from is not open; GREEN_EINVAL: to is; GREEN_ENOMEM: both are
+** closed. */
+GREEN_API int green_sock_move(green_sock *from, green_sock *to);
 
 /* What to park on. */
 static inline green_fd *green_sock_fd(green_sock *s)
