@@ -22,6 +22,7 @@
 #include "hub/scope.h"
 
 #include "io/file.h"
+#include "io/filter.h"
 #include "io/lookup.h"
 #include "io/signal.h"
 #include "io/sock.h"
@@ -29,6 +30,7 @@
 #include "io/tls.h"
 #include "io/tls_ctx.h"
 #include "io/tls_lib.h"
+#include "io/tls_sock.h"
 #include "io/tpool.h"
 
 #include "httpd/conn.h"
