@@ -349,12 +349,26 @@ static int64_t file_send(green_conn *pub, int fd, int64_t offset, int64_t n)
   return sent < 0 ? -errno : sent;
 }
 
+/* The system cannot send it for a filter: it goes through the buffer. */
+static int64_t file_filter(green_conn *pub, int fd, int64_t offset, int64_t n)
+{
+  int err = green_conn_flush(pub);
+  if (err < 0) return err;
+  if (n > HTTPD_GATHER) n = HTTPD_GATHER;
+  return file_copy(httpd_conn_of(pub)->req, fd, offset, n);
+}
+
 int64_t green_conn_sendfile(green_conn *pub, int fd, int64_t offset, int64_t n)
 {
-  httpd_request *r = conn_with_request(pub)->req;
+  httpd_conn *c = conn_with_request(pub);
+  int64_t sent;
   if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
-  int64_t sent = n <= OUT_COPY_MAX ? file_copy(r, fd, offset, n)
-                                   : file_send(pub, fd, offset, n);
+  if (n <= OUT_COPY_MAX)
+    sent = file_copy(c->req, fd, offset, n);
+  else if (c->sock.filter)
+    sent = file_filter(pub, fd, offset, n);
+  else
+    sent = file_send(pub, fd, offset, n);
   if (sent > 0) pub->sent += sent;
   return sent;
 }
@@ -421,10 +435,10 @@ void green_conn_cut(green_conn *pub, int why)
   green_sock_close(&c->sock);
 }
 
-void green__answer_refuse(httpd_conn *c, int status)
+void green__answer_refuse(httpd_conn *c, int status, const char *text)
 {
   green_conn *pub = &c->pub;
-  const char *text = green_http_write_reason(status);
+  if (!text) text = green_http_write_reason(status);
   answer_reset(c);
   pub->close = true;
   pub->status = status;

@@ -12,7 +12,6 @@
 
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 /* -- Heads ----------------------------------------------------------------- */
 
@@ -24,7 +23,8 @@ static void conn_hand_out(httpd_conn *c, int found)
 }
 
 /* What follows in the buffer cannot be trusted: never read as a request. */
-static void conn_refuse(httpd_conn *c, int status, const char *reason)
+static void conn_refuse_with(httpd_conn *c, int status, const char *reason,
+                             const char *text)
 {
   c->pub.head = NULL;
   c->pub.text = c->req->in + c->req->start;
@@ -32,7 +32,12 @@ static void conn_refuse(httpd_conn *c, int status, const char *reason)
   c->body_done = 0;
   c->d->pub.refused++;
   conn_hand_out(c, GREEN_HTTPD_REFUSED);
-  green__answer_refuse(c, status);
+  green__answer_refuse(c, status, text);
+}
+
+static void conn_refuse(httpd_conn *c, int status, const char *reason)
+{
+  conn_refuse_with(c, status, reason, NULL);
 }
 
 static void conn_start_request(httpd_conn *c, int head_len)
@@ -128,10 +133,29 @@ static int conn_drain(httpd_conn *c)
   return 1;
 }
 
+/* He can read it: what he has sent shows that he speaks plainly. */
+static int conn_refuse_plain(httpd_conn *c)
+{
+  if (green__request_take(c) < 0) {
+    green__conn_close(c);
+    return GREEN_ENOMEM;
+  }
+  green_http_request_init(&c->req->head);
+  c->req->started = green__hub_poll_now(c->d->hub);
+  conn_refuse_with(c, 400, "plain HTTP on a TLS port",
+                   "This port speaks TLS: use https.\n");
+  return 1;
+}
+
 /* Read and parse until there is something for a worker (1) or the connection
 ** has to wait (GREEN_EAGAIN) or is gone (another error). */
 static int conn_try(httpd_conn *c)
 {
+  if (c->phase == HTTPD_HANDSHAKE) {
+    int r = green__conn_shake(c);
+    if (r == GREEN_ETLSPLAIN) return conn_refuse_plain(c);
+    if (r < 0) return r;
+  }
   int n = green__request_take(c);
   if (n == 0 && c->phase == HTTPD_DRAIN) {
     n = conn_drain(c);
@@ -167,6 +191,7 @@ int green__conn_expire(httpd_conn *c)
   }
   if (!was_idle) c->d->pub.timeouts++;
   if (!has_part) {
+    green__conn_farewell(c);
     green__conn_close(c);
     return 0;
   }
@@ -204,17 +229,27 @@ static int conn_has_unread(const httpd_conn *c)
   int waiting = 0;
   if (!c->body_done || r->pos < r->end || !c->pub.head || r->head.keep_alive)
     return 1;
-  return c->pub.sent > HTTPD_GATHER ||
+  return c->pub.sent > HTTPD_GATHER || green_filter_pending(&c->sock) ||
          (ioctl(c->sock.f.fd, FIONREAD, &waiting) == 0 && waiting > 0);
 }
 
-/* Everything is sent and the connection ends. */
+/* An answer that was begun and has no end. */
+static int conn_has_part(const httpd_conn *c)
+{
+  return c->pub.state == GREEN_ANSWER_HEAD || c->pub.state == GREEN_ANSWER_BODY;
+}
+
+/* Everything is sent and the connection ends. By TLS only a whole answer has an
+** end: the client must see that this one was cut. */
 static int conn_end(httpd_conn *c)
 {
-  if (conn_has_unread(c))
+  if (conn_has_part(c)) green_filter_drop(&c->sock);
+  if (conn_has_unread(c)) {
     green__conn_linger(c);
-  else
+  } else {
+    green__conn_farewell(c);
     green__conn_close(c);
+  }
   return 0;
 }
 
@@ -239,6 +274,10 @@ static int conn_next(httpd_conn *c)
 static int conn_go_on(httpd_conn *c)
 {
   int drained = 0;
+  if (c->phase == HTTPD_HANDSHAKE) {
+    green__conn_settle(c);
+    return 0;
+  }
   if (c->phase == HTTPD_DRAIN) {
     drained = conn_drain(c);
     if (drained < 0 && drained != GREEN_EAGAIN) return 0;
@@ -253,9 +292,8 @@ static int conn_go_on(httpd_conn *c)
 static int conn_must_close(httpd_conn *c)
 {
   const green_httpd *d = &c->d->pub;
-  int has_part =
-      c->pub.state == GREEN_ANSWER_HEAD || c->pub.state == GREEN_ANSWER_BODY;
-  if (c->pub.close || c->body_failed || d->closing || has_part) return 1;
+  if (c->pub.close || c->body_failed || d->closing || conn_has_part(c))
+    return 1;
   return d->max_requests && c->pub.served + 1 >= d->max_requests;
 }
 
@@ -321,12 +359,10 @@ int green_conn_detach(green_conn *pub, green_sock *s)
   green_buf *in = green_sock_input(s);
   green_assert(s->f.fd < 0 && s->f.hub == c->d->hub,
                "s, a closed socket of the same hub");
-  int fd = -1, err = green_conn_flush(pub);
+  int err = green_conn_flush(pub);
   if (err == GREEN_EAGAIN) return err;
   green__conn_unwatch(c);
-  if (err == 0) err = fd = green_sock_detach(&c->sock);
-  if (err >= 0) err = green_sock_adopt(s, fd);
-  if (err < 0 && fd >= 0) close(fd);
+  if (err == 0) err = green_sock_move(&c->sock, s);
   if (err == 0) err = green_buf_append(in, r->in + r->given_off, r->given_len);
   if (err == 0) err = green_buf_append(in, r->in + r->pos, r->end - r->pos);
   if (err < 0) green_sock_close(s);

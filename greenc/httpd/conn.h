@@ -172,12 +172,16 @@ GREEN_API void green_conn_pass_on(green_conn *c);
 /* Close at once, without a word. c is gone. */
 GREEN_API void green_conn_close(green_conn *c);
 
-/* Take the connection over: s, a closed socket of the same hub, gets number and
-** unread bytes. 0. What is written is sent before: after GREEN_EAGAIN c is as
-** it was, wait for GREEN_WRITE and call again; after another error it is gone,
-** and s stays closed. */
+/* Take the connection over: s, a closed socket of the same hub, gets number,
+** filter (TLS) and unread bytes. 0. What is written is sent before: after
+** GREEN_EAGAIN c is as it was, wait for GREEN_WRITE and call again; after
+** another error it is gone, and s stays closed. */
 GREEN_API int green_conn_detach(green_conn *c, green_sock *s);
 /* end ffi */
+
+/* Its TLS, to ask what was agreed; NULL: it has none. It lives until c is cut,
+** closed or taken over. */
+GREEN_API struct green_tls *green_conn_tls(const green_conn *c);
 
 /* -- Clients that go ------------------------------------------------------ */
 

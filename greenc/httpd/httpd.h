@@ -15,7 +15,8 @@
 
 /* ffi needs: sock conn */
 /* ffi */
-struct green_waitq; /* hub/task.h; to park on. */
+struct green_waitq;   /* hub/task.h; to park on. */
+struct green_tls_ctx; /* io/tls_ctx.h */
 
 typedef struct green_httpd {
   /* Options, changed at will. Times in nanoseconds. */
@@ -52,12 +53,21 @@ typedef struct green_httpd {
   uint64_t accepted;
   uint64_t requests;
   uint64_t refused;
-  uint64_t timeouts; /* Too slow with a head, or to begin the first. */
-  uint64_t evicted;  /* Closed between requests to make room. */
+  uint64_t timeouts;          /* Too slow with a head, or to begin the first. */
+  uint64_t evicted;           /* Closed between requests to make room. */
+  uint64_t handshakes;        /* Of TLS that were done, */
+  uint64_t handshakes_failed; /* and that were not. */
 } green_httpd;
 
 /* How much memory a server takes, for green_httpd_init. */
 GREEN_API size_t green_httpd_size(void);
+
+/* Connections that come speak TLS of that sealed context of a server, which
+** asks nobody (green_tls_ctx_set_asks); with another one the next, those that
+** are there keep theirs. Their handshakes are done as heads are read, under
+** header_timeout. Who speaks plainly is refused. 0, GREEN_ECLOSED,
+** GREEN_ENOMEM. */
+GREEN_API int green_httpd_set_tls(green_httpd *d, struct green_tls_ctx *ctx);
 
 /* Accept what waits at the listener, at most max. Where max_connections are
 ** open, or there are no descriptors, the connection that has been between
@@ -69,8 +79,9 @@ GREEN_API size_t green_httpd_size(void);
 GREEN_API int green_httpd_accept(green_httpd *d, green_sock *listener, int max);
 
 /* **Takes** the descriptor of an open socket, and what it has buffered, as a
-** new connection. 0; GREEN_ECLOSED: the server has ended; GREEN_ENOMEM; or what
-** kept s from being detached. After an error s may be open still, or closed. */
+** new connection; TLS that the socket has goes on. 0; GREEN_ECLOSED: the server
+** has ended; GREEN_ENOMEM; or what kept s from being moved. After an error s
+** may be open still, or closed. */
 GREEN_API int green_httpd_adopt(green_httpd *d, green_sock *s);
 
 /* The next connection with something for a worker (conn->found), or NULL: park

@@ -2,7 +2,8 @@
 ** httpd_priv.h: what the files of httpd share. Private.
 **
 ** A file calls only what stands right of it:
-**   server.c -> conn.c -> answer.c -> request.c -> send.c -> rest.c -> gone.c
+**   server.c -> conn.c -> answer.c -> request.c -> send.c -> handshake.c
+**   -> rest.c -> gone.c
 ** log.c stands beside them and only reads.
 */
 #ifndef GREEN_HTTPD_PRIV_H
@@ -11,6 +12,7 @@
 #include "httpd/httpd.h"
 #include "hub/hub.h"
 #include "hub/idle.h"
+#include "io/tls_sock.h"
 #include "proto/chunked.h"
 
 #include <string.h>
@@ -79,10 +81,11 @@ typedef struct httpd_line {
 #define HTTPD_LINES 32
 
 enum httpd_phase {
-  HTTPD_HEAD,   /* Between requests, or in a head. */
-  HTTPD_ACTIVE, /* A worker has it. */
-  HTTPD_DRAIN,  /* Reading what is left of a body nobody wants. */
-  HTTPD_LINGER  /* Answered and shut down: reading until the peer closes. */
+  HTTPD_HANDSHAKE, /* Of TLS; nothing of a request has come. */
+  HTTPD_HEAD,      /* Between requests, or in a head. */
+  HTTPD_ACTIVE,    /* A worker has it. */
+  HTTPD_DRAIN,     /* Reading what is left of a body nobody wants. */
+  HTTPD_LINGER     /* Answered and shut down: reading until the peer closes. */
 };
 
 struct httpd_conn {
@@ -138,7 +141,9 @@ struct httpd {
   green_list pool; /* Free httpd_request. */
   uint32_t pooled;
   time_t date_second;
-  char date[40]; /* "Date: ...\r\n" of that second. */
+  green_tls_io *tls_io;   /* NULL: it has never spoken TLS. */
+  green_tls_ctx *tls_ctx; /* Of who comes next; NULL: plain. */
+  char date[40];          /* "Date: ...\r\n" of that second. */
   uint32_t date_len;
   httpd_line lines[HTTPD_LINES]; /* By their hash; the latest stays. */
 };
@@ -226,6 +231,19 @@ void green__httpd_gone_close(httpd *d);
 /* In a child: before any connection is closed. */
 void green__httpd_gone_forked(httpd *d);
 
+/* -- handshake.c: TLS ------------------------------------------------------ */
+
+/* Go on with c's handshake. 0: done, heads may come; GREEN_EAGAIN: leave it to
+** the poll; GREEN_ETLSPLAIN: c is open, and plain from here on; another error:
+** c is gone, or others have it. */
+int green__conn_shake(httpd_conn *c);
+
+/* Before c is closed with all said: tell the peer that this is the end, if that
+** takes more than the close. */
+void green__conn_farewell(httpd_conn *c);
+
+void green__httpd_free_tls(httpd *d);
+
 /* -- send.c: the buffer of answers, and their way to the socket ------------ */
 
 /* Make room for n more bytes in out. 0 or GREEN_ENOMEM. */
@@ -309,8 +327,9 @@ static inline void answer_reset(httpd_conn *c)
   c->req->flags = 0;
 }
 
-/* Write an answer of our own, to be followed by a close. */
-void green__answer_refuse(httpd_conn *c, int status);
+/* Write an answer of our own, to be followed by a close. text NULL: what the
+** status means. */
+void green__answer_refuse(httpd_conn *c, int status, const char *text);
 
 /* -- conn.c: from head to head --------------------------------------------- */
 

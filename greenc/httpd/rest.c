@@ -126,7 +126,9 @@ static void httpd_look_later(httpd *d)
 
 void green__conn_linger(httpd_conn *c)
 {
-  green_sock_shutdown(&c->sock, GREEN_WRITE);
+  int err = green_sock_shutdown(&c->sock, GREEN_WRITE);
+  green_filter_drop(&c->sock); /* What comes is not looked at any more. */
+  if (err == GREEN_EAGAIN) green_sock_shutdown(&c->sock, GREEN_WRITE);
   green__request_give(c);
   c->phase = HTTPD_LINGER;
   c->drained = 0;
@@ -202,7 +204,10 @@ int green__conn_rest(httpd_conn *c)
   if (c->sock.f.idle == s) return 0;
   green_idle_remove(&c->sock.f);
   int err = green_idle_add(s, &c->sock.f);
-  if (err < 0) green__conn_close(c);
+  if (err < 0)
+    green__conn_close(c);
+  else if (green_filter_pending(&c->sock))
+    green__idle_event(&c->sock.f); /* The poll does not know of these bytes. */
   return err;
 }
 

@@ -42,7 +42,7 @@ int green_conn_flush(green_conn *pub)
 {
   httpd_conn *c = conn_in_hand(pub);
   httpd_request *r = c->req;
-  if (!r) return 0;
+  if (!r) return green_filter_flush(&c->sock);
   uint32_t stop = pub->state == GREEN_ANSWER_HEAD ? r->answer : r->out_len;
   while (r->out_sent < stop) {
     int n = green_sock_send(&c->sock, r->out + r->out_sent, stop - r->out_sent);
@@ -50,6 +50,8 @@ int green_conn_flush(green_conn *pub)
     r->out_sent += (uint32_t)n;
     if (r->out_sent > r->answer) c->left = 1;
   }
+  int err = green_filter_flush(&c->sock);
+  if (err < 0) return err;
   out_sent(r, stop);
   green_hub_undefer(&c->defer);
   return 0;
@@ -58,7 +60,8 @@ int green_conn_flush(green_conn *pub)
 bool green_conn_is_slow(const green_conn *pub)
 {
   const httpd_conn *c = (const httpd_conn *)pub;
-  return c->left && c->req->out_sent < c->req->out_len && c->sock.f.fd >= 0;
+  if (!c->left || c->sock.f.fd < 0) return false;
+  return c->req->out_sent < c->req->out_len || green_filter_unsent(&c->sock);
 }
 
 int green__out_send_past(httpd_conn *c, const char *p, size_t n)

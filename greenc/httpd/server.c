@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
-#include <unistd.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
@@ -118,12 +117,20 @@ static void httpd_close_links(green_list *l)
     green__conn_close(green_container(k, httpd_conn, defer.link));
 }
 
+/* Nothing may be said by a TLS that is the parent's. */
+static void httpd_drop_filters(httpd *d)
+{
+  for (green_link *k = d->conns.next; k != &d->conns; k = k->next)
+    green_filter_drop(&green_container(k, httpd_conn, link)->sock);
+}
+
 /* Those in workers' hands are closed by whoever knows the workers. */
 static void httpd_forked(green_forkhook *h)
 {
   httpd *d = green_container(h, httpd, forked);
   green__httpd_gone_forked(d);
   if (green_hub_inherits(d->hub)) return;
+  httpd_drop_filters(d);
   httpd_close_links(&d->unsent);
   httpd_close_links(&d->stuck);
   d->n_unsent = 0;
@@ -168,6 +175,7 @@ void green_httpd_deinit(green_httpd *pub)
   while ((k = green_list_pop(&d->pool)) != NULL)
     green__request_free(green_container(k, httpd_request, link));
   d->pooled = 0;
+  green__httpd_free_tls(d);
   green_forkhook_remove(&d->forked);
   green_hub_undefer(&d->defer);
   green_waitq_wake_all(&d->shortage, GREEN_ECLOSED);
@@ -207,6 +215,7 @@ static httpd_conn *conn_new(httpd *d)
   c->defer.run = conn_on_turn_end;
   c->sock.f.hub = d->hub;
   c->sock.f.fd = -1;
+  c->phase = HTTPD_HEAD;
   return c;
 }
 
@@ -221,7 +230,9 @@ static void conn_enter(httpd_conn *c, const green_addr *peer)
   d->pub.connections++;
   d->pub.accepted++;
   green__httpd_set_timeout(&d->heads, d->pub.header_timeout);
-  if (green__conn_rest(c) == 0 && c->req) green__idle_event(&c->sock.f);
+  if (d->tls_ctx || c->sock.filter) c->phase = HTTPD_HANDSHAKE;
+  if (green__conn_rest(c) == 0 && (c->req || green_buf_len(&c->sock.in)))
+    green__idle_event(&c->sock.f);
 }
 
 /* Bytes that the poll has not told of yet are a request that has begun, as are
@@ -230,6 +241,7 @@ static int conn_is_spare(const httpd_conn *c)
 {
   int unread = 1;
   if (c->req && c->req->start < c->req->end) return 0;
+  if (green_filter_pending(&c->sock)) return 0;
   return ioctl(c->sock.f.fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
@@ -309,17 +321,19 @@ int green_httpd_accept(green_httpd *pub, green_sock *listener, int max)
   return n;
 }
 
-/* What s has read and not given out is the start of the first head. */
-static int conn_take_input(httpd_conn *c, const green_sock *s)
+/* What s has read and not given out is the start of the first head; or of the
+** handshake, to which it goes with the socket. */
+static int conn_take_input(httpd_conn *c, green_sock *s)
 {
   size_t n = green_buf_len(&s->in);
-  if (n == 0) return 0;
+  if (n == 0 || (c->d->tls_ctx && !s->filter)) return 0;
   int err = green__request_take(c);
   while (err == 0 && c->req->in_cap < n) err = green__request_grow(c->req);
   if (err < 0) return err;
   memcpy(c->req->in, green_buf_data(&s->in), n);
   c->req->end = (uint32_t)n;
   c->req->started = green__hub_poll_now(c->d->hub);
+  green_buf_reset(&s->in);
   return 0;
 }
 
@@ -330,11 +344,9 @@ int green_httpd_adopt(green_httpd *pub, green_sock *s)
   httpd_conn *c = conn_new(httpd_of(pub));
   if (!c) return GREEN_ENOMEM;
   green_sock_peername(s, &peer);
-  int err = conn_take_input(c, s), fd = -1;
-  if (err == 0) err = fd = green_sock_detach(s);
-  if (err >= 0) err = green_sock_adopt(&c->sock, fd);
+  int err = conn_take_input(c, s);
+  if (err == 0) err = green_sock_move(s, &c->sock);
   if (err < 0) {
-    if (fd >= 0) close(fd);
     green__request_give(c);
     green__free(c);
     return err;
@@ -422,7 +434,8 @@ uint32_t green_httpd_ready(const green_httpd *pub)
 /* Waits, and nothing of a request has been seen. */
 static int conn_is_idle(const httpd_conn *c)
 {
-  if (c->phase != HTTPD_HEAD || green_link_in(&c->sock.f.ready_link)) return 0;
+  if (c->phase != HTTPD_HEAD && c->phase != HTTPD_HANDSHAKE) return 0;
+  if (green_link_in(&c->sock.f.ready_link)) return 0;
   return !c->req || c->req->start == c->req->end;
 }
 
@@ -432,10 +445,12 @@ static void httpd_close_list(green_list *l, bool all)
   for (green_link *k = l->next; k != l; k = next) {
     httpd_conn *c = httpd_conn_of_fd(green_container(k, green_fd, idle_link));
     next = k->next;
-    if (all || conn_is_idle(c))
+    if (all || conn_is_idle(c)) {
+      green__conn_farewell(c);
       green__conn_close(c);
-    else if (c->phase == HTTPD_DRAIN)
+    } else if (c->phase == HTTPD_DRAIN) {
       green__conn_linger(c); /* It has its answer, and a while to read it. */
+    }
   }
 }
 

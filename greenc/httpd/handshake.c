@@ -1,0 +1,87 @@
+/*
+** handshake.c: what TLS adds to a connection before its first head, and to its
+** end. In between its socket's filter is not noticed.
+*/
+
+#include "httpd/httpd_priv.h"
+
+/* Where httpd_turn_is_over looks at the clock next: a handshake takes as long
+** as many requests. */
+#define HANDSHAKE_COSTS 15
+
+int green_httpd_set_tls(green_httpd *pub, green_tls_ctx *ctx)
+{
+  httpd *d = httpd_of(pub);
+  if (!d->hub) return GREEN_ECLOSED;
+  if (!d->tls_io) d->tls_io = green_tls_io_new();
+  if (!d->tls_io) return GREEN_ENOMEM;
+  green_tls_ctx_ref(ctx);
+  green_tls_ctx_free(d->tls_ctx);
+  d->tls_ctx = ctx;
+  return 0;
+}
+
+void green__httpd_free_tls(httpd *d)
+{
+  green_tls_ctx_free(d->tls_ctx);
+  green_tls_io_free(d->tls_io);
+  d->tls_ctx = NULL;
+  d->tls_io = NULL;
+}
+
+green_tls *green_conn_tls(const green_conn *pub)
+{
+  return green_tls_sock_codec(&((const httpd_conn *)pub)->sock);
+}
+
+/* A client that says nothing has no TLS yet, and costs no memory for it. */
+static int conn_start(httpd_conn *c)
+{
+  if (c->sock.filter) return 0;
+  return green_tls_sock_start(&c->sock, c->d->tls_io, c->d->tls_ctx);
+}
+
+/* What we write does not leave: a worker waits for that, as for an answer. */
+static int conn_stick(httpd_conn *c)
+{
+  green_idle_remove(&c->sock.f);
+  c->pub.found = GREEN_HTTPD_UNSENT;
+  green_list_push(&c->d->stuck, &c->defer.link);
+  return GREEN_ENOBUFS;
+}
+
+/* The alert that says why must not get lost for what was not read. */
+static int conn_fail(httpd_conn *c, int err)
+{
+  c->d->pub.handshakes_failed++;
+  c->body_done = 1; /* It has none. */
+  if (green_filter_pending(&c->sock) && err != GREEN_ETLSTRUNCATED)
+    green__conn_linger(c);
+  else
+    green__conn_close(c);
+  return err;
+}
+
+int green__conn_shake(httpd_conn *c)
+{
+  httpd *d = c->d;
+  int err = conn_start(c);
+  if (err == 0) err = green_filter_handshake(&c->sock);
+  d->taken |= HANDSHAKE_COSTS;
+  if (err == GREEN_EAGAIN) return err;
+  if (err == GREEN_ENOBUFS) return conn_stick(c);
+  if (err == GREEN_ETLSPLAIN) {
+    green_filter_drop(&c->sock);
+    return err;
+  }
+  if (err < 0) return conn_fail(c, err);
+  d->pub.handshakes++;
+  c->phase = HTTPD_HEAD;
+  return 0;
+}
+
+void green__conn_farewell(httpd_conn *c)
+{
+  if (green_unlikely(c->sock.filter != NULL))
+    green_sock_shutdown(&c->sock, GREEN_WRITE);
+}
