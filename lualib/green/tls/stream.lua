@@ -17,6 +17,7 @@ local stream = require "green.stream"
 
 local ffi = require "ffi"
 local buf_api = require "green.ffi.buf"
+local sock_api = require "green.ffi.tls_sock"
 local C = require "green.ffi.tls"
 
 local setmetatable, tonumber = setmetatable, tonumber -- scripts may put their own there
@@ -321,14 +322,8 @@ local function io_of(level)
   return io.p
 end
 
---- An object that is yet to do its handshake; nil: out of memory.
-local function new(lower, context)
-  local level = (lower._level or 0) + 1
-  local io, ctx = io_of(level), context._box.p
-  local tls = io ~= nil and ctx ~= nil and C.new(io, ctx) or nil
-  if tls == nil then
-    return nil
-  end
+--- The object around a codec, which belongs to it.
+local function wrap(lower, tls, context, level)
   return setmetatable({
     _box = box(tls), -- empty: closed
     _below = lower,
@@ -343,4 +338,30 @@ local function new(lower, context)
   }, mt)
 end
 
-return { new = new, handshake = handshake, mt = mt }
+--- An object that is yet to do its handshake; nil: out of memory.
+local function new(lower, context)
+  local level = (lower._level or 0) + 1
+  local io, ctx = io_of(level), context._box.p
+  local tls = io ~= nil and ctx ~= nil and C.new(io, ctx) or nil
+  if tls == nil then
+    return nil
+  end
+  return wrap(lower, tls, context, level)
+end
+
+--- An object for the TLS that C has begun on a socket, and for the plain bytes that the
+-- socket has buffered. The socket is the stream below it from here on.
+-- @return nil, status: ENOMEM; the socket is closed
+local function adopt(socket, context)
+  local buf = socket._in
+  local self = wrap(socket, sock_api.take(socket._s), context, 1)
+  local status = buf_api.append(self._in, buf.data + buf.head, length(buf))
+  buf_api.reset(buf)
+  if status < 0 then
+    self:close()
+    return nil, status
+  end
+  return self
+end
+
+return { new = new, adopt = adopt, handshake = handshake, mt = mt }
