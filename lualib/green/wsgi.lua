@@ -59,8 +59,12 @@ end
 local function make(where, app, opts, name, argument)
   check_arguments(where, app, opts, name)
   mistakes.install()
-  local plan = server_module.plan(app, opts, name) -- before anybody can connect
-  local listener, err = listen(where, opts, name, argument)
+  local plan, err = server_module.plan(app, opts, name) -- before anybody can connect
+  if not plan then
+    return nil, err
+  end
+  local listener
+  listener, err = listen(where, opts, name, argument)
   if not listener then
     return nil, err
   end
@@ -116,9 +120,9 @@ end
 -- means nothing to the server. Parks only while answers to earlier requests of a
 -- client that does not read are still to be sent.
 -- @param env of a request in hand; also as `env.take_over()`
--- @return a stream (green.socket) with what the client has sent beyond the head;
--- the handler closes it. nil, err: ECLOSED (the request is over, or was taken
--- over), EBUSY (a part of the answer has left), ETIMEDOUT, EPIPE, ...
+-- @return a stream (green.socket; green.tls if the server speaks TLS) with what the client
+-- has sent beyond the head; the handler closes it. nil, err: ECLOSED (the request is
+-- over, or was taken over), EBUSY (a part of the answer has left), ETIMEDOUT, EPIPE, ...
 function M.take_over(env)
   args.type(env, "table", "take_over", "env")
   local server = env["green.server"]

@@ -404,6 +404,16 @@ static int conn_has_gone(lua_State *L)
   return 1;
 }
 
+/* pointer = conn_tls(conn): its green_tls, while it is open; nil: it has
+** none. */
+static int conn_tls(lua_State *L)
+{
+  struct green_tls *t = green_conn_tls(vm_conn_check(L, 1));
+  if (!t) return 0;
+  lua_pushlightuserdata(L, t);
+  return 1;
+}
+
 /* pointer = httpd_gone_fd(httpd): for core.park, to read; nil: nobody is
 ** watched. */
 static int httpd_gone_fd(lua_State *L)
@@ -575,6 +585,7 @@ const luaL_Reg vm_httpd_functions[] = {
     {"conn_peer", conn_peer},
     {"conn_watch", conn_watch},
     {"conn_has_gone", conn_has_gone},
+    {"conn_tls", conn_tls},
     {"httpd_gone_fd", httpd_gone_fd},
     {"httpd_gone", httpd_gone},
     {"conn_info", conn_info},

@@ -39,6 +39,13 @@ fill.SERVER_NAME = of_server "name"
 fill.SERVER_PORT = of_server "env_port"
 fill.error = of_server "errors"
 fill.APP_PATH = function(_, _, server) return server.options.app_path end
+-- What TLS tells; a server without it has none of these.
+for _, key in ipairs { "HTTPS", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI", "SSL_CLIENT_VERIFY",
+  "SSL_CLIENT_S_DN" } do
+  fill[key] = function(conn, _, server)
+    return server.tls and server.tls.value(key, conn) or nil
+  end
+end
 fill["green.server"] = function(_, _, server) return server end
 
 function fill.REMOTE_ADDR(conn, env)

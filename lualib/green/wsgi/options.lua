@@ -52,6 +52,9 @@ local checks = {
     end)
     return v == false or is_object and good, "an object with spawn and waitall"
   end,
+  tls = function(v)
+    return v == false or type(v) == "table", "a table with cert and key, or what tls.context gave"
+  end,
   log = function(v)
     local kind = type(v)
     return kind ~= "number" and kind ~= "thread" and kind ~= "cdata" and v ~= "json" and v ~= "",
@@ -104,6 +107,7 @@ local known = {
   stop_grace = { 30, "seconds" },
   wsapi = { false, "flag" },
   listen = { {}, "table" },
+  tls = { false, "tls" },
 }
 
 local names = {}

@@ -9,6 +9,7 @@ local accept = require "green.wsgi.accept"
 local app_module = require "green.wsgi.app"
 local authors = require "green.wsgi.author"
 local env_module = require "green.wsgi.env"
+local errors = require "green.error"
 local gone = require "green.wsgi.gone"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
@@ -106,7 +107,8 @@ end
 -- @treturn table `connections` open now, `idle` of them between requests,
 -- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `evicted` (idle ones
 -- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them,
--- `taken_over` now, `log_lines`, `log_dropped`
+-- `taken_over` now, `log_lines`, `log_dropped`; with TLS `handshakes` that were done, and
+-- `handshakes_failed`
 function methods:stats()
   local h = self.httpd
   local busy, taken = 0, 0
@@ -130,6 +132,8 @@ function methods:stats()
     taken_over = taken,
     log_lines = self.log:lines(),
     log_dropped = self.log:dropped(),
+    handshakes = self.tls and tonumber(h.handshakes) or nil,
+    handshakes_failed = self.tls and tonumber(h.handshakes_failed) or nil,
   }
 end
 
@@ -145,7 +149,7 @@ show.kind(mt, function(self)
 end)
 
 --- host, port, URL, and what CGI calls name and port.
-local function describe(listener)
+local function describe(listener, scheme)
   local host, port = listener:sockname()
   if type(port) ~= "number" then
     return { host = host, url = "unix:" .. tostring(host), name = "unix", env_port = "" }
@@ -154,7 +158,7 @@ local function describe(listener)
   return {
     host = host,
     port = port,
-    url = ("http://%s:%d"):format(shown, port),
+    url = ("%s://%s:%d"):format(scheme, shown, port),
     name = host,
     env_port = tostring(port),
   }
@@ -163,12 +167,23 @@ end
 --- What can be made without a listener. Raises misuse; and what the application's
 -- module raises. Parks if that does.
 -- @tparam string where the function's name, for messages
+-- @return nil, err when there can be no TLS
 local function plan(app, opts, where)
   local o = option_module.read(opts, where)
+  local tls = o.tls and require "green.wsgi.tls"
+  local context, err = false, nil
+  if tls then
+    context, err = tls.context_of(o.tls, where)
+  end
+  if err then
+    return nil, err
+  end
   local fn, handler = app_module.read(app, o, where)
   return {
     where = where,
     options = o,
+    tls = tls,
+    tls_context = context,
     app = o.handler_timeout and takeover.limited(fn, o.handler_timeout) or fn,
     handler = handler,
   }
@@ -184,14 +199,16 @@ local function new(listener, planned)
   if not log then
     return nil, err
   end
-  local self = describe(listener)
+  local scheme = planned.tls and "https" or "http"
+  local self = describe(listener, scheme)
   self.options, self.listener, self.log = o, listener, log
   self.app = o.cancel_on_disconnect and gone.watched(self, planned.app, env_module.CONN)
     or planned.app
   self.handler = planned.handler -- what app calls, for messages
   authors.begin(self)
   self.errors = self.log.stream
-  self.scheme, self.software = "http", o.server_software
+  self.scheme, self.software = scheme, o.server_software
+  self.tls, self.tls_context = planned.tls, planned.tls_context
   self.capitalize = o.capitalize_response_headers
   self.environ = next(o.environ) ~= nil and o.environ
   self.httpd_object = object -- keeps what the next ones point to
@@ -210,6 +227,10 @@ local function new(listener, planned)
   self.pid = false -- of the process that it serves in
   self.end_queue = core.waitq()
   option_module.apply(self.httpd, o)
+  local status = self.tls and self.tls.use(httpd, self.tls_context) or 0
+  if status < 0 then
+    return nil, errors.new(status, planned.where)
+  end
   setmetatable(self, mt)
   self.env_mt = env_module.metatable(self)
   return self

@@ -57,7 +57,12 @@ local function take_over(server, env)
   if code ~= 0 then
     return nil, errors.new(code, "take over")
   end
-  return base.wrap(s, stream.mt)
+  local socket = base.wrap(s, stream.mt)
+  if not server.tls then
+    return socket
+  end
+  local secure, status = server.tls.stream_of(socket, server.tls_context)
+  return secure, not secure and errors.new(status, "take over") or nil
 end
 
 --- This request's handler does not hold up a graceful stop: it is killed at once.
