@@ -187,16 +187,18 @@ void green__httpd_on_look(green_timer *t)
 
 /* -- Between requests ----------------------------------------------------- */
 
+/* Waits for a request, and has nothing of one. */
 static int conn_is_clean(const httpd_conn *c)
 {
   const httpd_request *r = c->req;
+  if (c->phase != HTTPD_HEAD && c->phase != HTTPD_HANDSHAKE) return 0;
   return !r || (r->start == r->end && r->out_sent == r->out_len);
 }
 
 int green__conn_rest(httpd_conn *c)
 {
   green_idle *s = &c->d->heads;
-  if (c->phase == HTTPD_HEAD && conn_is_clean(c)) {
+  if (conn_is_clean(c)) {
     green__request_give(c);
     if (c->pub.served > 0) s = &c->d->keep;
     httpd_tell_departure(c->d);

@@ -3,11 +3,25 @@
 ** bodies, answers and ends are as without it.
 */
 
+/* wrap: send */
+
 #include "httpd/httpd_kit.h"
 #include "io/tls_peer_kit.h"
 
 #include <netinet/in.h>
 #include <sys/wait.h>
+
+ssize_t __real_send(int fd, const void *p, size_t n, int flags);
+ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
+
+static int is_jammed; /* The server's sockets, not those of the clients here. */
+
+ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
+{
+  if (!is_jammed || flags & MSG_DONTWAIT) return __real_send(fd, p, n, flags);
+  errno = EAGAIN;
+  return -1;
+}
 
 static house tls_house(void)
 {
@@ -146,6 +160,38 @@ static void test_bytewise(void)
   green_conn *c = asks(&h, &p, GET);
   ok(c, "is followed by a request");
   if (c) serve(c);
+  peer_free(&p);
+  house_close(&h);
+}
+
+/* A part of it that does not leave is waited for like an answer. */
+static void test_stuck_flight(void)
+{
+  house h = tls_house();
+  peer p = peer_open(&h);
+  peer_shake(&p);
+  is_jammed = 1;
+  ok(!next(&h), "it is no request");
+  is(green_httpd_ready(h.d), 1, "but there is something to do");
+  green_conn *c = next(&h);
+  ok(c && c->found == GREEN_HTTPD_UNSENT, "a worker has it");
+  is(green_conn_finish(c), GREEN_EAGAIN, "and waits for writing");
+  ok(!green_conn_is_slow(c), "it is no answer that waits");
+  is_jammed = 0;
+  is(green_conn_finish(c), 0, "until it has left");
+  is(shake(&h, &p), 0, "the handshake goes on");
+  c = asks(&h, &p, GET);
+  ok(c, "and a request comes");
+  if (c) serve(c);
+  peer_free(&p);
+  p = peer_open(&h);
+  peer_shake(&p);
+  is_jammed = 1;
+  next(&h);
+  c = next(&h);
+  is_jammed = 0;
+  green_conn_close(c);
+  is(h.d->connections, 0, "or the worker closes it");
   peer_free(&p);
   house_close(&h);
 }
@@ -516,6 +562,31 @@ static void test_stop(void)
   house_close(&h);
 }
 
+/* A stop that found it with bytes must hear that they were no request's. */
+static void test_stop_waits(void)
+{
+  house h = tls_house();
+  actor stop;
+  peer p = peer_open(&h);
+  peer_shake(&p);
+  turns(h.hub, 2);
+  h.d->closing = true;
+  green_httpd_close_idle(h.d, false);
+  is(h.d->connections, 1, "a hello has come that nobody has looked at");
+  actor_init(&stop, h.hub, 0, step_park);
+  stop.q = green_httpd_departures(h.d);
+  green_task_start(&stop.task);
+  turns(h.hub, 1);
+  is(stop.runs, 1, "a stop waits");
+  next(&h);
+  turns(h.hub, 1);
+  is(stop.runs, 2, "until the handshake waits for more");
+  green_httpd_close_idle(h.d, false);
+  is(h.d->connections, 0, "which is no request");
+  peer_free(&p);
+  house_close(&h);
+}
+
 /* A child that closes what it has inherited says nothing in its parent's
 ** name. */
 static void test_fork(void)
@@ -587,6 +658,7 @@ int main(void)
   test_silent();
   test_expiry_in_handshake();
   test_bytewise();
+  test_stuck_flight();
   test_plain();
   test_garbage();
   test_buffered_hello();
@@ -604,6 +676,7 @@ int main(void)
   test_keepalive_end();
   test_detach();
   test_stop();
+  test_stop_waits();
   test_fork();
   test_evict();
   return t_done();
