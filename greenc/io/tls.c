@@ -350,12 +350,17 @@ const green_tls_error *green_tls_failure(const green_tls *t)
 
 /* -- Input ---------------------------------------------------------------- */
 
+size_t green_tls_room(const green_tls *t)
+{
+  return GREEN_TLS_INPUT - green_buf_len(&t->in);
+}
+
 /* How many of n bytes may come. */
 static size_t input_room(const green_tls *t, size_t n)
 {
   green_assert(t->lent_len == 0, "nothing is lent");
   green_assert(!t->ended, "the input has not ended");
-  size_t room = GREEN_TLS_INPUT - green_buf_len(&t->in);
+  size_t room = green_tls_room(t);
   return n < room ? n : room;
 }
 

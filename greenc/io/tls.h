@@ -77,6 +77,9 @@ GREEN_API int green_tls_feed(green_tls *t, const void *p, size_t n);
 GREEN_API int green_tls_lend(green_tls *t, const void *p, size_t n);
 GREEN_API int green_tls_keep(green_tls *t);
 
+/* How many bytes feed or lend take now. */
+GREEN_API size_t green_tls_room(const green_tls *t);
+
 /* Nothing will arrive any more. */
 GREEN_API void green_tls_feed_end(green_tls *t);
 

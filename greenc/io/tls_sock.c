@@ -48,10 +48,14 @@ static int step_handshake(green_tls *t, void *ptr, size_t n)
   return green_tls_handshake(t);
 }
 
-static size_t room_for(size_t n)
+/* No more than the codec takes: what it has not read yet may be much. */
+static size_t room_for(const green_tls *t, size_t n)
 {
-  if (n > GREEN_TLS_INPUT - ROOM_EXTRA) return GREEN_TLS_INPUT;
-  return n + ROOM_EXTRA > ROOM_LEAST ? n + ROOM_EXTRA : ROOM_LEAST;
+  size_t room = green_tls_room(t);
+  n = n < GREEN_TLS_INPUT - ROOM_EXTRA ? n + ROOM_EXTRA : GREEN_TLS_INPUT;
+  if (n < ROOM_LEAST) n = ROOM_LEAST;
+  green_assert(room > 0, "a record is shorter than what is kept of it");
+  return n < room ? n : room;
 }
 
 /* Do the step with what arrives now. GREEN_EAGAIN: nothing does, or too
@@ -60,7 +64,7 @@ static int step_with_more(green_sock *s, tls_step *step, void *ptr, size_t n)
 {
   green_tls *t = codec_of(s);
   char raw[GREEN_TLS_INPUT];
-  int got = green__sock_recv_raw(s, raw, room_for(n));
+  int got = green__sock_recv_raw(s, raw, room_for(t, n));
   if (got < 0) return got;
   if (got == 0)
     green_tls_feed_end(t);

@@ -41,7 +41,7 @@ end
 --- Connections that the server accepts from here on speak TLS of that context.
 -- @return status
 local function use(httpd, context)
-  return httpd_api.set_tls(httpd, context._c)
+  return httpd_api.set_tls(httpd, context._box.p)
 end
 
 -- -- What env tells -------------------------------------------------------------

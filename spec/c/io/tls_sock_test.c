@@ -181,6 +181,45 @@ static void test_recv(void)
   line_close(&l);
 }
 
+/* As they go over the network. */
+static size_t records_of(peer *p, const char *what, size_t n, char *out)
+{
+  const char *some;
+  size_t len = 0;
+  while (n > 0) {
+    int taken = green_tls_write(p->tls, what, n);
+    if (taken <= 0) abort();
+    size_t k = green_tls_output(p->tls, &some);
+    memcpy(out + len, some, k);
+    green_tls_sent(p->tls, k);
+    len += k, what += taken, n -= (size_t)taken;
+  }
+  return len;
+}
+
+/* A part of a record is kept while a read brings as much as it may. */
+static void test_recv_behind_a_part(void)
+{
+  enum { SIZE = 150000, PART = 16000, MOST = 65536 };
+  static char sent[SIZE], got[SIZE + MOST], wire[2 * SIZE];
+  line l = line_ready(GREEN_TLS_1_3);
+  size_t len = 0;
+  for (int i = 0; i < SIZE; i++) sent[i] = (char)(i * 7 + i / 251);
+  size_t n = records_of(&l.p, sent, SIZE, wire);
+  if (send(l.p.fd, wire, PART, 0) != PART) abort();
+  arrives(&l);
+  is(green_sock_recv(l.s, got, MOST), GREEN_EAGAIN, "a part is nothing yet");
+  if (send(l.p.fd, wire + PART, n - PART, 0) != (ssize_t)n - PART) abort();
+  for (int r = 1; r > 0 && len < SIZE; len += r > 0 ? (size_t)r : 0) {
+    arrives(&l);
+    r = green_sock_recv(l.s, got + len, MOST);
+  }
+  is(len, SIZE, "all comes behind it");
+  ok(!memcmp(sent, got, SIZE), "as it was");
+  line_close(&l);
+}
+
+
 static void test_pending(void)
 {
   line l = line_ready(0);
@@ -453,6 +492,7 @@ int main(void)
   test_alert();
   test_started_late();
   test_recv();
+  test_recv_behind_a_part();
   test_pending();
   test_peek_and_fill();
   test_fill_pending();
