@@ -398,7 +398,7 @@ int green_conn_piece(green_conn *pub, const char *p, size_t n)
     if (err < 0) return err;
     pub->sent += (int64_t)n;
   }
-  return (int)(r->out_len - r->out_sent);
+  return (int)green__conn_unsent(c);
 }
 
 int green_conn_end(green_conn *pub)

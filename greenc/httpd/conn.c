@@ -262,8 +262,8 @@ static int conn_next(httpd_conn *c)
   c->pub.served++;
   r->start = r->pos;
   c->pub.found = 0;
-  if (r->out_len - r->out_sent < HTTPD_GATHER && conn_parse(c)) {
-    if (r->out_len > r->out_sent) green_hub_defer(c->d->hub, &c->defer);
+  if (green__conn_unsent(c) < HTTPD_GATHER && conn_parse(c)) {
+    if (green__conn_unsent(c) > 0) green_hub_defer(c->d->hub, &c->defer);
     return 1;
   }
   return 0;
@@ -302,7 +302,7 @@ static int conn_can_wait(const httpd_conn *c)
 {
   const httpd_request *r = c->req;
   return c->d->pub.gather && c->phase == HTTPD_HEAD && !c->left &&
-         r->start == r->end && r->out_len - r->out_sent <= HTTPD_BUFFER;
+         r->start == r->end && green__conn_unsent(c) <= HTTPD_BUFFER;
 }
 
 int green_conn_finish(green_conn *pub)

@@ -13,6 +13,7 @@ int green_httpd_set_tls(green_httpd *pub, green_tls_ctx *ctx)
 {
   httpd *d = httpd_of(pub);
   if (!d->hub) return GREEN_ECLOSED;
+  if (!green_tls_ctx_can_serve(ctx)) return GREEN_EINVAL;
   if (!d->tls_io) d->tls_io = green_tls_io_new();
   if (!d->tls_io) return GREEN_ENOMEM;
   green_tls_ctx_ref(ctx);

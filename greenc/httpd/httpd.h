@@ -66,7 +66,7 @@ GREEN_API size_t green_httpd_size(void);
 ** asks nobody (green_tls_ctx_set_asks); with another one the next, those that
 ** are there keep theirs. Their handshakes are done as heads are read, under
 ** header_timeout. Who speaks plainly is refused. 0, GREEN_ECLOSED,
-** GREEN_ENOMEM. */
+** GREEN_ENOMEM, GREEN_EINVAL: another kind of context. */
 GREEN_API int green_httpd_set_tls(green_httpd *d, struct green_tls_ctx *ctx);
 
 /* Accept what waits at the listener, at most max. Where max_connections are

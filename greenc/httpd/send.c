@@ -61,7 +61,7 @@ bool green_conn_is_slow(const green_conn *pub)
 {
   const httpd_conn *c = (const httpd_conn *)pub;
   if (!c->left || c->sock.f.fd < 0) return false;
-  return c->req->out_sent < c->req->out_len || green_filter_unsent(&c->sock);
+  return green__conn_unsent(c) > 0;
 }
 
 int green__out_send_past(httpd_conn *c, const char *p, size_t n)

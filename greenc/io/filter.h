@@ -23,7 +23,7 @@ struct green_filter {
   int (*sendv)(green_sock *s, const green_iov *v, int n);
   int (*flush)(green_sock *s);
   bool (*pending)(const green_sock *s);
-  bool (*unsent)(const green_sock *s);
+  size_t (*unsent)(const green_sock *s);
   void (*end)(green_sock *s); /* Say that nothing more will be written. */
   void (*free)(void *data);   /* It may have been another process's: no word
                                  to the peer. */
@@ -71,10 +71,10 @@ static inline bool green_filter_pending(const green_sock *s)
   return s->filter && s->filter->pending(s);
 }
 
-/* Has it taken bytes that have not left? */
-static inline bool green_filter_unsent(const green_sock *s)
+/* How many bytes it holds that have not left. */
+static inline size_t green_filter_unsent(const green_sock *s)
 {
-  return s->filter && s->filter->unsent(s);
+  return s->filter ? s->filter->unsent(s) : 0;
 }
 
 /* -- For filters ----------------------------------------------------------- */

@@ -303,3 +303,8 @@ int green_tls_ctx_seal(green_tls_ctx *c)
   if (err == 0) c->sealed = true;
   return err;
 }
+
+bool green_tls_ctx_can_serve(const green_tls_ctx *c)
+{
+  return c->server && c->sealed && !c->asks;
+}

@@ -43,6 +43,9 @@ GREEN_API void green_tls_ctx_free(green_tls_ctx *c);
 ** once. GREEN_EINVAL, GREEN_ENOMEM, ... */
 GREEN_API int green_tls_ctx_seal(green_tls_ctx *c);
 
+/* Is it a server's, sealed, and does it ask nobody (green_tls_ctx_set_asks)? */
+GREEN_API bool green_tls_ctx_can_serve(const green_tls_ctx *c);
+
 /* The first failure. It lives as long as c. */
 GREEN_API const green_tls_error *green_tls_ctx_error(const green_tls_ctx *c);
 

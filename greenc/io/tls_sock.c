@@ -54,7 +54,6 @@ static size_t room_for(const green_tls *t, size_t n)
   size_t room = green_tls_room(t);
   n = n < GREEN_TLS_INPUT - ROOM_EXTRA ? n + ROOM_EXTRA : GREEN_TLS_INPUT;
   if (n < ROOM_LEAST) n = ROOM_LEAST;
-  green_assert(room > 0, "a record is shorter than what is kept of it");
   return n < room ? n : room;
 }
 
@@ -64,7 +63,9 @@ static int step_with_more(green_sock *s, tls_step *step, void *ptr, size_t n)
 {
   green_tls *t = codec_of(s);
   char raw[GREEN_TLS_INPUT];
-  int got = green__sock_recv_raw(s, raw, room_for(t, n));
+  size_t room = room_for(t, n);
+  if (room == 0) return GREEN_ETOOBIG; /* Never: a record is shorter. */
+  int got = green__sock_recv_raw(s, raw, room);
   if (got < 0) return got;
   if (got == 0)
     green_tls_feed_end(t);
@@ -114,10 +115,10 @@ static bool tls_pending(const green_sock *s)
 
 /* -- Writing -------------------------------------------------------------- */
 
-static bool tls_unsent(const green_sock *s)
+static size_t tls_unsent(const green_sock *s)
 {
   const char *p;
-  return green_tls_output(codec_of(s), &p) > 0;
+  return green_tls_output(codec_of(s), &p);
 }
 
 /* One piece, as far as the socket takes what it becomes, and no further than

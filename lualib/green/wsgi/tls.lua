@@ -27,10 +27,11 @@ local function context_of(option, where)
     end
     return option
   end
-  local own = { server = true }
+  local own = {}
   for name, value in pairs(option) do
     own[name] = value
   end
+  own.server = true
   options.check(own, contexts.known, where .. ": tls")
   if own.cert == nil and own.pkcs12 == nil then
     args.wrong(where, "option 'tls'", "a table with cert and key, or a context", option)

@@ -382,6 +382,40 @@ static void test_big_answer(void)
   house_close(&h);
 }
 
+/* A client that takes nothing: who writes hears of it though the codec took
+** all. */
+static void test_kept_piece(void)
+{
+  static char piece[20000];
+  house h = tls_house();
+  peer p = peer_ready(&h);
+  green_conn *c = asks(&h, &p, GET);
+  green_conn_begin(c, 200);
+  green_conn_header(c, "Content-Length", 14, "20000", 5, false);
+  is(green_conn_stream(c), 0, "an answer in pieces");
+  is_jammed = 1;
+  ok(green_conn_piece(c, piece, sizeof(piece)) > 0, "what is kept counts");
+  is(green_conn_flush(c), GREEN_EAGAIN, "and is waited for");
+  is_jammed = 0;
+  is(green_conn_flush(c), 0, "until it has left");
+  is(green_conn_end(c), 0, "the answer is complete");
+  is(green_conn_finish(c), 0, "finished");
+  peer_free(&p);
+  house_close(&h);
+}
+
+static void test_context(void)
+{
+  house h = tls_house();
+  green_tls_ctx *c = peer_client_ctx(GREEN_TLS_1_3);
+  is(green_httpd_set_tls(h.d, c), GREEN_EINVAL, "a client's context");
+  green_tls_ctx_free(c);
+  c = green_tls_ctx_new(true);
+  is(green_httpd_set_tls(h.d, c), GREEN_EINVAL, "one that is not sealed");
+  green_tls_ctx_free(c);
+  house_close(&h);
+}
+
 static void test_file(void)
 {
   house h = tls_house();
@@ -667,6 +701,8 @@ int main(void)
   test_body();
   test_pending_while_idle();
   test_big_answer();
+  test_kept_piece();
+  test_context();
   test_file();
   test_file_whole();
   test_close();

@@ -210,7 +210,7 @@ static void test_recv_behind_a_part(void)
   arrives(&l);
   is(green_sock_recv(l.s, got, MOST), GREEN_EAGAIN, "a part is nothing yet");
   if (send(l.p.fd, wire + PART, n - PART, 0) != (ssize_t)n - PART) abort();
-  for (int r = 1; r > 0 && len < SIZE; len += r > 0 ? (size_t)r : 0) {
+  for (int r = 1; r > 0 && len<SIZE; len += r> 0 ? (size_t)r : 0) {
     arrives(&l);
     r = green_sock_recv(l.s, got + len, MOST);
   }
@@ -218,7 +218,6 @@ static void test_recv_behind_a_part(void)
   ok(!memcmp(sent, got, SIZE), "as it was");
   line_close(&l);
 }
-
 
 static void test_pending(void)
 {
