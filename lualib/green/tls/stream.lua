@@ -6,10 +6,9 @@
 -- primitives; so TLS runs over sockets, streams in memory, and over TLS.
 -- @module green.tls.stream
 
+local agreed = require "green.tls.agreed"
 local boxes = require "green.tls.box"
-local certificate = require "green.tls.certificate"
 local core = require "green.core"
-local args = require "green.args"
 local errors = require "green.error"
 local gate = require "green.stream.gate"
 local show = require "green.args.show"
@@ -204,85 +203,7 @@ local function handshake(self, deadline, op)
   end
 end
 
--- -- What was agreed ----------------------------------------------------------
-
-local info = ffi.new("green_tls_info")
-
-local function open_or_nil(self)
-  return self._box.p == nil and errors.new("ECLOSED", "tls") or nil
-end
-
-local function text_or_nil(text)
-  return text ~= nil and ffi.string(text) or nil
-end
-
---- What the two sides have agreed on. Does not park.
--- @treturn table `version` ("TLSv1.3"), `cipher`, `alpn` (nil: none), `server_name` (what
--- the client asked for; nil: nothing), `resumed`; or nil, err: ECLOSED
-function own:info()
-  local closed = open_or_nil(self)
-  if closed then
-    return nil, closed
-  end
-  C.get_info(self._box.p, info)
-  return {
-    version = text_or_nil(info.version),
-    cipher = text_or_nil(info.cipher),
-    alpn = info.alpn_len > 0 and ffi.string(info.alpn, info.alpn_len) or nil,
-    server_name = text_or_nil(info.name),
-    resumed = info.resumed,
-  }
-end
-
---- The peer's certificate. Does not park.
--- @treturn ?table `subject`, `issuer`, `serial`, `not_before`, `not_after` (ISO 8601),
--- `names` (a list: "DNS:example.org", "IP:192.0.2.1"), `der`, and `chain`: such tables of
--- the certificates behind it. nil: it has shown none; nil, err: ECLOSED
-function own:peer_certificate()
-  local closed = open_or_nil(self)
-  if closed then
-    return nil, closed
-  end
-  return certificate.of(self._box.p)
-end
-
-local binding = ffi.new("uint8_t[?]", ffi.C.GREEN_TLS_BINDING)
-
---- What ties a login to this connection (RFC 9266, RFC 5929). Does not park.
--- @tparam[opt="tls-exporter"] string kind or "tls-server-end-point"
--- @treturn string bytes; or nil, err: EOPNOTSUPP, ECLOSED
-function own:channel_binding(kind)
-  kind = kind == nil and "tls-exporter" or args.type(kind, "string", "channel_binding", "kind")
-  local closed = open_or_nil(self)
-  if closed then
-    return nil, closed
-  end
-  local n = C.binding(self._box.p, kind, binding)
-  if n < 0 then
-    return nil, errors.new(n, "channel_binding")
-  end
-  return ffi.string(binding, n)
-end
-
---- Bytes that both sides can make, and nobody else (RFC 5705). Does not park.
--- @tparam string label
--- @tparam number n how many bytes
--- @tparam[opt] string context
--- @treturn string; or nil, err: EINVAL, ECLOSED
-function own:export_keying_material(label, n, context)
-  args.type(label, "string", "export_keying_material", "label")
-  args.integer(n, 1, "export_keying_material", "n", SCRATCH)
-  args.optional(context, "string", "export_keying_material", "context")
-  local closed = open_or_nil(self)
-  if closed then
-    return nil, closed
-  end
-  local code = C.export(self._box.p, label, context, context and #context or 0, scratch, n)
-  if code < 0 then
-    return nil, errors.new(code, "export_keying_material")
-  end
-  return ffi.string(scratch, n)
-end
+-- -- The class ----------------------------------------------------------------
 
 --- The addresses of the stream below.
 local function below(name)
@@ -296,6 +217,9 @@ local function below(name)
 end
 
 own.sockname, own.peername, own.peercred = below "sockname", below "peername", below "peercred"
+for name, method in pairs(agreed) do
+  own[name] = method
+end
 
 local mt = stream.class("green.tls", own)
 
@@ -303,8 +227,8 @@ show.kind(mt, function(self)
   if self._box.p == nil then
     return "closed"
   end
-  C.get_info(self._box.p, info)
-  return info.version ~= nil and ffi.string(info.version) or "in its handshake"
+  local told = self:info()
+  return told and told.version or "in its handshake"
 end)
 
 -- -- Making -------------------------------------------------------------------
