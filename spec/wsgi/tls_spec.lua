@@ -260,6 +260,18 @@ describe("the option tls of green.wsgi", function()
     end)
   end)
 
+  it("is a server's whatever its options say of that", function()
+    local server = assert(wsgi.new("127.0.0.1:0", function() return 200, nil, "hello" end,
+      { log = false, tls = certs.server("a", { server = false }) }))
+    server:start()
+    local conn = assert(green.connect("127.0.0.1", server.port, { timeout = 20,
+      tls = { ca = certs.path "ca.pem" } }))
+    conn:write("GET / HTTP/1.0\r\n\r\n")
+    assert.truthy(conn:read_line():find(" 200 ", 1, true))
+    conn:close()
+    server:stop()
+  end)
+
   it("lets silent clients cost no worker, and closes them in time [b91]", function()
     with(hello, { header_timeout = 0.2 }, function(connect, server, _, client)
       local silent = {}
