@@ -12,6 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The sanitizer of this build, for what cannot be tested under it. */
+#ifdef __SANITIZE_THREAD__
+enum { t_under_tsan = 1 };
+#else
+enum { t_under_tsan = 0 };
+#endif
+
+#ifdef __SANITIZE_ADDRESS__
+enum { t_under_asan = 1 };
+#else
+enum { t_under_asan = 0 };
+#endif
+
 static int t_count, t_failed;
 
 static inline int t_ok(int ok, const char *file, int line, const char *what)

@@ -11,18 +11,6 @@
 
 #include <dirent.h>
 
-#ifdef __SANITIZE_THREAD__
-static const int under_tsan = 1;
-#else
-static const int under_tsan = 0;
-#endif
-
-#ifdef __SANITIZE_ADDRESS__
-static const int under_asan = 1;
-#else
-static const int under_asan = 0;
-#endif
-
 /* -- What becomes of threads ---------------------------------------------- */
 
 static atomic_int joins, detaches;
@@ -459,7 +447,7 @@ static int storm_forks(void)
   int wrong = 0;
   while (storm_over < STORM_THREADS) {
     submit(a, &j, NULL);
-    if (!under_tsan && !under_asan)
+    if (!t_under_tsan && !t_under_asan)
       wrong += in_child(one_job, NULL) != -SIGKILL;
     green_hub_run(hub_a, &j.done);
   }
@@ -478,7 +466,7 @@ static void test_storm(void)
   int wrong = storm_forks();
   for (int i = 0; i < STORM_THREADS; i++) pthread_join(threads[i], NULL);
   is(storm_wrong, 0, "pools come and go in four threads");
-  if (under_tsan || under_asan)
+  if (t_under_tsan || t_under_asan)
     t_skip("children meanwhile",
            "threads that begin in a child wait for a lock of the sanitizer's "
            "that one of the parent had");
@@ -490,7 +478,7 @@ static void test_storm(void)
 int main(void)
 {
   t_start();
-  if (under_tsan) { /* It starts a thread of its own with the first. */
+  if (t_under_tsan) { /* It starts a thread of its own with the first. */
     pthread_t any;
     if (pthread_create(&any, NULL, new_hub, NULL)) abort();
     pthread_join(any, NULL);
@@ -504,7 +492,7 @@ int main(void)
   test_last_free_amid_work();
   test_stop_is_of_one();
   test_threads_of_its_own();
-  if (under_tsan) {
+  if (t_under_tsan) {
     t_skip("forks", "TSan keeps the threads of the parent in a child, and ends "
                     "one whose new thread has the number of such");
   } else {

@@ -373,22 +373,10 @@ static void test_fork_in_done(void)
   green_tpool_free(p);
 }
 
-#ifdef __SANITIZE_THREAD__
-static const int under_tsan = 1;
-#else
-static const int under_tsan = 0;
-#endif
-
-#ifdef __SANITIZE_ADDRESS__
-static const int under_asan = 1;
-#else
-static const int under_asan = 0;
-#endif
-
 int main(void)
 {
   t_start();
-  if (under_tsan) {
+  if (t_under_tsan) {
     t_skip("pools of children",
            "TSan keeps the threads of the parent there, and "
            "ends a child whose new one has the number of one");
@@ -405,7 +393,7 @@ int main(void)
   test_stop();
   test_grandchild();
   test_without_threads();
-  if (under_asan)
+  if (t_under_asan)
     t_skip("children at any moment",
            "threads that begin in a child wait for a "
            "lock of ASan's that one of the parent had");
