@@ -448,8 +448,7 @@ bench-peers: ## install what bench compares with: nginx, Go, node, Eventlet
 
 docs: ## the reference and the guides, to build/docs
 	@tools/install-deps --check docs
-	$(Q)rm -rf $(BUILD)/docs
-	$(Q)ldoc -q -c docs/config.ld -d $(abspath $(BUILD))/docs .
+	$(Q)tools/docs $(BUILD)/docs
 
 # -- Install ------------------------------------------------------------------
 

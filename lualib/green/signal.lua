@@ -143,6 +143,7 @@ end
 
 --- The number of a signal by its name ("TERM", "SIGTERM"), or as it is. An unknown
 -- name raises. Does not park.
+-- @param name a text or a number
 -- @tparam[opt] string where whose argument it is, for the message
 function M.number(name, where)
   return number_of(name, where or "number")

@@ -241,6 +241,9 @@ M.is_thread = args.is_thread
 
 --- A thread that starts after that many seconds; cancel it until then. Does not park.
 -- @tparam number seconds at least 0
+-- @tparam function fn called with the arguments that follow
+-- @param ...
+-- @return the thread
 function M.spawn_after(seconds, fn, ...)
   args.number(seconds, 0, "spawn_after", "seconds")
   args.callable(fn, "spawn_after", "fn")

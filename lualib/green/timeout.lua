@@ -42,6 +42,7 @@ end
 --- What ends a scope that was opened in a coroutine of the script's when that is
 -- dropped in the middle: it is collected with the frame it stands in.
 -- @tparam function drop drop(held), which must not park
+-- @param held what it gets
 local function guard_of(drop, held)
   return not is_own() and new_guard(drop, held) or nil
 end
@@ -101,6 +102,8 @@ end
 --- Call fn(...) shielded: kills and timeouts from outside wait until it ends,
 -- at most that long. Parks.
 -- @tparam number seconds finite; mandatory
+-- @tparam function fn called with the arguments that follow
+-- @param ...
 -- @return what fn returned; nil and ETIMEDOUT if its time was up
 function M.shield(seconds, fn, ...)
   args.number(seconds, 0, "shield", "seconds")

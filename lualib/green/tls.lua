@@ -51,6 +51,7 @@ function M.client(stream, opts)
 end
 
 --- Be the server of a TLS connection over a stream; as tls.client. Parks.
+-- @param stream
 -- @tparam table opts `context` or options of tls.context (a `cert` at least); `timeout`
 function M.server(stream, opts)
   return endpoint.server(stream, opts, "tls.server")

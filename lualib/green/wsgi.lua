@@ -95,7 +95,8 @@ end
 --- Serve HTTP on a listening socket until it is closed or the calling thread is
 -- killed. Parks.
 -- @param listener what green.listen returned
--- @param app, opts as for new
+-- @param app as for new
+-- @tparam[opt] table opts as for new
 -- @return true; or nil, err: ECLOSED, or for a log as new
 function M.server(listener, app, opts)
   local server, err = make(listener, app, opts, "wsgi.server", "listener")

@@ -110,7 +110,8 @@ end
 
 --- connect(target[, port][, opts]): a connected socket. All addresses of a name
 -- are tried in turn. Parks.
--- @param target, port see green.socket.addr
+-- @param target see green.socket.addr
+-- @param[opt] port
 -- @tparam[opt] table opts `timeout` in seconds for everything, `bind` our own
 -- address ("192.0.2.1", or with a port), `family` "inet" or "inet6", `tls` true or
 -- options of green.tls.client, whose `host` is the target's unless given

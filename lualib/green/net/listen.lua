@@ -119,7 +119,8 @@ end
 -- IPv4 address of the machine (`family = "inet6"`: every address). The path of a
 -- UNIX socket that nobody listens on any more is replaced. Parks only to look up
 -- a name.
--- @param target, port see green.socket.addr; port 0: a free one, `sockname` tells
+-- @param target see green.socket.addr
+-- @param[opt] port 0: a free one, `sockname` tells
 -- @tparam[opt] table opts `backlog` (1024), `reuse_addr` (true), `reuse_port`
 -- (false: a second listener on the port is refused), `family`, and for UNIX paths
 -- `mode`, the file's permissions

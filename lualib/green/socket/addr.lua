@@ -202,7 +202,8 @@ local function read_host(host, port)
 end
 
 --- Understand an address as users give it.
--- @param target, port see above
+-- @param target see above
+-- @param[opt] port
 -- @tparam string where the function's name, for misuse
 -- @return a table with `raw` (a green_addr: nothing to look up), or `host` (nil:
 -- any) and `service`; or nil, err: EINVAL, ENODEV, ENAMETOOLONG

@@ -147,7 +147,9 @@ end
 -- sendto(data, 0, target[, port]) without options, with flags of which there are none. Parks for
 -- names, and while the system cannot take it.
 -- @tparam string data
--- @param target, port see green.socket.addr
+-- @param target see green.socket.addr
+-- @param[opt] port
+-- @tparam[opt] table opts as send
 -- @return as send; EAI_*
 function methods:sendto(data, target, port, opts)
   if type(target) == "number" and port ~= nil and not is_options(port) then

@@ -166,6 +166,8 @@ end
 
 --- What can be made without a listener. Raises misuse; and what the application's
 -- module raises. Parks if that does.
+-- @param app
+-- @param opts
 -- @tparam string where the function's name, for messages
 -- @return nil, err when there can be no TLS
 local function plan(app, opts, where)
