@@ -5,10 +5,11 @@
 
 #include "bundle.h"
 
+#include "base/env.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int bundle_is_ours(const char *name)
@@ -30,21 +31,12 @@ static int bundle_load_file(lua_State *L, const char *dir, const char *name)
   return 1;
 }
 
-/* The folder that is used instead, or NULL. */
-static const char *bundle_folder(lua_State *L)
-{
-  lua_getfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
-  int no_env = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return no_env ? NULL : getenv("GREENLUA_LIB");
-}
-
 static int bundle_search(lua_State *L)
 {
   const char *name = luaL_checkstring(L, 1);
-  const char *dir = bundle_folder(L);
+  const char *dir = green_env("GREENLUA_LIB"); /* Is used instead. */
   if (!bundle_is_ours(name)) return 0;
-  if (dir && *dir && bundle_load_file(L, dir, name)) return 1;
+  if (dir && bundle_load_file(L, dir, name)) return 1;
   for (const struct green_bundle_entry *e = green__bundle; e->name; e++) {
     if (strcmp(e->name, name) != 0) continue;
     lua_pushfstring(L, "@%s", e->path);

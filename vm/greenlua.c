@@ -12,6 +12,7 @@
 #include "greenlua_priv.h"
 #include "text.h"
 
+#include "base/env.h"
 #include "base/mem.h"
 #include "hub/scope.h"
 #include "io/signal.h"
@@ -24,11 +25,11 @@
 
 /* -- Opening -------------------------------------------------------------- */
 
-static int open_hub(green_hub **hub, const greenlua_options *o, int no_env)
+static int open_hub(green_hub **hub, const greenlua_options *o)
 {
   if (o->ev_loop) return green_hub_attach(hub, o->ev_loop);
-  const char *name = o->hub ? o->hub : no_env ? NULL : getenv("GREENLUA_HUB");
-  return green_hub_new(hub, name && *name ? name : NULL);
+  if (o->hub && *o->hub) return green_hub_new(hub, o->hub);
+  return green_hub_new(hub, green_env("GREENLUA_HUB"));
 }
 
 /* The module loader of the rock, of libgreenlua and of the binary alike. */
@@ -51,7 +52,7 @@ static int open_guest(lua_State *L)
 
 static int no_hub(lua_State *L, int err)
 {
-  const char *name = getenv("GREENLUA_HUB");
+  const char *name = green_env("GREENLUA_HUB");
   return luaL_error(L, "GREENLUA_HUB=%s: %s", name ? name : "",
                     err == GREEN_EINVAL ? "no such hub" : green_err_text(err));
 }
@@ -61,7 +62,7 @@ int luaopen_green_core(lua_State *L)
   green_hub *hub;
   const greenlua_options o = {0};
   if (!vm_get(L)) {
-    int err = open_hub(&hub, &o, 0);
+    int err = open_hub(&hub, &o);
     if (err < 0) return no_hub(L, err);
     green_signal_absorb(SIGPIPE); /* A write is to fail, not to end us. */
     err = lua_cpcall(L, open_guest, hub);
@@ -75,15 +76,10 @@ int luaopen_green_core(lua_State *L)
 
 static void open_bodies(lua_State *L);
 
-typedef struct opening {
-  green_hub *hub;
-  int no_env;
-} opening;
-
 static int open_state(lua_State *L)
 {
-  const opening *o = lua_touserdata(L, 1);
-  lua_pushboolean(L, o->no_env);
+  green_hub *hub = lua_touserdata(L, 1);
+  lua_pushboolean(L, green_env_is_ignored());
   lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV"); /* Where package looks. */
   luaL_openlibs(L);
   vm_collector_open(L);
@@ -91,7 +87,7 @@ static int open_state(lua_State *L)
   open_bodies(L);
   lua_getglobal(L, "require"); /* As it is before any script. */
   vm_set_key(L, VM_KEY_REQUIRE);
-  open_core(L, o->hub);
+  open_core(L, hub);
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   lua_insert(L, -2);
   lua_setfield(L, -2, "green.core");
@@ -113,24 +109,18 @@ static void on_interrupt(green_post *post);
 
 greenlua *greenlua_new(const greenlua_options *options)
 {
-  return greenlua__new(options, 0);
-}
-
-greenlua *greenlua__new(const greenlua_options *options, int no_env)
-{
   const greenlua_options none = {0};
   green_hub *hub = NULL;
   greenlua *g = green__zalloc(sizeof(*g));
   new_error = GREEN_ENOMEM;
   if (!g) return NULL;
-  new_error = open_hub(&hub, options ? options : &none, no_env);
+  new_error = open_hub(&hub, options ? options : &none);
   if (new_error < 0) goto fail_g;
   new_error = GREEN_ENOMEM;
   g->L = luaL_newstate();
   if (!g->L) goto fail_hub;
   green_signal_absorb(SIGPIPE); /* A write is to fail, not to end us. */
-  opening o = {hub, no_env};
-  if (lua_cpcall(g->L, open_state, &o) != 0) goto fail_state;
+  if (lua_cpcall(g->L, open_state, hub) != 0) goto fail_state;
   g->v = vm_get(g->L);
   g->interrupt.run = on_interrupt;
   new_error = 0;

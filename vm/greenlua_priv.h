@@ -19,10 +19,6 @@ struct greenlua {
   vm_thread *listener;    /* Told of interrupts; NULL: they kill main. */
 };
 
-/* As greenlua_new. no_env: without what the environment says of Lua and of
-** greenlua. */
-greenlua *greenlua__new(const greenlua_options *options, int no_env);
-
 /* Has an interrupt been asked for that the loop has not seen yet? Any thread,
 ** and signal handlers. */
 static inline int greenlua__is_interrupted(const greenlua *g)

@@ -4,6 +4,8 @@
 
 #include "io/tls_priv.h"
 
+#include "base/env.h"
+
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,8 +89,8 @@ static int lib_begin(void)
 
 static int lib_open(void)
 {
-  const char *path = secure_getenv("GREENLUA_LIBSSL");
-  if (!path || !*path) path = LIB_FILE;
+  const char *path = green_env("GREENLUA_LIBSSL");
+  if (!path) path = LIB_FILE;
   void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!handle)
     return green__tls_say(&lib_error, GREEN_ETLSLIBRARY,

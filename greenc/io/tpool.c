@@ -7,6 +7,7 @@
 */
 
 #include "io/tpool.h"
+#include "base/env.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "io/crew.h"
@@ -197,8 +198,8 @@ static void pool_forked(green_forkhook *h)
 static int threads_from_env(void)
 {
   char *end;
-  const char *text = getenv("GREENLUA_THREADS");
-  if (!text || !*text) return TPOOL_THREADS;
+  const char *text = green_env("GREENLUA_THREADS");
+  if (!text) return TPOOL_THREADS;
   long n = strtol(text, &end, 10);
   return *end == '\0' && n >= 0 && n <= TPOOL_MOST ? (int)n : -1;
 }

@@ -194,4 +194,12 @@ describe("greenlua", function()
     assert.equal(0, r.status, r.err)
     assert.is_truthy(r.out:find("^nil\t%d"), r.out)
   end)
+
+  it("-E ignores it where it is asked for late: native threads, OpenSSL", function()
+    local r = run { "-E", "-e", [[
+      print((require("green.resolve").getaddrinfo("localhost", 80)) ~= nil)
+      print((require("green.tls").context {}) ~= nil)]],
+      env = { GREENLUA_THREADS = "nonsense", GREENLUA_LIBSSL = "/nowhere" } }
+    assert.equal("true\ntrue\n", r.out, r.err)
+  end)
 end)

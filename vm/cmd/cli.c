@@ -10,6 +10,7 @@
 #include "greenlua_priv.h"
 #include "text.h"
 
+#include "base/env.h"
 #include "hub/scope.h"
 #include "io/signal.h"
 
@@ -482,10 +483,10 @@ static int cli_run(greenlua *g, const cli *c)
   return STATUS_ERROR;
 }
 
-static int cli_cannot_start(const cli *c, int err)
+static int cli_cannot_start(int err)
 {
-  const char *hub = c->no_env ? NULL : getenv("GREENLUA_HUB");
-  if (!hub || !*hub)
+  const char *hub = green_env("GREENLUA_HUB");
+  if (!hub)
     fprintf(stderr, "greenlua: cannot start: %s\n", green_err_text(err));
   else
     fprintf(stderr, "greenlua: GREENLUA_HUB=%s: %s\n", hub,
@@ -516,8 +517,9 @@ int greenlua_cli(int argc, char **argv)
     fputs(usage, stdout);
     return STATUS_OK;
   }
-  greenlua *g = greenlua__new(NULL, c.no_env);
-  if (!g) return cli_cannot_start(&c, greenlua_new_error());
+  if (c.no_env) green_env_ignore();
+  greenlua *g = greenlua_new(NULL);
+  if (!g) return cli_cannot_start(greenlua_new_error());
   sigint_start(g);
   int status = cli_run(g, &c);
   sigint_stop();
