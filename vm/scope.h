@@ -13,6 +13,9 @@
 
 #include "hub/scope.h"
 
+/* What a thread raises besides GREEN_RAISE_*: data.refusal. */
+enum { VM_RAISE_REFUSED = GREEN_RAISE_THROW + 1 };
+
 /* Open a scope innermost in t that raises the value at an index of L; 0: it has
 ** none yet. Raises when out of memory, and has done nothing then. */
 green_scope *vm_scope_push(vm_thread *t, lua_State *L, int kind,

@@ -44,8 +44,9 @@ enum {
   VM_F_HEARD = 1024,     /* What it raises is heard by what on_exit runs. */
   VM_F_TELLS = 2048,     /* It runs on_end for data.tells, whose error is to be
                             reported. */
-  VM_F_KNOWN = 4096      /* Scripts have got hold of it, or of its coroutine:
+  VM_F_KNOWN = 4096,     /* Scripts have got hold of it, or of its coroutine:
                              it must not be used again for something else. */
+  VM_F_REFUSED = 8192    /* data.refusal is what it raises next. */
 };
 
 enum vm_ending { VM_ALIVE, VM_RETURNED, VM_RAISED, VM_KILLED };

@@ -9,9 +9,9 @@
 #include "bundle.h"
 #include "core/door.h"
 #include "greenlua.h"
+#include "scope.h"
 
 #include "httpd/conn.h"
-#include "hub/scope.h"
 
 #include <string.h>
 
@@ -148,6 +148,7 @@ static const struct {
     {"RAISE_KILL", GREEN_RAISE_KILL},
     {"RAISE_SCOPE", GREEN_RAISE_SCOPE},
     {"RAISE_THROW", GREEN_RAISE_THROW},
+    {"RAISE_REFUSED", VM_RAISE_REFUSED},
     {"RAISE_LIMIT", GREEN_RAISE_LIMIT},
     /* What httpd_next and conn_finish have found (httpd.c). */
     {"FOUND_REQUEST", GREEN_HTTPD_REQUEST},

@@ -6,6 +6,7 @@
 */
 
 #include "bridge.h"
+#include "data.h"
 #include "core/door.h"
 #include "refusal.h"
 #include "scope.h"
@@ -143,26 +144,50 @@ static int core_is_own(lua_State *L)
   return 1;
 }
 
+/* What raise says next: why a wait that has yielded already cannot be. */
+static void core_refuse(lua_State *L, vm *v)
+{
+  vm_push_thread(L, v->current);
+  int ud = lua_gettop(L);
+  vm_push_data(L, ud);
+  if (!vm_push_refusal(v, L))
+    lua_pushliteral(L, "cannot wait: the wait's own yield was lost");
+  vm_data_set(L, ud, "refusal");
+  v->current->flags |= VM_F_REFUSED;
+}
+
 /* status, ... = relay(coroutine): it yielded the sentinel: pass its wait on to
-** the level above. ECANCELED, text: it has none, or that level cannot wait; to
-** be raised inside of the coroutine. */
+** the level above. ECANCELED: it has none, or that level cannot wait; raise has
+** the reason, for the coroutine. */
 static int core_relay(lua_State *L)
 {
   vm *v = core_vm(L);
   if (v->want.from == lua_tothread(L, 1) && vm_can_wait(v, L))
     return vm_wait(v, L);
+  core_refuse(L, v);
   lua_pushinteger(L, GREEN_ECANCELED);
-  if (!vm_push_refusal(v, L))
-    lua_pushliteral(L, "cannot wait: the wait's own yield was lost");
-  return 2;
+  return 1;
+}
+
+/* Did relay leave a reason? Whose wait is refused hears of nothing else. */
+static int core_is_refused(vm_thread *t)
+{
+  int refused = t->flags & VM_F_REFUSED;
+  t->flags &= ~(uint32_t)VM_F_REFUSED;
+  return refused;
 }
 
 /* kind, id, count, scope_kind, err = raise(): what is to be raised: kind is one
 ** of RAISE_*, the scope's id, how many raises in a row this is, the scope's
-** kind, what it raises; nil: it has nothing yet (scope_error). */
+** kind, what it raises; nil: it has nothing yet (scope_error). Of RAISE_REFUSED
+** the text is data.refusal. */
 static int core_raise(lua_State *L)
 {
   green_task *t = &core_vm(L)->current->task;
+  if (core_is_refused(core_vm(L)->current)) {
+    lua_pushinteger(L, VM_RAISE_REFUSED);
+    return 1;
+  }
   int kind = green_task_raise(t);
   const green_scope *s = kind == GREEN_RAISE_SCOPE ? t->pending : NULL;
   lua_pushinteger(L, kind);

@@ -28,7 +28,6 @@ local raw_create, raw_resume, raw_yield = raw.create, raw.resume, raw.yield
 local sentinel, relay, is_own = core.sentinel, core.relay, core.is_own
 local levels = core.levels -- depth -> the coroutine there; the core asks it who can wait
 local turn = thread.turn
-local ECANCELED = core.codes.ECANCELED
 
 -- Coroutines that resume must refuse: those that a green thread is parked in,
 -- meanwhile, and the own ones of green threads that have asked for theirs.
@@ -37,14 +36,10 @@ local taken = setmetatable({}, { __mode = "k" })
 local resumed -- forward
 
 local function relayed(co, ...)
-  local status, refusal = ...
   local depth = turn.depth + 1
   taken[co] = nil
   turn.depth = depth
   levels[depth] = co
-  if status == ECANCELED and refusal then
-    thread.refuse(refusal)
-  end
   return resumed(co, raw_resume(co, ...))
 end
 

@@ -20,6 +20,7 @@ local ECANCELED, ETIMEDOUT = core.codes.ECANCELED, core.codes.ETIMEDOUT
 local EDEADLOCK = core.codes.EDEADLOCK
 
 local KILL, SCOPE, THROW = core.RAISE_KILL, core.RAISE_SCOPE, core.RAISE_THROW -- of core.raise
+local REFUSED = core.RAISE_REFUSED
 local RAISE_LIMIT = core.RAISE_LIMIT
 local CANCEL = core.CANCEL -- a kind of scope
 
@@ -49,29 +50,24 @@ local function scope_error(id, kind)
   return err
 end
 
-local refusal -- why the wait that ends now could not be
-
---- For green.patch.coroutine: the next raise is this text; the coroutine that waits gets
--- it at once.
-function M.refuse(text)
-  refusal = text
+--- What a field of the thread's table has, once.
+local function take(thread, name)
+  local data = core_data(thread)
+  local value = data[name]
+  data[name] = nil
+  return value
 end
 
 local function pending_error(thread)
-  if refusal then
-    local text = refusal
-    refusal = nil
-    return core.placed(text), 1
-  end
   local kind, id, count, scope_kind, err = core.raise()
   if kind == KILL then
     return kill_error(thread), count
   elseif kind == SCOPE then
     return err or scope_error(id, scope_kind), count
   elseif kind == THROW then
-    local data = core_data(thread)
-    err, data.thrown = data.thrown, nil
-    return err, 1
+    return take(thread, "thrown"), 1
+  elseif kind == REFUSED then
+    return core.placed(take(thread, "refusal")), 1
   end
   -- A finalizer in another thread closed the scope between its end and this raise.
   return errors.new("ETIMEDOUT"), 1

@@ -17,6 +17,7 @@ return {
   guard = "what abandons it when it outlives its kill: { guard = thread }, an exits record",
   thrown = "the error that its next wait raises, once: of thread:throw, or of a Timeout "
     .. "that another thread cancelled when it was about to raise",
+  refusal = "C: a text, why the wait in a coroutine of the script's that ends now could not be",
 
   -- Who hears of its end.
   links = "green.thread.links: functions of thread:link",
