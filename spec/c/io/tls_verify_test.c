@@ -47,7 +47,8 @@ static void test_names(void)
   accepts("a", "www.a.test");
   accepts("wild", "x.w.test");
   refuses(client, "a", "a.pem", "b.test", GREEN_ECERTHOST,
-          "certificate \"CN=a.test\", issued by \"CN=Test Root\", is for "
+          "the server's own certificate \"CN=a.test\", issued by \"CN=Test "
+          "Root\", is for "
           "a.test, www.a.test, not for b.test");
   refuses(client, "wild", "wild.pem", "w.test", GREEN_ECERTHOST,
           "is for *.w.test, not for w.test");
