@@ -89,13 +89,15 @@ local function check(lower, opts, known, where)
   return opts
 end
 
-local function finish(conn, ok, done, err)
+local function finish(conn, host, ok, done, err)
   if ok and done then
     return conn
   end
   conn:close()
   if not ok then
     error(done, 0)
+  elseif err:is("ECERTHOST") then
+    err.host = host
   end
   return nil, err
 end
@@ -110,7 +112,8 @@ local function start(lower, opts, context, is_server, where)
     expect(conn, opts, where)
   end
   local deadline = thread.deadline(opts.timeout)
-  return finish(conn, xpcall(tls_stream.handshake, thread.note_traceback, conn, deadline, where))
+  return finish(conn, opts.host,
+    xpcall(tls_stream.handshake, thread.note_traceback, conn, deadline, where))
 end
 
 --- See green.tls.client. Parks.

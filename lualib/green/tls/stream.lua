@@ -10,6 +10,7 @@ local agreed = require "green.tls.agreed"
 local boxes = require "green.tls.box"
 local core = require "green.core"
 local errors = require "green.error"
+local failure = require "green.tls.failure"
 local gate = require "green.stream.gate"
 local show = require "green.args.show"
 local stream = require "green.stream"
@@ -159,6 +160,13 @@ function own:_shutdown(mode)
   return self._below:_shutdown(mode)
 end
 
+--- What the codec knows of a failure.
+function own:_why(status)
+  if self._box.p ~= nil then
+    return failure.why(self._box.p, status)
+  end
+end
+
 function own:_close()
   if self._box.p ~= nil then
     C.close(self._box.p)
@@ -171,13 +179,6 @@ end
 
 -- -- The handshake ------------------------------------------------------------
 
---- Why there is no TLS, as a sentence.
-local function failure(self, code, op)
-  local why = C.failure(self._box.p)
-  local text = why ~= nil and why.code ~= 0 and ffi.string(why.text) or nil
-  return nil, errors.new(code, op, text)
-end
-
 --- Do the handshake. Parks.
 -- @tparam ?number deadline
 -- @return true; or nil, err: the stream below is of no use any more
@@ -188,7 +189,7 @@ local function handshake(self, deadline, op)
     if code == 0 and status == 0 then
       return true
     elseif code < 0 and code ~= EAGAIN and code ~= ENOBUFS then
-      return failure(self, code, op)
+      return failure.of_handshake(self._box.p, code, op)
     elseif status == EAGAIN then
       status = gate.write(self, deadline)
     elseif status == 0 then
@@ -198,7 +199,7 @@ local function handshake(self, deadline, op)
       end
     end
     if status < 0 then
-      return nil, errors.new(status, op)
+      return failure.of_handshake(self._box.p, status, op)
     end
   end
 end
