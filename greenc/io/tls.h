@@ -149,6 +149,16 @@ GREEN_API void green_tls_session_free(green_tls_session *s);
 ** authorities or client certificate; nothing has changed. */
 GREEN_API int green_tls_session_use(green_tls *t, const green_tls_session *s);
 
+/* Before the handshake, after set_host: what a session must have been made
+** under to be of use, in bytes: name, verification, authorities, client
+** certificate, versions and ciphers. 0 or GREEN_ENOMEM. */
+enum { GREEN_TLS_SESSION_KEY = 32 };
+GREEN_API int green_tls_session_key(const green_tls *t,
+                                    uint8_t out[GREEN_TLS_SESSION_KEY]);
+
+/* For so many seconds from when it was made it may be of use: a day at most. */
+GREEN_API int green_tls_session_lifetime(const green_tls_session *s);
+
 /* -- What was agreed ------------------------------------------------------ */
 
 typedef struct green_tls_info {

@@ -92,7 +92,8 @@
   X(SSL_clear_options) \
   X(SSL_session_reused) \
   X(SSL_set_session) X(SSL_SESSION_up_ref) X(SSL_SESSION_free) \
-  X(SSL_SESSION_is_resumable) \
+  X(SSL_SESSION_is_resumable) X(SSL_SESSION_get_ticket_lifetime_hint) \
+  X(SSL_SESSION_get_timeout) \
   X(SSL_set_session_id_context) X(SSL_version) X(SSL_get_version) \
   X(SSL_get_current_cipher) X(SSL_CIPHER_get_name) \
   X(SSL_get0_alpn_selected) X(SSL_get0_peer_certificate) \
@@ -181,6 +182,8 @@ void green__tls_ciphers_text(const green_tls *t, const green_tls_ctx *c,
 void green__tls_alpn_text(const uint8_t *p, size_t n, green__tls_text *out);
 
 /* -- policy, ctx ---------------------------------------------------------- */
+
+_Static_assert(GREEN_TLS_SESSION_KEY == 32, "a digest");
 
 enum { GREEN__TLS_DIGEST = 32, GREEN__TLS_KEYS = 8, GREEN__TLS_ALPN = 255 };
 

@@ -12,6 +12,7 @@ local core = require "green.core"
 local errors = require "green.error"
 local failure = require "green.tls.failure"
 local gate = require "green.stream.gate"
+local sessions = require "green.tls.sessions"
 local show = require "green.args.show"
 local stream = require "green.stream"
 
@@ -91,6 +92,9 @@ local function read_once(self)
     return n
   end
   local status = buf_api.append(self._in, scratch, n)
+  if self._sessions then
+    sessions.keep(self)
+  end
   return status < 0 and status or n
 end
 
@@ -169,6 +173,9 @@ end
 
 function own:_close()
   if self._box.p ~= nil then
+    if self._sessions and C.is_done(self._box.p) then
+      sessions.keep(self)
+    end
     C.close(self._box.p)
     push(self)
     unbox(self._box)
@@ -258,6 +265,7 @@ local function wrap(lower, tls, context, level)
     _timeout = false,
     _reader = false,
     _writer = false,
+    _sessions = false, -- a client's: where its session belongs until it is kept
     _ended = false, -- we have said that we write no more
     _refused = false, -- nothing more will be read
   }, mt)
