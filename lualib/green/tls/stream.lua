@@ -24,7 +24,8 @@ local C = require "green.ffi.tls"
 local setmetatable, tonumber = setmetatable, tonumber -- scripts may put their own there
 
 local codes = core.codes
-local EAGAIN, ECLOSED, ENOBUFS, EPIPE = codes.EAGAIN, codes.ECLOSED, codes.ENOBUFS, codes.EPIPE
+local EAGAIN, ECLOSED, ECONNRESET = codes.EAGAIN, codes.ECLOSED, codes.ECONNRESET
+local ENOBUFS, EPIPE, ETLSALERT = codes.ENOBUFS, codes.EPIPE, codes.ETLSALERT
 local READ, WRITE, WATCH = stream.READ, stream.WRITE, stream.WATCH
 
 local SCRATCH = 16384 -- a record's most
@@ -116,6 +117,19 @@ function own:_fill()
   return n
 end
 
+--- Sending failed: the peer may have said why before it went. Who reads finds out himself.
+local function reason_of(self, status)
+  if status ~= EPIPE and status ~= ECONNRESET or self._reader then
+    return status
+  end
+  local n
+  for _ = 1, 4 do -- what comes before the alert stays in the buffer
+    n = self:_fill()
+    if n <= 0 then break end
+  end
+  return n == ETLSALERT and n or status
+end
+
 function own:_send(ptr, n)
   if self._box.p == nil then
     return ECLOSED
@@ -124,21 +138,21 @@ function own:_send(ptr, n)
   end
   local status = push(self)
   if status < 0 then
-    return status
+    return reason_of(self, status)
   end
   local taken = C.write(self._box.p, ptr, n < WRITE_MOST and n or WRITE_MOST)
   status = push(self)
   if taken == ENOBUFS then
     return EAGAIN
   elseif taken >= 0 and status < 0 and status ~= EAGAIN then
-    return status
+    return reason_of(self, status)
   end
   return taken
 end
 
 --- Has all that was written left? 0; EAGAIN: wait for WRITE.
 function own:_flush()
-  return self._box.p == nil and ECLOSED or push(self)
+  return self._box.p == nil and ECLOSED or reason_of(self, push(self))
 end
 
 function own:_wait(mode, deadline)
@@ -193,6 +207,9 @@ local function handshake(self, deadline, op)
   while true do
     local code = C.handshake(self._box.p)
     local status = push(self)
+    if status == EPIPE then -- the peer takes no more, but may have said why before it went
+      status = 0
+    end
     if code == 0 and status == 0 then
       return true
     elseif code < 0 and code ~= EAGAIN and code ~= ENOBUFS then
