@@ -112,8 +112,9 @@ static int fail_alert(green_tls *t, int alert)
   green__tls_text text;
   alert_text(alert, &text);
   t->alert = (int16_t)alert;
-  if (alert == SSL_AD_PROTOCOL_VERSION) return fail_alert_version(t, text.text);
   if (!t->server && !t->done) {
+    if (alert == SSL_AD_PROTOCOL_VERSION)
+      return fail_alert_version(t, text.text);
     if (alert == SSL_AD_HANDSHAKE_FAILURE ||
         alert == SSL_AD_INSUFFICIENT_SECURITY)
       return fail_alert_offer(t, text.text);
@@ -246,6 +247,11 @@ static int fail_reason(green_tls *t)
     return fail_size(t);
   case SSL_R_NO_SHARED_CIPHER:
     return fail_cipher(t);
+  case SSL_R_NO_CIPHERS_AVAILABLE:
+    return green__tls_fail(t, GREEN_ETLS,
+                           "no cipher that is allowed here fits a TLS version "
+                           "that is allowed (options ciphers, ciphersuites, "
+                           "min_version, max_version)");
   default:
     return green__tls_fail(t, GREEN_ETLS, "TLS failed: %s",
                            green__tls_reason());
