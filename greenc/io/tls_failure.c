@@ -9,9 +9,20 @@
 
 /* -- Alerts --------------------------------------------------------------- */
 
-/* The same alert says two things, by who we are. */
+/* A server that asks for a certificate of ours and gets none may say so by any
+** alert. */
+static bool lacks_certificate(const green_tls *t)
+{
+  return t->asked && t->ctx->n_keys == 0;
+}
+
+#define NO_CERTIFICATE \
+  "it asks for a certificate of ours, and we have none (the options cert and " \
+  "key)"
+
 static const char *certificate_meaning(const green_tls *t, int alert)
 {
+  if (lacks_certificate(t)) return ": " NO_CERTIFICATE;
   switch (alert) {
   case SSL_AD_UNKNOWN_CA:
     return ": it does not trust the authority of our certificate";
@@ -20,14 +31,10 @@ static const char *certificate_meaning(const green_tls *t, int alert)
   case SSL_AD_CERTIFICATE_REVOKED:
     return ": it says that our certificate was revoked";
   default:
-    return t->asked && t->ctx->n_keys == 0
-               ? ": it asks for a certificate of ours, and we have none (the "
-                 "options cert and key)"
-               : ": it does not accept our certificate";
+    return ": it does not accept our certificate";
   }
 }
 
-/* What we have is told by the caller's sentence. */
 static const char *alert_meaning(const green_tls *t, int alert)
 {
   switch (alert) {
@@ -44,17 +51,22 @@ static const char *alert_meaning(const green_tls *t, int alert)
   case SSL_AD_UNRECOGNIZED_NAME:
     return ": it has nothing for the name that we ask for";
   case SSL_AD_ACCESS_DENIED:
-    return ": it knows who we are, and does not let us in";
+    return !t->asked              ? ": it does not let us in"
+           : lacks_certificate(t) ? ": " NO_CERTIFICATE
+                                  : ": it does not let us in with our "
+                                    "certificate";
   case SSL_AD_INTERNAL_ERROR:
     return ": it has a fault of its own";
+  case SSL_AD_INAPPROPRIATE_FALLBACK:
+    return ": it could do a newer version than we asked for";
   case SSL_AD_DECODE_ERROR:
   case SSL_AD_DECRYPTION_FAILED:
   case SSL_AD_DECRYPT_ERROR:
   case SSL_AD_BAD_RECORD_MAC:
   case SSL_AD_UNEXPECTED_MESSAGE:
-    return ": what it received from us makes no sense to it";
-  case SSL_AD_INAPPROPRIATE_FALLBACK:
-    return ": it could do a newer version than we asked for";
+    if (t->done || !lacks_certificate(t))
+      return ": what it received from us makes no sense to it";
+    return ": what it received from us makes no sense to it; " NO_CERTIFICATE;
   default:
     return "";
   }
@@ -91,10 +103,7 @@ static int fail_alert_offer(green_tls *t, const char *alert)
                          "groups %s%s",
                          alert, range.text, ciphers.text,
                          t->ctx->groups ? t->ctx->groups : "by default",
-                         t->asked && t->ctx->n_keys == 0
-                             ? "; or it wants a certificate of ours, and we "
-                               "have none (the options cert and key)"
-                             : "");
+                         lacks_certificate(t) ? "; or " NO_CERTIFICATE : "");
 }
 
 static int fail_alert_alpn(green_tls *t, const char *alert)

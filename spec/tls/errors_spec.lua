@@ -139,7 +139,7 @@ describe("an alert", function()
     local meanings = {
       [20] = "bad_record_mac (20): what it received from us makes no sense to it",
       [40] = "handshake_failure (40): it accepts nothing of what we offer: TLS 1.2 to TLS 1.3",
-      [49] = "access_denied (49): it knows who we are, and does not let us in",
+      [49] = "access_denied (49): it does not let us in",
       [80] = "internal_error (80): it has a fault of its own",
       [90] = "user_canceled (90)",
       [112] = 'unrecognized_name (112): it has nothing for the name that we ask for, "a.test"',
