@@ -375,4 +375,29 @@ describe("after the handshake", function()
     client:close()
     server:close()
   end)
+
+  it("a reset is no end, either", function()
+    local l = assert(green.listen "127.0.0.1:0")
+    local _, port = l:sockname()
+    local there = green.spawn(function()
+      local lower = assert(l:accept())
+      local server = assert(tls.server(lower, certs.server "a"))
+      assert(server:read(2))
+      server:write "half"
+      lower:setoption("SO_LINGER", 0)
+      lower:close()
+    end)
+    local conn = assert(green.connect("127.0.0.1", port, { timeout = 20,
+      tls = { ca = certs.path "ca.pem" } }))
+    conn:write "go"
+    there:wait()
+    l:close()
+    local text, err
+    repeat
+      text, err = conn:read_some() -- "half" may have been lost
+    until text ~= "half"
+    assert.is_nil(text)
+    has(err, "ETLSTRUNCATED", "without TLS's own end")
+    conn:close()
+  end)
 end)

@@ -110,7 +110,9 @@ function own:_fill()
       return n
     end
     local got = pull(self)
-    if got < 0 then
+    if got == ECONNRESET then -- no end like another: anybody between can make one
+      C.feed_end(self._box.p)
+    elseif got < 0 then
       return got
     end
   end
