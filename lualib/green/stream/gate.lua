@@ -66,11 +66,11 @@ function M.failure(self, status, op, fields)
   if self._why then
     text, more = self:_why(status)
   end
-  for name, value in pairs(more or {}) do
-    fields = fields or {}
-    fields[name] = value
+  for name, value in pairs(fields or {}) do
+    more = more or {}
+    more[name] = value
   end
-  return nil, errors.new(status, op, text, fields)
+  return nil, errors.new(status, op, text, more)
 end
 
 local queueing = false
