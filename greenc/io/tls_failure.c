@@ -82,7 +82,7 @@ static void alert_text(int alert, green__tls_text *out)
 
 static int fail_alert_version(green_tls *t, const char *alert)
 {
-  green__tls_text range;
+  green__tls_text range = {""};
   green__tls_range_text(t->ctx, &range);
   return green__tls_fail(t, GREEN_ETLSVERSION,
                          "the peer takes no TLS version that we offer: %s "
@@ -94,7 +94,7 @@ static int fail_alert_version(green_tls *t, const char *alert)
 /* A client that offered nothing that the server wants. */
 static int fail_alert_offer(green_tls *t, const char *alert)
 {
-  green__tls_text range, ciphers;
+  green__tls_text range = {""}, ciphers = {""};
   green__tls_range_text(t->ctx, &range);
   green__tls_ciphers_text(t, t->ctx, &ciphers);
   return green__tls_fail(t, GREEN_ETLSALERT,
@@ -108,7 +108,7 @@ static int fail_alert_offer(green_tls *t, const char *alert)
 
 static int fail_alert_alpn(green_tls *t, const char *alert)
 {
-  green__tls_text offered;
+  green__tls_text offered = {""};
   green__tls_alpn_text(t->ctx->alpn, t->ctx->alpn_len, &offered);
   return green__tls_fail(t, GREEN_ETLSALERT,
                          "the peer ended TLS with the alert %s: it has none of "
@@ -118,7 +118,7 @@ static int fail_alert_alpn(green_tls *t, const char *alert)
 
 static int fail_alert(green_tls *t, int alert)
 {
-  green__tls_text text;
+  green__tls_text text = {""};
   alert_text(alert, &text);
   t->alert = (int16_t)alert;
   if (!t->server && !t->done) {
@@ -150,7 +150,7 @@ int green_tls_alert(const green_tls *t)
 /* A server chose a version that we do not take. */
 static int fail_version(green_tls *t)
 {
-  green__tls_text range, theirs;
+  green__tls_text range = {""}, theirs = {""};
   green__tls_range_text(t->chosen ? t->chosen : t->ctx, &range);
   if (t->theirs == 0)
     return green__tls_fail(t, GREEN_ETLSVERSION,
@@ -167,7 +167,7 @@ static int fail_version(green_tls *t)
 
 static int fail_cipher(green_tls *t)
 {
-  green__tls_text theirs, ours;
+  green__tls_text theirs = {""}, ours = {""};
   const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
   green__tls_offer_text(t, &theirs);
   green__tls_ciphers_text(t, c, &ours);

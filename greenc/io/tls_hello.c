@@ -133,9 +133,9 @@ static int no_memory(green_tls *t, int *alert)
 /* OpenSSL would find out too, and tell nobody what the client offers. */
 static int check_version(green_tls *t, int *alert)
 {
-  green__tls_text theirs, ours;
   const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
   if (green__tls_offer_fits(t, c)) return SSL_CLIENT_HELLO_SUCCESS;
+  green__tls_text theirs = {""}, ours = {""};
   green__tls_versions_text(t, &theirs);
   green__tls_range_text(c, &ours);
   green__tls_fail(t, GREEN_ETLSVERSION,
@@ -208,7 +208,7 @@ static const unsigned char *prefer(const green_tls_ctx *c,
 
 static void fail_alpn(green_tls *t, const unsigned char *in, unsigned n)
 {
-  green__tls_text theirs, ours;
+  green__tls_text theirs = {""}, ours = {""};
   const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
   green__tls_alpn_text(in, n, &theirs);
   green__tls_alpn_text(c->alpn, c->alpn_len, &ours);

@@ -302,10 +302,10 @@ struct green_tls {
   const green_tls_error *error; /* The first failure; NULL: none. */
   char *name;                   /* That a client asks for. */
   green__tls_heard *heard;
-  SSL_SESSION *session; /* A client's newest. */
-  uint64_t plain;       /* Bytes read. */
-  uint32_t messages;    /* Without data, since the handshake. */
-  uint32_t ones;        /* Records of one byte in a row. */
+  SSL_SESSION *session;    /* A client's newest. */
+  uint64_t plain;          /* Bytes read. */
+  uint32_t messages;       /* Without data, since the handshake. */
+  uint32_t ones;           /* Records of one byte in a row. */
   green__tls_offer *offer; /* A client's, during the handshake. */
   X509 *refused;           /* The certificate of the failure; NULL: none. */
   int16_t refused_at;      /* 0: the peer's own, 1: its issuer, ... */

@@ -12,7 +12,8 @@ M.REQUEST = REQUEST
 for name, package in pairs { openssl = "openssl", curl = "curl", ["gnutls-cli"] = "gnutls-bin",
   ["gnutls-serv"] = "gnutls-bin" } do
   if os.execute("command -v " .. name .. " >/dev/null") ~= 0 then
-    error(("there is no %s: apt-get install %s, or tools/install-deps test"):format(name, package), 0)
+    error(("there is no %s: apt-get install %s, or tools/install-deps test"):format(name, package),
+      0)
   end
 end
 

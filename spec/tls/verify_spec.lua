@@ -113,7 +113,7 @@ describe("a chain", function()
     has(tostring(why), "the client sends more")
   end)
 
-  virtual_it("of a self-signed certificate, or a stranger's, is believed when it is given", function()
+  virtual_it("of a self-signed certificate, or a stranger's, is believed when given", function()
     local err = refuses("self", "self.test", nil, "ECERTUNKNOWN", "is self-signed and unknown here",
       "give its file as the option ca")
     assert.equal(1, err.chain_index)
