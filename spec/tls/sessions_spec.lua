@@ -64,6 +64,20 @@ for _, version in ipairs { "1.2", "1.3" } do
       assert.equal(1, sessions.size())
     end)
 
+    virtual_it("tells the same of the server", function()
+      local of_deep = assert(tls.context { server = true, cert = certs.chain "deep2.pem",
+        key = certs.chain "deep2.key" })
+      local told = {}
+      for i = 1, 2 do
+        local conn, server = open(client("deep2.test", { ca = certs.chain "ca.pem" }), of_deep)
+        told[i] = conn:peer_certificate()
+        assert.equal(i == 2, close(conn, server))
+      end
+      assert.equal("CN=deep2.test", told[1].subject)
+      assert.equal(2, #told[1].chain)
+      assert.same(told[1], told[2])
+    end)
+
     virtual_it("is neither used nor kept where that is said", function()
       assert.is_false(visit(client("a.test", { sessions = false })))
       assert.equal(0, sessions.size())

@@ -99,6 +99,10 @@ describe("a chain", function()
     has(tostring(err), "the server shows 102 certificates", "no more than 20")
     local same = meet(client_of("deep1.test", { depth = 100 }), key_of "many")
     assert.is_nil(same)
+    local _, why = meet(client_of("deep1.test", key_of "many"),
+      key_of("deep1", { verify = "ask", ca = certs.chain "ca.pem" }))
+    assert.is_true(green.is_error(why, "ECERTINVALID"), tostring(why))
+    has(tostring(why), "the client shows 102 certificates", "no more than 20")
   end)
 
   virtual_it("has no more than 100 KB, whether anybody verifies or not", function()
