@@ -217,11 +217,31 @@ static int fail_record(green_tls *t)
 
 static int fail_size(green_tls *t)
 {
+  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  if (t->server && !c->verify)
+    return green__tls_fail(t, GREEN_ETLS,
+                           "the client sends a message that is too long");
   return green__tls_fail(t, GREEN_ECERTINVALID,
                          "the %s sends more than is accepted: certificates of "
                          "over %d bytes, or another message that is too long",
                          t->server ? "client" : "server",
                          GREEN_TLS_CHAIN_BYTES);
+}
+
+/* What is allowed here leaves nothing; or anything else. */
+static int fail_setting(green_tls *t, int why)
+{
+  if (why == SSL_R_NO_PROTOCOLS_AVAILABLE)
+    return green__tls_fail(t, GREEN_ETLSVERSION,
+                           "no TLS version is left that is allowed here (the "
+                           "options min_version and max_version, and "
+                           "OpenSSL's own configuration)");
+  if (why == SSL_R_NO_CIPHERS_AVAILABLE)
+    return green__tls_fail(t, GREEN_ETLS,
+                           "no cipher that is allowed here fits a TLS version "
+                           "that is allowed (options ciphers, ciphersuites, "
+                           "min_version, max_version)");
+  return green__tls_fail(t, GREEN_ETLS, "TLS failed: %s", green__tls_reason());
 }
 
 static int fail_reason(green_tls *t)
@@ -240,7 +260,6 @@ static int fail_reason(green_tls *t)
   case SSL_R_BAD_CHANGE_CIPHER_SPEC:
     return fail_record(t);
   case SSL_R_UNSUPPORTED_PROTOCOL:
-  case SSL_R_NO_PROTOCOLS_AVAILABLE:
   case SSL_R_VERSION_TOO_LOW:
   case SSL_R_VERSION_TOO_HIGH:
     return fail_version(t);
@@ -256,14 +275,8 @@ static int fail_reason(green_tls *t)
     return fail_size(t);
   case SSL_R_NO_SHARED_CIPHER:
     return fail_cipher(t);
-  case SSL_R_NO_CIPHERS_AVAILABLE:
-    return green__tls_fail(t, GREEN_ETLS,
-                           "no cipher that is allowed here fits a TLS version "
-                           "that is allowed (options ciphers, ciphersuites, "
-                           "min_version, max_version)");
   default:
-    return green__tls_fail(t, GREEN_ETLS, "TLS failed: %s",
-                           green__tls_reason());
+    return fail_setting(t, why);
   }
 }
 

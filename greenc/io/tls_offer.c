@@ -16,6 +16,10 @@ enum {
   OFFER_NAMED = 6   /* As many are named. */
 };
 
+/* Of versions, besides a bit for each: older than TLS 1.0; only the newest was
+** said. */
+enum { OLD = 0x80, UP_TO = 0x40 };
+
 struct green__tls_offer {
   uint16_t len;
   uint8_t ciphers[];
@@ -31,14 +35,12 @@ static bool is_cipher(unsigned n)
 
 static uint8_t version_bit(unsigned version)
 {
-  if (version < GREEN_TLS_1_0) return 0x80;
+  if (version < GREEN_TLS_1_0) return OLD;
   return version <= GREEN_TLS_1_3 ? (uint8_t)(1u << (version - GREEN_TLS_1_0))
                                   : 0;
 }
 
-/* Those of the extension; without one all up to the hello's own, UP_TO. */
-enum { UP_TO = 0x40 };
-
+/* Those of the extension; without one all up to the hello's own. */
 static uint8_t versions_of(SSL *ssl)
 {
   const unsigned char *p;
@@ -52,7 +54,7 @@ static uint8_t versions_of(SSL *ssl)
   }
   unsigned most = lib.SSL_client_hello_get0_legacy_version(ssl);
   if (most > GREEN_TLS_1_2) most = GREEN_TLS_1_2;
-  if (most < GREEN_TLS_1_0) return 0x80;
+  if (most < GREEN_TLS_1_0) return OLD;
   return (uint8_t)(UP_TO | version_bit(most) | (version_bit(most) - 1u));
 }
 

@@ -99,6 +99,9 @@ describe("nothing in common", function()
     local _, why = fail(certs.client "a.test", certs.server("a", { min_version = "1.0",
       max_version = "1.1" }))
     has(why, "ETLS", "no cipher that is allowed here fits a TLS version", "options ciphers")
+    local err = fail(certs.client("a.test", { min_version = "1.0", max_version = "1.1" }),
+      certs.server "a")
+    has(err, "ETLS", "allowed here")
   end)
 
   virtual_it("of groups", function()
