@@ -68,6 +68,30 @@ local function fails(code, value, err)
 end
 
 describe("green.stream", function()
+  it("tells what a kind of stream knows of a failure", function()
+    local knowing = {}
+    for name, method in pairs(own) do
+      knowing[name] = method
+    end
+    function knowing:_why(status)
+      if status == codes.EPIPE then
+        return "the pipe is " .. self.state, { state = self.state, written = "ours" }
+      end
+    end
+    local s = setmetatable(new({}, codes.EPIPE), stream.class("spec.knowing", knowing))
+    s.state, s.takes = "blocked", 0
+    local err = fails("EPIPE", s:read(1))
+    assert.equal("read: the pipe is blocked (EPIPE)", tostring(err))
+    assert.equal("blocked", err.state)
+    assert.equal("read_all: the pipe is blocked (EPIPE)", tostring(fails("EPIPE", s:read_all())))
+    err = fails("EPIPE", s:write "x")
+    assert.equal("write: the pipe is blocked (EPIPE)", tostring(err))
+    assert.equal("blocked", err.state)
+    assert.equal(0, err.written) -- which is write's own
+    s.ending = codes.EIO
+    assert.equal("read: input/output error (EIO)", tostring(fails("EIO", s:read(1))))
+  end)
+
   it("reads exactly n bytes out of any pieces", function()
     local s = new({ "ab", "c", "", "defg" })
     assert.equal("abcde", s:read(5))

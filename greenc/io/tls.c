@@ -20,13 +20,32 @@
 
 /* -- Life ----------------------------------------------------------------- */
 
+/* What is told when the handshake fails: the first bytes of a peer that may not
+** speak TLS at all, the version that a server wants, and whether it asks for a
+** certificate of ours. */
+static void note_message(green_tls *t, int type, const uint8_t *p, size_t n)
+{
+  if (type == SSL3_RT_HEADER && !t->met && n >= sizeof(t->first))
+    memcpy(t->first, p, sizeof(t->first));
+  if (type != SSL3_RT_HANDSHAKE && type != SSL3_RT_ALERT) return;
+  t->met = true;
+  if (t->server || type != SSL3_RT_HANDSHAKE || n < 6) return;
+  if (p[0] == SSL3_MT_CERTIFICATE_REQUEST) t->asked = true;
+  if (p[0] == SSL3_MT_SERVER_HELLO)
+    green__tls_offer_version(t, p[4] << 8 | p[5]);
+}
+
 /* Each message that is not data, each record's head. */
 static void message_cb(int writing, int version, int type, const void *p,
                        size_t n, SSL *ssl, void *arg)
 {
   green_tls *t = arg;
-  (void)version, (void)p, (void)n, (void)ssl;
-  if (!writing && t->done && type == SSL3_RT_HANDSHAKE) t->messages++;
+  (void)version, (void)ssl;
+  if (writing) return;
+  if (!t->done)
+    note_message(t, type, p, n);
+  else if (type == SSL3_RT_HANDSHAKE)
+    t->messages++;
 }
 
 static bool tls_open(green_tls *t)
@@ -53,6 +72,7 @@ green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx)
   io->refs++;
   t->ctx = green__tls_ctx_hold(ctx);
   t->server = ctx->server;
+  t->alert = t->refused_at = -1;
   green_buf_init(&t->in, GREEN_TLS_INPUT);
   if (tls_open(t)) return t;
   green_tls_free(t);
@@ -78,6 +98,7 @@ void green_tls_free(green_tls *t)
   green__tls_forgive(t);
   green__free(t->name);
   green__free(t->heard);
+  green__tls_offer_forget(t);
   green_tls_ctx_free(t->chosen);
   green_tls_ctx_free(t->ctx);
   green_tls_io_free(t->io);
@@ -150,154 +171,6 @@ void green_tls_set_any_host(green_tls *t)
   t->any = true;
 }
 
-/* -- What came of a call -------------------------------------------------- */
-
-static const char *alert_meaning(int alert)
-{
-  switch (alert) {
-  case SSL_AD_UNKNOWN_CA:
-    return ": it does not trust our certificate's authority";
-  case SSL_AD_BAD_CERTIFICATE:
-  case SSL_AD_UNSUPPORTED_CERTIFICATE:
-  case SSL_AD_CERTIFICATE_UNKNOWN:
-    return ": it does not accept our certificate";
-  case SSL_AD_CERTIFICATE_EXPIRED:
-    return ": our certificate has expired";
-  case SSL_AD_CERTIFICATE_REVOKED:
-    return ": our certificate was revoked";
-  case TLS13_AD_CERTIFICATE_REQUIRED:
-    return ": it wants a certificate of ours";
-  case SSL_AD_HANDSHAKE_FAILURE:
-    return ": nothing that it accepts was offered (ciphers, groups, "
-           "certificate)";
-  case SSL_AD_NO_APPLICATION_PROTOCOL:
-    return ": no application protocol (ALPN) in common";
-  case SSL_AD_UNRECOGNIZED_NAME:
-    return ": it does not have the name that was asked for";
-  default:
-    return "";
-  }
-}
-
-static int fail_alert(green_tls *t, int alert)
-{
-  const char *name = lib.SSL_alert_desc_string_long(alert);
-  if (alert == SSL_AD_PROTOCOL_VERSION)
-    return green__tls_fail(t, GREEN_ETLSVERSION,
-                           "the peer takes no TLS version that was offered "
-                           "(alert \"%s\")",
-                           name);
-  return green__tls_fail(t, GREEN_ETLSALERT,
-                         "the peer ended TLS with the alert \"%s\"%s", name,
-                         alert_meaning(alert));
-}
-
-static const char *version_name(int version)
-{
-  switch (version) {
-  case GREEN_TLS_1_0:
-    return "TLS 1.0";
-  case GREEN_TLS_1_1:
-    return "TLS 1.1";
-  case GREEN_TLS_1_2:
-    return "TLS 1.2";
-  default:
-    return "TLS 1.3";
-  }
-}
-
-static int fail_version(green_tls *t)
-{
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
-  return green__tls_fail(t, GREEN_ETLSVERSION,
-                         "the peer has no TLS version from %s to %s (%s)",
-                         version_name(c->min ? c->min : GREEN_TLS_1_0),
-                         version_name(c->max), green__tls_reason());
-}
-
-/* Whoever speaks no TLS understands no alert: what is to be sent to him is the
-** caller's affair. */
-static int fail_plain(green_tls *t, const char *what)
-{
-  green__tls_fail(t, GREEN_ETLSPLAIN, "the peer does not speak TLS: %s", what);
-  green__tls_drop_output(t);
-  return t->error->code;
-}
-
-static int fail_reason(green_tls *t)
-{
-  int why = green__tls_reason_number();
-  if (why > SSL_AD_REASON_OFFSET && why < SSL_AD_REASON_OFFSET + 256)
-    return fail_alert(t, why - SSL_AD_REASON_OFFSET);
-  switch (why) {
-  case SSL_R_HTTP_REQUEST:
-  case SSL_R_HTTPS_PROXY_REQUEST:
-    return fail_plain(t, "it sent a plain HTTP request");
-  case SSL_R_WRONG_VERSION_NUMBER:
-    if (!t->done) return fail_plain(t, "its first bytes are something else");
-    break;
-  case SSL_R_UNSUPPORTED_PROTOCOL:
-  case SSL_R_NO_PROTOCOLS_AVAILABLE:
-  case SSL_R_VERSION_TOO_LOW:
-  case SSL_R_VERSION_TOO_HIGH:
-    return fail_version(t);
-  case SSL_R_RECORD_TOO_SMALL:
-  case SSL_R_TOO_MANY_WARN_ALERTS:
-  case SSL_R_TOO_MANY_KEY_UPDATES:
-    return green__tls_fail(t, GREEN_ETLSFLOOD,
-                           "the peer sends record upon record without data");
-  case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-    return green__tls_fail(t, GREEN_ECERTINVALID,
-                           "the client shows no certificate, and must");
-  case SSL_R_NO_SHARED_CIPHER:
-    return green__tls_fail(t, GREEN_ETLS,
-                           "no cipher in common, or none for a certificate of "
-                           "this server");
-  default:
-    break;
-  }
-  return green__tls_fail(t, GREEN_ETLS, "TLS failed: %s", green__tls_reason());
-}
-
-static int fail_end(green_tls *t)
-{
-  if (t->done)
-    return green__tls_fail(t, GREEN_ETLSTRUNCATED,
-                           "the connection was cut off: it ended without TLS's "
-                           "own end");
-  return green__tls_fail(t, GREEN_ETLSTRUNCATED,
-                         "the peer closed the connection during the TLS "
-                         "handshake");
-}
-
-/* He who floods does not read either. */
-static int fail_flood(green_tls *t)
-{
-  green__tls_fail(t, GREEN_ETLSFLOOD,
-                  "the peer sends TLS message upon message without data");
-  green__tls_drop_output(t);
-  return t->error->code;
-}
-
-/* What a call that returned r and failed means. */
-static int tls_outcome(green_tls *t, int r)
-{
-  if (t->error) return t->error->code;
-  if (t->flooded) return fail_flood(t);
-  switch (lib.SSL_get_error(t->ssl, r)) {
-  case SSL_ERROR_WANT_READ:
-    return t->ended ? fail_end(t) : GREEN_EAGAIN;
-  case SSL_ERROR_WANT_WRITE:
-    return GREEN_ENOBUFS;
-  case SSL_ERROR_WANT_CLIENT_HELLO_CB:
-    return GREEN_EINPROGRESS;
-  case SSL_ERROR_ZERO_RETURN:
-    return t->done ? 0 : fail_end(t);
-  default:
-    return fail_reason(t);
-  }
-}
-
 /* -- Handshake ------------------------------------------------------------ */
 
 /* From here on it needs no BIO of its own: OpenSSL puts a buffer before that
@@ -331,9 +204,10 @@ int green_tls_handshake(green_tls *t)
   int r = lib.SSL_do_handshake(t->ssl);
   if (r == 1) {
     t->done = true;
+    green__tls_offer_forget(t);
     use_shared_bio(t);
   } else
-    err = tls_outcome(t, r);
+    err = green__tls_outcome(t, r);
   green__tls_leave(t);
   return err;
 }
@@ -432,8 +306,8 @@ static int read_records(green_tls *t, char *p, size_t n)
     count_record(t, n - total, got);
     total += got;
   } while (total < n && has_more(t) && !is_flood(t));
-  int err = r == 1 ? 0 : tls_outcome(t, r);
-  if (is_flood(t)) err = fail_flood(t);
+  int err = r == 1 ? 0 : green__tls_outcome(t, r);
+  if (is_flood(t)) err = green__tls_fail_flood(t);
   return total > 0 ? (int)total : err;
 }
 
@@ -472,7 +346,7 @@ static int write_records(green_tls *t, const char *p, size_t n)
     if (len > GREEN__TLS_RECORD) len = GREEN__TLS_RECORD;
     if (!fits(t, len)) return total > 0 ? (int)total : GREEN_ENOBUFS;
     int r = lib.SSL_write_ex(t->ssl, p + total, len, &put);
-    if (r != 1) return tls_outcome(t, r);
+    if (r != 1) return green__tls_outcome(t, r);
     total += put;
   }
   return (int)total;

@@ -65,6 +65,15 @@ GREEN_API bool green_tls_is_done(const green_tls *t);
 /* The failure, or NULL. It lives as long as t. */
 GREEN_API const green_tls_error *green_tls_failure(const green_tls *t);
 
+/* The number of the alert with which the peer ended it (48), -1: it sent none.
+** The name of one ("unknown_ca"), NULL: there is no such one. */
+GREEN_API int green_tls_alert(const green_tls *t);
+GREEN_API const char *green_tls_alert_name(int alert);
+
+/* Which certificate was refused: 0 the peer's own, 1 that of its issuer, ...;
+** -1: none. green_tls_peer_text has more of it under GREEN_TLS_REFUSED. */
+GREEN_API int green_tls_refused(const green_tls *t);
+
 /* -- The network's side --------------------------------------------------- */
 
 /* Bytes that arrived. How many were taken: fewer than n, or 0, when
@@ -140,6 +149,16 @@ GREEN_API void green_tls_session_free(green_tls_session *s);
 ** authorities or client certificate; nothing has changed. */
 GREEN_API int green_tls_session_use(green_tls *t, const green_tls_session *s);
 
+/* Before the handshake, after set_host: what a session must have been made
+** under to be of use, in bytes: name, verification, authorities, client
+** certificate, versions and ciphers. 0 or GREEN_ENOMEM. */
+enum { GREEN_TLS_SESSION_KEY = 32 };
+GREEN_API int green_tls_session_key(const green_tls *t,
+                                    uint8_t out[GREEN_TLS_SESSION_KEY]);
+
+/* For so many seconds from when it was made it may be of use: a day at most. */
+GREEN_API int green_tls_session_lifetime(const green_tls_session *s);
+
 /* -- What was agreed ------------------------------------------------------ */
 
 typedef struct green_tls_info {
@@ -168,8 +187,10 @@ enum {
   GREEN_TLS_ALT_NAMES /* "DNS:a.example", "IP:127.0.0.1", a line each. */
 };
 
-/* Append that of the i-th certificate, from 0. 0, GREEN_EINVAL: there is none,
-** GREEN_ENOMEM. */
+enum { GREEN_TLS_REFUSED = -1 };
+
+/* Append that of the i-th certificate, from 0, or of the one that was refused.
+** 0, GREEN_EINVAL: there is none, GREEN_ENOMEM. */
 GREEN_API int green_tls_peer_text(const green_tls *t, int i, int what,
                                   green_buf *out);
 

@@ -295,6 +295,9 @@ int green_tls_ctx_seal(green_tls_ctx *c)
   lib.SSL_CTX_set_verify(
       c->ssl, green__tls_verify_mode(c),
       c->verify == GREEN_TLS_VERIFY_NONE ? NULL : green__tls_verify_cb);
+  lib.SSL_CTX_set_cert_verify_callback(c->ssl, green__tls_chain_cb, NULL);
+  lib.SSL_CTX_ctrl(c->ssl, SSL_CTRL_SET_MAX_CERT_LIST, GREEN_TLS_CHAIN_BYTES,
+                   NULL);
   if (c->keylog >= 0) lib.SSL_CTX_set_keylog_callback(c->ssl, keylog_cb);
   err = green__tls_trust_setup(c);
   if (err == 0 && !c->server) err = seal_client(c);

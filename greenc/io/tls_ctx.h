@@ -75,6 +75,10 @@ enum {
 /* Clients demand by default, servers do not ask. */
 GREEN_API int green_tls_ctx_set_verify(green_tls_ctx *c, int verify);
 
+/* What a peer may show: so many bytes of certificates, and that many more of
+** them than the depth. */
+enum { GREEN_TLS_CHAIN_BYTES = 102400, GREEN_TLS_CHAIN_MORE = 10 };
+
 /* How many certificates at most between the peer's and the authority's: 10. */
 GREEN_API int green_tls_ctx_set_depth(green_tls_ctx *c, int depth);
 

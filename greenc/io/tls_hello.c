@@ -130,6 +130,22 @@ static int no_memory(green_tls *t, int *alert)
   return SSL_CLIENT_HELLO_ERROR;
 }
 
+/* OpenSSL would find out too, and tell nobody what the client offers. */
+static int check_version(green_tls *t, int *alert)
+{
+  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  if (green__tls_offer_fits(t, c)) return SSL_CLIENT_HELLO_SUCCESS;
+  green__tls_text theirs = {""}, ours = {""};
+  green__tls_versions_text(t, &theirs);
+  green__tls_range_text(c, &ours);
+  green__tls_fail(t, GREEN_ETLSVERSION,
+                  "the client offers %s, and this server takes %s (options "
+                  "min_version, max_version)",
+                  theirs.text, ours.text);
+  *alert = SSL_AD_PROTOCOL_VERSION;
+  return SSL_CLIENT_HELLO_ERROR;
+}
+
 /* It comes again after it has said RETRY, or when the group of the client's key
 ** was not to our liking. */
 int green__tls_hello_cb(SSL *ssl, int *alert, void *arg)
@@ -143,7 +159,8 @@ int green__tls_hello_cb(SSL *ssl, int *alert, void *arg)
   if (t->heard) return SSL_CLIENT_HELLO_RETRY;
   if (!switch_to(t, ssl, find_ctx(t->ctx, t->name)) || !set_policy(t, ssl))
     return no_memory(t, alert);
-  return SSL_CLIENT_HELLO_SUCCESS;
+  green__tls_offer_keep(t, ssl);
+  return check_version(t, alert);
 }
 
 int green_tls_get_hello(const green_tls *t, green_tls_hello *out)
@@ -189,6 +206,18 @@ static const unsigned char *prefer(const green_tls_ctx *c,
   return found;
 }
 
+static void fail_alpn(green_tls *t, const unsigned char *in, unsigned n)
+{
+  green__tls_text theirs = {""}, ours = {""};
+  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  green__tls_alpn_text(in, n, &theirs);
+  green__tls_alpn_text(c->alpn, c->alpn_len, &ours);
+  green__tls_fail(t, GREEN_ETLS,
+                  "no application protocol (ALPN) in common: the client offers "
+                  "%s; this server has %s",
+                  theirs.text, t->alpn_len ? t->alpn : ours.text);
+}
+
 int green__tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *len,
                        const unsigned char *in, unsigned int n, void *arg)
 {
@@ -199,9 +228,7 @@ int green__tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *len,
   const unsigned char *found =
       t->alpn_len ? find_alpn(in, n, t->alpn, t->alpn_len) : prefer(c, in, n);
   if (!found) {
-    green__tls_fail(t, GREEN_ETLS,
-                    "the client and this server have no application protocol "
-                    "(ALPN) in common");
+    fail_alpn(t, in, n);
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   }
   *out = found;

@@ -6,8 +6,8 @@
 ** the library is opened at run time. Its macros that call functions (sk_*,
 ** SSL_set_mode, ...) would call the linked ones and must not be used.
 **
-** From the bottom: lib; error, text, policy; key, trust, ticket, hello, verify,
-** session; ctx; io; tls; info.
+** From the bottom: lib; error, alert, text, policy, offer; key, trust, ticket,
+** hello, verify, session; ctx; io; failure; tls; info.
 */
 #ifndef GREEN_TLS_PRIV_H
 #define GREEN_TLS_PRIV_H
@@ -92,13 +92,19 @@
   X(SSL_clear_options) \
   X(SSL_session_reused) \
   X(SSL_set_session) X(SSL_SESSION_up_ref) X(SSL_SESSION_free) \
-  X(SSL_SESSION_is_resumable) \
+  X(SSL_SESSION_is_resumable) X(SSL_SESSION_get_ticket_lifetime_hint) \
+  X(SSL_SESSION_get_timeout) \
   X(SSL_set_session_id_context) X(SSL_version) X(SSL_get_version) \
   X(SSL_get_current_cipher) X(SSL_CIPHER_get_name) \
   X(SSL_get0_alpn_selected) X(SSL_get0_peer_certificate) \
   X(SSL_get_peer_cert_chain) X(SSL_get_certificate) \
   X(SSL_export_keying_material) X(SSL_client_hello_get0_ext) \
-  X(SSL_alert_desc_string_long)
+  /* What failures tell */ \
+  X(SSL_client_hello_get0_ciphers) X(SSL_client_hello_isv2) \
+  X(SSL_client_hello_get0_legacy_version) X(SSL_CIPHER_find) \
+  X(SSL_get_cipher_list) X(X509_up_ref) X(X509_STORE_CTX_get0_untrusted) \
+  X(X509_STORE_CTX_set_error) X(X509_verify_cert) \
+  X(SSL_CTX_set_cert_verify_callback)
 /* clang-format on */
 
 typedef struct green__tls_table {
@@ -136,13 +142,48 @@ void green__tls_name_text(const X509_NAME *name, char text[GREEN__TLS_NAME]);
 
 /* "2026-01-31T12:00:00Z". */
 void green__tls_time_text(const ASN1_TIME *t, char text[GREEN__TLS_TIME]);
+void green__tls_now_text(char text[GREEN__TLS_TIME]);
 
 /* Append each alternative name with separator between: "a.example", with kinds
 ** "DNS:a.example". How many there are, or GREEN_ENOMEM. */
 int green__tls_alt_names(const X509 *cert, bool kinds, const char *separator,
                          green_buf *out);
 
+/* -- offer ---------------------------------------------------------------- */
+
+/* Of a list: its first words, and how many more there are. */
+typedef struct green__tls_text {
+  char text[280];
+} green__tls_text;
+
+typedef struct green__tls_offer green__tls_offer;
+
+/* Keep of a client's hello, in its callback, what texts need, until forget. */
+void green__tls_offer_keep(green_tls *t, SSL *ssl);
+void green__tls_offer_forget(green_tls *t);
+
+/* A server has chosen that one. */
+void green__tls_offer_version(green_tls *t, int version);
+
+/* Has the client a version that c takes? */
+bool green__tls_offer_fits(const green_tls *t, const green_tls_ctx *c);
+
+/* "TLS 1.2"; "TLS 1.2 to TLS 1.3", c's; "TLS 1.0, TLS 1.1", the client's. */
+const char *green__tls_version_name(int version);
+void green__tls_range_text(const green_tls_ctx *c, green__tls_text *out);
+void green__tls_versions_text(const green_tls *t, green__tls_text *out);
+
+/* Ciphers: the client's, and what c allows. */
+void green__tls_offer_text(const green_tls *t, green__tls_text *out);
+void green__tls_ciphers_text(const green_tls *t, const green_tls_ctx *c,
+                             green__tls_text *out);
+
+/* Protocols, each with its length before it: "h2, http/1.1". */
+void green__tls_alpn_text(const uint8_t *p, size_t n, green__tls_text *out);
+
 /* -- policy, ctx ---------------------------------------------------------- */
+
+_Static_assert(GREEN_TLS_SESSION_KEY == 32, "a digest");
 
 enum { GREEN__TLS_DIGEST = 32, GREEN__TLS_KEYS = 8, GREEN__TLS_ALPN = 255 };
 
@@ -215,6 +256,7 @@ int green__tls_read_file(const char *what, const char *path, green_buf *out,
 
 /* Callbacks of OpenSSL, and who sets them up. */
 int green__tls_verify_cb(int ok, X509_STORE_CTX *x);
+int green__tls_chain_cb(X509_STORE_CTX *x, void *arg);
 int green__tls_hello_cb(SSL *ssl, int *alert, void *arg);
 int green__tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *len,
                        const unsigned char *in, unsigned int n, void *arg);
@@ -260,11 +302,17 @@ struct green_tls {
   const green_tls_error *error; /* The first failure; NULL: none. */
   char *name;                   /* That a client asks for. */
   green__tls_heard *heard;
-  SSL_SESSION *session; /* A client's newest. */
-  uint64_t plain;       /* Bytes read. */
-  uint32_t messages;    /* Without data, since the handshake. */
-  uint32_t ones;        /* Records of one byte in a row. */
-  uint8_t alpn_len;     /* What green_tls_choose said; 0: nothing. */
+  SSL_SESSION *session;    /* A client's newest. */
+  uint64_t plain;          /* Bytes read. */
+  uint32_t messages;       /* Without data, since the handshake. */
+  uint32_t ones;           /* Records of one byte in a row. */
+  green__tls_offer *offer; /* A client's, during the handshake. */
+  X509 *refused;           /* The certificate of the failure; NULL: none. */
+  int16_t refused_at;      /* 0: the peer's own, 1: its issuer, ... */
+  int16_t alert;           /* That ended it, the peer's; -1: none. */
+  uint8_t theirs;          /* Versions: a client's, or the server's choice. */
+  uint8_t first[5];        /* Of the peer's first record. */
+  uint8_t alpn_len;        /* What green_tls_choose said; 0: nothing. */
   bool server : 1;
   bool done : 1;    /* The handshake. */
   bool ended : 1;   /* The input. */
@@ -274,6 +322,8 @@ struct green_tls {
   bool chose : 1;   /* green_tls_choose was called. */
   bool flooded : 1; /* Output that nobody takes. */
   bool strict : 1;  /* Output beyond the limit ends the connection. */
+  bool met : 1;     /* Something came from the peer that is TLS. */
+  bool asked : 1;   /* The server wants a certificate of ours. */
   char alpn[GREEN__TLS_ALPN + 1];
 };
 
@@ -296,5 +346,14 @@ size_t green__tls_room(const green_tls *t);
 
 /* Forget what was not sent. */
 void green__tls_drop_output(green_tls *t);
+
+/* -- failure -------------------------------------------------------------- */
+
+/* What a call of OpenSSL that returned r and failed means; a failure is
+** latched. */
+int green__tls_outcome(green_tls *t, int r);
+
+/* The peer floods. Its code, latched. */
+int green__tls_fail_flood(green_tls *t);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define SESSION_DAY 86400
+
 struct green_tls_session {
   SSL_SESSION *session;
   uint8_t policy[GREEN__TLS_DIGEST]; /* It was made under. */
@@ -67,4 +69,28 @@ int green_tls_session_use(green_tls *t, const green_tls_session *s)
   if (t->server || policy_of(t, digest) < 0) return GREEN_EINVAL;
   if (memcmp(digest, s->policy, sizeof(digest)) != 0) return GREEN_EINVAL;
   return lib.SSL_set_session(t->ssl, s->session) == 1 ? 0 : GREEN_EINVAL;
+}
+
+/* One that was made with another version or cipher than are offered would end
+** the handshake, not only be refused. */
+int green_tls_session_key(const green_tls *t,
+                          uint8_t out[GREEN_TLS_SESSION_KEY])
+{
+  const int versions[2] = {t->ctx->min, t->ctx->max};
+  const char *cipher;
+  int err = policy_of(t, out);
+  if (err == 0) err = green__tls_mix(out, versions, sizeof(versions));
+  for (int i = 0; err == 0; i++) {
+    cipher = lib.SSL_get_cipher_list(t->ssl, i);
+    if (!cipher) break;
+    err = green__tls_mix(out, cipher, strlen(cipher));
+  }
+  return err;
+}
+
+int green_tls_session_lifetime(const green_tls_session *s)
+{
+  unsigned long n = lib.SSL_SESSION_get_ticket_lifetime_hint(s->session);
+  if (n == 0) n = (unsigned long)lib.SSL_SESSION_get_timeout(s->session);
+  return n < SESSION_DAY ? (int)n : SESSION_DAY;
 }

@@ -31,6 +31,15 @@ void green__tls_time_text(const ASN1_TIME *t, char text[GREEN__TLS_TIME])
   strftime(text, GREEN__TLS_TIME, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+void green__tls_now_text(char text[GREEN__TLS_TIME])
+{
+  struct tm tm;
+  time_t now = time(NULL);
+  *text = '\0';
+  if (gmtime_r(&now, &tm))
+    strftime(text, GREEN__TLS_TIME, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
 /* -- Alternative names ---------------------------------------------------- */
 
 /* Bytes that are no part of a name are written as \xNN: nobody takes

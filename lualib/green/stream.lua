@@ -26,6 +26,8 @@
 --   * `_shutdown(self, mode)`: READ, WRITE or both (3). 0 or a negative status
 --   * `_close(self)`: idempotent; `_fill` and `_send` give ECLOSED from now on,
 --     and so do those who wait.
+--   * `_why(self, status)`, if it may know more of a primitive's failure: a sentence and a
+--     table of fields for the error, or nothing
 --
 -- @module green.stream
 

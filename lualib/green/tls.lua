@@ -42,6 +42,7 @@ end
 -- @param stream bytes that it has buffered are the beginning of TLS
 -- @tparam table opts `host`: the name or address that the server's certificate must have
 -- (may be left out with verify = false); `timeout` for the handshake in seconds;
+-- `sessions` false: do not go on with what an earlier connection had, nor keep it for later;
 -- `context`, or options of tls.context
 -- @return the connection, a stream; or nil, err: ECERTHOST, ECERTEXPIRED, ECERTUNKNOWN,
 -- ECERTREVOKED, ECERTINVALID, ETLSALERT, ETLSVERSION, ETLSPLAIN, ETLSTRUNCATED, ETLS,

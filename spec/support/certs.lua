@@ -22,18 +22,128 @@ sign old /CN=old.test subjectAltName=DNS:old.test -days -1
 openssl pkcs8 -topk8 -in a.key -passout pass:secret -out locked.key
 ]]
 
-local folder
+-- Chains, good and bad, for who asks for them: `certs.chain "deep"`. A name's .pem has the
+-- leaf (for NAME.test unless said otherwise) with its issuers behind it.
+local CHAINS = [[
+set -e; cd "$1"; exec 2>>log
+key() { [ -f "$1.key" ] || openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
+  -out "$1.key"; }
+PAST=200101000000Z; LAPSED=210101000000Z; FUTURE=450101000000Z; FAR=460101000000Z
+printf '%s\n' '[ca]' default_ca=d '[d]' database=db crlnumber=num default_md=sha256 \
+  rand_serial=yes new_certs_dir=. policy=p copy_extensions=copy unique_subject=no '[p]' \
+  commonName=supplied >ca.cnf
+: >db; echo 01 >num
+# issue ISSUER NAME CN EXTENSIONS [OPTION...]: NAME.one, by openssl ca
+issue() { ca=$1 name=$2 cn=$3 ext=$4; shift 4; key "$name"
+  openssl req -new -key "$name.key" -subj "/CN=$cn" -out "$name.csr"
+  printf "$ext\n" >"$name.ext"
+  case " $* " in *' -enddate '*) ;; *) set -- "$@" -days 20 ;; esac
+  openssl ca -config ca.cnf -batch -notext -cert "$ca.one" -keyfile "$ca.key" -in "$name.csr" \
+    -extfile "$name.ext" -out "$name.one" "$@" >>log; }
+# chain NAME ISSUER...: NAME.pem
+chain() { leaf=$1; cp "$1.one" "$1.pem"; shift; for c; do cat "$c.one"; done >>"$leaf.pem"; }
+root() { key "$1"; openssl req -new -x509 -key "$1.key" -subj "/CN=$2" -days 30 -out "$1.one" \
+  -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
+  cp "$1.one" "$1.pem"; }
+CA='basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,cRLSign'
+SAN=subjectAltName=DNS
+cp ca.pem ca.one
+root other 'Other Root'
+
+# A long chain: m1 .. m5, and a leaf below each.
+above=ca behind=
+for i in 1 2 3 4 5; do
+  issue $above m$i "Middle $i" "$CA"
+  issue m$i deep$i deep$i.test $SAN:deep$i.test
+  above=m$i behind="m$i $behind"
+  chain deep$i $behind
+done
+cp deep1.key alone.key; cp deep1.one alone.pem
+# The root's key under another root, too.
+openssl req -new -key ca.key -subj '/CN=Test Root' -out cross.csr; printf "$CA" >cross.ext
+openssl ca -config ca.cnf -batch -notext -cert other.one -keyfile other.key -in cross.csr \
+  -extfile cross.ext -days 20 -out cross.one >>log
+cp deep1.key crossed.key; cat deep1.one m1.one cross.one >crossed.pem
+
+# Dates.
+issue ca late late.test $SAN:late.test -startdate $PAST -enddate $LAPSED; chain late
+issue ca early early.test $SAN:early.test -startdate $FUTURE -enddate $FAR; chain early
+issue ca oldm 'Old Middle' "$CA" -startdate $PAST -enddate $LAPSED
+issue oldm lateissuer lateissuer.test $SAN:lateissuer.test; chain lateissuer oldm
+key oldroot; openssl req -new -key oldroot.key -subj '/CN=Old Root' -out oldroot.csr
+printf "$CA" >oldroot.ext
+openssl ca -config ca.cnf -batch -notext -selfsign -keyfile oldroot.key -in oldroot.csr \
+  -extfile oldroot.ext -startdate $PAST -enddate $LAPSED -out oldroot.one >>log
+cp oldroot.one oldroot.pem
+issue oldroot lateroot lateroot.test $SAN:lateroot.test; chain lateroot
+
+# Names.
+issue ca cn cn.test keyUsage=digitalSignature; chain cn
+issue ca partial x $SAN:f*.p.test,DNS:*.w.test; chain partial
+issue ca ipname x $SAN:127.0.0.1,DNS:a.test; chain ipname
+issue ca idn x $SAN:xn--bcher-kva.test,DNS:UPPER.test; chain idn
+issue ca nc 'Constrained' \
+  "$CA\nnameConstraints=critical,permitted;DNS:ok.test,excluded;DNS:bad.ok.test"
+issue nc inside x $SAN:in.ok.test; chain inside nc
+issue nc outside x $SAN:out.test; chain outside nc
+issue nc excluded x $SAN:x.bad.ok.test; chain excluded nc
+
+# Who may do what.
+issue ca asclient x "$SAN:asclient.test\nextendedKeyUsage=clientAuth"; chain asclient
+issue ca asserver x "$SAN:asserver.test\nextendedKeyUsage=serverAuth"; chain asserver
+issue ca signonly x "$SAN:signonly.test\nkeyUsage=keyCertSign"; chain signonly
+issue ca fake 'No Authority' "basicConstraints=CA:FALSE\n$SAN:fake.test"
+issue fake underfake x $SAN:underfake.test; chain underfake fake
+issue ca short 'Short' 'basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=keyCertSign'
+issue short short2 'Too Deep' "$CA"
+issue short2 toodeep x $SAN:toodeep.test; chain toodeep short2 short
+issue other stranger stranger.test $SAN:stranger.test; chain stranger
+
+# Many, and large ones.
+cp deep1.key many.key; cp deep1.pem many.pem
+for i in 1 2 3 4 5 6 7 8 9 10; do
+  for k in 1 2 3 4 5 6 7 8 9 10; do cat m2.one; done >>many.pem
+done
+issue ca large x "$SAN:large.test\nnsComment=$(head -c 30000 /dev/zero | tr '\0' x)"
+chain large large large large large large large
+
+# Weak ones.
+rsa() { openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:$2 -out "$1.key"; }
+rsa rsaroot 2048; root rsaroot 'RSA Root' # which can sign by MD5
+weak() { rsa "$1" $2; issue rsaroot "$1" x "$SAN:$1.test" -md $3; chain "$1"; }
+weak rsa1024 1024 sha256; weak sha1 2048 sha1; weak md5 2048 md5
+
+# Revocations: of leaf and issuer.
+issue ca gone gone.test $SAN:gone.test; chain gone
+issue ca gonem 'Gone Middle' "$CA"; issue gonem undergone x $SAN:undergone.test
+chain undergone gonem
+for c in gone gonem; do
+  openssl ca -config ca.cnf -batch -cert ca.one -keyfile ca.key -revoke $c.one >>log
+done
+crl() { to=$1 by=$2; shift 2; openssl ca -config ca.cnf -cert "$by.one" -keyfile "$by.key" \
+  -gencrl -out "$to.crl" "$@" >>log; }
+crl ca ca -crldays 10; crl gonem gonem -crldays 10; crl m1 m1 -crldays 10
+crl lapsed ca -crl_lastupdate $PAST -crl_nextupdate $LAPSED
+]]
+
+local folder, has_chains
+
+local function run_script(script, path)
+  local name = path .. "/make.sh"
+  local file = assert(io.open(name, "w"))
+  file:write(script)
+  file:close()
+  if os.execute(("sh '%s' '%s'"):format(name, path)) ~= 0 then
+    os.execute(("tail -n 20 '%s/log' >&2"):format(path))
+    error("openssl could not make certificates", 0)
+  end
+end
 
 local function make()
   local pipe = io.popen("mktemp -d")
   local path = pipe:read("*l")
   pipe:close()
-  local script = path .. "/make.sh"
-  local file = assert(io.open(script, "w"))
-  file:write(SCRIPT)
-  file:close()
-  local status = os.execute(("sh '%s' '%s'"):format(script, path))
-  assert(status == 0, "openssl could not make certificates")
+  run_script(SCRIPT, path)
   return path
 end
 
@@ -46,6 +156,16 @@ function M.path(name)
     end)
   end
   return folder .. "/" .. name
+end
+
+--- The path of one of the files of CHAINS, which has many more.
+function M.chain(name)
+  local path = M.path(name)
+  if not has_chains then
+    run_script(CHAINS, folder)
+    has_chains = true
+  end
+  return path
 end
 
 --- What a server with that certificate is told.

@@ -1,172 +1,267 @@
--- TLS beside other programs: openssl's and GnuTLS's clients, curl, openssl's server.
+-- TLS beside other programs, both ways: openssl's and GnuTLS's clients and servers, curl.
 local certs = require "spec.support.certs"
-local program = require "spec.support.program"
+local peers = require "spec.support.tls_peers"
 
-local SERVER = [[
-  local green = require "green"
-  local l = assert(green.listen "127.0.0.1:0")
-  print(select(2, l:sockname()))
-  io.flush()
-  green.serve(l, function(conn)
-    if not conn:read_until "\r\n\r\n" then return end
-    local info, cert = conn:info(), conn:peer_certificate()
-    conn:write("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n", "over ", info.version, " ",
-      info.alpn or "-", " ", info.server_name or "-", " ", cert and cert.subject or "-", " ",
-      tostring(info.resumed), "\n")
-  end, { tls = { cert = arg[1], key = arg[2], ca = arg[3],
-    verify = arg[4] == "demand" and "demand" or nil, alpn = "http/1.1" } })
-]]
+local with_server, client = peers.with_server, peers.client
 
-local CLIENT = [[
-  local green = require "green"
-  local conn, err = green.connect("127.0.0.1", tonumber(arg[1]), { timeout = 20, tls = {
-    host = arg[2], ca = arg[3], cert = arg[4] ~= "" and arg[4] or nil,
-    key = arg[5] ~= "" and arg[5] or nil, max_version = arg[6] } })
-  if not conn then print(err) os.exit(0) end
-  conn:write "GET / HTTP/1.0\r\n\r\n"
-  local text, why = conn:read_all()
-  print(conn:info().version, conn:info().cipher, #(text or ""), why)
-  print(text and text:match "HTTP/1.0 200" or "no page")
-]]
-
-local REQUEST = "GET / HTTP/1.0\r\n\r\n"
-
---- Run body(port, greenlua) beside our server.
-local function with_server(verify, body)
-  local script = program.file(SERVER)
-  local server = program.start_greenlua { script, certs.path "a.pem", certs.path "a.key",
-    certs.path "ca.pem", verify }
-  local port = server:expect("\n")
-  local ok, err = pcall(body, port)
-  server:kill(15)
-  server:wait()
-  os.remove(script)
-  if not ok then
-    error(err, 0)
-  end
-  assert.equal("", server.err)
-end
-
---- The same beside openssl's.
-local function with_s_server(options, body)
-  local argv = { "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certs.path "a.pem",
-    "-key", certs.path "a.key", "-www" }
-  for _, option in ipairs(options) do
-    argv[#argv + 1] = option
-  end
-  local server = program.start(argv)
-  server:expect "ACCEPT 127.0.0.1:"
-  local ok, err = pcall(body, server:expect "\n")
-  server:kill(15)
-  server:wait()
-  if not ok then
-    error(err, 0)
+local function has(text, ...)
+  for _, part in ipairs { ... } do
+    assert.truthy(text:find(part, 1, true), ("no '%s' in: %s"):format(part, text))
   end
 end
 
-local function client(...)
-  local script = program.file(CLIENT)
-  local run = program.run_greenlua { script, ... }
-  os.remove(script)
-  return run.out .. run.err
+local function server_opts(more)
+  return certs.server("a", more)
 end
 
---- openssl's client, asking for a.test.
-local function s_client(port, ...)
-  local argv = { "openssl", "s_client", "-connect", "127.0.0.1:" .. port, "-servername", "a.test",
-    "-verify_hostname", "a.test", "-verify_return_error", "-CAfile", certs.path "ca.pem",
-    "-quiet", "-ign_eof", input = REQUEST }
-  for _, option in ipairs { ... } do
-    argv[#argv + 1] = option
+local ALICE = { pem = certs.path "client.pem", key = certs.path "client.key" }
+local SELF = { pem = certs.path "self.pem", key = certs.path "self.key" }
+
+-- How each of their clients is told: a version, a certificate, protocols, ciphers.
+local clients = {
+  ["openssl s_client"] = {
+    run = peers.s_client,
+    version = { ["1.2"] = { "-tls1_2" }, ["1.3"] = { "-tls1_3" } },
+    cert = function(one) return { "-cert", one.pem, "-key", one.key } end,
+    alpn = function(name) return { "-alpn", name } end,
+    plain_alpn = "-",
+  },
+  curl = {
+    run = peers.curl,
+    version = { ["1.2"] = { "--tlsv1.2", "--tls-max", "1.2" }, ["1.3"] = { "--tlsv1.3" } },
+    cert = function(one) return { "--cert", one.pem, "--key", one.key } end,
+    plain_alpn = "http/1.1", -- it always offers that
+  },
+  ["gnutls-cli"] = {
+    run = peers.gnutls_cli,
+    version = { ["1.2"] = { "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2" },
+      ["1.3"] = { "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3" } },
+    cert = function(one) return { "--x509certfile", one.pem, "--x509keyfile", one.key } end,
+    alpn = function(name) return { "--alpn", name } end,
+    plain_alpn = "-",
+  },
+}
+
+local function words(...)
+  local all = {}
+  for _, list in ipairs { ... } do
+    for key, value in pairs(list) do
+      if type(key) == "number" then
+        all[#all + 1] = value
+      else
+        all[key] = value
+      end
+    end
   end
-  local run = program.run(argv)
-  return run.out .. run.err
+  return all
 end
 
-local function curl(host, port, ...)
-  return program.run { "curl", "-sS", "--max-time", "20", "--cacert", certs.path "ca.pem",
-    "--resolve", ("%s:%s:127.0.0.1"):format(host, port), ("https://%s:%s/"):format(host, port),
-    ... }
-end
+for name, peer in pairs(clients) do
+  describe("a server of ours and " .. name, function()
+    it("speak both versions", function()
+      with_server(server_opts { alpn = "http/1.1" }, function(port)
+        for version, option in pairs(peer.version) do
+          has(peer.run(port, option), ("over TLSv%s %s a.test - false"):format(version,
+            peer.plain_alpn))
+        end
+      end)
+    end)
 
-local function has(text, wanted)
-  assert.truthy(text:find(wanted, 1, true), text)
-end
-
-describe("a TLS server of ours", function()
-  it("answers openssl s_client, of both versions", function()
-    with_server("none", function(port)
-      for option, version in pairs { ["-tls1_2"] = "TLSv1.2", ["-tls1_3"] = "TLSv1.3" } do
-        has(s_client(port, option, "-alpn", "http/1.1"),
-          "over " .. version .. " http/1.1 a.test - false")
+    it("find no version in common", function()
+      for mine, theirs in pairs { ["1.2"] = "1.3", ["1.3"] = "1.2" } do
+        with_server(server_opts { min_version = mine, max_version = mine }, function(port, server)
+          peer.run(port, peer.version[theirs])
+          server:expect "failed: "
+          has(server:expect "\n", "ETLSVERSION", "this server takes TLS " .. mine .. " (")
+        end)
       end
     end)
-  end)
 
-  it("gives openssl s_client a session that it takes up again", function()
-    with_server("none", function(port)
+    it("agree on a protocol, or not", function()
+      if not peer.alpn then return end
+      with_server(server_opts { alpn = { "x/2", "x/1" } }, function(port, server)
+        has(peer.run(port, peer.alpn "x/1"), "over TLSv1.3 x/1 ")
+        peer.run(port, peer.alpn "y/1")
+        server:expect "failed: "
+        has(server:expect "\n", "the client offers y/1; this server has x/2, x/1")
+      end)
+    end)
+
+    it("use the client's certificate", function()
+      local opts = server_opts { verify = "demand", ca = certs.path "ca.pem" }
+      with_server(opts, function(port, server)
+        for version, option in pairs(peer.version) do
+          has(peer.run(port, words(option, peer.cert(ALICE))), "over TLSv" .. version,
+            "CN=alice,O=Clients")
+          peer.run(port, option)
+          server:expect "failed: "
+          has(server:expect "\n", "ECERTINVALID", "shows no certificate")
+          peer.run(port, words(option, peer.cert(SELF)))
+          server:expect "failed: "
+          -- GnuTLS shows none that the server's authorities have not signed.
+          local told = server:expect "\n"
+          assert.truthy(told:find("ECERTUNKNOWN", 1, true)
+            or told:find("shows no certificate", 1, true), told)
+        end
+      end)
+    end)
+
+    it("have a certificate for each name, and the client refuses a wrong one", function()
+      local names = { ["b.test"] = certs.server "b" }
+      with_server(server_opts { names = names }, function(port, server)
+        has(peer.run(port, { name = "b.test" }), "over TLSv1.3 ", " b.test - ")
+        has(peer.run(port, {}), "over TLSv1.3 ", " a.test - ")
+        local text, status = peer.run(port, { name = "c.test" })
+        assert.not_equal(0, status)
+        assert.is_nil(text:find("over TLS", 1, true))
+        if name ~= "curl" then -- which looks at names when the handshake is over
+          server:expect "failed: "
+          server:expect "\n"
+        end
+      end)
+    end)
+
+    it("do not speak where the client does not know the authority", function()
+      with_server(server_opts(), function(port, server)
+        local _, status = peer.run(port, { ca = certs.path "self.pem" })
+        assert.not_equal(0, status)
+        server:expect "failed: "
+        has(server:expect "\n", "ETLS")
+      end)
+    end)
+  end)
+end
+
+describe("a server of ours", function()
+  it("resumes the sessions of openssl s_client", function()
+    with_server(server_opts(), function(port)
       local kept = os.tmpname()
       for _, option in ipairs { "-tls1_2", "-tls1_3" } do
-        has(s_client(port, option, "-sess_out", kept), "- false")
-        has(s_client(port, option, "-sess_in", kept), "- true")
+        has(peers.s_client(port, { option, "-sess_out", kept }), "- false")
+        has(peers.s_client(port, { option, "-sess_in", kept }), "- true")
       end
       os.remove(kept)
     end)
   end)
 
-  it("answers curl, and curl refuses it under another name", function()
-    with_server("none", function(port)
-      has(curl("a.test", port).out, "over TLSv1.3 http/1.1 a.test")
-      assert.equal(60, curl("b.test", port).status) -- the certificate cannot be verified
+  it("resumes the sessions of gnutls-cli and curl", function()
+    with_server(server_opts(), function(port)
+      for _, option in pairs(clients["gnutls-cli"].version) do
+        has(peers.gnutls_cli(port, words(option, { "--resume" })), "This is a resumed session",
+          "- true")
+      end
+      -- With TLS 1.2 curl asks for no tickets.
+      has(peers.curl(port, { "--tlsv1.3", "https://a.test:" .. port .. "/" }), "- false",
+        "- true")
     end)
   end)
 
-  it("answers gnutls-cli", function()
-    with_server("none", function(port)
-      local run = program.run { "gnutls-cli", "--x509cafile", certs.path "ca.pem",
-        "--sni-hostname", "a.test", "--verify-hostname", "a.test", "-p", port, "127.0.0.1",
-        input = REQUEST }
-      has(run.out .. run.err, "over TLSv1.3 - a.test")
+  it("and a client without a cipher in common part", function()
+    with_server(server_opts { max_version = "1.2" }, function(port, server)
+      local text = peers.s_client(port, { "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256" })
+      has(text, "handshake failure")
+      server:expect "failed: "
+      has(server:expect "\n", "the client offers ECDHE-RSA-AES128-GCM-SHA256; we allow ECDHE")
     end)
   end)
 
-  it("demands a client's certificate, and knows whose it is", function()
-    with_server("demand", function(port)
-      local run = curl("a.test", port, "--cert", certs.path "client.pem", "--key",
-        certs.path "client.key")
-      has(run.out .. run.err, "alice")
-      assert.not_equal(0, curl("a.test", port).status)
-      assert.not_equal(0, curl("a.test", port, "--cert", certs.path "self.pem", "--key",
-        certs.path "self.key").status)
+  it("tells a client of plain HTTP nothing in TLS", function()
+    with_server(server_opts(), function(port, server)
+      local text = peers.curl(port, { "http://a.test:" .. port .. "/" })
+      has(text, "over TLS") -- the first address, and no page from the other
+      server:expect "failed: "
+      has(server:expect "\n", "ETLSPLAIN", "a plain HTTP request")
     end)
   end)
 end)
 
-describe("a TLS client of ours", function()
-  it("reads a page of openssl s_server, of both versions", function()
-    with_s_server({}, function(port)
-      has(client(port, "a.test", certs.path "ca.pem"), "TLSv1.3")
-    end)
-    with_s_server({ "-tls1_2" }, function(port)
-      local text = client(port, "a.test", certs.path "ca.pem")
-      has(text, "TLSv1.2")
-      has(text, "HTTP/1.0 200")
-    end)
-  end)
+-- -- Our client ------------------------------------------------------------------
 
-  it("shows openssl s_server its certificate", function()
-    with_s_server({ "-Verify", "3", "-CAfile", certs.path "ca.pem", "-verify_return_error" },
-      function(port)
-        has(client(port, "a.test", certs.path "ca.pem", certs.path "client.pem",
-          certs.path "client.key"), "HTTP/1.0 200")
+local function client_opts(more)
+  return certs.client("a.test", more)
+end
+
+-- How their servers are told the same.
+local servers = {
+  ["openssl s_server"] = {
+    with = peers.with_s_server,
+    version = { ["1.2"] = { "-tls1_2" }, ["1.3"] = { "-tls1_3" } },
+    demand = { "-Verify", "3", "-CAfile", certs.path "ca.pem", "-verify_return_error" },
+    alpn = { "-alpn", "x/1" },
+  },
+  ["gnutls-serv"] = {
+    with = peers.with_gnutls_serv,
+    version = clients["gnutls-cli"].version,
+    demand = { "--require-client-cert", "--verify-client-cert" },
+    alpn = { "--alpn", "x/1", "--alpn-fatal" },
+  },
+}
+
+for name, peer in pairs(servers) do
+  describe("a client of ours and " .. name, function()
+    it("speak both versions, and resume sessions", function()
+      for version, option in pairs(peer.version) do
+        peer.with(option, function(port)
+          local text = client(port, client_opts { times = 2 })
+          has(text, "TLSv" .. version, "full\tHTTP/1.0 200", "resumed\tHTTP/1.0 200")
+        end)
+      end
+    end)
+
+    it("find no version in common", function()
+      for mine, theirs in pairs { ["1.2"] = "1.3", ["1.3"] = "1.2" } do
+        peer.with(peer.version[theirs], function(port)
+          has(client(port, client_opts { min_version = mine, max_version = mine }),
+            "we offer", "TLS " .. mine) -- GnuTLS says handshake_failure
+        end)
+      end
+    end)
+
+    it("agree on a protocol, or not", function()
+      peer.with(peer.alpn, function(port)
+        has(client(port, client_opts { alpn = { "y/1", "x/1" } }), "\tx/1\t")
+        has(client(port, client_opts { alpn = "y/1" }), "ETLSALERT",
+          "no_application_protocol (120)", "(ALPN): y/1", "alert\t120\tno_application_protocol")
       end)
-  end)
+    end)
 
-  it("says what does not fit", function()
-    with_s_server({ "-tls1_3" }, function(port)
-      has(client(port, "b.test", certs.path "ca.pem"), "(ECERTHOST)")
-      has(client(port, "a.test", certs.path "self.pem"), "(ECERTUNKNOWN)")
-      has(client(port, "a.test", certs.path "ca.pem", "", "", "1.2"), "ETLS")
+    it("find no cipher in common", function()
+      peer.with(peer.version["1.2"], function(port)
+        has(client(port, client_opts { ciphers = "ECDHE-RSA-AES128-GCM-SHA256",
+          max_version = "1.2" }), "ETLSALERT", "handshake_failure (40)",
+          "the ciphers ECDHE-RSA-AES128-GCM-SHA256,")
+      end)
+    end)
+
+    it("use the client's certificate", function()
+      for version, option in pairs(peer.version) do
+        peer.with(words(option, peer.demand), function(port)
+          local own = { cert = ALICE.pem, key = ALICE.key }
+          has(client(port, client_opts(own)), "TLSv" .. version, "HTTP/1.0 200")
+          has(client(port, client_opts()), "ETLSALERT", "a certificate of ours, and we have none",
+            "options cert and key")
+          has(client(port, client_opts { cert = SELF.pem, key = SELF.key }), "ETLSALERT",
+            "our certificate")
+        end)
+      end
+    end)
+
+    it("part where the certificate is not good", function()
+      peer.with({}, function(port)
+        has(client(port, certs.client "b.test"), "ECERTHOST", "not for b.test")
+        has(client(port, client_opts { ca = SELF.pem }), "ECERTUNKNOWN", "option ca")
+        has(client(port, { verify = false }), "HTTP/1.0 200")
+      end)
+    end)
+  end)
+end
+
+describe("a client of ours", function()
+  it("hears of openssl s_server that it does not have a name", function()
+    peers.with_s_server({ "-servername", "b.test", "-servername_fatal", "-cert2",
+      certs.path "b.pem", "-key2", certs.path "b.key" }, function(port)
+      has(client(port, certs.client "b.test"), "HTTP/1.0 200")
+      has(client(port, client_opts()), "unrecognized_name (112)", '"a.test"')
     end)
   end)
 end)

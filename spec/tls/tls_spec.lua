@@ -288,6 +288,17 @@ describe("tls.context", function()
     end
   end)
 
+  virtual_it("does not go below TLS 1.2 because only the newest version was said", function()
+    local context, err = tls.context { max_version = "1.1" }
+    assert.is_nil(context)
+    is_refused(err, "EINVAL", "no TLS version is left")
+    local old = certs.server("a", { min_version = "1.0", max_version = "1.1",
+      ciphers = "ALL:@SECLEVEL=0" })
+    local _, refused = both(certs.client("a.test", { max_version = "1.2",
+      ciphers = "ALL:@SECLEVEL=0" }), old)
+    is_refused(refused, "ETLSVERSION")
+  end)
+
   it("says which package is missing where there is no OpenSSL", function()
     local script = program.file [[
       local _, err = require("green.tls").context {}

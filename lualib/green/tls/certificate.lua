@@ -51,4 +51,12 @@ local function of(tls)
   return cert
 end
 
-return { of = of }
+--- The certificate that was refused; nil: none was.
+local function refused(tls)
+  if C.refused(tls) < 0 then
+    return nil
+  end
+  return one(tls, G.GREEN_TLS_REFUSED, ffi.gc(ffi.new("green_buf"), buf_api.reset))
+end
+
+return { of = of, refused = refused }

@@ -108,9 +108,9 @@ local function flag_option(set)
   end
 end
 
-local function version_of(value, where, name)
+local function version_of(value, unset, where, name)
   if value == nil then
-    return 0
+    return unset
   elseif VERSIONS[value] == nil then
     args.wrong(where, name, '"1.0", "1.1", "1.2" or "1.3"', value)
   end
@@ -118,8 +118,8 @@ local function version_of(value, where, name)
 end
 
 local function set_versions(c, o, where)
-  return C.set_versions(c, version_of(o.min_version, where, "min_version"),
-    version_of(o.max_version, where, "max_version"))
+  return C.set_versions(c, version_of(o.min_version, G.GREEN_TLS_1_2, where, "min_version"),
+    version_of(o.max_version, 0, where, "max_version"))
 end
 
 local function set_verify(c, o, where)

@@ -5,6 +5,7 @@ local args = require "green.args"
 local contexts = require "green.tls.context"
 local errors = require "green.error"
 local options = require "green.args.options"
+local sessions = require "green.tls.sessions"
 local streams = require "green.stream"
 local thread = require "green.thread"
 local tls_stream = require "green.tls.stream"
@@ -29,6 +30,7 @@ for name in pairs(of_connection) do
   of_client[name], of_server[name] = true, true
 end
 of_client.server, of_client.names, of_client.tickets, of_server.host = nil, nil, nil, nil
+of_client.sessions = true
 of_server.server = nil
 local of_handler = { on_failure = true }
 for name in pairs(of_server) do
@@ -86,16 +88,19 @@ local function check(lower, opts, known, where)
     args.wrong(where, "stream", "a stream", lower)
   end
   args.timeout(opts.timeout, where)
+  args.optional(opts.sessions, "boolean", where, "sessions")
   return opts
 end
 
-local function finish(conn, ok, done, err)
+local function finish(conn, host, ok, done, err)
   if ok and done then
     return conn
   end
   conn:close()
   if not ok then
     error(done, 0)
+  elseif err:is("ECERTHOST") then
+    err.host = host
   end
   return nil, err
 end
@@ -108,9 +113,13 @@ local function start(lower, opts, context, is_server, where)
   end
   if not is_server then
     expect(conn, opts, where)
+    if opts.sessions ~= false then
+      sessions.offer(conn)
+    end
   end
   local deadline = thread.deadline(opts.timeout)
-  return finish(conn, xpcall(tls_stream.handshake, thread.note_traceback, conn, deadline, where))
+  return finish(conn, opts.host,
+    xpcall(tls_stream.handshake, thread.note_traceback, conn, deadline, where))
 end
 
 --- See green.tls.client. Parks.

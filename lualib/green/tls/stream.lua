@@ -10,7 +10,9 @@ local agreed = require "green.tls.agreed"
 local boxes = require "green.tls.box"
 local core = require "green.core"
 local errors = require "green.error"
+local failure = require "green.tls.failure"
 local gate = require "green.stream.gate"
+local sessions = require "green.tls.sessions"
 local show = require "green.args.show"
 local stream = require "green.stream"
 
@@ -22,7 +24,8 @@ local C = require "green.ffi.tls"
 local setmetatable, tonumber = setmetatable, tonumber -- scripts may put their own there
 
 local codes = core.codes
-local EAGAIN, ECLOSED, ENOBUFS, EPIPE = codes.EAGAIN, codes.ECLOSED, codes.ENOBUFS, codes.EPIPE
+local EAGAIN, ECLOSED, ECONNRESET = codes.EAGAIN, codes.ECLOSED, codes.ECONNRESET
+local ENOBUFS, EPIPE, ETLSALERT = codes.ENOBUFS, codes.EPIPE, codes.ETLSALERT
 local READ, WRITE, WATCH = stream.READ, stream.WRITE, stream.WATCH
 
 local SCRATCH = 16384 -- a record's most
@@ -90,6 +93,9 @@ local function read_once(self)
     return n
   end
   local status = buf_api.append(self._in, scratch, n)
+  if self._sessions then
+    sessions.keep(self)
+  end
   return status < 0 and status or n
 end
 
@@ -104,11 +110,26 @@ function own:_fill()
       return n
     end
     local got = pull(self)
-    if got < 0 then
+    if got == ECONNRESET then -- no end like another: anybody between can make one
+      C.feed_end(self._box.p)
+    elseif got < 0 then
       return got
     end
   end
   return n
+end
+
+--- Sending failed: the peer may have said why before it went. Who reads finds out himself.
+local function reason_of(self, status)
+  if status ~= EPIPE and status ~= ECONNRESET or self._reader then
+    return status
+  end
+  local n
+  for _ = 1, 4 do -- what comes before the alert stays in the buffer
+    n = self:_fill()
+    if n <= 0 then break end
+  end
+  return n == ETLSALERT and n or status
 end
 
 function own:_send(ptr, n)
@@ -119,21 +140,21 @@ function own:_send(ptr, n)
   end
   local status = push(self)
   if status < 0 then
-    return status
+    return reason_of(self, status)
   end
   local taken = C.write(self._box.p, ptr, n < WRITE_MOST and n or WRITE_MOST)
   status = push(self)
   if taken == ENOBUFS then
     return EAGAIN
   elseif taken >= 0 and status < 0 and status ~= EAGAIN then
-    return status
+    return reason_of(self, status)
   end
   return taken
 end
 
 --- Has all that was written left? 0; EAGAIN: wait for WRITE.
 function own:_flush()
-  return self._box.p == nil and ECLOSED or push(self)
+  return self._box.p == nil and ECLOSED or reason_of(self, push(self))
 end
 
 function own:_wait(mode, deadline)
@@ -159,8 +180,18 @@ function own:_shutdown(mode)
   return self._below:_shutdown(mode)
 end
 
+--- What the codec knows of a failure.
+function own:_why(status)
+  if self._box.p ~= nil then
+    return failure.why(self._box.p, status)
+  end
+end
+
 function own:_close()
   if self._box.p ~= nil then
+    if self._sessions and C.is_done(self._box.p) then
+      sessions.keep(self)
+    end
     C.close(self._box.p)
     push(self)
     unbox(self._box)
@@ -171,13 +202,6 @@ end
 
 -- -- The handshake ------------------------------------------------------------
 
---- Why there is no TLS, as a sentence.
-local function failure(self, code, op)
-  local why = C.failure(self._box.p)
-  local text = why ~= nil and why.code ~= 0 and ffi.string(why.text) or nil
-  return nil, errors.new(code, op, text)
-end
-
 --- Do the handshake. Parks.
 -- @tparam ?number deadline
 -- @return true; or nil, err: the stream below is of no use any more
@@ -185,10 +209,13 @@ local function handshake(self, deadline, op)
   while true do
     local code = C.handshake(self._box.p)
     local status = push(self)
+    if status == EPIPE then -- the peer takes no more, but may have said why before it went
+      status = 0
+    end
     if code == 0 and status == 0 then
       return true
     elseif code < 0 and code ~= EAGAIN and code ~= ENOBUFS then
-      return failure(self, code, op)
+      return failure.of_handshake(self._box.p, code, op)
     elseif status == EAGAIN then
       status = gate.write(self, deadline)
     elseif status == 0 then
@@ -198,7 +225,7 @@ local function handshake(self, deadline, op)
       end
     end
     if status < 0 then
-      return nil, errors.new(status, op)
+      return failure.of_handshake(self._box.p, status, op)
     end
   end
 end
@@ -257,6 +284,7 @@ local function wrap(lower, tls, context, level)
     _timeout = false,
     _reader = false,
     _writer = false,
+    _sessions = false, -- a client's: where its session belongs until it is kept
     _ended = false, -- we have said that we write no more
     _refused = false, -- nothing more will be read
   }, mt)

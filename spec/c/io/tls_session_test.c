@@ -180,6 +180,34 @@ static void test_clients_of_another_policy(void)
   green_tls_ctx_free(lax);
 }
 
+/* Kinds of connections, by their keys. */
+static bool same_kind(green_tls_ctx *a, const char *host, green_tls_ctx *b,
+                      const char *other)
+{
+  uint8_t x[GREEN_TLS_SESSION_KEY], y[GREEN_TLS_SESSION_KEY];
+  pair p = pair_open(a, server, host), q = pair_open(b, server, other);
+  if (green_tls_session_key(p.client, x) < 0) abort();
+  if (green_tls_session_key(q.client, y) < 0) abort();
+  pair_close(&p);
+  pair_close(&q);
+  return !memcmp(x, y, sizeof(x));
+}
+
+static void test_keys_of_kinds(void)
+{
+  green_tls_ctx *same = client_ctx_of(GREEN_TLS_1_3);
+  green_tls_session *s = NULL;
+  ok(same_kind(client, "a.test", same, "a.test"), "equal contexts");
+  ok(!same_kind(client, "a.test", client, "www.a.test"), "another name");
+  ok(!same_kind(client, "a.test", client, NULL), "any name");
+  ok(!same_kind(client, "a.test", client12, "a.test"), "another version");
+  visit(client, server, "a.test", NULL, &s);
+  ok(green_tls_session_lifetime(s) > 0, "it is good for a while");
+  ok(green_tls_session_lifetime(s) <= 86400, "a day at most");
+  green_tls_session_free(s);
+  green_tls_ctx_free(same);
+}
+
 static green_tls_ctx *demanding(const char *authority)
 {
   green_tls_ctx *s = server_begin("a");
@@ -268,6 +296,7 @@ int main(void)
   test_children_have_the_same_keys();
   test_sessions_of_a_name();
   test_clients_of_another_policy();
+  test_keys_of_kinds();
   test_servers_of_another_policy();
   test_sessions_do_not_cross_names();
   green_tls_ctx_free(client);

@@ -47,7 +47,8 @@ static void test_names(void)
   accepts("a", "www.a.test");
   accepts("wild", "x.w.test");
   refuses(client, "a", "a.pem", "b.test", GREEN_ECERTHOST,
-          "certificate \"CN=a.test\", issued by \"CN=Test Root\", is for "
+          "the server's own certificate \"CN=a.test\", issued by \"CN=Test "
+          "Root\", is for "
           "a.test, www.a.test, not for b.test");
   refuses(client, "wild", "wild.pem", "w.test", GREEN_ECERTHOST,
           "is for *.w.test, not for w.test");
@@ -279,6 +280,30 @@ static void test_what_the_peer_showed(void)
   green_tls_ctx_free(s);
 }
 
+static void test_the_certificate_that_was_refused(void)
+{
+  green_tls_ctx *s = server_ctx("deep"), *c = client_begin();
+  must_ctx(green_tls_ctx_set_depth(c, 0), c);
+  pair p = pair_open(sealed(c), s, "deep.test");
+  green_buf b = {0};
+  is(green_tls_refused(p.client), -1, "none yet");
+  is(green_tls_peer_text(p.client, GREEN_TLS_REFUSED, GREEN_TLS_DER, &b),
+     GREEN_EINVAL, "nothing of it");
+  is(shake(&p), GREEN_ECERTINVALID, "too long a chain");
+  ok(green_tls_refused(p.client) > 0, "not the server's own");
+  is(green_tls_peer_count(p.client), 0, "of no use for anything else");
+  ok(strstr(told(p.client, GREEN_TLS_REFUSED, GREEN_TLS_SUBJECT), "CN="),
+     "it can be asked for");
+  is(green_tls_peer_text(p.client, GREEN_TLS_REFUSED, GREEN_TLS_DER, &b), 0,
+     "whole");
+  green_buf_reset(&b);
+  is(green_tls_refused(p.server), -1, "the server has refused nobody");
+  is(green_tls_alert(p.server), 48, "but heard an alert");
+  pair_close(&p);
+  green_tls_ctx_free(c);
+  green_tls_ctx_free(s);
+}
+
 static void test_names_of_all_kinds(void)
 {
   green_tls_ctx *s = server_ctx("ip");
@@ -354,6 +379,7 @@ int main(void)
   test_no_verification();
   test_certificates_of_clients();
   test_what_the_peer_showed();
+  test_the_certificate_that_was_refused();
   test_names_of_all_kinds();
   test_channel_bindings();
   test_exported_keys();
