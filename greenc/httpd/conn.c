@@ -48,6 +48,7 @@ static void conn_start_request(httpd_conn *c, int head_len)
   c->pub.text = r->in + r->start;
   c->pub.body_read = false;
   c->blank = 0;
+  c->awaited = 0;
   answer_reset(c);
   c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
   r->pos = r->start + (uint32_t)head_len;
@@ -176,6 +177,15 @@ int green__conn_advance(httpd_conn *c)
   return r == 1;
 }
 
+/* Some of a head, be it encrypted; a blank line is none. */
+static int conn_has_begun(const httpd_conn *c)
+{
+  if (c->phase != HTTPD_HEAD) return 0;
+  const httpd_request *r = c->req;
+  return green_filter_has_part(&c->sock) ||
+         (r->start < r->end && r->in[r->start] != '\r');
+}
+
 /* Its time is up: what has arrived in it counts. Only who has sent part of a
 ** head is told. */
 int green__conn_expire(httpd_conn *c)
@@ -183,8 +193,7 @@ int green__conn_expire(httpd_conn *c)
   int was_idle = c->sock.f.idle == &c->d->keep;
   int r = conn_try(c);
   if (r != GREEN_EAGAIN) return r == 1;
-  int has_part = c->phase == HTTPD_HEAD && c->req->start < c->req->end &&
-                 c->req->in[c->req->start] != '\r';
+  int has_part = conn_has_begun(c);
   if (was_idle && has_part) {
     green__conn_rest(c); /* A head has begun in time. */
     return 0;

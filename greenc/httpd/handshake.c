@@ -78,6 +78,7 @@ int green__conn_shake(httpd_conn *c)
   if (err < 0) return conn_fail(c, err);
   d->pub.handshakes++;
   c->phase = HTTPD_HEAD;
+  c->awaited = d->pub.closing;
   return 0;
 }
 

@@ -113,12 +113,13 @@ GREEN_API struct green_waitq *green_httpd_departures(green_httpd *d);
 /* Connections that have bytes and no worker yet. */
 GREEN_API uint32_t green_httpd_ready(const green_httpd *d);
 
-/* Close connections of which no byte of a next request has come, and those that
-** linger although the peer's system has all of the answer; with all set, too
-** those in the middle of a head, those that wait for the next worker with what
-** was passed on or could not be sent, and those that linger for another reason.
-** For a graceful stop, with closing set before: then the server itself looks,
-** every 10 ms, for those that linger and need not any more. */
+/* Close connections of which no byte of a next request has come, nor of a TLS
+** handshake for one, and those that linger although the peer's system has all
+** of the answer; with all set, too those in the middle of a head or a
+** handshake, those that wait for the next worker with what was passed on or
+** could not be sent, and those that linger for another reason. For a graceful
+** stop, with closing set before: then the server itself looks, every 10 ms, for
+** those that linger and need not any more. */
 GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
 /* end ffi */
 

@@ -102,6 +102,8 @@ struct httpd_conn {
   uint8_t continued;   /* 100 was sent. */
   uint8_t left;        /* Bytes of the present answer have: no way back. */
   uint8_t has_gone;    /* Its client; found out so far. */
+  uint8_t awaited;     /* Its handshake was let finish by a stop: the request
+                          that it is for may come, too. */
   uint8_t blank;       /* The CRLF was dropped that may precede a request. */
   uint8_t peer_len;
   char peer[28];         /* A sockaddr_in or sockaddr_in6. */

@@ -200,7 +200,7 @@ int green__conn_rest(httpd_conn *c)
   green_idle *s = &c->d->heads;
   if (conn_is_clean(c)) {
     green__request_give(c);
-    if (c->pub.served > 0) s = &c->d->keep;
+    if (c->pub.served > 0 && !green_filter_has_part(&c->sock)) s = &c->d->keep;
     httpd_tell_departure(c->d);
   }
   if (c->sock.f.idle == s) return 0;

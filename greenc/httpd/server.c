@@ -241,7 +241,8 @@ static int conn_is_spare(const httpd_conn *c)
 {
   int unread = 1;
   if (c->req && c->req->start < c->req->end) return 0;
-  if (green_filter_pending(&c->sock)) return 0;
+  if (green_filter_pending(&c->sock) || green_filter_has_part(&c->sock))
+    return 0;
   return ioctl(c->sock.f.fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
@@ -431,11 +432,14 @@ uint32_t green_httpd_ready(const green_httpd *pub)
   return d->keep.n_ready + d->heads.n_ready + !green_list_empty(&d->stuck);
 }
 
-/* Waits, and nothing of a request has been seen. */
+/* Waits, and nothing of a request has been seen, nor of a handshake, which
+** comes with one. */
 static int conn_is_idle(const httpd_conn *c)
 {
-  if (c->phase != HTTPD_HEAD && c->phase != HTTPD_HANDSHAKE) return 0;
   if (green_link_in(&c->sock.f.ready_link)) return 0;
+  if (c->phase == HTTPD_HANDSHAKE) return !c->sock.filter;
+  if (c->phase != HTTPD_HEAD || c->awaited) return 0;
+  if (green_filter_has_part(&c->sock)) return 0;
   return !c->req || c->req->start == c->req->end;
 }
 

@@ -25,8 +25,12 @@ static void message_cb(int writing, int version, int type, const void *p,
                        size_t n, SSL *ssl, void *arg)
 {
   green_tls *t = arg;
-  (void)version, (void)p, (void)n, (void)ssl;
-  if (!writing && t->done && type == SSL3_RT_HANDSHAKE) t->messages++;
+  const uint8_t *head = p;
+  (void)version, (void)ssl;
+  if (writing) return;
+  if (type == SSL3_RT_HEADER && n == SSL3_RT_HEADER_LENGTH)
+    t->part -= SSL3_RT_HEADER_LENGTH + (uint32_t)(head[3] << 8 | head[4]);
+  if (t->done && type == SSL3_RT_HANDSHAKE) t->messages++;
 }
 
 static bool tls_open(green_tls *t)
@@ -331,6 +335,7 @@ int green_tls_handshake(green_tls *t)
   int r = lib.SSL_do_handshake(t->ssl);
   if (r == 1) {
     t->done = true;
+    t->part = 0; /* A hello of SSL 2 is no record. */
     use_shared_bio(t);
   } else
     err = tls_outcome(t, r);
@@ -454,6 +459,12 @@ bool green_tls_pending(const green_tls *t)
   if (t->error || has_more(t)) return true;
   if (!t->done) return false;
   return t->ended || (lib.SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN);
+}
+
+/* OpenSSL takes no byte of a record before it has looked at the last one. */
+bool green_tls_has_part(const green_tls *t)
+{
+  return t->lent_len > 0 || green_buf_len(&t->in) > 0 || t->part != 0;
 }
 
 /* -- Writing -------------------------------------------------------------- */

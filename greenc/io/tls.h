@@ -103,6 +103,10 @@ GREEN_API int green_tls_write(green_tls *t, const void *p, size_t n);
 /* May a read give something although nothing more is fed? */
 GREEN_API bool green_tls_pending(const green_tls *t);
 
+/* Does it hold what has arrived and has not become plain bytes: a record, or a
+** part of one? */
+GREEN_API bool green_tls_has_part(const green_tls *t);
+
 /* Tell the peer that no more will be written (close_notify). What the peer
 ** writes can still be read. Idempotent; 0 always. Nothing is told when the
 ** handshake is not done or the connection has failed. */

@@ -159,6 +159,7 @@ static int bio_read(BIO *bio, char *p, int n)
   lib.BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
   size_t got = take_kept(t, p, (size_t)n);
   got += take_lent(t, p + got, (size_t)n - got);
+  t->part += (uint32_t)got;
   if (got > 0) return (int)got;
   lib.BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
   return -1;

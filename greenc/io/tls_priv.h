@@ -264,7 +264,9 @@ struct green_tls {
   uint64_t plain;       /* Bytes read. */
   uint32_t messages;    /* Without data, since the handshake. */
   uint32_t ones;        /* Records of one byte in a row. */
-  uint8_t alpn_len;     /* What green_tls_choose said; 0: nothing. */
+  uint32_t part; /* Bytes that OpenSSL has taken, less its records' lengths: 0
+                    between two of them. */
+  uint8_t alpn_len; /* What green_tls_choose said; 0: nothing. */
   bool server : 1;
   bool done : 1;    /* The handshake. */
   bool ended : 1;   /* The input. */

@@ -113,6 +113,11 @@ static bool tls_pending(const green_sock *s)
   return green_tls_pending(codec_of(s));
 }
 
+static bool tls_part(const green_sock *s)
+{
+  return green_tls_has_part(codec_of(s));
+}
+
 /* -- Writing -------------------------------------------------------------- */
 
 static size_t tls_unsent(const green_sock *s)
@@ -173,6 +178,7 @@ static const green_filter tls_filter = {
     .sendv = tls_sendv,
     .flush = tls_flush,
     .pending = tls_pending,
+    .part = tls_part,
     .unsent = tls_unsent,
     .end = tls_end,
     .free = tls_free,
