@@ -138,7 +138,9 @@ GREEN_API green_conn *green_httpd_gone(green_httpd *d);
 
 /* Make a server with default options, on this hub, in zeroed memory that stays
 ** the caller's. In a child of a fork that does not inherit tasks it closes the
-** connections in its hands, which are the parent's. */
+** connections in its hands, which are the parent's, and cuts (green_conn_cut)
+** those with TLS in workers' hands: two that write with the same keys undo
+** them. */
 GREEN_API void green_httpd_init(green_httpd *d, green_hub *hub);
 
 /* Close every connection, for good. Those in workers' hands must not be used

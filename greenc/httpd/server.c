@@ -117,11 +117,17 @@ static void httpd_close_links(green_list *l)
     green__conn_close(green_container(k, httpd_conn, defer.link));
 }
 
-/* Nothing may be said by a TLS that is the parent's. */
+/* Nothing may be said by a TLS that is the parent's, nor without it: who has
+** such a connection in hand finds it cut. */
 static void httpd_drop_filters(httpd *d)
 {
-  for (green_link *k = d->conns.next; k != &d->conns; k = k->next)
-    green_filter_drop(&green_container(k, httpd_conn, link)->sock);
+  for (green_link *k = d->conns.next; k != &d->conns; k = k->next) {
+    httpd_conn *c = green_container(k, httpd_conn, link);
+    if (c->sock.f.idle)
+      green_filter_drop(&c->sock);
+    else if (c->sock.filter)
+      green_conn_cut(&c->pub, 0);
+  }
 }
 
 /* Those in workers' hands are closed by whoever knows the workers. */
@@ -130,9 +136,9 @@ static void httpd_forked(green_forkhook *h)
   httpd *d = green_container(h, httpd, forked);
   green__httpd_gone_forked(d);
   if (green_hub_inherits(d->hub)) return;
-  httpd_drop_filters(d);
   httpd_close_links(&d->unsent);
   httpd_close_links(&d->stuck);
+  httpd_drop_filters(d);
   d->n_unsent = 0;
   green_httpd_close_idle(&d->pub, true);
 }

@@ -257,6 +257,32 @@ static void test_fork(void)
   house_close(&h);
 }
 
+/* Two that write by the same keys give them away, and one that writes without
+** them everything. */
+static void test_fork_in_hand(void)
+{
+  house h = tls_house();
+  peer p = peer_ready(&h);
+  green_conn *c = asks(&h, &p, GET);
+  fflush(stdout);
+  pid_t pid = fork();
+  if (pid == 0) {
+    green_hub_turn(h.hub, 0);
+    int open = green_conn_sock(c) != NULL || green_conn_tls(c) != NULL;
+    _exit(open || serve(c) != 0 || h.d->connections);
+  }
+  int status = -1;
+  waitpid(pid, &status, 0);
+  is(status, 0, "in the child it is cut");
+  is(listens(&p), '-', "the client hears nothing of that");
+  serve(c);
+  turns(h.hub, 1);
+  is(listens(&p), '-', "the parent goes on");
+  ok(heard("hello"), "and answers");
+  peer_free(&p);
+  house_close(&h);
+}
+
 /* -- Making room ----------------------------------------------------------- */
 
 static void test_evict(void)
@@ -306,6 +332,7 @@ int main(void)
   test_stop_waits_no_longer_than_for_heads();
   test_stop_hears();
   test_fork();
+  test_fork_in_hand();
   test_evict();
   return t_done();
 }
