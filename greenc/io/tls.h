@@ -77,6 +77,10 @@ GREEN_API int green_tls_feed(green_tls *t, const void *p, size_t n);
 GREEN_API int green_tls_lend(green_tls *t, const void *p, size_t n);
 GREEN_API int green_tls_keep(green_tls *t);
 
+/* GREEN_TLS_INPUT bytes to receive into and lend from; they are anybody's after
+** keep. NULL: out of memory. */
+GREEN_API char *green_tls_scratch(green_tls *t);
+
 /* How many bytes feed or lend take now. */
 GREEN_API size_t green_tls_room(const green_tls *t);
 

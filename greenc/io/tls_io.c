@@ -99,6 +99,15 @@ void green_tls_sent(green_tls *t, size_t n)
   if (io->head == io->tail) io_empty(io);
 }
 
+/* -- Input ---------------------------------------------------------------- */
+
+char *green_tls_scratch(green_tls *t)
+{
+  green_tls_io *io = t->io;
+  if (!io->raw) io->raw = green__alloc(GREEN_TLS_INPUT);
+  return io->raw;
+}
+
 /* -- OpenSSL's side ------------------------------------------------------- */
 
 static green_tls *bio_current(BIO *bio)
@@ -212,6 +221,7 @@ void green_tls_io_free(green_tls_io *io)
   lib.BIO_free(io->bio);
   lib.BIO_meth_free(io->method);
   green__free(io->out);
+  green__free(io->raw);
   green__free(io);
 }
 

@@ -239,6 +239,7 @@ struct green_tls_io {
   green_tls *owner;   /* Whose bytes lie in out. */
   uint32_t head, tail;
   char *out; /* GREEN_TLS_OUTPUT bytes; NULL: not used yet. */
+  char *raw; /* GREEN_TLS_INPUT bytes, for whoever receives; NULL, likewise. */
 };
 
 /* What a client said, kept while its handshake waits for green_tls_choose. */

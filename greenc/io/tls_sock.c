@@ -3,7 +3,7 @@
 **
 ** One raw receive brings as many records as fit what is asked for, one raw send
 ** takes all that were written: the codec's buffer of the thread is what makes
-** them one. The receive buffer is on the stack, lent to the codec while it
+** them one. The receive buffer is the thread's, too, lent to the codec while it
 ** reads; only what it could not use then is copied.
 */
 
@@ -62,8 +62,9 @@ static size_t room_for(const green_tls *t, size_t n)
 static int step_with_more(green_sock *s, tls_step *step, void *ptr, size_t n)
 {
   green_tls *t = codec_of(s);
-  char raw[GREEN_TLS_INPUT];
+  char *raw = green_tls_scratch(t);
   size_t room = room_for(t, n);
+  if (!raw) return GREEN_ENOMEM;
   if (room == 0) return GREEN_ETOOBIG; /* Never: a record is shorter. */
   int got = green__sock_recv_raw(s, raw, room);
   if (got < 0) return got;
