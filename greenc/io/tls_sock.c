@@ -17,6 +17,10 @@
 #define ROOM_LEAST 17408
 #define ROOM_EXTRA 1024
 
+/* So much is encrypted before it is sent: what the socket does not take then is
+** kept, a connection each. Three records. */
+#define HELD_MOST 49152
+
 static green_tls *codec_of(const green_sock *s)
 {
   return s->filter_data;
@@ -127,17 +131,26 @@ static size_t tls_unsent(const green_sock *s)
   return green_tls_output(codec_of(s), &p);
 }
 
-/* One piece, as far as the socket takes what it becomes, and no further than
-** the codec's buffer goes. The count, or an error if that is 0. */
+/* Encrypt as much of p as may be held; with nothing to spare send what is. The
+** count, which may be 0, or an error. */
+static int tls_put_some(green_sock *s, const char *p, size_t n)
+{
+  size_t held = tls_unsent(s);
+  if (held >= HELD_MOST) return tls_flush(s);
+  size_t len = n < HELD_MOST - held ? n : HELD_MOST - held;
+  int put = green_tls_write(codec_of(s), p, len);
+  return put == GREEN_ENOBUFS ? tls_flush(s) : put;
+}
+
+/* One piece, as far as the socket takes what it becomes. The count, or an error
+** if that is 0. */
 static int tls_put(green_sock *s, const char *p, size_t n)
 {
   size_t total = 0;
   while (total < n) {
-    int put = green_tls_write(codec_of(s), p + total, n - total);
-    if (put > 0) total += (size_t)put;
-    int err = put == GREEN_ENOBUFS || total < n ? tls_flush(s) : 0;
-    if (put < 0 && put != GREEN_ENOBUFS) err = put;
-    if (err < 0) return total > 0 && err == GREEN_EAGAIN ? (int)total : err;
+    int put = tls_put_some(s, p + total, n - total);
+    if (put < 0) return total > 0 && put == GREEN_EAGAIN ? (int)total : put;
+    total += (size_t)put;
   }
   return (int)total;
 }
