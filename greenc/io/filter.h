@@ -25,8 +25,9 @@ struct green_filter {
   bool (*pending)(const green_sock *s);
   bool (*part)(const green_sock *s);
   size_t (*unsent)(const green_sock *s);
-  void (*end)(green_sock *s); /* Say that nothing more will be written. */
-  void (*free)(void *data);   /* It may have been another process's: no word
+  int (*end)(green_sock *s); /* Say that nothing more will be written. 0: that
+                                has left; else as flush, call again. */
+  void (*free)(void *data);  /* It may have been another process's: no word
                                  to the peer. */
 };
 

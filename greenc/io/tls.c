@@ -504,9 +504,11 @@ int green_tls_write(green_tls *t, const void *p, size_t n)
 
 int green_tls_close(green_tls *t)
 {
+  bool tells = t->done && !t->error;
   if (t->closed) return 0;
+  if (tells && green__tls_room(t) < GREEN__TLS_SLACK) return GREEN_ENOBUFS;
   t->closed = true;
-  if (!t->done || t->error) return 0;
+  if (!tells) return 0;
   green__tls_enter(t);
   lib.SSL_shutdown(t->ssl);
   lib.ERR_clear_error();

@@ -112,7 +112,8 @@ GREEN_API bool green_tls_pending(const green_tls *t);
 GREEN_API bool green_tls_has_part(const green_tls *t);
 
 /* Tell the peer that no more will be written (close_notify). What the peer
-** writes can still be read. Idempotent; 0 always. Nothing is told when the
+** writes can still be read. Idempotent; 0, or GREEN_ENOBUFS: there is no room
+** for that now, send the output and call again. Nothing is told when the
 ** handshake is not done or the connection has failed. */
 GREEN_API int green_tls_close(green_tls *t);
 

@@ -174,9 +174,12 @@ static int tls_sendv(green_sock *s, const green_iov *v, int n)
   return total > 0 || err == 0 ? (int)total : err;
 }
 
-static void tls_end(green_sock *s)
+static int tls_end(green_sock *s)
 {
-  green_tls_close(codec_of(s));
+  int err = tls_flush(s); /* That makes room for it. */
+  if (err < 0 && err != GREEN_EAGAIN) return err;
+  if (green_tls_close(codec_of(s)) == GREEN_ENOBUFS) return GREEN_EAGAIN;
+  return tls_flush(s);
 }
 
 /* -- Life ----------------------------------------------------------------- */

@@ -149,8 +149,11 @@ function own:_shutdown(mode)
     return 0
   end
   if mode ~= READ and not self._ended then
+    push(self) -- that makes room for the end
+    if C.close(self._box.p) == ENOBUFS then
+      return EAGAIN
+    end
     self._ended = true
-    C.close(self._box.p)
     push(self)
   end
   if mode ~= WRITE then
@@ -161,6 +164,7 @@ end
 
 function own:_close()
   if self._box.p ~= nil then
+    push(self)
     C.close(self._box.p)
     push(self)
     unbox(self._box)
