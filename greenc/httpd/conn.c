@@ -126,7 +126,7 @@ static int conn_drain(httpd_conn *c)
     return r;
   }
   if (r < 0) {
-    green__conn_close(c);
+    green__conn_lost(c, r);
     return r;
   }
   c->phase = HTTPD_HEAD;
@@ -166,7 +166,7 @@ static int conn_try(httpd_conn *c)
     n = green__request_fill(c);
     if (n == 0) n = GREEN_EEOF;
   }
-  if (n < 0 && n != GREEN_EAGAIN) green__conn_close(c);
+  if (n < 0 && n != GREEN_EAGAIN) green__conn_lost(c, n);
   return n < 0 ? n : 1;
 }
 
@@ -329,7 +329,7 @@ int green_conn_finish(green_conn *pub)
   int err = green_conn_flush(pub);
   if (err == GREEN_EAGAIN) return err;
   if (err < 0) {
-    green__conn_close(c);
+    green__conn_lost(c, err);
     return 0;
   }
   if (closing) return conn_end(c);

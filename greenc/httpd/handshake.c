@@ -51,15 +51,10 @@ static int conn_stick(httpd_conn *c)
   return GREEN_ENOBUFS;
 }
 
-/* The alert that says why must not get lost for what was not read. */
 static int conn_fail(httpd_conn *c, int err)
 {
   c->d->pub.handshakes_failed++;
-  c->body_done = 1; /* It has none. */
-  if (green_filter_pending(&c->sock) && err != GREEN_ETLSTRUNCATED)
-    green__conn_linger(c);
-  else
-    green__conn_close(c);
+  green__conn_lost(c, err);
   return err;
 }
 
@@ -80,6 +75,19 @@ int green__conn_shake(httpd_conn *c)
   c->phase = HTTPD_HEAD;
   c->awaited = d->pub.closing;
   return 0;
+}
+
+/* The peer is owed TLS's end for his own. The alert that says what was wrong
+** must not get lost for what was not read. */
+void green__conn_lost(httpd_conn *c, int err)
+{
+  const green_tls *t = green_conn_tls(&c->pub);
+  if (err == GREEN_EEOF) green__conn_farewell(c);
+  c->body_done = 1; /* What comes is nobody's. */
+  if (t && green_tls_failure(t) && err != GREEN_ETLSTRUNCATED)
+    green__conn_linger_briefly(c);
+  else
+    green__conn_close(c);
 }
 
 void green__conn_farewell(httpd_conn *c)

@@ -118,6 +118,7 @@ struct httpd {
   green_idle keep;   /* Between requests. */
   green_idle heads;  /* In a head, or draining a body. */
   green_idle linger; /* Shut down. */
+  green_idle brief;  /* Likewise, behind an alert of TLS. */
   green_waitq shortage;
   green_waitq departures;
   green_timer look; /* For those that linger while the server closes. */
@@ -211,6 +212,10 @@ int green__conn_settle(httpd_conn *c);
 ** makes the system reset the connection, and the client may lose the answer. */
 void green__conn_linger(httpd_conn *c);
 
+/* The same where an alert of TLS is all that was said: not for long, and not
+** many at once. c may be gone. */
+void green__conn_linger_briefly(httpd_conn *c);
+
 /* Read and forget what comes then; expired: close. c may be gone. */
 void green__conn_discard(httpd_conn *c, int expired);
 
@@ -243,6 +248,9 @@ int green__conn_shake(httpd_conn *c);
 /* Before c is closed with all said: tell the peer that this is the end, if that
 ** takes more than the close. */
 void green__conn_farewell(httpd_conn *c);
+
+/* Nothing more comes from c: GREEN_EEOF, or why. c is gone, or lingers. */
+void green__conn_lost(httpd_conn *c, int err);
 
 void green__httpd_free_tls(httpd *d);
 

@@ -15,6 +15,7 @@
 #define HTTPD_POOL \
   256 /* Free requests kept; with two buffers of 16 KB, 8 MB. */
 #define HTTPD_LINGER_BYTES (32 << 20)   /* Of a peer that sends on and on. */
+#define HTTPD_BRIEF_MOST 64             /* Behind alerts, at once. */
 #define HTTPD_LOOK (GREEN_SECOND / 100) /* Between looks at who has it all. */
 #define HTTPD_LINGER_TURN (256 << 10)   /* Of them in one turn. */
 
@@ -87,6 +88,7 @@ void green__httpd_if_over(httpd *d)
   green_hub_timer_stop(d->hub, &d->keep.timer);
   green_hub_timer_stop(d->hub, &d->heads.timer);
   green_hub_timer_stop(d->hub, &d->linger.timer);
+  green_hub_timer_stop(d->hub, &d->brief.timer);
   green_hub_timer_stop(d->hub, &d->look);
   green__httpd_gone_close(d);
 }
@@ -120,11 +122,11 @@ void green__conn_close(httpd_conn *c)
 /* Without memory for it they linger as long as they may. */
 static void httpd_look_later(httpd *d)
 {
-  if (d->look.slot || green_list_empty(&d->linger.waiting)) return;
+  if (d->look.slot || d->linger.n_waiting + d->brief.n_waiting == 0) return;
   green_hub_timer_set(d->hub, &d->look, green_hub_now(d->hub) + HTTPD_LOOK);
 }
 
-void green__conn_linger(httpd_conn *c)
+static void linger_in(green_idle *s, httpd_conn *c)
 {
   int err = green_sock_shutdown(&c->sock, GREEN_WRITE);
   green_filter_drop(&c->sock); /* What comes is not looked at any more. */
@@ -132,11 +134,25 @@ void green__conn_linger(httpd_conn *c)
   green__request_give(c);
   c->phase = HTTPD_LINGER;
   c->drained = 0;
+  green_hub_undefer(&c->defer);
   green_idle_remove(&c->sock.f);
-  if (green_idle_add(&c->d->linger, &c->sock.f) < 0)
+  if (green_idle_add(s, &c->sock.f) < 0)
     green__conn_close(c);
   else if (c->d->pub.closing)
     httpd_look_later(c->d);
+}
+
+void green__conn_linger(httpd_conn *c)
+{
+  linger_in(&c->d->linger, c);
+}
+
+void green__conn_linger_briefly(httpd_conn *c)
+{
+  if (c->d->brief.n_waiting < HTTPD_BRIEF_MOST)
+    linger_in(&c->d->brief, c);
+  else
+    green__conn_close(c);
 }
 
 /* After its share of a turn it waits for the next: the poll tells again. */
@@ -167,15 +183,20 @@ static int conn_is_delivered(const httpd_conn *c)
   return unread == 0 && (left == 0 || c->peer_len == 0);
 }
 
-void green__httpd_close_delivered(httpd *d)
+static void close_delivered(green_list *l)
 {
   green_link *next;
-  for (green_link *k = d->linger.waiting.next; k != &d->linger.waiting;
-       k = next) {
+  for (green_link *k = l->next; k != l; k = next) {
     httpd_conn *c = httpd_conn_of_fd(green_container(k, green_fd, idle_link));
     next = k->next;
     if (conn_is_delivered(c)) green__conn_close(c);
   }
+}
+
+void green__httpd_close_delivered(httpd *d)
+{
+  close_delivered(&d->linger.waiting);
+  close_delivered(&d->brief.waiting);
   if (d->pub.closing) httpd_look_later(d);
 }
 

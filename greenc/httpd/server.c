@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
+#define HTTPD_BRIEF_TIME (GREEN_SECOND / 2)
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
 
 /* Requests between two polls that are worth a nap (green_httpd.nap). */
@@ -36,11 +37,11 @@ _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 /* -- Turns ----------------------------------------------------------------- */
 
 /* Lingering needs no worker. */
-static void httpd_linger(httpd *d)
+static void httpd_linger(green_idle *s)
 {
   green_fd *f;
   int expired;
-  while ((f = green_idle_take(&d->linger, &expired)) != NULL)
+  while ((f = green_idle_take(s, &expired)) != NULL)
     green__conn_discard(httpd_conn_of_fd(f), expired);
 }
 
@@ -71,7 +72,8 @@ static void httpd_on_turn(green_defer *defer)
   httpd *d = green_container(defer, httpd, defer);
   green__httpd_send_unsent(d);
   uint32_t ready = green_httpd_ready(&d->pub);
-  if (d->linger.n_ready) httpd_linger(d);
+  if (d->linger.n_ready) httpd_linger(&d->linger);
+  if (d->brief.n_ready) httpd_linger(&d->brief);
   httpd_set_burst(d, ready);
   d->pub.wanted = 0;
   if (ready) httpd_wake_workers(d, ready);
@@ -153,6 +155,7 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   green_idle_init(&d->keep, hub, d->pub.keepalive_timeout);
   green_idle_init(&d->heads, hub, d->pub.header_timeout);
   green_idle_init(&d->linger, hub, HTTPD_LINGER_TIME);
+  green_idle_init(&d->brief, hub, HTTPD_BRIEF_TIME);
   d->heads.workers = d->keep.workers;
   d->keep.workers->burst = 1;
   green_waitq_init(&d->shortage);
@@ -185,6 +188,7 @@ void green_httpd_deinit(green_httpd *pub)
   green_forkhook_remove(&d->forked);
   green_hub_undefer(&d->defer);
   green_waitq_wake_all(&d->shortage, GREEN_ECLOSED);
+  green_idle_deinit(&d->brief);
   green_idle_deinit(&d->linger);
   green_idle_deinit(&d->heads);
   green_idle_deinit(&d->keep);
@@ -478,6 +482,7 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   if (all) {
     httpd_close_links(&d->stuck);
     httpd_close_set(&d->linger, all);
+    httpd_close_set(&d->brief, all);
   } else if (!d->look.slot) { /* Else it comes soon: many may ask often. */
     green__httpd_close_delivered(d);
   }

@@ -1,6 +1,6 @@
 /*
-** tls_end_test.c: a server that speaks TLS: connections that go, are closed, make
-** room or wait for a stop, and what their clients hear of it.
+** tls_end_test.c: a server that speaks TLS: connections that go, are closed,
+** make room or wait for a stop, and what their clients hear of it.
 */
 
 #include "httpd/tls_house_kit.h"
@@ -20,7 +20,7 @@ static void test_half_close(void)
   serve(c);
   turns(h.hub, 2);
   next(&h);
-  is(listens(&p) == '-', 0, "then the connection is over");
+  is(listens(&p), '.', "then the connection is over, as TLS says, too");
   ok(heard("hello"), "behind its answer");
   is(h.d->connections, 0, "nothing is left of it");
   peer_free(&p);
@@ -38,6 +38,68 @@ static void test_keepalive_end(void)
   ok(!next(&h), "idle for too long");
   is(listens(&p), '.', "that ends with TLS's end");
   peer_free(&p);
+  house_close(&h);
+}
+
+/* Without the system's end behind it. */
+static void test_answer_to_an_end(void)
+{
+  for (int asks_first = 0; asks_first < 2; asks_first++) {
+    house h = tls_house();
+    peer p = asks_first ? peer_idle(&h) : peer_ready(&h);
+    green_tls_close(p.tls);
+    peer_flush(&p);
+    ok(!next(&h), "TLS's end");
+    is(listens(&p), '.', "is answered by ours");
+    is(h.d->connections, 0, "that was it");
+    peer_free(&p);
+    house_close(&h);
+  }
+}
+
+static void say_junk(int fd)
+{
+  static char junk[60000]; /* More than is read at once. */
+  memcpy(junk, "\x17\x03\x03\x00\x20", 5);
+  say_n(fd, junk, sizeof(junk));
+}
+
+/* Closing with input unread resets the connection, and what is on its way to
+** the client is lost. */
+static void test_alert_arrives(void)
+{
+  house h = tls_house();
+  peer p = peer_idle(&h);
+  say_junk(p.fd);
+  ok(!next(&h), "what is no record");
+  is(listens(&p), '!', "ends the connection");
+  const green_tls_error *e = green_tls_failure(p.tls);
+  is(e ? e->code : 0, GREEN_ETLSALERT, "by an alert that says why");
+  pass(&h, 600 * MS);
+  is(h.d->connections, 0, "it does not linger for long");
+  peer_free(&p);
+  house_close(&h);
+}
+
+static void test_few_linger_behind_alerts(void)
+{
+  enum { MANY = 100 };
+  house h = tls_house();
+  int fds[MANY];
+  for (int i = 0; i < MANY; i++) {
+    fds[i] = client_open(&h);
+    say_n(fds[i], "\x16\x03\x01\x00\x04zzzz", 9);
+  }
+  for (int i = 0; i < 10; i++) next(&h);
+  is(h.d->handshakes_failed, MANY, "no hellos");
+  is(h.d->connections, 64, "not all of them linger");
+  int told = 0;
+  for (int i = 0; i < MANY; i++) told += hear(fds[i]) == '.' && heard_len == 7;
+  is(told, MANY, "all have their alert");
+  h.d->closing = true;
+  green_httpd_close_idle(h.d, false);
+  is(h.d->connections, 0, "a stop does not wait for who has it");
+  for (int i = 0; i < MANY; i++) close(fds[i]);
   house_close(&h);
 }
 
@@ -323,6 +385,9 @@ int main(void)
   t_start();
   test_half_close();
   test_keepalive_end();
+  test_answer_to_an_end();
+  test_alert_arrives();
+  test_few_linger_behind_alerts();
   test_part_is_awaited();
   test_part_has_its_time();
   test_part_of_what_expires();
