@@ -327,7 +327,9 @@ int green_conn_finish(green_conn *pub)
     return 0;
   }
   int err = green_conn_flush(pub);
-  if (err == GREEN_EAGAIN) return err;
+  int late = err == GREEN_EAGAIN && green__conn_is_late(c);
+  if (err == GREEN_EAGAIN && !late) return err;
+  c->d->pub.timeouts += (uint64_t)late;
   if (err < 0) {
     green__conn_lost(c, err);
     return 0;

@@ -4,6 +4,7 @@
 */
 
 #include "httpd/httpd_priv.h"
+#include "hub/hub_priv.h"
 
 /* Where httpd_turn_is_over looks at the clock next: a handshake takes as long
 ** as many requests. */
@@ -45,6 +46,11 @@ static int conn_start(httpd_conn *c)
 /* What we write does not leave: a worker waits for that, as for an answer. */
 static int conn_stick(httpd_conn *c)
 {
+  if (c->sock.f.idle_expired) {
+    c->d->pub.timeouts++;
+    green__conn_close(c);
+    return GREEN_ETIMEDOUT;
+  }
   green_idle_remove(&c->sock.f);
   c->pub.found = GREEN_HTTPD_UNSENT;
   green_list_push(&c->d->stuck, &c->defer.link);
@@ -88,6 +94,12 @@ void green__conn_lost(httpd_conn *c, int err)
     green__conn_linger_briefly(c);
   else
     green__conn_close(c);
+}
+
+int green__conn_is_late(const httpd_conn *c)
+{
+  return c->phase == HTTPD_HANDSHAKE &&
+         c->sock.f.idle_due <= green__hub_poll_now(c->d->hub);
 }
 
 void green__conn_farewell(httpd_conn *c)

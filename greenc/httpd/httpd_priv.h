@@ -245,6 +245,10 @@ void green__httpd_gone_forked(httpd *d);
 ** c is gone, or others have it. */
 int green__conn_shake(httpd_conn *c);
 
+/* Is c still in a handshake that should be done by now? It has one deadline,
+** whatever it waits for. */
+int green__conn_is_late(const httpd_conn *c);
+
 /* Before c is closed with all said: tell the peer that this is the end, if that
 ** takes more than the close. */
 void green__conn_farewell(httpd_conn *c);

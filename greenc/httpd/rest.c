@@ -216,6 +216,16 @@ static int conn_is_clean(const httpd_conn *c)
   return !r || (r->start == r->end && r->out_sent == r->out_len);
 }
 
+/* What is due of a handshake was due before it had to wait for writing. */
+static int conn_stand(green_idle *s, httpd_conn *c)
+{
+  green_fd *f = &c->sock.f;
+  green_idle_remove(f);
+  if (c->phase == HTTPD_HANDSHAKE && f->idle_due)
+    return green_idle_add_by(s, f, f->idle_due);
+  return green_idle_add(s, f);
+}
+
 int green__conn_rest(httpd_conn *c)
 {
   green_idle *s = &c->d->heads;
@@ -225,8 +235,7 @@ int green__conn_rest(httpd_conn *c)
     httpd_tell_departure(c->d);
   }
   if (c->sock.f.idle == s) return 0;
-  green_idle_remove(&c->sock.f);
-  int err = green_idle_add(s, &c->sock.f);
+  int err = conn_stand(s, c);
   if (err < 0)
     green__conn_close(c);
   else if (green_filter_pending(&c->sock))

@@ -72,6 +72,7 @@ static void test_alert_arrives(void)
   peer p = peer_idle(&h);
   say_junk(p.fd);
   ok(!next(&h), "what is no record");
+  is(h.d->connections, 1, "is read to its end, and thrown away");
   is(listens(&p), '!', "ends the connection");
   const green_tls_error *e = green_tls_failure(p.tls);
   is(e ? e->code : 0, GREEN_ETLSALERT, "by an alert that says why");

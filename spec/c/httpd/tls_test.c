@@ -145,6 +145,51 @@ static void test_stuck_flight(void)
   house_close(&h);
 }
 
+/* One for all of it, also what was waited for in between. */
+static void test_stuck_deadline(void)
+{
+  house h = tls_house();
+  h.d->header_timeout = 1000 * MS;
+  peer p = peer_open(&h), q = peer_open(&h);
+  peer_shake(&p);
+  pass(&h, 600 * MS);
+  is_jammed = 1;
+  next(&h);
+  green_conn *c = next(&h);
+  ok(c && c->found == GREEN_HTTPD_UNSENT, "a flight that does not leave");
+  pass(&h, 200 * MS);
+  is(green_conn_finish(c), GREEN_EAGAIN, "is waited for");
+  is_jammed = 0;
+  is(green_conn_finish(c), 0, "and leaves");
+  pass(&h, 190 * MS);
+  is(h.d->connections, 2, "the rest has what is left of its time");
+  pass(&h, 20 * MS);
+  while (next(&h)) continue;
+  is(h.d->connections, 0, "no more");
+  is(h.d->timeouts, 2, "as who has said nothing");
+  peer_free(&p);
+  peer_free(&q);
+  p = peer_open(&h);
+  peer_shake(&p);
+  is_jammed = 1;
+  next(&h);
+  c = next(&h);
+  pass(&h, 1010 * MS);
+  is(green_conn_finish(c), 0, "nor has who does not take it");
+  is(h.d->connections, 0, "he is closed");
+  is(h.d->timeouts, 3, "and counted");
+  peer_free(&p);
+  p = peer_open(&h);
+  turns(h.hub, 2);
+  peer_shake(&p);
+  green_hub_advance(h.hub, 1010 * MS);
+  ok(!next(&h), "nor who comes too late");
+  is(h.d->connections, 0, "to be answered");
+  is_jammed = 0;
+  peer_free(&p);
+  house_close(&h);
+}
+
 static void test_plain(void)
 {
   house h = tls_house();
@@ -496,6 +541,7 @@ int main(void)
   test_expiry_in_handshake();
   test_bytewise();
   test_stuck_flight();
+  test_stuck_deadline();
   test_plain();
   test_garbage();
   test_buffered_hello();
