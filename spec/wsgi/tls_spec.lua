@@ -1,4 +1,5 @@
 -- HTTPS: green.wsgi with the option tls, beside curl, openssl s_client and our own client.
+local core = require "green.core"
 local green = require "green"
 local testing = require "green.testing"
 local tls = require "green.tls"
@@ -233,6 +234,18 @@ describe("the option tls of green.wsgi", function()
     local context = assert(tls.context { verify = false })
     assert.error_matches(function() wsgi.new("127.0.0.1:0", hello, { tls = context }) end,
       "for clients")
+  end)
+
+  it("opens no log where there can be no TLS", function()
+    local with_tls, path = require "green.wsgi.tls", os.tmpname()
+    local use = with_tls.use
+    os.remove(path)
+    with_tls.use = function() return core.codes.ENOMEM end
+    local server, err = wsgi.new("127.0.0.1:0", hello, { tls = certs.server "a", log = path })
+    with_tls.use = use
+    assert.is_nil(server)
+    assert.equal("ENOMEM", err.code)
+    assert.is_nil((io.open(path)))
   end)
 
   it("leaves plain servers without a word of TLS [S23]", function()

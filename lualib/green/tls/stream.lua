@@ -250,10 +250,10 @@ local function io_of(level)
   return io.p
 end
 
---- The object around a codec, which belongs to it.
-local function wrap(lower, tls, context, level)
+--- The object around a codec in its box, which a collection frees if this raises.
+local function wrap(lower, held, context, level)
   return setmetatable({
-    _box = box(tls), -- empty: closed
+    _box = held, -- empty: closed
     _below = lower,
     _context = context,
     _level = level,
@@ -270,11 +270,11 @@ end
 local function new(lower, context)
   local level = (lower._level or 0) + 1
   local io, ctx = io_of(level), context._box.p
-  local tls = io ~= nil and ctx ~= nil and C.new(io, ctx) or nil
-  if tls == nil then
-    return nil
+  local held = box(nil)
+  if io ~= nil and ctx ~= nil then
+    held.p = C.new(io, ctx)
   end
-  return wrap(lower, tls, context, level)
+  return held.p ~= nil and wrap(lower, held, context, level) or nil
 end
 
 --- An object for the TLS that C has begun on a socket, and for the plain bytes that the
@@ -282,7 +282,9 @@ end
 -- @return nil, status: ENOMEM; the socket is closed
 local function adopt(socket, context)
   local buf = socket._in
-  local self = wrap(socket, sock_api.take(socket._s), context, 1)
+  local held = box(nil)
+  held.p = sock_api.take(socket._s)
+  local self = wrap(socket, held, context, 1)
   local status = buf_api.append(self._in, buf.data + buf.head, length(buf))
   buf_api.reset(buf)
   if status < 0 then

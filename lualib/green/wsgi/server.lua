@@ -197,6 +197,10 @@ local function new(listener, planned)
   local o = planned.options
   local object = core.object("httpd")
   local httpd = ffi.cast(httpd_t, object)
+  local status = planned.tls and planned.tls.use(httpd, planned.tls_context) or 0
+  if status < 0 then
+    return nil, errors.new(status, planned.where)
+  end
   local log, err = log_module.new(o, planned.where)
   if not log then
     return nil, err
@@ -229,10 +233,6 @@ local function new(listener, planned)
   self.pid = false -- of the process that it serves in
   self.end_queue = core.waitq()
   option_module.apply(self.httpd, o)
-  local status = self.tls and self.tls.use(httpd, self.tls_context) or 0
-  if status < 0 then
-    return nil, errors.new(status, planned.where)
-  end
   setmetatable(self, mt)
   self.env_mt = env_module.metatable(self)
   return self
