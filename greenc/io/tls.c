@@ -82,6 +82,7 @@ void green_tls_free(green_tls *t)
   green__tls_forgive(t);
   green__free(t->name);
   green__free(t->heard);
+  green__free(t->alpn);
   green_tls_ctx_free(t->chosen);
   green_tls_ctx_free(t->ctx);
   green_tls_io_free(t->io);

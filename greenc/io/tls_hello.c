@@ -163,8 +163,11 @@ int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
   green__free(t->heard);
   t->heard = NULL;
   t->chose = true;
-  t->alpn_len = (uint8_t)n;
+  if (n > 0) t->alpn = green__alloc(n);
+  if (n > 0 && !t->alpn)
+    return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
   if (n > 0) memcpy(t->alpn, alpn, n);
+  t->alpn_len = (uint8_t)n;
   if (!ctx || switch_to(t, t->ssl, ctx)) return 0;
   return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
 }
@@ -195,9 +198,9 @@ int green__tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *len,
   green_tls *t = lib.SSL_get_ex_data(ssl, 0);
   const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
   (void)arg;
-  if (!t->alpn_len && !c->alpn_len) return SSL_TLSEXT_ERR_NOACK;
+  if (!t->alpn && !c->alpn_len) return SSL_TLSEXT_ERR_NOACK;
   const unsigned char *found =
-      t->alpn_len ? find_alpn(in, n, t->alpn, t->alpn_len) : prefer(c, in, n);
+      t->alpn ? find_alpn(in, n, t->alpn, t->alpn_len) : prefer(c, in, n);
   if (!found) {
     green__tls_fail(t, GREEN_ETLS,
                     "the client and this server have no application protocol "

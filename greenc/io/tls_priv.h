@@ -267,7 +267,8 @@ struct green_tls {
   uint32_t ones;        /* Records of one byte in a row. */
   uint32_t part; /* Bytes that OpenSSL has taken, less its records' lengths: 0
                     between two of them. */
-  uint8_t alpn_len; /* What green_tls_choose said; 0: nothing. */
+  char *alpn;    /* What green_tls_choose said; NULL: nothing. */
+  uint8_t alpn_len;
   bool server : 1;
   bool done : 1;    /* The handshake. */
   bool ended : 1;   /* The input. */
@@ -277,7 +278,6 @@ struct green_tls {
   bool chose : 1;   /* green_tls_choose was called. */
   bool flooded : 1; /* Output that nobody takes. */
   bool strict : 1;  /* Output beyond the limit ends the connection. */
-  char alpn[GREEN__TLS_ALPN + 1];
 };
 
 /* Latch a failure. Returns its code, or that of the one before. */
