@@ -39,7 +39,8 @@ green_tls *green_conn_tls(const green_conn *pub)
 /* A client that says nothing has no TLS yet, and costs no memory for it. */
 static int conn_start(httpd_conn *c)
 {
-  if (c->sock.filter) return 0;
+  int err = green__crowd_enter(c);
+  if (err < 0 || c->sock.filter) return err;
   return green_tls_sock_start(&c->sock, c->d->tls_io, c->d->tls_ctx);
 }
 
@@ -59,7 +60,10 @@ static int conn_stick(httpd_conn *c)
 
 static int conn_fail(httpd_conn *c, int err)
 {
-  c->d->pub.handshakes_failed++;
+  if (err == GREEN_EBUSY) /* There are too many. */
+    c->d->pub.handshakes_refused++;
+  else
+    c->d->pub.handshakes_failed++;
   green__conn_lost(c, err);
   return err;
 }
@@ -73,10 +77,12 @@ int green__conn_shake(httpd_conn *c)
   if (err == GREEN_EAGAIN) return err;
   if (err == GREEN_ENOBUFS) return conn_stick(c);
   if (err == GREEN_ETLSPLAIN) {
+    green__crowd_leave(c);
     green_filter_drop(&c->sock);
     return err;
   }
   if (err < 0) return conn_fail(c, err);
+  green__crowd_leave(c);
   d->pub.handshakes++;
   c->phase = HTTPD_HEAD;
   c->awaited = d->pub.closing;

@@ -28,7 +28,11 @@ typedef struct green_httpd {
   uint32_t max_requests;    /* Of one connection; 0: any. */
   uint32_t max_connections; /* With this many, one that comes needs the room of
                                another. */
-  uint32_t max_line;        /* As in green_http_request. */
+  uint32_t max_handshakes;  /* Of TLS under way; one that begins then is closed
+                               without a word. */
+  uint32_t max_handshakes_per_address; /* The same, of one; of IPv6 the first 64
+                                          bits count. */
+  uint32_t max_line;                   /* As in green_http_request. */
   uint32_t max_field;
   uint32_t max_head;
   uint32_t max_headers;
@@ -56,7 +60,9 @@ typedef struct green_httpd {
   uint64_t timeouts;          /* Too slow with a head, or to begin the first. */
   uint64_t evicted;           /* Closed between requests to make room. */
   uint64_t handshakes;        /* Of TLS that were done, */
-  uint64_t handshakes_failed; /* and that were not. */
+  uint64_t handshakes_failed; /* and that were not, */
+  uint64_t handshakes_refused; /* or not begun, being too many. */
+  uint32_t handshaking;        /* Under way now. */
 } green_httpd;
 
 /* How much memory a server takes, for green_httpd_init. */

@@ -3,12 +3,13 @@
 **
 ** A file calls only what stands right of it:
 **   server.c -> conn.c -> answer.c -> request.c -> send.c -> handshake.c
-**   -> rest.c -> gone.c
+**   -> rest.c -> gone.c -> crowd.c
 ** log.c stands beside them and only reads.
 */
 #ifndef GREEN_HTTPD_PRIV_H
 #define GREEN_HTTPD_PRIV_H
 
+#include "base/tally.h"
 #include "httpd/httpd.h"
 #include "hub/hub.h"
 #include "hub/idle.h"
@@ -102,6 +103,7 @@ struct httpd_conn {
   uint8_t continued;   /* 100 was sent. */
   uint8_t left;        /* Bytes of the present answer have: no way back. */
   uint8_t has_gone;    /* Its client; found out so far. */
+  uint8_t shaking;     /* Counts among the handshakes under way. */
   uint8_t awaited;     /* Its handshake was let finish by a stop: the request
                           that it is for may come, too. */
   uint8_t blank;       /* The CRLF was dropped that may precede a request. */
@@ -146,6 +148,7 @@ struct httpd {
   time_t date_second;
   green_tls_io *tls_io;   /* NULL: it has never spoken TLS. */
   green_tls_ctx *tls_ctx; /* Of who comes next; NULL: plain. */
+  green_tally crowd;      /* Of handshakes under way, by address. */
   char date[40];          /* "Date: ...\r\n" of that second. */
   uint32_t date_len;
   httpd_line lines[HTTPD_LINES]; /* By their hash; the latest stays. */
@@ -237,6 +240,15 @@ void green__httpd_gone_close(httpd *d);
 
 /* In a child: before any connection is closed. */
 void green__httpd_gone_forked(httpd *d);
+
+/* -- crowd.c: handshakes under way ---------------------------------------- */
+
+/* c is in one. 0, also when that was told before; GREEN_EBUSY: there are too
+** many; GREEN_ENOMEM. */
+int green__crowd_enter(httpd_conn *c);
+
+/* No more. No-op if it is in none. */
+void green__crowd_leave(httpd_conn *c);
 
 /* -- handshake.c: TLS ------------------------------------------------------ */
 

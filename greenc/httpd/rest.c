@@ -109,6 +109,7 @@ static void httpd_tell_departure(httpd *d)
 void green__conn_close(httpd_conn *c)
 {
   httpd *d = c->d;
+  green__crowd_leave(c);
   green_hub_undefer(&c->defer);
   green__conn_unwatch(c);
   green_sock_close(&c->sock);
@@ -132,6 +133,7 @@ static void linger_in(green_idle *s, httpd_conn *c)
   green_filter_drop(&c->sock); /* What comes is not looked at any more. */
   if (err == GREEN_EAGAIN) green_sock_shutdown(&c->sock, GREEN_WRITE);
   green__request_give(c);
+  green__crowd_leave(c);
   c->phase = HTTPD_LINGER;
   c->drained = 0;
   green_hub_undefer(&c->defer);

@@ -90,6 +90,8 @@ static const green_httpd httpd_defaults = {
     .max_body = 64 << 20,
     .max_drain = 1 << 20,
     .max_connections = UINT32_MAX,
+    .max_handshakes = UINT32_MAX,
+    .max_handshakes_per_address = UINT32_MAX,
     .max_line = 8192,
     .max_field = 8192,
     .max_head = 65536,
@@ -185,6 +187,7 @@ void green_httpd_deinit(green_httpd *pub)
     green__request_free(green_container(k, httpd_request, link));
   d->pooled = 0;
   green__httpd_free_tls(d);
+  green_tally_deinit(&d->crowd);
   green_forkhook_remove(&d->forked);
   green_hub_undefer(&d->defer);
   green_waitq_wake_all(&d->shortage, GREEN_ECLOSED);

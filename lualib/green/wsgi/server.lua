@@ -107,8 +107,8 @@ end
 -- @treturn table `connections` open now, `idle` of them between requests,
 -- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `evicted` (idle ones
 -- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them,
--- `taken_over` now, `log_lines`, `log_dropped`; with TLS `handshakes` that were done, and
--- `handshakes_failed`
+-- `taken_over` now, `log_lines`, `log_dropped`; with TLS `handshakes` that were done,
+-- `handshakes_failed`, `handshakes_refused` (there were too many), and `handshaking` now
 function methods:stats()
   local h = self.httpd
   local busy, taken = 0, 0
@@ -134,6 +134,8 @@ function methods:stats()
     log_dropped = self.log:dropped(),
     handshakes = self.tls and tonumber(h.handshakes) or nil,
     handshakes_failed = self.tls and tonumber(h.handshakes_failed) or nil,
+    handshakes_refused = self.tls and tonumber(h.handshakes_refused) or nil,
+    handshaking = self.tls and h.handshaking or nil,
   }
 end
 
@@ -229,6 +231,7 @@ local function new(listener, planned)
   self.slow = 0 -- workers that wait for their clients
   self.failed = 0
   self.evicted, self.evicted_told = 0, -math.huge -- connections, and when the log said so
+  self.crowded, self.crowded_told = 0, -math.huge -- handshakes refused, likewise
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false
   self.pid = false -- of the process that it serves in
   self.end_queue = core.waitq()
