@@ -59,6 +59,16 @@ static void conn_start_request(httpd_conn *c, int head_len)
   green__body_start(c);
 }
 
+/* What a client may do depends on who he has shown to be, and to whom (RFC
+** 9110, 7.4). */
+static int conn_is_misdirected(const httpd_conn *c)
+{
+  const httpd_request *r = c->req;
+  const char *host = r->in + r->start + r->head.authority_off;
+  const green_tls *t = green_conn_tls(&c->pub);
+  return t && !green_tls_serves(t, host, r->head.host_len);
+}
+
 /* A head is complete. */
 static void conn_take_head(httpd_conn *c, int head_len)
 {
@@ -67,6 +77,8 @@ static void conn_take_head(httpd_conn *c, int head_len)
   conn_start_request(c, head_len);
   if (h->method == GREEN_M_CONNECT && !d->connect)
     conn_refuse(c, 501, "CONNECT is not served");
+  else if (green_unlikely(c->sock.filter != NULL) && conn_is_misdirected(c))
+    conn_refuse(c, 421, "Host is not whom the TLS connection is to");
   else if (h->content_length > d->max_body && d->max_body >= 0)
     conn_refuse(c, 413, "body larger than the limit");
   else

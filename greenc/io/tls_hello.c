@@ -172,6 +172,36 @@ int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
   return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
 }
 
+/* -- Who may ask whom ------------------------------------------------------ */
+
+static const green_tls_ctx *host_ctx(const green_tls *t, const char *host,
+                                     size_t n)
+{
+  char name[GREEN__TLS_SNI + 1];
+  if (n > GREEN__TLS_SNI) return t->ctx;
+  for (size_t i = 0; i < n; i++) name[i] = lower(host[i]);
+  name[n] = '\0';
+  const green_tls_ctx *found = find_ctx(t->ctx, name);
+  return found ? found : t->ctx;
+}
+
+static bool is_name(const green_tls *t, const char *host, size_t n)
+{
+  if (!t->name || strlen(t->name) != n) return false;
+  for (size_t i = 0; i < n; i++)
+    if (t->name[i] != lower(host[i])) return false;
+  return true;
+}
+
+bool green_tls_serves(const green_tls *t, const char *host, size_t n)
+{
+  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  if (n > 0 && host[n - 1] == '.') n--;
+  if (n == 0 || is_name(t, host, n)) return true;
+  if (c->verify) return !t->name && host_ctx(t, host, n) == c;
+  return !host_ctx(t, host, n)->verify;
+}
+
 /* -- Protocols ------------------------------------------------------------ */
 
 /* The protocol p in the client's list, or NULL. */
