@@ -476,6 +476,19 @@ static bool fits(const green_tls *t, size_t n)
   return green__tls_room(t) >= n + 2 * GREEN__TLS_SLACK;
 }
 
+/* OpenSSL counts no records, until their number is too long for 64 bits. The
+** message leaves before the next one; amidst one of the peer's there can be
+** none, and later ones ask again. TLS 1.2 has no new keys. */
+static void renew_key(green_tls *t)
+{
+  if (t->keyed++ < t->io->key_records) return;
+  if (lib.SSL_version(t->ssl) < TLS1_3_VERSION) return;
+  if (lib.SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1)
+    t->keyed = 1;
+  else
+    lib.ERR_clear_error();
+}
+
 static int write_records(green_tls *t, const char *p, size_t n)
 {
   size_t total = 0, put;
@@ -483,6 +496,7 @@ static int write_records(green_tls *t, const char *p, size_t n)
     size_t len = n - total;
     if (len > GREEN__TLS_RECORD) len = GREEN__TLS_RECORD;
     if (!fits(t, len)) return total > 0 ? (int)total : GREEN_ENOBUFS;
+    renew_key(t);
     int r = lib.SSL_write_ex(t->ssl, p + total, len, &put);
     if (r != 1) return tls_outcome(t, r);
     total += put;

@@ -210,6 +210,7 @@ green_tls_io *green_tls_io_new(void)
   green_tls_io *io = green__zalloc(sizeof(*io));
   if (!io) return NULL;
   io->refs = 1;
+  io->key_records = GREEN__TLS_KEY_RECORDS;
   if (io_open(io)) return io;
   green_tls_io_free(io);
   return NULL;

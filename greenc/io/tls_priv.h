@@ -97,7 +97,7 @@
   X(SSL_get_current_cipher) X(SSL_CIPHER_get_name) \
   X(SSL_get0_alpn_selected) X(SSL_get0_peer_certificate) \
   X(SSL_get_peer_cert_chain) X(SSL_get_certificate) \
-  X(SSL_export_keying_material) X(SSL_client_hello_get0_ext) \
+  X(SSL_key_update) X(SSL_export_keying_material) X(SSL_client_hello_get0_ext) \
   X(SSL_alert_desc_string_long)
 /* clang-format on */
 
@@ -228,6 +228,8 @@ int green__tls_trust_setup(green_tls_ctx *c);
 enum {
   GREEN__TLS_RECORD = 16384, /* Plain bytes of one at most. */
   GREEN__TLS_SLACK = 1024,   /* What a record adds, and a message besides. */
+  GREEN__TLS_KEY_RECORDS = 1 << 24, /* Written with one key: AES-GCM is good for
+                                       somewhat more (RFC 8446, 5.5). */
   GREEN__TLS_SNI = 255
 };
 
@@ -238,7 +240,8 @@ struct green_tls_io {
   green_tls *current; /* Whose call is under way. */
   green_tls *owner;   /* Whose bytes lie in out. */
   uint32_t head, tail;
-  char *out; /* GREEN_TLS_OUTPUT bytes; NULL: not used yet. */
+  char *out;            /* GREEN_TLS_OUTPUT bytes; NULL: not used yet. */
+  uint32_t key_records; /* GREEN__TLS_KEY_RECORDS; tests have fewer. */
   char *raw; /* GREEN_TLS_INPUT bytes, for whoever receives; NULL, likewise. */
 };
 
@@ -265,6 +268,7 @@ struct green_tls {
   uint64_t plain;       /* Bytes read. */
   uint32_t messages;    /* Without data, since the handshake. */
   uint32_t ones;        /* Records of one byte in a row. */
+  uint32_t keyed;       /* Written with the present key. */
   uint32_t part; /* Bytes that OpenSSL has taken, less its records' lengths: 0
                     between two of them. */
   char *alpn;    /* What green_tls_choose said; NULL: nothing. */
