@@ -12,6 +12,7 @@
 #include "base/handle.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/tally.h"
 
 #include "proto/chunked.h"
 #include "proto/http_request.h"

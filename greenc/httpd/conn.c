@@ -48,6 +48,7 @@ static void conn_start_request(httpd_conn *c, int head_len)
   c->pub.text = r->in + r->start;
   c->pub.body_read = false;
   c->blank = 0;
+  c->awaited = 0;
   answer_reset(c);
   c->pub.close = !r->head.keep_alive || !c->d->pub.keepalive;
   r->pos = r->start + (uint32_t)head_len;
@@ -58,6 +59,16 @@ static void conn_start_request(httpd_conn *c, int head_len)
   green__body_start(c);
 }
 
+/* What a client may do depends on who he has shown to be, and to whom (RFC
+** 9110, 7.4). */
+static int conn_is_misdirected(const httpd_conn *c)
+{
+  const httpd_request *r = c->req;
+  const char *host = r->in + r->start + r->head.authority_off;
+  const green_tls *t = green_conn_tls(&c->pub);
+  return t && !green_tls_serves(t, host, r->head.host_len);
+}
+
 /* A head is complete. */
 static void conn_take_head(httpd_conn *c, int head_len)
 {
@@ -66,6 +77,8 @@ static void conn_take_head(httpd_conn *c, int head_len)
   conn_start_request(c, head_len);
   if (h->method == GREEN_M_CONNECT && !d->connect)
     conn_refuse(c, 501, "CONNECT is not served");
+  else if (green_unlikely(c->sock.filter != NULL) && conn_is_misdirected(c))
+    conn_refuse(c, 421, "Host is not whom the TLS connection is to");
   else if (h->content_length > d->max_body && d->max_body >= 0)
     conn_refuse(c, 413, "body larger than the limit");
   else
@@ -125,7 +138,7 @@ static int conn_drain(httpd_conn *c)
     return r;
   }
   if (r < 0) {
-    green__conn_close(c);
+    green__conn_lost(c, r);
     return r;
   }
   c->phase = HTTPD_HEAD;
@@ -165,7 +178,7 @@ static int conn_try(httpd_conn *c)
     n = green__request_fill(c);
     if (n == 0) n = GREEN_EEOF;
   }
-  if (n < 0 && n != GREEN_EAGAIN) green__conn_close(c);
+  if (n < 0 && n != GREEN_EAGAIN) green__conn_lost(c, n);
   return n < 0 ? n : 1;
 }
 
@@ -176,6 +189,15 @@ int green__conn_advance(httpd_conn *c)
   return r == 1;
 }
 
+/* Some of a head, be it encrypted; a blank line is none. */
+static int conn_has_begun(const httpd_conn *c)
+{
+  if (c->phase != HTTPD_HEAD) return 0;
+  const httpd_request *r = c->req;
+  return green_filter_has_part(&c->sock) ||
+         (r->start < r->end && r->in[r->start] != '\r');
+}
+
 /* Its time is up: what has arrived in it counts. Only who has sent part of a
 ** head is told. */
 int green__conn_expire(httpd_conn *c)
@@ -183,8 +205,7 @@ int green__conn_expire(httpd_conn *c)
   int was_idle = c->sock.f.idle == &c->d->keep;
   int r = conn_try(c);
   if (r != GREEN_EAGAIN) return r == 1;
-  int has_part = c->phase == HTTPD_HEAD && c->req->start < c->req->end &&
-                 c->req->in[c->req->start] != '\r';
+  int has_part = conn_has_begun(c);
   if (was_idle && has_part) {
     green__conn_rest(c); /* A head has begun in time. */
     return 0;
@@ -318,9 +339,11 @@ int green_conn_finish(green_conn *pub)
     return 0;
   }
   int err = green_conn_flush(pub);
-  if (err == GREEN_EAGAIN) return err;
+  int late = err == GREEN_EAGAIN && green__conn_is_late(c);
+  if (err == GREEN_EAGAIN && !late) return err;
+  c->d->pub.timeouts += (uint64_t)late;
   if (err < 0) {
-    green__conn_close(c);
+    green__conn_lost(c, err);
     return 0;
   }
   if (closing) return conn_end(c);

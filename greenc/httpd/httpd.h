@@ -28,7 +28,11 @@ typedef struct green_httpd {
   uint32_t max_requests;    /* Of one connection; 0: any. */
   uint32_t max_connections; /* With this many, one that comes needs the room of
                                another. */
-  uint32_t max_line;        /* As in green_http_request. */
+  uint32_t max_handshakes;  /* Of TLS under way; one that begins then is closed
+                               without a word. */
+  uint32_t max_handshakes_per_address; /* The same, of one; of IPv6 the first 64
+                                          bits count. */
+  uint32_t max_line;                   /* As in green_http_request. */
   uint32_t max_field;
   uint32_t max_head;
   uint32_t max_headers;
@@ -56,7 +60,9 @@ typedef struct green_httpd {
   uint64_t timeouts;          /* Too slow with a head, or to begin the first. */
   uint64_t evicted;           /* Closed between requests to make room. */
   uint64_t handshakes;        /* Of TLS that were done, */
-  uint64_t handshakes_failed; /* and that were not. */
+  uint64_t handshakes_failed; /* and that were not, */
+  uint64_t handshakes_refused; /* or not begun, being too many. */
+  uint32_t handshaking;        /* Under way now. */
 } green_httpd;
 
 /* How much memory a server takes, for green_httpd_init. */
@@ -113,12 +119,13 @@ GREEN_API struct green_waitq *green_httpd_departures(green_httpd *d);
 /* Connections that have bytes and no worker yet. */
 GREEN_API uint32_t green_httpd_ready(const green_httpd *d);
 
-/* Close connections of which no byte of a next request has come, and those that
-** linger although the peer's system has all of the answer; with all set, too
-** those in the middle of a head, those that wait for the next worker with what
-** was passed on or could not be sent, and those that linger for another reason.
-** For a graceful stop, with closing set before: then the server itself looks,
-** every 10 ms, for those that linger and need not any more. */
+/* Close connections of which no byte of a next request has come, nor of a TLS
+** handshake for one, and those that linger although the peer's system has all
+** of the answer; with all set, too those in the middle of a head or a
+** handshake, those that wait for the next worker with what was passed on or
+** could not be sent, and those that linger for another reason. For a graceful
+** stop, with closing set before: then the server itself looks, every 10 ms, for
+** those that linger and need not any more. */
 GREEN_API void green_httpd_close_idle(green_httpd *d, bool all);
 /* end ffi */
 
@@ -137,7 +144,9 @@ GREEN_API green_conn *green_httpd_gone(green_httpd *d);
 
 /* Make a server with default options, on this hub, in zeroed memory that stays
 ** the caller's. In a child of a fork that does not inherit tasks it closes the
-** connections in its hands, which are the parent's. */
+** connections in its hands, which are the parent's, and cuts (green_conn_cut)
+** those with TLS in workers' hands: two that write with the same keys undo
+** them. */
 GREEN_API void green_httpd_init(green_httpd *d, green_hub *hub);
 
 /* Close every connection, for good. Those in workers' hands must not be used

@@ -3,12 +3,13 @@
 **
 ** A file calls only what stands right of it:
 **   server.c -> conn.c -> answer.c -> request.c -> send.c -> handshake.c
-**   -> rest.c -> gone.c
+**   -> rest.c -> gone.c -> crowd.c
 ** log.c stands beside them and only reads.
 */
 #ifndef GREEN_HTTPD_PRIV_H
 #define GREEN_HTTPD_PRIV_H
 
+#include "base/tally.h"
 #include "httpd/httpd.h"
 #include "hub/hub.h"
 #include "hub/idle.h"
@@ -102,6 +103,9 @@ struct httpd_conn {
   uint8_t continued;   /* 100 was sent. */
   uint8_t left;        /* Bytes of the present answer have: no way back. */
   uint8_t has_gone;    /* Its client; found out so far. */
+  uint8_t shaking;     /* Counts among the handshakes under way. */
+  uint8_t awaited;     /* Its handshake was let finish by a stop: the request
+                          that it is for may come, too. */
   uint8_t blank;       /* The CRLF was dropped that may precede a request. */
   uint8_t peer_len;
   char peer[28];         /* A sockaddr_in or sockaddr_in6. */
@@ -116,6 +120,7 @@ struct httpd {
   green_idle keep;   /* Between requests. */
   green_idle heads;  /* In a head, or draining a body. */
   green_idle linger; /* Shut down. */
+  green_idle brief;  /* Likewise, behind an alert of TLS. */
   green_waitq shortage;
   green_waitq departures;
   green_timer look; /* For those that linger while the server closes. */
@@ -143,6 +148,7 @@ struct httpd {
   time_t date_second;
   green_tls_io *tls_io;   /* NULL: it has never spoken TLS. */
   green_tls_ctx *tls_ctx; /* Of who comes next; NULL: plain. */
+  green_tally crowd;      /* Of handshakes under way, by address. */
   char date[40];          /* "Date: ...\r\n" of that second. */
   uint32_t date_len;
   httpd_line lines[HTTPD_LINES]; /* By their hash; the latest stays. */
@@ -209,6 +215,10 @@ int green__conn_settle(httpd_conn *c);
 ** makes the system reset the connection, and the client may lose the answer. */
 void green__conn_linger(httpd_conn *c);
 
+/* The same where an alert of TLS is all that was said: not for long, and not
+** many at once. c may be gone. */
+void green__conn_linger_briefly(httpd_conn *c);
+
 /* Read and forget what comes then; expired: close. c may be gone. */
 void green__conn_discard(httpd_conn *c, int expired);
 
@@ -231,6 +241,15 @@ void green__httpd_gone_close(httpd *d);
 /* In a child: before any connection is closed. */
 void green__httpd_gone_forked(httpd *d);
 
+/* -- crowd.c: handshakes under way ---------------------------------------- */
+
+/* c is in one. 0, also when that was told before; GREEN_EBUSY: there are too
+** many; GREEN_ENOMEM. */
+int green__crowd_enter(httpd_conn *c);
+
+/* No more. No-op if it is in none. */
+void green__crowd_leave(httpd_conn *c);
+
 /* -- handshake.c: TLS ------------------------------------------------------ */
 
 /* Go on with c's handshake. 0: done, heads may come; GREEN_EAGAIN: leave it to
@@ -238,9 +257,16 @@ void green__httpd_gone_forked(httpd *d);
 ** c is gone, or others have it. */
 int green__conn_shake(httpd_conn *c);
 
+/* Is c still in a handshake that should be done by now? It has one deadline,
+** whatever it waits for. */
+int green__conn_is_late(const httpd_conn *c);
+
 /* Before c is closed with all said: tell the peer that this is the end, if that
 ** takes more than the close. */
 void green__conn_farewell(httpd_conn *c);
+
+/* Nothing more comes from c: GREEN_EEOF, or why. c is gone, or lingers. */
+void green__conn_lost(httpd_conn *c, int err);
 
 void green__httpd_free_tls(httpd *d);
 

@@ -70,7 +70,7 @@ static void conn_fetch(httpd_conn *c)
   if (!conn_wants_more(c)) return;
   int n = green__request_take(c);
   if (n == 0) n = green__request_fill(c);
-  if (n <= 0 && n != GREEN_EAGAIN) green__conn_close(c);
+  if (n <= 0 && n != GREEN_EAGAIN) green__conn_lost(c, n ? n : GREEN_EEOF);
 }
 
 int green__httpd_fetch(httpd *d)

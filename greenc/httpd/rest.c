@@ -15,6 +15,7 @@
 #define HTTPD_POOL \
   256 /* Free requests kept; with two buffers of 16 KB, 8 MB. */
 #define HTTPD_LINGER_BYTES (32 << 20)   /* Of a peer that sends on and on. */
+#define HTTPD_BRIEF_MOST 64             /* Behind alerts, at once. */
 #define HTTPD_LOOK (GREEN_SECOND / 100) /* Between looks at who has it all. */
 #define HTTPD_LINGER_TURN (256 << 10)   /* Of them in one turn. */
 
@@ -87,6 +88,7 @@ void green__httpd_if_over(httpd *d)
   green_hub_timer_stop(d->hub, &d->keep.timer);
   green_hub_timer_stop(d->hub, &d->heads.timer);
   green_hub_timer_stop(d->hub, &d->linger.timer);
+  green_hub_timer_stop(d->hub, &d->brief.timer);
   green_hub_timer_stop(d->hub, &d->look);
   green__httpd_gone_close(d);
 }
@@ -107,6 +109,7 @@ static void httpd_tell_departure(httpd *d)
 void green__conn_close(httpd_conn *c)
 {
   httpd *d = c->d;
+  green__crowd_leave(c);
   green_hub_undefer(&c->defer);
   green__conn_unwatch(c);
   green_sock_close(&c->sock);
@@ -120,23 +123,38 @@ void green__conn_close(httpd_conn *c)
 /* Without memory for it they linger as long as they may. */
 static void httpd_look_later(httpd *d)
 {
-  if (d->look.slot || green_list_empty(&d->linger.waiting)) return;
+  if (d->look.slot || d->linger.n_waiting + d->brief.n_waiting == 0) return;
   green_hub_timer_set(d->hub, &d->look, green_hub_now(d->hub) + HTTPD_LOOK);
 }
 
-void green__conn_linger(httpd_conn *c)
+static void linger_in(green_idle *s, httpd_conn *c)
 {
   int err = green_sock_shutdown(&c->sock, GREEN_WRITE);
   green_filter_drop(&c->sock); /* What comes is not looked at any more. */
   if (err == GREEN_EAGAIN) green_sock_shutdown(&c->sock, GREEN_WRITE);
   green__request_give(c);
+  green__crowd_leave(c);
   c->phase = HTTPD_LINGER;
   c->drained = 0;
+  green_hub_undefer(&c->defer);
   green_idle_remove(&c->sock.f);
-  if (green_idle_add(&c->d->linger, &c->sock.f) < 0)
+  if (green_idle_add(s, &c->sock.f) < 0)
     green__conn_close(c);
   else if (c->d->pub.closing)
     httpd_look_later(c->d);
+}
+
+void green__conn_linger(httpd_conn *c)
+{
+  linger_in(&c->d->linger, c);
+}
+
+void green__conn_linger_briefly(httpd_conn *c)
+{
+  if (c->d->brief.n_waiting < HTTPD_BRIEF_MOST)
+    linger_in(&c->d->brief, c);
+  else
+    green__conn_close(c);
 }
 
 /* After its share of a turn it waits for the next: the poll tells again. */
@@ -167,15 +185,20 @@ static int conn_is_delivered(const httpd_conn *c)
   return unread == 0 && (left == 0 || c->peer_len == 0);
 }
 
-void green__httpd_close_delivered(httpd *d)
+static void close_delivered(green_list *l)
 {
   green_link *next;
-  for (green_link *k = d->linger.waiting.next; k != &d->linger.waiting;
-       k = next) {
+  for (green_link *k = l->next; k != l; k = next) {
     httpd_conn *c = httpd_conn_of_fd(green_container(k, green_fd, idle_link));
     next = k->next;
     if (conn_is_delivered(c)) green__conn_close(c);
   }
+}
+
+void green__httpd_close_delivered(httpd *d)
+{
+  close_delivered(&d->linger.waiting);
+  close_delivered(&d->brief.waiting);
   if (d->pub.closing) httpd_look_later(d);
 }
 
@@ -195,17 +218,26 @@ static int conn_is_clean(const httpd_conn *c)
   return !r || (r->start == r->end && r->out_sent == r->out_len);
 }
 
+/* What is due of a handshake was due before it had to wait for writing. */
+static int conn_stand(green_idle *s, httpd_conn *c)
+{
+  green_fd *f = &c->sock.f;
+  green_idle_remove(f);
+  if (c->phase == HTTPD_HANDSHAKE && f->idle_due)
+    return green_idle_add_by(s, f, f->idle_due);
+  return green_idle_add(s, f);
+}
+
 int green__conn_rest(httpd_conn *c)
 {
   green_idle *s = &c->d->heads;
   if (conn_is_clean(c)) {
     green__request_give(c);
-    if (c->pub.served > 0) s = &c->d->keep;
+    if (c->pub.served > 0 && !green_filter_has_part(&c->sock)) s = &c->d->keep;
     httpd_tell_departure(c->d);
   }
   if (c->sock.f.idle == s) return 0;
-  green_idle_remove(&c->sock.f);
-  int err = green_idle_add(s, &c->sock.f);
+  int err = conn_stand(s, c);
   if (err < 0)
     green__conn_close(c);
   else if (green_filter_pending(&c->sock))

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define HTTPD_LINGER_TIME (2 * GREEN_SECOND)
+#define HTTPD_BRIEF_TIME (GREEN_SECOND / 2)
 #define HTTPD_TURN (GREEN_SECOND / 20) /* For requests, of one turn. */
 
 /* Requests between two polls that are worth a nap (green_httpd.nap). */
@@ -36,11 +37,11 @@ _Static_assert(sizeof(struct sockaddr_in6) <= 28, "room for a peer");
 /* -- Turns ----------------------------------------------------------------- */
 
 /* Lingering needs no worker. */
-static void httpd_linger(httpd *d)
+static void httpd_linger(green_idle *s)
 {
   green_fd *f;
   int expired;
-  while ((f = green_idle_take(&d->linger, &expired)) != NULL)
+  while ((f = green_idle_take(s, &expired)) != NULL)
     green__conn_discard(httpd_conn_of_fd(f), expired);
 }
 
@@ -71,7 +72,8 @@ static void httpd_on_turn(green_defer *defer)
   httpd *d = green_container(defer, httpd, defer);
   green__httpd_send_unsent(d);
   uint32_t ready = green_httpd_ready(&d->pub);
-  if (d->linger.n_ready) httpd_linger(d);
+  if (d->linger.n_ready) httpd_linger(&d->linger);
+  if (d->brief.n_ready) httpd_linger(&d->brief);
   httpd_set_burst(d, ready);
   d->pub.wanted = 0;
   if (ready) httpd_wake_workers(d, ready);
@@ -88,6 +90,8 @@ static const green_httpd httpd_defaults = {
     .max_body = 64 << 20,
     .max_drain = 1 << 20,
     .max_connections = UINT32_MAX,
+    .max_handshakes = UINT32_MAX,
+    .max_handshakes_per_address = UINT32_MAX,
     .max_line = 8192,
     .max_field = 8192,
     .max_head = 65536,
@@ -117,11 +121,17 @@ static void httpd_close_links(green_list *l)
     green__conn_close(green_container(k, httpd_conn, defer.link));
 }
 
-/* Nothing may be said by a TLS that is the parent's. */
+/* Nothing may be said by a TLS that is the parent's, nor without it: who has
+** such a connection in hand finds it cut. */
 static void httpd_drop_filters(httpd *d)
 {
-  for (green_link *k = d->conns.next; k != &d->conns; k = k->next)
-    green_filter_drop(&green_container(k, httpd_conn, link)->sock);
+  for (green_link *k = d->conns.next; k != &d->conns; k = k->next) {
+    httpd_conn *c = green_container(k, httpd_conn, link);
+    if (c->sock.f.idle)
+      green_filter_drop(&c->sock);
+    else if (c->sock.filter)
+      green_conn_cut(&c->pub, 0);
+  }
 }
 
 /* Those in workers' hands are closed by whoever knows the workers. */
@@ -130,9 +140,9 @@ static void httpd_forked(green_forkhook *h)
   httpd *d = green_container(h, httpd, forked);
   green__httpd_gone_forked(d);
   if (green_hub_inherits(d->hub)) return;
-  httpd_drop_filters(d);
   httpd_close_links(&d->unsent);
   httpd_close_links(&d->stuck);
+  httpd_drop_filters(d);
   d->n_unsent = 0;
   green_httpd_close_idle(&d->pub, true);
 }
@@ -147,6 +157,7 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   green_idle_init(&d->keep, hub, d->pub.keepalive_timeout);
   green_idle_init(&d->heads, hub, d->pub.header_timeout);
   green_idle_init(&d->linger, hub, HTTPD_LINGER_TIME);
+  green_idle_init(&d->brief, hub, HTTPD_BRIEF_TIME);
   d->heads.workers = d->keep.workers;
   d->keep.workers->burst = 1;
   green_waitq_init(&d->shortage);
@@ -176,9 +187,11 @@ void green_httpd_deinit(green_httpd *pub)
     green__request_free(green_container(k, httpd_request, link));
   d->pooled = 0;
   green__httpd_free_tls(d);
+  green_tally_deinit(&d->crowd);
   green_forkhook_remove(&d->forked);
   green_hub_undefer(&d->defer);
   green_waitq_wake_all(&d->shortage, GREEN_ECLOSED);
+  green_idle_deinit(&d->brief);
   green_idle_deinit(&d->linger);
   green_idle_deinit(&d->heads);
   green_idle_deinit(&d->keep);
@@ -241,7 +254,8 @@ static int conn_is_spare(const httpd_conn *c)
 {
   int unread = 1;
   if (c->req && c->req->start < c->req->end) return 0;
-  if (green_filter_pending(&c->sock)) return 0;
+  if (green_filter_pending(&c->sock) || green_filter_has_part(&c->sock))
+    return 0;
   return ioctl(c->sock.f.fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
@@ -431,11 +445,14 @@ uint32_t green_httpd_ready(const green_httpd *pub)
   return d->keep.n_ready + d->heads.n_ready + !green_list_empty(&d->stuck);
 }
 
-/* Waits, and nothing of a request has been seen. */
+/* Waits, and nothing of a request has been seen, nor of a handshake, which
+** comes with one. */
 static int conn_is_idle(const httpd_conn *c)
 {
-  if (c->phase != HTTPD_HEAD && c->phase != HTTPD_HANDSHAKE) return 0;
   if (green_link_in(&c->sock.f.ready_link)) return 0;
+  if (c->phase == HTTPD_HANDSHAKE) return !c->sock.filter;
+  if (c->phase != HTTPD_HEAD || c->awaited) return 0;
+  if (green_filter_has_part(&c->sock)) return 0;
   return !c->req || c->req->start == c->req->end;
 }
 
@@ -468,6 +485,7 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   if (all) {
     httpd_close_links(&d->stuck);
     httpd_close_set(&d->linger, all);
+    httpd_close_set(&d->brief, all);
   } else if (!d->look.slot) { /* Else it comes soon: many may ask often. */
     green__httpd_close_delivered(d);
   }

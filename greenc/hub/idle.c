@@ -109,7 +109,18 @@ static int64_t idle_due(const green_idle *s)
   return s->hub->poll_now + s->timeout;
 }
 
-int green_idle_add(green_idle *s, green_fd *f)
+/* Before those whose time is up later. */
+static void idle_insert(green_idle *s, green_fd *f)
+{
+  green_link *k = s->waiting.next;
+  while (k != &s->waiting && fd_of_link(k)->idle_due <= f->idle_due)
+    k = k->next;
+  green_list_push(k, &f->idle_link);
+  if (green_list_first(&s->waiting) == &f->idle_link)
+    green_hub_timer_stop(s->hub, &s->timer); /* It was set for a later one. */
+}
+
+static int idle_enter(green_idle *s, green_fd *f, int64_t due)
 {
   green__assert_thread(s->hub);
   green_assert(f->hub == s->hub || f->fd < 0, "Put f, of the same hub");
@@ -118,10 +129,27 @@ int green_idle_add(green_idle *s, green_fd *f)
   if (err < 0) return err;
   f->idle = s;
   f->idle_expired = 0;
-  f->idle_due = idle_due(s);
-  green_list_push(&s->waiting, &f->idle_link);
+  f->idle_due = due;
   s->n_waiting++;
   s->hub->n_waits++;
+  return 0;
+}
+
+int green_idle_add(green_idle *s, green_fd *f)
+{
+  int err = idle_enter(s, f, idle_due(s));
+  if (err < 0) return err;
+  green_list_push(&s->waiting, &f->idle_link);
+  idle_set_timer(s, f);
+  return 0;
+}
+
+int green_idle_add_by(green_idle *s, green_fd *f, int64_t due)
+{
+  int64_t last = idle_due(s);
+  int err = idle_enter(s, f, due < last ? due : last);
+  if (err < 0) return err;
+  idle_insert(s, f);
   idle_set_timer(s, f);
   return 0;
 }

@@ -49,6 +49,10 @@ GREEN_API void green_idle_deinit(green_idle *s);
 ** also when it is in a set. */
 GREEN_API int green_idle_add(green_idle *s, green_fd *f);
 
+/* The same with a deadline of its own, which is not after those that come now:
+** for one that was in the set before, and goes on from there. */
+GREEN_API int green_idle_add_by(green_idle *s, green_fd *f, int64_t due);
+
 /* Change the timeout. A shorter one counts for those that wait already, from
 ** now on; a longer one for those that come. */
 GREEN_API void green_idle_set_timeout(green_idle *s, int64_t timeout);

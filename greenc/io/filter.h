@@ -23,9 +23,11 @@ struct green_filter {
   int (*sendv)(green_sock *s, const green_iov *v, int n);
   int (*flush)(green_sock *s);
   bool (*pending)(const green_sock *s);
+  bool (*part)(const green_sock *s);
   size_t (*unsent)(const green_sock *s);
-  void (*end)(green_sock *s); /* Say that nothing more will be written. */
-  void (*free)(void *data);   /* It may have been another process's: no word
+  int (*end)(green_sock *s); /* Say that nothing more will be written. 0: that
+                                has left; else as flush, call again. */
+  void (*free)(void *data);  /* It may have been another process's: no word
                                  to the peer. */
 };
 
@@ -69,6 +71,12 @@ static inline int green_filter_flush(green_sock *s)
 static inline bool green_filter_pending(const green_sock *s)
 {
   return s->filter && s->filter->pending(s);
+}
+
+/* Has something arrived that is not enough to give anything out? */
+static inline bool green_filter_has_part(const green_sock *s)
+{
+  return s->filter && s->filter->part(s);
 }
 
 /* How many bytes it holds that have not left. */

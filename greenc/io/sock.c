@@ -361,18 +361,12 @@ int green_sock_connect_finish(green_sock *s)
   return sock_is_self(s, &peer) ? GREEN_ECONNREFUSED : 0;
 }
 
-/* The filter's word to the peer leaves before the system's. */
-static int sock_end(green_sock *s)
-{
-  s->filter->end(s);
-  return s->filter->flush(s);
-}
-
 int green_sock_shutdown(green_sock *s, int how)
 {
   if (how < GREEN_READ || how > (GREEN_READ | GREEN_WRITE)) return GREEN_EINVAL;
   if (s->f.fd < 0) return 0;
-  int err = s->filter && how & GREEN_WRITE ? sock_end(s) : 0;
+  /* The filter's word to the peer leaves before the system's. */
+  int err = s->filter && how & GREEN_WRITE ? s->filter->end(s) : 0;
   if (err == GREEN_EAGAIN) return err;
   if (how & GREEN_READ) s->f.drained = 0;
   int r = shutdown(s->f.fd, how - 1);

@@ -40,8 +40,11 @@ static void message_cb(int writing, int version, int type, const void *p,
                        size_t n, SSL *ssl, void *arg)
 {
   green_tls *t = arg;
+  const uint8_t *head = p;
   (void)version, (void)ssl;
   if (writing) return;
+  if (type == SSL3_RT_HEADER && n == SSL3_RT_HEADER_LENGTH)
+    t->part -= SSL3_RT_HEADER_LENGTH + (uint32_t)(head[3] << 8 | head[4]);
   if (!t->done)
     note_message(t, type, p, n);
   else if (type == SSL3_RT_HANDSHAKE)
@@ -99,6 +102,7 @@ void green_tls_free(green_tls *t)
   green__free(t->name);
   green__free(t->heard);
   green__tls_offer_forget(t);
+  green__free(t->alpn);
   green_tls_ctx_free(t->chosen);
   green_tls_ctx_free(t->ctx);
   green_tls_io_free(t->io);
@@ -205,6 +209,7 @@ int green_tls_handshake(green_tls *t)
   if (r == 1) {
     t->done = true;
     green__tls_offer_forget(t);
+    t->part = 0; /* A hello of SSL 2 is no record. */
     use_shared_bio(t);
   } else
     err = green__tls_outcome(t, r);
@@ -330,12 +335,31 @@ bool green_tls_pending(const green_tls *t)
   return t->ended || (lib.SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN);
 }
 
+/* OpenSSL takes no byte of a record before it has looked at the last one. */
+bool green_tls_has_part(const green_tls *t)
+{
+  return t->lent_len > 0 || green_buf_len(&t->in) > 0 || t->part != 0;
+}
+
 /* -- Writing -------------------------------------------------------------- */
 
 /* OpenSSL never finds the output full: it would want the same bytes again. */
 static bool fits(const green_tls *t, size_t n)
 {
   return green__tls_room(t) >= n + 2 * GREEN__TLS_SLACK;
+}
+
+/* OpenSSL counts no records, until their number is too long for 64 bits. The
+** message leaves before the next one; amidst one of the peer's there can be
+** none, and later ones ask again. TLS 1.2 has no new keys. */
+static void renew_key(green_tls *t)
+{
+  if (t->keyed++ < t->io->key_records) return;
+  if (lib.SSL_version(t->ssl) < TLS1_3_VERSION) return;
+  if (lib.SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1)
+    t->keyed = 1;
+  else
+    lib.ERR_clear_error();
 }
 
 static int write_records(green_tls *t, const char *p, size_t n)
@@ -345,6 +369,7 @@ static int write_records(green_tls *t, const char *p, size_t n)
     size_t len = n - total;
     if (len > GREEN__TLS_RECORD) len = GREEN__TLS_RECORD;
     if (!fits(t, len)) return total > 0 ? (int)total : GREEN_ENOBUFS;
+    renew_key(t);
     int r = lib.SSL_write_ex(t->ssl, p + total, len, &put);
     if (r != 1) return green__tls_outcome(t, r);
     total += put;
@@ -367,9 +392,11 @@ int green_tls_write(green_tls *t, const void *p, size_t n)
 
 int green_tls_close(green_tls *t)
 {
+  bool tells = t->done && !t->error;
   if (t->closed) return 0;
+  if (tells && green__tls_room(t) < GREEN__TLS_SLACK) return GREEN_ENOBUFS;
   t->closed = true;
-  if (!t->done || t->error) return 0;
+  if (!tells) return 0;
   green__tls_enter(t);
   lib.SSL_shutdown(t->ssl);
   lib.ERR_clear_error();

@@ -86,6 +86,10 @@ GREEN_API int green_tls_feed(green_tls *t, const void *p, size_t n);
 GREEN_API int green_tls_lend(green_tls *t, const void *p, size_t n);
 GREEN_API int green_tls_keep(green_tls *t);
 
+/* GREEN_TLS_INPUT bytes to receive into and lend from; they are anybody's after
+** keep. NULL: out of memory. */
+GREEN_API char *green_tls_scratch(green_tls *t);
+
 /* How many bytes feed or lend take now. */
 GREEN_API size_t green_tls_room(const green_tls *t);
 
@@ -112,8 +116,13 @@ GREEN_API int green_tls_write(green_tls *t, const void *p, size_t n);
 /* May a read give something although nothing more is fed? */
 GREEN_API bool green_tls_pending(const green_tls *t);
 
+/* Does it hold what has arrived and has not become plain bytes: a record, or a
+** part of one? */
+GREEN_API bool green_tls_has_part(const green_tls *t);
+
 /* Tell the peer that no more will be written (close_notify). What the peer
-** writes can still be read. Idempotent; 0 always. Nothing is told when the
+** writes can still be read. Idempotent; 0, or GREEN_ENOBUFS: there is no room
+** for that now, send the output and call again. Nothing is told when the
 ** handshake is not done or the connection has failed. */
 GREEN_API int green_tls_close(green_tls *t);
 
@@ -135,6 +144,13 @@ GREEN_API int green_tls_get_hello(const green_tls *t, green_tls_hello *out);
 ** GREEN_EINVAL: it does not wait, or ctx is a client's. */
 GREEN_API int green_tls_choose(green_tls *t, green_tls_ctx *ctx,
                                const char *alpn);
+
+/* May a request for that host, as a Host names it without its port, be answered
+** on this connection of a server? One who was asked for a certificate has shown
+** it for the name that he asked for: no other, and where he named none only
+** those of the same context. Else all, but those whose context asks for one. 0
+** bytes: no host, true. */
+GREEN_API bool green_tls_serves(const green_tls *t, const char *host, size_t n);
 
 /* -- Sessions of clients -------------------------------------------------- */
 

@@ -180,10 +180,43 @@ int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
   green__free(t->heard);
   t->heard = NULL;
   t->chose = true;
-  t->alpn_len = (uint8_t)n;
+  if (n > 0) t->alpn = green__alloc(n);
+  if (n > 0 && !t->alpn)
+    return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
   if (n > 0) memcpy(t->alpn, alpn, n);
+  t->alpn_len = (uint8_t)n;
   if (!ctx || switch_to(t, t->ssl, ctx)) return 0;
   return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
+}
+
+/* -- Who may ask whom ------------------------------------------------------ */
+
+static const green_tls_ctx *host_ctx(const green_tls *t, const char *host,
+                                     size_t n)
+{
+  char name[GREEN__TLS_SNI + 1];
+  if (n > GREEN__TLS_SNI) return t->ctx;
+  for (size_t i = 0; i < n; i++) name[i] = lower(host[i]);
+  name[n] = '\0';
+  const green_tls_ctx *found = find_ctx(t->ctx, name);
+  return found ? found : t->ctx;
+}
+
+static bool is_name(const green_tls *t, const char *host, size_t n)
+{
+  if (!t->name || strlen(t->name) != n) return false;
+  for (size_t i = 0; i < n; i++)
+    if (t->name[i] != lower(host[i])) return false;
+  return true;
+}
+
+bool green_tls_serves(const green_tls *t, const char *host, size_t n)
+{
+  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  if (n > 0 && host[n - 1] == '.') n--;
+  if (n == 0 || is_name(t, host, n)) return true;
+  if (c->verify) return !t->name && host_ctx(t, host, n) == c;
+  return !host_ctx(t, host, n)->verify;
 }
 
 /* -- Protocols ------------------------------------------------------------ */
@@ -224,9 +257,9 @@ int green__tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *len,
   green_tls *t = lib.SSL_get_ex_data(ssl, 0);
   const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
   (void)arg;
-  if (!t->alpn_len && !c->alpn_len) return SSL_TLSEXT_ERR_NOACK;
+  if (!t->alpn && !c->alpn_len) return SSL_TLSEXT_ERR_NOACK;
   const unsigned char *found =
-      t->alpn_len ? find_alpn(in, n, t->alpn, t->alpn_len) : prefer(c, in, n);
+      t->alpn ? find_alpn(in, n, t->alpn, t->alpn_len) : prefer(c, in, n);
   if (!found) {
     fail_alpn(t, in, n);
     return SSL_TLSEXT_ERR_ALERT_FATAL;

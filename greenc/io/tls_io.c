@@ -99,6 +99,15 @@ void green_tls_sent(green_tls *t, size_t n)
   if (io->head == io->tail) io_empty(io);
 }
 
+/* -- Input ---------------------------------------------------------------- */
+
+char *green_tls_scratch(green_tls *t)
+{
+  green_tls_io *io = t->io;
+  if (!io->raw) io->raw = green__alloc(GREEN_TLS_INPUT);
+  return io->raw;
+}
+
 /* -- OpenSSL's side ------------------------------------------------------- */
 
 static green_tls *bio_current(BIO *bio)
@@ -159,6 +168,7 @@ static int bio_read(BIO *bio, char *p, int n)
   lib.BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
   size_t got = take_kept(t, p, (size_t)n);
   got += take_lent(t, p + got, (size_t)n - got);
+  t->part += (uint32_t)got;
   if (got > 0) return (int)got;
   lib.BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
   return -1;
@@ -200,6 +210,7 @@ green_tls_io *green_tls_io_new(void)
   green_tls_io *io = green__zalloc(sizeof(*io));
   if (!io) return NULL;
   io->refs = 1;
+  io->key_records = GREEN__TLS_KEY_RECORDS;
   if (io_open(io)) return io;
   green_tls_io_free(io);
   return NULL;
@@ -211,6 +222,7 @@ void green_tls_io_free(green_tls_io *io)
   lib.BIO_free(io->bio);
   lib.BIO_meth_free(io->method);
   green__free(io->out);
+  green__free(io->raw);
   green__free(io);
 }
 

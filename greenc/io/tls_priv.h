@@ -98,7 +98,8 @@
   X(SSL_get_current_cipher) X(SSL_CIPHER_get_name) \
   X(SSL_get0_alpn_selected) X(SSL_get0_peer_certificate) \
   X(SSL_get_peer_cert_chain) X(SSL_get_certificate) \
-  X(SSL_export_keying_material) X(SSL_client_hello_get0_ext) \
+  X(SSL_key_update) X(SSL_export_keying_material) \
+  X(SSL_client_hello_get0_ext) \
   /* What failures tell */ \
   X(SSL_client_hello_get0_ciphers) X(SSL_client_hello_isv2) \
   X(SSL_client_hello_get0_legacy_version) X(SSL_CIPHER_find) \
@@ -270,6 +271,8 @@ int green__tls_trust_setup(green_tls_ctx *c);
 enum {
   GREEN__TLS_RECORD = 16384, /* Plain bytes of one at most. */
   GREEN__TLS_SLACK = 1024,   /* What a record adds, and a message besides. */
+  GREEN__TLS_KEY_RECORDS = 1 << 24, /* Written with one key: AES-GCM is good for
+                                       somewhat more (RFC 8446, 5.5). */
   GREEN__TLS_SNI = 255
 };
 
@@ -280,7 +283,9 @@ struct green_tls_io {
   green_tls *current; /* Whose call is under way. */
   green_tls *owner;   /* Whose bytes lie in out. */
   uint32_t head, tail;
-  char *out; /* GREEN_TLS_OUTPUT bytes; NULL: not used yet. */
+  char *out;            /* GREEN_TLS_OUTPUT bytes; NULL: not used yet. */
+  uint32_t key_records; /* GREEN__TLS_KEY_RECORDS; tests have fewer. */
+  char *raw; /* GREEN_TLS_INPUT bytes, for whoever receives; NULL, likewise. */
 };
 
 /* What a client said, kept while its handshake waits for green_tls_choose. */
@@ -302,17 +307,21 @@ struct green_tls {
   const green_tls_error *error; /* The first failure; NULL: none. */
   char *name;                   /* That a client asks for. */
   green__tls_heard *heard;
-  SSL_SESSION *session;    /* A client's newest. */
-  uint64_t plain;          /* Bytes read. */
-  uint32_t messages;       /* Without data, since the handshake. */
-  uint32_t ones;           /* Records of one byte in a row. */
+  SSL_SESSION *session; /* A client's newest. */
+  uint64_t plain;       /* Bytes read. */
+  uint32_t messages;    /* Without data, since the handshake. */
+  uint32_t ones;        /* Records of one byte in a row. */
+  uint32_t keyed;       /* Written with the present key. */
+  uint32_t part; /* Bytes that OpenSSL has taken, less its records' lengths: 0
+                    between two of them. */
   green__tls_offer *offer; /* A client's, during the handshake. */
   X509 *refused;           /* The certificate of the failure; NULL: none. */
   int16_t refused_at;      /* 0: the peer's own, 1: its issuer, ... */
   int16_t alert;           /* That ended it, the peer's; -1: none. */
   uint8_t theirs;          /* Versions: a client's, or the server's choice. */
   uint8_t first[5];        /* Of the peer's first record. */
-  uint8_t alpn_len;        /* What green_tls_choose said; 0: nothing. */
+  char *alpn;              /* What green_tls_choose said; NULL: nothing. */
+  uint8_t alpn_len;
   bool server : 1;
   bool done : 1;    /* The handshake. */
   bool ended : 1;   /* The input. */
@@ -324,7 +333,6 @@ struct green_tls {
   bool strict : 1;  /* Output beyond the limit ends the connection. */
   bool met : 1;     /* Something came from the peer that is TLS. */
   bool asked : 1;   /* The server wants a certificate of ours. */
-  char alpn[GREEN__TLS_ALPN + 1];
 };
 
 /* Latch a failure. Returns its code, or that of the one before. */

@@ -3,7 +3,7 @@
 **
 ** One raw receive brings as many records as fit what is asked for, one raw send
 ** takes all that were written: the codec's buffer of the thread is what makes
-** them one. The receive buffer is on the stack, lent to the codec while it
+** them one. The receive buffer is the thread's, too, lent to the codec while it
 ** reads; only what it could not use then is copied.
 */
 
@@ -16,6 +16,10 @@
 ** heads, at least a record, which is where plain bytes come from. */
 #define ROOM_LEAST 17408
 #define ROOM_EXTRA 1024
+
+/* So much is encrypted before it is sent: what the socket does not take then is
+** kept, a connection each. Three records. */
+#define HELD_MOST 49152
 
 static green_tls *codec_of(const green_sock *s)
 {
@@ -62,8 +66,9 @@ static size_t room_for(const green_tls *t, size_t n)
 static int step_with_more(green_sock *s, tls_step *step, void *ptr, size_t n)
 {
   green_tls *t = codec_of(s);
-  char raw[GREEN_TLS_INPUT];
+  char *raw = green_tls_scratch(t);
   size_t room = room_for(t, n);
+  if (!raw) return GREEN_ENOMEM;
   if (room == 0) return GREEN_ETOOBIG; /* Never: a record is shorter. */
   int got = green__sock_recv_raw(s, raw, room);
   if (got < 0) return got;
@@ -113,6 +118,11 @@ static bool tls_pending(const green_sock *s)
   return green_tls_pending(codec_of(s));
 }
 
+static bool tls_part(const green_sock *s)
+{
+  return green_tls_has_part(codec_of(s));
+}
+
 /* -- Writing -------------------------------------------------------------- */
 
 static size_t tls_unsent(const green_sock *s)
@@ -121,17 +131,26 @@ static size_t tls_unsent(const green_sock *s)
   return green_tls_output(codec_of(s), &p);
 }
 
-/* One piece, as far as the socket takes what it becomes, and no further than
-** the codec's buffer goes. The count, or an error if that is 0. */
+/* Encrypt as much of p as may be held; with nothing to spare send what is. The
+** count, which may be 0, or an error. */
+static int tls_put_some(green_sock *s, const char *p, size_t n)
+{
+  size_t held = tls_unsent(s);
+  if (held >= HELD_MOST) return tls_flush(s);
+  size_t len = n < HELD_MOST - held ? n : HELD_MOST - held;
+  int put = green_tls_write(codec_of(s), p, len);
+  return put == GREEN_ENOBUFS ? tls_flush(s) : put;
+}
+
+/* One piece, as far as the socket takes what it becomes. The count, or an error
+** if that is 0. */
 static int tls_put(green_sock *s, const char *p, size_t n)
 {
   size_t total = 0;
   while (total < n) {
-    int put = green_tls_write(codec_of(s), p + total, n - total);
-    if (put > 0) total += (size_t)put;
-    int err = put == GREEN_ENOBUFS || total < n ? tls_flush(s) : 0;
-    if (put < 0 && put != GREEN_ENOBUFS) err = put;
-    if (err < 0) return total > 0 && err == GREEN_EAGAIN ? (int)total : err;
+    int put = tls_put_some(s, p + total, n - total);
+    if (put < 0) return total > 0 && put == GREEN_EAGAIN ? (int)total : put;
+    total += (size_t)put;
   }
   return (int)total;
 }
@@ -155,9 +174,12 @@ static int tls_sendv(green_sock *s, const green_iov *v, int n)
   return total > 0 || err == 0 ? (int)total : err;
 }
 
-static void tls_end(green_sock *s)
+static int tls_end(green_sock *s)
 {
-  green_tls_close(codec_of(s));
+  int err = tls_flush(s); /* That makes room for it. */
+  if (err < 0 && err != GREEN_EAGAIN) return err;
+  if (green_tls_close(codec_of(s)) == GREEN_ENOBUFS) return GREEN_EAGAIN;
+  return tls_flush(s);
 }
 
 /* -- Life ----------------------------------------------------------------- */
@@ -173,6 +195,7 @@ static const green_filter tls_filter = {
     .sendv = tls_sendv,
     .flush = tls_flush,
     .pending = tls_pending,
+    .part = tls_part,
     .unsent = tls_unsent,
     .end = tls_end,
     .free = tls_free,

@@ -1,4 +1,5 @@
 -- HTTPS: green.wsgi with the option tls, beside curl, openssl s_client and our own client.
+local core = require "green.core"
 local green = require "green"
 local testing = require "green.testing"
 local tls = require "green.tls"
@@ -235,6 +236,18 @@ describe("the option tls of green.wsgi", function()
       "for clients")
   end)
 
+  it("opens no log where there can be no TLS", function()
+    local with_tls, path = require "green.wsgi.tls", os.tmpname()
+    local use = with_tls.use
+    os.remove(path)
+    with_tls.use = function() return core.codes.ENOMEM end
+    local server, err = wsgi.new("127.0.0.1:0", hello, { tls = certs.server "a", log = path })
+    with_tls.use = use
+    assert.is_nil(server)
+    assert.equal("ENOMEM", err.code)
+    assert.is_nil((io.open(path)))
+  end)
+
   it("leaves plain servers without a word of TLS [S23]", function()
     kit.with(function(env)
       return 200, nil, tostring(env.HTTPS) .. tostring(env.SSL_PROTOCOL) .. env["wsgi.url_scheme"]
@@ -307,6 +320,46 @@ describe("the option tls of green.wsgi", function()
       assert.equal(200, (kit.read_answer(conn)))
       conn:close()
     end)
+  end)
+
+  it("refuses handshakes where too many are under way, and tells once", function()
+    for _, option in ipairs { "max_handshakes", "max_handshakes_per_address" } do
+      local lines = {}
+      with(hello, { [option] = 2, log = lines }, function(connect, server, _, client)
+        local begun = {}
+        for i = 1, 4 do
+          begun[i] = client:connect("\22\3\1")
+          testing.settle_io(function()
+            return server:stats().handshaking + server:stats().handshakes_refused == i
+          end)
+        end
+        assert.equal(2, server:stats().handshaking)
+        assert.equal(2, server:stats().handshakes_refused)
+        assert.is_nil(begun[3]:read(1))
+        assert.is_nil(begun[4]:read(1))
+        begun[1]:close()
+        testing.settle_io(function() return server:stats().handshaking == 1 end)
+        local conn = connect(GET)
+        assert.equal(200, (kit.read_answer(conn)))
+        conn:close()
+        local told = 0
+        for _, line in ipairs(lines) do
+          told = told + (line:find("max_handshakes_per_address: ", 1, true) and 1 or 0)
+        end
+        assert.equal(1, told)
+        for i = 2, 4 do begun[i]:close() end
+      end)
+    end
+  end)
+
+  it("has no limit for handshakes that are to have none", function()
+    local server = assert(wsgi.new("127.0.0.1:0", hello, { tls = certs.server "a", log = false,
+      max_handshakes = false, max_handshakes_per_address = false }))
+    assert.equal(4294967295, server.httpd.max_handshakes)
+    assert.equal(4294967295, server.httpd.max_handshakes_per_address)
+    server.listener:close()
+    assert.error_matches(function() wsgi.new("127.0.0.1:0", hello, { max_handshakes = 0 }) end,
+      "max_handshakes")
   end)
 
   it("logs plain HTTP as a refused request", function()

@@ -170,8 +170,11 @@ function own:_shutdown(mode)
     return 0
   end
   if mode ~= READ and not self._ended then
+    push(self) -- that makes room for the end
+    if C.close(self._box.p) == ENOBUFS then
+      return EAGAIN
+    end
     self._ended = true
-    C.close(self._box.p)
     push(self)
   end
   if mode ~= WRITE then
@@ -192,6 +195,7 @@ function own:_close()
     if self._sessions and C.is_done(self._box.p) then
       sessions.keep(self)
     end
+    push(self)
     C.close(self._box.p)
     push(self)
     unbox(self._box)
@@ -273,10 +277,10 @@ local function io_of(level)
   return io.p
 end
 
---- The object around a codec, which belongs to it.
-local function wrap(lower, tls, context, level)
+--- The object around a codec in its box, which a collection frees if this raises.
+local function wrap(lower, held, context, level)
   return setmetatable({
-    _box = box(tls), -- empty: closed
+    _box = held, -- empty: closed
     _below = lower,
     _context = context,
     _level = level,
@@ -294,11 +298,11 @@ end
 local function new(lower, context)
   local level = (lower._level or 0) + 1
   local io, ctx = io_of(level), context._box.p
-  local tls = io ~= nil and ctx ~= nil and C.new(io, ctx) or nil
-  if tls == nil then
-    return nil
+  local held = box(nil)
+  if io ~= nil and ctx ~= nil then
+    held.p = C.new(io, ctx)
   end
-  return wrap(lower, tls, context, level)
+  return held.p ~= nil and wrap(lower, held, context, level) or nil
 end
 
 --- An object for the TLS that C has begun on a socket, and for the plain bytes that the
@@ -306,7 +310,9 @@ end
 -- @return nil, status: ENOMEM; the socket is closed
 local function adopt(socket, context)
   local buf = socket._in
-  local self = wrap(socket, sock_api.take(socket._s), context, 1)
+  local held = box(nil)
+  held.p = sock_api.take(socket._s)
+  local self = wrap(socket, held, context, 1)
   local status = buf_api.append(self._in, buf.data + buf.head, length(buf))
   buf_api.reset(buf)
   if status < 0 then

@@ -16,7 +16,7 @@ local READ, QUEUE = core.READ, core.QUEUE -- modes of core.park
 local BATCH = 64
 local BACKOFF_FIRST, BACKOFF_MOST = 0.01, 1
 local FULL_PAUSE = 60 -- seconds between looks where nobody goes
-local TELL_PAUSE = 60 -- seconds between lines in the log about evictions
+local TELL_PAUSE = 60 -- seconds between lines in the log about the same trouble
 
 --- Wait for what stands in the way of the next accept: 0, or why there is none. A
 -- connection that goes makes room, and leaves a descriptor; a stop wakes, too.
@@ -79,6 +79,18 @@ local function tell_evicted(self, evicted)
   tell(log, "accept: %s: %d idle connections closed to make room", why, tonumber(evicted))
 end
 
+--- There were more handshakes than there may be.
+local function tell_crowded(self, refused)
+  local now = core.now()
+  self.crowded = refused
+  if now < self.crowded_told + TELL_PAUSE then
+    return
+  end
+  self.crowded_told = now
+  self.log:error("accept: more TLS handshakes at once than max_handshakes or "
+    .. "max_handshakes_per_address: %d refused", tonumber(refused))
+end
+
 local function accept_all(self)
   local sock, httpd = self.listener._s, self.httpd
   local pause, status = BACKOFF_FIRST, 0
@@ -86,6 +98,9 @@ local function accept_all(self)
     local n = C.accept(httpd, sock, BATCH)
     if httpd.evicted ~= self.evicted then
       tell_evicted(self, httpd.evicted)
+    end
+    if httpd.handshakes_refused ~= self.crowded then
+      tell_crowded(self, httpd.handshakes_refused)
     end
     if n >= 0 then
       pause = BACKOFF_FIRST

@@ -40,8 +40,9 @@ fill.SERVER_PORT = of_server "env_port"
 fill.error = of_server "errors"
 fill.APP_PATH = function(_, _, server) return server.options.app_path end
 -- What TLS tells; a server without it has none of these.
-for _, key in ipairs { "HTTPS", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI", "SSL_CLIENT_VERIFY",
-  "SSL_CLIENT_S_DN" } do
+for _, key in ipairs { "HTTPS", "SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI",
+  "SSL_SESSION_RESUMED", "SSL_CLIENT_VERIFY", "SSL_CLIENT_S_DN", "SSL_CLIENT_I_DN",
+  "SSL_CLIENT_M_SERIAL", "SSL_CLIENT_V_START", "SSL_CLIENT_V_END", "SSL_CLIENT_CERT" } do
   fill[key] = function(conn, _, server)
     return server.tls and server.tls.value(key, conn) or nil
   end

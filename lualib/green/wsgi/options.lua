@@ -28,6 +28,9 @@ local checks = {
   nap = function(v)
     return type(v) == "number" and v >= 0 and v <= MOST_NAP, "seconds, 0.001 at most"
   end,
+  most = function(v)
+    return v == false or type(v) == "number" and v >= 1, "a number of at least 1, or false"
+  end,
   positive = function(v)
     return type(v) == "number" and v >= 1, "a number of at least 1"
   end,
@@ -95,6 +98,8 @@ local known = {
   max_body = { 67108864, "limit" },
   max_drain = { 1048576, "count" },
   max_connections = { MOST_COUNT, "positive" },
+  max_handshakes = { 4096, "most" },
+  max_handshakes_per_address = { 1024, "most" },
   max_requests = { 0, "count" },
   nap = { 0, "nap" },
   -- The rest.
@@ -155,7 +160,7 @@ local function ns(seconds)
 end
 
 local function count(n)
-  return math.min(n, MOST_COUNT)
+  return math.min(n or MOST_COUNT, MOST_COUNT)
 end
 
 --- Tell the C core.
@@ -167,6 +172,8 @@ local function apply(httpd, o)
   httpd.max_drain = math.min(o.max_drain, MOST_BYTES)
   httpd.max_requests = count(o.max_requests)
   httpd.max_connections = count(o.max_connections)
+  httpd.max_handshakes = count(o.max_handshakes)
+  httpd.max_handshakes_per_address = count(o.max_handshakes_per_address)
   httpd.max_line = count(o.url_length_limit)
   httpd.max_field = count(o.max_header_line)
   httpd.max_head = count(o.max_header_size)

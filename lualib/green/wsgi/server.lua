@@ -107,8 +107,8 @@ end
 -- @treturn table `connections` open now, `idle` of them between requests,
 -- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `evicted` (idle ones
 -- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them,
--- `taken_over` now, `log_lines`, `log_dropped`; with TLS `handshakes` that were done, and
--- `handshakes_failed`
+-- `taken_over` now, `log_lines`, `log_dropped`; with TLS `handshakes` that were done,
+-- `handshakes_failed`, `handshakes_refused` (there were too many), and `handshaking` now
 function methods:stats()
   local h = self.httpd
   local busy, taken = 0, 0
@@ -134,6 +134,8 @@ function methods:stats()
     log_dropped = self.log:dropped(),
     handshakes = self.tls and tonumber(h.handshakes) or nil,
     handshakes_failed = self.tls and tonumber(h.handshakes_failed) or nil,
+    handshakes_refused = self.tls and tonumber(h.handshakes_refused) or nil,
+    handshaking = self.tls and h.handshaking or nil,
   }
 end
 
@@ -197,6 +199,10 @@ local function new(listener, planned)
   local o = planned.options
   local object = core.object("httpd")
   local httpd = ffi.cast(httpd_t, object)
+  local status = planned.tls and planned.tls.use(httpd, planned.tls_context) or 0
+  if status < 0 then
+    return nil, errors.new(status, planned.where)
+  end
   local log, err = log_module.new(o, planned.where)
   if not log then
     return nil, err
@@ -225,14 +231,11 @@ local function new(listener, planned)
   self.slow = 0 -- workers that wait for their clients
   self.failed = 0
   self.evicted, self.evicted_told = 0, -math.huge -- connections, and when the log said so
+  self.crowded, self.crowded_told = 0, -math.huge -- handshakes refused, likewise
   self.started, self.stopping, self.stopped, self.ended = false, false, false, false
   self.pid = false -- of the process that it serves in
   self.end_queue = core.waitq()
   option_module.apply(self.httpd, o)
-  local status = self.tls and self.tls.use(httpd, self.tls_context) or 0
-  if status < 0 then
-    return nil, errors.new(status, planned.where)
-  end
   setmetatable(self, mt)
   self.env_mt = env_module.metatable(self)
   return self

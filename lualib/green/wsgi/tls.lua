@@ -3,20 +3,18 @@
 -- @module green.wsgi.tls
 
 local args = require "green.args"
-local certificate = require "green.tls.certificate"
 local contexts = require "green.tls.context"
 local core = require "green.core"
 local options = require "green.args.options"
+local tls_env = require "green.wsgi.tls_env"
 local tls_stream = require "green.tls.stream"
 
 local ffi = require "ffi"
-local C = require "green.ffi.tls"
 local httpd_api = require "green.ffi.httpd"
 
 local pairs = pairs -- scripts may put their own there
 
 local tls_t = ffi.typeof("green_tls *")
-local info = ffi.new("green_tls_info")
 
 --- The option's context: one as it is, or made of options. Raises misuse.
 -- @return the context; or nil, err as green.tls.context
@@ -52,37 +50,11 @@ local function codec_of(conn)
   return pointer and ffi.cast(tls_t, pointer)
 end
 
---- What was agreed, by name; nil: nothing.
-local function agreed(name)
-  return function(codec)
-    C.get_info(codec, info)
-    local text = info[name]
-    return text ~= nil and ffi.string(text) or nil
-  end
-end
-
--- The names are mod_ssl's. A client whose certificate is not accepted does not come so far.
-local known = {
-  HTTPS = function()
-    return "on"
-  end,
-  SSL_PROTOCOL = agreed "version",
-  SSL_CIPHER = agreed "cipher",
-  SSL_TLS_SNI = agreed "name",
-  SSL_CLIENT_VERIFY = function(codec)
-    return C.peer_count(codec) > 0 and "SUCCESS" or "NONE"
-  end,
-  SSL_CLIENT_S_DN = function(codec)
-    local cert = certificate.of(codec)
-    return cert and cert.subject
-  end,
-}
-
 --- The value of a key of env. Does not park.
 local function value(key, conn)
   local codec = codec_of(conn)
   if codec then
-    return known[key](codec)
+    return tls_env.value(key, codec)
   end
 end
 

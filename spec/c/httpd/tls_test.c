@@ -5,11 +5,7 @@
 
 /* wrap: send */
 
-#include "httpd/httpd_kit.h"
-#include "io/tls_peer_kit.h"
-
-#include <netinet/in.h>
-#include <sys/wait.h>
+#include "httpd/tls_house_kit.h"
 
 ssize_t __real_send(int fd, const void *p, size_t n, int flags);
 ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
@@ -21,53 +17,6 @@ ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
   if (!is_jammed || flags & MSG_DONTWAIT) return __real_send(fd, p, n, flags);
   errno = EAGAIN;
   return -1;
-}
-
-static house tls_house(void)
-{
-  house h = house_open();
-  green_tls_ctx *c = peer_server_ctx();
-  if (green_httpd_set_tls(h.d, c) < 0) abort();
-  green_tls_ctx_free(c);
-  return h;
-}
-
-/* Who may not have done his handshake. */
-static peer peer_open(house *h)
-{
-  return peer_new(client_open(h), 0);
-}
-
-/* The server's part of it is done by whoever asks for the next request. */
-static int shake(house *h, peer *p)
-{
-  int r = GREEN_EAGAIN;
-  for (int i = 0; i < 8 && r; i++) {
-    r = peer_shake(p);
-    if (r == 0 || r == GREEN_EAGAIN) next(h);
-  }
-  return r;
-}
-
-static peer peer_ready(house *h)
-{
-  peer p = peer_open(h);
-  if (shake(h, &p) < 0) abort();
-  return p;
-}
-
-/* As hear of the kit, of plain bytes. '.': TLS's own end; '!': cut. */
-static int listens(peer *p)
-{
-  int end;
-  heard_len = peer_hear(p, heard_text, sizeof(heard_text), &end);
-  return end == GREEN_EAGAIN ? '-' : end == 0 ? '.' : '!';
-}
-
-static green_conn *asks(house *h, peer *p, const char *text)
-{
-  peer_say(p, text);
-  return next(h);
 }
 
 /* -- Handshakes ----------------------------------------------------------- */
@@ -192,6 +141,51 @@ static void test_stuck_flight(void)
   is_jammed = 0;
   green_conn_close(c);
   is(h.d->connections, 0, "or the worker closes it");
+  peer_free(&p);
+  house_close(&h);
+}
+
+/* One for all of it, also what was waited for in between. */
+static void test_stuck_deadline(void)
+{
+  house h = tls_house();
+  h.d->header_timeout = 1000 * MS;
+  peer p = peer_open(&h), q = peer_open(&h);
+  peer_shake(&p);
+  pass(&h, 600 * MS);
+  is_jammed = 1;
+  next(&h);
+  green_conn *c = next(&h);
+  ok(c && c->found == GREEN_HTTPD_UNSENT, "a flight that does not leave");
+  pass(&h, 200 * MS);
+  is(green_conn_finish(c), GREEN_EAGAIN, "is waited for");
+  is_jammed = 0;
+  is(green_conn_finish(c), 0, "and leaves");
+  pass(&h, 190 * MS);
+  is(h.d->connections, 2, "the rest has what is left of its time");
+  pass(&h, 20 * MS);
+  while (next(&h)) continue;
+  is(h.d->connections, 0, "no more");
+  is(h.d->timeouts, 2, "as who has said nothing");
+  peer_free(&p);
+  peer_free(&q);
+  p = peer_open(&h);
+  peer_shake(&p);
+  is_jammed = 1;
+  next(&h);
+  c = next(&h);
+  pass(&h, 1010 * MS);
+  is(green_conn_finish(c), 0, "nor has who does not take it");
+  is(h.d->connections, 0, "he is closed");
+  is(h.d->timeouts, 3, "and counted");
+  peer_free(&p);
+  p = peer_open(&h);
+  turns(h.hub, 2);
+  peer_shake(&p);
+  green_hub_advance(h.hub, 1010 * MS);
+  ok(!next(&h), "nor who comes too late");
+  is(h.d->connections, 0, "to be answered");
+  is_jammed = 0;
   peer_free(&p);
   house_close(&h);
 }
@@ -515,39 +509,6 @@ static void test_linger(void)
   house_close(&h);
 }
 
-static void test_half_close(void)
-{
-  house h = tls_house();
-  peer p = peer_ready(&h);
-  peer_say(&p, GET);
-  green_tls_close(p.tls);
-  peer_flush(&p);
-  green_conn *c = next(&h);
-  ok(c, "a client may end its side");
-  serve(c);
-  turns(h.hub, 2);
-  next(&h);
-  is(listens(&p) == '-', 0, "then the connection is over");
-  ok(heard("hello"), "behind its answer");
-  is(h.d->connections, 0, "nothing is left of it");
-  peer_free(&p);
-  house_close(&h);
-}
-
-static void test_keepalive_end(void)
-{
-  house h = tls_house();
-  h.d->keepalive_timeout = 1000 * MS;
-  peer p = peer_ready(&h);
-  serve(asks(&h, &p, GET));
-  turns(h.hub, 1);
-  pass(&h, 1100 * MS);
-  ok(!next(&h), "idle for too long");
-  is(listens(&p), '.', "that ends with TLS's end");
-  peer_free(&p);
-  house_close(&h);
-}
-
 static void test_detach(void)
 {
   house h = tls_house();
@@ -572,119 +533,6 @@ static void test_detach(void)
   house_close(&h);
 }
 
-static void test_stop(void)
-{
-  house h = tls_house();
-  peer idle = peer_ready(&h), shaking = peer_open(&h), busy = peer_ready(&h);
-  serve(asks(&h, &idle, GET));
-  turns(h.hub, 1);
-  green_conn *c = asks(&h, &busy, GET);
-  peer_shake(&shaking);
-  next(&h);
-  h.d->closing = true;
-  green_httpd_close_idle(h.d, false);
-  is(listens(&idle), '.', "who is between requests gets TLS's end");
-  is(h.d->connections, 1, "as does who is in his handshake");
-  serve(c);
-  turns(h.hub, 1);
-  is(listens(&busy), '.', "who has asked gets the answer first");
-  ok(heard("hello") && heard("Connection: close"), "which says so");
-  peer_free(&idle);
-  peer_free(&shaking);
-  peer_free(&busy);
-  turns(h.hub, 2);
-  house_close(&h);
-}
-
-/* A stop that found it with bytes must hear that they were no request's. */
-static void test_stop_waits(void)
-{
-  house h = tls_house();
-  actor stop;
-  peer p = peer_open(&h);
-  peer_shake(&p);
-  turns(h.hub, 2);
-  h.d->closing = true;
-  green_httpd_close_idle(h.d, false);
-  is(h.d->connections, 1, "a hello has come that nobody has looked at");
-  actor_init(&stop, h.hub, 0, step_park);
-  stop.q = green_httpd_departures(h.d);
-  green_task_start(&stop.task);
-  turns(h.hub, 1);
-  is(stop.runs, 1, "a stop waits");
-  next(&h);
-  turns(h.hub, 1);
-  is(stop.runs, 2, "until the handshake waits for more");
-  green_httpd_close_idle(h.d, false);
-  is(h.d->connections, 0, "which is no request");
-  peer_free(&p);
-  house_close(&h);
-}
-
-/* A child that closes what it has inherited says nothing in its parent's
-** name. */
-static void test_fork(void)
-{
-  house h = tls_house();
-  peer p = peer_ready(&h);
-  serve(asks(&h, &p, GET));
-  turns(h.hub, 1);
-  listens(&p);
-  fflush(stdout);
-  pid_t pid = fork();
-  if (pid == 0) {
-    green_hub_turn(h.hub, 0);
-    _exit(h.d->connections ? 1 : 0);
-  }
-  int status = -1;
-  waitpid(pid, &status, 0);
-  is(status, 0, "the child has closed it");
-  is(listens(&p), '-', "the client hears nothing of that");
-  green_conn *c = asks(&h, &p, GET);
-  ok(c, "it is the parent's");
-  if (c) serve(c);
-  turns(h.hub, 1);
-  listens(&p);
-  ok(heard("hello"), "who answers");
-  peer_free(&p);
-  house_close(&h);
-}
-
-/* -- Accepting ------------------------------------------------------------- */
-
-static void test_evict(void)
-{
-  house h = tls_house();
-  green_sock *l = green_sock_new(h.hub);
-  green_addr at;
-  peer p[3];
-  green_addr_parse(&at, "127.0.0.1:0", 11, 0);
-  green_sock_open(l, GREEN_INET, GREEN_STREAM);
-  green_sock_bind(l, &at);
-  green_sock_listen(l, 8);
-  green_sock_sockname(l, &at);
-  h.d->max_connections = 2;
-  for (int i = 0; i < 3; i++) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, (const struct sockaddr *)at.u.bytes, at.len) < 0) abort();
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    p[i] = peer_new(fd, 0);
-    is(green_httpd_accept(h.d, l, 4), 1, "let in");
-    is(shake(&h, &p[i]), 0, "over TCP");
-    serve(asks(&h, &p[i], GET));
-    turns(h.hub, 1);
-    listens(&p[i]);
-    pass(&h, MS);
-  }
-  is(h.d->evicted, 1, "one had to go");
-  ok(listens(&p[0]) != '-' && listens(&p[1]) == '-', "the oldest");
-  for (int i = 0; i < 3; i++) peer_free(&p[i]);
-  green_sock_free(l);
-  turns(h.hub, 2);
-  next(&h);
-  house_close(&h);
-}
-
 int main(void)
 {
   t_start();
@@ -693,6 +541,7 @@ int main(void)
   test_expiry_in_handshake();
   test_bytewise();
   test_stuck_flight();
+  test_stuck_deadline();
   test_plain();
   test_garbage();
   test_buffered_hello();
@@ -708,12 +557,6 @@ int main(void)
   test_close();
   test_cut_answer();
   test_linger();
-  test_half_close();
-  test_keepalive_end();
   test_detach();
-  test_stop();
-  test_stop_waits();
-  test_fork();
-  test_evict();
   return t_done();
 }

@@ -283,6 +283,31 @@ static void test_expiry_in_order(void)
   den_close(&d);
 }
 
+static void test_a_deadline_of_its_own(void)
+{
+  den d;
+  den_open(&d, 100 * MS);
+  int64_t now = green_hub_now(d.hub);
+  add(&d, 0);
+  is(green_idle_add_by(&d.set, &d.f[1], now + 50 * MS), 0, "an earlier one");
+  is(green_idle_add_by(&d.set, &d.f[1], now), GREEN_EBUSY, "once");
+  is(green_idle_add_by(&d.set, &d.f[2], now + 900 * MS), 0, "a later one");
+  is(green_idle_add_by(&d.set, &d.f[3], now + 20 * MS), 0, "the earliest");
+  pass(&d, 21 * MS);
+  is(next(&d), 103, "is told first");
+  is(next(&d), -1, "alone");
+  pass(&d, 30 * MS);
+  is(next(&d), 101, "then the next");
+  pass(&d, 50 * MS);
+  is(next(&d), 100, "then those of the set");
+  is(next(&d), 102, "none has longer than they");
+  green_idle_remove(&d.f[1]);
+  is(green_idle_add_by(&d.set, &d.f[1], now), 0, "one that is due");
+  pass(&d, MS);
+  is(next(&d), 101, "is told at once");
+  den_close(&d);
+}
+
 static void test_expired_with_bytes(void)
 {
   den d;
@@ -497,6 +522,7 @@ int main(void)
   test_deinit_tells_workers();
   test_shared_queue();
   test_expiry_in_order();
+  test_a_deadline_of_its_own();
   test_expired_with_bytes();
   test_expired_and_left();
   test_a_shorter_timeout();

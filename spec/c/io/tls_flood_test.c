@@ -168,6 +168,73 @@ static void test_empty_messages_in_the_handshake(void)
   is(flood_before("\x17\3\3\0\0", 5, 1000), GREEN_ETLS, "empty data");
 }
 
+/* -- Our own keys ---------------------------------------------------------- */
+
+static int n_updates;
+
+static void count_updates(int writing, int version, int type, const void *p,
+                          size_t n, SSL *ssl, void *arg)
+{
+  (void)version, (void)ssl, (void)arg;
+  if (!writing && type == SSL3_RT_HANDSHAKE && n > 0)
+    n_updates += *(const uint8_t *)p == SSL3_MT_KEY_UPDATE;
+}
+
+/* How many updates a client sees while that many records are written. */
+static int updates_of(green_tls_ctx *c, int records)
+{
+  static char big[20000], got[20000];
+  pair p = pair_shaken(c);
+  int wrong = 0;
+  lib.SSL_set_msg_callback(p.client->ssl, count_updates);
+  n_updates = 0;
+  for (int i = 0; i < records; i++) wrong += !says(p.server, p.client, "hello");
+  is(wrong, 0, "all arrives");
+  n_updates *= 1000;
+  for (int i = 0; i < records; i++) { /* Two records each. */
+    wrong += green_tls_write(p.server, big, sizeof(big)) != sizeof(big);
+    while (carry(p.server, p.client, SIZE_MAX) > 0) continue;
+    for (size_t n = 0; n < sizeof(big);) {
+      int r = green_tls_read(p.client, got, sizeof(got));
+      if (r <= 0) break;
+      n += (size_t)r;
+      wrong += n > sizeof(big);
+    }
+  }
+  ok(says(p.client, p.server, "x"), "the other way has its own key");
+  is(wrong, 0, "with more than one at once, too");
+  pair_close(&p);
+  return n_updates;
+}
+
+/* A message of the peer's that is half there stands in the way. */
+static void test_new_key_amidst_another(void)
+{
+  pair p = pair_shaken(client);
+  char got[8];
+  tls_io->key_records = 3;
+  update(p.client, true);
+  carry(p.client, p.server, 10);
+  is(green_tls_read(p.server, got, 8), GREEN_EAGAIN, "half a message");
+  int wrong = 0;
+  for (int i = 0; i < 10; i++) wrong += !says(p.server, p.client, "hello");
+  is(wrong, 0, "we go on");
+  ok(says(p.client, p.server, "there"), "the rest");
+  for (int i = 0; i < 10; i++) wrong += !says(p.server, p.client, "hello");
+  is(wrong, 0, "behind it, too");
+  tls_io->key_records = GREEN__TLS_KEY_RECORDS;
+  pair_close(&p);
+}
+
+static void test_key_of_many_records(void)
+{
+  is(updates_of(client, 100), 0, "one key is good for many records");
+  tls_io->key_records = 10;
+  is(updates_of(client, 100), 9020, "not for more than it is good for");
+  is(updates_of(client12, 100), 0, "TLS 1.2 knows no other");
+  tls_io->key_records = GREEN__TLS_KEY_RECORDS;
+}
+
 static void test_renegotiation(void)
 {
   pair p = pair_shaken(client12);
@@ -199,6 +266,8 @@ int main(void)
   test_answers_that_nobody_reads();
   test_one_byte_a_record();
   test_empty_messages_in_the_handshake();
+  test_new_key_amidst_another();
+  test_key_of_many_records();
   test_renegotiation();
   green_tls_ctx_free(client);
   green_tls_ctx_free(client12);

@@ -320,7 +320,7 @@ static void test_send(void)
   memset(text, 'y', 100000);
   n_send = 0;
   is(green_sock_send(l.s, text, 100000), 100000, "many records");
-  is(n_send, 1, "by one system call");
+  is(n_send, 3, "three by each system call");
   line_close(&l);
 }
 
@@ -350,6 +350,28 @@ static void test_slow_reader(void)
   is(heard, sizeof(big), "all of it arrives");
   ok(!memcmp(text, big, sizeof(big)), "in order");
   is(green_filter_flush(l.s), 0, "nothing is left");
+  line_close(&l);
+}
+
+/* However much is given, and in what pieces. */
+static void test_held_is_little(void)
+{
+  static char big[300000], small[3000];
+  line l = line_ready(0);
+  green_iov many[100];
+  for (int i = 0; i < 100; i++)
+    many[i] = (green_iov){small, (size_t)(i % 3 ? 1 : 3000)};
+  size_t most = 0;
+  int r = 1, end;
+  for (int i = 0; i < 300; i++) {
+    r = i % 2 ? green_sock_send(l.s, big, sizeof(big))
+              : green_sock_sendv(l.s, many, 50);
+    size_t held = green_filter_unsent(l.s);
+    if (held > most) most = held;
+    if (i > 100 && i % 7 == 0) peer_hear(&l.p, text, 5000, &end);
+  }
+  is(r, GREEN_EAGAIN, "he reads too slowly");
+  ok(most > 1000 && most <= 65536, "what he has not read is not kept for him");
   line_close(&l);
 }
 
@@ -499,6 +521,7 @@ int main(void)
   test_end();
   test_send();
   test_slow_reader();
+  test_held_is_little();
   test_gone();
   test_shutdown();
   test_shutdown_waits();

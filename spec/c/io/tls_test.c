@@ -281,6 +281,31 @@ static void test_close_notify_both_ways(void)
   check_close(client12, false);
 }
 
+static void test_close_notify_has_room(void)
+{
+  static char text[100000];
+  pair p = pair_open(client, server, "a.test");
+  pair q = pair_open(client, server, "a.test");
+  if (shake(&p) < 0 || shake(&q) < 0) abort();
+  is(green_tls_write(p.server, text, sizeof(text)), sizeof(text), "much");
+  ok(says(q.server, q.client, "x"), "another's turn");
+  is(green_tls_close(p.server), GREEN_ENOBUFS, "no room to tell the end");
+  is(green_tls_close(p.server), GREEN_ENOBUFS, "that is not forgotten");
+  size_t left = sizeof(text);
+  while (left > 0) {
+    carry(p.server, p.client, SIZE_MAX);
+    int r = green_tls_read(p.client, text, sizeof(text));
+    if (r <= 0) break;
+    left -= (size_t)r;
+  }
+  is(left, 0, "when it was sent");
+  is(green_tls_close(p.server), 0, "there is");
+  carry(p.server, p.client, SIZE_MAX);
+  is(green_tls_read(p.client, text, 1), 0, "told");
+  pair_close(&p);
+  pair_close(&q);
+}
+
 static void test_a_cut_off_stream(void)
 {
   pair p = pair_open(client, server, "a.test");
@@ -482,6 +507,7 @@ int main(void)
   test_lent_input();
   test_lent_input_is_bounded_with_what_is_kept();
   test_close_notify_both_ways();
+  test_close_notify_has_room();
   test_a_cut_off_stream();
   test_an_end_amidst_the_handshake();
   test_damaged_records();
