@@ -50,7 +50,7 @@ green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx)
   if (!t) return NULL;
   t->self = t;
   t->io = io;
-  io->refs++;
+  __atomic_add_fetch(&io->refs, 1, __ATOMIC_RELAXED);
   t->ctx = green__tls_ctx_hold(ctx);
   t->server = ctx->server;
   green_buf_init(&t->in, GREEN_TLS_INPUT);
@@ -67,9 +67,8 @@ static void spare_session(green_tls *t)
     lib.SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
-void green_tls_free(green_tls *t)
+void green__tls_destroy(green_tls *t)
 {
-  if (!t) return;
   spare_session(t);
   lib.SSL_free(t->ssl);
   lib.SSL_SESSION_free(t->session);
@@ -82,6 +81,15 @@ void green_tls_free(green_tls *t)
   green_tls_ctx_free(t->ctx);
   green_tls_io_free(t->io);
   green__free(t);
+}
+
+void green_tls_free(green_tls *t)
+{
+  if (!t) return;
+  if (t->away)
+    t->away->leave(t->away);
+  else
+    green__tls_destroy(t);
 }
 
 /* -- Who the server is ---------------------------------------------------- */
@@ -208,7 +216,7 @@ static const char *version_name(int version)
 
 static int fail_version(green_tls *t)
 {
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   return green__tls_fail(t, GREEN_ETLSVERSION,
                          "the peer has no TLS version from %s to %s (%s)",
                          version_name(c->min ? c->min : GREEN_TLS_1_0),
@@ -279,8 +287,7 @@ static int fail_flood(green_tls *t)
   return t->error->code;
 }
 
-/* What a call that returned r and failed means. */
-static int tls_outcome(green_tls *t, int r)
+int green__tls_outcome(green_tls *t, int r)
 {
   if (t->error) return t->error->code;
   if (t->flooded) return fail_flood(t);
@@ -319,23 +326,57 @@ static int check_host(green_tls *t)
                          "name");
 }
 
+void green__tls_shaken(green_tls *t)
+{
+  t->done = true;
+  use_shared_bio(t);
+}
+
+static bool has_input(const green_tls *t)
+{
+  return t->lent_len > 0 || green_buf_len(&t->in) > 0 || t->ended;
+}
+
+static int shake(green_tls *t)
+{
+  int err = 0;
+  green__tls_enter(t);
+  int r = lib.SSL_do_handshake(t->ssl);
+  if (r == 1)
+    green__tls_shaken(t);
+  else
+    err = green__tls_outcome(t, r);
+  green__tls_leave(t);
+  t->starved = err == GREEN_EAGAIN;
+  return err;
+}
+
+/* Before TLS 1.3 the key may be used once more after the first flight (RSA key
+** exchange), or another costly one (DHE). */
+static bool signs_again(const green_tls *t)
+{
+  return t->slow && lib.SSL_version(t->ssl) < TLS1_3_VERSION;
+}
+
 int green_tls_handshake(green_tls *t)
 {
+  if (t->away) return GREEN_EINPROGRESS;
+  t->ready = false;
   if (t->error) return t->error->code;
   if (t->done) return 0;
   if (t->closed) return GREEN_ECLOSED;
-  if (t->heard) return GREEN_EINPROGRESS;
+  if (t->heard || t->wants) return GREEN_EINPROGRESS;
   int err = check_host(t);
   if (err < 0) return err;
-  green__tls_enter(t);
-  int r = lib.SSL_do_handshake(t->ssl);
-  if (r == 1) {
-    t->done = true;
-    use_shared_bio(t);
-  } else
-    err = tls_outcome(t, r);
-  green__tls_leave(t);
-  return err;
+  if (t->starved && !has_input(t)) return GREEN_EAGAIN;
+  if (!signs_again(t)) return shake(t);
+  t->wants = true;
+  return GREEN_EINPROGRESS;
+}
+
+bool green_tls_wants_pool(const green_tls *t)
+{
+  return t->wants && !t->away;
 }
 
 bool green_tls_is_done(const green_tls *t)
@@ -345,14 +386,14 @@ bool green_tls_is_done(const green_tls *t)
 
 const green_tls_error *green_tls_failure(const green_tls *t)
 {
-  return t->error;
+  return t->away ? NULL : t->error;
 }
 
 /* -- Input ---------------------------------------------------------------- */
 
 size_t green_tls_room(const green_tls *t)
 {
-  return GREEN_TLS_INPUT - green_buf_len(&t->in);
+  return t->away ? 0 : GREEN_TLS_INPUT - green_buf_len(&t->in);
 }
 
 /* How many of n bytes may come. */
@@ -393,6 +434,7 @@ int green_tls_keep(green_tls *t)
 
 void green_tls_feed_end(green_tls *t)
 {
+  green_assert(!t->away, "it is here");
   t->ended = true;
 }
 
@@ -432,7 +474,7 @@ static int read_records(green_tls *t, char *p, size_t n)
     count_record(t, n - total, got);
     total += got;
   } while (total < n && has_more(t) && !is_flood(t));
-  int err = r == 1 ? 0 : tls_outcome(t, r);
+  int err = r == 1 ? 0 : green__tls_outcome(t, r);
   if (is_flood(t)) err = fail_flood(t);
   return total > 0 ? (int)total : err;
 }
@@ -451,7 +493,8 @@ int green_tls_read(green_tls *t, void *p, size_t n)
 
 bool green_tls_pending(const green_tls *t)
 {
-  if (t->error || has_more(t)) return true;
+  if (t->away) return false;
+  if (t->ready || t->error || has_more(t)) return true;
   if (!t->done) return false;
   return t->ended || (lib.SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN);
 }
@@ -472,7 +515,7 @@ static int write_records(green_tls *t, const char *p, size_t n)
     if (len > GREEN__TLS_RECORD) len = GREEN__TLS_RECORD;
     if (!fits(t, len)) return total > 0 ? (int)total : GREEN_ENOBUFS;
     int r = lib.SSL_write_ex(t->ssl, p + total, len, &put);
-    if (r != 1) return tls_outcome(t, r);
+    if (r != 1) return green__tls_outcome(t, r);
     total += put;
   }
   return (int)total;
@@ -493,7 +536,7 @@ int green_tls_write(green_tls *t, const void *p, size_t n)
 
 int green_tls_close(green_tls *t)
 {
-  if (t->closed) return 0;
+  if (t->away || t->closed) return 0;
   t->closed = true;
   if (!t->done || t->error) return 0;
   green__tls_enter(t);

@@ -118,7 +118,7 @@ static int switch_to(green_tls *t, SSL *ssl, green_tls_ctx *c)
 static int set_policy(const green_tls *t, SSL *ssl)
 {
   uint8_t digest[GREEN__TLS_DIGEST];
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   return green__tls_policy(c, t->name, digest) == 0 &&
          lib.SSL_set_session_id_context(ssl, digest, sizeof(digest));
 }
@@ -127,6 +127,20 @@ static int no_memory(green_tls *t, int *alert)
 {
   *alert = SSL_AD_INTERNAL_ERROR;
   green__tls_fail(t, GREEN_ENOMEM, "out of memory");
+  return SSL_CLIENT_HELLO_ERROR;
+}
+
+static int refuse(green_tls *t, int *alert)
+{
+  bool by_name = t->refused == GREEN_TLS_NO_NAME;
+  *alert = t->refused;
+  green__tls_fail(t, GREEN_ETLS,
+                  by_name
+                      ? "this server has nothing for the name that the "
+                        "client asks for (%s)"
+                      : "this server has no application protocol (ALPN) for "
+                        "the client (%s)",
+                  t->name ? t->name : "none");
   return SSL_CLIENT_HELLO_ERROR;
 }
 
@@ -141,28 +155,45 @@ int green__tls_hello_cb(SSL *ssl, int *alert, void *arg)
     if (t->ctx->asks && keep_heard(t, ssl) < 0) return no_memory(t, alert);
   }
   if (t->heard) return SSL_CLIENT_HELLO_RETRY;
+  if (t->refused) return refuse(t, alert);
   if (!switch_to(t, ssl, find_ctx(t->ctx, t->name)) || !set_policy(t, ssl))
     return no_memory(t, alert);
-  return SSL_CLIENT_HELLO_SUCCESS;
+  if (t->pooled || !green__tls_ctx_of(t)->slow) return SSL_CLIENT_HELLO_SUCCESS;
+  t->slow = t->wants = true;
+  return SSL_CLIENT_HELLO_RETRY;
 }
 
 int green_tls_get_hello(const green_tls *t, green_tls_hello *out)
 {
-  if (!t->heard) return GREEN_EINVAL;
+  if (t->away || !t->heard) return GREEN_EINVAL;
   out->name = t->name;
   out->alpn = t->heard->alpn;
   out->alpn_len = t->heard->alpn_len;
   return 0;
 }
 
+/* It does not wait any more. */
+static void decide(green_tls *t)
+{
+  green__free(t->heard);
+  t->heard = NULL;
+  t->chose = t->ready = true;
+}
+
+int green_tls_refuse(green_tls *t, int alert)
+{
+  if (t->away || !t->heard) return GREEN_EINVAL;
+  decide(t);
+  t->refused = (uint8_t)alert;
+  return 0;
+}
+
 int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
 {
   size_t n = alpn ? strlen(alpn) : 0;
-  if (!t->heard || n > GREEN__TLS_ALPN) return GREEN_EINVAL;
+  if (t->away || !t->heard || n > GREEN__TLS_ALPN) return GREEN_EINVAL;
   if (ctx && (!ctx->server || !ctx->sealed)) return GREEN_EINVAL;
-  green__free(t->heard);
-  t->heard = NULL;
-  t->chose = true;
+  decide(t);
   t->alpn_len = (uint8_t)n;
   if (n > 0) memcpy(t->alpn, alpn, n);
   if (!ctx || switch_to(t, t->ssl, ctx)) return 0;
@@ -193,7 +224,7 @@ int green__tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *len,
                        const unsigned char *in, unsigned int n, void *arg)
 {
   green_tls *t = lib.SSL_get_ex_data(ssl, 0);
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   (void)arg;
   if (!t->alpn_len && !c->alpn_len) return SSL_TLSEXT_ERR_NOACK;
   const unsigned char *found =
