@@ -29,6 +29,7 @@ for name in pairs(of_connection) do
   of_client[name], of_server[name] = true, true
 end
 of_client.server, of_client.names, of_client.tickets, of_server.host = nil, nil, nil, nil
+of_client.choose, of_client.handshakes_in_pool = nil, nil
 of_server.server = nil
 local of_handler = { on_failure = true }
 for name in pairs(of_server) do
