@@ -107,8 +107,8 @@ end
 -- @treturn table `connections` open now, `idle` of them between requests,
 -- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `evicted` (idle ones
 -- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them,
--- `taken_over` now, `log_lines`, `log_dropped`; with TLS `handshakes` that were done, and
--- `handshakes_failed`
+-- `taken_over` now, `log_lines`, `log_dropped`; with TLS `handshakes` that were done,
+-- `handshakes_failed`, and `handshakes_in_pool`, steps of them in native threads
 function methods:stats()
   local h = self.httpd
   local busy, taken = 0, 0
@@ -134,6 +134,7 @@ function methods:stats()
     log_dropped = self.log:dropped(),
     handshakes = self.tls and tonumber(h.handshakes) or nil,
     handshakes_failed = self.tls and tonumber(h.handshakes_failed) or nil,
+    handshakes_in_pool = self.tls and tonumber(h.handshakes_pooled) or nil,
   }
 end
 
