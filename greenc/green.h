@@ -32,6 +32,7 @@
 #include "io/tls.h"
 #include "io/tls_ctx.h"
 #include "io/tls_lib.h"
+#include "io/tls_pool.h"
 #include "io/tls_sock.h"
 #include "io/tpool.h"
 

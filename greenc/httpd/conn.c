@@ -167,7 +167,7 @@ static int conn_try(httpd_conn *c)
   if (c->phase == HTTPD_HANDSHAKE) {
     int r = green__conn_shake(c);
     if (r == GREEN_ETLSPLAIN) return conn_refuse_plain(c);
-    if (r < 0) return r;
+    if (r != 0) return r;
   }
   int n = green__request_take(c);
   if (n == 0 && c->phase == HTTPD_DRAIN) {
@@ -296,6 +296,7 @@ static int conn_go_on(httpd_conn *c)
 {
   int drained = 0;
   if (c->phase == HTTPD_HANDSHAKE) {
+    green__conn_chosen(c);
     green__conn_settle(c);
     return 0;
   }

@@ -8,8 +8,8 @@
 **                  green_conn_pass_on, _close or _detach
 ** All functions here are for its worker only. Those of body and answer are for
 ** a request in hand: not after a finish that gave GREEN_EAGAIN, nor for what
-** was found unsent. An answer is begun, gets headers, then its whole body, or
-** its pieces and their end, or a file.
+** was found unsent or asks for a choice. An answer is begun, gets headers, then
+** its whole body, or its pieces and their end, or a file.
 */
 #ifndef GREEN_CONN_H
 #define GREEN_CONN_H
@@ -25,7 +25,10 @@ struct green_httpd; /* httpd.h */
 enum {
   GREEN_HTTPD_REQUEST = 1, /* A head is there: answer it. */
   GREEN_HTTPD_REFUSED = 2, /* A bad one was answered: log it and finish. */
-  GREEN_HTTPD_UNSENT = 3   /* An answer that could not be sent: only finish. */
+  GREEN_HTTPD_UNSENT = 3,  /* An answer that could not be sent: only finish. */
+  GREEN_HTTPD_CHOICE = 4   /* A handshake that asks for a context: tell
+                              green_conn_tls by green_tls_choose or _refuse, and
+                              finish. No request has come yet. */
 };
 
 /* How far the answer is: green_conn.state. */

@@ -23,10 +23,22 @@ int green_httpd_set_tls(green_httpd *pub, green_tls_ctx *ctx)
   return 0;
 }
 
+int green_httpd_set_tls_pool(green_httpd *pub, green_tls_pool *pool)
+{
+  httpd *d = httpd_of(pub);
+  if (!d->hub) return GREEN_ECLOSED;
+  if (pool) green_tls_pool_ref(pool);
+  green_tls_pool_unref(d->tls_pool);
+  d->tls_pool = pool;
+  return 0;
+}
+
 void green__httpd_free_tls(httpd *d)
 {
+  green_tls_pool_unref(d->tls_pool);
   green_tls_ctx_free(d->tls_ctx);
   green_tls_io_free(d->tls_io);
+  d->tls_pool = NULL;
   d->tls_ctx = NULL;
   d->tls_io = NULL;
 }
@@ -58,6 +70,8 @@ static int conn_stick(httpd_conn *c)
   return GREEN_ENOBUFS;
 }
 
+/* In a child of a fork (GREEN_ECANCELED) there is nothing to say to who is the
+** parent's. */
 static int conn_fail(httpd_conn *c, int err)
 {
   if (err == GREEN_EBUSY) /* There are too many. */
@@ -68,11 +82,114 @@ static int conn_fail(httpd_conn *c, int err)
   return err;
 }
 
+/* -- Handshakes that wait for others -------------------------------------- */
+
+static httpd_conn *conn_of_away(green_link *k)
+{
+  return green_container(k, httpd_conn, defer.link);
+}
+
+/* It may be set for one that has come back. */
+static void httpd_set_away_timer(httpd *d)
+{
+  green_link *k = green_list_first(&d->away);
+  if (!k || d->away_timer.slot) return;
+  int64_t due = conn_of_away(k)->sock.f.idle_due;
+  if (due != GREEN_NEVER) green_hub_timer_set(d->hub, &d->away_timer, due);
+}
+
+void green__httpd_on_away(green_timer *t)
+{
+  httpd *d = green_container(t, httpd, away_timer);
+  int64_t now = green_hub_now(d->hub);
+  green_link *k;
+  while ((k = green_list_first(&d->away)) != NULL) {
+    httpd_conn *c = conn_of_away(k);
+    if (c->sock.f.idle_due > now) break;
+    d->pub.timeouts++;
+    green__conn_close(c);
+  }
+  httpd_set_away_timer(d);
+}
+
+/* They come nearly in order. */
+static void httpd_add_away(httpd *d, httpd_conn *c)
+{
+  green_link *k = d->away.prev;
+  while (k != &d->away && conn_of_away(k)->sock.f.idle_due > c->sock.f.idle_due)
+    k = k->prev;
+  green_list_push_front(k, &c->defer.link);
+  green_hub_timer_stop(d->hub, &d->away_timer);
+  httpd_set_away_timer(d);
+}
+
+static void conn_is_back(void *data)
+{
+  httpd_conn *c = data;
+  green_link_remove(&c->defer.link);
+  green__conn_rest(c);
+}
+
+/* In no set: what the client sends meanwhile nobody would take. Its time goes
+** on. */
+static int conn_go_away(httpd_conn *c)
+{
+  httpd *d = c->d;
+  green_tls *t = green_tls_sock_codec(&c->sock);
+  int err = green_tls_pool_start_for(d->tls_pool, t, conn_is_back, c);
+  if (err < 0) return conn_fail(c, err);
+  d->pub.handshakes_pooled++;
+  green_idle_remove(&c->sock.f);
+  httpd_add_away(d, c);
+  return GREEN_EINPROGRESS;
+}
+
+static int conn_hand_out_choice(httpd_conn *c)
+{
+  httpd *d = c->d;
+  if (d->pub.choices >= d->pub.max_choices) return conn_fail(c, GREEN_EBUSY);
+  d->pub.choices++;
+  c->chooses = 1;
+  c->pub.found = GREEN_HTTPD_CHOICE;
+  green_idle_remove(&c->sock.f);
+  return 1;
+}
+
+void green__conn_chosen(httpd_conn *c)
+{
+  if (!c->chooses) return;
+  c->d->pub.choices--;
+  c->chooses = 0;
+  c->pub.found = 0;
+}
+
+/* -- Handshakes ----------------------------------------------------------- */
+
+/* 0: it can go on at once. What others do costs this turn only the reading of a
+** hello. */
+static int conn_ask_others(httpd_conn *c)
+{
+  green_tls *t = green_tls_sock_codec(&c->sock);
+  if (c->sock.f.idle_expired) {
+    c->d->pub.timeouts++;
+    green__conn_close(c);
+    return GREEN_ETIMEDOUT;
+  }
+  if (!green_tls_wants_pool(t)) return conn_hand_out_choice(c);
+  if (c->d->tls_pool) return conn_go_away(c);
+  return green_tls_work(t);
+}
+
 int green__conn_shake(httpd_conn *c)
 {
   httpd *d = c->d;
   int err = conn_start(c);
   if (err == 0) err = green_filter_handshake(&c->sock);
+  while (err == GREEN_EINPROGRESS) {
+    int taken = conn_ask_others(c);
+    if (taken != 0) return taken;
+    err = green_filter_handshake(&c->sock);
+  }
   d->taken |= HANDSHAKE_COSTS;
   if (err == GREEN_EAGAIN) return err;
   if (err == GREEN_ENOBUFS) return conn_stick(c);

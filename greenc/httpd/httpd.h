@@ -15,8 +15,9 @@
 
 /* ffi needs: sock conn */
 /* ffi */
-struct green_waitq;   /* hub/task.h; to park on. */
-struct green_tls_ctx; /* io/tls_ctx.h */
+struct green_waitq;    /* hub/task.h; to park on. */
+struct green_tls_ctx;  /* io/tls_ctx.h */
+struct green_tls_pool; /* io/tls_pool.h */
 
 typedef struct green_httpd {
   /* Options, changed at will. Times in nanoseconds. */
@@ -32,7 +33,9 @@ typedef struct green_httpd {
                                without a word. */
   uint32_t max_handshakes_per_address; /* The same, of one; of IPv6 the first 64
                                           bits count. */
-  uint32_t max_line;                   /* As in green_http_request. */
+  uint32_t max_choices; /* Handshakes that ask in workers' hands; who comes then
+                           is refused. */
+  uint32_t max_line;    /* As in green_http_request. */
   uint32_t max_field;
   uint32_t max_head;
   uint32_t max_headers;
@@ -62,18 +65,27 @@ typedef struct green_httpd {
   uint64_t handshakes;        /* Of TLS that were done, */
   uint64_t handshakes_failed; /* and that were not, */
   uint64_t handshakes_refused; /* or not begun, being too many. */
+  uint64_t handshakes_pooled;  /* Steps of them that went to the pool. */
   uint32_t handshaking;        /* Under way now. */
+  uint32_t choices;            /* In workers' hands. */
 } green_httpd;
 
 /* How much memory a server takes, for green_httpd_init. */
 GREEN_API size_t green_httpd_size(void);
 
-/* Connections that come speak TLS of that sealed context of a server, which
-** asks nobody (green_tls_ctx_set_asks); with another one the next, those that
-** are there keep theirs. Their handshakes are done as heads are read, under
-** header_timeout. Who speaks plainly is refused. 0, GREEN_ECLOSED,
-** GREEN_ENOMEM, GREEN_EINVAL: another kind of context. */
+/* Connections that come speak TLS of that sealed context of a server; with
+** another one the next, those that are there keep theirs. Their handshakes are
+** done as heads are read, under header_timeout; with a context that asks they
+** come to workers in between (GREEN_HTTPD_CHOICE). Who speaks plainly is
+** refused. 0, GREEN_ECLOSED, GREEN_ENOMEM, GREEN_EINVAL: another kind of
+** context. */
 GREEN_API int green_httpd_set_tls(green_httpd *d, struct green_tls_ctx *ctx);
+
+/* Where handshakes go whose signatures take long; a client that there is no
+** room for is refused. NULL, as at first: nowhere, they are done at once. 0,
+** GREEN_ECLOSED. */
+GREEN_API int green_httpd_set_tls_pool(green_httpd *d,
+                                       struct green_tls_pool *pool);
 
 /* Accept what waits at the listener, at most max. Where max_connections are
 ** open, or there are no descriptors, the connection that has been between

@@ -13,6 +13,7 @@
 #include "httpd/httpd.h"
 #include "hub/hub.h"
 #include "hub/idle.h"
+#include "io/tls_pool.h"
 #include "io/tls_sock.h"
 #include "proto/chunked.h"
 
@@ -96,7 +97,7 @@ struct httpd_conn {
   httpd_request *req; /* NULL while idle. */
   green_link link;    /* In the list of all connections. */
   green_defer defer;  /* Sends pipelined answers at the end of the turn. Its
-                        link stands in unsent or stuck otherwise. */
+                        link stands in unsent, stuck or away otherwise. */
   uint8_t phase;
   uint8_t body_done;   /* No more body to come. */
   uint8_t body_failed; /* Its framing is lost. */
@@ -107,6 +108,7 @@ struct httpd_conn {
   uint8_t awaited;     /* Its handshake was let finish by a stop: the request
                           that it is for may come, too. */
   uint8_t blank;       /* The CRLF was dropped that may precede a request. */
+  uint8_t chooses;     /* Its handshake asks whoever has it. */
   uint8_t peer_len;
   char peer[28];         /* A sockaddr_in or sockaddr_in6. */
   int watch_fd;          /* While it is watched (gone.c): its number, */
@@ -138,7 +140,10 @@ struct httpd {
   int64_t unsent_since; /* By a coarse clock. */
   green_list stuck;     /* To be handed out: they could not be sent, or were
                            passed on. */
-  green_fd gone;        /* An epoll that tells who has gone; -1: none yet. */
+  green_list away;      /* The pool has their handshakes; soonest due first. */
+  green_timer away_timer;
+  green_tls_pool *tls_pool; /* NULL: none. */
+  green_fd gone; /* An epoll that tells who has gone; -1: none yet. */
   uint32_t gone_generation; /* Of the process that it was made in. */
   uint32_t gone_serial;
   httpd_conn **watched; /* By number. */
@@ -253,13 +258,19 @@ void green__crowd_leave(httpd_conn *c);
 /* -- handshake.c: TLS ------------------------------------------------------ */
 
 /* Go on with c's handshake. 0: done, heads may come; GREEN_EAGAIN: leave it to
-** the poll; GREEN_ETLSPLAIN: c is open, and plain from here on; another error:
-** c is gone, or others have it. */
+** the poll; 1: something for a worker; GREEN_ETLSPLAIN: c is open, and plain
+** from here on; another error: c is gone, or others have it. */
 int green__conn_shake(httpd_conn *c);
 
 /* Is c still in a handshake that should be done by now? It has one deadline,
 ** whatever it waits for. */
 int green__conn_is_late(const httpd_conn *c);
+
+/* It was something for a worker, who is done with it. */
+void green__conn_chosen(httpd_conn *c);
+
+/* Those that are too long in the pool. */
+void green__httpd_on_away(green_timer *t);
 
 /* Before c is closed with all said: tell the peer that this is the end, if that
 ** takes more than the close. */

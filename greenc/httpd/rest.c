@@ -90,6 +90,7 @@ void green__httpd_if_over(httpd *d)
   green_hub_timer_stop(d->hub, &d->linger.timer);
   green_hub_timer_stop(d->hub, &d->brief.timer);
   green_hub_timer_stop(d->hub, &d->look);
+  green_hub_timer_stop(d->hub, &d->away_timer);
   green__httpd_gone_close(d);
 }
 
@@ -112,6 +113,7 @@ void green__conn_close(httpd_conn *c)
   green__crowd_leave(c);
   green_hub_undefer(&c->defer);
   green__conn_unwatch(c);
+  if (c->chooses) d->pub.choices--;
   green_sock_close(&c->sock);
   green__request_give(c);
   green_link_remove(&c->link);

@@ -92,6 +92,7 @@ static const green_httpd httpd_defaults = {
     .max_connections = UINT32_MAX,
     .max_handshakes = UINT32_MAX,
     .max_handshakes_per_address = UINT32_MAX,
+    .max_choices = 1024,
     .max_line = 8192,
     .max_field = 8192,
     .max_head = 65536,
@@ -142,6 +143,7 @@ static void httpd_forked(green_forkhook *h)
   if (green_hub_inherits(d->hub)) return;
   httpd_close_links(&d->unsent);
   httpd_close_links(&d->stuck);
+  httpd_close_links(&d->away);
   httpd_drop_filters(d);
   d->n_unsent = 0;
   green_httpd_close_idle(&d->pub, true);
@@ -168,6 +170,8 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   green_list_init(&d->fetched);
   green_list_init(&d->unsent);
   green_list_init(&d->stuck);
+  green_list_init(&d->away);
+  d->away_timer.fire = green__httpd_on_away;
   d->defer.run = httpd_on_turn;
   green_hub_defer(hub, &d->defer);
   d->forked.run = httpd_forked;
@@ -182,6 +186,7 @@ void green_httpd_deinit(green_httpd *pub)
   green_waitq_wake_all(&d->departures, GREEN_ECLOSED);
   httpd_close_all(d);
   green_hub_timer_stop(d->hub, &d->look);
+  green_hub_timer_stop(d->hub, &d->away_timer);
   green__httpd_gone_close(d);
   while ((k = green_list_pop(&d->pool)) != NULL)
     green__request_free(green_container(k, httpd_request, link));
@@ -483,6 +488,7 @@ void green_httpd_close_idle(green_httpd *pub, bool all)
   httpd_close_set(&d->keep, all);
   httpd_close_set(&d->heads, all);
   if (all) {
+    httpd_close_links(&d->away);
     httpd_close_links(&d->stuck);
     httpd_close_set(&d->linger, all);
     httpd_close_set(&d->brief, all);

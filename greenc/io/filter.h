@@ -52,8 +52,8 @@ static inline void green_filter_drop(green_sock *s)
 }
 
 /* 0: done, or there is no filter; GREEN_EAGAIN: wait for GREEN_READ, and
-** GREEN_ENOBUFS: for GREEN_WRITE, then call again; else why there will be
-** none. */
+** GREEN_ENOBUFS: for GREEN_WRITE, then call again; GREEN_EINPROGRESS: it is
+** for others to go on with it first (tls.h); else why there will be none. */
 static inline int green_filter_handshake(green_sock *s)
 {
   return s->filter && s->f.fd >= 0 ? s->filter->handshake(s) : 0;

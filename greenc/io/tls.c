@@ -72,7 +72,7 @@ green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx)
   if (!t) return NULL;
   t->self = t;
   t->io = io;
-  io->refs++;
+  __atomic_add_fetch(&io->refs, 1, __ATOMIC_RELAXED);
   t->ctx = green__tls_ctx_hold(ctx);
   t->server = ctx->server;
   t->alert = t->refused_at = -1;
@@ -90,9 +90,8 @@ static void spare_session(green_tls *t)
     lib.SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
-void green_tls_free(green_tls *t)
+void green__tls_destroy(green_tls *t)
 {
-  if (!t) return;
   spare_session(t);
   lib.SSL_free(t->ssl);
   lib.SSL_SESSION_free(t->session);
@@ -107,6 +106,15 @@ void green_tls_free(green_tls *t)
   green_tls_ctx_free(t->ctx);
   green_tls_io_free(t->io);
   green__free(t);
+}
+
+void green_tls_free(green_tls *t)
+{
+  if (!t) return;
+  if (t->away)
+    t->away->leave(t->away);
+  else
+    green__tls_destroy(t);
 }
 
 /* -- Who the server is ---------------------------------------------------- */
@@ -196,25 +204,59 @@ static int check_host(green_tls *t)
                          "name");
 }
 
+void green__tls_shaken(green_tls *t)
+{
+  t->done = true;
+  t->part = 0; /* A hello of SSL 2 is no record. */
+  green__tls_offer_forget(t);
+  use_shared_bio(t);
+}
+
+static bool has_input(const green_tls *t)
+{
+  return t->lent_len > 0 || green_buf_len(&t->in) > 0 || t->ended;
+}
+
+static int shake(green_tls *t)
+{
+  int err = 0;
+  green__tls_enter(t);
+  int r = lib.SSL_do_handshake(t->ssl);
+  if (r == 1)
+    green__tls_shaken(t);
+  else
+    err = green__tls_outcome(t, r);
+  green__tls_leave(t);
+  t->starved = err == GREEN_EAGAIN;
+  return err;
+}
+
+/* Before TLS 1.3 the key may be used once more after the first flight (RSA key
+** exchange), or another costly one (DHE). */
+static bool signs_again(const green_tls *t)
+{
+  return t->slow && lib.SSL_version(t->ssl) < TLS1_3_VERSION;
+}
+
 int green_tls_handshake(green_tls *t)
 {
+  if (t->away) return GREEN_EINPROGRESS;
+  t->ready = false;
   if (t->error) return t->error->code;
   if (t->done) return 0;
   if (t->closed) return GREEN_ECLOSED;
-  if (t->heard) return GREEN_EINPROGRESS;
+  if (t->heard || t->wants) return GREEN_EINPROGRESS;
   int err = check_host(t);
   if (err < 0) return err;
-  green__tls_enter(t);
-  int r = lib.SSL_do_handshake(t->ssl);
-  if (r == 1) {
-    t->done = true;
-    green__tls_offer_forget(t);
-    t->part = 0; /* A hello of SSL 2 is no record. */
-    use_shared_bio(t);
-  } else
-    err = green__tls_outcome(t, r);
-  green__tls_leave(t);
-  return err;
+  if (t->starved && !has_input(t)) return GREEN_EAGAIN;
+  if (!signs_again(t)) return shake(t);
+  t->wants = true;
+  return GREEN_EINPROGRESS;
+}
+
+bool green_tls_wants_pool(const green_tls *t)
+{
+  return t->wants && !t->away;
 }
 
 bool green_tls_is_done(const green_tls *t)
@@ -224,14 +266,14 @@ bool green_tls_is_done(const green_tls *t)
 
 const green_tls_error *green_tls_failure(const green_tls *t)
 {
-  return t->error;
+  return t->away ? NULL : t->error;
 }
 
 /* -- Input ---------------------------------------------------------------- */
 
 size_t green_tls_room(const green_tls *t)
 {
-  return GREEN_TLS_INPUT - green_buf_len(&t->in);
+  return t->away ? 0 : GREEN_TLS_INPUT - green_buf_len(&t->in);
 }
 
 /* How many of n bytes may come. */
@@ -272,6 +314,7 @@ int green_tls_keep(green_tls *t)
 
 void green_tls_feed_end(green_tls *t)
 {
+  green_assert(!t->away, "it is here");
   t->ended = true;
 }
 
@@ -330,7 +373,8 @@ int green_tls_read(green_tls *t, void *p, size_t n)
 
 bool green_tls_pending(const green_tls *t)
 {
-  if (t->error || has_more(t)) return true;
+  if (t->away) return false;
+  if (t->ready || t->error || has_more(t)) return true;
   if (!t->done) return false;
   return t->ended || (lib.SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN);
 }
@@ -393,7 +437,7 @@ int green_tls_write(green_tls *t, const void *p, size_t n)
 int green_tls_close(green_tls *t)
 {
   bool tells = t->done && !t->error;
-  if (t->closed) return 0;
+  if (t->away || t->closed) return 0;
   if (tells && green__tls_room(t) < GREEN__TLS_SLACK) return GREEN_ENOBUFS;
   t->closed = true;
   if (!tells) return 0;

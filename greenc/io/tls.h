@@ -7,7 +7,8 @@
 **
 **   GREEN_EAGAIN       it wants input: feed it
 **   GREEN_ENOBUFS      it wants room: send its output
-**   GREEN_EINPROGRESS  the handshake waits for green_tls_choose
+**   GREEN_EINPROGRESS  the handshake waits for green_tls_choose, or for another
+**                      thread to do a part of it (green_tls_wants_pool)
 **   anything else      the connection is over: green_tls_failure has a sentence
 **
 ** Reading waits for input alone, writing for room alone (once the handshake is
@@ -41,7 +42,8 @@ GREEN_API void green_tls_io_free(green_tls_io *io);
 /* -- Life ----------------------------------------------------------------- */
 
 /* A connection of a sealed context, which says whether it is a server's. NULL:
-** out of memory. **Free with** green_tls_free; NULL is fine. */
+** out of memory. **Free with** green_tls_free; NULL is fine, and at any time,
+** also while the pool has it. */
 GREEN_API green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx);
 GREEN_API void green_tls_free(green_tls *t);
 
@@ -151,6 +153,21 @@ GREEN_API int green_tls_choose(green_tls *t, green_tls_ctx *ctx,
 ** those of the same context. Else all, but those whose context asks for one. 0
 ** bytes: no host, true. */
 GREEN_API bool green_tls_serves(const green_tls *t, const char *host, size_t n);
+
+/* Why a client is refused. */
+enum { GREEN_TLS_NO_NAME = 112, GREEN_TLS_NO_PROTOCOL = 120 };
+
+/* Do not go on: green_tls_handshake fails from here on, and tells the client by
+** that alert. 0; GREEN_EINVAL: it does not wait. */
+GREEN_API int green_tls_refuse(green_tls *t, int alert);
+
+/* Does its handshake wait for another thread, as a signature takes long
+** (green_tls_ctx_set_pool)? See green_tls_pool_start. */
+GREEN_API bool green_tls_wants_pool(const green_tls *t);
+
+/* Do here and now what waits for another thread. 0; GREEN_EINVAL: nothing
+** does. */
+GREEN_API int green_tls_work(green_tls *t);
 
 /* -- Sessions of clients -------------------------------------------------- */
 

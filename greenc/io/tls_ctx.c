@@ -212,6 +212,15 @@ int green_tls_ctx_set_asks(green_tls_ctx *c, bool on)
   return 0;
 }
 
+int green_tls_ctx_set_pool(green_tls_ctx *c, int which)
+{
+  int n = 0;
+  int err =
+      set_number(c, &n, which, GREEN_TLS_POOL_NEVER, GREEN_TLS_POOL_ALWAYS);
+  if (err == 0) c->pool = (uint8_t)n;
+  return err;
+}
+
 int green_tls_ctx_set_tickets(green_tls_ctx *c, int n)
 {
   return set_number(c, &c->tickets, n, 0, 16);
@@ -259,6 +268,8 @@ static void seal_server(green_tls_ctx *c)
   lib.SSL_CTX_set_num_tickets(c->ssl, (size_t)c->tickets);
   if (c->tickets == 0) lib.SSL_CTX_set_options(c->ssl, SSL_OP_NO_TICKET);
   green__tls_ticket_setup(c);
+  c->slow = c->pool == GREEN_TLS_POOL_ALWAYS ||
+            (c->pool == GREEN_TLS_POOL_SLOW && green__tls_keys_are_slow(c));
 }
 
 static int seal_client(green_tls_ctx *c)
@@ -309,5 +320,5 @@ int green_tls_ctx_seal(green_tls_ctx *c)
 
 bool green_tls_ctx_can_serve(const green_tls_ctx *c)
 {
-  return c->server && c->sealed && !c->asks;
+  return c->server && c->sealed;
 }

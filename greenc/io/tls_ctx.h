@@ -43,7 +43,7 @@ GREEN_API void green_tls_ctx_free(green_tls_ctx *c);
 ** once. GREEN_EINVAL, GREEN_ENOMEM, ... */
 GREEN_API int green_tls_ctx_seal(green_tls_ctx *c);
 
-/* Is it a server's, sealed, and does it ask nobody (green_tls_ctx_set_asks)? */
+/* Is it a server's, and sealed? */
 GREEN_API bool green_tls_ctx_can_serve(const green_tls_ctx *c);
 
 /* The first failure. It lives as long as c. */
@@ -134,6 +134,13 @@ GREEN_API int green_tls_ctx_add_name(green_tls_ctx *c, const char *name,
 
 /* Let each handshake wait for green_tls_choose. */
 GREEN_API int green_tls_ctx_set_asks(green_tls_ctx *c, bool on);
+
+/* Which handshakes sign in a thread of the pool (tls_pool.h), for they would
+** keep the loop from its other work: none, the default; those with a key whose
+** one signature takes over half a millisecond, which is timed by the seal; or
+** all. A name's context says it for itself. */
+enum { GREEN_TLS_POOL_NEVER, GREEN_TLS_POOL_SLOW, GREEN_TLS_POOL_ALWAYS };
+GREEN_API int green_tls_ctx_set_pool(green_tls_ctx *c, int which);
 
 /* Session tickets a full handshake gives: 1; 0: sessions are not resumed. */
 GREEN_API int green_tls_ctx_set_tickets(green_tls_ctx *c, int n);

@@ -118,7 +118,7 @@ static int switch_to(green_tls *t, SSL *ssl, green_tls_ctx *c)
 static int set_policy(const green_tls *t, SSL *ssl)
 {
   uint8_t digest[GREEN__TLS_DIGEST];
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   return green__tls_policy(c, t->name, digest) == 0 &&
          lib.SSL_set_session_id_context(ssl, digest, sizeof(digest));
 }
@@ -133,7 +133,7 @@ static int no_memory(green_tls *t, int *alert)
 /* OpenSSL would find out too, and tell nobody what the client offers. */
 static int check_version(green_tls *t, int *alert)
 {
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   if (green__tls_offer_fits(t, c)) return SSL_CLIENT_HELLO_SUCCESS;
   green__tls_text theirs = {""}, ours = {""};
   green__tls_versions_text(t, &theirs);
@@ -143,6 +143,20 @@ static int check_version(green_tls *t, int *alert)
                   "min_version, max_version)",
                   theirs.text, ours.text);
   *alert = SSL_AD_PROTOCOL_VERSION;
+  return SSL_CLIENT_HELLO_ERROR;
+}
+
+static int refuse(green_tls *t, int *alert)
+{
+  bool by_name = t->denied == GREEN_TLS_NO_NAME;
+  *alert = t->denied;
+  green__tls_fail(t, GREEN_ETLS,
+                  by_name
+                      ? "this server has nothing for the name that the "
+                        "client asks for (%s)"
+                      : "this server has no application protocol (ALPN) for "
+                        "the client (%s)",
+                  t->name ? t->name : "none");
   return SSL_CLIENT_HELLO_ERROR;
 }
 
@@ -157,29 +171,48 @@ int green__tls_hello_cb(SSL *ssl, int *alert, void *arg)
     if (t->ctx->asks && keep_heard(t, ssl) < 0) return no_memory(t, alert);
   }
   if (t->heard) return SSL_CLIENT_HELLO_RETRY;
+  if (t->denied) return refuse(t, alert);
   if (!switch_to(t, ssl, find_ctx(t->ctx, t->name)) || !set_policy(t, ssl))
     return no_memory(t, alert);
   green__tls_offer_keep(t, ssl);
-  return check_version(t, alert);
+  int said = check_version(t, alert);
+  if (said != SSL_CLIENT_HELLO_SUCCESS) return said;
+  if (t->pooled || !green__tls_ctx_of(t)->slow) return said;
+  t->slow = t->wants = true;
+  return SSL_CLIENT_HELLO_RETRY;
 }
 
 int green_tls_get_hello(const green_tls *t, green_tls_hello *out)
 {
-  if (!t->heard) return GREEN_EINVAL;
+  if (t->away || !t->heard) return GREEN_EINVAL;
   out->name = t->name;
   out->alpn = t->heard->alpn;
   out->alpn_len = t->heard->alpn_len;
   return 0;
 }
 
+/* It does not wait any more. */
+static void decide(green_tls *t)
+{
+  green__free(t->heard);
+  t->heard = NULL;
+  t->chose = t->ready = true;
+}
+
+int green_tls_refuse(green_tls *t, int alert)
+{
+  if (t->away || !t->heard) return GREEN_EINVAL;
+  decide(t);
+  t->denied = (uint8_t)alert;
+  return 0;
+}
+
 int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
 {
   size_t n = alpn ? strlen(alpn) : 0;
-  if (!t->heard || n > GREEN__TLS_ALPN) return GREEN_EINVAL;
+  if (t->away || !t->heard || n > GREEN__TLS_ALPN) return GREEN_EINVAL;
   if (ctx && (!ctx->server || !ctx->sealed)) return GREEN_EINVAL;
-  green__free(t->heard);
-  t->heard = NULL;
-  t->chose = true;
+  decide(t);
   if (n > 0) t->alpn = green__alloc(n);
   if (n > 0 && !t->alpn)
     return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
@@ -212,7 +245,7 @@ static bool is_name(const green_tls *t, const char *host, size_t n)
 
 bool green_tls_serves(const green_tls *t, const char *host, size_t n)
 {
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   if (n > 0 && host[n - 1] == '.') n--;
   if (n == 0 || is_name(t, host, n)) return true;
   if (c->verify) return !t->name && host_ctx(t, host, n) == c;
@@ -242,7 +275,7 @@ static const unsigned char *prefer(const green_tls_ctx *c,
 static void fail_alpn(green_tls *t, const unsigned char *in, unsigned n)
 {
   green__tls_text theirs = {""}, ours = {""};
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   green__tls_alpn_text(in, n, &theirs);
   green__tls_alpn_text(c->alpn, c->alpn_len, &ours);
   green__tls_fail(t, GREEN_ETLS,
@@ -255,7 +288,7 @@ int green__tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *len,
                        const unsigned char *in, unsigned int n, void *arg)
 {
   green_tls *t = lib.SSL_get_ex_data(ssl, 0);
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   (void)arg;
   if (!t->alpn && !c->alpn_len) return SSL_TLSEXT_ERR_NOACK;
   const unsigned char *found =

@@ -13,10 +13,10 @@
 
 /* -- Output --------------------------------------------------------------- */
 
-/* Does t write into the buffer of all? */
+/* Does t write into the buffer of all? Not in a thread of the pool. */
 static bool uses_shared(const green_tls *t)
 {
-  return green_buf_len(&t->out) == 0;
+  return !t->pooled && green_buf_len(&t->out) == 0;
 }
 
 static void io_empty(green_tls_io *io)
@@ -33,6 +33,11 @@ static void io_evict(green_tls_io *io)
   if (n > 0 && green_buf_append(&t->out, io->out + io->head, n) < 0)
     green__tls_fail(t, GREEN_ENOMEM, "out of memory");
   io_empty(io);
+}
+
+void green__tls_part(green_tls *t)
+{
+  if (t->io->owner == t) io_evict(t->io);
 }
 
 static size_t shared_room(const green_tls *t)
@@ -71,24 +76,27 @@ static int put_shared(green_tls *t, const char *p, size_t n)
 void green__tls_drop_output(green_tls *t)
 {
   green_buf_reset(&t->out);
-  if (t->io->owner == t) io_empty(t->io);
+  if (!t->pooled && t->io->owner == t) io_empty(t->io);
 }
 
 size_t green_tls_output(const green_tls *t, const char **p)
 {
   const green_tls_io *io = t->io;
+  *p = NULL;
+  if (t->away) return 0;
   if (!uses_shared(t)) {
     *p = green_buf_data(&t->out);
     return green_buf_len(&t->out);
   }
   bool ours = io->owner == t;
-  *p = ours ? io->out + io->head : NULL;
+  if (ours) *p = io->out + io->head;
   return ours ? io->tail - io->head : 0;
 }
 
 void green_tls_sent(green_tls *t, size_t n)
 {
   green_tls_io *io = t->io;
+  if (t->away) return;
   if (!uses_shared(t)) {
     green_buf_consume(&t->out, n);
     if (green_buf_len(&t->out) == 0) green_buf_reset(&t->out);
@@ -218,7 +226,7 @@ green_tls_io *green_tls_io_new(void)
 
 void green_tls_io_free(green_tls_io *io)
 {
-  if (!io || --io->refs > 0) return;
+  if (!io || __atomic_sub_fetch(&io->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
   lib.BIO_free(io->bio);
   lib.BIO_meth_free(io->method);
   green__free(io->out);

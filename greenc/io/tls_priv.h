@@ -6,8 +6,8 @@
 ** the library is opened at run time. Its macros that call functions (sk_*,
 ** SSL_set_mode, ...) would call the linked ones and must not be used.
 **
-** From the bottom: lib; error, alert, text, policy, offer; key, trust, ticket,
-** hello, verify, session; ctx; io; failure; tls; info.
+** From the bottom: lib; error, alert, text, policy, offer; key, slow, trust,
+** ticket, hello, verify, session; ctx; io; failure; tls; info, work; pool.
 */
 #ifndef GREEN_TLS_PRIV_H
 #define GREEN_TLS_PRIV_H
@@ -54,7 +54,8 @@
   X(GENERAL_NAMES_free) X(GENERAL_NAME_get0_value) X(OPENSSL_sk_num) \
   X(OPENSSL_sk_value) X(OPENSSL_sk_pop_free) X(i2d_X509) \
   X(X509_get_signature_info) X(X509_cmp) X(EVP_PKEY_free) \
-  X(OBJ_nid2sn) X(EVP_get_digestbyname) \
+  X(OBJ_nid2sn) X(EVP_get_digestbyname) X(EVP_MD_CTX_new) \
+  X(EVP_MD_CTX_free) X(EVP_DigestSignInit) X(EVP_DigestSign) \
   /* Trust */ \
   X(X509_STORE_new) X(X509_STORE_free) X(X509_STORE_up_ref) \
   X(X509_STORE_add_cert) X(X509_STORE_add_crl) X(X509_STORE_add_lookup) \
@@ -80,6 +81,7 @@
   X(SSL_CTX_set_keylog_callback) X(SSL_CTX_set_tlsext_ticket_key_evp_cb) \
   X(SSL_CTX_sess_set_new_cb) X(SSL_CTX_set_num_tickets) \
   X(SSL_CTX_add_client_CA) X(SSL_CTX_get_ex_data) \
+  X(SSL_CTX_get0_privatekey) \
   /* SSL */ \
   X(SSL_new) X(SSL_free) X(SSL_ctrl) X(SSL_set_bio) X(SSL_set0_rbio) \
   X(SSL_set0_wbio) X(SSL_set_accept_state) X(SSL_set_connect_state) \
@@ -211,6 +213,8 @@ struct green_tls_ctx {
   bool sealed;
   bool system;        /* The system's authorities count, too. */
   bool asks;          /* Handshakes wait for green_tls_choose. */
+  uint8_t pool;       /* GREEN_TLS_POOL_* */
+  bool slow;          /* What signs does it in the pool. */
   uint8_t verify;     /* GREEN_TLS_VERIFY_* */
   uint8_t verify_set; /* Not by default. */
   uint8_t n_keys;     /* Certificates. */
@@ -262,6 +266,10 @@ int green__tls_hello_cb(SSL *ssl, int *alert, void *arg);
 int green__tls_alpn_cb(SSL *ssl, const unsigned char **out, unsigned char *len,
                        const unsigned char *in, unsigned int n, void *arg);
 int green__tls_session_cb(SSL *ssl, SSL_SESSION *session);
+
+/* Does a signature of one of its keys take long? Measures. */
+bool green__tls_keys_are_slow(const green_tls_ctx *c);
+
 void green__tls_ticket_setup(green_tls_ctx *c);
 /* The authorities into c->ssl. 0, or c->error is said. */
 int green__tls_trust_setup(green_tls_ctx *c);
@@ -277,7 +285,7 @@ enum {
 };
 
 struct green_tls_io {
-  int refs;
+  int refs; /* Atomic: the last connection may end in the pool. */
   BIO_METHOD *method;
   BIO *bio;           /* Of all whose handshake is over. */
   green_tls *current; /* Whose call is under way. */
@@ -294,6 +302,11 @@ typedef struct green__tls_heard {
   uint8_t alpn[];
 } green__tls_heard;
 
+/* What has a connection while the pool is at it. */
+typedef struct green__tls_away {
+  void (*leave)(struct green__tls_away *a); /* It was to be freed. */
+} green__tls_away;
+
 struct green_tls {
   SSL *ssl;
   green_tls *self; /* What its own BIO has for current. */
@@ -307,11 +320,13 @@ struct green_tls {
   const green_tls_error *error; /* The first failure; NULL: none. */
   char *name;                   /* That a client asks for. */
   green__tls_heard *heard;
-  SSL_SESSION *session; /* A client's newest. */
-  uint64_t plain;       /* Bytes read. */
-  uint32_t messages;    /* Without data, since the handshake. */
-  uint32_t ones;        /* Records of one byte in a row. */
-  uint32_t keyed;       /* Written with the present key. */
+  SSL_SESSION *session;  /* A client's newest. */
+  green__tls_away *away; /* NULL: it is here. */
+  uint64_t plain;        /* Bytes read. */
+  int worked;            /* What the pool's step came to. */
+  uint32_t messages;     /* Without data, since the handshake. */
+  uint32_t ones;         /* Records of one byte in a row. */
+  uint32_t keyed;        /* Written with the present key. */
   uint32_t part; /* Bytes that OpenSSL has taken, less its records' lengths: 0
                     between two of them. */
   green__tls_offer *offer; /* A client's, during the handshake. */
@@ -322,6 +337,7 @@ struct green_tls {
   uint8_t first[5];        /* Of the peer's first record. */
   char *alpn;              /* What green_tls_choose said; NULL: nothing. */
   uint8_t alpn_len;
+  uint8_t denied; /* By that alert; 0: not. */
   bool server : 1;
   bool done : 1;    /* The handshake. */
   bool ended : 1;   /* The input. */
@@ -333,11 +349,28 @@ struct green_tls {
   bool strict : 1;  /* Output beyond the limit ends the connection. */
   bool met : 1;     /* Something came from the peer that is TLS. */
   bool asked : 1;   /* The server wants a certificate of ours. */
+  bool slow : 1;    /* What signs does it in the pool. */
+  bool wants : 1;   /* The handshake waits for the pool. */
+  bool pooled : 1;  /* A thread of the pool may be at it. */
+  bool ready : 1;   /* The handshake can go on, though nothing is fed. */
+  bool starved : 1; /* It cannot, unless something is. */
 };
 
 /* Latch a failure. Returns its code, or that of the one before. */
 int green__tls_fail(green_tls *t, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What a call of OpenSSL's that returned r and failed means. */
+int green__tls_outcome(green_tls *t, int r);
+
+/* Free it, which nobody has any more. Any thread. */
+void green__tls_destroy(green_tls *t);
+
+/* The context that counts. */
+static inline green_tls_ctx *green__tls_ctx_of(const green_tls *t)
+{
+  return t->chosen ? t->chosen : t->ctx;
+}
 
 /* Free the failure, for the end. */
 void green__tls_forgive(green_tls *t);
@@ -346,11 +379,17 @@ void green__tls_forgive(green_tls *t);
 void green__tls_enter(green_tls *t);
 void green__tls_leave(green_tls *t);
 
+/* The handshake is done: what follows is for connections in use. */
+void green__tls_shaken(green_tls *t);
+
 /* A BIO that belongs to one connection, for its handshake. NULL: no memory. */
 BIO *green__tls_io_bio(green_tls_io *io, green_tls **current);
 
 /* How many more bytes may be written before the output is full. */
 size_t green__tls_room(const green_tls *t);
+
+/* What is to be sent lies in a buffer of its own from here on. */
+void green__tls_part(green_tls *t);
 
 /* Forget what was not sent. */
 void green__tls_drop_output(green_tls *t);
@@ -363,5 +402,19 @@ int green__tls_outcome(green_tls *t, int r);
 
 /* The peer floods. Its code, latched. */
 int green__tls_fail_flood(green_tls *t);
+
+/* -- work ----------------------------------------------------------------- */
+
+/* A handshake that waits for it goes on in another thread: begin before, end
+** after it, both here. In between nothing else may be done to t but what asks
+** whether it is away. */
+void green__tls_work_begin(green_tls *t);
+void green__tls_work_undo(green_tls *t); /* Instead of work: as before begin. */
+void green__tls_work(green_tls *t);      /* Any thread. */
+void green__tls_work_end(green_tls *t);
+
+/* Instead of end: another process's thread was at it when this one was forked
+** off, and nothing of what it touched is whole. */
+void green__tls_work_lost(green_tls *t);
 
 #endif

@@ -8,6 +8,7 @@ local args = require "green.args"
 local contexts = require "green.tls.context"
 local endpoint = require "green.tls.endpoint"
 local options = require "green.args.options"
+local pool = require "green.tls.pool"
 
 local pairs = pairs -- scripts may put their own there
 
@@ -27,8 +28,12 @@ local M = {}
 --     "demand" for the client's certificate
 --   * `depth`, `partial_chain`, `crl`
 --   * `min_version` ("1.2"), `max_version`, `ciphers`, `ciphersuites`, `groups`
---   * `alpn`: protocols, the preferred first
+--   * `alpn`: protocols, the preferred first; servers: or a function(hello) that gives one
 --   * `names`: servers: name ("a.example", "*.example") -> context
+--   * `choose`: servers: a function(hello), which may park, that gives the context for a
+--     client; hello has `server_name` and `alpn`. See the page of green.tls
+--   * `handshakes_in_pool`: servers: sign in native threads: true, false; left out: where
+--     one signature takes over half a millisecond
 --   * `tickets`: session tickets a server gives (1)
 -- @return the context; or nil, err: ENOENT, EACCES, ECERTINVALID, EKEYINVALID, EINVAL,
 -- ETLSLIBRARY (there is no OpenSSL 3)
@@ -67,6 +72,16 @@ end
 -- @return the handler; or nil, err: as tls.context
 function M.handler(opts, handler)
   return endpoint.handler(opts, handler, "tls.handler", "opts")
+end
+
+--- Numbers of the handshakes that sign in native threads, and their limits, of all
+-- connections of the runtime. Does not park.
+-- @tparam[opt] table opts sets `at_once`: in threads (2), `queue`: how many wait for
+-- these (256); further ones are refused
+-- @treturn table both, and `running`, `waiting`; so far `begun` and `refused`. nil, err:
+-- ENOMEM
+function M.pool(opts)
+  return pool.numbers(opts)
 end
 
 --- Eventlet's and Python's names for the options of wrap_ssl.

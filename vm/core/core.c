@@ -153,6 +153,7 @@ static const struct {
     /* What httpd_next and conn_finish have found (httpd.c). */
     {"FOUND_REQUEST", GREEN_HTTPD_REQUEST},
     {"FOUND_REFUSED", GREEN_HTTPD_REFUSED},
+    {"FOUND_CHOICE", GREEN_HTTPD_CHOICE},
 };
 
 static void core_set_constants(lua_State *L)

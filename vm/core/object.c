@@ -15,6 +15,7 @@
 #include "io/signal.h"
 #include "io/sock.h"
 #include "io/stdfd.h"
+#include "io/tls_pool.h"
 #include "io/tpool.h"
 
 #include <errno.h>
@@ -126,6 +127,23 @@ static void tpool_deinit(void *p, vm *v)
   *pool = NULL;
 }
 
+static int tls_pool_init(void *p, vm *v, int a, int b)
+{
+  green_tls_pool **pool = p;
+  (void)a, (void)b;
+  *pool = green_tls_pool_new(v->hub);
+  return *pool ? 0 : GREEN_ENOMEM;
+}
+
+static void tls_pool_deinit(void *p, vm *v)
+{
+  green_tls_pool **pool = p;
+  (void)v;
+  green_tls_pool_close(*pool);
+  green_tls_pool_unref(*pool);
+  *pool = NULL;
+}
+
 static int lookup_init(void *p, vm *v, int a, int b)
 {
   (void)p, (void)v, (void)a, (void)b;
@@ -182,6 +200,7 @@ static const object_kind kinds[] = {
     {"signal", green_signal_size, signal_init, signal_deinit},
     {"stdfd", green_stdfd_size, stdfd_init, stdfd_deinit},
     {"tpool", pointer_size, tpool_init, tpool_deinit},
+    {"tls_pool", pointer_size, tls_pool_init, tls_pool_deinit},
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -90,6 +90,8 @@ local function each(fn)
   end
 end
 
+local add_alpn = each(function(c, text) return C.add_alpn(c, text) end)
+
 local function text_option(set)
   return function(c, o, where, name)
     return C[set](c, text_of(o[name], where, name))
@@ -171,10 +173,23 @@ local steps = {
   { "ciphers", text_option "set_ciphers" },
   { "ciphersuites", text_option "set_ciphersuites" },
   { "groups", text_option "set_groups" },
-  { "alpn", each(function(c, text) return C.add_alpn(c, text) end) },
+  { "alpn", function(c, o, where, name)
+    return type(o.alpn) == "function" and C.set_asks(c, true) or add_alpn(c, o, where, name)
+  end },
+  { "choose", function(c, o, where)
+    args.callable(o.choose, where, "choose")
+    return C.set_asks(c, true)
+  end },
+  { "handshakes_in_pool", function(c, o, where, name)
+    local always = args.type(o[name], "boolean", where, name)
+    return C.set_pool(c, always and G.GREEN_TLS_POOL_ALWAYS or G.GREEN_TLS_POOL_NEVER)
+  end },
   { "names", add_names },
   { "tickets", number_option("set_tickets", 10) },
 }
+
+-- Options that only a server's context has.
+local of_servers = { "names", "choose", "handshakes_in_pool" }
 
 local known = { server = true, key = true, password = true }
 for _, step in ipairs(steps) do
@@ -190,6 +205,9 @@ local function failure(c, code)
 end
 
 local function tell(c, o, where)
+  if o.server then
+    C.set_pool(c, G.GREEN_TLS_POOL_SLOW)
+  end
   for _, step in ipairs(steps) do
     local name, fn = step[1], step[2]
     local code = o[name] ~= nil and fn(c, o, where, name) or 0
@@ -203,12 +221,27 @@ end
 -- What says in some functions that a context is for servers.
 local named = { ["tls.context"] = "server", wrap_ssl = "server_side" }
 
+local function check_side(o, where)
+  for _, name in ipairs(of_servers) do
+    if o[name] ~= nil and not o.server then
+      args.wrong(where, name, "left out where server is not true", o[name])
+    end
+  end
+  if type(o.alpn) == "function" and not o.server then
+    args.wrong(where, "alpn", "a list where server is not true", o.alpn)
+  end
+end
+
+--- The functions that a server's handshakes wait for.
+local function asks_of(o)
+  return { choose = o.choose, alpn = type(o.alpn) == "function" and o.alpn or nil }
+end
+
 local function check(o, where)
   options.check(o, known, where)
   args.optional(o.server, "boolean", where, "server")
-  if o.names ~= nil and not o.server then
-    args.wrong(where, "names", "left out where server is not true", o.names)
-  elseif o.cert ~= nil or o.pkcs12 ~= nil then
+  check_side(o, where)
+  if o.cert ~= nil or o.pkcs12 ~= nil then
     return
   elseif o.key ~= nil then -- a secret, should it be a text
     local key = type(o.key) == "string" and is_pem(o.key) and "a PEM text" or args.shown(o.key)
@@ -237,7 +270,8 @@ local function new(o, where)
   if code < 0 then
     return failure(c, code)
   end
-  return setmetatable({ _box = boxed, server = o.server or false, verify = o.verify }, mt)
+  return setmetatable({ _box = boxed, server = o.server or false, verify = o.verify,
+    _asks = asks_of(o) }, mt)
 end
 
 show.kind(mt, function(self)

@@ -31,6 +31,7 @@ for name in pairs(of_connection) do
 end
 of_client.server, of_client.names, of_client.tickets, of_server.host = nil, nil, nil, nil
 of_client.sessions = true
+of_client.choose, of_client.handshakes_in_pool = nil, nil
 of_server.server = nil
 local of_handler = { on_failure = true }
 for name in pairs(of_server) do

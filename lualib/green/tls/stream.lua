@@ -7,11 +7,12 @@
 -- @module green.tls.stream
 
 local agreed = require "green.tls.agreed"
+local lower_side = require "green.tls.below"
 local boxes = require "green.tls.box"
 local core = require "green.core"
 local errors = require "green.error"
 local failure = require "green.tls.failure"
-local gate = require "green.stream.gate"
+local handshake = require "green.tls.handshake"
 local sessions = require "green.tls.sessions"
 local show = require "green.args.show"
 local stream = require "green.stream"
@@ -21,7 +22,7 @@ local buf_api = require "green.ffi.buf"
 local sock_api = require "green.ffi.tls_sock"
 local C = require "green.ffi.tls"
 
-local setmetatable, tonumber = setmetatable, tonumber -- scripts may put their own there
+local setmetatable, type = setmetatable, type -- scripts may put their own there
 
 local codes = core.codes
 local EAGAIN, ECLOSED, ECONNRESET = codes.EAGAIN, codes.ECLOSED, codes.ECONNRESET
@@ -31,55 +32,15 @@ local READ, WRITE, WATCH = stream.READ, stream.WRITE, stream.WATCH
 local SCRATCH = 16384 -- a record's most
 local WRITE_MOST = 65536 -- encrypted in one go
 local scratch = ffi.new("uint8_t[?]", SCRATCH) -- nothing parks between its fill and its use
-local out = ffi.new("const char *[1]")
 
 local box, unbox = boxes.kind("green_tls *", C.free)
 local box_io = boxes.kind("green_tls_io *", C.io_free)
 
 local own = {}
+local push, pull = lower_side.push, lower_side.pull
 
 local function length(buf)
   return buf.tail - buf.head
-end
-
--- -- The stream below ---------------------------------------------------------
-
---- Send what the codec has for the peer. 0; EAGAIN: wait for WRITE; or why it cannot
--- be sent.
-local function push(self)
-  local tls, below = self._box.p, self._below
-  while true do
-    local n = tonumber(C.output(tls, out))
-    if n == 0 then
-      return 0
-    end
-    local sent = below:_send(out[0], n)
-    if sent < 0 then
-      return sent
-    end
-    C.sent(tls, sent)
-  end
-end
-
---- Give the codec what the stream below has. More than 0: it has something new, if only
--- the news that there is no more; EAGAIN; or why nothing can be read.
-local function pull(self)
-  local below = self._below
-  local buf = below._in
-  if length(buf) == 0 then
-    local n = below:_fill(0)
-    if n == 0 then
-      C.feed_end(self._box.p)
-      return 1
-    elseif n < 0 then
-      return n
-    end
-  end
-  local n = C.feed(self._box.p, buf.data + buf.head, length(buf))
-  if n > 0 then
-    buf_api.consume(buf, n)
-  end
-  return n == 0 and EAGAIN or n
 end
 
 -- -- Primitives ---------------------------------------------------------------
@@ -202,36 +163,6 @@ function own:_close()
   end
   buf_api.reset(self._in)
   self._below:_close()
-end
-
--- -- The handshake ------------------------------------------------------------
-
---- Do the handshake. Parks.
--- @tparam ?number deadline
--- @return true; or nil, err: the stream below is of no use any more
-local function handshake(self, deadline, op)
-  while true do
-    local code = C.handshake(self._box.p)
-    local status = push(self)
-    if status == EPIPE then -- the peer takes no more, but may have said why before it went
-      status = 0
-    end
-    if code == 0 and status == 0 then
-      return true
-    elseif code < 0 and code ~= EAGAIN and code ~= ENOBUFS then
-      return failure.of_handshake(self._box.p, code, op)
-    elseif status == EAGAIN then
-      status = gate.write(self, deadline)
-    elseif status == 0 then
-      status = pull(self)
-      if status == EAGAIN then
-        status = gate.read(self, deadline)
-      end
-    end
-    if status < 0 then
-      return failure.of_handshake(self._box.p, status, op)
-    end
-  end
 end
 
 -- -- The class ----------------------------------------------------------------

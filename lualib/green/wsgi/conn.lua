@@ -17,17 +17,28 @@ local function leave(held)
   held.server.slow = held.server.slow - 1
 end
 
---- Wait until the connection can be read or written, mode READ or WRITE. Parks.
--- @return status as core.park
-local function wait(server, conn, mode, deadline)
-  local sock = conn_sock(conn) -- raises when the request is over
+--- The running worker does not count for a while, until take_room or its end.
+-- @return what take_room takes
+local function leave_room(server)
   local held = { _exit = leave, server = server }
   core.waiter() -- where that raises, nobody is counted
   exits.hold(held)
   server.slow, server.httpd.full = server.slow + 1, false
-  local status = core_park(sock, deadline, mode)
+  return held
+end
+
+local function take_room(held)
   exits.release(held)
   leave(held)
+end
+
+--- Wait until the connection can be read or written, mode READ or WRITE. Parks.
+-- @return status as core.park
+local function wait(server, conn, mode, deadline)
+  local sock = conn_sock(conn) -- raises when the request is over
+  local held = leave_room(server)
+  local status = core_park(sock, deadline, mode)
+  take_room(held)
   return status
 end
 
@@ -42,4 +53,7 @@ local function room(server)
   return most + math.min(server.slow, SLOW_MOST * most) - server.workers
 end
 
-return { wait = wait, wait_to_write = wait_to_write, room = room, READ = READ }
+return {
+  wait = wait, wait_to_write = wait_to_write, leave_room = leave_room, take_room = take_room,
+  room = room, READ = READ,
+}

@@ -108,7 +108,8 @@ end
 -- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `evicted` (idle ones
 -- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them,
 -- `taken_over` now, `log_lines`, `log_dropped`; with TLS `handshakes` that were done,
--- `handshakes_failed`, `handshakes_refused` (there were too many), and `handshaking` now
+-- `handshakes_failed`, `handshakes_refused` (there were too many), `handshaking` now, and
+-- `handshakes_in_pool`, steps of them in native threads
 function methods:stats()
   local h = self.httpd
   local busy, taken = 0, 0
@@ -136,6 +137,7 @@ function methods:stats()
     handshakes_failed = self.tls and tonumber(h.handshakes_failed) or nil,
     handshakes_refused = self.tls and tonumber(h.handshakes_refused) or nil,
     handshaking = self.tls and h.handshaking or nil,
+    handshakes_in_pool = self.tls and tonumber(h.handshakes_pooled) or nil,
   }
 end
 

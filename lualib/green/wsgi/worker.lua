@@ -11,6 +11,7 @@
 local conns = require "green.wsgi.conn"
 local core = require "green.core"
 local requests = require "green.wsgi.request"
+local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
 local error, xpcall = error, xpcall -- scripts may put their own there
@@ -18,12 +19,12 @@ local error, xpcall = error, xpcall -- scripts may put their own there
 local httpd_next, conn_finish = core.httpd_next, core.conn_finish
 local core_park, core_now = core.park, core.now
 local handle, is_cancel = requests.handle, requests.is_cancel
-local note_traceback = thread.note_traceback
+local note_traceback, turn = thread.note_traceback, thread.turn
 
 local ECANCELED = core.codes.ECANCELED
 local QUEUE = core.QUEUE
 -- What was found in a connection; one of any other kind has nothing but its finish.
-local REQUEST, REFUSED = core.FOUND_REQUEST, core.FOUND_REFUSED
+local REQUEST, REFUSED, CHOICE = core.FOUND_REQUEST, core.FOUND_REFUSED, core.FOUND_CHOICE
 local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
 --- The client does not read: wait for it as long as write_timeout says, anew
@@ -67,6 +68,15 @@ local function is_surplus(server)
   return server.workers > server.max_workers and conns.room(server) < 0
 end
 
+--- What stands before the first request of a connection: a handshake that asks.
+local function choose(server, state, conn)
+  server.tls.choose(server, conn)
+  if turn.touched ~= 0 then
+    states.unwind(state) -- locks that the function has not released
+    core.reset()
+  end
+end
+
 --- Serve requests until there are none at hand. Returns whether this worker is to
 -- be one no more: a handler took its connection over, or knows its thread.
 local function serve(server, state, conn, found, path)
@@ -79,6 +89,8 @@ local function serve(server, state, conn, found, path)
       end
     elseif found == REFUSED then
       server.log:refused(conn)
+    elseif found == CHOICE then
+      choose(server, state, conn)
     end
     conn, found, path = finish(server, state, conn, not is_surplus(server) and httpd or nil,
       state.unlogged and log)

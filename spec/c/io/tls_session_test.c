@@ -8,6 +8,21 @@
 
 static green_tls_ctx *client, *client12, *server;
 
+/* What a server that asks is told, and how often it has asked. */
+static green_tls_ctx *choice;
+static bool refuses;
+static int asked;
+
+static int choose_for(pair *p)
+{
+  asked++;
+  if (refuses)
+    green_tls_refuse(p->server, GREEN_TLS_NO_NAME);
+  else
+    green_tls_choose(p->server, choice, NULL);
+  return shake(p);
+}
+
 /* A connection that asks to go on with s (NULL: nothing), and the session it
 ** ends with. Was it resumed? A failure is negative. */
 static int visit(green_tls_ctx *c, green_tls_ctx *srv, const char *host,
@@ -17,6 +32,7 @@ static int visit(green_tls_ctx *c, green_tls_ctx *srv, const char *host,
   pair p = pair_open(c, srv, host);
   int r = s ? green_tls_session_use(p.client, s) : 0;
   if (r == 0) r = shake(&p);
+  if (r == GREEN_EINPROGRESS) r = choose_for(&p);
   if (r == 0) {
     settle(&p);
     green_tls_get_info(p.server, &info);
@@ -283,6 +299,42 @@ static void test_sessions_do_not_cross_names(void)
   check_crossing(GREEN_TLS_1_2);
 }
 
+/* Whoever has a session is chosen for like everybody. */
+static void check_choice(green_tls_ctx *c)
+{
+  green_tls_ctx *strict = sealed(demanding("ca.pem")), *like = server_ctx("b");
+  green_tls_ctx *s = server_begin("a");
+  green_tls_session *session = NULL;
+  must_ctx(green_tls_ctx_set_asks(s, true), s);
+  sealed(s);
+  asked = 0;
+  is(visit(c, s, "a.test", NULL, &session), 0, "a server that asks");
+  is(visit(c, s, "a.test", session, NULL), 1, "resumes");
+  is(asked, 2, "and has asked each time");
+  refuses = true;
+  is(visit(c, s, "a.test", session, NULL), GREEN_ETLSALERT, "it may refuse");
+  refuses = false;
+  choice = strict;
+  ok(visit(c, s, "a.test", session, NULL) < 0,
+     "or choose whom the session is no good for");
+  green_tls_session_free(session);
+  choice = NULL;
+  visit(c, s, "a.test", NULL, &session);
+  choice = like;
+  is(visit(c, s, "a.test", session, NULL), 1, "or the like of the first");
+  choice = NULL;
+  green_tls_session_free(session);
+  green_tls_ctx_free(s);
+  green_tls_ctx_free(like);
+  green_tls_ctx_free(strict);
+}
+
+static void test_choices(void)
+{
+  check_choice(client);
+  check_choice(client12);
+}
+
 int main(void)
 {
   tls_start();
@@ -299,6 +351,7 @@ int main(void)
   test_keys_of_kinds();
   test_servers_of_another_policy();
   test_sessions_do_not_cross_names();
+  test_choices();
   green_tls_ctx_free(client);
   green_tls_ctx_free(client12);
   green_tls_ctx_free(server);
