@@ -51,7 +51,7 @@ green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx)
   t->self = t;
   t->io = io;
   io->refs++;
-  t->ctx = green__tls_ctx_hold(ctx);
+  t->ctx = green__tls_ctx_newest(ctx);
   t->server = ctx->server;
   green_buf_init(&t->in, GREEN_TLS_INPUT);
   if (tls_open(t)) return t;

@@ -107,7 +107,7 @@ int green_tls_trust_file(green_tls_ctx *c, const char *path)
 {
   green_buf b;
   char from[300];
-  int err = green__tls_read_file("authority", path, &b, &c->error);
+  int err = green__tls_read_file(c, "authority", path, &b);
   if (err < 0) return err;
   snprintf(from, sizeof(from), "authority file %s", path);
   err = add_authorities(c, green_buf_data(&b), from);
@@ -175,7 +175,7 @@ int green_tls_trust_revoked(green_tls_ctx *c, const char *path)
   green_buf b;
   char from[300];
   if (!own_store(c)) return GREEN_ENOMEM;
-  int err = green__tls_read_file("revocation list", path, &b, &c->error);
+  int err = green__tls_read_file(c, "revocation list", path, &b);
   if (err < 0) return err;
   snprintf(from, sizeof(from), "revocation list file %s", path);
   err = add_crls(c, green_buf_data(&b), from);

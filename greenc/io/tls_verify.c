@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Pins alone are a verification, too: there must be a key to look at. */
 int green__tls_verify_mode(const green_tls_ctx *c)
 {
-  if (c->verify == GREEN_TLS_VERIFY_NONE) return SSL_VERIFY_NONE;
+  if (c->verify == GREEN_TLS_VERIFY_NONE && green__tls_pin_count(c) == 0)
+    return SSL_VERIFY_NONE;
   if (c->verify == GREEN_TLS_VERIFY_ASK) return SSL_VERIFY_PEER;
   return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 }
