@@ -29,6 +29,7 @@ for name in pairs(of_connection) do
   of_client[name], of_server[name] = true, true
 end
 of_client.server, of_client.names, of_client.tickets, of_server.host = nil, nil, nil, nil
+of_client.ocsp, of_client.ticket_keys, of_client.ticket_lifetime = nil, nil, nil
 of_server.server = nil
 local of_handler = { on_failure = true }
 for name in pairs(of_server) do
@@ -102,6 +103,7 @@ end
 
 --- With the handshake done, under its own timeout.
 local function start(lower, opts, context, is_server, where)
+  contexts.look(context)
   local conn = tls_stream.new(lower, context)
   if not conn then
     return nil, errors.new("ENOMEM", where)

@@ -92,4 +92,10 @@ local function stream_of(socket, context)
   return tls_stream.adopt(socket, context)
 end
 
-return { context_of = context_of, use = use, value = value, stream_of = stream_of }
+return {
+  context_of = context_of,
+  use = use,
+  look = contexts.look,
+  value = value,
+  stream_of = stream_of,
+}
