@@ -96,6 +96,7 @@ void green_tls_ctx_free(green_tls_ctx *c)
   green__free(c->expires_text);
   lib.SSL_CTX_free(c->ssl);
   lib.X509_STORE_free(c->store);
+  green__tls_system_leave(c);
   lib.OPENSSL_cleanse(c->ticket, sizeof(c->ticket));
   lib.OPENSSL_cleanse(c->ticket_seed, sizeof(c->ticket_seed));
   pthread_mutex_destroy(&c->lock);

@@ -63,6 +63,14 @@
   X(X509_STORE_new) X(X509_STORE_free) X(X509_STORE_up_ref) \
   X(X509_STORE_add_cert) X(X509_STORE_add_crl) X(X509_STORE_add_lookup) \
   X(X509_STORE_load_file) X(X509_LOOKUP_hash_dir) X(X509_LOOKUP_ctrl) \
+  X(X509_LOOKUP_meth_new) X(X509_LOOKUP_meth_free) \
+  X(X509_LOOKUP_meth_set_get_by_subject) X(X509_LOOKUP_set_method_data) \
+  X(X509_LOOKUP_get_method_data) X(X509_LOOKUP_get_store) \
+  X(X509_STORE_lock) X(X509_STORE_unlock) X(X509_STORE_get0_objects) \
+  X(X509_OBJECT_retrieve_by_subject) X(X509_OBJECT_get0_X509) \
+  X(X509_OBJECT_set1_X509) X(X509_NAME_hash_ex) X(X509_NAME_free) \
+  X(d2i_X509_NAME) X(d2i_X509) X(X509_get_default_cert_dir) \
+  X(X509_get_default_cert_file) \
   X(X509_VERIFY_PARAM_set_flags) X(X509_VERIFY_PARAM_set_hostflags) \
   X(X509_VERIFY_PARAM_set1_host) X(X509_VERIFY_PARAM_set1_ip) \
   X(X509_VERIFY_PARAM_set_depth) X(X509_VERIFY_PARAM_set1) \
@@ -221,6 +229,8 @@ struct green_tls_ctx {
   int64_t expires;    /* Unix seconds of the first of our certificates; 0. */
   char *expires_text; /* Which that is. */
   X509_STORE *store;  /* Own authorities and revocations; NULL: none. */
+  struct system_cas *system_cas; /* Of tls_system.c, held; NULL: not. */
+  uint32_t system_since;         /* The process\'s generation. */
   char *groups;
   uint32_t n_hosts;
   green__tls_host **hosts; /* By their order from the seal on. */
@@ -300,6 +310,12 @@ void green__tls_ticket_setup(green_tls_ctx *c);
 /* With the lock held: new keys, as many as are due at now, CLOCK_BOOTTIME's
 ** seconds. */
 void green__tls_ticket_turn(green_tls_ctx *c, int64_t now);
+/* The system's authorities into c->store, or without one into c->ssl. 0, or
+** c->error is said. **Free with** green__tls_system_leave, when nothing of c
+** uses them any more. */
+int green__tls_system_setup(green_tls_ctx *c);
+void green__tls_system_leave(green_tls_ctx *c);
+
 /* The authorities into c->ssl. 0, or c->error is said. */
 int green__tls_trust_setup(green_tls_ctx *c);
 
