@@ -45,12 +45,12 @@ GREEN_API void green_tls_ctx_free(green_tls_ctx *c);
 GREEN_API int green_tls_ctx_seal(green_tls_ctx *c);
 
 /* Let connections that begin from here on have fresh where they are given c, or
-** reach it by name or choice; those there are go on as they are. fresh is
-** sealed, of the same side, and belongs to nobody else's place; c takes a
-** reference. It gets the ticket keys in use, unless it was given its own: who
-** has a session comes back with it where the policy is the same still. Once
-** more replaces fresh. GREEN_EINVAL: the sides differ, or fresh is c. Any
-** thread. */
+** reach it by name or choice; those there are go on as they are. Both are
+** sealed; nothing has replaced fresh, and c takes a reference to it. It gets
+** the ticket keys in use, unless it was given its own: who has a session comes
+** back with it where the policy is the same still. Once more replaces fresh.
+** GREEN_EINVAL: one is a server's and one a client's, or fresh is c or has it
+** among its names. Any thread. */
 GREEN_API int green_tls_ctx_replace(green_tls_ctx *c, green_tls_ctx *fresh);
 
 /* Is one of the files that it was made of, or what replaced it, another than

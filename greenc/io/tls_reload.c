@@ -14,11 +14,20 @@ static void take_tickets(green_tls_ctx *c, green_tls_ctx *fresh)
   green_tls_ctx_free(old);
 }
 
+/* They would keep each other. */
+static bool leads_back(const green_tls_ctx *fresh, const green_tls_ctx *c)
+{
+  for (uint32_t i = 0; i < fresh->n_hosts; i++)
+    if (fresh->hosts[i]->ctx == c) return true;
+  return false;
+}
+
 int green_tls_ctx_replace(green_tls_ctx *c, green_tls_ctx *fresh)
 {
   green_assert(c->sealed && fresh->sealed, "both are sealed");
-  green_assert(!fresh->fresh, "nothing stands in the fresh one's place");
-  if (c == fresh || c->server != fresh->server) return GREEN_EINVAL;
+  if (c == fresh || c->server != fresh->server || leads_back(fresh, c))
+    return GREEN_EINVAL;
+  green_assert(!fresh->fresh, "nothing has replaced fresh");
   if (c->server && !fresh->own_tickets) take_tickets(c, fresh);
   green__tls_ctx_hold(fresh);
   pthread_mutex_lock(&c->lock);

@@ -6,6 +6,7 @@
 #include "child.h"
 #include "io/tls_kit.h"
 #include "io/tls_priv.h"
+#include "base/mem.h"
 
 #include <fcntl.h>
 
@@ -312,6 +313,40 @@ static void test_keys_of_a_file(void)
   }
 }
 
+/* -- Out of memory -------------------------------------------------------- */
+
+static int make_all(green_tls_ctx *named)
+{
+  green_tls_ctx *s = green_tls_ctx_new(true);
+  if (!s) return GREEN_ENOMEM;
+  int err = green_tls_key_files(s, cert("a.pem"), cert("a.key"), NULL);
+  if (err == 0)
+    err = green_tls_ctx_add_pin(
+        s, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+  for (int i = 0; i < 5 && err == 0; i++) {
+    char name[] = {(char)('a' + i), '\0'};
+    err = green_tls_ctx_add_name(s, name, named);
+  }
+  if (err == 0) err = green_tls_ctx_seal(s);
+  if (err == 0) err = green_tls_ctx_replace(named, s);
+  green_tls_ctx_free(s);
+  return err;
+}
+
+static void test_out_of_memory(void)
+{
+  int err = GREEN_ENOMEM, n = 0;
+  while (err == GREEN_ENOMEM && n < 1000) {
+    green_tls_ctx *named = server_ctx("b");
+    green__alloc_fail_from(++n);
+    err = make_all(named);
+    green__alloc_fail_from(0);
+    green_tls_ctx_free(named);
+  }
+  is(err, GREEN_EINVAL, "until there was enough: a circle is refused");
+  ok(n > 5, "each allocation failed once");
+}
+
 int main(void)
 {
   tls_start();
@@ -326,6 +361,7 @@ int main(void)
   test_keys_turn();
   test_children_turn_alike();
   test_keys_of_a_file();
+  test_out_of_memory();
   green_tls_ctx_free(client);
   green_tls_ctx_free(client12);
   return tls_done();
