@@ -183,7 +183,7 @@ end
 --- @return nil, or the message of a chunk that could not be loaded
 return function(plan)
   local careful_print = put_print(plan.reader_gone)
-  if plan.keylog and plan.keylog ~= "" then
+  if plan.keylog then
     raw.require("green.tls.keylog").env = plan.keylog
   end
   local wrong = plan.init and run_init(plan.init)
