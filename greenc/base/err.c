@@ -35,7 +35,8 @@ enum {
   ECERTUNKNOWN = 4213,
   ECERTREVOKED = 4214,
   ECERTINVALID = 4215,
-  EKEYINVALID = 4216
+  EKEYINVALID = 4216,
+  ECERTPIN = 4217
 };
 
 /* EDEADLOCK is ours, and another word for EDEADLK in the system. */

@@ -93,7 +93,8 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(ECERTUNKNOWN,    -4213, "certificate of an unknown authority") \
   X(ECERTREVOKED,    -4214, "certificate was revoked") \
   X(ECERTINVALID,    -4215, "certificate cannot be used") \
-  X(EKEYINVALID,     -4216, "private key cannot be used")
+  X(EKEYINVALID,     -4216, "private key cannot be used") \
+  X(ECERTPIN,        -4217, "certificate has a key that is not pinned")
 /* clang-format on */
 
 enum {

@@ -73,7 +73,7 @@ green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx)
   t->self = t;
   t->io = io;
   __atomic_add_fetch(&io->refs, 1, __ATOMIC_RELAXED);
-  t->ctx = green__tls_ctx_hold(ctx);
+  t->ctx = green__tls_ctx_newest(ctx);
   t->server = ctx->server;
   t->alert = t->refused_at = -1;
   green_buf_init(&t->in, GREEN_TLS_INPUT);

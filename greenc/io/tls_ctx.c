@@ -5,9 +5,7 @@
 #include "io/tls_priv.h"
 #include "base/mem.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Mozilla's intermediate profile, but with AES of 128 bits first: it costs less
 ** and nobody breaks it. */
@@ -21,6 +19,7 @@
   "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define CTX_GROUPS "X25519:P-256:P-384"
 #define CTX_DEPTH 10
+#define CTX_TICKET_LIFE (12 * 3600)
 
 /* -- Life ----------------------------------------------------------------- */
 
@@ -57,7 +56,9 @@ green_tls_ctx *green_tls_ctx_new(bool server)
   c->verify = server ? GREEN_TLS_VERIFY_NONE : GREEN_TLS_VERIFY_DEMAND;
   c->depth = CTX_DEPTH;
   c->tickets = 1;
+  c->ticket_life = CTX_TICKET_LIFE;
   c->keylog = -1;
+  green_buf_init(&c->pins, UINT32_MAX);
   pthread_mutex_init(&c->lock, NULL);
   lib.ERR_clear_error();
   c->ssl = lib.SSL_CTX_new(server ? lib.TLS_server_method()
@@ -76,21 +77,28 @@ green_tls_ctx *green_tls_ctx_ref(green_tls_ctx *c)
 ** before. */
 static void free_hosts(green_tls_ctx *c)
 {
-  green__tls_host *h;
-  while ((h = c->hosts) != NULL) {
-    c->hosts = h->next;
-    green_tls_ctx_free(h->ctx);
-    green__free(h);
+  for (uint32_t i = 0; i < c->n_hosts; i++) {
+    green_tls_ctx_free(c->hosts[i]->ctx);
+    green__free(c->hosts[i]);
   }
+  green__free(c->hosts);
 }
 
 void green_tls_ctx_free(green_tls_ctx *c)
 {
   if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
+  green_tls_ctx_free(c->fresh);
   free_hosts(c);
+  green__tls_free_files(c);
+  green__tls_free_staples(c);
+  green__tls_keylog_close(c);
+  green_buf_reset(&c->pins);
+  green__free(c->expires_text);
   lib.SSL_CTX_free(c->ssl);
   lib.X509_STORE_free(c->store);
+  green__tls_system_leave(c);
   lib.OPENSSL_cleanse(c->ticket, sizeof(c->ticket));
+  lib.OPENSSL_cleanse(c->ticket_seed, sizeof(c->ticket_seed));
   pthread_mutex_destroy(&c->lock);
   green__free(c->groups);
   green__free(c);
@@ -170,7 +178,7 @@ int green_tls_ctx_set_ciphersuites(green_tls_ctx *c, const char *list)
   return refuse(c, "cipher suites", list);
 }
 
-static char *copy_text(const char *text)
+char *green__tls_copy_text(const char *text)
 {
   size_t n = strlen(text) + 1;
   char *copy = green__alloc(n);
@@ -181,7 +189,8 @@ int green_tls_ctx_set_groups(green_tls_ctx *c, const char *list)
 {
   green_assert(!c->sealed, "a context does not change any more");
   lib.ERR_clear_error();
-  char *copy = copy_text(list); /* A name's connections are told again. */
+  /* A name's connections are told again. */
+  char *copy = green__tls_copy_text(list);
   if (!copy) return green__tls_say(&c->error, GREEN_ENOMEM, "out of memory");
   if (lib.SSL_CTX_ctrl(c->ssl, SSL_CTRL_SET_GROUPS_LIST, 0, copy) != 1) {
     green__free(copy);
@@ -226,26 +235,6 @@ int green_tls_ctx_set_tickets(green_tls_ctx *c, int n)
   return set_number(c, &c->tickets, n, 0, 16);
 }
 
-/* One write a line: several processes may share a file. */
-static void keylog_cb(const SSL *ssl, const char *line)
-{
-  char text[512];
-  const green_tls_ctx *c = lib.SSL_CTX_get_ex_data(lib.SSL_get_SSL_CTX(ssl), 0);
-  size_t n = strlen(line);
-  if (n > sizeof(text) - 1) return;
-  memcpy(text, line, n);
-  text[n] = '\n';
-  while (write(c->keylog, text, n + 1) < 0 && errno == EINTR) continue;
-  lib.OPENSSL_cleanse(text, sizeof(text));
-}
-
-int green_tls_ctx_set_keylog(green_tls_ctx *c, int fd)
-{
-  green_assert(!c->sealed, "a context does not change any more");
-  c->keylog = fd;
-  return 0;
-}
-
 /* -- Seal ----------------------------------------------------------------- */
 
 static int check(green_tls_ctx *c)
@@ -261,7 +250,7 @@ static int check(green_tls_ctx *c)
   return 0;
 }
 
-static void seal_server(green_tls_ctx *c)
+static int seal_server(green_tls_ctx *c)
 {
   lib.SSL_CTX_set_client_hello_cb(c->ssl, green__tls_hello_cb, NULL);
   lib.SSL_CTX_set_alpn_select_cb(c->ssl, green__tls_alpn_cb, NULL);
@@ -270,6 +259,8 @@ static void seal_server(green_tls_ctx *c)
   green__tls_ticket_setup(c);
   c->slow = c->pool == GREEN_TLS_POOL_ALWAYS ||
             (c->pool == GREEN_TLS_POOL_SLOW && green__tls_keys_are_slow(c));
+  green__tls_staple_setup(c);
+  return green__tls_sort_hosts(c);
 }
 
 static int seal_client(green_tls_ctx *c)
@@ -284,16 +275,20 @@ static int make_policy(green_tls_ctx *c)
 {
   struct {
     int64_t depth, flags;
-    int32_t server, verify, system, padding;
+    int32_t server, verify, system, pins;
     uint8_t trust[GREEN__TLS_DIGEST], own[GREEN__TLS_DIGEST];
   } all = {.depth = c->depth,
            .flags = (int64_t)c->flags,
            .server = c->server,
            .verify = c->verify,
+           .pins = green__tls_pin_count(c),
            .system = c->system};
   memcpy(all.trust, c->trust, sizeof(all.trust));
   if (!c->server) memcpy(all.own, c->own, sizeof(all.own));
-  return green__tls_mix(c->policy, &all, sizeof(all));
+  int err = green__tls_mix(c->policy, &all, sizeof(all));
+  if (err < 0 || all.pins == 0) return err;
+  return green__tls_mix(c->policy, green_buf_data(&c->pins),
+                        green_buf_len(&c->pins));
 }
 
 int green_tls_ctx_seal(green_tls_ctx *c)
@@ -306,16 +301,29 @@ int green_tls_ctx_seal(green_tls_ctx *c)
   lib.SSL_CTX_set_verify(
       c->ssl, green__tls_verify_mode(c),
       c->verify == GREEN_TLS_VERIFY_NONE ? NULL : green__tls_verify_cb);
+  green__tls_keylog_setup(c);
   lib.SSL_CTX_set_cert_verify_callback(c->ssl, green__tls_chain_cb, NULL);
   lib.SSL_CTX_ctrl(c->ssl, SSL_CTRL_SET_MAX_CERT_LIST, GREEN_TLS_CHAIN_BYTES,
                    NULL);
-  if (c->keylog >= 0) lib.SSL_CTX_set_keylog_callback(c->ssl, keylog_cb);
   err = green__tls_trust_setup(c);
   if (err == 0 && !c->server) err = seal_client(c);
-  if (err == 0 && c->server) seal_server(c);
+  if (err == 0 && c->server) err = seal_server(c);
   if (err == 0) err = make_policy(c);
   if (err == 0) c->sealed = true;
   return err;
+}
+
+/* -- Questions ------------------------------------------------------------ */
+
+int64_t green_tls_ctx_expires(green_tls_ctx *c, green_buf *which)
+{
+  green_tls_ctx *newest = green__tls_ctx_newest(c);
+  int64_t at = newest->expires;
+  const char *text = newest->expires_text;
+  if (which && text && green_buf_append(which, text, strlen(text)) < 0)
+    at = GREEN_ENOMEM;
+  green_tls_ctx_free(newest);
+  return at;
 }
 
 bool green_tls_ctx_can_serve(const green_tls_ctx *c)

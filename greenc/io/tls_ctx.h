@@ -3,8 +3,8 @@
 ** versions, names, ticket keys.
 **
 ** A context is made, told everything, sealed, and then used by any number of
-** connections; nothing but its ticket keys changes any more. To reload, make a
-** new one for new connections, and give it the old one's ticket keys.
+** connections; nothing but its ticket keys changes any more. To reload, make
+** another and let it stand in the first one's place: green_tls_ctx_replace.
 **
 ** Functions return 0 or a negative GREEN_E*; then green_tls_ctx_error has a
 ** sentence. Files are read at once, and may wait for the disk. Strings end with
@@ -16,13 +16,14 @@
 #ifndef GREEN_TLS_CTX_H
 #define GREEN_TLS_CTX_H
 
+#include "base/buf.h"
 #include "io/tls_lib.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* ffi needs: tls_lib */
+/* ffi needs: buf tls_lib */
 /* ffi */
 typedef struct green_tls_ctx green_tls_ctx;
 
@@ -42,6 +43,20 @@ GREEN_API void green_tls_ctx_free(green_tls_ctx *c);
 /* All is said: look whether it fits together. Before the first connection, and
 ** once. GREEN_EINVAL, GREEN_ENOMEM, ... */
 GREEN_API int green_tls_ctx_seal(green_tls_ctx *c);
+
+/* Let connections that begin from here on have fresh where they are given c, or
+** reach it by name or choice; those there are go on as they are. Both are
+** sealed; nothing has replaced fresh, and c takes a reference to it. It gets
+** the ticket keys in use, unless it was given its own: who has a session comes
+** back with it where the policy is the same still. Once more replaces fresh.
+** GREEN_EINVAL: one is a server's and one a client's, or fresh is c or has it
+** among its names. Any thread. */
+GREEN_API int green_tls_ctx_replace(green_tls_ctx *c, green_tls_ctx *fresh);
+
+/* Is one of the files that it was made of, or what replaced it, another than
+** when it was read, or than at the last call? Looks at each of them. A folder
+** of authorities is none: it is read when needed. */
+GREEN_API bool green_tls_ctx_changed(green_tls_ctx *c);
 
 /* Is it a server's, and sealed? */
 GREEN_API bool green_tls_ctx_can_serve(const green_tls_ctx *c);
@@ -63,6 +78,22 @@ GREEN_API int green_tls_key_pem(green_tls_ctx *c, const char *cert,
                                 const char *key, const char *password);
 GREEN_API int green_tls_key_pkcs12(green_tls_ctx *c, const char *path,
                                    const char *password);
+
+/* What its authority says of the certificate that was added last (OCSP), in
+** DER: clients that ask get it with the certificate, until it is out of date.
+** GREEN_ECERTINVALID: it is no such answer, or about another certificate; and
+** what files lack. */
+GREEN_API int green_tls_key_ocsp(green_tls_ctx *c, const char *path);
+
+/* Does it take a password to read that key, a path or PEM text? false, too, if
+** it cannot be read. */
+GREEN_API bool green_tls_key_locked(const char *key, bool is_path);
+
+/* When the first of the certificates expires, in Unix seconds; 0: there is
+** none. Of what replaced c, if something has. Append to which (it may be NULL)
+** the words for it, "certificate \"CN=a.example\" (file a.pem)". Or
+** GREEN_ENOMEM. */
+GREEN_API int64_t green_tls_ctx_expires(green_tls_ctx *c, green_buf *which);
 
 /* -- Whom to believe ------------------------------------------------------ */
 
@@ -98,6 +129,13 @@ GREEN_API int green_tls_trust_system(green_tls_ctx *c);
 /* Revocation lists, in PEM. From here on each authority of a chain must have
 ** one that is not out of date. */
 GREEN_API int green_tls_trust_revoked(green_tls_ctx *c, const char *path);
+
+/* The peer's certificate must have a key with one of the pins that were added,
+** "sha256//" and base64 of the SHA-256 of its SubjectPublicKeyInfo, as curl has
+** them: in addition to the verification, or, with GREEN_TLS_VERIFY_NONE, as all
+** of it; a server then demands a certificate. Else GREEN_ECERTPIN.
+** GREEN_EINVAL: that is no pin. */
+GREEN_API int green_tls_ctx_add_pin(green_tls_ctx *c, const char *pin);
 
 /* -- Versions, ciphers, protocols ----------------------------------------- */
 
@@ -147,21 +185,34 @@ GREEN_API int green_tls_ctx_set_tickets(green_tls_ctx *c, int n);
 
 enum { GREEN_TLS_TICKET_KEY = 80, GREEN_TLS_TICKET_KEYS = 8 };
 
-/* A new key encrypts from here on; the GREEN_TLS_TICKET_KEYS - 1 before it
-** still decrypt. A context begins with one key; children of a fork have the
-** same. Any thread. */
+/* A context begins with a random key, and has a new one after so many seconds:
+** 43,200, 12 hours; 0: never. The one before decrypts for as long again, and
+** who comes with it gets a ticket of the newest. Children of a fork have the
+** same keys, also those that come after it. Before the seal. */
+GREEN_API int green_tls_ctx_set_ticket_lifetime(green_tls_ctx *c,
+                                                int64_t seconds);
+
+/* A new random key encrypts from here on; the GREEN_TLS_TICKET_KEYS - 1 before
+** it still decrypt. Any thread. */
 GREEN_API int green_tls_ticket_rotate(green_tls_ctx *c);
 
-/* The keys of another context, or n of GREEN_TLS_TICKET_KEY secret bytes each,
-** the newest first (more than fit: the newest). Any thread. */
+/* The keys of another context. Any thread. */
 GREEN_API int green_tls_ticket_copy(green_tls_ctx *c, green_tls_ctx *from);
+
+/* n keys of GREEN_TLS_TICKET_KEY secret bytes each, the newest first (more than
+** fit: the newest), out of memory or a file that has nothing else: for
+** processes and machines that must have the same. They do not change by
+** themselves. GREEN_EKEYINVALID: the file has another size. */
 GREEN_API int green_tls_ticket_set(green_tls_ctx *c, const void *keys, int n);
+GREEN_API int green_tls_ticket_file(green_tls_ctx *c, const char *path);
 
 /* -- Both ----------------------------------------------------------------- */
 
 /* Write each connection's secrets to that descriptor, which stays the caller's,
-** in lines as Wireshark reads them. -1: no more. Before the seal. */
+** in lines as Wireshark reads them (-1: no more); or to the end of a file,
+** which is made for its owner alone. Before the seal. */
 GREEN_API int green_tls_ctx_set_keylog(green_tls_ctx *c, int fd);
+GREEN_API int green_tls_ctx_open_keylog(green_tls_ctx *c, const char *path);
 /* end ffi */
 
 #endif

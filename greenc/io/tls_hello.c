@@ -9,6 +9,7 @@
 #include "io/tls_priv.h"
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static char lower(char c)
@@ -64,18 +65,33 @@ static int keep_heard(green_tls *t, SSL *ssl)
 
 /* -- Who gets it ---------------------------------------------------------- */
 
+static int compare_names(const void *a, size_t n, const void *b, size_t m)
+{
+  if (n != m) return n < m ? -1 : 1;
+  return memcmp(a, b, n);
+}
+
 static green_tls_ctx *find_host(const green_tls_ctx *c, const char *name,
                                 size_t n)
 {
-  for (green__tls_host *h = c->hosts; h; h = h->next)
-    if (h->len == n && !memcmp(h->name, name, n)) return h->ctx;
+  uint32_t low = 0, high = c->n_hosts;
+  while (low < high) {
+    uint32_t at = low + (high - low) / 2;
+    const green__tls_host *h = c->hosts[at];
+    int order = compare_names(name, n, h->name, h->len);
+    if (order == 0) return h->ctx;
+    if (order < 0)
+      high = at;
+    else
+      low = at + 1;
+  }
   return NULL;
 }
 
 /* The name itself, or all behind its first label. */
 static green_tls_ctx *find_ctx(const green_tls_ctx *c, const char *name)
 {
-  if (!name || !c->hosts) return NULL;
+  if (!name || !c->n_hosts) return NULL;
   green_tls_ctx *found = find_host(c, name, strlen(name));
   const char *dot = strchr(name, '.');
   if (found || !dot || dot == name) return found;
@@ -110,8 +126,8 @@ static bool take_over(SSL *ssl, const green_tls_ctx *c)
 static int switch_to(green_tls *t, SSL *ssl, green_tls_ctx *c)
 {
   if (t->chosen || !c) return 1;
-  t->chosen = green__tls_ctx_hold(c);
-  return lib.SSL_set_SSL_CTX(ssl, c->ssl) && take_over(ssl, c);
+  t->chosen = green__tls_ctx_newest(c);
+  return lib.SSL_set_SSL_CTX(ssl, t->chosen->ssl) && take_over(ssl, t->chosen);
 }
 
 /* A session is good for the same name under the same policy. */
@@ -224,15 +240,24 @@ int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
 
 /* -- Who may ask whom ------------------------------------------------------ */
 
-static const green_tls_ctx *host_ctx(const green_tls *t, const char *host,
+static green_tls_ctx *host_ctx(const green_tls *t, const char *host,
                                      size_t n)
 {
   char name[GREEN__TLS_SNI + 1];
   if (n > GREEN__TLS_SNI) return t->ctx;
   for (size_t i = 0; i < n; i++) name[i] = lower(host[i]);
   name[n] = '\0';
-  const green_tls_ctx *found = find_ctx(t->ctx, name);
+  green_tls_ctx *found = find_ctx(t->ctx, name);
   return found ? found : t->ctx;
+}
+
+/* By what a new connection to it would be asked. */
+static bool host_asks(const green_tls *t, const char *host, size_t n)
+{
+  green_tls_ctx *c = green__tls_ctx_newest(host_ctx(t, host, n));
+  bool asks = c->verify != GREEN_TLS_VERIFY_NONE;
+  green_tls_ctx_free(c);
+  return asks;
 }
 
 static bool is_name(const green_tls *t, const char *host, size_t n)
@@ -249,7 +274,7 @@ bool green_tls_serves(const green_tls *t, const char *host, size_t n)
   if (n > 0 && host[n - 1] == '.') n--;
   if (n == 0 || is_name(t, host, n)) return true;
   if (c->verify) return !t->name && host_ctx(t, host, n) == c;
-  return !host_ctx(t, host, n)->verify;
+  return !host_asks(t, host, n);
 }
 
 /* -- Protocols ------------------------------------------------------------ */
@@ -314,6 +339,28 @@ static const char *host_pattern(const char *name)
   return *first && *first != '.' ? p : NULL;
 }
 
+static green__tls_host *host_new(const char *p, green_tls_ctx *other)
+{
+  size_t n = strlen(p);
+  green__tls_host *h = green__alloc(sizeof(*h) + n);
+  if (!h) return NULL;
+  h->ctx = green__tls_ctx_hold(other);
+  h->len = (uint8_t)n;
+  for (size_t i = 0; i < n; i++) h->name[i] = lower(p[i]);
+  return h;
+}
+
+/* Room for one more; it is doubled, so that thousands cost little. */
+static bool hosts_grow(green_tls_ctx *c)
+{
+  uint32_t n = c->n_hosts;
+  if (n & (n - 1) || n == 1) return true;
+  size_t room = n ? (size_t)n * 2 : 2;
+  green__tls_host **more = green__realloc(c->hosts, room * sizeof(*more));
+  if (more) c->hosts = more;
+  return more != NULL;
+}
+
 int green_tls_ctx_add_name(green_tls_ctx *c, const char *name,
                            green_tls_ctx *other)
 {
@@ -325,13 +372,28 @@ int green_tls_ctx_add_name(green_tls_ctx *c, const char *name,
   if (other == c || !other->server || !other->sealed || !c->server)
     return green__tls_say(&c->error, GREEN_EINVAL,
                           "\"%s\" needs another, sealed server context", name);
-  size_t n = strlen(p);
-  green__tls_host *h = green__alloc(sizeof(*h) + n);
+  green__tls_host *h = hosts_grow(c) ? host_new(p, other) : NULL;
   if (!h) return green__tls_say(&c->error, GREEN_ENOMEM, "out of memory");
-  h->ctx = green__tls_ctx_hold(other);
-  h->len = (uint8_t)n;
-  for (size_t i = 0; i < n; i++) h->name[i] = lower(p[i]);
-  h->next = c->hosts;
-  c->hosts = h;
+  c->hosts[c->n_hosts++] = h;
+  return 0;
+}
+
+static int compare_hosts(const void *a, const void *b)
+{
+  const green__tls_host *x = *(green__tls_host *const *)a;
+  const green__tls_host *y = *(green__tls_host *const *)b;
+  return compare_names(x->name, x->len, y->name, y->len);
+}
+
+int green__tls_sort_hosts(green_tls_ctx *c)
+{
+  if (c->n_hosts > 1)
+    qsort(c->hosts, c->n_hosts, sizeof(*c->hosts), compare_hosts);
+  for (uint32_t i = 1; i < c->n_hosts; i++)
+    if (compare_hosts(&c->hosts[i - 1], &c->hosts[i]) == 0)
+      return green__tls_say(&c->error, GREEN_EINVAL,
+                            "the name %s%.*s is there twice",
+                            c->hosts[i]->name[0] == '.' ? "*" : "",
+                            (int)c->hosts[i]->len, c->hosts[i]->name);
   return 0;
 }

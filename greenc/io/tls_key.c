@@ -3,50 +3,10 @@
 */
 
 #include "io/tls_priv.h"
+#include "base/mem.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { FILE_MOST = 1 << 20, FILE_FIRST = 1 << 14 };
-
-/* -- Files ---------------------------------------------------------------- */
-
-static int read_all(int fd, green_buf *out)
-{
-  for (;;) {
-    int err = green_buf_reserve(out, FILE_FIRST); /* A key is not moved. */
-    if (err < 0) return err;
-    ssize_t n = read(fd, green_buf_space(out), green_buf_room(out) - 1);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return -errno;
-    green_buf_commit(out, (size_t)n);
-    if (n == 0) break;
-  }
-  *green_buf_space(out) = '\0';
-  return 0;
-}
-
-int green__tls_read_file(const char *what, const char *path, green_buf *out,
-                         green_tls_error *e)
-{
-  green_buf_init(out, FILE_MOST);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  int err = fd < 0 ? -errno : read_all(fd, out);
-  if (fd >= 0) close(fd);
-  if (err == 0) return 0;
-  green_buf_reset(out);
-  return green__tls_say(e, err, "%s file %s: %s", what, path,
-                        green_err_text(err));
-}
-
-/* Keys do not stay in memory that was given back. */
-static void forget_file(green_buf *b)
-{
-  if (b->data) lib.OPENSSL_cleanse(b->data, b->cap);
-  green_buf_reset(b);
-}
 
 /* -- PEM ------------------------------------------------------------------ */
 
@@ -85,9 +45,24 @@ static int say_key(green_tls_ctx *c, const pem *p, const char *why)
                         p->path, why);
 }
 
+static bool is_locked(const char *text)
+{
+  return strstr(text, "ENCRYPTED") != NULL;
+}
+
+bool green_tls_key_locked(const char *key, bool is_path)
+{
+  green_buf b;
+  if (!is_path) return is_locked(key);
+  if (green__tls_read_file(NULL, "key", key, &b) < 0) return false;
+  bool locked = is_locked(green_buf_data(&b));
+  green__tls_forget_file(&b);
+  return locked;
+}
+
 static const char *why_no_key(const pem *p, const char *password)
 {
-  bool encrypted = strstr(p->text, "ENCRYPTED") != NULL;
+  bool encrypted = is_locked(p->text);
   if (!strstr(p->text, "PRIVATE KEY-----")) return "there is no PEM key in it";
   if (encrypted && !password) return "it is encrypted, and no password given";
   return encrypted ? "wrong password" : green__tls_reason();
@@ -116,6 +91,23 @@ static int mix_cert(green_tls_ctx *c, const X509 *cert)
   return green__tls_mix(c->own, digest, n);
 }
 
+/* The first that expires is the one to tell of. */
+static int note_expiry(green_tls_ctx *c, const X509 *cert, const pem *p)
+{
+  char text[GREEN__TLS_NAME + 200], name[GREEN__TLS_NAME];
+  int64_t at = green__tls_seconds(lib.X509_get0_notAfter(cert));
+  if (c->expires && c->expires <= at) return 0;
+  green__tls_name_text(lib.X509_get_subject_name(cert), name);
+  snprintf(text, sizeof(text), "certificate \"%s\" (%s%.150s)", name, p->from,
+           p->path);
+  char *copy = green__tls_copy_text(text);
+  if (!copy) return GREEN_ENOMEM;
+  green__free(c->expires_text);
+  c->expires_text = copy;
+  c->expires = at;
+  return 0;
+}
+
 /* Those that issued it go to the certificate that was used last. */
 static int use_issuer(green_tls_ctx *c, X509 *cert)
 {
@@ -134,7 +126,9 @@ static int use_pair(green_tls_ctx *c, X509 *cert, EVP_PKEY *key, const pem *p,
     return say_key(c, k, green__tls_reason());
   lib.SSL_CTX_ctrl(c->ssl, SSL_CTRL_CHAIN, 0, NULL); /* Of one replaced. */
   c->n_keys++;
-  return mix_cert(c, cert);
+  int err = mix_cert(c, cert);
+  if (err == 0) err = note_expiry(c, cert, p);
+  return err < 0 ? green__tls_say(&c->error, err, "out of memory") : 0;
 }
 
 /* The end of the text is the one thing that may end the certificates. */
@@ -199,16 +193,16 @@ int green_tls_key_files(green_tls_ctx *c, const char *cert, const char *key,
 {
   green_buf p, k;
   if (!key) key = cert;
-  int err = green__tls_read_file("certificate", cert, &p, &c->error);
+  int err = green__tls_read_file(c, "certificate", cert, &p);
   if (err < 0) return err;
-  err = green__tls_read_file("key", key, &k, &c->error);
+  err = green__tls_read_file(c, "key", key, &k);
   if (err == 0) {
     pem cert_pem = {green_buf_data(&p), "file ", cert};
     pem key_pem = {green_buf_data(&k), "file ", key};
     err = use_pem(c, &cert_pem, &key_pem, password);
-    forget_file(&k);
+    green__tls_forget_file(&k);
   }
-  forget_file(&p);
+  green__tls_forget_file(&p);
   return err;
 }
 
@@ -244,7 +238,7 @@ int green_tls_key_pkcs12(green_tls_ctx *c, const char *path,
   green_buf b;
   pem p = {NULL, "file ", path};
   green_assert(!c->sealed, "a context does not change any more");
-  int err = green__tls_read_file("PKCS#12", path, &b, &c->error);
+  int err = green__tls_read_file(c, "PKCS#12", path, &b);
   if (err < 0) return err;
   lib.ERR_clear_error();
   BIO *bio = lib.BIO_new_mem_buf(green_buf_data(&b), (int)green_buf_len(&b));
@@ -254,6 +248,6 @@ int green_tls_key_pkcs12(green_tls_ctx *c, const char *path,
   lib.PKCS12_free(file);
   lib.BIO_free(bio);
   lib.ERR_clear_error();
-  forget_file(&b);
+  green__tls_forget_file(&b);
   return err;
 }

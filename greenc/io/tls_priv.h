@@ -6,8 +6,9 @@
 ** the library is opened at run time. Its macros that call functions (sk_*,
 ** SSL_set_mode, ...) would call the linked ones and must not be used.
 **
-** From the bottom: lib; error, alert, text, policy, offer; key, slow, trust,
-** ticket, hello, verify, session; ctx; io; failure; tls; info, work; pool.
+** From the bottom: lib; error, alert, text, policy, offer; file; key, slow,
+** trust, ticket, hello, verify, pin, session; ctx; reload; io; failure; tls;
+** info, work; pool.
 */
 #ifndef GREEN_TLS_PRIV_H
 #define GREEN_TLS_PRIV_H
@@ -20,9 +21,11 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/rand.h>
@@ -35,8 +38,8 @@
 #define GREEN__TLS_FUNCTIONS(X) \
   /* Errors and memory */ \
   X(OPENSSL_init_crypto) X(OPENSSL_init_ssl) X(OPENSSL_cleanse) \
-  X(CRYPTO_free) X(ERR_clear_error) X(ERR_peek_error) X(ERR_peek_last_error) \
-  X(ERR_reason_error_string) X(RAND_bytes) \
+  X(CRYPTO_free) X(CRYPTO_memdup) X(ERR_clear_error) X(ERR_peek_error) \
+  X(ERR_peek_last_error) X(ERR_reason_error_string) X(RAND_bytes) \
   /* BIO */ \
   X(BIO_meth_new) X(BIO_meth_free) X(BIO_meth_set_read) \
   X(BIO_meth_set_write) X(BIO_meth_set_ctrl) X(BIO_get_new_index) \
@@ -54,12 +57,21 @@
   X(GENERAL_NAMES_free) X(GENERAL_NAME_get0_value) X(OPENSSL_sk_num) \
   X(OPENSSL_sk_value) X(OPENSSL_sk_pop_free) X(i2d_X509) \
   X(X509_get_signature_info) X(X509_cmp) X(EVP_PKEY_free) \
+  X(X509_get_X509_PUBKEY) X(i2d_X509_PUBKEY) \
   X(OBJ_nid2sn) X(EVP_get_digestbyname) X(EVP_MD_CTX_new) \
   X(EVP_MD_CTX_free) X(EVP_DigestSignInit) X(EVP_DigestSign) \
   /* Trust */ \
   X(X509_STORE_new) X(X509_STORE_free) X(X509_STORE_up_ref) \
   X(X509_STORE_add_cert) X(X509_STORE_add_crl) X(X509_STORE_add_lookup) \
   X(X509_STORE_load_file) X(X509_LOOKUP_hash_dir) X(X509_LOOKUP_ctrl) \
+  X(X509_LOOKUP_meth_new) X(X509_LOOKUP_meth_free) \
+  X(X509_LOOKUP_meth_set_get_by_subject) X(X509_LOOKUP_set_method_data) \
+  X(X509_LOOKUP_get_method_data) X(X509_LOOKUP_get_store) \
+  X(X509_STORE_lock) X(X509_STORE_unlock) X(X509_STORE_get0_objects) \
+  X(X509_OBJECT_retrieve_by_subject) X(X509_OBJECT_get0_X509) \
+  X(X509_OBJECT_set1_X509) X(X509_NAME_hash_ex) X(X509_NAME_free) \
+  X(d2i_X509_NAME) X(d2i_X509) X(X509_get_default_cert_dir) \
+  X(X509_get_default_cert_file) \
   X(X509_VERIFY_PARAM_set_flags) X(X509_VERIFY_PARAM_set_hostflags) \
   X(X509_VERIFY_PARAM_set1_host) X(X509_VERIFY_PARAM_set1_ip) \
   X(X509_VERIFY_PARAM_set_depth) X(X509_VERIFY_PARAM_set1) \
@@ -67,8 +79,16 @@
   X(X509_STORE_CTX_get_ex_data) X(X509_STORE_CTX_get_error) \
   X(X509_STORE_CTX_get_error_depth) X(X509_STORE_CTX_get_current_cert) \
   X(X509_verify_cert_error_string) X(SSL_get_ex_data_X509_STORE_CTX_idx) \
+  X(X509_STORE_CTX_get0_cert) \
+  /* Answers about revocation (OCSP) */ \
+  X(d2i_OCSP_RESPONSE) X(OCSP_RESPONSE_free) X(OCSP_response_status) \
+  X(OCSP_response_status_str) X(OCSP_response_get1_basic) \
+  X(OCSP_BASICRESP_free) X(OCSP_resp_count) X(OCSP_resp_get0) \
+  X(OCSP_SINGLERESP_get0_id) X(OCSP_id_get0_info) \
+  X(OCSP_single_get0_status) X(ASN1_INTEGER_cmp) \
   /* Ciphers and digests */ \
-  X(EVP_sha256) X(EVP_Digest) X(EVP_aes_256_cbc) X(EVP_EncryptInit_ex) \
+  X(EVP_EncodeBlock) X(EVP_DecodeBlock) X(EVP_sha256) X(EVP_Digest) \
+  X(EVP_aes_256_cbc) X(EVP_EncryptInit_ex) \
   X(EVP_DecryptInit_ex) X(EVP_MAC_init) \
   /* SSL_CTX */ \
   X(TLS_server_method) X(TLS_client_method) X(SSL_CTX_new) X(SSL_CTX_free) \
@@ -82,6 +102,7 @@
   X(SSL_CTX_sess_set_new_cb) X(SSL_CTX_set_num_tickets) \
   X(SSL_CTX_add_client_CA) X(SSL_CTX_get_ex_data) \
   X(SSL_CTX_get0_privatekey) \
+  X(SSL_CTX_get0_certificate) X(SSL_CTX_callback_ctrl) \
   /* SSL */ \
   X(SSL_new) X(SSL_free) X(SSL_ctrl) X(SSL_set_bio) X(SSL_set0_rbio) \
   X(SSL_set0_wbio) X(SSL_set_accept_state) X(SSL_set_connect_state) \
@@ -147,6 +168,12 @@ void green__tls_name_text(const X509_NAME *name, char text[GREEN__TLS_NAME]);
 void green__tls_time_text(const ASN1_TIME *t, char text[GREEN__TLS_TIME]);
 void green__tls_now_text(char text[GREEN__TLS_TIME]);
 
+/* NULL: out of memory. **Free with** green__free. */
+char *green__tls_copy_text(const char *text);
+
+/* Unix seconds; 0: it says nothing. */
+int64_t green__tls_seconds(const ASN1_TIME *t);
+
 /* Append each alternative name with separator between: "a.example", with kinds
 ** "DNS:a.example". How many there are, or GREEN_ENOMEM. */
 int green__tls_alt_names(const X509 *cert, bool kinds, const char *separator,
@@ -200,15 +227,31 @@ _Static_assert(sizeof(green__tls_ticket) == GREEN_TLS_TICKET_KEY, "packed");
 
 /* A server's name and whose certificate it gets. */
 typedef struct green__tls_host {
-  struct green__tls_host *next;
   green_tls_ctx *ctx; /* Holds a reference. */
   uint8_t len;
   char name[]; /* Lower case; ".example.com": one label before it. */
 } green__tls_host;
 
+/* A file as it was when it was read. */
+typedef struct green__tls_file {
+  struct green__tls_file *next;
+  struct stat seen; /* All zero: it was not there. */
+  char path[];
+} green__tls_file;
+
+/* What an authority says of a certificate of ours, to be shown with it. */
+typedef struct green__tls_staple {
+  struct green__tls_staple *next;
+  X509 *cert;
+  int64_t until; /* Unix seconds. */
+  green_buf der;
+} green__tls_staple;
+
 struct green_tls_ctx {
   SSL_CTX *ssl;
-  int refs; /* Atomic. */
+  int refs;             /* Atomic. */
+  green_tls_ctx *fresh; /* What new connections get; NULL: c. By its lock. */
+  green__tls_file *files;
   bool server;
   bool sealed;
   bool system;        /* The system's authorities count, too. */
@@ -223,12 +266,24 @@ struct green_tls_ctx {
   unsigned long flags; /* Of the verification. */
   int min, max;        /* Versions; 0: any. */
   int tickets;
-  int keylog;        /* A descriptor or -1. */
-  X509_STORE *store; /* Own authorities and revocations; NULL: none. */
+  int keylog;      /* A descriptor or -1. */
+  bool own_keylog; /* It is closed with the context. */
+  green__tls_staple *staples;
+  green_buf pins;     /* Digests of keys, one behind the other. */
+  int64_t expires;    /* Unix seconds of the first of our certificates; 0. */
+  char *expires_text; /* Which that is. */
+  X509_STORE *store;  /* Own authorities and revocations; NULL: none. */
+  struct system_cas *system_cas; /* Of tls_system.c, held; NULL: not. */
+  uint32_t system_since;         /* The process\'s generation. */
   char *groups;
-  green__tls_host *hosts;
-  pthread_mutex_t lock; /* Of the ticket keys. */
+  uint32_t n_hosts;
+  green__tls_host **hosts; /* By their order from the seal on. */
+  pthread_mutex_t lock;    /* Of the ticket keys, and of fresh. */
+  bool own_tickets;        /* The keys were given. */
   uint8_t n_tickets;
+  int64_t ticket_life;  /* Seconds until a new key; 0: none by itself. */
+  int64_t ticket_since; /* When the newest became that. */
+  uint8_t ticket_seed[GREEN__TLS_DIGEST];
   green__tls_ticket ticket[GREEN__TLS_KEYS]; /* The newest first. */
   uint8_t alpn[GREEN__TLS_ALPN];             /* Each with its length before. */
   uint8_t trust[GREEN__TLS_DIGEST];          /* Of the authorities. */
@@ -251,13 +306,37 @@ static inline green_tls_ctx *green__tls_ctx_hold(green_tls_ctx *c)
   return c;
 }
 
+/* What a connection gets that begins now: c, or what has replaced it. **Free
+** with** green_tls_ctx_free. Any thread. */
+static inline green_tls_ctx *green__tls_ctx_newest(green_tls_ctx *c)
+{
+  pthread_mutex_lock(&c->lock);
+  green_tls_ctx *newest = green__tls_ctx_hold(c->fresh ? c->fresh : c);
+  pthread_mutex_unlock(&c->lock);
+  return newest;
+}
+
+static inline int green__tls_pin_count(const green_tls_ctx *c)
+{
+  return (int)(green_buf_len(&c->pins) / GREEN__TLS_DIGEST);
+}
+
 /* As SSL_set_verify takes it. */
 int green__tls_verify_mode(const green_tls_ctx *c);
 
-/* Read a whole file, of at most a megabyte: out->data with a NUL behind. 0, or
-** e is said. */
-int green__tls_read_file(const char *what, const char *path, green_buf *out,
-                         green_tls_error *e);
+/* Read a whole file, of at most a megabyte: out->data with a NUL behind, and
+** note it for green_tls_ctx_changed. 0, or c->error is said; c NULL: neither.
+** **Free with** green__tls_forget_file. */
+int green__tls_read_file(green_tls_ctx *c, const char *what, const char *path,
+                         green_buf *out);
+
+/* Secrets do not stay in memory that was given back. */
+void green__tls_forget_file(green_buf *b);
+
+void green__tls_free_files(green_tls_ctx *c);
+
+/* Is one another than it was when it was read, or at the last call? */
+bool green__tls_files_changed(green_tls_ctx *c);
 
 /* Callbacks of OpenSSL, and who sets them up. */
 int green__tls_verify_cb(int ok, X509_STORE_CTX *x);
@@ -270,7 +349,24 @@ int green__tls_session_cb(SSL *ssl, SSL_SESSION *session);
 /* Does a signature of one of its keys take long? Measures. */
 bool green__tls_keys_are_slow(const green_tls_ctx *c);
 
+/* Is the key of the certificate that x is about among the pins of t's context?
+** 1: it is, or there are none; 0: t has failed. */
+int green__tls_check_pin(green_tls *t, X509_STORE_CTX *x);
+int green__tls_sort_hosts(green_tls_ctx *c);
+void green__tls_staple_setup(green_tls_ctx *c);
+void green__tls_free_staples(green_tls_ctx *c);
+void green__tls_keylog_setup(green_tls_ctx *c);
+void green__tls_keylog_close(green_tls_ctx *c);
 void green__tls_ticket_setup(green_tls_ctx *c);
+/* With the lock held: new keys, as many as are due at now, CLOCK_BOOTTIME's
+** seconds. */
+void green__tls_ticket_turn(green_tls_ctx *c, int64_t now);
+/* The system's authorities into c->store, or without one into c->ssl. 0, or
+** c->error is said. **Free with** green__tls_system_leave, when nothing of c
+** uses them any more. */
+int green__tls_system_setup(green_tls_ctx *c);
+void green__tls_system_leave(green_tls_ctx *c);
+
 /* The authorities into c->ssl. 0, or c->error is said. */
 int green__tls_trust_setup(green_tls_ctx *c);
 

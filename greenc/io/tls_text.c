@@ -40,6 +40,12 @@ void green__tls_now_text(char text[GREEN__TLS_TIME])
     strftime(text, GREEN__TLS_TIME, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+int64_t green__tls_seconds(const ASN1_TIME *t)
+{
+  struct tm tm;
+  return t && lib.ASN1_TIME_to_tm(t, &tm) ? (int64_t)timegm(&tm) : 0;
+}
+
 /* -- Alternative names ---------------------------------------------------- */
 
 /* Bytes that are no part of a name are written as \xNN: nobody takes

@@ -5,46 +5,9 @@
 #include "io/tls_priv.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <errno.h>
-
-/* -- The system's, one for the process ------------------------------------ */
-
-static X509_STORE *system_store;
-static pthread_once_t system_once = PTHREAD_ONCE_INIT;
-
-/* Nothing is read now: a folder with names by hash is looked into for what a
-** chain needs. SSL_CERT_DIR is OpenSSL's affair here, SSL_CERT_FILE ours. */
-static int add_system(X509_STORE *store)
-{
-  const char *file = secure_getenv("SSL_CERT_FILE");
-  if (file && *file && lib.X509_STORE_load_file(store, file) != 1) return 0;
-  if (file && *file && !secure_getenv("SSL_CERT_DIR")) return 1;
-  X509_LOOKUP *look =
-      lib.X509_STORE_add_lookup(store, lib.X509_LOOKUP_hash_dir());
-  return look && lib.X509_LOOKUP_ctrl(look, X509_L_ADD_DIR, NULL,
-                                      X509_FILETYPE_DEFAULT, NULL) == 1;
-}
-
-static void system_open(void)
-{
-  X509_STORE *store = lib.X509_STORE_new();
-  if (store && add_system(store)) {
-    system_store = store;
-    return;
-  }
-  lib.X509_STORE_free(store);
-}
-
-static int say_system(green_tls_ctx *c)
-{
-  return green__tls_say(&c->error, GREEN_ECERTINVALID,
-                        "the system's authorities (SSL_CERT_FILE, "
-                        "SSL_CERT_DIR): %s",
-                        green__tls_reason());
-}
 
 /* -- Own ones ------------------------------------------------------------- */
 
@@ -107,7 +70,7 @@ int green_tls_trust_file(green_tls_ctx *c, const char *path)
 {
   green_buf b;
   char from[300];
-  int err = green__tls_read_file("authority", path, &b, &c->error);
+  int err = green__tls_read_file(c, "authority", path, &b);
   if (err < 0) return err;
   snprintf(from, sizeof(from), "authority file %s", path);
   err = add_authorities(c, green_buf_data(&b), from);
@@ -175,7 +138,7 @@ int green_tls_trust_revoked(green_tls_ctx *c, const char *path)
   green_buf b;
   char from[300];
   if (!own_store(c)) return GREEN_ENOMEM;
-  int err = green__tls_read_file("revocation list", path, &b, &c->error);
+  int err = green__tls_read_file(c, "revocation list", path, &b);
   if (err < 0) return err;
   snprintf(from, sizeof(from), "revocation list file %s", path);
   err = add_crls(c, green_buf_data(&b), from);
@@ -197,13 +160,8 @@ static int trust_params(green_tls_ctx *c)
 int green__tls_trust_setup(green_tls_ctx *c)
 {
   lib.ERR_clear_error();
-  if (c->store) {
-    if (c->system && !add_system(c->store)) return say_system(c);
-    lib.SSL_CTX_set1_cert_store(c->ssl, c->store);
-  } else if (c->system) {
-    pthread_once(&system_once, system_open);
-    if (!system_store) return say_system(c);
-    lib.SSL_CTX_set1_cert_store(c->ssl, system_store);
-  }
+  int err = c->system ? green__tls_system_setup(c) : 0;
+  if (err < 0) return err;
+  if (c->store) lib.SSL_CTX_set1_cert_store(c->ssl, c->store);
   return trust_params(c);
 }

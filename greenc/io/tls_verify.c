@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Pins alone are a verification, too: there must be a key to look at. */
 int green__tls_verify_mode(const green_tls_ctx *c)
 {
-  if (c->verify == GREEN_TLS_VERIFY_NONE) return SSL_VERIFY_NONE;
+  if (c->verify == GREEN_TLS_VERIFY_NONE && green__tls_pin_count(c) == 0)
+    return SSL_VERIFY_NONE;
   if (c->verify == GREEN_TLS_VERIFY_ASK) return SSL_VERIFY_PEER;
   return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 }
@@ -254,17 +256,18 @@ static int refuse_count(green_tls *t, X509_STORE_CTX *x, int n, int most)
   return 0;
 }
 
-/* Before anything is verified. Who verifies nothing looks at nothing. */
+/* Before anything is verified. Who verifies nothing looks at pins alone. */
 int green__tls_chain_cb(X509_STORE_CTX *x, void *arg)
 {
   int at = lib.SSL_get_ex_data_X509_STORE_CTX_idx();
   green_tls *t = lib.SSL_get_ex_data(lib.X509_STORE_CTX_get_ex_data(x, at), 0);
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   (void)arg;
-  if (c->verify == GREEN_TLS_VERIFY_NONE) return 1;
+  if (c->verify == GREEN_TLS_VERIFY_NONE) return green__tls_check_pin(t, x);
   const OPENSSL_STACK *sent =
       (const OPENSSL_STACK *)lib.X509_STORE_CTX_get0_untrusted(x);
   int n = sent ? lib.OPENSSL_sk_num(sent) : 0;
   int most = c->depth + GREEN_TLS_CHAIN_MORE;
-  return n > most ? refuse_count(t, x, n, most) : lib.X509_verify_cert(x);
+  if (n > most) return refuse_count(t, x, n, most);
+  return lib.X509_verify_cert(x) > 0 ? green__tls_check_pin(t, x) : 0;
 }

@@ -15,13 +15,23 @@ local pairs = pairs -- scripts may put their own there
 local M = {}
 
 --- What connections have in common: certificates, authorities, versions. Reads its files
--- at once. Does not park.
+-- at once. Parks only if the function of a password does.
+--
+-- The context has the fields `server` (true or false) and `verify` (the option), and methods:
+-- `context:reload()` reads its files again, for new connections: true, or nil, err;
+-- `context:expires()` gives the Unix seconds when the first of its certificates expires, or nil.
 -- @tparam table opts
 --
 --   * `server`: true for servers, which need a `cert`
 --   * `cert`, `key`, `password`: a certificate with those that issued it behind it, and its
---     key, as paths or PEM texts; key may stand in cert. `cert` may be a list of such tables
+--     key, as paths or PEM texts; key may stand in cert. `cert` may be a list of such tables.
+--     password may be a function, called when the key is encrypted; what it says instead of
+--     a password is passed on
 --   * `pkcs12`: a path for both, with `password`
+--   * `ocsp`: servers: a path: what the authority says of the certificate, for clients that ask
+--   * `pins`: keys that the peer's certificate may have, "sha256//..." as curl has them
+--   * `reload`: "on_change": read files that have changed again when a connection begins
+--   * `keylog`: a path that gets the secrets of connections
 --   * `ca`, `ca_folder`: authorities: paths or PEM texts, or lists of them; a client
 --     without any believes the system's, `system_ca = true` adds these
 --   * `verify`: clients true (default) or false; servers false (default), "ask" or
@@ -34,7 +44,8 @@ local M = {}
 --     client; hello has `server_name` and `alpn`. See the page of green.tls
 --   * `handshakes_in_pool`: servers: sign in native threads: true, false; left out: where
 --     one signature takes over half a millisecond
---   * `tickets`: session tickets a server gives (1)
+--   * `tickets`: session tickets a server gives (1); `ticket_lifetime`: seconds until a new
+--     key for them (43,200); `ticket_keys`: keys of 80 bytes instead, a list or a path
 -- @return the context; or nil, err: ENOENT, EACCES, ECERTINVALID, EKEYINVALID, EINVAL,
 -- ETLSLIBRARY (there is no OpenSSL 3)
 function M.context(opts)
@@ -50,7 +61,7 @@ end
 -- `sessions` false: do not go on with what an earlier connection had, nor keep it for later;
 -- `context`, or options of tls.context
 -- @return the connection, a stream; or nil, err: ECERTHOST, ECERTEXPIRED, ECERTUNKNOWN,
--- ECERTREVOKED, ECERTINVALID, ETLSALERT, ETLSVERSION, ETLSPLAIN, ETLSTRUNCATED, ETLS,
+-- ECERTREVOKED, ECERTPIN, ECERTINVALID, ETLSALERT, ETLSVERSION, ETLSPLAIN, ETLSTRUNCATED, ETLS,
 -- ETIMEDOUT, and what the stream says; of its context as tls.context
 function M.client(stream, opts)
   return endpoint.client(stream, opts, "tls.client")

@@ -330,7 +330,7 @@ static void cli_set_bytecode(lua_State *L, const cli *c)
   lua_setfield(L, -2, "bytecode");
 }
 
-/* plan.init, plan.no_env */
+/* plan.init, plan.no_env, plan.keylog */
 static void cli_set_environment(lua_State *L, const cli *c)
 {
   lua_pushboolean(L, c->no_env);
@@ -338,6 +338,8 @@ static void cli_set_environment(lua_State *L, const cli *c)
   if (c->no_env) return;
   lua_pushstring(L, getenv("LUA_INIT"));
   lua_setfield(L, -2, "init");
+  lua_pushstring(L, green_env("SSLKEYLOGFILE"));
+  lua_setfield(L, -2, "keylog");
 }
 
 /* Behind what is queued there. */

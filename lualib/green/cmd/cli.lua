@@ -4,6 +4,7 @@
 -- array of { letter, text } for -e, -l, -j and -O; `init` what LUA_INIT says;
 -- `version` a text to print; `bytecode` the words of -b; `script` a file, or
 -- `stdin`; `repl` a function for green.cmd.repl; `no_env` without the environment;
+-- `keylog` a file for the secrets of TLS (SSLKEYLOGFILE);
 -- `reader_gone` a function that says whether a print ends the program.
 -- @module green.cmd.cli
 
@@ -182,6 +183,9 @@ end
 --- @return nil, or the message of a chunk that could not be loaded
 return function(plan)
   local careful_print = put_print(plan.reader_gone)
+  if plan.keylog then
+    raw.require("green.tls.keylog").env = plan.keylog
+  end
   local wrong = plan.init and run_init(plan.init)
   if plan.script then
     look_beside(plan.script)

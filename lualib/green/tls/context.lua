@@ -1,277 +1,175 @@
---- What TLS connections have in common, from the options that users give.
+--- What TLS connections have in common, and how it is read anew.
 -- @module green.tls.context
 
-local args = require "green.args"
 local boxes = require "green.tls.box"
 local class = require "green.args.class"
+local core = require "green.core"
 local errors = require "green.error"
-local options = require "green.args.options"
+local keylog = require "green.tls.keylog"
+local options = require "green.tls.options"
 local show = require "green.args.show"
+local thread = require "green.thread"
 
 local ffi = require "ffi"
 local lib = require "green.ffi.tls_lib"
+local buf_api = require "green.ffi.buf"
 local C = require "green.ffi.tls_ctx"
 
 -- Scripts may put their own in their places.
-local getmetatable, ipairs, pairs, setmetatable, tonumber, type =
-  getmetatable, ipairs, pairs, setmetatable, tonumber, type
+local ceil, error, getmetatable, pairs, setmetatable, tonumber, tostring, type =
+  math.ceil, error, getmetatable, pairs, setmetatable, tonumber, tostring, type
+local date, format, time, xpcall = os.date, string.format, os.time, xpcall
 
-local G = ffi.C
+local DAY = 86400 -- seconds
+local WARN = 14 * DAY -- before a certificate expires
+local LOOK = 1 -- between looks at the files
+
 local box = boxes.kind("green_tls_ctx *", C.free)
-local mt = { __name = "green.tls.context", __index = {} }
-
-local VERSIONS = { ["1.0"] = "GREEN_TLS_1_0", ["1.1"] = "GREEN_TLS_1_1",
-  ["1.2"] = "GREEN_TLS_1_2", ["1.3"] = "GREEN_TLS_1_3" }
-
--- What to believe when options.verify says so.
-local VERIFY = { [true] = "GREEN_TLS_VERIFY_DEMAND", [false] = "GREEN_TLS_VERIFY_NONE",
-  demand = "GREEN_TLS_VERIFY_DEMAND", ask = "GREEN_TLS_VERIFY_ASK" }
-
--- -- Options ------------------------------------------------------------------
-
-local function is_pem(text)
-  return text:find("-----BEGIN", 1, true) ~= nil
-end
-
-local function text_of(value, where, name)
-  args.type(value, "string", where, name)
-  if value:find("%z") then
-    args.misuse("%s: %s must not hold a NUL", where, name)
-  end
-  return value
-end
-
---- One text, or a list of them.
-local function texts(value, where, name)
-  if type(value) == "string" then
-    return { text_of(value, where, name) }
-  end
-  args.list(value, where, name, "strings")
-  for i, one in ipairs(value) do
-    text_of(one, where, name .. "[" .. i .. "]")
-  end
-  return value
-end
-
-local function add_cert(c, o, where)
-  local cert = text_of(o.cert, where, "cert")
-  local key = o.key ~= nil and text_of(o.key, where, "key") or nil
-  local password = o.password ~= nil and text_of(o.password, where, "password") or nil
-  if is_pem(cert) then
-    return C.tls_key_pem(c, cert, key or cert, password)
-  end
-  return C.tls_key_files(c, cert, key, password)
-end
-
---- Certificates of our own: one in the options, or a list of such tables.
-local function add_certs(c, o, where)
-  if type(o.cert) ~= "table" then
-    return add_cert(c, o, where)
-  end
-  for i, one in ipairs(o.cert) do
-    args.type(one, "table", where, "cert[" .. i .. "]")
-    local code = add_cert(c, one, where)
-    if code < 0 then
-      return code
-    end
-  end
-  return 0
-end
-
-local function each(fn)
-  return function(c, o, where, name)
-    for _, text in ipairs(texts(o[name], where, name)) do
-      local code = fn(c, text)
-      if code < 0 then
-        return code
-      end
-    end
-    return 0
-  end
-end
-
-local add_alpn = each(function(c, text) return C.add_alpn(c, text) end)
-
-local function text_option(set)
-  return function(c, o, where, name)
-    return C[set](c, text_of(o[name], where, name))
-  end
-end
-
-local function number_option(set, max)
-  return function(c, o, where, name)
-    return C[set](c, args.integer(o[name], 0, where, name, max))
-  end
-end
-
-local function flag_option(set)
-  return function(c, o, where, name)
-    return C[set](c, args.type(o[name], "boolean", where, name))
-  end
-end
-
-local function version_of(value, unset, where, name)
-  if value == nil then
-    return unset
-  elseif VERSIONS[value] == nil then
-    args.wrong(where, name, '"1.0", "1.1", "1.2" or "1.3"', value)
-  end
-  return tonumber(G[VERSIONS[value]])
-end
-
-local function set_versions(c, o, where)
-  return C.set_versions(c, version_of(o.min_version, G.GREEN_TLS_1_2, where, "min_version"),
-    version_of(o.max_version, 0, where, "max_version"))
-end
-
-local function set_verify(c, o, where)
-  if VERIFY[o.verify] == nil then
-    args.wrong(where, "verify", 'true, false, "ask" or "demand"', o.verify)
-  end
-  return C.set_verify(c, G[VERIFY[o.verify]])
-end
+local own = {}
+local mt = { __name = "green.tls.context", __index = own }
 
 local function is_context(value)
   return type(value) == "table" and getmetatable(value) == mt
 end
 
-local function add_names(c, o, where)
-  args.type(o.names, "table", where, "names")
-  for name, other in pairs(o.names) do
-    text_of(name, where, "a name of names")
-    if not is_context(other) or not other.server then
-      args.wrong(where, "names." .. name, "a context of a server's", other)
-    end
-    local code = C.add_name(c, name, other._box.p)
-    if code < 0 then
-      return code
-    end
+-- -- Making -------------------------------------------------------------------
+
+--- The context of C, in its box; or nil, err. Parks if the function of a password does.
+local function build(o, where)
+  local boxed = box(C.new(o.server or false))
+  if boxed.p == nil then
+    return nil, errors.new("ENOMEM", where)
   end
-  return 0
+  local ok, err = options.tell(boxed.p, o, where, is_context)
+  if not ok then
+    return nil, err
+  end
+  return boxed
 end
 
--- In the order in which they are told: what names files comes before what they are for.
-local steps = {
-  { "cert", add_certs },
-  { "pkcs12", function(c, o, where)
-    local password = o.password ~= nil and text_of(o.password, where, "password") or nil
-    return C.tls_key_pkcs12(c, text_of(o.pkcs12, where, "pkcs12"), password)
-  end },
-  { "ca", each(function(c, text)
-    return is_pem(text) and C.tls_trust_pem(c, text) or C.tls_trust_file(c, text)
-  end) },
-  { "ca_folder", each(function(c, text) return C.tls_trust_folder(c, text) end) },
-  { "system_ca", function(c, o, where)
-    return args.type(o.system_ca, "boolean", where, "system_ca") and C.tls_trust_system(c) or 0
-  end },
-  { "crl", each(function(c, text) return C.tls_trust_revoked(c, text) end) },
-  { "verify", set_verify },
-  { "depth", number_option("set_depth", 100) },
-  { "partial_chain", flag_option "set_partial_chain" },
-  { "min_version", set_versions },
-  { "max_version", set_versions },
-  { "ciphers", text_option "set_ciphers" },
-  { "ciphersuites", text_option "set_ciphersuites" },
-  { "groups", text_option "set_groups" },
-  { "alpn", function(c, o, where, name)
-    return type(o.alpn) == "function" and C.set_asks(c, true) or add_alpn(c, o, where, name)
-  end },
-  { "choose", function(c, o, where)
-    args.callable(o.choose, where, "choose")
-    return C.set_asks(c, true)
-  end },
-  { "handshakes_in_pool", function(c, o, where, name)
-    local always = args.type(o[name], "boolean", where, name)
-    return C.set_pool(c, always and G.GREEN_TLS_POOL_ALWAYS or G.GREEN_TLS_POOL_NEVER)
-  end },
-  { "names", add_names },
-  { "tickets", number_option("set_tickets", 10) },
-}
-
--- Options that only a server's context has.
-local of_servers = { "names", "choose", "handshakes_in_pool" }
-
-local known = { server = true, key = true, password = true }
-for _, step in ipairs(steps) do
-  known[step[1]] = true
-end
-
--- -- Contexts -----------------------------------------------------------------
-
-local function failure(c, code)
-  local err = C.error(c)
-  local text = err ~= nil and err.code == code and ffi.string(err.text)
-  return nil, errors.new(code, "tls.context", text or nil)
-end
-
-local function tell(c, o, where)
-  if o.server then
-    C.set_pool(c, G.GREEN_TLS_POOL_SLOW)
-  end
-  for _, step in ipairs(steps) do
-    local name, fn = step[1], step[2]
-    local code = o[name] ~= nil and fn(c, o, where, name) or 0
-    if code < 0 then
-      return code
-    end
-  end
-  return C.seal(c)
-end
-
--- What says in some functions that a context is for servers.
-local named = { ["tls.context"] = "server", wrap_ssl = "server_side" }
-
-local function check_side(o, where)
-  for _, name in ipairs(of_servers) do
-    if o[name] ~= nil and not o.server then
-      args.wrong(where, name, "left out where server is not true", o[name])
-    end
-  end
-  if type(o.alpn) == "function" and not o.server then
-    args.wrong(where, "alpn", "a list where server is not true", o.alpn)
+--- Unix seconds, and which certificate that is of; nil: there is none.
+local function expiry(p)
+  local which = ffi.gc(ffi.new("green_buf"), buf_api.reset)
+  buf_api.init(which, 1000)
+  local at = tonumber(C.expires(p, which))
+  if at > 0 then
+    return at, ffi.string(which.data + which.head, which.tail - which.head)
   end
 end
 
---- The functions that a server's handshakes wait for.
-local function asks_of(o)
-  return { choose = o.choose, alpn = type(o.alpn) == "function" and o.alpn or nil }
-end
-
-local function check(o, where)
-  options.check(o, known, where)
-  args.optional(o.server, "boolean", where, "server")
-  check_side(o, where)
-  if o.cert ~= nil or o.pkcs12 ~= nil then
+local function warn_of_expiry(p)
+  local at, which = expiry(p)
+  local left = at and at - time()
+  if not at or left > WARN then
     return
-  elseif o.key ~= nil then -- a secret, should it be a text
-    local key = type(o.key) == "string" and is_pem(o.key) and "a PEM text" or args.shown(o.key)
-    args.misuse("%s: key must be left out where there is no cert, not %s", where, key)
-  elseif o.server and named[where] then
-    args.wrong(where, named[where], "left out where there is no cert", true)
-  elseif o.server then
-    args.wrong(where, "cert", "a path or a PEM text", nil)
   end
+  local how = left <= 0 and "expired on %s" or "expires on %s, in %d days or less"
+  core.complain(format("greenlua: %s " .. how .. "\n", which, date("!%Y-%m-%d %H:%M UTC", at),
+    ceil(left / DAY)))
+end
+
+--- The contexts to look at when a connection begins: this one, and those of its names.
+-- nil: none.
+local function watched(self, o)
+  local list = o.reload and { self } or {}
+  for _, other in pairs(o.names or {}) do
+    if other._watched then
+      list[#list + 1] = other
+    end
+  end
+  return list[1] and list or nil
 end
 
 --- See green.tls.context. `where` is the function's name in messages.
 local function new(o, where)
-  check(o, where)
+  options.check(o, where)
   local why = ffi.new("green_tls_error")
   local code = lib.tls_load(why)
   if code < 0 then
     return nil, errors.new(code, where, ffi.string(why.text))
   end
-  local boxed = box(C.new(o.server or false))
-  local c = boxed.p
-  if c == nil then
-    return nil, errors.new("ENOMEM", where)
+  o = options.copy(o)
+  o.keylog = o.keylog or keylog.env
+  local boxed, err = build(o, where)
+  if not boxed then
+    return nil, err
   end
-  code = tell(c, o, where)
+  warn_of_expiry(boxed.p)
+  local self = { _box = boxed, _options = o, server = o.server or false,
+    verify = o.verify, _asks = options.asks_of(o) }
+  self._watched, self._look_at = watched(self, o), 0
+  return setmetatable(self, mt)
+end
+
+-- -- Reading anew -------------------------------------------------------------
+
+--- Read the files again, for connections that begin from here on: those of servers that
+-- run with the context, too, and of contexts that have it among their `names`. Open ones, and
+-- handshakes under way, go on with what they began with. Sessions stay good where
+-- verification has not changed. Parks only if the function of a password does.
+-- @return true; or nil, err as green.tls.context, ECLOSED (the runtime has ended): all is as
+-- before
+function own:reload()
+  if self._box.p == nil then
+    return nil, errors.new("ECLOSED", "reload")
+  end
+  local boxed, err = build(self._options, "reload")
+  if not boxed then
+    return nil, err
+  end
+  local code = C.replace(self._box.p, boxed.p)
   if code < 0 then
-    return failure(c, code)
+    return nil, errors.new(code, "reload")
   end
-  return setmetatable({ _box = boxed, server = o.server or false, verify = o.verify,
-    _asks = asks_of(o) }, mt)
+  warn_of_expiry(boxed.p)
+  return true
+end
+
+--- When the first of its own certificates expires. Does not park.
+-- @return Unix seconds; nil: it has none; nil, err: ECLOSED (the runtime has ended)
+function own:expires()
+  if self._box.p == nil then
+    return nil, errors.new("ECLOSED", "expires")
+  end
+  return (expiry(self._box.p))
+end
+
+local function is_cancel(err)
+  return type(err) == "table" and (err.code == "ECANCELED" or err.is_timeout)
+end
+
+--- A failure is told once for each change; the certificates from before stay.
+local function renew(self)
+  if self._renewing or not C.changed(self._box.p) then
+    return
+  end
+  self._renewing = true -- a password's function may park
+  local ok, done, err = xpcall(own.reload, thread.note_traceback, self)
+  self._renewing = false
+  if not ok and is_cancel(done) then
+    error(done, 0)
+  elseif not (ok and done) then
+    core.complain(format("greenlua: tls.context: files have changed and cannot be used, what was "
+      .. "read before stays: %s\n", tostring(ok and err or done)))
+  end
+end
+
+--- For who is about to make connections: reload what is to be reloaded on a change. Looks
+-- at files once in a second at most. Parks only if the function of a password does.
+local function look(self)
+  local list = self._watched
+  local now = list and self._box.p ~= nil and core.now()
+  if not now or now < self._look_at then
+    return
+  end
+  self._look_at = now + LOOK
+  for i = 1, #list do
+    if list[i] == self then
+      renew(self)
+    else
+      look(list[i])
+    end
+  end
 end
 
 show.kind(mt, function(self)
@@ -279,4 +177,4 @@ show.kind(mt, function(self)
 end)
 class.seal(mt)
 
-return { new = new, is = is_context, known = known, is_pem = is_pem }
+return { new = new, is = is_context, look = look, known = options.known, is_pem = options.is_pem }

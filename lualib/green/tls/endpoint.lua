@@ -32,6 +32,7 @@ end
 of_client.server, of_client.names, of_client.tickets, of_server.host = nil, nil, nil, nil
 of_client.sessions = true
 of_client.choose, of_client.handshakes_in_pool = nil, nil
+of_client.ocsp, of_client.ticket_keys, of_client.ticket_lifetime = nil, nil, nil
 of_server.server = nil
 local of_handler = { on_failure = true }
 for name in pairs(of_server) do
@@ -108,6 +109,7 @@ end
 
 --- With the handshake done, under its own timeout.
 local function start(lower, opts, context, is_server, where)
+  contexts.look(context)
   local conn = tls_stream.new(lower, context)
   if not conn then
     return nil, errors.new("ENOMEM", where)

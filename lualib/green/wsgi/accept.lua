@@ -95,6 +95,9 @@ local function accept_all(self)
   local sock, httpd = self.listener._s, self.httpd
   local pause, status = BACKOFF_FIRST, 0
   while status == 0 and not self.stopping do
+    if self.tls then
+      self.tls.look(self.tls_context)
+    end
     local n = C.accept(httpd, sock, BATCH)
     if httpd.evicted ~= self.evicted then
       tell_evicted(self, httpd.evicted)

@@ -107,5 +107,10 @@ local function stream_of(socket, context)
 end
 
 return {
-  context_of = context_of, use = use, choose = choose, value = value, stream_of = stream_of,
+  context_of = context_of,
+  use = use,
+  choose = choose,
+  look = contexts.look,
+  value = value,
+  stream_of = stream_of,
 }

@@ -1,10 +1,11 @@
 /*
-** tls_ctx_test.c: contexts: keys, protocols, names, choices, secrets' log.
+** tls_ctx_test.c: contexts: keys, protocols, secrets' log, questions.
 */
 
 #include "io/tls_kit.h"
 
 #include <fcntl.h>
+#include <time.h>
 
 static green_tls_ctx *client;
 
@@ -227,242 +228,6 @@ static void test_no_protocol_in_common(void)
   green_tls_ctx_free(s);
 }
 
-/* -- Names ---------------------------------------------------------------- */
-
-static void check_name(green_tls_ctx *s, const char *host, int want)
-{
-  green_tls_ctx *c12 = client_ctx_of(GREEN_TLS_1_2);
-  pair p = pair_open(client, s, host), q = pair_open(c12, s, host);
-  is(shake(&p), want, host);
-  is(shake(&q), want, "with 1.2, too");
-  pair_close(&p);
-  pair_close(&q);
-  green_tls_ctx_free(c12);
-}
-
-static void test_certificates_by_name(void)
-{
-  green_tls_ctx *b = server_ctx("b"), *wild = server_ctx("wild");
-  green_tls_ctx *s = server_begin("a");
-  must_ctx(green_tls_ctx_add_name(s, "B.test", b), s);
-  must_ctx(green_tls_ctx_add_name(s, "*.w.test", wild), s);
-  must_ctx(green_tls_ctx_add_name(s, "no.w.test", b), s);
-  green_tls_ctx_free(b);
-  green_tls_ctx_free(wild);
-  sealed(s);
-  check_name(s, "a.test", 0);
-  check_name(s, "b.test", 0);
-  check_name(s, "b.TEST.", 0);
-  check_name(s, "x.w.test", 0);
-  check_name(s, "no.w.test", GREEN_ECERTHOST);
-  check_name(s, "x.x.w.test", GREEN_ECERTHOST);
-  check_name(s, "w.test", GREEN_ECERTHOST);
-  green_tls_ctx_free(s);
-}
-
-static void test_names_that_are_none(void)
-{
-  green_tls_ctx *b = server_ctx("b");
-  const char *wrong[] = {"", "*", "*.", ".b.test", "a*.test", "*.*.test"};
-  for (int i = 0; i < 6; i++) {
-    green_tls_ctx *s = server_begin("a");
-    refused(green_tls_ctx_add_name(s, wrong[i], b), s, "is no server name");
-  }
-  green_tls_ctx *s = server_begin("a");
-  refused(green_tls_ctx_add_name(s, "a.test", s), s, "another, sealed server");
-  s = server_begin("a");
-  refused(green_tls_ctx_add_name(s, "a.test", client), s, "sealed server");
-  green_tls_ctx_free(b);
-}
-
-/* All that a name's context says counts, not its certificate alone. */
-static void test_a_name_s_own_policy(void)
-{
-  green_tls_ctx *b = server_begin("b"), *s = server_begin("a");
-  must_ctx(green_tls_trust_file(b, cert("ca.pem")), b);
-  must_ctx(green_tls_ctx_set_verify(b, GREEN_TLS_VERIFY_DEMAND), b);
-  must_ctx(green_tls_ctx_set_versions(b, GREEN_TLS_1_3, 0), b);
-  must_ctx(green_tls_ctx_add_name(s, "b.test", sealed(b)), s);
-  green_tls_ctx *c12 = client_ctx_of(GREEN_TLS_1_2);
-  pair p = pair_open(c12, sealed(s), "b.test");
-  is(shake(&p), GREEN_ETLSVERSION, "its versions");
-  pair_close(&p);
-  p = pair_open(client, s, "b.test");
-  shake(&p);
-  is(green_tls_handshake(p.server), GREEN_ECERTINVALID, "it asks for more");
-  pair_close(&p);
-  p = pair_open(client, s, "a.test");
-  is(shake(&p), 0, "than the others");
-  pair_close(&p);
-  green_tls_ctx_free(c12);
-  green_tls_ctx_free(b);
-  green_tls_ctx_free(s);
-}
-
-static void check_cipher(green_tls_ctx *c, green_tls_ctx *s, const char *host,
-                         const char *want)
-{
-  green_tls_info info;
-  pair p = pair_open(c, s, host);
-  is(shake(&p), 0, host);
-  green_tls_get_info(p.client, &info);
-  is_str(info.cipher, want, want);
-  pair_close(&p);
-}
-
-static void test_a_name_s_own_ciphers(void)
-{
-  green_tls_ctx *b = server_begin("b"), *s = server_begin("a");
-  green_tls_ctx *c12 = client_ctx_of(GREEN_TLS_1_2);
-  const char *strong = "TLS_AES_256_GCM_SHA384";
-  const char *strong12 = "ECDHE-ECDSA-AES256-GCM-SHA384";
-  must_ctx(green_tls_ctx_set_ciphersuites(b, strong), b);
-  must_ctx(green_tls_ctx_set_ciphers(b, strong12), b);
-  must_ctx(green_tls_ctx_add_name(s, "b.test", sealed(b)), s);
-  sealed(s);
-  check_cipher(client, s, "a.test", "TLS_AES_128_GCM_SHA256");
-  check_cipher(client, s, "b.test", strong);
-  check_cipher(c12, s, "a.test", "ECDHE-ECDSA-AES128-GCM-SHA256");
-  check_cipher(c12, s, "b.test", strong12);
-  green_tls_ctx_free(c12);
-  green_tls_ctx_free(b);
-  green_tls_ctx_free(s);
-}
-
-/* What the server says of a client with that certificate. */
-static int says_of(green_tls_ctx *s, const char *name, const char *host)
-{
-  char pem[80], key[80];
-  green_tls_ctx *c = client_begin();
-  snprintf(pem, sizeof(pem), "%s.pem", name);
-  snprintf(key, sizeof(key), "%s.key", name);
-  must_ctx(green_tls_key_files(c, cert(pem), cert(key), NULL), c);
-  pair p = pair_open(sealed(c), s, host);
-  shake(&p);
-  int r = green_tls_handshake(p.server);
-  pair_close(&p);
-  green_tls_ctx_free(c);
-  return r;
-}
-
-/* Nothing of the listener's own verification stays: neither what it looks for
-** nor what it lets pass. */
-static void test_a_name_s_own_verification(void)
-{
-  green_tls_ctx *b = server_begin("b"), *s = server_begin("a");
-  must_ctx(green_tls_trust_file(b, cert("ca.pem")), b);
-  must_ctx(green_tls_ctx_set_verify(b, GREEN_TLS_VERIFY_DEMAND), b);
-  must_ctx(green_tls_ctx_add_name(s, "b.test", sealed(b)), s);
-  must_ctx(green_tls_trust_file(s, cert("ca.pem")), s);
-  must_ctx(green_tls_trust_revoked(s, cert("crl.pem")), s);
-  must_ctx(green_tls_ctx_set_verify(s, GREEN_TLS_VERIFY_DEMAND), s);
-  sealed(s);
-  is(says_of(s, "revoked", "a.test"), GREEN_ECERTREVOKED, "one has a list");
-  is(says_of(s, "revoked", "b.test"), 0, "the other has none");
-  green_tls_ctx_free(b);
-  green_tls_ctx_free(s);
-  b = server_begin("b");
-  s = server_begin("a");
-  must_ctx(green_tls_trust_file(b, cert("middle.pem")), b);
-  must_ctx(green_tls_ctx_set_verify(b, GREEN_TLS_VERIFY_DEMAND), b);
-  must_ctx(green_tls_ctx_add_name(s, "b.test", sealed(b)), s);
-  must_ctx(green_tls_trust_file(s, cert("middle.pem")), s);
-  must_ctx(green_tls_ctx_set_partial_chain(s, true), s);
-  must_ctx(green_tls_ctx_set_verify(s, GREEN_TLS_VERIFY_DEMAND), s);
-  sealed(s);
-  is(says_of(s, "deep", "a.test"), 0, "one takes part of a chain");
-  is(says_of(s, "deep", "b.test"), GREEN_ECERTUNKNOWN, "the other does not");
-  green_tls_ctx_free(b);
-  green_tls_ctx_free(s);
-}
-
-/* -- Choices -------------------------------------------------------------- */
-
-static green_tls_ctx *asking(void)
-{
-  green_tls_ctx *s = server_begin("a");
-  must_ctx(green_tls_ctx_set_asks(s, true), s);
-  must_ctx(green_tls_ctx_add_alpn(s, "h2"), s);
-  return sealed(s);
-}
-
-static void check_choice(green_tls_ctx *c)
-{
-  green_tls_ctx *s = asking(), *b = server_ctx("b");
-  green_tls_hello hello;
-  green_tls_info info;
-  pair p = pair_open(c, s, "b.test");
-  is(green_tls_choose(p.server, b, NULL), GREEN_EINVAL, "nothing was asked");
-  green_tls_handshake(p.client);
-  carry_both(&p);
-  is(green_tls_handshake(p.server), GREEN_EINPROGRESS, "it waits");
-  is(green_tls_handshake(p.server), GREEN_EINPROGRESS, "as long as it takes");
-  is(green_tls_get_hello(p.server, &hello), 0, "what the client says");
-  is_str(hello.name, "b.test", "its name");
-  is(hello.alpn_len, 12, "its protocols");
-  ok(!memcmp(hello.alpn, "\2h2\x8http/1.1", 12), "in its order");
-  is(green_tls_choose(p.server, b, "http/1.1"), 0, "chosen");
-  is(green_tls_choose(p.server, b, NULL), GREEN_EINVAL, "once");
-  is(shake(&p), 0, "it goes on with that");
-  green_tls_get_info(p.client, &info);
-  ok(info.alpn_len == 8 && !memcmp(info.alpn, "http/1.1", 8), "and that");
-  ok(says(p.client, p.server, "hello"), "hello");
-  pair_close(&p);
-  green_tls_ctx_free(b);
-  green_tls_ctx_free(s);
-}
-
-static void test_choices(void)
-{
-  green_tls_ctx *c = with_alpn(client_begin(), "h2", "http/1.1");
-  check_choice(c);
-  green_tls_ctx_free(c);
-  c = client_begin();
-  must_ctx(green_tls_ctx_set_versions(c, GREEN_TLS_1_2, GREEN_TLS_1_2), c);
-  check_choice(with_alpn(c, "h2", "http/1.1"));
-  green_tls_ctx_free(c);
-}
-
-static void test_no_choice(void)
-{
-  green_tls_ctx *s = asking();
-  pair p = pair_open(client, s, "a.test");
-  green_tls_hello hello;
-  green_tls_handshake(p.client);
-  carry_both(&p);
-  is(green_tls_handshake(p.server), GREEN_EINPROGRESS, "it waits");
-  green_tls_get_hello(p.server, &hello);
-  is(hello.alpn_len, 0, "no protocols");
-  is(green_tls_choose(p.server, client, NULL), GREEN_EINVAL, "no server's");
-  is(green_tls_choose(p.server, NULL, NULL), 0, "as if there was no choice");
-  is(shake(&p), 0, "it goes on");
-  pair_close(&p);
-  p = pair_open(client, s, "a.test");
-  green_tls_handshake(p.client);
-  carry_both(&p);
-  green_tls_handshake(p.server);
-  pair_close(&p); /* Amidst it. */
-  green_tls_ctx_free(s);
-}
-
-/* A group that the server does not take: hello comes a second time. */
-static void test_a_second_hello(void)
-{
-  green_tls_ctx *s = server_begin("a"), *c = client_begin();
-  must_ctx(green_tls_ctx_set_groups(s, "P-384"), s);
-  must_ctx(green_tls_ctx_set_asks(s, true), s);
-  must_ctx(green_tls_ctx_set_groups(c, "X25519:P-384"), c);
-  pair p = pair_open(sealed(c), sealed(s), "a.test");
-  green_tls_handshake(p.client);
-  carry_both(&p);
-  is(green_tls_handshake(p.server), GREEN_EINPROGRESS, "it waits");
-  is(green_tls_choose(p.server, NULL, NULL), 0, "chosen");
-  is(shake(&p), 0, "nobody is asked again");
-  pair_close(&p);
-  green_tls_ctx_free(c);
-  green_tls_ctx_free(s);
-}
-
 /* -- Log of secrets ------------------------------------------------------- */
 
 static void test_keylog(void)
@@ -482,6 +247,71 @@ static void test_keylog(void)
   green_tls_ctx_free(s);
 }
 
+static void test_keylog_of_a_path(void)
+{
+  char text[4000];
+  struct stat st;
+  green_tls_ctx *s = server_begin("a"), *c = client_begin();
+  must_ctx(green_tls_ctx_open_keylog(s, cert("secrets")), s);
+  must_ctx(green_tls_ctx_open_keylog(c, cert("secrets")), c);
+  pair p = pair_open(sealed(c), sealed(s), "a.test");
+  shake(&p);
+  pair_close(&p);
+  green_tls_ctx_free(s);
+  green_tls_ctx_free(c);
+  stat(cert("secrets"), &st);
+  is(st.st_mode & 0777, 0600, "for its owner alone");
+  read_text("secrets", text, sizeof(text));
+  const char *first = strstr(text, "CLIENT_TRAFFIC_SECRET_0 ");
+  ok(first && strstr(first + 1, "CLIENT_TRAFFIC_SECRET_0 "),
+     "both ends' lines stand behind each other");
+  s = server_begin("a");
+  is(green_tls_ctx_open_keylog(s, cert("no/secrets")), GREEN_ENOENT, "nowhere");
+  ok(strstr(green_tls_ctx_error(s)->text, "no/secrets"), "it is named");
+  green_tls_ctx_free(s);
+}
+
+/* -- Questions ------------------------------------------------------------ */
+
+static void expires(green_tls_ctx *s, int64_t low, int64_t high,
+                    const char *which)
+{
+  green_buf b;
+  green_buf_init(&b, 1000);
+  int64_t at = green_tls_ctx_expires(s, &b);
+  ok(at >= low && at <= high, which);
+  green_buf_append(&b, "", 1);
+  if (!ok(strstr(green_buf_data(&b), which), "which is told"))
+    printf("# %s\n", green_buf_data(&b));
+  green_buf_reset(&b);
+}
+
+static void test_expiry(void)
+{
+  int64_t day = 86400, now = time(NULL);
+  green_tls_ctx *s = server_begin("a");
+  expires(s, now + 19 * day, now + 20 * day,
+          "certificate \"CN=a.test\" (file ");
+  must_ctx(green_tls_key_files(s, cert("edself.pem"), cert("ed.key"), NULL), s);
+  expires(s, now + 2 * day, now + 3 * day, "edself.pem");
+  must_ctx(green_tls_key_files(s, cert("rsa.pem"), cert("rsa.key"), NULL), s);
+  expires(s, now + 2 * day, now + 3 * day, "edself.pem");
+  must_ctx(green_tls_key_files(s, cert("expired.pem"), cert("a.key"), NULL), s);
+  expires(s, 1, now, "expired.pem");
+  green_tls_ctx_free(s);
+  is(green_tls_ctx_expires(client, NULL), 0, "without a certificate");
+}
+
+static void test_locked_keys(void)
+{
+  char key[4000];
+  read_text("locked.key", key, sizeof(key));
+  ok(green_tls_key_locked(key, false), "a text");
+  ok(green_tls_key_locked(cert("locked.key"), true), "a file");
+  ok(!green_tls_key_locked(cert("a.key"), true), "not this one");
+  ok(!green_tls_key_locked(cert("none.key"), true), "nor what is not there");
+}
+
 int main(void)
 {
   tls_start();
@@ -495,15 +325,10 @@ int main(void)
   test_authorities_that_are_none();
   test_protocols();
   test_no_protocol_in_common();
-  test_certificates_by_name();
-  test_names_that_are_none();
-  test_a_name_s_own_policy();
-  test_a_name_s_own_ciphers();
-  test_a_name_s_own_verification();
-  test_choices();
-  test_no_choice();
-  test_a_second_hello();
   test_keylog();
+  test_keylog_of_a_path();
+  test_expiry();
+  test_locked_keys();
   green_tls_ctx_free(client);
   return tls_done();
 }
