@@ -70,15 +70,18 @@ static int conn_stick(httpd_conn *c)
   return GREEN_ENOBUFS;
 }
 
-/* In a child of a fork (GREEN_ECANCELED) there is nothing to say to who is the
-** parent's. */
+/* In a child of a fork (GREEN_ECANCELED) nothing is said to who is the
+** parent's: their socket is the same. */
 static int conn_fail(httpd_conn *c, int err)
 {
   if (err == GREEN_EBUSY) /* There are too many. */
     c->d->pub.handshakes_refused++;
   else
     c->d->pub.handshakes_failed++;
-  green__conn_lost(c, err);
+  if (err == GREEN_ECANCELED)
+    green__conn_close(c);
+  else
+    green__conn_lost(c, err);
   return err;
 }
 

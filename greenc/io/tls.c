@@ -382,6 +382,7 @@ bool green_tls_pending(const green_tls *t)
 /* OpenSSL takes no byte of a record before it has looked at the last one. */
 bool green_tls_has_part(const green_tls *t)
 {
+  if (t->away) return false; /* What it has is another thread's. */
   return t->lent_len > 0 || green_buf_len(&t->in) > 0 || t->part != 0;
 }
 

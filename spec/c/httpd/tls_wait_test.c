@@ -107,7 +107,7 @@ static void test_choices_end(void)
   c = next(&h);
   peer b = peer_hello(&h);
   ok(!next(&h), "there is no room for one more");
-  is(h.d->handshakes_failed, 1, "who comes then is refused");
+  is(h.d->handshakes_refused, 1, "who comes then is refused");
   is(h.d->connections, 1, "and gone");
   h.d->closing = true;
   green_httpd_close_idle(h.d, true);
@@ -210,7 +210,7 @@ static void test_full_pool(void)
   peer b = peer_hello(&h);
   next(&h);
   is(h.d->connections, 1, "who finds no room in the pool is refused");
-  is(h.d->handshakes_failed, 1, "and counted");
+  is(h.d->handshakes_refused, 1, "and counted");
   is(pool->refused, 1, "there, too");
   h.d->closing = true;
   green_httpd_close_idle(h.d, true);
