@@ -128,7 +128,7 @@ function methods:write(...)
   if n == #s then
     return true
   elseif n < 0 and n ~= EAGAIN then
-    return write.failed(n, "write", 0)
+    return write.failed(self, n, "write", 0)
   end
   return write.send_rest(self, s, n > 0 and n or 0, nil, "write")
 end
@@ -172,7 +172,7 @@ local function send_list(self, list, opts, total)
       n = wait_write(self, deadline)
     end
     if n < 0 then
-      return write.failed(n, "writev", sent)
+      return write.failed(self, n, "writev", sent)
     end
   end
   return true

@@ -58,6 +58,21 @@ function M.is_held(self, role)
   return true
 end
 
+--- The error of a primitive that gave that status. A stream that knows more of it says so
+-- by `_why(status)`: a sentence and a table of fields, or nothing.
+-- @tparam ?table fields of the error
+function M.failure(self, status, op, fields)
+  local text, more
+  if self._why then
+    text, more = self:_why(status)
+  end
+  for name, value in pairs(more or {}) do
+    fields = fields or {}
+    fields[name] = value
+  end
+  return nil, errors.new(status, op, text, fields)
+end
+
 local queueing = false
 
 --- For debugging: let further readers of a stream wait for their turn instead of

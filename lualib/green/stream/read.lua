@@ -75,7 +75,7 @@ end
 local function ended(self, status, op)
   local buf = self._in
   if status ~= 0 and status ~= ECONNRESET then
-    return nil, errors.new(status, op)
+    return gate.failure(self, status, op)
   elseif length(buf) == 0 then
     return nil
   end
@@ -260,7 +260,7 @@ function methods:read_all(most, opts)
   elseif got == ECONNRESET then
     return nil, errors.new(got, "read_all", nil, { partial = n > 0 and take(self, n) or "" })
   end
-  return nil, errors.new(got, "read_all")
+  return gate.failure(self, got, "read_all")
 end
 
 -- -- Iterators ----------------------------------------------------------------

@@ -3,7 +3,6 @@
 
 local core = require "green.core"
 local args = require "green.args"
-local errors = require "green.error"
 local thread = require "green.thread"
 local gate = require "green.stream.gate"
 
@@ -20,8 +19,8 @@ local methods = {}
 local timeout_only = { timeout = true }
 
 --- The error of a write that failed; `written` if a part of it is gone.
-local function failed(status, op, written)
-  return nil, errors.new(status, op, nil, { written = written })
+local function failed(self, status, op, written)
+  return gate.failure(self, status, op, { written = written })
 end
 
 --- What has been taken must leave, too: a stream that holds bytes back (TLS) says by
@@ -38,7 +37,7 @@ local function flush(self, done, deadline, opts, op)
       break
     end
     if n < 0 then
-      return failed(n, op, done)
+      return failed(self, n, op, done)
     end
   end
   return true
@@ -63,7 +62,7 @@ local function send_rest(self, s, done, opts, op)
       n = wait_write(self, deadline)
     end
     if n < 0 then
-      return failed(n, op, done)
+      return failed(self, n, op, done)
     end
   end
   return flush(self, done, deadline, opts, op)
@@ -154,10 +153,10 @@ function methods:send(s, opts)
       deadline = deadline or deadline_of(self, opts)
       n = wait_write(self, deadline)
       if n < 0 then
-        return failed(n, "send", 0)
+        return failed(self, n, "send", 0)
       end
     elseif n < 0 then
-      return failed(n, "send", 0)
+      return failed(self, n, "send", 0)
     else
       local ok, err = flush(self, n, deadline, opts, "send")
       return ok and n, err
