@@ -8,10 +8,13 @@
 
 local agreed = require "green.tls.agreed"
 local boxes = require "green.tls.box"
+local close = require "green.tls.close"
 local core = require "green.core"
 local errors = require "green.error"
-local gate = require "green.stream.gate"
+local flow = require "green.tls.flow"
+local shake = require "green.tls.shake"
 local show = require "green.args.show"
+local start = require "green.tls.start"
 local stream = require "green.stream"
 
 local ffi = require "ffi"
@@ -19,65 +22,22 @@ local buf_api = require "green.ffi.buf"
 local sock_api = require "green.ffi.tls_sock"
 local C = require "green.ffi.tls"
 
-local setmetatable, tonumber = setmetatable, tonumber -- scripts may put their own there
+-- Scripts may put their own in their places.
+local pairs, setmetatable, type = pairs, setmetatable, type
+local length, push, pull = flow.length, flow.push, flow.pull
 
 local codes = core.codes
 local EAGAIN, ECLOSED, ENOBUFS, EPIPE = codes.EAGAIN, codes.ECLOSED, codes.ENOBUFS, codes.EPIPE
-local READ, WRITE, WATCH = stream.READ, stream.WRITE, stream.WATCH
+local ENOTCONN, ETIMEDOUT = codes.ENOTCONN, codes.ETIMEDOUT
+local WATCH = stream.WATCH
 
 local SCRATCH = 16384 -- a record's most
 local WRITE_MOST = 65536 -- encrypted in one go
 local scratch = ffi.new("uint8_t[?]", SCRATCH) -- nothing parks between its fill and its use
-local out = ffi.new("const char *[1]")
 
-local box, unbox = boxes.kind("green_tls *", C.free)
 local box_io = boxes.kind("green_tls_io *", C.io_free)
 
 local own = {}
-
-local function length(buf)
-  return buf.tail - buf.head
-end
-
--- -- The stream below ---------------------------------------------------------
-
---- Send what the codec has for the peer. 0; EAGAIN: wait for WRITE; or why it cannot
--- be sent.
-local function push(self)
-  local tls, below = self._box.p, self._below
-  while true do
-    local n = tonumber(C.output(tls, out))
-    if n == 0 then
-      return 0
-    end
-    local sent = below:_send(out[0], n)
-    if sent < 0 then
-      return sent
-    end
-    C.sent(tls, sent)
-  end
-end
-
---- Give the codec what the stream below has. More than 0: it has something new, if only
--- the news that there is no more; EAGAIN; or why nothing can be read.
-local function pull(self)
-  local below = self._below
-  local buf = below._in
-  if length(buf) == 0 then
-    local n = below:_fill(0)
-    if n == 0 then
-      C.feed_end(self._box.p)
-      return 1
-    elseif n < 0 then
-      return n
-    end
-  end
-  local n = C.feed(self._box.p, buf.data + buf.head, length(buf))
-  if n > 0 then
-    buf_api.consume(buf, n)
-  end
-  return n == 0 and EAGAIN or n
-end
 
 -- -- Primitives ---------------------------------------------------------------
 
@@ -94,7 +54,10 @@ local function read_once(self)
 end
 
 function own:_fill()
-  local n = ECLOSED
+  local n = self._begins and self._box.p ~= nil and shake.try(self) or ECLOSED
+  if self._begins then
+    return n
+  end
   while self._box.p ~= nil do
     if self._refused then
       return 0
@@ -117,7 +80,7 @@ function own:_send(ptr, n)
   elseif self._ended then
     return EPIPE
   end
-  local status = push(self)
+  local status = self._begins and shake.try(self) or push(self)
   if status < 0 then
     return status
   end
@@ -136,89 +99,47 @@ function own:_flush()
   return self._box.p == nil and ECLOSED or push(self)
 end
 
+--- A sentence for a call that failed with that status, if there is one.
+function own:_why(status)
+  if self._late and status == ETIMEDOUT then
+    return ("the peer was too slow in its TLS handshake: %g s are over"):format(self._limit)
+  elseif self._unconnected and status == ENOTCONN then
+    return "not connected: call connect(target, port) first"
+  end
+  local why = self._box.p ~= nil and C.failure(self._box.p) or nil
+  return why ~= nil and why.code == status and ffi.string(why.text) or nil
+end
+
 function own:_wait(mode, deadline)
-  if mode == WATCH and self._box.p ~= nil
+  if self._begins then
+    return shake.wait(self, deadline)
+  elseif mode == WATCH and self._box.p ~= nil
     and (C.pending(self._box.p) or length(self._below._in) > 0) then
     return 0
   end
   return (self._below:_wait(mode, deadline))
 end
 
-function own:_shutdown(mode)
-  if self._box.p == nil then
-    return 0
-  end
-  if mode ~= READ and not self._ended then
-    self._ended = true
-    C.close(self._box.p)
-    push(self)
-  end
-  if mode ~= WRITE then
-    self._refused = true
-  end
-  return self._below:_shutdown(mode)
-end
-
-function own:_close()
-  if self._box.p ~= nil then
-    C.close(self._box.p)
-    push(self)
-    unbox(self._box)
-  end
-  buf_api.reset(self._in)
-  self._below:_close()
-end
-
--- -- The handshake ------------------------------------------------------------
-
---- Why there is no TLS, as a sentence.
-local function failure(self, code, op)
-  local why = C.failure(self._box.p)
-  local text = why ~= nil and why.code ~= 0 and ffi.string(why.text) or nil
-  return nil, errors.new(code, op, text)
-end
-
---- Do the handshake. Parks.
--- @tparam ?number deadline
--- @return true; or nil, err: the stream below is of no use any more
-local function handshake(self, deadline, op)
-  while true do
-    local code = C.handshake(self._box.p)
-    local status = push(self)
-    if code == 0 and status == 0 then
-      return true
-    elseif code < 0 and code ~= EAGAIN and code ~= ENOBUFS then
-      return failure(self, code, op)
-    elseif status == EAGAIN then
-      status = gate.write(self, deadline)
-    elseif status == 0 then
-      status = pull(self)
-      if status == EAGAIN then
-        status = gate.read(self, deadline)
-      end
-    end
-    if status < 0 then
-      return nil, errors.new(status, op)
-    end
-  end
-end
-
 -- -- The class ----------------------------------------------------------------
 
---- The addresses of the stream below.
+--- What the socket below answers.
 local function below(name)
-  return function(self)
+  return function(self, ...)
     local lower = self._below
     if type(lower[name]) ~= "function" then
-      return nil, errors.new("EOPNOTSUPP", name)
+      return nil, errors.new(lower == close.gone and "ECLOSED" or "EOPNOTSUPP", name)
     end
-    return lower[name](lower)
+    return lower[name](lower, ...)
   end
 end
 
-own.sockname, own.peername, own.peercred = below "sockname", below "peername", below "peercred"
-for name, method in pairs(agreed) do
-  own[name] = method
+for _, name in ipairs { "sockname", "peername", "peercred", "fileno", "setoption", "getoption" } do
+  own[name] = below(name)
+end
+for _, part in ipairs { agreed, close.methods, start.methods } do
+  for name, method in pairs(part) do
+    own[name] = method
+  end
 end
 
 local mt = stream.class("green.tls", own)
@@ -249,7 +170,7 @@ end
 --- The object around a codec, which belongs to it.
 local function wrap(lower, tls, context, level)
   return setmetatable({
-    _box = box(tls), -- empty: closed
+    _box = close.box(tls), -- empty: closed
     _below = lower,
     _context = context,
     _level = level,
@@ -257,20 +178,26 @@ local function wrap(lower, tls, context, level)
     _timeout = false,
     _reader = false,
     _writer = false,
-    _ended = false, -- we have said that we write no more
+    _ended = false, -- we have said that we write no more: green.tls.close
     _refused = false, -- nothing more will be read
+    _begins = false, -- the handshake is to be done: green.tls.shake
+    _driver = false,
+    _limit = false,
   }, mt)
 end
 
---- An object that is yet to do its handshake; nil: out of memory.
-local function new(lower, context)
+--- An object that is yet to do its handshake, in so many seconds (false: any number); nil:
+-- out of memory.
+local function new(lower, context, limit)
   local level = (lower._level or 0) + 1
   local io, ctx = io_of(level), context._box.p
   local tls = io ~= nil and ctx ~= nil and C.new(io, ctx) or nil
   if tls == nil then
     return nil
   end
-  return wrap(lower, tls, context, level)
+  local self = wrap(lower, tls, context, level)
+  self._begins, self._limit = true, limit or false
+  return self
 end
 
 --- An object for the TLS that C has begun on a socket, and for the plain bytes that the
@@ -288,4 +215,4 @@ local function adopt(socket, context)
   return self
 end
 
-return { new = new, adopt = adopt, handshake = handshake, mt = mt }
+return { new = new, adopt = adopt, mt = mt }
