@@ -10,6 +10,7 @@ local agreed = require "green.tls.agreed"
 local boxes = require "green.tls.box"
 local close = require "green.tls.close"
 local core = require "green.core"
+local ending = require "green.tls.unwrap"
 local errors = require "green.error"
 local flow = require "green.tls.flow"
 local shake = require "green.tls.shake"
@@ -123,20 +124,29 @@ end
 -- -- The class ----------------------------------------------------------------
 
 --- What the socket below answers.
-local function below(name)
-  return function(self, ...)
-    local lower = self._below
-    if type(lower[name]) ~= "function" then
-      return nil, errors.new(lower == close.gone and "ECLOSED" or "EOPNOTSUPP", name)
-    end
-    return lower[name](lower, ...)
+local function ask(self, name, ...)
+  local lower = self._below
+  if type(lower[name]) ~= "function" then
+    return nil, errors.new(lower == close.gone and "ECLOSED" or "EOPNOTSUPP", name)
+  end
+  return lower[name](lower, ...)
+end
+
+for _, name in ipairs { "sockname", "peername", "peercred", "fileno" } do
+  own[name] = function(self)
+    return ask(self, name)
   end
 end
 
-for _, name in ipairs { "sockname", "peername", "peercred", "fileno", "setoption", "getoption" } do
-  own[name] = below(name)
+function own:setoption(name, value)
+  return ask(self, "setoption", name, value)
 end
-for _, part in ipairs { agreed, close.methods, start.methods } do
+
+function own:getoption(name)
+  return ask(self, "getoption", name)
+end
+
+for _, part in ipairs { agreed, close.methods, start.methods, ending.methods } do
   for name, method in pairs(part) do
     own[name] = method
   end
