@@ -10,7 +10,7 @@ local C = require "green.ffi.tls"
 local tonumber = tonumber -- scripts may put their own there
 
 local codes = core.codes
-local EAGAIN, ECONNRESET, ETLSTRUNCATED = codes.EAGAIN, codes.ECONNRESET, codes.ETLSTRUNCATED
+local EAGAIN, ECONNRESET = codes.EAGAIN, codes.ECONNRESET
 local out = ffi.new("const char *[1]")
 
 local function length(buf)
@@ -47,11 +47,11 @@ local function pull(self)
   local buf = below._in
   if length(buf) == 0 then
     local n = below:_fill(0)
-    if n == 0 then
+    if n == 0 or n == ECONNRESET and not self._begins then
       C.feed_end(self._box.p)
       return 1
     elseif n < 0 then
-      return n == ECONNRESET and not self._begins and ETLSTRUNCATED or n
+      return n
     end
   end
   local n = C.feed(self._box.p, buf.data + buf.head, length(buf))
