@@ -134,6 +134,109 @@ describe("examples/tls_echo.lua", function()
   end)
 end)
 
+describe("examples/starttls_client.lua", function()
+  local SERVER = [[
+    local green, tls = require "green", require "green.tls"
+    local l = assert(green.listen "127.0.0.1:0")
+    print(select(2, l:sockname()))
+    io.flush()
+    green.serve(l, function(conn)
+      conn:write "220 mail.test\r\n"
+      local secure
+      for line in function() return conn:read_line() end do
+        if line == "STARTTLS" then
+          conn:write("220 go ahead\r\n", arg[3] or "")
+          conn = assert(tls.server(conn, { cert = arg[1], key = arg[2], buffered = "refuse" }))
+          secure = true
+        elseif line:find "^EHLO" then
+          conn:write("250-mail.test\r\n250-", secure and "AUTH PLAIN" or "STARTTLS",
+            "\r\n250 8BITMIME\r\n")
+        else
+          conn:write "221 bye\r\n"
+          return conn:close()
+        end
+      end
+    end)
+  ]]
+
+  local function with_server(inject, body)
+    return function()
+      local script = program.file(SERVER)
+      local server = program.start_greenlua { script, certs.path "a.pem", certs.path "a.key",
+        inject }
+      local ok, err = pcall(body, server:expect "\n")
+      server:kill(TERM)
+      server:wait()
+      os.remove(script)
+      assert(ok, err)
+    end
+  end
+
+  it("shows what a server offers in plain and over TLS", with_server(nil, function(port)
+    local out, status = run("starttls_client", "127.0.0.1:" .. port, certs.path "ca.pem")
+    assert.matches("^in plain   STARTTLS, 8BITMIME\nagreed     TLSv1.3, TLS_AES_128_GCM_SHA256\n"
+      .. "shown      CN=a.test, until %d+%-%d+%-%S+Z\nover TLS   AUTH PLAIN, 8BITMIME\n$", out)
+    assert.equal(0, status)
+    out, status = run("starttls_client", "127.0.0.1:" .. port)
+    assert.truthy(out:find("(ECERTUNKNOWN)", 1, true), out)
+    assert.equal(1, status)
+  end))
+
+  it("refuses an answer that came in plain too late", with_server("250 AUTH\r\n", function(port)
+    local out, status = run("starttls_client", "127.0.0.1:" .. port, certs.path "ca.pem")
+    assert.truthy(out:find('in plain text where TLS begins: "250 AUTH', 1, true), out)
+    assert.equal(1, status)
+  end))
+end)
+
+describe("examples/tls_forwarder.lua", function()
+  local BACKEND = [[
+    local wsgi = require "green.wsgi"
+    local server = assert(wsgi.new("127.0.0.1:0", function()
+      return 200, nil, "this is " .. arg[1] .. "\n"
+    end))
+    print(server.port)
+    io.flush()
+    server:serve_forever()
+  ]]
+
+  local function curl(name, port, ...)
+    local p = program.run { "curl", "-sS", "--max-time", "20", "--cacert", certs.path "ca.pem",
+      "--resolve", ("%s:%d:127.0.0.1"):format(name, port), ("https://%s:%d/"):format(name, port),
+      ... }
+    return p.out .. p.err, p.status
+  end
+
+  it("gives each name its certificate and its server", function()
+    local script, backends, words = program.file(BACKEND), {}, { 0 }
+    for i, name in ipairs { "a", "b" } do
+      backends[i] = program.start_greenlua { script, name }
+      for _, word in ipairs { name .. ".test", certs.path(name .. ".pem"),
+        certs.path(name .. ".key"), "127.0.0.1:" .. backends[i]:expect "\n" } do
+        words[#words + 1] = word
+      end
+    end
+    local ok, err = pcall(with("tls_forwarder", words, function(port)
+      assert.equal("this is a\n", curl("a.test", port))
+      assert.equal("this is b\n", curl("b.test", port, "--tls-max", "1.2"))
+      local _, status = curl("other.test", port, "-k")
+      assert.not_equal(0, status) -- was sent away
+      assert.equal("this is a\n", curl("a.test", port))
+    end))
+    for _, backend in ipairs(backends) do
+      backend:kill(TERM):wait()
+    end
+    os.remove(script)
+    assert(ok, err)
+  end)
+
+  it("says how it is called", function()
+    local out, status = run("tls_forwarder", 0, "a.test")
+    assert.equal("usage: tls_forwarder.lua PORT NAME CERT KEY HOST:PORT ...\n", out)
+    assert.equal(2, status)
+  end)
+end)
+
 describe("examples/client.lua", function()
   it("prints what comes back", with("echo", { 0 }, function(port)
     local out, status = run("client", "127.0.0.1:" .. port, "hello", "and again")

@@ -312,6 +312,13 @@ int green_tls_keep(green_tls *t)
   return err < 0 ? green__tls_fail(t, GREEN_ENOMEM, "out of memory") : 0;
 }
 
+size_t green_tls_rest(const green_tls *t, const char **p)
+{
+  green_assert(t->lent_len == 0, "nothing is lent");
+  *p = green_buf_data(&t->in);
+  return green_buf_len(&t->in);
+}
+
 void green_tls_feed_end(green_tls *t)
 {
   green_assert(!t->away, "it is here");

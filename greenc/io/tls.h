@@ -95,6 +95,11 @@ GREEN_API char *green_tls_scratch(green_tls *t);
 /* How many bytes feed or lend take now. */
 GREEN_API size_t green_tls_room(const green_tls *t);
 
+/* What was fed and not taken: where a read has given 0, the bytes behind the
+** peer's close_notify, which are TLS no more. *p is good until the next call
+** for t. */
+GREEN_API size_t green_tls_rest(const green_tls *t, const char **p);
+
 /* Nothing will arrive any more. */
 GREEN_API void green_tls_feed_end(green_tls *t);
 

@@ -7,8 +7,10 @@
 local args = require "green.args"
 local contexts = require "green.tls.context"
 local endpoint = require "green.tls.endpoint"
+local listeners = require "green.tls.listener"
 local options = require "green.args.options"
 local pool = require "green.tls.pool"
+local starting = require "green.tls.start"
 
 local pairs = pairs -- scripts may put their own there
 
@@ -54,11 +56,14 @@ function M.context(opts)
 end
 
 --- Be the client of a TLS connection over a stream, which belongs to it from here on and
--- is closed when that fails. Parks.
--- @param stream bytes that it has buffered are the beginning of TLS
+-- is closed when that fails. Over a socket that is not connected no handshake is done yet:
+-- the connection's `connect` does both. Parks.
+-- @param stream
 -- @tparam table opts `host`: the name or address that the server's certificate must have
 -- (may be left out with verify = false); `timeout` for the handshake in seconds;
 -- `sessions` false: do not go on with what an earlier connection had, nor keep it for later;
+-- `buffered`: what is done with bytes that the stream has buffered: "refuse" (ETLSPLAIN;
+-- the client speaks first) or "keep", they are the beginning of TLS;
 -- `context`, or options of tls.context
 -- @return the connection, a stream; or nil, err: ECERTHOST, ECERTEXPIRED, ECERTUNKNOWN,
 -- ECERTREVOKED, ECERTPIN, ECERTINVALID, ETLSALERT, ETLSVERSION, ETLSPLAIN, ETLSTRUNCATED, ETLS,
@@ -69,7 +74,8 @@ end
 
 --- Be the server of a TLS connection over a stream; as tls.client. Parks.
 -- @param stream
--- @tparam table opts `context` or options of tls.context (a `cert` at least); `timeout`
+-- @tparam table opts `context` or options of tls.context (a `cert` at least); `timeout`;
+-- `buffered` as tls.client, but "keep" unless told otherwise
 function M.server(stream, opts)
   return endpoint.server(stream, opts, "tls.server")
 end
@@ -82,7 +88,7 @@ end
 -- @tparam function handler
 -- @return the handler; or nil, err: as tls.context
 function M.handler(opts, handler)
-  return endpoint.handler(opts, handler, "tls.handler", "opts")
+  return endpoint.handler(opts, handler, "tls.handler", "tls.handler: opts")
 end
 
 --- Numbers of the handshakes that sign in native threads, and their limits, of all
@@ -104,9 +110,16 @@ for _, known in pairs { endpoint.of_client, endpoint.of_server, words } do
   end
 end
 
+--- A listener whose connections are TLS.
+local function listener_of(stream, opts)
+  local serving, err = endpoint.serving(opts, "wrap_ssl", "wrap_ssl: opts")
+  return serving and listeners.new(stream, serving), err
+end
+
 --- tls.client or tls.server by Eventlet's name: `server_side` chooses; `certfile`,
 -- `keyfile`, `ca_certs`, `server_hostname` are other words for `cert`, `key`, `ca`, `host`.
--- Parks.
+-- Of a socket that listens, with server_side, it makes a listener whose connections are
+-- TLS, as green.listen with `tls`. Parks.
 function M.wrap_ssl(stream, opts)
   local own = {}
   if opts ~= nil then
@@ -117,7 +130,9 @@ function M.wrap_ssl(stream, opts)
   end
   local is_server = args.optional(own.server_side, "boolean", "wrap_ssl", "server_side")
   own.server_side = nil
-  if is_server then
+  if is_server and starting.is_listening(stream) then
+    return listener_of(stream, own)
+  elseif is_server then
     return endpoint.server(stream, own, "wrap_ssl")
   end
   return endpoint.client(stream, own, "wrap_ssl")

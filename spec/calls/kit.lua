@@ -66,6 +66,7 @@ M.ends = { "close", "cancel", "stop", "kill", "kill_soon", "finish", "shutdown",
 --- Objects in other states than a new one: class -> texts.
 M.states = {
   ["green.socket"] = { "M'server'.listen('127.0.0.1:0')", "M'socket'.tcp()", "taken_over()" },
+  ["green.tls"] = { "M'tls'.client(M'socket'.tcp(), { verify = false })" },
   ["green.env"] = { "over(O'green.env')" },
   ["green.input"] = { "over(O'green.input')" },
   ["green.thread"] = { "dead()" },
@@ -101,6 +102,11 @@ recipes["green.tls"] = function(K)
   local conn = assert(tls.client(a, certs.client "a.test"))
   K.later(function() there:wait():close() end)
   return conn
+end
+
+recipes["green.tls.listener"] = function()
+  local certs = require "spec.support.certs"
+  return assert(require("green").listen("127.0.0.1:0", { tls = certs.server "a" }))
 end
 
 recipes["green.tls.context"] = function()

@@ -98,14 +98,15 @@ end
 
 --- The same with TLS, for the host that was asked for. Parks.
 local function secure(conn, target, port, opts, deadline)
+  local endpoint = require "green.tls.endpoint"
   local own = { timeout = seconds_left(deadline) }
-  for name, value in pairs(opts.tls == true and {} or opts.tls) do
+  for name, value in pairs(opts.tls == true and {} or endpoint.with_context(opts.tls)) do
     own[name] = value
   end
   if own.host == nil and own.verify ~= false then
     own.host = place.host(target, port)
   end
-  return require("green.tls.endpoint").client(conn, own, "connect: tls")
+  return endpoint.client(conn, own, "connect: tls")
 end
 
 --- connect(target[, port][, opts]): a connected socket. All addresses of a name

@@ -3,6 +3,7 @@
 -- @module green.net.leaving
 
 local core = require "green.core"
+local secure = require "green.net.secure"
 local socket = require "green.socket"
 local thread = require "green.thread"
 
@@ -12,7 +13,8 @@ local FORCE_AFTER = 5 -- seconds that a killed client has
 -- are left there that have no room. Does not park.
 -- @tparam function start start(conn, address)
 local function take_waiting(state, listener, start)
-  while socket.is_socket(listener) and state.running < state.limit do
+  local is_ours = socket.is_socket(listener) or secure.has_tls(listener)
+  while is_ours and state.running < state.limit do
     local conn, address = listener:accept({ timeout = 0 })
     if not conn then
       break

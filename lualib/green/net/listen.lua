@@ -7,6 +7,7 @@ local args = require "green.args"
 local errors = require "green.error"
 local place = require "green.net.place"
 local resolve = require "green.socket.resolve"
+local secure = require "green.net.secure"
 local socket = require "green.socket"
 
 local ffi = require "ffi"
@@ -115,6 +116,11 @@ local function listen_for(where, target, port, opts)
   return listener
 end
 
+local with_tls = { tls = true }
+for name in pairs(listen_options) do
+  with_tls[name] = true
+end
+
 --- listen(target[, port][, opts]): a listening socket. A port alone means every
 -- IPv4 address of the machine (`family = "inet6"`: every address). The path of a
 -- UNIX socket that nobody listens on any more is replaced. Parks only to look up
@@ -123,11 +129,22 @@ end
 -- @param[opt] port 0: a free one, `sockname` tells
 -- @tparam[opt] table opts `backlog` (1024), `reuse_addr` (true), `reuse_port`
 -- (false: a second listener on the port is refused), `family`, and for UNIX paths
--- `mode`, the file's permissions
+-- `mode`, the file's permissions; `tls`: options of green.tls.handler, and accept gives
+-- TLS connections, which do their handshake when they are first used
 -- @return the listener; or nil, err: EADDRINUSE, EACCES, EADDRNOTAVAIL, EINVAL,
--- EAI_*
+-- EAI_*; with tls as green.tls.context
 local function listen(target, port, opts)
-  return listen_for("listen", target, port, opts)
+  port, opts = place.arguments(port, opts, with_tls, "listen")
+  local own, serving, err = secure.split(opts, "listen")
+  if serving == false then
+    return nil, err
+  end
+  local listener
+  listener, err = listen_for("listen", target, port, own)
+  if listener and serving then
+    listener = secure.listener(listener, serving)
+  end
+  return listener, err
 end
 
 return { listen = listen, listen_for = listen_for }

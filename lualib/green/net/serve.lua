@@ -7,6 +7,7 @@ local errors = require "green.error"
 local exits = require "green.thread.exits"
 local leaving = require "green.net.leaving"
 local options = require "green.args.options"
+local secure = require "green.net.secure"
 local signals = require "green.net.signals"
 local thread = require "green.thread"
 local unheard = require "green.error.unheard"
@@ -202,7 +203,7 @@ local function check_arguments(listener, handler, opts)
   if opts.concurrency ~= nil then
     args.count(opts.concurrency, 1, "serve", "concurrency")
   end
-  args.optional(opts.tls, "table", "serve", "tls")
+  secure.check(listener, opts, "serve")
   return opts
 end
 
@@ -218,7 +219,8 @@ end
 -- another signal comes; then they are killed. `grace` (seconds; 30 with signals, else
 -- nil: nobody waits for them; false: no limit) is also for when serving ends otherwise.
 -- `tls`: options of green.tls.server, with which each client's connection is a TLS one;
--- one whose handshake fails has no handler called
+-- one whose handshake fails has no handler called. A listener that has `tls` itself does
+-- the same without this
 -- @return true when the listener was closed, a handler raised green.StopServe, or a
 -- signal came; without a grace clients that are being served go on. Or nil, err
 local function serve(listener, handler, opts)
@@ -236,12 +238,10 @@ local function serve(listener, handler, opts)
     room = core.waitq(),
     told = {}, -- shortage -> when
   }
-  if opts.tls then
-    local err
-    handler, err = require("green.tls.endpoint").handler(opts.tls, handler, "serve", "tls")
-    if not handler then
-      return nil, err
-    end
+  local why
+  handler, why = secure.handler(listener, handler, opts, "serve")
+  if not handler then
+    return nil, why
   end
   local grace, how = opts.grace, serve_all
   if opts.signals then

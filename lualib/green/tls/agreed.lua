@@ -14,6 +14,8 @@ local methods = {}
 
 local info = ffi.new("green_tls_info")
 
+local EARLY = "the handshake is not done; handshake() does it"
+
 local function open_or_nil(self)
   return self._box.p == nil and errors.new("ECLOSED", "tls") or nil
 end
@@ -24,7 +26,8 @@ end
 
 --- What the two sides have agreed on. Does not park.
 -- @treturn table `version` ("TLSv1.3"), `cipher`, `alpn` (nil: none), `server_name` (what
--- the client asked for; nil: nothing), `resumed`; or nil, err: ECLOSED
+-- the client asked for; nil: nothing), `resumed`; or nil, err: ECLOSED, EAGAIN (the
+-- handshake is not done)
 function methods:info()
   local closed = open_or_nil(self)
   if closed then
@@ -32,7 +35,7 @@ function methods:info()
   end
   local code = C.get_info(self._box.p, info)
   if code < 0 then
-    return nil, errors.new(code, "info") -- EAGAIN: in its handshake
+    return nil, errors.new(code, "info", EARLY)
   end
   return {
     version = text_or_nil(info.version),
@@ -46,11 +49,14 @@ end
 --- The peer's certificate. Does not park.
 -- @treturn ?table `subject`, `issuer`, `serial`, `not_before`, `not_after` (ISO 8601),
 -- `names` (a list: "DNS:example.org", "IP:192.0.2.1"), `der`, and `chain`: such tables of
--- the certificates behind it. nil: it has shown none; nil, err: ECLOSED
+-- the certificates behind it. nil: it has shown none; nil, err: ECLOSED, EAGAIN (the
+-- handshake is not done)
 function methods:peer_certificate()
   local closed = open_or_nil(self)
   if closed then
     return nil, closed
+  elseif not C.is_done(self._box.p) then
+    return nil, errors.new("EAGAIN", "peer_certificate", EARLY)
   end
   return certificate.of(self._box.p)
 end

@@ -6,10 +6,12 @@ local contexts = require "green.tls.context"
 local errors = require "green.error"
 local options = require "green.args.options"
 local sessions = require "green.tls.sessions"
+local starting = require "green.tls.start"
 local streams = require "green.stream"
 local thread = require "green.thread"
 local tls_stream = require "green.tls.stream"
 
+local core = require "green.core"
 local C = require "green.ffi.tls"
 
 local error, pairs, xpcall = error, pairs, xpcall -- scripts may put their own there
@@ -21,7 +23,7 @@ local M = {}
 -- -- Connections --------------------------------------------------------------
 
 -- What the functions know; wrap_ssl and handler know more.
-local of_connection = { context = true, host = true, timeout = true }
+local of_connection = { context = true, host = true, timeout = true, buffered = true }
 local of_client, of_server = { server = false }, { host = false }
 for name in pairs(contexts.known) do
   of_client[name], of_server[name] = true, true
@@ -30,14 +32,15 @@ for name in pairs(of_connection) do
   of_client[name], of_server[name] = true, true
 end
 of_client.server, of_client.names, of_client.tickets, of_server.host = nil, nil, nil, nil
-of_client.sessions = true
 of_client.choose, of_client.handshakes_in_pool = nil, nil
 of_client.ocsp, of_client.ticket_keys, of_client.ticket_lifetime = nil, nil, nil
+of_client.sessions = true
 of_server.server = nil
 local of_handler = { on_failure = true }
 for name in pairs(of_server) do
   of_handler[name] = true
 end
+of_handler.buffered = nil
 
 --- The options that are a context's.
 local function context_options(opts, is_server)
@@ -71,12 +74,12 @@ end
 local function expect(conn, opts, where)
   if opts.host ~= nil then
     args.type(opts.host, "string", where, "host")
-    if C.set_host(conn._box.p, opts.host) < 0 then
+    if not starting.expect(conn, opts.host) then
       args.wrong(where, "host", "a name or an address", opts.host)
     end
   elseif conn._context.verify == false then
     C.set_any_host(conn._box.p)
-  else
+  elseif not conn._unconnected then
     args.wrong(where, "host", "the name that the server's certificate must have", nil)
   end
 end
@@ -89,40 +92,55 @@ local function check(lower, opts, known, where)
   if not (streams.is_stream(lower) and lower._fill and lower._send) then
     args.wrong(where, "stream", "a stream", lower)
   end
+  if starting.is_listening(lower) then
+    args.misuse("%s: stream must be a connection, not a listener; green.listen has the option tls",
+      where)
+  end
   args.timeout(opts.timeout, where)
   args.optional(opts.sessions, "boolean", where, "sessions")
+  starting.check_buffered(opts.buffered, where)
+  thread.checkpoint()
+  core.waiter()
   return opts
 end
 
-local function finish(conn, host, ok, done, err)
+local function finish(conn, ok, done, err)
   if ok and done then
     return conn
   end
   conn:close()
   if not ok then
     error(done, 0)
-  elseif err:is("ECERTHOST") then
-    err.host = host
   end
   return nil, err
 end
 
 --- With the handshake done, under its own timeout.
-local function start(lower, opts, context, is_server, where)
+local function start(conn, opts, where)
+  local deadline = thread.deadline(opts.timeout)
+  return finish(conn, xpcall(starting.shake, thread.note_traceback, conn, deadline, where))
+end
+
+--- A client over a socket that is to be connected is not begun.
+local function client_of(lower, opts, context, where)
   contexts.look(context)
   local conn = tls_stream.new(lower, context)
   if not conn then
     return nil, errors.new("ENOMEM", where)
   end
-  if not is_server then
-    expect(conn, opts, where)
-    if opts.sessions ~= false then
-      sessions.offer(conn)
-    end
+  if starting.is_unconnected(lower) then
+    conn._unconnected = { named = opts.host ~= nil or context.verify == false,
+      sessions = opts.sessions ~= false }
+    conn._limit = opts.timeout or false
   end
-  local deadline = thread.deadline(opts.timeout)
-  return finish(conn, opts.host,
-    xpcall(tls_stream.handshake, thread.note_traceback, conn, deadline, where))
+  expect(conn, opts, where)
+  if conn._unconnected then
+    return conn
+  end
+  if opts.sessions ~= false then
+    sessions.offer(conn)
+  end
+  return start(conn, opts, where)
 end
 
 --- See green.tls.client. Parks.
@@ -132,7 +150,11 @@ function M.client(lower, opts, where)
   if not context then
     return nil, err
   end
-  return start(lower, opts, context, false, where)
+  err = starting.refuse(lower, opts.buffered, where)
+  if err then
+    return nil, err
+  end
+  return client_of(lower, opts, context, where)
 end
 
 --- See green.tls.server. Parks.
@@ -142,7 +164,16 @@ function M.server(lower, opts, where)
   if not context then
     return nil, err
   end
-  return start(lower, opts, context, true, where)
+  err = starting.refuse(lower, opts.buffered or "keep", where)
+  if err then
+    return nil, err
+  end
+  contexts.look(context)
+  local conn = tls_stream.new(lower, context)
+  if not conn then
+    return nil, errors.new("ENOMEM", where)
+  end
+  return start(conn, opts, where)
 end
 
 local function served(handler, conn, address)
@@ -153,16 +184,22 @@ local function served(handler, conn, address)
   end
 end
 
---- See green.tls.handler. name is that of opts in messages. Does not park.
-function M.handler(opts, handler, where, name)
+--- Options that are a context alone.
+function M.with_context(opts)
+  return contexts.is(opts) and { context = opts } or opts
+end
+
+--- What a server's options say of all its connections, for a listener: `context`,
+-- `timeout`, and `greeted(handler)`, a handler for connections that are yet to do their
+-- handshake. name is what opts are in messages. nil, err: as tls.context. Does not park.
+function M.serving(opts, where, name)
   local own = {}
-  for key, value in pairs(options.check(opts, of_handler, where)) do
+  for key, value in pairs(options.check(M.with_context(opts), of_handler, where)) do
     own[key] = value
   end
   if own.cert == nil and own.pkcs12 == nil and own.context == nil then
-    args.wrong(where, name, "a table with a cert or a context", opts)
+    args.misuse("%s must have a cert or a context", name)
   end
-  args.callable(handler, where, "handler")
   args.timeout(own.timeout, where)
   if own.on_failure ~= nil then
     args.callable(own.on_failure, where, "on_failure")
@@ -173,12 +210,32 @@ function M.handler(opts, handler, where, name)
   if not context then
     return nil, err
   end
+  local function greeted(handler)
+    return function(conn, address)
+      local ok, why = conn:handshake()
+      if ok then
+        handler(conn, address)
+      elseif failed then
+        failed(why, address)
+      end
+    end
+  end
+  return { context = context, timeout = timeout, greeted = greeted }
+end
+
+--- See green.tls.handler. name as for serving. Does not park.
+function M.handler(opts, handler, where, name)
+  args.callable(handler, where, "handler")
+  local serving, err = M.serving(opts, where, name)
+  if not serving then
+    return nil, err
+  end
+  local greeted = serving.greeted(handler)
   return function(lower, address)
-    local conn, why = M.server(lower, { context = context, timeout = timeout }, where)
+    contexts.look(serving.context)
+    local conn = tls_stream.new(lower, serving.context, serving.timeout)
     if conn then
-      served(handler, conn, address)
-    elseif failed then
-      failed(why, address)
+      served(greeted, conn, address)
     end
   end
 end

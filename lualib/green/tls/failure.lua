@@ -11,6 +11,7 @@ local C = require "green.ffi.tls"
 local tonumber = tonumber -- scripts may put their own there
 
 local codes = core.codes
+local ECERTHOST = codes.ECERTHOST
 
 --- What a failure is about: `alert`, the number of the one that the peer sent, and
 -- `alert_name`; `certificate`, the one that was refused, and `chain_index`, which one of the
@@ -45,9 +46,16 @@ local during = {
   [codes.EPIPE] = "the peer closed the connection during the TLS handshake",
 }
 
---- nil and the error of a handshake.
-local function of_handshake(tls, code, op)
-  local text, fields = why(tls, code)
+--- nil and the error of a connection's handshake, which ended with that code.
+local function of_handshake(conn, code, op)
+  if conn._refusal then
+    return nil, conn._refusal
+  end
+  local text, fields = conn:_why(code)
+  if code == ECERTHOST then
+    fields = fields or {}
+    fields.host = conn._host or nil
+  end
   return nil, errors.new(code, op, text or during[code], fields)
 end
 

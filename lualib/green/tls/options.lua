@@ -261,4 +261,5 @@ local function tell(c, o, where, is_context)
   return true
 end
 
-return { check = check, asks_of = asks_of, copy = copy, tell = tell, known = known, is_pem = is_pem }
+return { check = check, copy = copy, tell = tell, known = known, is_pem = is_pem,
+  asks_of = asks_of }

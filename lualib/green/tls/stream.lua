@@ -7,14 +7,17 @@
 -- @module green.tls.stream
 
 local agreed = require "green.tls.agreed"
-local lower_side = require "green.tls.below"
 local boxes = require "green.tls.box"
+local close = require "green.tls.close"
 local core = require "green.core"
+local ending = require "green.tls.unwrap"
 local errors = require "green.error"
 local failure = require "green.tls.failure"
-local handshake = require "green.tls.handshake"
+local flow = require "green.tls.flow"
 local sessions = require "green.tls.sessions"
+local shake = require "green.tls.shake"
 local show = require "green.args.show"
+local start = require "green.tls.start"
 local stream = require "green.stream"
 
 local ffi = require "ffi"
@@ -22,26 +25,23 @@ local buf_api = require "green.ffi.buf"
 local sock_api = require "green.ffi.tls_sock"
 local C = require "green.ffi.tls"
 
-local setmetatable, type = setmetatable, type -- scripts may put their own there
+-- Scripts may put their own in their places.
+local pairs, setmetatable, type = pairs, setmetatable, type
+local length, push, pull = flow.length, flow.push, flow.pull
 
 local codes = core.codes
 local EAGAIN, ECLOSED, ECONNRESET = codes.EAGAIN, codes.ECLOSED, codes.ECONNRESET
-local ENOBUFS, EPIPE, ETLSALERT = codes.ENOBUFS, codes.EPIPE, codes.ETLSALERT
-local READ, WRITE, WATCH = stream.READ, stream.WRITE, stream.WATCH
+local ENOBUFS, ENOTCONN, EPIPE = codes.ENOBUFS, codes.ENOTCONN, codes.EPIPE
+local ETIMEDOUT, ETLSALERT = codes.ETIMEDOUT, codes.ETLSALERT
+local WATCH = stream.WATCH
 
 local SCRATCH = 16384 -- a record's most
 local WRITE_MOST = 65536 -- encrypted in one go
 local scratch = ffi.new("uint8_t[?]", SCRATCH) -- nothing parks between its fill and its use
 
-local box, unbox = boxes.kind("green_tls *", C.free)
 local box_io = boxes.kind("green_tls_io *", C.io_free)
 
 local own = {}
-local push, pull = lower_side.push, lower_side.pull
-
-local function length(buf)
-  return buf.tail - buf.head
-end
 
 -- -- Primitives ---------------------------------------------------------------
 
@@ -61,7 +61,10 @@ local function read_once(self)
 end
 
 function own:_fill()
-  local n = ECLOSED
+  local n = self._begins and self._box.p ~= nil and shake.try(self) or ECLOSED
+  if self._begins then
+    return n
+  end
   while self._box.p ~= nil do
     if self._refused then
       return 0
@@ -71,9 +74,7 @@ function own:_fill()
       return n
     end
     local got = pull(self)
-    if got == ECONNRESET then -- no end like another: anybody between can make one
-      C.feed_end(self._box.p)
-    elseif got < 0 then
+    if got < 0 then
       return got
     end
   end
@@ -82,7 +83,7 @@ end
 
 --- Sending failed: the peer may have said why before it went. Who reads finds out himself.
 local function reason_of(self, status)
-  if status ~= EPIPE and status ~= ECONNRESET or self._reader then
+  if status ~= EPIPE and status ~= ECONNRESET or self._reader or self._begins then
     return status
   end
   local n
@@ -99,7 +100,7 @@ function own:_send(ptr, n)
   elseif self._ended then
     return EPIPE
   end
-  local status = push(self)
+  local status = self._begins and shake.try(self) or push(self)
   if status < 0 then
     return reason_of(self, status)
   end
@@ -118,69 +119,58 @@ function own:_flush()
   return self._box.p == nil and ECLOSED or reason_of(self, push(self))
 end
 
+--- A sentence and fields for a call that failed with that status, if there is one.
+function own:_why(status)
+  if self._late and status == ETIMEDOUT then
+    return ("the peer was too slow in its TLS handshake: %g s are over"):format(self._limit)
+  elseif self._unconnected and status == ENOTCONN then
+    return "not connected: call connect(target, port) first"
+  end
+  if self._refusal then
+    return self._refusal.message
+  end
+  return failure.why(self._box.p, status)
+end
+
 function own:_wait(mode, deadline)
-  if mode == WATCH and self._box.p ~= nil
+  if self._begins then
+    return shake.wait(self, deadline)
+  elseif mode == WATCH and self._box.p ~= nil
     and (C.pending(self._box.p) or length(self._below._in) > 0) then
     return 0
   end
   return (self._below:_wait(mode, deadline))
 end
 
-function own:_shutdown(mode)
-  if self._box.p == nil then
-    return 0
-  end
-  if mode ~= READ and not self._ended then
-    push(self) -- that makes room for the end
-    if C.close(self._box.p) == ENOBUFS then
-      return EAGAIN
-    end
-    self._ended = true
-    push(self)
-  end
-  if mode ~= WRITE then
-    self._refused = true
-  end
-  return self._below:_shutdown(mode)
-end
-
---- What the codec knows of a failure.
-function own:_why(status)
-  if self._box.p ~= nil then
-    return failure.why(self._box.p, status)
-  end
-end
-
-function own:_close()
-  if self._box.p ~= nil then
-    if self._sessions and C.is_done(self._box.p) then
-      sessions.keep(self)
-    end
-    push(self)
-    C.close(self._box.p)
-    push(self)
-    unbox(self._box)
-  end
-  buf_api.reset(self._in)
-  self._below:_close()
-end
-
 -- -- The class ----------------------------------------------------------------
 
---- The addresses of the stream below.
-local function below(name)
-  return function(self)
-    local lower = self._below
-    if type(lower[name]) ~= "function" then
-      return nil, errors.new("EOPNOTSUPP", name)
-    end
-    return lower[name](lower)
+--- What the socket below answers.
+local function ask(self, name, ...)
+  local lower = self._below
+  if type(lower[name]) ~= "function" then
+    return nil, errors.new(lower == close.gone and "ECLOSED" or "EOPNOTSUPP", name)
+  end
+  return lower[name](lower, ...)
+end
+
+for _, name in ipairs { "sockname", "peername", "peercred", "fileno" } do
+  own[name] = function(self)
+    return ask(self, name)
   end
 end
 
-own.sockname, own.peername, own.peercred = below "sockname", below "peername", below "peercred"
-for name, method in pairs(agreed) do
-  own[name] = method
+function own:setoption(name, value)
+  return ask(self, "setoption", name, value)
+end
+
+function own:getoption(name)
+  return ask(self, "getoption", name)
+end
+
+for _, part in ipairs { agreed, close.methods, start.methods, ending.methods } do
+  for name, method in pairs(part) do
+    own[name] = method
+  end
 end
 
 local mt = stream.class("green.tls", own)
@@ -219,21 +209,31 @@ local function wrap(lower, held, context, level)
     _timeout = false,
     _reader = false,
     _writer = false,
+    _host = false, -- a client's: whom it wants at the other end
     _sessions = false, -- a client's: where its session belongs until it is kept
-    _ended = false, -- we have said that we write no more
+    _ended = false, -- we have said that we write no more: green.tls.close
     _refused = false, -- nothing more will be read
+    _begins = false, -- the handshake is to be done: green.tls.shake
+    _driver = false,
+    _limit = false,
   }, mt)
 end
 
---- An object that is yet to do its handshake; nil: out of memory.
-local function new(lower, context)
+--- An object that is yet to do its handshake, in so many seconds (false: any number); nil:
+-- out of memory.
+local function new(lower, context, limit)
   local level = (lower._level or 0) + 1
   local io, ctx = io_of(level), context._box.p
-  local held = box(nil)
+  local held = close.box(nil)
   if io ~= nil and ctx ~= nil then
     held.p = C.new(io, ctx)
   end
-  return held.p ~= nil and wrap(lower, held, context, level) or nil
+  if held.p == nil then
+    return nil
+  end
+  local self = wrap(lower, held, context, level)
+  self._begins, self._limit = true, limit or false
+  return self
 end
 
 --- An object for the TLS that C has begun on a socket, and for the plain bytes that the
@@ -241,7 +241,7 @@ end
 -- @return nil, status: ENOMEM; the socket is closed
 local function adopt(socket, context)
   local buf = socket._in
-  local held = box(nil)
+  local held = close.box(nil)
   held.p = sock_api.take(socket._s)
   local self = wrap(socket, held, context, 1)
   local status = buf_api.append(self._in, buf.data + buf.head, length(buf))
@@ -253,4 +253,4 @@ local function adopt(socket, context)
   return self
 end
 
-return { new = new, adopt = adopt, handshake = handshake, mt = mt }
+return { new = new, adopt = adopt, mt = mt }

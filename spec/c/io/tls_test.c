@@ -324,6 +324,33 @@ static void test_a_cut_off_stream(void)
   pair_close(&p);
 }
 
+static void check_what_follows(green_tls_ctx *c)
+{
+  pair p = pair_open(c, server, "a.test");
+  const char *rest;
+  char got[10];
+  shake(&p);
+  settle(&p);
+  is(green_tls_rest(p.client, &rest), 0, "nothing is left");
+  green_tls_write(p.server, "bye", 3);
+  green_tls_close(p.server);
+  carry(p.server, p.client, SIZE_MAX);
+  ok(green_tls_rest(p.client, &rest) > 3,
+     "what was not read is encrypted still");
+  green_tls_feed(p.client, "plain", 5);
+  is(green_tls_read(p.client, got, 10), 3, "what was written over TLS");
+  is(green_tls_read(p.client, got, 10), 0, "and its end");
+  is(green_tls_rest(p.client, &rest), 5, "the bytes behind");
+  ok(!memcmp(rest, "plain", 5), "are not touched");
+  pair_close(&p);
+}
+
+static void test_bytes_behind_the_end(void)
+{
+  check_what_follows(client);
+  check_what_follows(client12);
+}
+
 static void test_an_end_amidst_the_handshake(void)
 {
   pair p = pair_open(client, server, "a.test");
@@ -509,6 +536,7 @@ int main(void)
   test_close_notify_both_ways();
   test_close_notify_has_room();
   test_a_cut_off_stream();
+  test_bytes_behind_the_end();
   test_an_end_amidst_the_handshake();
   test_damaged_records();
   test_plain_text_spoken_to_a_server();
