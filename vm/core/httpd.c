@@ -211,6 +211,13 @@ static int conn_sock(lua_State *L)
   return 1;
 }
 
+/* path = conn_path(conn): PATH_INFO of its request. */
+static int conn_path(lua_State *L)
+{
+  push_path(L, vm_conn_check(L, 1));
+  return 1;
+}
+
 /* Push the value of a key of the table, nil for an absent query. */
 static void push_known(lua_State *L, const green_conn *c, int key)
 {
@@ -579,6 +586,7 @@ const luaL_Reg vm_httpd_functions[] = {
     {"conn_close", conn_close},
     {"conn_is_open", conn_is_open},
     {"conn_sock", conn_sock},
+    {"conn_path", conn_path},
     {"httpd_env_index", httpd_env_index},
     {"conn_keys", conn_keys},
     {"conn_headers_raw", conn_headers_raw},
