@@ -144,6 +144,24 @@ describe("The short way", function()
     end
   end)
 
+  it("tells of a request what the doors tell", function()
+    local more = "X-One: 1\r\nX-Two: a\r\nX-Two: b\r\nX-Long: " .. LONG .. "\r\n"
+    assert_the_same { get("/env", more), get("/env?"), get("/env?q=1", "X-One: 2\r\n"),
+      get("/env/%41%2f", more), get("http://y.example/env?x"), get("/env", nil, "abc") }
+  end)
+
+  it("reads bodies as the doors do", function()
+    local requests = {}
+    for _, body in ipairs { "", "ab", "abc", "abcd", "a\nb\nc\n", LONG, "abc" .. LONG,
+      LONG .. "\n" .. LONG } do
+      requests[#requests + 1] = get("/body", nil, body)
+      requests[#requests + 1] = get("/lines", nil, body)
+    end
+    requests[#requests + 1] = "POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+      .. "2\r\nab\r\n5\r\ncdefg\r\n0\r\n\r\n"
+    assert_the_same(requests)
+  end)
+
   it("takes a path for the one before only where it is", function()
     local long = "/" .. ("p"):rep(63)
     assert_the_same { get("/a"), get("/a"), get("/b"), get("/a"), get("/%61"), get("/a"),

@@ -4,6 +4,7 @@
 */
 
 #include "core/exchange.h"
+#include "core/httpd.h"
 #include "thread.h"
 
 #include <string.h>
@@ -26,6 +27,55 @@ void green_exchange_init(green_exchange *x, green_turn *turn,
   x->memo_len = -1;
   x->caller = __builtin_return_address(0);
 }
+
+bool green_exchange_is_open(const green_exchange *x, double conn)
+{
+  const vm *v = green_container(x->turn, vm, turn);
+  return vm_slot_conn(&v->slots, conn) != NULL;
+}
+
+static green_conn *exchange_request(const green_exchange *x, double conn)
+{
+  const vm *v = green_container(x->turn, vm, turn);
+  green_conn *c = vm_slot_conn(&v->slots, conn);
+  return c && c->head ? c : NULL;
+}
+
+int green_exchange_text(green_exchange *x, double conn, const char *key,
+                        size_t n)
+{
+  const char *p;
+  const green_conn *c = exchange_request(x, conn);
+  int len = c ? vm_request_text(c, key, n, &p) : VM_TEXT_NONE;
+  if (len > (int)sizeof(x->buffer)) return VM_TEXT_MADE;
+  if (len > 0) memcpy(x->buffer, p, (size_t)len);
+  return len;
+}
+
+double green_exchange_length(const green_exchange *x, double conn)
+{
+  const vm *v = green_container(x->turn, vm, turn);
+  const green_conn *c = exchange_request(x, conn);
+  if (!c || green_fork_differs(v->generation)) return -2;
+  return c->head->content_length < 0 ? -1 : (double)c->head->content_length;
+}
+
+int green_exchange_body(green_exchange *x, double conn, double max)
+{
+  const char *p;
+  green_conn *c = exchange_request(x, conn);
+  int n = vm_body_run(c, max, &p);
+  if (n > (int)sizeof(x->buffer)) {
+    green_conn_unread(c, (uint32_t)n);
+    return (int)sizeof(x->buffer) + 1;
+  }
+  if (n < 0) return n;
+  x->is_last = green_conn_body_ended(c);
+  memcpy(x->buffer, p, (size_t)n);
+  return n;
+}
+
+/* -- Answers -------------------------------------------------------------- */
 
 /* After a rest they begin anew. */
 static int exchange_is_cold(green_exchange *x, const void *caller)

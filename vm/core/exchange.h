@@ -2,7 +2,7 @@
 ** exchange.h: the end of one request and the beginning of the next, for
 ** compiled Lua. Private to vm/core.
 **
-** The doors of httpd.c and answer.c can do all of it, but compiled code
+** The doors of httpd.c, env.c and answer.c can do all of it, but compiled code
 ** has to be left for them. What is here does what nearly every request needs,
 ** by the FFI; where there is more to do it does nothing, or stops half-way, and
 ** says so: the doors go on from there.
@@ -45,6 +45,9 @@ typedef struct green_exchange {
   int32_t memo_len; /* To be set when the path that was handed out last has been
                        made a string, if it is not longer than memo. */
   char memo[64];
+  bool is_last;
+  char buffer[4096]; /* Our own: what is found in a request may be gone when a
+                        finalizer has run. */
 } green_exchange;
 
 /* Is to be called by the interpreter, not by compiled code, which is told from
@@ -52,6 +55,24 @@ typedef struct green_exchange {
 GREEN_API void green_exchange_init(green_exchange *x, green_turn *turn,
                                    green_httpd *httpd, green_log *log,
                                    bool capitalize);
+
+/* Is the request of the handle in hand? */
+GREEN_API bool green_exchange_is_open(const green_exchange *x, double conn);
+
+/* What the request says of a key of CGI: its length, and it is in buffer. -1:
+** there is no such thing, or no such request; -2: the function of
+** httpd_env_index makes it. */
+GREEN_API int green_exchange_text(green_exchange *x, double conn,
+                                  const char *key, size_t n);
+
+/* The request's Content-Length. -1: it has none; -2: conn_length knows more. */
+GREEN_API double green_exchange_length(const green_exchange *x, double conn);
+
+/* The next bytes of its body, max at most, into buffer: their count, and
+** is_last: the body ends with them; 0: at its end, or for max 0; or an error
+** code, as green_conn_body. 1 beyond its size: use conn_body, nothing is
+** done. */
+GREEN_API int green_exchange_body(green_exchange *x, double conn, double max);
 
 /* Begin the answer to the request of the handle conn, unless that was done
 ** here, with one header. False: nothing is done, nor is anything left of an

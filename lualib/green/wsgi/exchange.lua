@@ -23,15 +23,23 @@ for _, name in ipairs { "NONE", "COLD", "ANSWERED", "LOGGED", "SLOW", "DONE", "N
 end
 local NONE = M.NONE
 local SAME, MEMO = -2, 64 -- see path_len and memo in exchange.h
+local NO_TEXT, ASK = -1, -2
+local BUFFER = 4096 -- of its buffer
+local MAX = 1e15 -- bytes
 
 local exchange_answer, exchange_header = C.answer, C.header
-local conn_path, string_of = core.conn_path, ffi.string
+local exchange_text, exchange_body, exchange_length = C.text, C.body, C.length
+local conn_path, conn_length, conn_body = core.conn_path, core.conn_length, core.conn_body
+local string_of = ffi.string
 
 --- Give a server what it needs for this, when it has an httpd and a log.
 function M.attach(server)
   local x, log = ffi.new("green_exchange"), server.log.access
   C.init(x, thread.turn, server.httpd, log and log.c or nil, server.capitalize)
   server.exchange = x
+  -- A pointer that is there already: between a call and the string that is made of what it
+  -- left there, nothing allocates, and so no finalizer runs.
+  server.exchange_buffer = ffi.cast("const char *", x.buffer)
   server.rest = 0 -- requests that are not to go the short way
   server.last_path = "" -- of the last request that went it
 end
@@ -87,6 +95,49 @@ function M.answer(x, conn, status, headers, body)
     return NONE
   end
   return exchange_answer(x, conn, status, name, #name, value, #value, body, #body)
+end
+
+--- Is the request in hand?
+M.is_open = C.is_open
+
+--- What the request says of a key of CGI.
+-- @return true, and the value or nil; nil: it is to be made
+function M.text(server, conn, key)
+  local n = exchange_text(server.exchange, conn, key, #key)
+  if n >= 0 then
+    return true, string_of(server.exchange_buffer, n)
+  elseif n == NO_TEXT then
+    return true, nil
+  end
+  return nil
+end
+
+--- The request's Content-Length; nil: it has none. Raises when it is over.
+function M.length(server, conn)
+  if server.rest > 0 then
+    return conn_length(conn)
+  end
+  local n = exchange_length(server.exchange, conn)
+  if n == ASK then
+    return conn_length(conn)
+  end
+  return n >= 0 and n or nil
+end
+
+--- The next bytes of its body, as core.conn_body.
+function M.body(server, conn, max)
+  if server.rest > 0 then
+    return conn_body(conn, max)
+  end
+  local x = server.exchange
+  local n = exchange_body(x, conn, max or MAX)
+  if n > BUFFER or n == 0 then
+    return conn_body(conn, max)
+  elseif n < 0 then
+    return nil, n
+  end
+  local is_last = x.is_last
+  return string_of(server.exchange_buffer, n), nil, is_last
 end
 
 --- The path of the request that is next.
