@@ -142,12 +142,26 @@ static httpd_line *line_slot(httpd *d, const char *name, size_t n,
   return &d->lines[hash % HTTPD_LINES];
 }
 
+/* As memcmp finds; such texts are short, and nearly always the same. */
+static inline int text_is(const char *a, const char *b, size_t n)
+{
+  uint64_t x, y;
+  if (n < sizeof(x)) return !memcmp(a, b, n);
+  for (size_t i = 0; i < n; i += sizeof(x)) {
+    if (i > n - sizeof(x)) i = n - sizeof(x); /* The last ones. */
+    memcpy(&x, a + i, sizeof(x));
+    memcpy(&y, b + i, sizeof(y));
+    if (x != y) return 0;
+  }
+  return 1;
+}
+
 static int line_is(const httpd_line *l, const char *name, size_t n,
                    const char *value, size_t vn, bool capitalize)
 {
   return l->name_len == n && l->value_len == vn &&
-         l->capitalize == capitalize && !memcmp(l->name, name, n) &&
-         !memcmp(l->text + n + 2, value, vn);
+         l->capitalize == capitalize && text_is(l->name, name, n) &&
+         text_is(l->text + n + 2, value, vn);
 }
 
 static void line_keep(httpd_line *l, const char *name, size_t n,
@@ -187,25 +201,51 @@ int green_conn_header(green_conn *pub, const char *name, size_t name_len,
 }
 
 /* The line is made once a second. */
+static void date_make(httpd *d, time_t now)
+{
+  char *p = memcpy(d->date, "Date: ", 6);
+  int n = green_http_write_date(p + 6, sizeof(d->date) - 8, now);
+  if (n > 0) memcpy(p + 6 + n, "\r\n", 2);
+  d->date_len = n > 0 ? (uint32_t)n + 8 : 0;
+  d->date_second = now;
+  d->end_len = 0;
+}
+
 static void head_put_date(httpd *d, httpd_request *r)
 {
   time_t now = time(NULL);
-  if (now != d->date_second) {
-    char *p = memcpy(d->date, "Date: ", 6);
-    int n = green_http_write_date(p + 6, sizeof(d->date) - 8, now);
-    if (n > 0) memcpy(p + 6 + n, "\r\n", 2);
-    d->date_len = n > 0 ? (uint32_t)n + 8 : 0;
-    d->date_second = now;
-  }
+  if (now != d->date_second) date_make(d, now);
   out_put(r, d->date, d->date_len);
+}
+
+static uint32_t length_write(char *p, size_t room, int64_t length)
+{
+  memcpy(p, "Content-Length: ", 16);
+  int n = 16 + green_http_write_decimal(p + 16, room - 18, length);
+  memcpy(p + n, "\r\n", 2);
+  return (uint32_t)n + 2;
 }
 
 static void head_put_length(httpd_request *r, int64_t length)
 {
-  out_put(r, TEXT("Content-Length: "));
-  r->out_len +=
-      (uint32_t)green_http_write_decimal(out_end(r), out_room(r), length);
-  out_put(r, TEXT("\r\n"));
+  r->out_len += length_write(out_end(r), out_room(r), length);
+}
+
+/* Both, as they were put together for the answer before if that was as long and
+** of the same second. All of the memo is copied, of which the end is nothing: a
+** size that is known is quicker. */
+static void head_put_both(httpd *d, httpd_request *r, int64_t length)
+{
+  time_t now = time(NULL);
+  if (now != d->date_second) date_make(d, now);
+  if (green_unlikely(d->end_len == 0 || d->end_length != length)) {
+    uint32_t n = length_write(d->end, sizeof(d->end), length);
+    memcpy(d->end + n, d->date, d->date_len);
+    d->end_len = n + d->date_len;
+    d->end_length = length;
+  }
+  memcpy(out_end(r), d->end, sizeof(d->end));
+  r->out_len += d->end_len;
 }
 
 /* How long we wait for the next request, for who asked for keep-alive. */
@@ -252,8 +292,13 @@ static int head_end(httpd_conn *c, int64_t length)
   httpd_request *r = c->req;
   if (out_reserve(r, 256) < 0) return GREEN_ENOMEM;
   if (c->pub.chunked) out_put(r, TEXT("Transfer-Encoding: chunked\r\n"));
-  if (length >= 0) head_put_length(r, length);
-  if (c->d->pub.date && !(r->flags & HTTPD_A_DATE)) head_put_date(c->d, r);
+  int has_date = c->d->pub.date && !(r->flags & HTTPD_A_DATE);
+  if (length >= 0 && has_date)
+    head_put_both(c->d, r, length);
+  else if (length >= 0)
+    head_put_length(r, length);
+  else if (has_date)
+    head_put_date(c->d, r);
   head_put_connection(c);
   out_put(r, TEXT("\r\n"));
   c->pub.state = GREEN_ANSWER_BODY;

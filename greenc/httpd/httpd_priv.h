@@ -156,6 +156,9 @@ struct httpd {
   green_tally crowd;      /* Of handshakes under way, by address. */
   char date[40];          /* "Date: ...\r\n" of that second. */
   uint32_t date_len;
+  uint32_t end_len;              /* Of end; 0: it is of another second. */
+  int64_t end_length;            /* The length that it tells. */
+  char end[96];                  /* "Content-Length: ...\r\n", and the date. */
   httpd_line lines[HTTPD_LINES]; /* By their hash; the latest stays. */
 };
 

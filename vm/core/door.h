@@ -18,6 +18,7 @@ extern const luaL_Reg vm_thread_functions[];
 extern const luaL_Reg vm_role_functions[];
 extern const luaL_Reg vm_httpd_functions[];  /* httpd.c */
 extern const luaL_Reg vm_answer_functions[]; /* answer.c */
+extern const luaL_Reg vm_env_functions[];    /* env.c */
 extern const luaL_Reg vm_object_functions[];
 extern const luaL_Reg vm_process_functions[];
 extern const luaL_Reg vm_misuse_functions[];

@@ -3,8 +3,9 @@
 **
 ** C functions, not FFI: a server's loop holds short loops of other people's
 ** (headers, pieces), which LuaJIT does not compile into it, and interpreted FFI
-** calls cost five times as much as these. A connection is a number, which is
-** good for one request (slot.h).
+** calls cost five times as much as these. Compiled code has a way past them
+** (exchange.h). A connection is a number, which is good for one request
+** (slot.h).
 */
 
 #include "core/door.h"
@@ -14,21 +15,6 @@
 #include "httpd/log.h"
 
 #include <string.h>
-
-/* What __index knows how to make; the rest is Lua's. */
-enum env_key {
-  KEY_NONE,
-  KEY_METHOD,
-  KEY_PATH,
-  KEY_RAW_PATH,
-  KEY_QUERY,
-  KEY_URI,
-  KEY_HOST,
-  KEY_PROTOCOL
-};
-
-/* Upvalues of env's __index. */
-enum { UP_KEYS = 1, UP_FILL, UP_CONN_KEY, UP_SERVER, UP_VM };
 
 /* Of a handle. NULL: its request is over. */
 static green_conn *conn_at(lua_State *L, int i)
@@ -46,18 +32,11 @@ green_conn *vm_conn_check(lua_State *L, int i)
 
 /* -- Requests ------------------------------------------------------------- */
 
-/* Push text[off .. off + len). */
-static void push_text(lua_State *L, const green_conn *c, uint32_t off,
-                      uint32_t len)
-{
-  lua_pushlstring(L, c->text + off, len);
-}
-
-static void push_path(lua_State *L, const green_conn *c)
+void vm_push_path(lua_State *L, const green_conn *c)
 {
   const green_http_request *h = c->head;
   if (!h->path_escaped) {
-    push_text(L, c, h->path_off, h->path_len);
+    lua_pushlstring(L, c->text + h->path_off, h->path_len);
     return;
   }
   char *out = lua_newuserdata(L, h->path_len);
@@ -92,7 +71,7 @@ static int push_next(lua_State *L, vm *v, green_conn *c)
   lua_pushinteger(L, c->found);
   if (c->found != GREEN_HTTPD_REQUEST) return 2;
   v->offered = conn;
-  push_path(L, c);
+  vm_push_path(L, c);
   v->offered = 0;
   return 3;
 }
@@ -211,153 +190,6 @@ static int conn_sock(lua_State *L)
   return 1;
 }
 
-/* Push the value of a key of the table, nil for an absent query. */
-static void push_known(lua_State *L, const green_conn *c, int key)
-{
-  const green_http_request *h = c->head;
-  if (key == KEY_METHOD)
-    push_text(L, c, h->method_off, h->method_len);
-  else if (key == KEY_PATH)
-    push_path(L, c);
-  else if (key == KEY_RAW_PATH)
-    push_text(L, c, h->path_off, h->path_len);
-  else if (key == KEY_QUERY && !h->has_query)
-    lua_pushnil(L);
-  else if (key == KEY_QUERY)
-    push_text(L, c, h->query_off, h->query_len);
-  else if (key == KEY_URI)
-    push_text(L, c, h->target_off, h->target_len);
-  else if (key == KEY_HOST && !h->authority_len)
-    lua_pushnil(L);
-  else if (key == KEY_HOST) /* An absolute target overrides the header. */
-    push_text(L, c, h->authority_off, h->authority_len);
-  else
-    lua_pushstring(L, h->minor ? "HTTP/1.1" : "HTTP/1.0");
-}
-
-/* Push the header that a CGI key names, repeated ones joined; or nil. */
-static void push_header(lua_State *L, const green_conn *c, const char *key,
-                        size_t n)
-{
-  const green_http_request *h = c->head;
-  int i = green_http_request_cgi(h, c->text, key, n);
-  if (i < 0) {
-    lua_pushnil(L);
-    return;
-  }
-  if (green_http_request_next(h, c->text, i) < 0) {
-    push_text(L, c, h->headers[i].value_off, h->headers[i].value_len);
-    return;
-  }
-  char *out = lua_newuserdata(L, (size_t)h->head_len);
-  int len = green_http_request_join(h, c->text, i, out, (size_t)h->head_len);
-  lua_pushlstring(L, out, len > 0 ? (size_t)len : 0);
-}
-
-/* Call fill[key](conn, env, server) if there is such a function. */
-static int fill_from_lua(lua_State *L)
-{
-  lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(UP_FILL));
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    return 0;
-  }
-  lua_pushvalue(L, 3);
-  lua_pushvalue(L, 1);
-  lua_pushvalue(L, lua_upvalueindex(UP_SERVER));
-  lua_call(L, 3, 1);
-  return 1;
-}
-
-/* env.__index: make the value and keep it in env. */
-static int env_index(lua_State *L)
-{
-  size_t n;
-  lua_settop(L, 2);
-  lua_pushvalue(L, lua_upvalueindex(UP_CONN_KEY));
-  lua_rawget(L, 1);
-  const vm *v = lua_touserdata(L, lua_upvalueindex(UP_VM));
-  green_conn *c = vm_slot_conn(&v->slots, lua_tonumber(L, 3));
-  if (!c || lua_type(L, 2) != LUA_TSTRING) return 0;
-  lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(UP_KEYS));
-  int key = (int)lua_tointeger(L, -1);
-  const char *name = lua_tolstring(L, 2, &n);
-  if (key)
-    push_known(L, c, key);
-  else if (!fill_from_lua(L))
-    push_header(L, c, name, n);
-  if (lua_isnil(L, -1)) return 1;
-  lua_pushvalue(L, 2);
-  lua_pushvalue(L, -2);
-  lua_rawset(L, 1);
-  return 1;
-}
-
-/* The names of what push_known makes. */
-static const char *const key_names[] = {
-    [KEY_METHOD] = "REQUEST_METHOD",   [KEY_PATH] = "PATH_INFO",
-    [KEY_RAW_PATH] = "RAW_PATH_INFO",  [KEY_QUERY] = "QUERY_STRING",
-    [KEY_URI] = "REQUEST_URI",         [KEY_HOST] = "HTTP_HOST",
-    [KEY_PROTOCOL] = "SERVER_PROTOCOL"};
-
-/* index = httpd_env_index(fill, conn_key, server): the __index of a server's
-** envs. fill: key -> function(conn, env, server), for what is not known
-** here. */
-static int httpd_env_index(lua_State *L)
-{
-  lua_settop(L, 3);
-  lua_newtable(L);
-  for (int i = KEY_METHOD; i <= KEY_PROTOCOL; i++) {
-    lua_pushinteger(L, i);
-    lua_setfield(L, -2, key_names[i]);
-  }
-  lua_insert(L, 1);
-  lua_pushlightuserdata(L, core_vm(L));
-  lua_pushcclosure(L, env_index, 5);
-  return 1;
-}
-
-/* list = conn_keys(conn): the keys that httpd_env_index knows by itself, those
-** of the request's headers among them. One may stand there twice. */
-static int conn_keys(lua_State *L)
-{
-  const green_conn *c = vm_conn_check(L, 1);
-  size_t room = (size_t)c->head->head_len + 5;
-  char *key = lua_newuserdata(L, room);
-  int k = 0;
-  lua_newtable(L);
-  for (int i = KEY_METHOD; i <= KEY_PROTOCOL; i++) {
-    lua_pushstring(L, key_names[i]);
-    lua_rawseti(L, -2, ++k);
-  }
-  for (uint32_t i = 0; i < c->head->nheaders; i++) {
-    int n = green_http_request_cgi_key(c->head, c->text, (int)i, key, room);
-    if (n <= 0) continue;
-    lua_pushlstring(L, key, (size_t)n);
-    lua_rawseti(L, -2, ++k);
-  }
-  return 1;
-}
-
-/* list = conn_headers_raw(conn): { name, value } pairs as they came. */
-static int conn_headers_raw(lua_State *L)
-{
-  const green_conn *c = vm_conn_check(L, 1);
-  const green_http_request *h = c->head;
-  lua_createtable(L, (int)h->nheaders, 0);
-  for (uint32_t i = 0; i < h->nheaders; i++) {
-    lua_createtable(L, 2, 0);
-    push_text(L, c, h->headers[i].name_off, h->headers[i].name_len);
-    lua_rawseti(L, -2, 1);
-    push_text(L, c, h->headers[i].value_off, h->headers[i].value_len);
-    lua_rawseti(L, -2, 2);
-    lua_rawseti(L, -2, (int)i + 1);
-  }
-  return 1;
-}
-
 /* host, port = conn_peer(conn): strings; "unix", "" without an address. */
 static int conn_peer(lua_State *L)
 {
@@ -450,8 +282,7 @@ static int push_no_body(lua_State *L, int n)
   return 2;
 }
 
-/* The next run of bytes, max at most; as green_conn_body. */
-static int body_run(green_conn *c, lua_Number max, const char **p)
+int vm_body_run(green_conn *c, double max, const char **p)
 {
   *p = "";
   int n = c ? green_conn_body(c, p) : GREEN_ECLOSED;
@@ -468,7 +299,7 @@ static int conn_body(lua_State *L)
   lua_Number max = luaL_optnumber(L, 2, 1e15);
   luaL_argcheck(L, max >= 0, 2, "must not be negative");
   green_conn *c = conn_at(L, 1);
-  int n = body_run(c, max, &p);
+  int n = vm_body_run(c, max, &p);
   if (n < 0 || (n == 0 && max > 0)) return push_no_body(L, n);
   bool is_last =
       green_conn_body_ended(c); /* A finalizer may end the request. */
@@ -495,7 +326,7 @@ static int conn_line(lua_State *L)
   green_conn *c = conn_at(L, 1);
   lua_Number max = luaL_checknumber(L, 2);
   luaL_argcheck(L, max >= 0, 2, "must not be negative");
-  int n = body_run(c, max, &p);
+  int n = vm_body_run(c, max, &p);
   if (n < 0 || (n == 0 && max > 0)) return push_no_body(L, n);
   const char *eol = memchr(p, '\n', (size_t)n);
   int take = eol ? (int)(eol - p) + 1 : n;
@@ -579,9 +410,6 @@ const luaL_Reg vm_httpd_functions[] = {
     {"conn_close", conn_close},
     {"conn_is_open", conn_is_open},
     {"conn_sock", conn_sock},
-    {"httpd_env_index", httpd_env_index},
-    {"conn_keys", conn_keys},
-    {"conn_headers_raw", conn_headers_raw},
     {"conn_peer", conn_peer},
     {"conn_watch", conn_watch},
     {"conn_has_gone", conn_has_gone},

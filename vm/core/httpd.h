@@ -1,6 +1,7 @@
 /*
-** httpd.h: what httpd.c and answer.c share: the connection that a request came
-** by. Private to vm/core; greenc has an httpd/httpd.h.
+** httpd.h: what httpd.c, answer.c, env.c and exchange.c share: the connection
+** that a request came by, and what that says. Private to vm/core; greenc has an
+** httpd/httpd.h.
 */
 #ifndef GREEN_VM_HTTPD_H
 #define GREEN_VM_HTTPD_H
@@ -11,5 +12,20 @@
 
 /* The connection of the handle at index i. Raises when its request is over. */
 green_conn *vm_conn_check(lua_State *L, int i);
+
+/* Push PATH_INFO. */
+void vm_push_path(lua_State *L, const green_conn *c);
+
+/* Of a key that has no value; of one whose value stands nowhere as it is. */
+enum { VM_TEXT_NONE = -1, VM_TEXT_MADE = -2 };
+
+/* What the request says of a key of CGI. Its length, *p: where it stands; or
+** VM_TEXT_*. */
+int vm_request_text(const green_conn *c, const char *key, size_t n,
+                    const char **p);
+
+/* The next run of bytes of the body, max at most; as green_conn_body. c NULL:
+** GREEN_ECLOSED. */
+int vm_body_run(green_conn *c, double max, const char **p);
 
 #endif

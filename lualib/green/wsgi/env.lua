@@ -7,8 +7,14 @@
 
 local args = require "green.args"
 local core = require "green.core"
+local exchange = require "green.wsgi.exchange"
 local show = require "green.args.show"
 local new_input = require "green.wsgi.input"
+
+-- Scripts may put their own in their places.
+local rawget, rawset, type = rawget, rawset, type
+
+local conn_is_open = core.conn_is_open
 
 local CONN = "green.connection" -- where an env keeps its connection
 
@@ -144,9 +150,48 @@ local function or_empty(index)
   end
 end
 
+local function is_open(server, conn)
+  if server.rest == 0 then
+    return exchange.is_open(server.exchange, conn)
+  end
+  return conn_is_open(conn)
+end
+
+--- The __index of a server's envs. Compiled code need not leave for it.
+local function index_of(server)
+  local index = core.httpd_env_index(CONN)
+  return function(env, key)
+    local make = fill[key]
+    if not make and server.rest > 0 then
+      return index(env, key)
+    end
+    local conn = rawget(env, CONN)
+    local value
+    if type(key) ~= "string" or type(conn) ~= "number" then
+      return nil
+    elseif make then
+      if not is_open(server, conn) then
+        return nil
+      end
+      value = make(conn, env, server)
+    else
+      local is_known
+      is_known, value = exchange.text(server, conn, key)
+      if not is_known then
+        return index(env, key)
+      end
+    end
+    if value == nil then
+      return nil
+    end
+    rawset(env, key, value)
+    return value
+  end
+end
+
 --- The metatable for the envs of a server.
 local function metatable(server)
-  local index = core.httpd_env_index(fill, CONN, server)
+  local index = index_of(server)
   local mt = { __name = "green.env", __index = server.options.wsapi and or_empty(index) or index }
   return show.kind(mt, function(env)
     local method, path = env.REQUEST_METHOD, env.RAW_PATH_INFO or env.PATH_INFO

@@ -5,11 +5,12 @@ local conns = require "green.wsgi.conn"
 local args = require "green.args"
 local class = require "green.args.class"
 local core = require "green.core"
+local exchange = require "green.wsgi.exchange"
 local errors = require "green.error"
 local show = require "green.args.show"
 local thread = require "green.thread"
 
-local conn_body, conn_line = core.conn_body, core.conn_line
+local conn_line = core.conn_line
 local checkpoint, deadline_of, failed = thread.checkpoint, thread.deadline, thread.failed
 
 local codes = core.codes
@@ -24,14 +25,23 @@ local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true }
 local methods = {}
 local mt = { __name = "green.input", __index = methods }
 
---- The same from a body that was read before the handler was called.
+-- How a piece is asked for.
+local function get_body(conn, max, server)
+  return exchange.body(server, conn, max)
+end
+
+local function get_line(conn, max)
+  return conn_line(conn, max)
+end
+
+--- A piece of a body that was read before the handler was called.
 local function text_piece(self, get, max)
   local text, from = self.text, self.pos
   local to = math.min(#text, from + (max or #text) - 1)
   if from > #text then
     return nil
   end
-  if get == conn_line then
+  if get == get_line then
     to = math.min(to, text:find("\n", from, true) or to)
   end
   self.pos = to + 1
@@ -58,12 +68,12 @@ local function wait_for_piece(self, get, max)
       end
       return failed(status, "read request body")
     end
-    text, code, is_last = get(conn, max)
+    text, code, is_last = get(conn, max, self.server)
   until code ~= EAGAIN
   return text, code and body_error(code), is_last
 end
 
---- get is conn_body or conn_line; waits for the client as need be. Without a loop here,
+--- get is get_body or get_line; waits for the client as need be. Without a loop here,
 -- compiled code goes straight through when the body is there already.
 -- @return as conn_body, the error as an object
 local function next_piece(self, get, max)
@@ -72,7 +82,7 @@ local function next_piece(self, get, max)
     return self.text and text_piece(self, get, max)
   end
   checkpoint()
-  local text, code, is_last = get(conn, max)
+  local text, code, is_last = get(conn, max, self.server)
   if code == EAGAIN then
     return wait_for_piece(self, get, max)
   end
@@ -91,14 +101,14 @@ end
 -- ETIMEDOUT, ECONNRESET
 function methods:read_some(max)
   max = max and whole(max, "read_some", "max")
-  return next_piece(self, conn_body, max)
+  return next_piece(self, get_body, max)
 end
 
 --- The body came in pieces, of which this is the first.
 local function read_on(self, first, want)
   local pieces, have = { first }, #first
   while have < want do
-    local piece, err = next_piece(self, conn_body, want - have)
+    local piece, err = next_piece(self, get_body, want - have)
     if err then
       return nil, err
     elseif not piece then
@@ -122,7 +132,7 @@ function methods:read(n)
   if want == 0 then
     return nil
   end
-  local piece, err, is_last = next_piece(self, conn_body, want)
+  local piece, err, is_last = next_piece(self, get_body, want)
   if err then
     return nil, err
   elseif not piece or is_last or #piece == want then
@@ -138,7 +148,7 @@ function methods:read_line(max)
   local pieces, have = {}, 0
   max = max == nil and LINE_MAX or whole(max, "read_line", "max")
   while have < max do
-    local text, err = next_piece(self, conn_line, max - have)
+    local text, err = next_piece(self, get_line, max - have)
     if err then
       return nil, err
     elseif not text then
@@ -178,7 +188,7 @@ end
 -- @return true, or nil, err
 function methods:discard()
   while true do
-    local piece, err = next_piece(self, conn_body)
+    local piece, err = next_piece(self, get_body)
     if not piece then
       return err == nil or nil, err
     end
@@ -247,7 +257,7 @@ return function(conn, server)
     conn = conn, -- nil after slurp
     server = server,
     timeout = server.options.body_timeout,
-    length = core.conn_length(conn),
+    length = exchange.length(server, conn),
     text = nil, -- the whole body, after slurp
     pos = 1,
   }, mt)

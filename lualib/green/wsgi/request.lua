@@ -7,7 +7,7 @@
 
 local args = require "green.args"
 local core = require "green.core"
-local env_module = require "green.wsgi.env"
+local exchange = require "green.wsgi.exchange"
 local errors = require "green.error"
 local mistakes = require "green.wsgi.mistakes"
 local answers = require "green.wsgi.answer"
@@ -22,7 +22,10 @@ local format, maxn = string.format, table.maxn
 local answer_respond, core_reset = core.answer_respond, core.reset
 local respond, close_body = answers.respond, answers.close_body
 local note_traceback, turn = thread.note_traceback, thread.turn
-local CONN, unwind = env_module.CONN, states.unwind
+local unwind = states.unwind
+local quick_answer, COLD, ANSWERED = exchange.answer, exchange.COLD, exchange.ANSWERED
+local REST = 20000 -- requests until the short way is tried again that was slow
+local TAKEN = -1 -- stands among those
 
 -- -- Failures -----------------------------------------------------------------
 
@@ -112,7 +115,7 @@ local function answer_slowly(server, state, conn, env, status, headers, body)
     return
   end
   note_failure(state, err)
-  if state.taken ~= env then
+  if not state.taken then
     fail(server, conn, env, err)
   else
     server.log:failure(env, err)
@@ -136,8 +139,8 @@ local function missing_body(why)
 end
 
 --- With what xpcall(app) gave.
-local function answer(server, state, conn, env, ok, status, headers, body, why)
-  if state.taken == env then
+local function answer_any(server, state, conn, env, ok, status, headers, body, why)
+  if state.taken then
     answer_nobody(server, state, env, ok, status, body)
   elseif not ok then
     note_failure(state, status)
@@ -175,7 +178,7 @@ end
 -- raised then: this thread was killed meanwhile.
 local function run_posthooks(server, state, conn, env, hooks)
   local sent, killed, problem = true, nil, nil
-  if state.taken ~= env then
+  if not state.taken then
     sent, killed, problem = xpcall(answers.drain, note_traceback, server, conn)
   end
   if problem and core.conn_is_open(conn) then
@@ -188,30 +191,58 @@ local function run_posthooks(server, state, conn, env, hooks)
   return not sent and killed or nil
 end
 
---- One request. Returns whether the handler took the connection over.
+--- The short way, where it may be gone. Returns how far it has come; nil: nowhere.
+local function answer_shortly(server, conn, env, status, headers, body)
+  if type(status) ~= "number" or headers ~= nil and type(headers) ~= "table"
+    or rawget(env, "posthooks") ~= nil or server.workers > server.max_workers then
+    return nil
+  end
+  local code = quick_answer(server.exchange, conn, status, headers, body)
+  if code > COLD then
+    return code
+  elseif code == COLD then
+    server.rest = REST
+  end
+  return nil
+end
+
+--- With what xpcall(app) gave. Returns as handle.
+local function answer(server, state, conn, env, ok, status, headers, body, why)
+  local rest, code = server.rest, nil
+  if rest > 0 then
+    server.rest = rest - 1
+  elseif ok and type(body) == "string" and not state.taken then
+    code = answer_shortly(server, conn, env, status, headers, body)
+  end
+  if not code then
+    answer_any(server, state, conn, env, ok, status, headers, body, why)
+    local hooks = rawget(env, "posthooks")
+    local killed = hooks and run_posthooks(server, state, conn, env, hooks)
+    if killed then
+      error(killed, 0)
+    end
+  end
+  state.idle = false
+  if code and code ~= ANSWERED then
+    return code
+  elseif turn.touched ~= 0 then
+    unwind(state) -- locks that the handler has not released
+    core_reset()
+  end
+  return state.taken and TAKEN or ANSWERED
+end
+
+--- One request. Returns how far it has come, as exchange.answer, or TAKEN: the handler
+-- took the connection over.
 local function handle(server, state, conn, path)
-  local env = setmetatable({ [CONN] = conn, PATH_INFO = path }, server.env_mt)
-  local killed
-  state.env, state.failure = env, false
+  local env = setmetatable({ ["green.connection"] = conn, PATH_INFO = path }, server.env_mt)
+  state.failure = false
   if server.environ then
     for key, value in pairs(server.environ) do
       env[key] = value
     end
   end
-  answer(server, state, conn, env, xpcall(server.app, note_traceback, env))
-  local hooks = rawget(env, "posthooks")
-  if hooks then
-    killed = run_posthooks(server, state, conn, env, hooks)
-  end
-  local is_taken = state.taken == env
-  state.env = false
-  if killed then
-    error(killed, 0)
-  elseif turn.touched ~= 0 then
-    unwind(state) -- locks that the handler has not released
-    core_reset()
-  end
-  return is_taken
+  return answer(server, state, conn, env, xpcall(server.app, note_traceback, env))
 end
 
-return { handle = handle, is_cancel = is_cancel }
+return { handle = handle, is_cancel = is_cancel, TAKEN = TAKEN }

@@ -10,6 +10,7 @@ local app_module = require "green.wsgi.app"
 local authors = require "green.wsgi.author"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
+local exchange = require "green.wsgi.exchange"
 local gone = require "green.wsgi.gone"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
@@ -223,6 +224,7 @@ local function new(listener, planned)
   self.environ = next(o.environ) ~= nil and o.environ
   self.httpd_object = object -- keeps what the next ones point to
   self.httpd, self.httpd_pointer = httpd, core.pointer(object)
+  exchange.attach(self)
   self.queue, self.shortage = core.pointer(C.queue(httpd)), core.pointer(C.shortage(httpd))
   self.departures = core.pointer(C.departures(httpd)) -- who accepts waits here, and a stop
   self.workers, self.max_workers = 0, o.custom_pool and math.huge or o.max_size

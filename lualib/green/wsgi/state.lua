@@ -19,11 +19,10 @@ function M.new(server)
   return {
     server = server,
     conn = false, -- the connection in hand
-    env = false, -- of the request in hand
     failure = false, -- { error = }: how that ended
     unlogged = false, -- its request has no line in the log yet
-    taken = false, -- the env whose connection the handler has taken over
-    idle = false, -- the env whose handler does not hold up a stop
+    taken = false, -- the handler has taken its connection over
+    idle = false, -- the handler does not hold up a stop
     due = false, -- killed by a stop: when it will be abandoned
   }
 end

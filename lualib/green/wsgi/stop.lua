@@ -73,7 +73,7 @@ local function kill_idle_ones(self, plan)
     kill(state, plan)
   end
   for state in pairs(self.active) do
-    if state.env and state.idle == state.env then
+    if state.idle then
       kill(state, plan)
     end
   end

@@ -16,16 +16,17 @@ local timeout = require "green.timeout"
 
 local CONN = env_module.CONN
 local LIMIT = "green.handler_timeout" -- where an env keeps its handler's Timeout
+-- Connection -> the same: a middleware may have handed on another env. Weak: the handler
+-- may be abandoned.
+local limits = setmetatable({}, { __mode = "v" })
 local ECLOSED, ENOMEM = core.codes.ECLOSED, core.codes.ENOMEM
 
---- The connection is the server's no more. A middleware may have handed on
--- another env than the worker's.
+--- The connection is the server's no more.
 local function let_go(server, conn)
   local state = states.of(server, conn)
-  local env = state.env
-  state.taken, state.conn = env, false
+  state.taken, state.conn = true, false
   gone.ends(server, conn)
-  local limit = rawget(env, LIMIT)
+  local limit = limits[conn]
   if limit then
     limit:cancel()
   end
@@ -70,12 +71,13 @@ local function set_idle(server, env)
   args.type(env, "table", "set_idle", "env")
   local state = states.of(server, env[CONN])
   if state then
-    state.idle = state.env
+    state.idle = true
     stop.look(server)
   end
 end
 
-local function finish(limit, ok, ...)
+local function finish(conn, limit, ok, ...)
+  limits[conn] = nil
   limit:cancel()
   if not ok then
     error((...), 0)
@@ -87,9 +89,10 @@ end
 -- taken its connection over. What it does with that takes as long as it takes.
 local function limited(app, seconds)
   return function(env)
-    local limit = timeout.Timeout(seconds)
+    local conn, limit = env[CONN], timeout.Timeout(seconds)
+    limits[conn] = limit
     rawset(env, LIMIT, limit)
-    return finish(limit, xpcall(app, thread.note_traceback, env))
+    return finish(conn, limit, xpcall(app, thread.note_traceback, env))
   end
 end
 

@@ -10,6 +10,7 @@
 
 local conns = require "green.wsgi.conn"
 local core = require "green.core"
+local exchange = require "green.wsgi.exchange"
 local requests = require "green.wsgi.request"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
@@ -19,12 +20,15 @@ local error, xpcall = error, xpcall -- scripts may put their own there
 local httpd_next, conn_finish = core.httpd_next, core.conn_finish
 local core_park, core_now = core.park, core.now
 local handle, is_cancel = requests.handle, requests.is_cancel
-local note_traceback, turn = thread.note_traceback, thread.turn
+local note_traceback, path_of, turn = thread.note_traceback, exchange.path, thread.turn
 
 local ECANCELED = core.codes.ECANCELED
 local QUEUE = core.QUEUE
 -- What was found in a connection; one of any other kind has nothing but its finish.
 local REQUEST, REFUSED, CHOICE = core.FOUND_REQUEST, core.FOUND_REFUSED, core.FOUND_CHOICE
+-- What has become of a request.
+local ANSWERED, SLOW, DONE = exchange.ANSWERED, exchange.SLOW, exchange.DONE
+local NEXT, TAKEN = exchange.NEXT, requests.TAKEN
 local WORKER_IDLE = 10 -- seconds until a worker that is not needed ends
 
 --- The client does not read: wait for it as long as write_timeout says, anew
@@ -77,23 +81,46 @@ local function choose(server, state, conn)
   end
 end
 
+--- After a request that has come farther than its answer. Returns the next connection,
+-- as httpd_next.
+local function go_on(server, state, conn, code, httpd)
+  if code == DONE then
+    return httpd_next(httpd)
+  elseif code == SLOW then
+    return finish_slowly(server, state, server.exchange.conn, false)
+  end
+  state.unlogged = false -- LOGGED
+  server.log.access:tell()
+  return finish(server, state, conn, httpd)
+end
+
 --- Serve requests until there are none at hand. Returns whether this worker is to
 -- be one no more: a handler took its connection over, or knows its thread.
 local function serve(server, state, conn, found, path)
-  local httpd, log = server.httpd_pointer, server.log.pointer
+  local httpd, log, x = server.httpd_pointer, server.log.pointer, server.exchange
   while conn do
+    local code = ANSWERED
     state.conn, state.unlogged = conn, found == REQUEST
     if found == REQUEST then
-      if handle(server, state, conn, path) then
-        return true
-      end
+      code = handle(server, state, conn, path)
     elseif found == REFUSED then
       server.log:refused(conn)
     elseif found == CHOICE then
       choose(server, state, conn)
     end
-    conn, found, path = finish(server, state, conn, not is_surplus(server) and httpd or nil,
-      state.unlogged and log)
+    if code == NEXT then
+      conn, found = x.conn, x.found
+      -- At once: whatever happens, it goes with the worker, and without a line in the log.
+      state.conn, state.unlogged = conn, false
+      path = path_of(server)
+    elseif code == ANSWERED then
+      conn, found, path = finish(server, state, conn, not is_surplus(server) and httpd or nil,
+        state.unlogged and log)
+    elseif code == TAKEN then
+      return true
+    else
+      conn, found, path = go_on(server, state, conn, code, httpd)
+    end
   end
   state.conn = false
   return found == true
