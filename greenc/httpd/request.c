@@ -20,6 +20,9 @@
 ** moves to the front, or the buffer grows. */
 #define ROOM_LEAST 1024
 
+/* Of a body that nobody wants so much is read at once. */
+#define HTTPD_SINK 65536
+
 /* -- Filling -------------------------------------------------------------- */
 
 int green__request_grow(httpd_request *r)
@@ -269,6 +272,15 @@ static int body_invite(httpd_conn *c)
   return err == GREEN_EAGAIN ? 0 : err;
 }
 
+/* n more have come: n, or they are too many. */
+static int body_count(httpd_conn *c, int n)
+{
+  c->req->body_total += n;
+  if (c->d->pub.max_body >= 0 && c->req->body_total > c->d->pub.max_body)
+    return body_fail(c, GREEN_ETOOBIG);
+  return n;
+}
+
 int green_conn_body(green_conn *pub, const char **ptr)
 {
   httpd_conn *c = conn_with_request(pub);
@@ -280,10 +292,31 @@ int green_conn_body(green_conn *pub, const char **ptr)
   int n = body_next(c, ptr);
   if (n <= 0) return n;
   c->req->given_off = (uint32_t)(*ptr - c->req->in) + (uint32_t)n;
-  c->req->body_total += n;
-  if (c->d->pub.max_body >= 0 && c->req->body_total > c->d->pub.max_body)
-    return body_fail(c, GREEN_ETOOBIG);
-  return n;
+  return body_count(c, n);
+}
+
+/* A run of a body with a length, past the buffer. */
+static int body_sink(httpd_conn *c)
+{
+  char sink[HTTPD_SINK];
+  httpd_request *r = c->req;
+  size_t n = r->body_left < HTTPD_SINK ? (size_t)r->body_left : HTTPD_SINK;
+  int got = green_sock_recv(&c->sock, sink, n);
+  if (got == GREEN_EAGAIN) return got;
+  if (got <= 0) return body_fail(c, got ? got : GREEN_EEOF);
+  r->body_left -= got;
+  if (r->body_left == 0) c->body_done = 1;
+  return body_count(c, got);
+}
+
+int green_conn_skip(green_conn *pub)
+{
+  const char *ptr;
+  httpd_conn *c = conn_with_request(pub);
+  const httpd_request *r = c->req;
+  bool past = pub->body_read && !c->body_failed && !r->head.chunked &&
+              r->pos == r->end && !r->given_len && r->body_left > 0;
+  return past ? body_sink(c) : green_conn_body(pub, &ptr);
 }
 
 bool green_conn_body_ended(const green_conn *pub)
