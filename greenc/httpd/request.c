@@ -90,10 +90,19 @@ int green__httpd_fetch(httpd *d)
   return n;
 }
 
+/* How much room a read of the body must find, and how much it gets when it does
+** not. By TLS a long body comes by records of 16 KB: less room would cut each
+** in two. */
+static uint32_t body_least(const httpd_conn *c)
+{
+  bool records = c->sock.filter && c->req->body_left >= 2 * HTTPD_BUFFER;
+  return records ? 2 * HTTPD_BUFFER : HTTPD_BUFFER / 2;
+}
+
 /* Handlers see offsets, so the head may move: to the front of the buffer, for
 ** requests that come one behind the other would carry it on without end; and
 ** with the buffer, when it fills that. */
-static int body_room(httpd_conn *c)
+static int body_room(httpd_conn *c, uint32_t least)
 {
   httpd_request *r = c->req;
   uint32_t head = (uint32_t)r->head.head_len;
@@ -101,11 +110,12 @@ static int body_room(httpd_conn *c)
     memmove(r->in, r->in + r->start, head);
     r->start = 0;
   }
-  if (r->in_cap - head < HTTPD_BUFFER / 2) {
-    char *in = green__realloc(r->in, (size_t)r->in_cap + HTTPD_BUFFER);
+  if (r->in_cap - head < least) {
+    uint32_t more = least > HTTPD_BUFFER ? 3 * HTTPD_BUFFER : HTTPD_BUFFER;
+    char *in = green__realloc(r->in, (size_t)r->in_cap + more);
     if (!in) return GREEN_ENOMEM;
     r->in = in;
-    r->in_cap += HTTPD_BUFFER;
+    r->in_cap += more;
   }
   c->pub.text = r->in;
   r->pos = r->end = head;
@@ -117,8 +127,9 @@ static int body_fill(httpd_conn *c)
 {
   httpd_request *r = c->req;
   uint32_t window = r->start + (uint32_t)r->head.head_len;
+  uint32_t least = body_least(c);
   r->pos = r->end = window;
-  if (r->in_cap - window < HTTPD_BUFFER / 2 && body_room(c) < 0)
+  if (r->in_cap - window < least && body_room(c, least) < 0)
     return GREEN_ENOMEM;
   int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
   if (n > 0) r->end += (uint32_t)n;
