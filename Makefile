@@ -339,9 +339,9 @@ pgo-train: $(BIN) $(B)/bench/load
 	$(call say,TRAIN,$(BIN))
 	$(Q)BIN=$(BIN) LOAD=$(B)/bench/load tools/pgo
 
-$(B)/bench/load: $(addprefix bench/,load.c client.c answer.c meter.c)
+$(B)/bench/load: $(addprefix bench/,load.c client.c answer.c meter.c tls.c)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -o $@ $^
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -o $@ $^ -lssl -lcrypto
 
 # The library as LuaRocks installs it, in a tree of our own.
 .PHONY: build-rock

@@ -2,13 +2,15 @@
 ** client.h: many connections to one server, kept busy by one thread.
 **
 ** A batch is what a connection sends at once: depth requests. It sends the
-** next one when every answer of the last has come and has been checked.
+** next one when every answer of the last has come and has been checked. Each
+** batch may have a connection of its own.
 */
 #ifndef BENCH_CLIENT_H
 #define BENCH_CLIENT_H
 
 #include "meter.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +25,9 @@ typedef struct client_opts {
   double rate;         /* Requests a second; 0: as fast as answers come. */
   double wait;         /* Seconds that connecting may take, all together. */
   int status;          /* What every HTTP answer must have. */
+  int tls;             /* TLS1_2_VERSION, TLS1_3_VERSION; 0: plain. */
+  bool fresh;          /* A new connection for each batch. */
+  bool resume;         /* It must go on with the session of the last one. */
   const char *request; /* One request, or one message to be echoed. */
   size_t request_len;
 } client_opts;

@@ -13,6 +13,7 @@ typedef struct floor_conn {
   ev_io out;
   char *rest; /* What a full socket did not take, or NULL. */
   size_t rest_len;
+  void *more;   /* The server's own. */
   size_t held;  /* For the server: bytes of an unfinished request ... */
   char tail[4]; /* ... and the last of them. */
 } floor_conn;

@@ -13,6 +13,7 @@
 #include "client.h"
 
 #include <getopt.h>
+#include <openssl/tls1.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,9 @@ static const char usage[] =
     "  -s BYTES      size of an echoed message (64)\n"
     "  -X METHOD  -u PATH  -H 'NAME: VALUE'  -k N (more headers)  -b BYTES "
     "(body)\n"
+    "  -T 1.2|1.3    by TLS of that version, whatever the certificate\n"
+    "  -N            a new connection for each batch\n"
+    "  -R            it resumes the TLS session of the last one\n"
     "  -e STATUS     that every answer must have (200)\n"
     "  -p PID        the server, to be measured with its descendants\n"
     "  -C CPU        run on that CPU\n"
@@ -113,6 +117,15 @@ static void options_set(options *o, int letter, const char *v)
   case 'C':
     o->cpu = atoi(v);
     break;
+  case 'T':
+    o->client.tls = strcmp(v, "1.2") ? TLS1_3_VERSION : TLS1_2_VERSION;
+    break;
+  case 'N':
+    o->client.fresh = true;
+    break;
+  case 'R':
+    o->client.resume = true;
+    break;
   case 'H':
     if (o->headers < 32) o->header[o->headers++] = v;
     break;
@@ -136,7 +149,7 @@ static options options_read(int argc, char **argv)
       .cpu = -1,
   };
   for (int l; (l = getopt(argc, argv,
-                          "m:c:d:f:n:t:W:r:s:X:u:H:k:b:e:p:C:w:z:")) != -1;)
+                          "m:c:d:f:n:t:W:r:s:X:u:H:k:b:e:p:C:w:z:T:NR")) != -1;)
     options_set(&o, l, optarg);
   if (optind + 1 != argc) bad_usage();
   o.client.port = (uint16_t)atoi(argv[optind]);
@@ -149,6 +162,15 @@ static options options_read(int argc, char **argv)
 
 /* -- What is sent --------------------------------------------------------- */
 
+static void write_bytes(FILE *f, size_t n)
+{
+  unsigned x = 1;
+  for (size_t i = 0; i < n; i++) {
+    x = x * 1103515245u + 12345u;
+    fputc('!' + (int)((x >> 16) % 90), f);
+  }
+}
+
 static void write_http(FILE *f, const options *o)
 {
   fprintf(f, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n", o->method, o->path,
@@ -158,16 +180,7 @@ static void write_http(FILE *f, const options *o)
     fprintf(f, "X-Header-%u: some value of header %u\r\n", i + 1, i + 1);
   if (o->body) fprintf(f, "Content-Length: %zu\r\n", o->body);
   fputs("\r\n", f);
-  for (size_t i = 0; i < o->body; i++) fputc('a' + (int)(i % 26), f);
-}
-
-static void write_message(FILE *f, const options *o)
-{
-  unsigned x = 1;
-  for (size_t i = 0; i < o->size; i++) {
-    x = x * 1103515245u + 12345u;
-    fputc('!' + (int)((x >> 16) % 90), f);
-  }
+  write_bytes(f, o->body);
 }
 
 static char *request_text(const options *o, size_t *len)
@@ -175,7 +188,7 @@ static char *request_text(const options *o, size_t *len)
   char *text;
   FILE *f = open_memstream(&text, len);
   if (o->client.mode == CLIENT_ECHO)
-    write_message(f, o);
+    write_bytes(f, o->size);
   else
     write_http(f, o);
   fclose(f);

@@ -9,7 +9,8 @@ local folder = arg[1]
 local README = "bench/README.md"
 local figures = dofile("bench/figures.lua")
 
-local ORDER = { "floor", "luajit", "greenlua", "nginx", "nginx+lua", "go", "node", "eventlet" }
+local ORDER = { "floor", "floor_fd", "luajit", "greenlua", "nginx", "nginx+lua", "go", "node",
+  "eventlet" }
 
 local function read_all(path)
   local f = io.open(path)

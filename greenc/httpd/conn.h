@@ -74,6 +74,9 @@ GREEN_API void green_conn_peer(const green_conn *c, green_addr *a);
 ** call, and the connection ends with the answer. */
 GREEN_API int green_conn_body(green_conn *c, const char **ptr);
 
+/* As body, but the bytes are forgotten: only how many they were. */
+GREEN_API int green_conn_skip(green_conn *c);
+
 /* Has body returned all that will come? It may not know yet: then the next call
 ** returns 0. */
 GREEN_API bool green_conn_body_ended(const green_conn *c);

@@ -20,6 +20,9 @@
 ** moves to the front, or the buffer grows. */
 #define ROOM_LEAST 1024
 
+/* Of a body that nobody wants so much is read at once. */
+#define HTTPD_SINK 65536
+
 /* -- Filling -------------------------------------------------------------- */
 
 int green__request_grow(httpd_request *r)
@@ -87,10 +90,19 @@ int green__httpd_fetch(httpd *d)
   return n;
 }
 
+/* How much room a read of the body must find, and how much it gets when it does
+** not. By TLS a long body comes by records of 16 KB: less room would cut each
+** in two. */
+static uint32_t body_least(const httpd_conn *c)
+{
+  bool records = c->sock.filter && c->req->body_left >= 2 * HTTPD_BUFFER;
+  return records ? 2 * HTTPD_BUFFER : HTTPD_BUFFER / 2;
+}
+
 /* Handlers see offsets, so the head may move: to the front of the buffer, for
 ** requests that come one behind the other would carry it on without end; and
 ** with the buffer, when it fills that. */
-static int body_room(httpd_conn *c)
+static int body_room(httpd_conn *c, uint32_t least)
 {
   httpd_request *r = c->req;
   uint32_t head = (uint32_t)r->head.head_len;
@@ -98,11 +110,12 @@ static int body_room(httpd_conn *c)
     memmove(r->in, r->in + r->start, head);
     r->start = 0;
   }
-  if (r->in_cap - head < HTTPD_BUFFER / 2) {
-    char *in = green__realloc(r->in, (size_t)r->in_cap + HTTPD_BUFFER);
+  if (r->in_cap - head < least) {
+    uint32_t more = least > HTTPD_BUFFER ? 3 * HTTPD_BUFFER : HTTPD_BUFFER;
+    char *in = green__realloc(r->in, (size_t)r->in_cap + more);
     if (!in) return GREEN_ENOMEM;
     r->in = in;
-    r->in_cap += HTTPD_BUFFER;
+    r->in_cap += more;
   }
   c->pub.text = r->in;
   r->pos = r->end = head;
@@ -114,8 +127,9 @@ static int body_fill(httpd_conn *c)
 {
   httpd_request *r = c->req;
   uint32_t window = r->start + (uint32_t)r->head.head_len;
+  uint32_t least = body_least(c);
   r->pos = r->end = window;
-  if (r->in_cap - window < HTTPD_BUFFER / 2 && body_room(c) < 0)
+  if (r->in_cap - window < least && body_room(c, least) < 0)
     return GREEN_ENOMEM;
   int n = green_sock_recv(&c->sock, r->in + r->end, r->in_cap - r->end);
   if (n > 0) r->end += (uint32_t)n;
@@ -269,6 +283,15 @@ static int body_invite(httpd_conn *c)
   return err == GREEN_EAGAIN ? 0 : err;
 }
 
+/* n more have come: n, or they are too many. */
+static int body_count(httpd_conn *c, int n)
+{
+  c->req->body_total += n;
+  if (c->d->pub.max_body >= 0 && c->req->body_total > c->d->pub.max_body)
+    return body_fail(c, GREEN_ETOOBIG);
+  return n;
+}
+
 int green_conn_body(green_conn *pub, const char **ptr)
 {
   httpd_conn *c = conn_with_request(pub);
@@ -280,10 +303,31 @@ int green_conn_body(green_conn *pub, const char **ptr)
   int n = body_next(c, ptr);
   if (n <= 0) return n;
   c->req->given_off = (uint32_t)(*ptr - c->req->in) + (uint32_t)n;
-  c->req->body_total += n;
-  if (c->d->pub.max_body >= 0 && c->req->body_total > c->d->pub.max_body)
-    return body_fail(c, GREEN_ETOOBIG);
-  return n;
+  return body_count(c, n);
+}
+
+/* A run of a body with a length, past the buffer. */
+static int body_sink(httpd_conn *c)
+{
+  char sink[HTTPD_SINK];
+  httpd_request *r = c->req;
+  size_t n = r->body_left < HTTPD_SINK ? (size_t)r->body_left : HTTPD_SINK;
+  int got = green_sock_recv(&c->sock, sink, n);
+  if (got == GREEN_EAGAIN) return got;
+  if (got <= 0) return body_fail(c, got ? got : GREEN_EEOF);
+  r->body_left -= got;
+  if (r->body_left == 0) c->body_done = 1;
+  return body_count(c, got);
+}
+
+int green_conn_skip(green_conn *pub)
+{
+  const char *ptr;
+  httpd_conn *c = conn_with_request(pub);
+  const httpd_request *r = c->req;
+  bool past = pub->body_read && !c->body_failed && !r->head.chunked &&
+              r->pos == r->end && !r->given_len && r->body_left > 0;
+  return past ? body_sink(c) : green_conn_body(pub, &ptr);
 }
 
 bool green_conn_body_ended(const green_conn *pub)

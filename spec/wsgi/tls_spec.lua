@@ -30,6 +30,12 @@ local SERVER = [[
       return 200, nil, table.concat(shown, " ") .. "\n"
     end,
     ["/post"] = function(env) return 200, nil, #env.input:read() .. " bytes\n" end,
+    ["/long"] = function(env)
+      local pieces = {}
+      for piece in env.input:chunks() do pieces[#pieces + 1] = piece end
+      return 200, nil, pieces
+    end,
+    ["/dropped"] = function(env) return 200, nil, tostring(env.input:discard()) .. "\n" end,
     ["/big"] = function() return 200, nil, ("0123456789"):rep(1048576) end,
     ["/chunks"] = function() return 200, nil, pieces(100, ("x"):rep(5000)) end,
     ["/file"] = function() return 200, nil, assert(io.open(arg[4])) end,
@@ -128,6 +134,17 @@ describe("an HTTPS server beside other programs", function()
       assert.equal("3000000 bytes\n", curl("/post", "--data-binary", "@" .. data))
       assert.equal("3000000 bytes\n", curl("/post", "--data-binary", "@" .. data, "-H",
         "Transfer-Encoding: chunked"))
+    end)
+  end)
+
+  it("gives long bodies in pieces, and drops them", function()
+    with_server(function(port, curl, data)
+      local file = assert(io.open(data))
+      local text = file:read("*a")
+      file:close()
+      assert.is_true(curl("/long", "--data-binary", "@" .. data) == text)
+      assert.equal("true\nhello /next\n", curl("/dropped", "--data-binary", "@" .. data, "--next",
+        "-sS", "--cacert", certs.path "ca.pem", "https://127.0.0.1:" .. port .. "/next"))
     end)
   end)
 

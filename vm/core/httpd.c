@@ -309,6 +309,19 @@ static int conn_body(lua_State *L)
   return 3;
 }
 
+/* true, nil, is_last = conn_skip(conn): as conn_body, but the bytes are
+** forgotten. */
+static int conn_skip(lua_State *L)
+{
+  green_conn *c = conn_at(L, 1);
+  int n = c ? green_conn_skip(c) : GREEN_ECLOSED;
+  if (n <= 0) return push_no_body(L, n);
+  lua_pushboolean(L, 1);
+  lua_pushnil(L);
+  lua_pushboolean(L, green_conn_body_ended(c));
+  return 3;
+}
+
 /* n = conn_length(conn): the request's Content-Length; nil: there is none. */
 static int conn_length(lua_State *L)
 {
@@ -418,6 +431,7 @@ const luaL_Reg vm_httpd_functions[] = {
     {"httpd_gone", httpd_gone},
     {"conn_info", conn_info},
     {"conn_body", conn_body},
+    {"conn_skip", conn_skip},
     {"conn_length", conn_length},
     {"conn_line", conn_line},
     {"conn_continue_lines", conn_continue_lines},

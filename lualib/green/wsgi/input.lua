@@ -10,7 +10,7 @@ local errors = require "green.error"
 local show = require "green.args.show"
 local thread = require "green.thread"
 
-local conn_line = core.conn_line
+local conn_line, conn_skip = core.conn_line, core.conn_skip
 local checkpoint, deadline_of, failed = thread.checkpoint, thread.deadline, thread.failed
 
 local codes = core.codes
@@ -73,8 +73,8 @@ local function wait_for_piece(self, get, max)
   return text, code and body_error(code), is_last
 end
 
---- get is get_body or get_line; waits for the client as need be. Without a loop here,
--- compiled code goes straight through when the body is there already.
+--- get is get_body, get_line or conn_skip; waits for the client as need be. Without a loop
+-- here, compiled code goes straight through when the body is there already.
 -- @return as conn_body, the error as an object
 local function next_piece(self, get, max)
   local conn = self.conn
@@ -188,8 +188,8 @@ end
 -- @return true, or nil, err
 function methods:discard()
   while true do
-    local piece, err = next_piece(self, get_body)
-    if not piece then
+    local piece, err, is_last = next_piece(self, conn_skip)
+    if is_last or not piece then
       return err == nil or nil, err
     end
   end

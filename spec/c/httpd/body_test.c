@@ -92,6 +92,68 @@ static void test_given_back_is_handed_over(void)
   house_close(&h);
 }
 
+/* n more bytes, and what skip says of what there is. */
+static int skip_more(house *h, green_conn *c, int fd, const char *text)
+{
+  say(fd, text);
+  turns(h->hub, 2);
+  httpd_conn_of(c)->sock.f.drained = 0; /* As after a park. */
+  return green_conn_skip(c);
+}
+
+static void test_skipped(void)
+{
+  house h = house_open();
+  int fd = client_open(&h);
+  green_conn *c = next_after(&h, fd, POST("10") "abc");
+  is(green_conn_skip(c), 3, "what came with the head");
+  is(green_conn_skip(c), GREEN_EAGAIN, "no more has come");
+  is(skip_more(&h, c, fd, "def"), 3, "past the buffer");
+  body[0] = '\0';
+  is(more(&h, c, fd, "gh"), GREEN_EAGAIN, "the next are wanted again");
+  is_str(body, "gh", "and are those behind");
+  is(skip_more(&h, c, fd, "ij" GET), 2, "no more than the body");
+  ok(green_conn_body_ended(c), "that was all");
+  is(green_conn_skip(c), 0, "the end");
+  is(serve(c), 0, "what came behind is in the socket");
+  turns(h.hub, 2);
+  ok(green_httpd_next(h.d) == c, "and is the next request");
+  serve(c);
+  close(fd);
+  house_close(&h);
+}
+
+static void test_skipped_is_cut(void)
+{
+  house h = house_open();
+  int fd = client_open(&h);
+  green_conn *c = next_after(&h, fd, POST("10") "abc");
+  green_conn_skip(c);
+  shutdown(fd, SHUT_WR);
+  is(skip_more(&h, c, fd, ""), GREEN_EEOF, "the client stops in the middle");
+  is(green_conn_skip(c), GREEN_EPROTO, "that is the end");
+  serve(c);
+  close(fd);
+  house_close(&h);
+}
+
+static void test_skipped_chunks(void)
+{
+  house h = house_open();
+  int fd = client_open(&h);
+  h.d->max_body = 5;
+  green_conn *c = next_after(&h, fd, CHUNKED "3\r\nabc\r\n0\r\n\r\n" GET);
+  is(green_conn_skip(c), 3, "without their framing");
+  is(green_conn_skip(c), 0, "the end");
+  is(serve(c), 1, "the next request follows");
+  serve(c);
+  c = next_after(&h, fd, CHUNKED "6\r\nabcdef\r\n");
+  is(green_conn_skip(c), GREEN_ETOOBIG, "over max_body");
+  serve(c);
+  close(fd);
+  house_close(&h);
+}
+
 static void test_unread_body_is_drained(void)
 {
   house h = house_open();
@@ -295,6 +357,9 @@ int main(void)
   test_chunked();
   test_given_back();
   test_given_back_is_handed_over();
+  test_skipped();
+  test_skipped_is_cut();
+  test_skipped_chunks();
   test_unread_body_is_drained();
   test_drain_has_bounds();
   test_bad_bodies();
