@@ -240,8 +240,7 @@ int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
 
 /* -- Who may ask whom ------------------------------------------------------ */
 
-static green_tls_ctx *host_ctx(const green_tls *t, const char *host,
-                                     size_t n)
+static green_tls_ctx *host_ctx(const green_tls *t, const char *host, size_t n)
 {
   char name[GREEN__TLS_SNI + 1];
   if (n > GREEN__TLS_SNI) return t->ctx;
@@ -249,15 +248,6 @@ static green_tls_ctx *host_ctx(const green_tls *t, const char *host,
   name[n] = '\0';
   green_tls_ctx *found = find_ctx(t->ctx, name);
   return found ? found : t->ctx;
-}
-
-/* By what a new connection to it would be asked. */
-static bool host_asks(const green_tls *t, const char *host, size_t n)
-{
-  green_tls_ctx *c = green__tls_ctx_newest(host_ctx(t, host, n));
-  bool asks = c->verify != GREEN_TLS_VERIFY_NONE;
-  green_tls_ctx_free(c);
-  return asks;
 }
 
 static bool is_name(const green_tls *t, const char *host, size_t n)
@@ -274,7 +264,7 @@ bool green_tls_serves(const green_tls *t, const char *host, size_t n)
   if (n > 0 && host[n - 1] == '.') n--;
   if (n == 0 || is_name(t, host, n)) return true;
   if (c->verify) return !t->name && host_ctx(t, host, n) == c;
-  return !host_asks(t, host, n);
+  return !green__tls_ctx_verifies(host_ctx(t, host, n));
 }
 
 /* -- Protocols ------------------------------------------------------------ */

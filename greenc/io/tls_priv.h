@@ -316,6 +316,15 @@ static inline green_tls_ctx *green__tls_ctx_newest(green_tls_ctx *c)
   return newest;
 }
 
+/* Would a connection that begins now be asked for a certificate? Any thread. */
+static inline bool green__tls_ctx_verifies(green_tls_ctx *c)
+{
+  pthread_mutex_lock(&c->lock);
+  bool verifies = (c->fresh ? c->fresh : c)->verify != GREEN_TLS_VERIFY_NONE;
+  pthread_mutex_unlock(&c->lock);
+  return verifies;
+}
+
 static inline int green__tls_pin_count(const green_tls_ctx *c)
 {
   return (int)(green_buf_len(&c->pins) / GREEN__TLS_DIGEST);
