@@ -236,7 +236,7 @@ describe("a listener with tls", function()
       ["listen: tls must be a table, not true"] = function()
         green.listen("127.0.0.1:0", { tls = true })
       end,
-      ["listen: tls must have a cert or a context"] = function()
+      ["listen: tls must be a table with a cert or a context"] = function()
         green.listen("127.0.0.1:0", { tls = {} })
       end,
       ["listen: tls: unknown option 'certt'; did you mean 'cert'?"] = function()

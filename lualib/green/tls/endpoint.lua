@@ -198,7 +198,7 @@ function M.serving(opts, where, name)
     own[key] = value
   end
   if own.cert == nil and own.pkcs12 == nil and own.context == nil then
-    args.misuse("%s must have a cert or a context", name)
+    args.misuse("%s must be a table with a cert or a context, not %s", name, args.shown(opts))
   end
   args.timeout(own.timeout, where)
   if own.on_failure ~= nil then

@@ -127,14 +127,19 @@ local function same(event, answer)
   end
 end
 
---- The event before event i that has passed the answer to it, or nil. Where all is nil
--- only a function that was given an env can have meant that for an answer.
+--- Can the function of an event have meant nothing at all for an answer? It was given an
+-- env, and is not what gives the env's keys.
+local function may_mean_nothing(event)
+  return event.takes_env and not core.is_library(event.source)
+end
+
+--- The event before event i that has passed the answer to it, or nil.
 local function source_of(w, i, answer)
   local is_empty = answer[2] == nil and answer[3] == nil and answer[4] == nil
   for j = i - 1, 1, -1 do
     if w[j].depth <= w[i].depth then
       return nil -- not called by event i's function
-    elseif same(w[j], answer) and (w[j].takes_env or not is_empty) then
+    elseif same(w[j], answer) and (not is_empty or may_mean_nothing(w[j])) then
       return j
     end
   end
