@@ -370,10 +370,11 @@ cov: ## the same tests, and which lines of C they reached (gcovr)
 	  -f greenc -f vm --txt $(BUILD)/cov/report.txt && tail -n 3 $(BUILD)/cov/report.txt; fi
 
 MEMCHECK := valgrind -q --error-exitcode=99 --leak-check=full \
-  --errors-for-leak-kinds=definite
+  --errors-for-leak-kinds=definite --exit-on-first-error=yes
 
 valgrind: $(CTESTS) ## C tests under memcheck
 	@KIND=$(KIND) BUILD=$(BUILD) V='$(V)' RUNNER='$(MEMCHECK)' T_ALARM=600 \
+	  T_MEMCHECK=1 \
 	  NO_LUA=1 tools/test $(CTESTS)
 
 $(BUILD)/fuzz/%: spec/fuzz/%.c $(GREENC_C) $(GREENC_H) \

@@ -25,6 +25,12 @@ enum { t_under_asan = 1 };
 enum { t_under_asan = 0 };
 #endif
 
+/* Likewise valgrind, which says so in the environment (make valgrind). */
+static inline int t_under_memcheck(void)
+{
+  return getenv("T_MEMCHECK") != NULL;
+}
+
 static int t_count, t_failed;
 
 static inline int t_ok(int ok, const char *file, int line, const char *what)
