@@ -9,6 +9,7 @@
 #include "io/tls_priv.h"
 #include "base/mem.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -257,11 +258,24 @@ static bool is_name(const green_tls *t, const char *host, size_t n)
   return true;
 }
 
+/* One of IPv6 is in brackets. */
+static bool is_address(const char *host, size_t n)
+{
+  char text[INET_ADDRSTRLEN];
+  struct in_addr ip;
+  if (host[0] == '[') return true;
+  if (n >= sizeof(text)) return false;
+  memcpy(text, host, n);
+  text[n] = '\0';
+  return inet_pton(AF_INET, text, &ip) == 1;
+}
+
 bool green_tls_serves(const green_tls *t, const char *host, size_t n)
 {
   const green_tls_ctx *c = green__tls_ctx_of(t);
   if (n > 0 && host[n - 1] == '.') n--;
   if (n == 0 || is_name(t, host, n)) return true;
+  if (t->ctx->chooses) return !t->name && is_address(host, n);
   if (c->verify) return !t->name && host_ctx(t, host, n) == c;
   return !green__tls_ctx_verifies(host_ctx(t, host, n));
 }
