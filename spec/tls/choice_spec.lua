@@ -359,16 +359,17 @@ describe("a TLS server whose handshakes sign in native threads", function()
     end
   end)
 
-  --- A connection whose handshake is there, of a client that waits; and that client.
-  local function there()
-    local l = assert(green.listen("127.0.0.1:0", { tls = pooled() }))
+  --- A connection whose handshake is there (with choose: not yet), the client that waits for
+  -- it, and who does it.
+  local function there(more)
+    local l = assert(green.listen("127.0.0.1:0", { tls = pooled(more) }))
     local client = green.spawn(green.connect, "127.0.0.1", select(2, l:sockname()),
       { tls = certs.client "a.test" })
     local conn = assert(l:accept())
     l:close()
     local begun = tls.pool().begun
     local driver = green.spawn(conn.handshake, conn)
-    while tls.pool().begun == begun do
+    while not more and tls.pool().begun == begun do
       green.sleep(0)
     end
     return conn, client, driver
@@ -382,6 +383,28 @@ describe("a TLS server whose handshakes sign in native threads", function()
       assert(other and other:wait() or conn:handshake())
       close(conn, (assert(client:wait())))
     end
+  end)
+
+  it("is over when the connection is closed meanwhile, there and in a function", function()
+    local conn, client, driver = there()
+    conn:close()
+    local ok, err = driver:wait()
+    assert.is_nil(ok)
+    assert.is_true(green.is_error(err, "ECLOSED"), tostring(err))
+    assert.is_nil((client:wait()))
+    local asked, gate = green.Event(), green.Event()
+    conn, client, driver = there { choose = function()
+      asked:send(true)
+      gate:wait()
+    end }
+    asked:wait()
+    conn:close()
+    gate:send(true)
+    ok, err = driver:wait()
+    assert.is_nil(ok)
+    assert.is_true(green.is_error(err, "ECLOSED"), tostring(err))
+    assert.is_nil((client:wait()))
+    testing.settle_io(function() return tls.pool().running == 0 end)
   end)
 
   it("may be looked for again and again, and is over at last", function()

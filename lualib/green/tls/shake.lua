@@ -97,8 +97,8 @@ end
 --- The handshake waits for a function of the server's, or for a native thread. 0 or a
 -- negative status. Parks.
 local function wait_for_somebody(self, deadline)
-  local function codec()
-    return self._box.p
+  local function codec() -- an empty box has a pointer, too
+    return self._box.p ~= nil and self._box.p or nil
   end
   local ok, err
   local in_pool = C.wants_pool(self._box.p) or pool.has(self._box.p)
