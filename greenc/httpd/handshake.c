@@ -70,7 +70,7 @@ static int conn_stick(httpd_conn *c)
   return GREEN_ENOBUFS;
 }
 
-/* In a child of a fork (GREEN_ECANCELED) nothing is said to who is the
+/* In a child of a fork (GREEN_ECONNABORTED) nothing is said to who is the
 ** parent's: their socket is the same. */
 static int conn_fail(httpd_conn *c, int err)
 {
@@ -78,7 +78,7 @@ static int conn_fail(httpd_conn *c, int err)
     c->d->pub.handshakes_refused++;
   else
     c->d->pub.handshakes_failed++;
-  if (err == GREEN_ECANCELED)
+  if (err == GREEN_ECONNABORTED)
     green__conn_close(c);
   else
     green__conn_lost(c, err);

@@ -221,6 +221,13 @@ int green_tls_ctx_set_asks(green_tls_ctx *c, bool on)
   return 0;
 }
 
+int green_tls_ctx_set_chooses(green_tls_ctx *c, bool on)
+{
+  green_assert(!c->sealed, "a context does not change any more");
+  c->chooses = on;
+  return 0;
+}
+
 int green_tls_ctx_set_pool(green_tls_ctx *c, int which)
 {
   int n = 0;

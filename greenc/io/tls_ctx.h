@@ -173,6 +173,10 @@ GREEN_API int green_tls_ctx_add_name(green_tls_ctx *c, const char *name,
 /* Let each handshake wait for green_tls_choose. */
 GREEN_API int green_tls_ctx_set_asks(green_tls_ctx *c, bool on);
 
+/* Whoever is asked may give each name a context of its own, of which nobody
+** knows before (green_tls_serves). */
+GREEN_API int green_tls_ctx_set_chooses(green_tls_ctx *c, bool on);
+
 /* Which handshakes sign in a thread of the pool (tls_pool.h), for they would
 ** keep the loop from its other work: none, the default; those with a key whose
 ** one signature takes over half a millisecond, which is timed by the seal; or

@@ -9,6 +9,7 @@
 #include "io/tls_priv.h"
 #include "base/mem.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,10 +230,10 @@ int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
   if (t->away || !t->heard || n > GREEN__TLS_ALPN) return GREEN_EINVAL;
   if (ctx && (!ctx->server || !ctx->sealed)) return GREEN_EINVAL;
   decide(t);
-  if (n > 0) t->alpn = green__alloc(n);
+  if (n > 0) t->alpn = green__alloc(n + 1);
   if (n > 0 && !t->alpn)
     return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
-  if (n > 0) memcpy(t->alpn, alpn, n);
+  if (n > 0) memcpy(t->alpn, alpn, n + 1);
   t->alpn_len = (uint8_t)n;
   if (!ctx || switch_to(t, t->ssl, ctx)) return 0;
   return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
@@ -258,11 +259,24 @@ static bool is_name(const green_tls *t, const char *host, size_t n)
   return true;
 }
 
+/* One of IPv6 is in brackets. */
+static bool is_address(const char *host, size_t n)
+{
+  char text[INET_ADDRSTRLEN];
+  struct in_addr ip;
+  if (host[0] == '[') return true;
+  if (n >= sizeof(text)) return false;
+  memcpy(text, host, n);
+  text[n] = '\0';
+  return inet_pton(AF_INET, text, &ip) == 1;
+}
+
 bool green_tls_serves(const green_tls *t, const char *host, size_t n)
 {
   const green_tls_ctx *c = green__tls_ctx_of(t);
   if (n > 0 && host[n - 1] == '.') n--;
   if (n == 0 || is_name(t, host, n)) return true;
+  if (t->ctx->chooses) return !t->name && is_address(host, n);
   if (c->verify) return !t->name && host_ctx(t, host, n) == c;
   return !green__tls_ctx_verifies(host_ctx(t, host, n));
 }

@@ -255,7 +255,8 @@ struct green_tls_ctx {
   bool server;
   bool sealed;
   bool system;        /* The system's authorities count, too. */
-  bool asks;          /* Handshakes wait for green_tls_choose. */
+  bool asks;          /* Handshakes wait for green_tls_choose, */
+  bool chooses;       /* which may depend on the name. */
   uint8_t pool;       /* GREEN_TLS_POOL_* */
   bool slow;          /* What signs does it in the pool. */
   uint8_t verify;     /* GREEN_TLS_VERIFY_* */

@@ -49,7 +49,7 @@ void green__tls_work_lost(green_tls *t)
   t->error = NULL;
   green_buf_init(&t->in, GREEN_TLS_INPUT);
   green_buf_init(&t->out, 0);
-  green__tls_fail(t, GREEN_ECANCELED, "the handshake was another process's");
+  green__tls_fail(t, GREEN_ECONNABORTED, "the handshake was another process's");
 }
 
 int green_tls_work(green_tls *t)

@@ -1,4 +1,5 @@
 -- Handshakes of servers that wait: for a function's choice, and for a native thread.
+local errors = require "green.error"
 local green = require "green"
 local testing = require "green.testing"
 local tls = require "green.tls"
@@ -105,6 +106,16 @@ describe("the function choose of a TLS server", function()
     assert.is_nil(server)
     is_refused(err, "ETLSALERT", "unrecognized_name")
     assert.equal(wrong, there)
+  end)
+
+  virtual_it("may refuse by any error, which is not taken for one of the handshake's", function()
+    for _, code in ipairs { "ECANCELED", "EDEADLOCK", "EAGAIN", "ETIMEDOUT", "ECLOSED" } do
+      local wrong = errors.new(code, "connect")
+      local _, _, server, there = both(certs.client "a.test",
+        certs.server("a", { choose = function() return nil, wrong end }))
+      assert.is_nil(server)
+      assert.equal(wrong, there)
+    end
   end)
 
   --- The server's function raises that; the client is refused.
@@ -346,6 +357,69 @@ describe("a TLS server whose handshakes sign in native threads", function()
       end
       testing.settle_io(function() return tls.pool().running == 0 end)
     end
+  end)
+
+  --- A connection whose handshake is there (with choose: not yet), the client that waits for
+  -- it, and who does it.
+  local function there(more)
+    local l = assert(green.listen("127.0.0.1:0", { tls = pooled(more) }))
+    local client = green.spawn(green.connect, "127.0.0.1", select(2, l:sockname()),
+      { tls = certs.client "a.test" })
+    local conn = assert(l:accept())
+    l:close()
+    local begun = tls.pool().begun
+    local driver = green.spawn(conn.handshake, conn)
+    while not more and tls.pool().begun == begun do
+      green.sleep(0)
+    end
+    return conn, client, driver
+  end
+
+  it("goes on there when the one who waited for it stops, and another waits", function()
+    for _, comes in ipairs { "before", "behind" } do
+      local conn, client, driver = there()
+      local other = comes == "before" and green.spawn(conn.handshake, conn)
+      driver:kill() -- the thread may be done already
+      assert(other and other:wait() or conn:handshake())
+      close(conn, (assert(client:wait())))
+    end
+  end)
+
+  it("is over when the connection is closed meanwhile, there and in a function", function()
+    local conn, client, driver = there()
+    conn:close()
+    local ok, err = driver:wait()
+    assert.is_nil(ok)
+    assert.is_true(green.is_error(err, "ECLOSED"), tostring(err))
+    assert.is_nil((client:wait()))
+    local asked, gate = green.Event(), green.Event()
+    conn, client, driver = there { choose = function()
+      asked:send(true)
+      gate:wait()
+    end }
+    asked:wait()
+    conn:close()
+    gate:send(true)
+    ok, err = driver:wait()
+    assert.is_nil(ok)
+    assert.is_true(green.is_error(err, "ECLOSED"), tostring(err))
+    assert.is_nil((client:wait()))
+    testing.settle_io(function() return tls.pool().running == 0 end)
+  end)
+
+  it("may be looked for again and again, and is over at last", function()
+    local conn, client, driver = there()
+    driver:kill()
+    local ok, err
+    repeat
+      green.sleep(0)
+      ok, err = conn:handshake { timeout = 0 }
+      assert.is_true(ok or green.is_error(err, "EAGAIN"), tostring(err))
+    until ok
+    local peer = assert(client:wait())
+    peer:close()
+    assert.is_nil(conn:read(1))
+    conn:close()
   end)
 
   it("tells mistakes with the caller's line", function()

@@ -262,6 +262,35 @@ describe("the last word of a TLS connection whose peer has not read all", functi
     end
   end)
 
+  virtual_it("leaves the stream below to who closes, or unwraps, behind it", function()
+    for _, how in ipairs { "close", "unwrap", "unwrap at once" } do
+      local server, client = full(CAPACITY - 30)
+      local below = server._below
+      server:shutdown "write"
+      local there = green.spawn(function()
+        assert.equal(CAPACITY - 30, #assert(client:read_all()))
+        return client:unwrap()
+      end)
+      if how ~= "unwrap at once" then
+        testing.settle()
+      end
+      if how == "close" then
+        server:close()
+        testing.settle()
+        local text, err = below:read(1)
+        assert.is_nil(text)
+        assert.is_true(green.is_error(err, "ECLOSED"), tostring(err))
+      else
+        assert.equal(below, server:unwrap())
+        testing.settle()
+        assert(there:wait()):write "plain"
+        assert.equal("plain", below:read(5))
+        below:close()
+      end
+      client:close()
+    end
+  end)
+
   virtual_it("is waited for no longer than ten seconds", function()
     local server, client = full(CAPACITY - 30)
     local reader = green.spawn(server.read, server, 1)

@@ -8,8 +8,6 @@ local kit = dofile("spec/support/wsgi_kit.lua")
 
 local _, it = testing.busted()
 
-local GET = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
-
 local function hello(env)
   return 200, nil, "hello " .. tostring(env.SSL_TLS_SNI)
 end
@@ -39,7 +37,7 @@ end
 --- One request, and the certificate that was shown for it.
 local function ask(connect, host)
   local conn = assert(connect(host))
-  assert(conn:write(GET))
+  assert(conn:write("GET / HTTP/1.1\r\nHost: ", host, "\r\n\r\n"))
   local _, _, body = kit.read_answer(conn)
   local subject = conn:peer_certificate().subject
   conn:close()

@@ -173,6 +173,28 @@ describe("a request for another host than the TLS connection's", function()
     end)
   end)
 
+  it("is misdirected where a function chooses who asks for certificates", function()
+    local b = assert(tls.context(certs.server("b", { server = true, ca = certs.path "ca.pem",
+      verify = "demand" })))
+    local function choose(seen)
+      return seen.server_name == "b.test" and b or nil
+    end
+    with(certs.server("a", { choose = choose }), hello, function(ask)
+      assert.equal(200, (ask("a.test", {})))
+      assert.equal(421, (ask("b.test", {})))
+      assert.equal(421, (ask("127.0.0.1", {})))
+      assert.equal(200, (ask("B.test:443", { name = "b.test", cert = true })))
+      assert.equal(421, (ask("b.test", { name = "127.0.0.1" })))
+      assert.equal(421, (ask("1.b.test", { name = "127.0.0.1" })))
+      assert.equal(200, (ask("127.0.0.1:443", { name = "127.0.0.1" })))
+      assert.equal(200, (ask("[::1]:443", { name = "127.0.0.1" })))
+    end)
+    local function alpn() end
+    with(certs.server("a", { alpn = alpn }), hello, function(ask)
+      assert.equal(200, (ask("b.test", {})))
+    end)
+  end)
+
   it("is told apart by its target, too", function()
     with(asking "demand", hello, function(ask)
       local alice = { cert = true }

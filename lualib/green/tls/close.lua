@@ -46,14 +46,20 @@ local function drop(job)
   job._below:_close()
 end
 
+local function push(job)
+  return job._box.p == nil and ECLOSED or flow.push(job)
+end
+
 --- Until all has left; then what was put off. A job has `_box` and `_below` of its
--- connection; `ends`: they are its own, for that one was closed.
+-- connection; `ends`: they are its own, for that one was closed; `over`: it sees to nothing
+-- any more.
 local function see_off(job)
   local deadline = core.now() + PATIENCE
-  local status = flow.push(job) -- there may be room already
+  local status = push(job) -- there may be room already
   while status == EAGAIN and job._below:_wait(WRITE, deadline) == 0 do
-    status = job._box.p == nil and ECLOSED or flow.push(job)
+    status = push(job)
   end
+  job.over = true
   if job.ends then
     drop(job)
   elseif status == 0 then
@@ -61,11 +67,11 @@ local function see_off(job)
   end
 end
 
---- Say the last word. Is something of it left, for a job that has been begun? nil: there
--- was no room for it yet.
+--- Say the last word. Is something of it left, for a job that is under way? nil: there was
+-- no room for it yet.
 local function say(self)
   if self._box.p == nil or self._ended then
-    return self._farewell ~= nil
+    return self._farewell ~= nil and not self._farewell.over
   end
   flow.push(self) -- that makes room
   local is_clean = C.is_done(self._box.p) and flow.unsent(self) == 0
@@ -76,7 +82,7 @@ local function say(self)
   if flow.push(self) ~= EAGAIN or not is_clean then
     return false
   end
-  local job = { _box = self._box, _below = self._below, ends = false }
+  local job = { _box = self._box, _below = self._below, ends = false, over = false }
   self._farewell = pcall(thread.spawn, see_off, job) and job or nil
   return self._farewell ~= nil
 end
@@ -128,10 +134,11 @@ function own:_close()
   end
 end
 
---- Be closed, without the stream below, which is returned.
+--- Be closed, without the stream below, which is returned. All has left: a job that has
+-- not noticed yet must not see to that stream.
 function own:_give_up()
   local lower = self._below
-  self._below = gone
+  self._below, self._farewell = gone, nil
   self:_close()
   return lower
 end

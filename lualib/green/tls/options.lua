@@ -111,6 +111,7 @@ end
 
 local function set_choose(c, o, where)
   args.callable(o.choose, where, "choose")
+  C.set_chooses(c, true)
   return C.set_asks(c, true)
 end
 

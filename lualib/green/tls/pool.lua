@@ -37,13 +37,21 @@ function M.pointer()
   return p
 end
 
---- Have the handshake of a codec go on in it. Parks.
+--- Is a codec there? Whoever began that may have stopped waiting for it.
+function M.has(tls)
+  return C.waiters(tls) ~= nil
+end
+
+--- Have the handshake of a codec go on in it, if it is not there already. Parks.
 -- @tparam function codec gives it, nil: it was closed
 -- @tparam ?number deadline
 -- @return true; or nil, err: EBUSY (too many wait), ETIMEDOUT, ECLOSED, ENOMEM
 function M.go(codec, deadline, op)
-  local p, code = M.pointer()
-  local status = p and C.start(p, codec()) or code
+  local status = 0
+  if not M.has(codec()) then
+    local p, code = M.pointer()
+    status = p and C.start(p, codec()) or code
+  end
   if status == EBUSY then
     return nil, errors.new(EBUSY, op, "too many handshakes wait for a native thread")
   end

@@ -5,7 +5,7 @@
 -- before the socket below is connected; `_limit`: seconds that it may take in all (false:
 -- any number); `_due`: when they are over, once somebody has begun; `_late`: they were;
 -- `_driver`: the record of who does it; `_others`: the queue of those who wait; `_refusal`:
--- the error of a function of the server's that let there be none.
+-- the error of a function of the server's that let there be none, or of a full native pool.
 -- @module green.tls.shake
 
 local choice = require "green.tls.choice"
@@ -97,20 +97,24 @@ end
 --- The handshake waits for a function of the server's, or for a native thread. 0 or a
 -- negative status. Parks.
 local function wait_for_somebody(self, deadline)
-  local function codec()
-    return self._box.p
+  local function codec() -- an empty box has a pointer, too
+    return self._box.p ~= nil and self._box.p or nil
   end
   local ok, err
-  if C.wants_pool(self._box.p) then
+  local in_pool = C.wants_pool(self._box.p) or pool.has(self._box.p)
+  self._refusal = nil
+  if in_pool then
     ok, err = pool.go(codec, deadline, "handshake")
   else
     ok, err = choose(self, codec, deadline)
   end
   if ok then
     return 0
+  elseif not (in_pool and err.number == ETIMEDOUT) then -- the thread goes on, and another may wait
+    self._refusal = err
   end
-  self._refusal = err
-  return err.number or ETLS
+  -- What a function says is no status of a wait.
+  return (in_pool or err.number == ETIMEDOUT) and err.number or ETLS
 end
 
 local function drive(self, deadline)
