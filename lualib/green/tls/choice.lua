@@ -31,9 +31,11 @@ local function protocols(p, n)
   return list
 end
 
---- What the functions are told.
+--- What the functions are told; nil: the handshake does not wait for them.
 local function hello_of(codec)
-  C.get_hello(codec, out)
+  if C.get_hello(codec, out) < 0 then
+    return nil -- out has what another codec had, which may be gone
+  end
   return {
     server_name = out.name ~= nil and ffi.string(out.name) or nil,
     alpn = protocols(out.alpn, tonumber(out.alpn_len)),
@@ -123,8 +125,12 @@ end
 -- @tparam ?number deadline
 -- @return true; or nil, err: what they returned, ETIMEDOUT, ECLOSED
 local function make(context, codec, deadline, op)
+  local hello = hello_of(codec())
+  if not hello then
+    return nil, errors.new(ECLOSED, op)
+  end
   local ok, in_time, chosen, alpn, alert, err = xpcall(ask_in_time, thread.note_traceback,
-    context._asks, hello_of(codec()), deadline)
+    context._asks, hello, deadline)
   local tls = codec()
   if not ok or not in_time then
     chosen, alpn, alert, err = nil, nil, NO_NAME, nil

@@ -9,6 +9,7 @@ local thread = require "green.thread"
 
 local ffi = require "ffi"
 local C = require "green.ffi.tls_pool"
+local tls_api = require "green.ffi.tls"
 
 local tonumber = tonumber -- scripts may put their own there
 
@@ -37,13 +38,23 @@ function M.pointer()
   return p
 end
 
---- Have the handshake of a codec go on in it. Parks.
+--- Does the handshake of a codec wait for it, or is it there: whoever waited for that may
+-- have given up?
+function M.has(tls)
+  return tls_api.wants_pool(tls) or C.waiters(tls) ~= nil
+end
+
+--- Have the handshake of a codec go on in it, or wait for one that is there. Parks.
 -- @tparam function codec gives it, nil: it was closed
 -- @tparam ?number deadline
--- @return true; or nil, err: EBUSY (too many wait), ETIMEDOUT, ECLOSED, ENOMEM
+-- @return true; or nil, err: EBUSY (too many wait), ETIMEDOUT (it stays there), ECLOSED,
+-- ENOMEM
 function M.go(codec, deadline, op)
   local p, code = M.pointer()
-  local status = p and C.start(p, codec()) or code
+  local status = p and 0 or code
+  if p and tls_api.wants_pool(codec()) then
+    status = C.start(p, codec())
+  end
   if status == EBUSY then
     return nil, errors.new(EBUSY, op, "too many handshakes wait for a native thread")
   end

@@ -101,8 +101,11 @@ local function wait_for_somebody(self, deadline)
     return self._box.p
   end
   local ok, err
-  if C.wants_pool(self._box.p) then
+  if pool.has(self._box.p) then
     ok, err = pool.go(codec, deadline, "handshake")
+    if err and err.number == ETIMEDOUT then
+      return ETIMEDOUT -- it goes on there
+    end
   else
     ok, err = choose(self, codec, deadline)
   end
