@@ -64,7 +64,7 @@ typedef struct green_httpd {
   uint64_t evicted;           /* Closed between requests to make room. */
   uint64_t handshakes;        /* Of TLS that were done, */
   uint64_t handshakes_failed; /* and that were not, */
-  uint64_t handshakes_refused; /* or not begun, being too many. */
+  uint64_t handshakes_refused; /* or were too many, to begin or to go on. */
   uint64_t handshakes_pooled;  /* Steps of them that went to the pool. */
   uint32_t handshaking;        /* Under way now. */
   uint32_t choices;            /* In workers' hands. */

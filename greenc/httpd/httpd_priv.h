@@ -328,12 +328,13 @@ int green__out_send_past(httpd_conn *c, const char *p, size_t n);
 void green__httpd_put_off(httpd_conn *c);
 
 /* Send all that were put off. */
+void green__httpd_send_unsent(httpd *d);
+
 /* Bytes that wait to be sent, here or encrypted already. */
 static inline size_t green__conn_unsent(const httpd_conn *c)
 {
   return c->req->out_len - c->req->out_sent + green_filter_unsent(&c->sock);
 }
-void green__httpd_send_unsent(httpd *d);
 
 /* -- request.c: what is read ----------------------------------------------- */
 

@@ -109,13 +109,13 @@ static int64_t idle_due(const green_idle *s)
   return s->hub->poll_now + s->timeout;
 }
 
-/* Before those whose time is up later. */
+/* Before those whose time is up later, who are few: they came since f was here
+** before. Those that have waited for longer may be hundreds of thousands. */
 static void idle_insert(green_idle *s, green_fd *f)
 {
-  green_link *k = s->waiting.next;
-  while (k != &s->waiting && fd_of_link(k)->idle_due <= f->idle_due)
-    k = k->next;
-  green_list_push(k, &f->idle_link);
+  green_link *k = s->waiting.prev;
+  while (k != &s->waiting && fd_of_link(k)->idle_due > f->idle_due) k = k->prev;
+  green_list_push_front(k, &f->idle_link);
   if (green_list_first(&s->waiting) == &f->idle_link)
     green_hub_timer_stop(s->hub, &s->timer); /* It was set for a later one. */
 }

@@ -162,7 +162,7 @@ int green_tls_set_host(green_tls *t, const char *host)
   uint8_t ip[16];
   int err;
   green_assert(!t->server && !t->done, "a client before its handshake");
-  if (t->named) return GREEN_EINVAL;
+  if (t->name) return GREEN_EINVAL;
   char *name = copy_name(host, &err);
   if (!name) return err;
   lib.ERR_clear_error();
@@ -173,7 +173,7 @@ int green_tls_set_host(green_tls *t, const char *host)
   else
     err = set_name(t, name);
   t->name = name;
-  t->named = true;
+  t->named = err == 0;
   return err;
 }
 

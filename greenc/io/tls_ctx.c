@@ -178,13 +178,6 @@ int green_tls_ctx_set_ciphersuites(green_tls_ctx *c, const char *list)
   return refuse(c, "cipher suites", list);
 }
 
-char *green__tls_copy_text(const char *text)
-{
-  size_t n = strlen(text) + 1;
-  char *copy = green__alloc(n);
-  return copy ? memcpy(copy, text, n) : NULL;
-}
-
 int green_tls_ctx_set_groups(green_tls_ctx *c, const char *list)
 {
   green_assert(!c->sealed, "a context does not change any more");

@@ -142,7 +142,7 @@ static int fail_alert(green_tls *t, int alert)
 
 int green_tls_alert(const green_tls *t)
 {
-  return t->alert;
+  return t->away ? -1 : t->alert;
 }
 
 /* -- Versions and ciphers ------------------------------------------------- */
@@ -151,7 +151,7 @@ int green_tls_alert(const green_tls *t)
 static int fail_version(green_tls *t)
 {
   green__tls_text range = {""}, theirs = {""};
-  green__tls_range_text(t->chosen ? t->chosen : t->ctx, &range);
+  green__tls_range_text(green__tls_ctx_of(t), &range);
   if (t->theirs == 0)
     return green__tls_fail(t, GREEN_ETLSVERSION,
                            "the peer has no TLS version that we take: %s (%s)",
@@ -168,7 +168,7 @@ static int fail_version(green_tls *t)
 static int fail_cipher(green_tls *t)
 {
   green__tls_text theirs = {""}, ours = {""};
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   green__tls_offer_text(t, &theirs);
   green__tls_ciphers_text(t, c, &ours);
   return green__tls_fail(t, GREEN_ETLS,
@@ -217,7 +217,7 @@ static int fail_record(green_tls *t)
 
 static int fail_size(green_tls *t)
 {
-  const green_tls_ctx *c = t->chosen ? t->chosen : t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(t);
   if (t->server && !c->verify)
     return green__tls_fail(t, GREEN_ETLS,
                            "the client sends a message that is too long");

@@ -218,6 +218,7 @@ static void decide(green_tls *t)
 
 int green_tls_refuse(green_tls *t, int alert)
 {
+  green_assert(alert > 0 && alert < 256, "an alert, which close_notify is not");
   if (t->away || !t->heard) return GREEN_EINVAL;
   decide(t);
   t->denied = (uint8_t)alert;
@@ -230,10 +231,9 @@ int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
   if (t->away || !t->heard || n > GREEN__TLS_ALPN) return GREEN_EINVAL;
   if (ctx && (!ctx->server || !ctx->sealed)) return GREEN_EINVAL;
   decide(t);
-  if (n > 0) t->alpn = green__alloc(n + 1);
+  if (n > 0) t->alpn = green__tls_copy_text(alpn);
   if (n > 0 && !t->alpn)
     return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
-  if (n > 0) memcpy(t->alpn, alpn, n + 1);
   t->alpn_len = (uint8_t)n;
   if (!ctx || switch_to(t, t->ssl, ctx)) return 0;
   return green__tls_fail(t, GREEN_ENOMEM, "out of memory");

@@ -39,7 +39,7 @@
   /* Errors and memory */ \
   X(OPENSSL_init_crypto) X(OPENSSL_init_ssl) X(OPENSSL_cleanse) \
   X(CRYPTO_free) X(CRYPTO_memdup) X(ERR_clear_error) X(ERR_peek_error) \
-  X(ERR_peek_last_error) X(ERR_reason_error_string) X(RAND_bytes) \
+  X(ERR_reason_error_string) X(RAND_bytes) \
   /* BIO */ \
   X(BIO_meth_new) X(BIO_meth_free) X(BIO_meth_set_read) \
   X(BIO_meth_set_write) X(BIO_meth_set_ctrl) X(BIO_get_new_index) \
@@ -61,7 +61,7 @@
   X(OBJ_nid2sn) X(EVP_get_digestbyname) X(EVP_MD_CTX_new) \
   X(EVP_MD_CTX_free) X(EVP_DigestSignInit) X(EVP_DigestSign) \
   /* Trust */ \
-  X(X509_STORE_new) X(X509_STORE_free) X(X509_STORE_up_ref) \
+  X(X509_STORE_new) X(X509_STORE_free) \
   X(X509_STORE_add_cert) X(X509_STORE_add_crl) X(X509_STORE_add_lookup) \
   X(X509_STORE_load_file) X(X509_LOOKUP_hash_dir) X(X509_LOOKUP_ctrl) \
   X(X509_LOOKUP_meth_new) X(X509_LOOKUP_meth_free) \
@@ -275,7 +275,7 @@ struct green_tls_ctx {
   char *expires_text; /* Which that is. */
   X509_STORE *store;  /* Own authorities and revocations; NULL: none. */
   struct system_cas *system_cas; /* Of tls_system.c, held; NULL: not. */
-  uint32_t system_since;         /* The process\'s generation. */
+  uint32_t system_since;         /* The process's generation. */
   char *groups;
   uint32_t n_hosts;
   green__tls_host **hosts; /* By their order from the seal on. */
@@ -449,7 +449,7 @@ struct green_tls {
   bool ended : 1;   /* The input. */
   bool closed : 1;  /* By us. */
   bool any : 1;     /* A client that does not look at names. */
-  bool named : 1;   /* set_host was called. */
+  bool named : 1;   /* set_host was well. */
   bool chose : 1;   /* green_tls_choose was called. */
   bool flooded : 1; /* Output that nobody takes. */
   bool strict : 1;  /* Output beyond the limit ends the connection. */
@@ -465,9 +465,6 @@ struct green_tls {
 /* Latch a failure. Returns its code, or that of the one before. */
 int green__tls_fail(green_tls *t, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* What a call of OpenSSL's that returned r and failed means. */
-int green__tls_outcome(green_tls *t, int r);
 
 /* Free it, which nobody has any more. Any thread. */
 void green__tls_destroy(green_tls *t);

@@ -9,6 +9,7 @@
 */
 
 #include "io/tls_priv.h"
+#include "base/env.h"
 #include "base/mem.h"
 #include "io/shared.h"
 
@@ -24,7 +25,7 @@ typedef struct entry {
 typedef struct system_cas {
   X509_STORE *store; /* Of contexts that believe nobody else. */
   X509_LOOKUP_METHOD *method;
-  bool folder; /* OpenSSL's folder counts. */
+  char *folder; /* Or several, ":" between; NULL: none counts. */
   uint32_t n;
   entry *entries;
   green_buf der;
@@ -177,8 +178,8 @@ static bool add_lookups(system_cas *s, X509_STORE *store)
   if (!look || lib.X509_LOOKUP_set_method_data(look, s) != 1) return false;
   if (!s->folder) return true;
   look = lib.X509_STORE_add_lookup(store, lib.X509_LOOKUP_hash_dir());
-  return look && lib.X509_LOOKUP_ctrl(look, X509_L_ADD_DIR, NULL,
-                                      X509_FILETYPE_DEFAULT, NULL) == 1;
+  return look && lib.X509_LOOKUP_ctrl(look, X509_L_ADD_DIR, s->folder,
+                                      X509_FILETYPE_PEM, NULL) == 1;
 }
 
 /* -- The one of the process ----------------------------------------------- */
@@ -190,23 +191,25 @@ static void system_free(void *it)
   lib.X509_LOOKUP_meth_free(s->method);
   green_buf_reset(&s->der);
   green__free(s->entries);
+  green__free(s->folder);
   green__free(s);
 }
 
-/* SSL_CERT_FILE stands for all unless SSL_CERT_DIR, which OpenSSL looks at, is
-** there, too. Without both: its folder, or its file where there is none. */
+/* SSL_CERT_FILE stands for all unless SSL_CERT_DIR is there, too. Without both:
+** OpenSSL's folder, or its file where there is none. */
 static bool system_read(system_cas *s)
 {
   struct stat st;
-  const char *file = secure_getenv("SSL_CERT_FILE");
-  const char *folder = secure_getenv("SSL_CERT_DIR");
-  bool named = file && *file;
-  s->folder = folder || !named;
-  if (!folder && !named && stat(lib.X509_get_default_cert_dir(), &st) < 0) {
-    file = lib.X509_get_default_cert_file();
-    named = stat(file, &st) == 0;
+  const char *file = green_env("SSL_CERT_FILE");
+  const char *folder = green_env("SSL_CERT_DIR");
+  if (!file && !folder) {
+    folder = lib.X509_get_default_cert_dir();
+    if (stat(folder, &st) < 0 &&
+        stat(lib.X509_get_default_cert_file(), &st) == 0)
+      file = lib.X509_get_default_cert_file();
   }
-  return !named || add_file(s, file);
+  if (folder && !(s->folder = green__tls_copy_text(folder))) return false;
+  return !file || add_file(s, file);
 }
 
 /* arg: the context that is told why there is none. */

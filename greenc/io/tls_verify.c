@@ -202,7 +202,7 @@ static const char *words_of(const suspect *s)
 /* The depth is the end's setting: whose certificate it is does not matter. */
 static int refuse_length(const suspect *s)
 {
-  const green_tls_ctx *c = s->t->chosen ? s->t->chosen : s->t->ctx;
+  const green_tls_ctx *c = green__tls_ctx_of(s->t);
   return green__tls_fail(s->t, GREEN_ECERTINVALID,
                          "the %s's certificate chain too long: between its own "
                          "certificate and an authority may stand %d (the "
@@ -241,7 +241,7 @@ int green__tls_verify_cb(int ok, X509_STORE_CTX *x)
 
 int green_tls_refused(const green_tls *t)
 {
-  return t->refused_at;
+  return t->away ? -1 : t->refused_at;
 }
 
 /* A chain of hundreds costs time to be looked through. */

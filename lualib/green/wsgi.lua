@@ -12,6 +12,7 @@ local env_module = require "green.wsgi.env"
 local errors = require "green.error"
 local net_listen = require "green.net.listen"
 local mistakes = require "green.wsgi.mistakes"
+local secure = require "green.net.secure"
 local server_module = require "green.wsgi.server"
 local stream_socket = require "green.socket.stream"
 local unheard = require "green.error.unheard"
@@ -56,18 +57,9 @@ local function listen(where, opts, name, argument)
     type(opts) == "table" and opts.listen or nil)
 end
 
---- The socket of a listener with TLS, and the options with that TLS; others as they are.
-local function with_tls_of(where, opts, name)
-  local listeners = package.loaded["green.tls.listener"] -- only who has made one loads it
-  if listeners and listeners.is(where) then
-    return listeners.plain(where, opts, name)
-  end
-  return where, opts
-end
-
 local function make(where, app, opts, name, argument)
   check_arguments(where, app, opts, name)
-  where, opts = with_tls_of(where, opts, name)
+  where, opts = secure.plain(where, opts, name)
   mistakes.install()
   local plan, err = server_module.plan(app, opts, name) -- before anybody can connect
   if not plan then

@@ -422,6 +422,68 @@ describe("a TLS server whose handshakes sign in native threads", function()
     conn:close()
   end)
 
+  --- Connections whose handshake waits for a native thread, at the server's end of a
+  -- listener, with at most one thread for them; and a function that ends all.
+  local function waiting(n)
+    local old = tls.pool()
+    tls.pool { at_once = 1 }
+    local l = assert(green.listen("127.0.0.1:0",
+      { tls = certs.server("rsa", { handshakes_in_pool = true }) }))
+    local port = select(2, l:sockname())
+    local conns, clients = {}, {}
+    for i = 1, n do
+      clients[i] = green.spawn(green.connect, "127.0.0.1", port,
+        { timeout = 20, tls = certs.client "a.test" })
+      conns[i] = assert(l:accept())
+    end
+    return conns, function()
+      for i = 1, n do
+        close(conns[i], (assert(clients[i]:wait())))
+      end
+      l:close()
+      tls.pool { at_once = old.at_once }
+    end
+  end
+
+  it("does as much of a handshake as can be done at once, as often as it is asked", function()
+    local conns, finish = waiting(8)
+    local left, seen = #conns, {}
+    while left > 0 do
+      left = 0
+      for _, conn in ipairs(conns) do
+        local ok, err = conn:handshake { timeout = 0 }
+        if not ok then
+          left = left + 1
+          seen[err.code] = err
+          assert.equal("EAGAIN", err.code, tostring(err))
+        end
+      end
+      green.sleep(0)
+    end
+    assert.is_table(seen.EAGAIN)
+    finish()
+  end)
+
+  it("goes on with one whose time was up, or whose thread was killed", function()
+    local conns, finish = waiting(8)
+    local begun = tls.pool().begun
+    local drivers = {}
+    for i, conn in ipairs(conns) do
+      drivers[i] = green.spawn(conn.handshake, conn)
+    end
+    while tls.pool().begun == begun do
+      green.sleep(0)
+    end
+    for i = 1, #conns do
+      drivers[i]:kill()
+    end
+    for _, conn in ipairs(conns) do
+      assert(conn:handshake { timeout = 20 })
+      assert.equal("TLSv1.3", conn:info().version)
+    end
+    finish()
+  end)
+
   it("tells mistakes with the caller's line", function()
     for _, wrong in ipairs {
       { { at_once = 0 }, "at_once must be a whole number from 1" },

@@ -288,8 +288,8 @@ describe("the key of a context", function()
     assert.equal("the vault is gone", raised)
     ok, raised = pcall(context, function() return 7 end)
     assert.is_false(ok)
-    assert.truthy(tostring(raised):find("what the function password returns must be a string", 1,
-      true), tostring(raised))
+    assert.truthy(tostring(raised):find("what the function password returns must be a string, "
+      .. "not a number", 1, true), tostring(raised))
     none, err = context(function() return "wrong" end)
     assert.is_nil(none)
     is_refused(err, "EKEYINVALID", "locked.key: wrong password")
@@ -377,7 +377,7 @@ describe("tls.context", function()
     end
     for _, wrong in ipairs {
       { with { reload = "always" }, 'reload must be "on_change", not "always"' },
-      { with { password = 7 }, "password must be a string or a function, not 7" },
+      { with { password = 7 }, "password must be a string or a function, not a number" },
       { with { ticket_keys = { "hush" } }, "ticket_keys[1] must be a string of 80 bytes" },
       { with { ticket_keys = {} }, "ticket_keys must be a list of at least one key" },
       { with { ticket_keys = "/x", ticket_lifetime = 1 }, "ticket_lifetime must be left out" },
@@ -387,7 +387,9 @@ describe("tls.context", function()
       { with { keylog = 7 }, "keylog must be a string" },
       { with { ocsp = 7 }, "ocsp must be a string" },
       { { ocsp = "/x" }, "ocsp must be left out where server is not true" },
-      { { ticket_keys = "/x" }, "ticket_keys must be left out where server is not true" },
+      { { ticket_keys = "hush" }, "ticket_keys must be left out where server is not true" },
+      { with { cert = { "hush" } }, "cert[1] must be a table, not a string" },
+      { { key = "-----BEGIN hush" }, "key must be left out where there is no cert" },
       { { cert = { { cert = "/x", certt = 1 } } }, "did you mean 'cert'" },
     } do
       local ok, err = pcall(tls.context, wrong[1])

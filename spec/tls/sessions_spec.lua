@@ -253,4 +253,23 @@ describe("a client's session", function()
     end_one()
     end_two()
   end)
+
+  it("is one address's where nobody has said a host", function()
+    local l = assert(green.listen "0.0.0.0:0")
+    local _, port = l:sockname()
+    local server = green.spawn(green.serve, l, function(conn) conn:write "x" end,
+      { tls = { context = context() } })
+    local function get(address)
+      local conn = assert(green.connect(address, port, { timeout = 20, tls = { verify = false } }))
+      assert.equal("x", conn:read_all())
+      local resumed = conn:info().resumed
+      conn:close()
+      return resumed
+    end
+    assert.is_false(get "127.0.0.1")
+    assert.is_false(get "127.0.0.2")
+    assert.is_true(get "127.0.0.1")
+    l:close()
+    server:wait()
+  end)
 end)

@@ -1,5 +1,5 @@
---- The option `tls` of green.listen and green.serve. Nothing of TLS is loaded where nobody
--- gives it.
+--- The option `tls` of green.listen and green.serve, and listeners with it. Nothing of TLS
+-- is loaded where nobody gives it.
 -- @module green.net.secure
 
 local args = require "green.args"
@@ -36,6 +36,16 @@ end
 --- A listener whose connections speak TLS, over one that listens.
 function M.listener(lower, serving)
   return require("green.tls.listener").new(lower, serving)
+end
+
+--- The socket of a listener with TLS, and an HTTP server's options with that TLS; others as
+-- they are.
+function M.plain(listener, opts, where)
+  local listeners = listeners_of(listener)
+  if listeners then
+    return listeners.plain(listener, opts, where)
+  end
+  return listener, opts
 end
 
 --- For the arguments of serve.

@@ -31,10 +31,10 @@ local function protocols(p, n)
   return list
 end
 
---- What the functions are told; nil: the codec waits for nobody.
+--- What the functions are told; nil: the handshake does not wait for them.
 local function hello_of(codec)
   if C.get_hello(codec, out) < 0 then
-    return nil
+    return nil -- out has what another codec had, which may be gone
   end
   return {
     server_name = out.name ~= nil and ffi.string(out.name) or nil,

@@ -24,6 +24,11 @@ local function text_of(value, where, name)
   return value
 end
 
+--- What a value is, where it may be a secret that no message shows: "a string".
+local function kind_of(value)
+  return value == nil and "nil" or "a " .. type(value)
+end
+
 -- -- Certificates of our own ---------------------------------------------------
 
 --- The password of a key: a text, or what a function says, which is called when the key
@@ -34,7 +39,7 @@ local function password_of(o, where, is_locked)
   if password == nil or type(password) == "string" then
     return password ~= nil and text_of(password, where, "password") or nil
   elseif type(password) ~= "function" then
-    args.misuse("%s: password must be a string or a function, not %s", where, args.shown(password))
+    args.misuse("%s: password must be a string or a function, not %s", where, kind_of(password))
   elseif not is_locked then
     return nil
   end
@@ -42,7 +47,8 @@ local function password_of(o, where, is_locked)
   if text == nil and err ~= nil then
     return false, err
   elseif type(text) ~= "string" then
-    args.wrong(where, "what the function password returns", "a string", text)
+    args.misuse("%s: what the function password returns must be a string, not %s", where,
+      kind_of(text))
   end
   return text_of(text, where, "password")
 end
@@ -74,7 +80,10 @@ local function add_certs(c, o, where)
   end
   for i, one in ipairs(args.list(o.cert, where, "cert", "tables")) do
     local name = "cert[" .. i .. "]"
-    options.check(args.type(one, "table", where, name), of_cert, where .. ": " .. name)
+    if type(one) ~= "table" then -- a text may have a key in it
+      args.misuse("%s: %s must be a table, not %s", where, name, kind_of(one))
+    end
+    options.check(one, of_cert, where .. ": " .. name)
     local code, err = add_cert(c, one, where)
     if code < 0 or err ~= nil then
       return code, err
@@ -116,6 +125,7 @@ end
 return {
   is_pem = is_pem,
   text_of = text_of,
+  kind_of = kind_of,
   add_certs = add_certs,
   add_pkcs12 = add_pkcs12,
   set_ticket_keys = set_ticket_keys,

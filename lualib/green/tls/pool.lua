@@ -9,6 +9,7 @@ local thread = require "green.thread"
 
 local ffi = require "ffi"
 local C = require "green.ffi.tls_pool"
+local tls_api = require "green.ffi.tls"
 
 local tonumber = tonumber -- scripts may put their own there
 
@@ -37,20 +38,22 @@ function M.pointer()
   return p
 end
 
---- Is a codec there? Whoever began that may have stopped waiting for it.
+--- Does the handshake of a codec wait for it, or is it there: whoever waited for that may
+-- have given up?
 function M.has(tls)
-  return C.waiters(tls) ~= nil
+  return tls_api.wants_pool(tls) or C.waiters(tls) ~= nil
 end
 
---- Have the handshake of a codec go on in it, if it is not there already. Parks.
+--- Have the handshake of a codec go on in it, or wait for one that is there. Parks.
 -- @tparam function codec gives it, nil: it was closed
 -- @tparam ?number deadline
--- @return true; or nil, err: EBUSY (too many wait), ETIMEDOUT, ECLOSED, ENOMEM
+-- @return true; or nil, err: EBUSY (too many wait), ETIMEDOUT (it stays there), ECLOSED,
+-- ENOMEM
 function M.go(codec, deadline, op)
-  local status = 0
-  if not M.has(codec()) then
-    local p, code = M.pointer()
-    status = p and C.start(p, codec()) or code
+  local p, code = M.pointer()
+  local status = p and 0 or code
+  if p and tls_api.wants_pool(codec()) then
+    status = C.start(p, codec())
   end
   if status == EBUSY then
     return nil, errors.new(EBUSY, op, "too many handshakes wait for a native thread")

@@ -88,13 +88,19 @@ end
 
 -- -- Connections --------------------------------------------------------------
 
---- Where the stream leads to: the port, or the path of a UNIX socket. In memory: nowhere.
-local function place_of(stream)
-  if type(stream.peername) ~= "function" then
+--- Where the connection leads to: the port, the host being in the key, or the address
+-- where nobody has said one; or the path of a UNIX socket. In memory: nowhere.
+local function place_of(conn)
+  if type(conn.peername) ~= "function" then
     return ""
   end
-  local host, port = stream:peername()
-  return port and tostring(port) or host or ""
+  local host, port = conn:peername()
+  if not host then
+    return "" -- it is connected no more
+  elseif port and conn._host then
+    return tostring(port)
+  end
+  return port and host .. " " .. port or host
 end
 
 --- Let a connection that is yet to do its handshake go on with a session, if there is one, and

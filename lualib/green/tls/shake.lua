@@ -101,7 +101,7 @@ local function wait_for_somebody(self, deadline)
     return self._box.p ~= nil and self._box.p or nil
   end
   local ok, err
-  local in_pool = C.wants_pool(self._box.p) or pool.has(self._box.p)
+  local in_pool = pool.has(self._box.p)
   self._refusal = nil
   if in_pool then
     ok, err = pool.go(codec, deadline, "handshake")

@@ -79,7 +79,8 @@ local function tell_evicted(self, evicted)
   tell(log, "accept: %s: %d idle connections closed to make room", why, tonumber(evicted))
 end
 
---- There were more handshakes than there may be.
+--- There were more handshakes than there may be: under way, in native threads, or waiting
+-- for a function.
 local function tell_crowded(self, refused)
   local now = core.now()
   self.crowded = refused
@@ -87,8 +88,9 @@ local function tell_crowded(self, refused)
     return
   end
   self.crowded_told = now
-  self.log:error("accept: more TLS handshakes at once than max_handshakes or "
-    .. "max_handshakes_per_address: %d refused", tonumber(refused))
+  self.log:error("accept: more TLS handshakes at once than there may be (max_handshakes, "
+    .. "max_handshakes_per_address, tls.pool, or a function that chooses): %d refused",
+    tonumber(refused))
 end
 
 local function accept_all(self)

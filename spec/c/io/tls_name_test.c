@@ -279,6 +279,26 @@ static void test_no_choice(void)
   green_tls_ctx_free(s);
 }
 
+/* What is said of it is the name and no more, whatever lies behind that. */
+static void test_a_choice_that_the_client_has_not(void)
+{
+  static const char name[] = "a-protocol-of-24-letters";
+  green_tls_ctx *s = asking(), *c = client_of(GREEN_TLS_1_3);
+  pair p = pair_open(c, s, "a.test");
+  green_tls_handshake(p.client);
+  carry_both(&p);
+  is(green_tls_handshake(p.server), GREEN_EINPROGRESS, "it waits");
+  is(green_tls_choose(p.server, NULL, name), 0, "chosen");
+  is(green_tls_handshake(p.server), GREEN_ETLS, "not in common");
+  is_str(why(p.server),
+         "no application protocol (ALPN) in common: the client offers h2, "
+         "http/1.1; this server has a-protocol-of-24-letters",
+         "which is told");
+  pair_close(&p);
+  green_tls_ctx_free(c);
+  green_tls_ctx_free(s);
+}
+
 /* A group that the server does not take: hello comes a second time. */
 static void test_a_second_hello(void)
 {
@@ -310,6 +330,7 @@ int main(void)
   test_a_name_s_own_verification();
   test_choices();
   test_no_choice();
+  test_a_choice_that_the_client_has_not();
   test_a_second_hello();
   green_tls_ctx_free(client);
   return tls_done();

@@ -3,6 +3,7 @@
 */
 
 #include "child.h"
+#include "base/env.h"
 #include "io/tls_kit.h"
 #include "io/tls_priv.h"
 
@@ -152,6 +153,32 @@ static void test_the_folder(void)
   green_tls_ctx_free(c);
 }
 
+static void test_an_empty_name(void)
+{
+  system_is("ca.pem");
+  setenv("SSL_CERT_DIR", "", 1);
+  green_tls_ctx *c = system_ctx(NULL);
+  is(visit(c, server, "a.test"), 0, "an empty folder says nothing");
+  green_tls_ctx_free(c);
+}
+
+static void visit_deaf(void *arg)
+{
+  green_env_ignore();
+  green_tls_ctx *c = system_ctx(NULL);
+  must(visit(c, arg, "a.test") == GREEN_ECERTUNKNOWN);
+  green_tls_ctx_free(c);
+}
+
+/* Nor does OpenSSL look there. */
+static void test_when_nobody_listens(void)
+{
+  system_is("ca.pem");
+  setenv("SSL_CERT_DIR", cert("folder"), 1);
+  is(in_child(visit_deaf, server), 0, "neither the file nor the folder");
+  unsetenv("SSL_CERT_DIR");
+}
+
 int main(void)
 {
   tls_start();
@@ -163,6 +190,8 @@ int main(void)
   test_files_that_will_not_do();
   test_children();
   test_the_folder();
+  test_an_empty_name();
+  test_when_nobody_listens();
   green_tls_ctx_free(server);
   return tls_done();
 }

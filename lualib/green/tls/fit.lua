@@ -1,0 +1,53 @@
+--- Which options of a TLS context go together.
+-- @module green.tls.fit
+
+local args = require "green.args"
+local keys = require "green.tls.keys"
+local options = require "green.args.options"
+
+local ipairs, type = ipairs, type -- scripts may put their own there
+
+local is_pem, kind_of = keys.is_pem, keys.kind_of
+
+-- What only servers have.
+local of_servers = { "names", "choose", "handshakes_in_pool", "ocsp", "ticket_lifetime",
+  "ticket_keys" }
+
+-- What says in some functions that a context is for servers.
+local named = { ["tls.context"] = "server", wrap_ssl = "server_side" }
+
+local function check_kind(o, where)
+  for _, name in ipairs(of_servers) do
+    if o[name] ~= nil and not o.server then
+      args.misuse("%s: %s must be left out where server is not true, not %s", where, name,
+        name == "ticket_keys" and kind_of(o[name]) or args.shown(o[name]))
+    end
+  end
+  if type(o.alpn) == "function" and not o.server then
+    args.wrong(where, "alpn", "a list where server is not true", o.alpn)
+  end
+  if o.ticket_keys ~= nil and o.ticket_lifetime ~= nil then
+    args.misuse("%s: ticket_lifetime must be left out where ticket_keys are given: they stay",
+      where)
+  end
+end
+
+--- Do they fit together? Raises misuse.
+-- @tparam table known name -> true
+local function check(o, known, where)
+  options.check(o, known, where)
+  args.optional(o.server, "boolean", where, "server")
+  check_kind(o, where)
+  if o.cert ~= nil or o.pkcs12 ~= nil then
+    return
+  elseif o.key ~= nil then -- a secret, should it be a text
+    local key = type(o.key) == "string" and is_pem(o.key) and "a PEM text" or args.shown(o.key)
+    args.misuse("%s: key must be left out where there is no cert, not %s", where, key)
+  elseif o.server and named[where] then
+    args.wrong(where, named[where], "left out where there is no cert", true)
+  elseif o.server then
+    args.wrong(where, "cert", "a path or a PEM text", nil)
+  end
+end
+
+return { check = check }
