@@ -14,10 +14,6 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-/* A body that would fill a fresh buffer is sent from where it is, instead of
-** being copied: the buffer need not grow for it. */
-#define OUT_COPY_MAX HTTPD_BUFFER
-
 /* This much of a file goes out before others have their turn. */
 #define FILE_CHUNK (256 << 10)
 
@@ -140,20 +136,6 @@ static httpd_line *line_slot(httpd *d, const char *name, size_t n,
   unsigned hash = (unsigned)(n + 7 * vn) + 3 * (unsigned char)name[0] +
                   (unsigned char)name[n - 1] + (unsigned char)value[vn - 1];
   return &d->lines[hash % HTTPD_LINES];
-}
-
-/* As memcmp finds; such texts are short, and nearly always the same. */
-static inline int text_is(const char *a, const char *b, size_t n)
-{
-  uint64_t x, y;
-  if (n < sizeof(x)) return !memcmp(a, b, n);
-  for (size_t i = 0; i < n; i += sizeof(x)) {
-    if (i > n - sizeof(x)) i = n - sizeof(x); /* The last ones. */
-    memcpy(&x, a + i, sizeof(x));
-    memcpy(&y, b + i, sizeof(y));
-    if (x != y) return 0;
-  }
-  return 1;
 }
 
 static int line_is(const httpd_line *l, const char *name, size_t n,

@@ -115,6 +115,20 @@ GREEN_API int green_conn_header(green_conn *c, const char *name,
 ** Content-Length differs, or there is no head to end; GREEN_ENOMEM. */
 GREEN_API int green_conn_whole(green_conn *c, const char *body, size_t n);
 
+/* A header of an answer, as of green_conn_header. */
+typedef struct green_header {
+  const char *name;
+  size_t name_len;
+  const char *value;
+  size_t value_len;
+  bool capitalize;
+} green_header;
+
+/* All three in one: begin, one header (name NULL: none), whole. Their errors;
+** then some of it may be written: green_conn_rollback. */
+GREEN_API int green_conn_reply(green_conn *c, int status, const green_header *h,
+                               const char *body, size_t n);
+
 /* End the head of an answer that comes in pieces: with the Content-Length the
 ** handler gave, else chunked, else (HTTP/1.0) ended by close. 0; GREEN_EINVAL:
 ** there is no head to end; GREEN_ENOMEM. */

@@ -2,8 +2,8 @@
 ** httpd_priv.h: what the files of httpd share. Private.
 **
 ** A file calls only what stands right of it:
-**   server.c -> conn.c -> answer.c -> request.c -> send.c -> handshake.c
-**   -> rest.c -> gone.c -> crowd.c
+**   server.c -> conn.c -> reply.c -> answer.c -> request.c -> send.c
+**   -> handshake.c -> rest.c -> gone.c -> crowd.c
 ** log.c stands beside them and only reads.
 */
 #ifndef GREEN_HTTPD_PRIV_H
@@ -23,6 +23,10 @@
 /* First size of both buffers of a request: sixteen pipelined requests of
 ** curl's size, and their answers. */
 #define HTTPD_BUFFER 16384
+
+/* A body that would fill a fresh buffer is sent from where it is, instead of
+** being copied: the buffer need not grow for it. */
+#define OUT_COPY_MAX HTTPD_BUFFER
 
 /* Flush before the next request beyond this. */
 #define HTTPD_GATHER 65536
@@ -81,6 +85,25 @@ typedef struct httpd_line {
 
 /* As many as a server's handlers use time and again, and some more. */
 #define HTTPD_LINES 32
+
+/* A head as it was written for an earlier answer; zeroed: none, no answer has
+** that status. */
+typedef struct httpd_reply {
+  time_t second; /* Of its date. */
+  int32_t status;
+  uint32_t length; /* Of the body. */
+  uint32_t missed; /* The length of another one that would stand here: it does
+                      when it comes again. */
+  uint8_t name_len;
+  uint8_t value_len;
+  bool capitalize;
+  uint16_t len;
+  char name[32]; /* Its one header, as the worker gave it; */
+  char value[96];
+  char text[360]; /* as it leaves, with the blank line. */
+} httpd_reply;
+
+#define HTTPD_REPLIES 8
 
 enum httpd_phase {
   HTTPD_HANDSHAKE, /* Of TLS; nothing of a request has come. */
@@ -160,6 +183,7 @@ struct httpd {
   int64_t end_length;            /* The length that it tells. */
   char end[96];                  /* "Content-Length: ...\r\n", and the date. */
   httpd_line lines[HTTPD_LINES]; /* By their hash; the latest stays. */
+  httpd_reply replies[HTTPD_REPLIES]; /* Likewise. */
 };
 
 static inline httpd_conn *httpd_conn_of(green_conn *c)
@@ -360,6 +384,20 @@ int green__body_is_bad(const httpd_conn *c);
 int green__body_drain(httpd_conn *c);
 
 /* -- answer.c: what a worker answers --------------------------------------- */
+
+/* As memcmp finds; such texts are short, and nearly always the same. */
+static inline int text_is(const char *a, const char *b, size_t n)
+{
+  uint64_t x, y;
+  if (n < sizeof(x)) return !memcmp(a, b, n);
+  for (size_t i = 0; i < n; i += sizeof(x)) {
+    if (i > n - sizeof(x)) i = n - sizeof(x); /* The last ones. */
+    memcpy(&x, a + i, sizeof(x));
+    memcpy(&y, b + i, sizeof(y));
+    if (x != y) return 0;
+  }
+  return 1;
+}
 
 /* As if there had been no answer to the present request. */
 static inline void answer_reset(httpd_conn *c)

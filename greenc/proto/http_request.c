@@ -13,7 +13,7 @@
 #include "proto/http_request_priv.h"
 #include "proto/scan.h"
 
-enum { METHOD_MAX = 32 };
+enum { METHOD_MAX = 32, KNOWN_LINE = GREEN_HTTP_REQUEST_KNOWN_LINE };
 
 void green_http_request_init(green_http_request *r)
 {
@@ -295,6 +295,7 @@ static void line_reset(green_http_request *r)
          offsetof(green_http_request, content_length) -
              offsetof(green_http_request, status));
   r->port = -1;
+  r->known.line_len = 0;
 }
 
 static void fields_reset(green_http_request *r)
@@ -364,13 +365,25 @@ static const char *head_start(green_http_request *r, const char *buf, size_t n)
 ** Known fields
 */
 
-/* All of the head is there. A Host that a target overrules is not kept. */
+/* All of the head is there, and what its fields mean is known. */
+static void known_line(green_http_request *r, const char *buf, uint32_t off)
+{
+  green_http_request_known *k = &r->known;
+  if (off > KNOWN_LINE) return;
+  memcpy(k->text + KNOWN_LINE - off, buf, off);
+  k->line_len = off;
+  k->max_line = r->max_line;
+  k->max_head = r->max_head;
+}
+
+/* A Host that a target overrules is not kept. */
 static void known_keep(green_http_request *r, const char *buf, uint32_t off)
 {
   green_http_request_known *k = &r->known;
   uint32_t len = (uint32_t)r->head_len - off;
-  if (r->form != GREEN_FORM_ORIGIN || len > sizeof(k->text)) return;
-  memcpy(k->text, buf + off, len);
+  if (r->form != GREEN_FORM_ORIGIN || len > sizeof(k->text) - KNOWN_LINE)
+    return;
+  memcpy(k->text + KNOWN_LINE, buf + off, len);
   k->off = off;
   k->len = len;
   k->max_field = r->max_field;
@@ -380,6 +393,19 @@ static void known_keep(green_http_request *r, const char *buf, uint32_t off)
   k->host_len = r->host_len;
   k->port = r->port;
   k->minor = r->minor;
+  known_line(r, buf, off);
+}
+
+/* Does the head of the last call stand at buf again, under the same terms? Then
+** all that was said of it holds. */
+static bool known_again(const green_http_request *r, const char *buf,
+                        size_t len)
+{
+  const green_http_request_known *k = &r->known;
+  return k->line_len && len >= (size_t)r->head_len &&
+         r->max_line == k->max_line && r->max_field == k->max_field &&
+         r->max_head == k->max_head && r->max_headers == k->max_headers &&
+         !memcmp(buf, k->text + KNOWN_LINE - k->line_len, (size_t)r->head_len);
 }
 
 /* Are the fields at p those that are known, under the same terms? */
@@ -388,11 +414,12 @@ static bool known_is(const green_http_request *r, const char *p, size_t n)
   const green_http_request_known *k = &r->known;
   return k->len && n >= k->len && r->form == GREEN_FORM_ORIGIN &&
          r->minor == k->minor && r->max_field == k->max_field &&
-         r->max_headers == k->max_headers && !memcmp(p, k->text, k->len);
+         r->max_headers == k->max_headers &&
+         !memcmp(p, k->text + KNOWN_LINE, k->len);
 }
 
 /* What they mean stands there still; they begin at off now. */
-static int known_take(green_http_request *r, uint32_t off)
+static int known_take(green_http_request *r, const char *buf, uint32_t off)
 {
   green_http_request_known *k = &r->known;
   uint32_t by = off - k->off;
@@ -408,6 +435,7 @@ static int known_take(green_http_request *r, uint32_t off)
   r->port = k->port;
   r->pos = off + k->len - 2;
   r->stage = GREEN__REQUEST_DONE;
+  known_line(r, buf, off);
   return r->head_len = (int32_t)(off + k->len);
 }
 
@@ -451,7 +479,7 @@ static int head_lines(green_http_request *r, const char *buf, size_t n,
     int is_refused = !p && r->status;
     if (p) p = quiet ? NULL : head_line(r, buf, p, end);
     if (p && known_is(r, p, (size_t)(end - p)))
-      return known_take(r, (uint32_t)(p - buf));
+      return known_take(r, buf, (uint32_t)(p - buf));
     fields_reset(r);
     if (!p) return is_refused ? head_refuse(r, 0, NULL) : 0;
   } else if (quiet) {
@@ -464,6 +492,7 @@ int green_http_request_parse(green_http_request *r, const char *buf, size_t len,
                              size_t last)
 {
   if (last > len) return GREEN_EINVAL;
+  if (last == 0 && known_again(r, buf, len)) return r->head_len;
   if (last == 0)
     line_reset(r);
   else if (r->status)

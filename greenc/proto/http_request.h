@@ -126,19 +126,25 @@ typedef struct green_http_request_header {
   uint8_t flags; /* GREEN_HF_* */
 } green_http_request_header;
 
-/* The fields of the head that was parsed last. A client sends the same ones
-** with each request, mostly: then they are not taken apart again. */
+/* The head that was parsed last. A client sends the same fields with each
+** request, mostly, and some the same line: then they are not taken apart
+** again. */
+enum { GREEN_HTTP_REQUEST_KNOWN_LINE = 128 };
 typedef struct green_http_request_known {
-  uint32_t off;       /* Where they began in that head. */
-  uint32_t len;       /* To the end of the blank line; 0: there are none. */
-  uint32_t max_field; /* What was true then: the limits, */
+  uint32_t off;      /* Where the fields began in that head. */
+  uint32_t len;      /* To the end of the blank line; 0: there are none. */
+  uint32_t line_len; /* What stands before them; 0: it is not known. */
+  uint32_t max_line; /* What was true then: the limits, */
+  uint32_t max_field;
+  uint32_t max_head;
   uint32_t max_headers;
   uint32_t authority_off; /* the Host, */
   uint32_t authority_len;
   uint32_t host_len;
   int32_t port;
   uint8_t minor; /* and the version. */
-  char text[2015];
+  /* The fields; before them, up to there, the line. */
+  char text[GREEN_HTTP_REQUEST_KNOWN_LINE + 1995];
 } green_http_request_known;
 
 typedef struct green_http_request {

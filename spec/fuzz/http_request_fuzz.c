@@ -17,6 +17,7 @@ static void check_cut(const green_http_request *r, int rc, const char *in,
                       size_t n)
 {
   green_http_request other = *r;
+  other.known.len = other.known.line_len = 0; /* It is to look for itself. */
   int got = twin_parse(&other, guard_copy(in, n), n, 0);
   CHECK(cut_same(rc, r, got, &other));
   if (!n) return;
@@ -148,6 +149,8 @@ static void check_known(const green_http_request *r, const char *in, size_t n)
     memcpy(&fresh, r, offsetof(green_http_request, status));
     int rc = green_http_request_parse(&knows, other, line + fields, 0);
     int want = twin_parse(&fresh, other, line + fields, 0);
+    CHECK(cut_same(rc, &knows, want, &fresh));
+    rc = green_http_request_parse(&knows, other, line + fields, 0);
     CHECK(cut_same(rc, &knows, want, &fresh));
   }
 }

@@ -101,20 +101,32 @@ static inline green_conn *exchange_conn(const green_exchange *x, double handle)
   return NULL;
 }
 
-static inline int exchange_begin(green_conn *c, double status)
+/* A status that can be one, or 0, which none is. */
+static inline int status_of(double status)
 {
   int whole = status >= 200 && status < 1000 ? (int)status : 0;
-  if (c->state != GREEN_ANSWER_NONE) return 0;
-  return whole == status ? green_conn_begin(c, whole) : GREEN_EINVAL;
+  return whole == status ? whole : 0;
 }
 
-static inline int exchange_put(const green_exchange *x, green_conn *c,
-                               double status, const char *name, size_t name_len,
-                               const char *value, size_t value_len)
+static int exchange_put(green_conn *c, double status, const green_header *h)
 {
-  int err = exchange_begin(c, status);
-  if (err < 0 || !name) return err;
-  return green_conn_header(c, name, name_len, value, value_len, x->capitalize);
+  int err = 0;
+  if (c->state == GREEN_ANSWER_NONE)
+    err = green_conn_begin(c, status_of(status));
+  if (err < 0 || !h->name) return err;
+  return green_conn_header(c, h->name, h->name_len, h->value, h->value_len,
+                           h->capitalize);
+}
+
+/* What is left of an answer that was begun, or all of it. */
+static inline int exchange_write(green_conn *c, double status,
+                                 const green_header *h, const char *body,
+                                 size_t n)
+{
+  if (green_likely(c->state == GREEN_ANSWER_NONE))
+    return green_conn_reply(c, status_of(status), h, body, n);
+  int err = exchange_put(c, status, h);
+  return err < 0 ? err : green_conn_whole(c, body, n);
 }
 
 bool green_exchange_header(green_exchange *x, double conn, double status,
@@ -123,7 +135,8 @@ bool green_exchange_header(green_exchange *x, double conn, double status,
 {
   green_conn *c = exchange_conn(x, conn);
   if (!c) return false;
-  int err = exchange_put(x, c, status, name, name_len, value, value_len);
+  const green_header h = {name, name_len, value, value_len, x->capitalize};
+  int err = exchange_put(c, status, &h);
   x->begun = err < 0 ? 0 : conn;
   if (err < 0) green_conn_rollback(c);
   return err == 0;
@@ -185,8 +198,8 @@ int green_exchange_answer(green_exchange *x, double conn, double status,
     green_conn_rollback(c);
     return GREEN_EXCHANGE_COLD;
   }
-  int err = exchange_put(x, c, status, name, name_len, value, value_len);
-  if (err == 0) err = green_conn_whole(c, body, n);
+  const green_header h = {name, name_len, value, value_len, x->capitalize};
+  int err = exchange_write(c, status, &h, body, n);
   x->begun = 0;
   if (green_likely(err == 0)) return exchange_finish(x, c);
   green_conn_rollback(c);

@@ -26,23 +26,34 @@ static int is_as_fresh(const char *in, int rc)
   return cut_same(rc, &req, twin_parse(&fresh, in, strlen(in), 0), &fresh);
 }
 
-/* Parse first, then second. 1: the fields were known; 0: they were parsed; -1:
-** it says something else than one that has seen nothing. */
+/* Parse it. 2: all of it was known; 1: its fields were; 0: they were parsed;
+** -1: it says something else than one that has seen nothing. */
+static int knows_now(const char *in)
+{
+  req.headers[0].flags |= 0x80; /* Marks, gone if it is parsed again. */
+  req.reason = "a mark";
+  int rc = parse(in);
+  int known = req.nheaders && req.headers[0].flags & 0x80;
+  int again = rc > 0 && req.reason;
+  req.headers[0].flags &= 0x7f;
+  if (rc > 0) req.reason = NULL;
+  return is_as_fresh(in, rc) ? !!known + again : -1;
+}
+
+/* The same when first has been parsed before, and nothing else. */
 static int knows(const char *first, const char *second)
 {
   green_http_request_init(&req);
   if (parse(first) <= 0) abort();
-  req.headers[0].flags |= 0x80; /* A mark, gone if it is parsed again. */
-  int rc = parse(second);
-  int known = req.nheaders && req.headers[0].flags & 0x80;
-  req.headers[0].flags &= 0x7f;
-  return is_as_fresh(second, rc) ? !!known : -1;
+  return knows_now(second);
 }
 
 static void test_known(void)
 {
   const char *first = "GET / HTTP/1.1\r\n" FIELDS;
-  is(knows(first, first), 1, "the same head");
+  is(knows(first, first), 2, "the same head");
+  is(knows(first, "GET / HTTP/1.1\r\n" FIELDS "12345"), 2, "and a body");
+  is(knows("\r\nGET / HTTP/1.1\r\n" FIELDS, first), 1, "an empty line less");
   is(knows(first, "GET /longer?a=b HTTP/1.1\r\n" FIELDS), 1, "a longer path");
   is(knows("GET /longer?a=b HTTP/1.1\r\n" FIELDS, first), 1, "a shorter one");
   is(knows(first, "POST /%41 HTTP/1.1\r\n" FIELDS "12345"), 1,
@@ -67,6 +78,38 @@ static void test_again_and_again(void)
     wrong += !is_as_fresh(in, parse(in));
   }
   is(wrong, 0, "offsets follow the line each time");
+}
+
+static void test_the_latest_line(void)
+{
+  const char *a = "GET /a HTTP/1.1\r\n" FIELDS;
+  const char *b = "PUT /b?c HTTP/1.1\r\n" FIELDS;
+  is(knows(a, b), 1, "another line");
+  is(knows_now(b), 2, "is known the next time");
+  is(knows_now(a), 1, "the one before is not");
+  is(parse("GET /a HTTP/1.1\r\n"), GREEN_EAGAIN, "nor after half a head");
+  is(knows_now(a), 0, "which has other fields");
+  is(knows_now(a), 2, "until it has come again");
+  is(knows_now("GET /a HTTP/1.1\r\nHost: b.c:80\r\n\r\n"), 0, "fewer fields");
+  is(knows_now("GET /b HTTP/1.1\r\nHost: b.c:80\r\n\r\n"), 1,
+     "one byte in the line");
+  is(knows_now("GET /b HTTP/1.1\r\nHost: b.c:81\r\n\r\n"), 0,
+     "one in the fields");
+  is(knows_now(a), 0, "other fields");
+  is(green_http_request_parse(&req, a, strlen(a) - 1, 0), GREEN_EAGAIN,
+     "what stands behind the end does not count");
+}
+
+static void test_long_lines(void)
+{
+  char in[512];
+  for (int n = 127; n <= 129; n++) {
+    snprintf(in, sizeof(in), "GET /%0*d HTTP/1.1\r\nHost: b\r\n\r\n", n - 16,
+             0);
+    is(knows(in, in), n <= 128 ? 2 : 1, "a line of that length");
+  }
+  is(knows_now("GET / HTTP/1.1\r\nHost: b\r\n\r\n"), 1, "a short one");
+  is(knows_now(in), 1, "does not make it known");
 }
 
 static void test_not_known(void)
@@ -123,6 +166,18 @@ static void test_limits(void)
   snprintf(wide, sizeof(wide),
            "GET / HTTP/1.1\r\nHost: b\r\nA: %02100d\r\n\r\n", 0);
   is(knows(wide, wide), 0, "long ones are not kept");
+  snprintf(wide, sizeof(wide), "GET /%080d HTTP/1.1\r\n%s", 0, FIELDS);
+  is(knows(wide, wide), 2, "all of it was known");
+  req.max_line = 64;
+  is(parse(wide), GREEN_ETOOBIG, "a new limit of lines counts");
+  is(knows(wide, wide), 2, "all of it was known");
+  req.max_head = 128;
+  is(parse(wide), GREEN_ETOOBIG, "and one of heads");
+  snprintf(wide, sizeof(wide), "GET / HTTP/1.1\r\nHost: b\r\nA: %080d\r\n\r\n",
+           0);
+  is(knows(wide, wide), 2, "all of it was known");
+  req.max_field = 64;
+  is(parse(wide), GREEN_ETOOBIG, "and one of a field");
 }
 
 int main(void)
@@ -130,6 +185,8 @@ int main(void)
   t_start();
   test_known();
   test_again_and_again();
+  test_the_latest_line();
+  test_long_lines();
   test_not_known();
   test_what_follows_a_refusal();
   test_limits();
