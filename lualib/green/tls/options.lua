@@ -84,6 +84,8 @@ end
 local function set_verify(c, o, where)
   if VERIFY[o.verify] == nil then
     args.wrong(where, "verify", 'true, false, "ask" or "demand"', o.verify)
+  elseif type(o.verify) == "string" and not o.server then
+    args.wrong(where, "verify", "true or false for a client", o.verify)
   end
   return C.set_verify(c, G[VERIFY[o.verify]])
 end
@@ -93,7 +95,8 @@ local function add_names(c, o, where, _, is_context)
   for name, other in pairs(o.names) do
     text_of(name, where, "a name of names")
     if not is_context(other) or not other.server then
-      args.wrong(where, "names." .. name, "a context of a server's", other)
+      args.misuse("%s: names[%q] must be what tls.context gave with server = true, not %s", where,
+        name, args.shown(other))
     end
     local code = C.add_name(c, name, other._box.p)
     if code < 0 then
@@ -201,13 +204,16 @@ local function check(o, where)
   options.check(o, known, where)
   args.optional(o.server, "boolean", where, "server")
   check_kind(o, where)
-  if o.cert ~= nil or o.pkcs12 ~= nil then
+  if o.cert ~= nil and o.pkcs12 ~= nil then
+    args.misuse("%s: pkcs12 must be left out where there is a cert", where)
+  elseif o.cert ~= nil or o.pkcs12 ~= nil then
     return
   elseif o.key ~= nil then -- a secret, should it be a text
     local key = type(o.key) == "string" and is_pem(o.key) and "a PEM text" or args.shown(o.key)
     args.misuse("%s: key must be left out where there is no cert, not %s", where, key)
   elseif o.server and named[where] then
-    args.wrong(where, named[where], "left out where there is no cert", true)
+    args.misuse("%s: cert is missing: with %s = true it must be a path or a PEM text", where,
+      named[where])
   elseif o.server then
     args.wrong(where, "cert", "a path or a PEM text", nil)
   end
