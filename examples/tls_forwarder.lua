@@ -3,8 +3,9 @@
 --
 --   greenlua examples/tls_forwarder.lua PORT NAME CERT KEY HOST:PORT [NAME CERT KEY HOST:PORT ...]
 --
--- A NAME such as "*.example.org" stands for all names with one word before. Who asks for
--- no name, or another one, gets the first certificate, and is sent away.
+-- A NAME such as "*.example.org" stands for all names with one word before. A
+-- client that asks for no name, or another one, gets the first certificate; then its
+-- connection is closed.
 
 local green = require "green"
 local tls = require "green.tls"

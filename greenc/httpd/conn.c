@@ -59,7 +59,7 @@ static void conn_start_request(httpd_conn *c, int head_len)
   green__body_start(c);
 }
 
-/* What a client may do depends on who he has shown to be, and to whom (RFC
+/* What a client may do depends on who it has shown to be, and to whom (RFC
 ** 9110, 7.4). */
 static int conn_is_misdirected(const httpd_conn *c)
 {
@@ -146,7 +146,7 @@ static int conn_drain(httpd_conn *c)
   return 1;
 }
 
-/* He can read it: what he has sent shows that he speaks plainly. */
+/* The client can read it: what it has sent shows that it speaks plainly. */
 static int conn_refuse_plain(httpd_conn *c)
 {
   if (green__request_take(c) < 0) {

@@ -209,7 +209,7 @@ int green__conn_shake(httpd_conn *c)
   return 0;
 }
 
-/* The peer is owed TLS's end for his own. The alert that says what was wrong
+/* The peer is owed TLS's end for its own. The alert that says what was wrong
 ** must not get lost for what was not read. */
 void green__conn_lost(httpd_conn *c, int err)
 {

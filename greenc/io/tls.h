@@ -153,11 +153,11 @@ GREEN_API int green_tls_choose(green_tls *t, green_tls_ctx *ctx,
                                const char *alpn);
 
 /* May a request for that host, as a Host names it without its port, be answered
-** on this connection of a server? One who was asked for a certificate has shown
-** it for the name that he asked for: no other, and where he named none only
+** on this connection of a server? A client that was asked for a certificate has
+** shown it for the name that it asked for: no other, and without a name only
 ** those of the same context. Else all, but those whose context asks for one.
-** Where contexts are chosen (green_tls_ctx_set_chooses), only the name that he
-** asked for, or an address where he named none. 0 bytes: no host, true. */
+** Where contexts are chosen (green_tls_ctx_set_chooses), only the name that it
+** asked for, or an address where it named none. 0 bytes: no host, true. */
 GREEN_API bool green_tls_serves(const green_tls *t, const char *host, size_t n);
 
 /* Why a client is refused. */

@@ -156,7 +156,9 @@ int green_tls_ctx_set_versions(green_tls_ctx *c, int min, int max)
       lib.SSL_CTX_ctrl(c->ssl, SSL_CTRL_SET_MIN_PROTO_VERSION, min, NULL) !=
           1 ||
       lib.SSL_CTX_ctrl(c->ssl, SSL_CTRL_SET_MAX_PROTO_VERSION, max, NULL) != 1)
-    return green__tls_say(&c->error, GREEN_EINVAL, "no TLS version is left");
+    return green__tls_say(&c->error, GREEN_EINVAL,
+                          "no TLS version is left: min_version is above "
+                          "max_version");
   c->min = min;
   c->max = max;
   return 0;
@@ -200,7 +202,9 @@ int green_tls_ctx_add_alpn(green_tls_ctx *c, const char *name)
   green_assert(!c->sealed, "a context does not change any more");
   if (n == 0 || c->alpn_len + 1 + n > sizeof(c->alpn))
     return green__tls_say(&c->error, GREEN_EINVAL,
-                          "protocol \"%s\": none, or too many of them", name);
+                          "protocol \"%s\" in alpn is empty or too long, or "
+                          "there are too many",
+                          name);
   c->alpn[c->alpn_len++] = (uint8_t)n;
   memcpy(c->alpn + c->alpn_len, name, n);
   c->alpn_len += (uint8_t)n;
@@ -246,7 +250,8 @@ static int check(green_tls_ctx *c)
   if (c->server && c->verify && !c->store && !c->system)
     return green__tls_say(&c->error, GREEN_EINVAL,
                           "certificates of clients are asked for, and no "
-                          "authority is given to tell the good ones");
+                          "authority is given to check them: give the file "
+                          "of one as the option ca");
   return 0;
 }
 

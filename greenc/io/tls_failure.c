@@ -179,7 +179,7 @@ static int fail_cipher(green_tls *t)
 
 /* -- No TLS at all -------------------------------------------------------- */
 
-/* Whoever speaks no TLS understands no alert: what is to be sent to him is the
+/* A peer without TLS understands no alert: what is to be sent to it is the
 ** caller's affair. */
 static int fail_plain(green_tls *t, const char *what)
 {
@@ -295,7 +295,7 @@ static int fail_end(green_tls *t)
                                 : "before it said a word of TLS");
 }
 
-/* He who floods does not read either. */
+/* A peer that floods does not read either. */
 int green__tls_fail_flood(green_tls *t)
 {
   green__tls_fail(t, GREEN_ETLSFLOOD,

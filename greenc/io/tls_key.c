@@ -64,7 +64,8 @@ static const char *why_no_key(const pem *p, const char *password)
 {
   bool encrypted = is_locked(p->text);
   if (!strstr(p->text, "PRIVATE KEY-----")) return "there is no PEM key in it";
-  if (encrypted && !password) return "it is encrypted, and no password given";
+  if (encrypted && !password)
+    return "it is encrypted, and no password given (option password)";
   return encrypted ? "wrong password" : green__tls_reason();
 }
 
@@ -216,9 +217,10 @@ static int use_pkcs12(green_tls_ctx *c, PKCS12 *file, const char *password,
   STACK_OF(X509) *issuers = NULL;
   if (!lib.PKCS12_parse(file, password, &key, &cert, &issuers))
     return say_key(c, p,
-                   green__tls_reason_number() == PKCS12_R_MAC_VERIFY_FAILURE
-                       ? "wrong password"
-                       : green__tls_reason());
+                   green__tls_reason_number() != PKCS12_R_MAC_VERIFY_FAILURE
+                       ? green__tls_reason()
+                   : password ? "wrong password"
+                              : "no password given (option password)");
   OPENSSL_STACK *stack = (OPENSSL_STACK *)issuers;
   int n = issuers ? lib.OPENSSL_sk_num(stack) : 0;
   int err = key && cert ? use_pair(c, cert, key, p, p)

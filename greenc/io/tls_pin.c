@@ -76,7 +76,7 @@ static int refuse_pin(green_tls *t, const X509 *cert,
   lib.EVP_EncodeBlock(text, digest, GREEN__TLS_DIGEST);
   return green__tls_fail(t, GREEN_ECERTPIN,
                          "certificate \"%s\" has a key that is not pinned: its "
-                         "pin is " PIN_PREFIX "%s",
+                         "pin is " PIN_PREFIX "%s (option pins)",
                          subject, (const char *)text);
 }
 

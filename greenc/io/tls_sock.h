@@ -26,7 +26,7 @@ GREEN_API int green_tls_sock_start(green_sock *s, green_tls_io *io,
 GREEN_API green_tls *green_tls_sock_codec(const green_sock *s);
 
 /* The codec without the socket, which is plain from here on, for whoever feeds
-** it and sends its output himself. Plain bytes that the socket has buffered
+** it and sends its output. Plain bytes that the socket has buffered
 ** stay there. NULL: it has no TLS. **Free with** green_tls_free. */
 GREEN_API green_tls *green_tls_sock_take(green_sock *s);
 /* end ffi */

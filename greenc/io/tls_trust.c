@@ -40,7 +40,8 @@ static int say_count(green_tls_ctx *c, const char *from, int count)
                           "%s: number %d in it is damaged", from, count + 1);
   if (count > 0) return 0;
   return green__tls_say(&c->error, GREEN_ECERTINVALID,
-                        "%s: there is nothing of that kind in PEM in it", from);
+                        "%s: there is nothing of that kind in PEM form in it",
+                        from);
 }
 
 static int add_authorities(green_tls_ctx *c, const char *pem, const char *from)

@@ -34,6 +34,9 @@ describe("a server that cannot begin", function()
     assert.truthy(err:find("open log /no/such/folder/log", 1, true), err)
     err = run [[green.serve(require("green.socket").tcp(), app)]]
     assert.truthy(err:find("accept: invalid argument (EINVAL); nobody has looked", 1, true), err)
+    err = run [[green.serve(listener, app, { tls = { cert = "/no/such/file" } })]]
+    assert.truthy(err:find("/no/such/file: no such file or directory (ENOENT); nobody has looked",
+      1, true), err)
   end)
 
   it("names the line that has dropped it", function()

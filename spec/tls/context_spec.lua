@@ -298,6 +298,8 @@ describe("the key of a context", function()
   virtual_it("names the PKCS#12 file that will not do, and why", function()
     local _, err = tls.context { server = true, pkcs12 = certs.path "a.p12", password = "wrong" }
     is_refused(err, "EKEYINVALID", "a.p12: wrong password")
+    _, err = tls.context { server = true, pkcs12 = certs.path "a.p12" }
+    is_refused(err, "EKEYINVALID", "a.p12: no password given (option password)")
     _, err = tls.context { server = true, pkcs12 = certs.path "a.pem" }
     is_refused(err, "EKEYINVALID", "a.pem: it is no PKCS#12 file")
   end)

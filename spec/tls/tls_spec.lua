@@ -272,7 +272,11 @@ describe("tls.context", function()
   virtual_it("tells mistakes with the caller's line", function()
     for _, wrong in ipairs {
       { { certt = 1 }, "did you mean 'cert'" },
-      { { server = true }, "server must be left out where there is no cert" },
+      { { server = true }, "cert is missing: with server = true" },
+      { { server = true, cert = "x", pkcs12 = "y" }, "pkcs12 must be left out" },
+      { { verify = "demand" }, "verify must be true or false for a client" },
+      { certs.server("a", { server = true, names = { ["b.test"] = "x" } }),
+        'names["b.test"] must be what tls.context gave with server = true' },
       { { key = "x" }, "key must be left out where there is no cert" },
       { { verify = "maybe" }, 'verify must be true, false, "ask" or "demand"' },
       { { min_version = 1.2 }, 'min_version must be "1.0"' },
@@ -291,7 +295,10 @@ describe("tls.context", function()
   virtual_it("does not go below TLS 1.2 because only the newest version was said", function()
     local context, err = tls.context { max_version = "1.1" }
     assert.is_nil(context)
-    is_refused(err, "EINVAL", "no TLS version is left")
+    is_refused(err, "EINVAL", "no TLS version is left: min_version is above max_version")
+    context, err = tls.context(certs.server("a", { server = true, verify = "demand" }))
+    assert.is_nil(context)
+    is_refused(err, "EINVAL", "give the file of one as the option ca")
     local old = certs.server("a", { min_version = "1.0", max_version = "1.1",
       ciphers = "ALL:@SECLEVEL=0" })
     local _, refused = both(certs.client("a.test", { max_version = "1.2",

@@ -241,6 +241,7 @@ local function serve(listener, handler, opts)
   local why
   handler, why = secure.handler(listener, handler, opts, "serve")
   if not handler then
+    unheard.keep(why)
     return nil, why
   end
   local grace, how = opts.grace, serve_all

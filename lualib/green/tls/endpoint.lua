@@ -60,7 +60,8 @@ local function context_of(opts, is_server, where)
   elseif not contexts.is(context) then
     args.wrong(where, "context", "a context of tls.context", context)
   elseif context.server ~= is_server then
-    args.misuse("%s: the context is for %s", where, is_server and "clients" or "servers")
+    args.misuse("%s: the context is for %s", where, is_server
+      and "clients: make one with server = true" or "servers: make one without server = true")
   end
   for name in pairs(opts) do
     if contexts.known[name] then

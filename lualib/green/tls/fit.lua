@@ -38,13 +38,16 @@ local function check(o, known, where)
   options.check(o, known, where)
   args.optional(o.server, "boolean", where, "server")
   check_kind(o, where)
-  if o.cert ~= nil or o.pkcs12 ~= nil then
+  if o.cert ~= nil and o.pkcs12 ~= nil then
+    args.misuse("%s: pkcs12 must be left out where there is a cert", where)
+  elseif o.cert ~= nil or o.pkcs12 ~= nil then
     return
   elseif o.key ~= nil then -- a secret, should it be a text
     local key = type(o.key) == "string" and is_pem(o.key) and "a PEM text" or args.shown(o.key)
     args.misuse("%s: key must be left out where there is no cert, not %s", where, key)
   elseif o.server and named[where] then
-    args.wrong(where, named[where], "left out where there is no cert", true)
+    args.misuse("%s: cert is missing: with %s = true it must be a path or a PEM text", where,
+      named[where])
   elseif o.server then
     args.wrong(where, "cert", "a path or a PEM text", nil)
   end

@@ -84,6 +84,8 @@ end
 local function set_verify(c, o, where)
   if VERIFY[o.verify] == nil then
     args.wrong(where, "verify", 'true, false, "ask" or "demand"', o.verify)
+  elseif type(o.verify) == "string" and not o.server then
+    args.wrong(where, "verify", "true or false for a client", o.verify)
   end
   return C.set_verify(c, G[VERIFY[o.verify]])
 end
@@ -93,7 +95,8 @@ local function add_names(c, o, where, _, is_context)
   for name, other in pairs(o.names) do
     text_of(name, where, "a name of names")
     if not is_context(other) or not other.server then
-      args.wrong(where, "names." .. name, "a context of a server's", other)
+      args.misuse("%s: names[%q] must be what tls.context gave with server = true, not %s", where,
+        name, args.shown(other))
     end
     local code = C.add_name(c, name, other._box.p)
     if code < 0 then

@@ -81,7 +81,7 @@ function own:_fill()
   return n
 end
 
---- Sending failed: the peer may have said why before it went. Who reads finds out himself.
+--- Sending failed: the peer may have said why before it went. The next read finds out.
 local function reason_of(self, status)
   if status ~= EPIPE and status ~= ECONNRESET or self._reader or self._begins then
     return status
