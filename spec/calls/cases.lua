@@ -96,6 +96,9 @@ local function wrong_arguments(f, slots, add)
   end
 end
 
+-- Options whose values no message may show: it says of what type they are.
+local SECRETS = { ticket_keys = true }
+
 local function wrong_options(f, slots, add)
   local at = f.options_at
   if not at then
@@ -107,7 +110,7 @@ local function wrong_options(f, slots, add)
       { name = name, shown = shown, entry = entry })
   end
   for _, name in ipairs(f.options) do
-    for _, entry in ipairs(entries()) do try(name, entry) end
+    for _, entry in ipairs(entries()) do try(name, entry, not SECRETS[name]) end
   end
   try("no_such_option", { "1", 1 }, false)
 end
