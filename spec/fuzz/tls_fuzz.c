@@ -132,6 +132,14 @@ static void read_some(way *w, size_t n)
   CHECK(r != 0 || w->closed || n == 0);
 }
 
+/* It is to be called again when there was no room for its word. */
+static void close_one(way *w)
+{
+  int r = green_tls_close(w->from);
+  CHECK(r == 0 || r == GREEN_ENOBUFS);
+  w->closed |= r == 0;
+}
+
 static void do_call(way *w, unsigned op, unsigned n)
 {
   static char piece[1000];
@@ -166,9 +174,7 @@ static void do_call(way *w, unsigned op, unsigned n)
     check(w->from, green_tls_handshake(w->from));
     break;
   default:
-    if (n % 16) return;
-    w->closed = true;
-    CHECK(green_tls_close(w->from) == 0);
+    if (n % 16 == 0) close_one(w);
   }
 }
 
