@@ -39,7 +39,8 @@ END
 # A body is dropped, or read by Lua into memory.
 tls_nginx_bodies() { # FOLDER SUBJECT
   if [ "$2" = nginx ]; then
-    [ -f "$1/1m" ] || head -c 1048576 /dev/zero | tr '\0' x >"$1/1m"
+    mkdir -p "$1"
+    [ -f "$1/1m" ] || head -c 1048576 /dev/zero | tr "\0" x >"$1/1m"
     cat <<END
     open_file_cache max=10 inactive=1h; open_file_cache_valid 1h;
     output_buffers 1 1m;
