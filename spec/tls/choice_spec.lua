@@ -5,7 +5,9 @@ local testing = require "green.testing"
 local tls = require "green.tls"
 
 local certs = require "spec.support.certs"
+local kit = require "spec.support.tls_kit"
 local virtual_it, it = testing.busted()
+local serving, both, is_refused = kit.serving, kit.both, kit.is_refused
 
 local function context(name, more)
   local opts = certs.server(name, more)
@@ -13,30 +15,10 @@ local function context(name, more)
   return assert(tls.context(opts))
 end
 
---- A server's side in a green thread of its own.
-local function serving(b, opts)
-  return green.spawn(function()
-    return tls.server(b, opts)
-  end)
-end
-
---- Both handshakes: what the client's and what the server's function gave.
-local function both(client_opts, server_opts)
-  local a, b = testing.stream_pair()
-  local there = serving(b, server_opts)
-  local client, err = tls.client(a, client_opts)
-  return client, err, there:wait()
-end
-
 local function close(...)
   for i = 1, select("#", ...) do
     select(i, ...):close()
   end
-end
-
-local function is_refused(err, code, text)
-  assert.is_true(green.is_error(err, code), tostring(err))
-  assert.truthy(tostring(err):find(text, 1, true), tostring(err))
 end
 
 describe("the function choose of a TLS server", function()

@@ -6,22 +6,9 @@ local tls = require "green.tls"
 local wsgi = require "green.wsgi"
 
 local certs = require "spec.support.certs"
+local kit = require "spec.support.tls_kit"
 local virtual_it, it = testing.busted()
-
---- Both handshakes: the client's connection or nil, its error, the server's results.
-local function both(client_opts, server_opts)
-  local a, b = testing.stream_pair()
-  local there = green.spawn(tls.server, b, server_opts)
-  local client, err = tls.client(a, client_opts)
-  return client, err, there:wait()
-end
-
-local function is_refused(err, code, text)
-  assert.is_true(green.is_error(err, code), tostring(err))
-  if text then
-    assert.truthy(tostring(err):find(text, 1, true), tostring(err))
-  end
-end
+local both, is_refused = kit.both, kit.is_refused
 
 --- Whose certificate a client of any name sees there.
 local function shown(context, host)

@@ -5,14 +5,9 @@ local tls = require "green.tls"
 local wsgi = require "green.wsgi"
 
 local certs = require "spec.support.certs"
+local kit = require "spec.support.tls_kit"
 local virtual_it, it = testing.busted()
-
-local function fails(code, text, value, err)
-  assert.is_nil(value)
-  assert.is_true(green.is_error(err, code), tostring(err))
-  assert.truthy(tostring(err):find(text, 1, true), tostring(err))
-  return err
-end
+local fails = kit.fails
 
 local function listen(more)
   local l = assert(green.listen("127.0.0.1:0", { tls = certs.server("a", more) }))

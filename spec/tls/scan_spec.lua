@@ -114,7 +114,7 @@ end
 local function pair(kind)
   local cert, key = certs.path "a.pem", certs.path "a.key"
   if kind == "RSA" then
-    cert, key = certs.path "rsa.pem", certs.path "rsa.key"
+    cert, key = certs.path "scanned.pem", certs.path "scanned.key"
     program.run { "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "20",
       "-subj", "/CN=a.test", "-keyout", key, "-out", cert }
   end

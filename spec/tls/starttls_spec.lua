@@ -7,22 +7,9 @@ local tls = require "green.tls"
 
 local certs = require "spec.support.certs"
 local program = require "spec.support.program"
+local kit = require "spec.support.tls_kit"
 local virtual_it, it = testing.busted()
-
-local function fails(code, text, value, err)
-  assert.is_nil(value)
-  assert.is_true(green.is_error(err, code), tostring(err))
-  assert.truthy(tostring(err):find(text, 1, true), tostring(err))
-  return err
-end
-
-local function tcp_pair()
-  local l = assert(green.listen "127.0.0.1:0")
-  local a = assert(green.connect("127.0.0.1", select(2, l:sockname())))
-  local b = assert(l:accept())
-  l:close()
-  return a, b
-end
+local fails, tcp_pair = kit.fails, kit.tcp_pair
 
 --- TLS over both ends of a pair.
 local function over(a, b, client_more, server_more)

@@ -6,22 +6,16 @@ local tls = require "green.tls"
 
 local certs = require "spec.support.certs"
 local program = require "spec.support.program"
+local kit = require "spec.support.tls_kit"
 local busted_it = it
 local virtual_it, it = testing.busted()
+local tcp_pair = kit.tcp_pair
 
 --- Both ends of a TLS connection over a pair of streams: the client, the server.
 local function over(a, b, version)
   local there = green.spawn(tls.server, b, certs.server("a", { tickets = 0 }))
   local client = assert(tls.client(a, certs.client("a.test", { max_version = version })))
   return client, assert(there:wait())
-end
-
-local function tcp_pair()
-  local l = assert(green.listen "127.0.0.1:0")
-  local a = assert(green.connect("127.0.0.1", select(2, l:sockname())))
-  local b = assert(l:accept())
-  l:close()
-  return a, b
 end
 
 local function unix_pair()

@@ -4,29 +4,9 @@ local tls = require "green.tls"
 
 local certs = require "spec.support.certs"
 local program = require "spec.support.program"
+local kit = require "spec.support.tls_kit"
 local virtual_it, it = testing.busted()
-
---- A server's side in a green thread of its own; what it gave is waited for.
-local function serving(b, opts)
-  return green.spawn(function()
-    return tls.server(b, opts)
-  end)
-end
-
---- Both handshakes: what the client's and what the server's function gave.
-local function both(client_opts, server_opts)
-  local a, b = testing.stream_pair()
-  local there = serving(b, server_opts)
-  local client = { tls.client(a, client_opts) }
-  return client[1], client[2], there:wait()
-end
-
-local function is_refused(err, code, text)
-  assert.is_true(green.is_error(err, code), tostring(err))
-  if text then
-    assert.truthy(tostring(err):find(text, 1, true), tostring(err))
-  end
-end
+local serving, both, is_refused = kit.serving, kit.both, kit.is_refused
 
 describe("a TLS connection", function()
   virtual_it("carries what is written, in both directions, and its end", function()
