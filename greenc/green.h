@@ -5,6 +5,7 @@
 #define GREEN_GREEN_H
 
 #include "base/addr.h"
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/env.h"

@@ -6,6 +6,7 @@
 */
 
 #include "base/addr.h"
+#include "base/ascii.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -52,18 +53,13 @@ static struct sockaddr_in6 addr_in6(const green_addr *a)
 
 /* -- Numbers -------------------------------------------------------------- */
 
-static int is_digit(char c)
-{
-  return c >= '0' && c <= '9';
-}
-
 /* Decimal digits and nothing else, at most max; or -1. */
 static int64_t parse_number(const char *s, size_t n, int64_t max)
 {
   int64_t v = 0;
   if (n == 0) return -1;
   for (size_t i = 0; i < n; i++) {
-    if (!is_digit(s[i])) return -1;
+    if (!green_ascii_is_digit(s[i])) return -1;
     v = 10 * v + (s[i] - '0');
     if (v > max) return -1;
   }
@@ -85,7 +81,7 @@ static int host_ends_in_number(const char *host, size_t n)
   while (at > 0 && host[at - 1] != '.') at--;
   if (n - at >= 2 && host[at] == '0' && (host[at + 1] | 32) == 'x') return 1;
   size_t i = at;
-  while (i < n && is_digit(host[i])) i++;
+  while (i < n && green_ascii_is_digit(host[i])) i++;
   return i == n && n > at;
 }
 

@@ -4,6 +4,7 @@
 
 #include "io/tls_priv.h"
 #include "base/addr.h"
+#include "base/ascii.h"
 #include "base/mem.h"
 
 #include <arpa/inet.h>
@@ -151,8 +152,7 @@ static char *copy_name(const char *host, int *err)
   *err = GREEN_ENOMEM;
   char *copy = green__alloc(n + 1);
   if (!copy) return NULL;
-  for (size_t i = 0; i < n; i++)
-    copy[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + 32 : host[i]);
+  for (size_t i = 0; i < n; i++) copy[i] = green_ascii_lower(host[i]);
   copy[n] = '\0';
   return copy;
 }

@@ -8,15 +8,11 @@
 
 #include "io/tls_priv.h"
 #include "base/mem.h"
+#include "base/ascii.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char lower(char c)
-{
-  return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
 
 /* -- Reading it ----------------------------------------------------------- */
 
@@ -45,7 +41,7 @@ static int keep_name(green_tls *t, SSL *ssl)
   if (n == 0) return 0;
   t->name = green__alloc(n + 1);
   if (!t->name) return GREEN_ENOMEM;
-  for (size_t i = 0; i < n; i++) t->name[i] = lower((char)p[i]);
+  for (size_t i = 0; i < n; i++) t->name[i] = green_ascii_lower((char)p[i]);
   t->name[n] = '\0';
   return 0;
 }
@@ -245,7 +241,7 @@ static green_tls_ctx *host_ctx(const green_tls *t, const char *host, size_t n)
 {
   char name[GREEN__TLS_SNI + 1];
   if (n > GREEN__TLS_SNI) return t->ctx;
-  for (size_t i = 0; i < n; i++) name[i] = lower(host[i]);
+  for (size_t i = 0; i < n; i++) name[i] = green_ascii_lower(host[i]);
   name[n] = '\0';
   green_tls_ctx *found = find_ctx(t->ctx, name);
   return found ? found : t->ctx;
@@ -255,7 +251,7 @@ static bool is_name(const green_tls *t, const char *host, size_t n)
 {
   if (!t->name || strlen(t->name) != n) return false;
   for (size_t i = 0; i < n; i++)
-    if (t->name[i] != lower(host[i])) return false;
+    if (t->name[i] != green_ascii_lower(host[i])) return false;
   return true;
 }
 
@@ -350,7 +346,7 @@ static green__tls_host *host_new(const char *p, green_tls_ctx *other)
   if (!h) return NULL;
   h->ctx = green__tls_ctx_hold(other);
   h->len = (uint8_t)n;
-  for (size_t i = 0; i < n; i++) h->name[i] = lower(p[i]);
+  for (size_t i = 0; i < n; i++) h->name[i] = green_ascii_lower(p[i]);
   return h;
 }
 
