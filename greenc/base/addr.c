@@ -256,21 +256,88 @@ int green_addr_set_port(green_addr *a, int port)
   return 0;
 }
 
+/* One number of an IPv4 address; where it ends. */
+static char *host_byte(char *p, unsigned n)
+{
+  if (n >= 100) *p++ = (char)('0' + n / 100);
+  if (n >= 10) *p++ = (char)('0' + n / 10 % 10);
+  *p++ = (char)('0' + n % 10);
+  return p;
+}
+
+/* printf(3), which inet_ntop(3) uses, would take longer than all else that an
+** address is made for. */
+static char *host_four(char *p, const uint8_t *bytes)
+{
+  for (int i = 0; i < 4; i++) {
+    if (i) *p++ = '.';
+    p = host_byte(p, bytes[i]);
+  }
+  return p;
+}
+
+/* A group of an IPv6 address, without zeros in front. */
+static char *host_group(char *p, unsigned n)
+{
+  static const char digits[] = "0123456789abcdef";
+  int shift = 12;
+  while (shift && !(n >> shift)) shift -= 4;
+  for (; shift >= 0; shift -= 4) *p++ = digits[n >> shift & 15];
+  return p;
+}
+
+/* The first of the longest runs of at least two zeros; its length. */
+static int longest_gap(const uint16_t groups[8], int *from)
+{
+  int best = 1;
+  for (int i = 0, n = 0; i < 8; i++) {
+    n = groups[i] ? 0 : n + 1;
+    if (n <= best) continue;
+    best = n;
+    *from = i - n + 1;
+  }
+  return best > 1 ? best : 0;
+}
+
+/* RFC 5952, 4 and 5. */
+static char *host_six(char *p, const uint8_t *bytes)
+{
+  uint16_t groups[8];
+  int from = 8;
+  for (int i = 0; i < 8; i++)
+    groups[i] = (uint16_t)(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+  int gap = longest_gap(groups, &from);
+  int has_four = from == 0 && (gap == 6 || (gap == 5 && groups[5] == 0xffff));
+  for (int i = 0; i < 8; i++) {
+    if (i == from) {
+      *p++ = ':';
+      i += gap - 1;
+      if (i == 7) *p++ = ':';
+      continue;
+    }
+    if (i) *p++ = ':';
+    if (i == 6 && has_four) return host_four(p, bytes + 12);
+    p = host_group(p, groups[i]);
+  }
+  return p;
+}
+
 int green_addr_host(const green_addr *a, char *text, size_t size)
 {
+  const char *bytes;
   char host[INET6_ADDRSTRLEN];
   if (!addr_has_port(a)) return GREEN_EINVAL;
-  if (a->u.family == AF_INET) {
-    struct sockaddr_in in = addr_in(a);
-    inet_ntop(AF_INET, &in.sin_addr, host, sizeof(host));
-    return text_length(snprintf(text, size, "%s", host), size);
-  }
-  struct sockaddr_in6 in6 = addr_in6(a);
-  inet_ntop(AF_INET6, &in6.sin6_addr, host, sizeof(host));
-  if (!in6.sin6_scope_id)
-    return text_length(snprintf(text, size, "%s", host), size);
-  return text_length(snprintf(text, size, "%s%%%u", host, in6.sin6_scope_id),
-                     size);
+  int is_six = green_addr_bytes(a, &bytes) == 16;
+  const uint8_t *from = (const uint8_t *)bytes;
+  char *end = is_six ? host_six(host, from) : host_four(host, from);
+  unsigned scope = is_six ? addr_in6(a).sin6_scope_id : 0;
+  size_t n = (size_t)(end - host);
+  *end = '\0';
+  if (scope)
+    return text_length(snprintf(text, size, "%s%%%u", host, scope), size);
+  if (n >= size) return GREEN_EOVERFLOW;
+  memcpy(text, host, n + 1);
+  return (int)n;
 }
 
 int green_addr_path(const green_addr *a, char *text, size_t size)
@@ -317,5 +384,37 @@ int green_addr_set(green_addr *a, const struct sockaddr *sa, size_t len)
 {
   if (len > sizeof(a->u)) return GREEN_EINVAL;
   addr_put(a, sa, len);
+  return 0;
+}
+
+/* -- The bytes of numbers ------------------------------------------------- */
+
+uint32_t green_addr_bytes(const green_addr *a, const char **bytes)
+{
+  int family = green_addr_family(a);
+  size_t at = family == AF_INET ? offsetof(struct sockaddr_in, sin_addr)
+                                : offsetof(struct sockaddr_in6, sin6_addr);
+  *bytes = a->u.bytes + at;
+  if (family == AF_INET) return 4;
+  return family == AF_INET6 ? 16 : 0;
+}
+
+uint32_t green_addr_scope(const green_addr *a)
+{
+  return green_addr_family(a) == AF_INET6 ? addr_in6(a).sin6_scope_id : 0;
+}
+
+int green_addr_of(green_addr *a, const void *bytes, size_t n, uint32_t scope,
+                  int port)
+{
+  struct sockaddr_in in = {.sin_family = AF_INET};
+  struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_scope_id = scope};
+  if ((n != 4 && n != 16) || !port_is_valid(port)) return GREEN_EINVAL;
+  in.sin_port = in6.sin6_port = htons((uint16_t)port);
+  memcpy(n == 4 ? (void *)&in.sin_addr : (void *)&in6.sin6_addr, bytes, n);
+  if (n == 4)
+    addr_put(a, &in, sizeof(in));
+  else
+    addr_put(a, &in6, sizeof(in6));
   return 0;
 }

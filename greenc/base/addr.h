@@ -66,6 +66,18 @@ GREEN_API int green_addr_unix(green_addr *a, const char *path, size_t n);
 /* GREEN_UNIX, GREEN_INET, GREEN_INET6, another of the system's, or 0: none. */
 GREEN_API int green_addr_family(const green_addr *a);
 
+/* The bytes of an IPv4 or IPv6 address in the network's order, where they stand
+** in it: 4 or 16, and *bytes; 0 for another family. */
+GREEN_API uint32_t green_addr_bytes(const green_addr *a, const char **bytes);
+
+/* The IPv6 address's scope, an interface's number; 0: none. */
+GREEN_API uint32_t green_addr_scope(const green_addr *a);
+
+/* The address that 4 or 16 such bytes are, with a port; a scope is for 16. 0,
+** or GREEN_EINVAL (another n, or a bad port). */
+GREEN_API int green_addr_of(green_addr *a, const void *bytes, size_t n,
+                            uint32_t scope, int port);
+
 /* 0..65535, or GREEN_EINVAL for a family without ports. */
 GREEN_API int green_addr_port(const green_addr *a);
 GREEN_API int green_addr_set_port(green_addr *a, int port);

@@ -266,11 +266,9 @@ static int ip_put(void *to, const char *text, size_t n, int family)
   int err = green_addr_ip(&a, text, n, 0);
   if (err < 0) return err == GREEN_EAI_NONAME ? GREEN_EINVAL : err;
   if (green_addr_family(&a) != family) return GREEN_EINVAL;
-  const char *bytes = a.u.bytes;
-  if (family == AF_INET)
-    memcpy(to, bytes + offsetof(struct sockaddr_in, sin_addr), 4);
-  else
-    memcpy(to, bytes + offsetof(struct sockaddr_in6, sin6_addr), 16);
+  const char *bytes;
+  uint32_t size = green_addr_bytes(&a, &bytes);
+  memcpy(to, bytes, size);
   return 0;
 }
 

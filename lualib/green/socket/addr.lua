@@ -23,6 +23,7 @@ local new_raw = ffi.typeof("green_addr")
 local TEXT = 160 -- GREEN_ADDR_TEXT
 local text = ffi.new("char[?]", TEXT)
 local split = ffi.new("green_hostport")
+local place = ffi.new("const char *[1]")
 
 local EAI_NONAME = errors.codes.EAI_NONAME
 
@@ -49,6 +50,25 @@ function M.of(raw)
     return setmetatable({ family = family, host = host, port = api.port(raw) }, address_mt)
   end
   return setmetatable({ family = "none" }, address_mt)
+end
+
+--- An address object of its parts, which are right.
+function M.object(family, host, port)
+  return setmetatable({ family = family, host = host, port = port }, address_mt)
+end
+
+--- The same of a table that has `family` and `host`, and is nobody else's.
+function M.adopt(spot, port)
+  spot.port = port
+  return setmetatable(spot, address_mt)
+end
+
+--- The 4 or 16 bytes of a green_addr of IPv4 or IPv6 in the network's order; nil: it is
+-- none of these.
+function M.bytes(raw)
+  local n = api.bytes(raw, place)
+  local bytes = ffi.string(place[0], n)
+  return raw.len > 0 and n > 0 and bytes or nil -- raw is alive until here
 end
 
 --- "127.0.0.1:80", "[::1]:80", "unix:/path" of a green_addr.
@@ -158,6 +178,23 @@ local function read_service(target)
   end
 end
 
+--- Host, without brackets, and port (nil: none is said) of "host:port", "[::1]:port" or a
+-- host alone. nil: it is none of these. Does not park.
+-- @tparam string pair
+function M.split(pair)
+  if api.split(split, pair, #pair) < 0 then
+    return nil
+  end
+  return pair:sub(split.host + 1, split.host + split.host_len), split.port >= 0 and split.port
+    or nil
+end
+
+--- A host as it stands before a ":port": IPv6 in brackets. Does not park.
+-- @tparam string host
+function M.bracketed(host)
+  return host:find(":", 1, true) and "[" .. host .. "]" or host
+end
+
 --- Host and port, or service, of "host:port".
 local function read_pair(target)
   local named, service = read_service(target)
@@ -239,8 +276,7 @@ function M.text(target, port)
   if port == nil then
     return type(target) == "number" and ":" .. target or tostring(target)
   end
-  local host = tostring(target)
-  return ("%s:%s"):format(host:find(":", 1, true) and "[" .. host .. "]" or host, tostring(port))
+  return M.bracketed(tostring(target)) .. ":" .. tostring(port)
 end
 
 return M

@@ -5,6 +5,7 @@
 #include "base/addr.h"
 #include "t.h"
 
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -239,6 +240,28 @@ static void test_small_room(void)
   is(green_addr_path(&a, text, 7), 6, "just enough");
 }
 
+/* Every pattern of groups that are zero, the others with all their lengths. */
+static void test_ip6_as_the_system_writes_it(void)
+{
+  static const uint16_t values[] = {1, 0x10, 0xabc, 0xffff, 0x7f00};
+  int wrong = 0;
+  for (int mask = 0; mask < 256 * 5; mask++) {
+    uint8_t bytes[16] = {0};
+    char theirs[INET6_ADDRSTRLEN];
+    green_addr a;
+    for (int i = 0; i < 8; i++) {
+      uint16_t v = mask >> i & 1 ? values[(i + mask / 256) % 5] : 0;
+      bytes[2 * i] = (uint8_t)(v >> 8);
+      bytes[2 * i + 1] = (uint8_t)v;
+    }
+    green_addr_of(&a, (const char *)bytes, 16, 0, 1);
+    inet_ntop(AF_INET6, bytes, theirs, sizeof(theirs));
+    wrong += green_addr_host(&a, text, sizeof(text)) != (int)strlen(theirs) ||
+             strcmp(text, theirs) != 0;
+  }
+  is(wrong, 0, "as inet_ntop writes it");
+}
+
 static void test_equal(void)
 {
   green_addr a, b;
@@ -275,6 +298,29 @@ static void test_from_the_system(void)
   is(green_addr_set(&a, (struct sockaddr *)&ss, 129), GREEN_EINVAL, "too long");
 }
 
+static void test_bytes(void)
+{
+  green_addr a, b;
+  const char *bytes;
+  green_addr_ip(&a, "192.0.2.1", 9, 80);
+  is(green_addr_bytes(&a, &bytes), 4, "IPv4 has four");
+  ok(!memcmp(bytes, "\xc0\0\2\1", 4), "in the network's order");
+  is(green_addr_scope(&a), 0, "no scope");
+  is(green_addr_of(&b, bytes, 4, 7, 80), 0, "and back");
+  ok(green_addr_equal(&a, &b), "it is the same");
+  green_addr_ip(&a, "fe80::1%1", 9, 53);
+  is(green_addr_bytes(&a, &bytes), 16, "IPv6 has sixteen");
+  is(bytes[15], 1, "the last one");
+  is(green_addr_scope(&a), 1, "its scope");
+  is(green_addr_of(&b, bytes, 16, 1, 53), 0, "and back");
+  ok(green_addr_equal(&a, &b), "it is the same");
+  is(green_addr_of(&b, bytes, 5, 0, 53), GREEN_EINVAL, "no address has five");
+  is(green_addr_of(&b, bytes, 4, 0, 65536), GREEN_EINVAL, "no such port");
+  green_addr_unix(&a, "/x", 2);
+  is(green_addr_bytes(&a, &bytes), 0, "a path has none");
+  is(green_addr_scope(&a), 0, "and no scope");
+}
+
 int main(void)
 {
   t_start();
@@ -291,7 +337,9 @@ int main(void)
   test_unix_length();
   test_split();
   test_small_room();
+  test_ip6_as_the_system_writes_it();
   test_equal();
   test_from_the_system();
+  test_bytes();
   return t_done();
 }
