@@ -110,7 +110,7 @@ EMBED := $(if $(wildcard examples/embed/host.c),\
   $(if $(wildcard examples/embed/core.c),$(P)/examples/embed_core) \
   $(patsubst spec/embed/%.c,$(P)/examples/spec_%,$(wildcard spec/embed/*.c))
 # What a C program may include.
-PUBLIC_H := $(filter-out %_priv.h %/mem.h %/crew.h %/shared.h,$(GREENC_H))
+PUBLIC_H := $(filter-out %_priv.h %/mem.h %/library.h %/crew.h %/shared.h,$(GREENC_H))
 HEADERS := $(P)/include/greenlua.h $(PUBLIC_H:greenc/%=$(P)/include/greenc/%)
 OOM := $(P)/spec/oom/host
 RUNTIMES := $(P)/spec/storm/runtimes

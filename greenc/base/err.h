@@ -76,6 +76,7 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(ETOOBIG,         -4003, "larger than the limit") \
   X(EEOF,            -4004, "stream ended too early") \
   X(EGONE,           -4005, "the client has gone") \
+  X(ENOLIBRARY,      -4006, "a library that this needs is not there") \
   X(EAI_NONAME,      -4101, "host name or service not known") \
   X(EAI_AGAIN,       -4102, "temporary failure in name resolution") \
   X(EAI_FAIL,        -4103, "name resolution failed") \
@@ -87,7 +88,6 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(ETLSTRUNCATED,   -4204, "connection was cut off amidst TLS") \
   X(ETLSPLAIN,       -4205, "the peer does not speak TLS") \
   X(ETLSFLOOD,       -4206, "too many TLS messages without data") \
-  X(ETLSLIBRARY,     -4207, "no OpenSSL 3 that can be used") \
   X(ECERTEXPIRED,    -4211, "certificate is not valid at this time") \
   X(ECERTHOST,       -4212, "certificate is for another name") \
   X(ECERTUNKNOWN,    -4213, "certificate of an unknown authority") \

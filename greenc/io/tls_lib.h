@@ -21,7 +21,7 @@ typedef struct green_tls_error {
 
 /* Open OpenSSL's libssl.so.3, once for the process; GREENLUA_LIBSSL names
 ** another file (not for programs with raised privileges). 0, or
-** GREEN_ETLSLIBRARY with why: it is absent or too old, and will be; why may be
+** GREEN_ENOLIBRARY with why: it is absent or too old, and will be; why may be
 ** NULL. A child of a fork has what its parent had. Any thread. */
 GREEN_API int green_tls_load(green_tls_error *why);
 /* end ffi */

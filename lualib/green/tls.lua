@@ -49,7 +49,7 @@ local M = {}
 --   * `tickets`: session tickets a server gives (1); `ticket_lifetime`: seconds until a new
 --     key for them (43,200); `ticket_keys`: keys of 80 bytes instead, a list or a path
 -- @return the context; or nil, err: ENOENT, EACCES, ECERTINVALID, EKEYINVALID, EINVAL,
--- ETLSLIBRARY (there is no OpenSSL 3)
+-- ENOLIBRARY (there is no OpenSSL 3)
 function M.context(opts)
   args.type(opts, "table", "tls.context", "opts")
   return contexts.new(opts, "tls.context")

@@ -294,7 +294,7 @@ describe("tls.context", function()
     local run = program.run_greenlua { script, env = { GREENLUA_LIBSSL = "/nowhere.so" } }
     os.remove(script)
     assert.truthy(run.out:find("libssl3", 1, true), run.out .. run.err)
-    assert.truthy(run.out:find("ETLSLIBRARY", 1, true), run.out)
+    assert.truthy(run.out:find("ENOLIBRARY", 1, true), run.out)
   end)
 end)
 

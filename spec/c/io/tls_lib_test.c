@@ -22,12 +22,12 @@ static void load_absent(void *arg)
 {
   green_tls_error e;
   setenv("GREENLUA_LIBSSL", arg, 1);
-  must(green_tls_load(&e) == GREEN_ETLSLIBRARY);
-  must(e.code == GREEN_ETLSLIBRARY);
+  must(green_tls_load(&e) == GREEN_ENOLIBRARY);
+  must(e.code == GREEN_ENOLIBRARY);
   must(strstr(e.text, arg) != NULL);
   must(strstr(e.text, "Debian's package libssl3") != NULL);
   unsetenv("GREENLUA_LIBSSL");
-  must(green_tls_load(NULL) == GREEN_ETLSLIBRARY); /* It stays so. */
+  must(green_tls_load(NULL) == GREEN_ENOLIBRARY); /* It stays so. */
 }
 
 static void test_absent(void)
