@@ -6,13 +6,17 @@
 
 #include "base/addr.h"
 #include "base/ascii.h"
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/env.h"
 #include "base/err.h"
 #include "base/handle.h"
 #include "base/heap.h"
+#include "base/hex.h"
 #include "base/list.h"
+#include "base/random.h"
 #include "base/tally.h"
 
 #include "proto/chunked.h"

@@ -82,11 +82,27 @@ local function wrong_selves(f, slots, add)
   add({}, { name = "self", entry = values.list[1] })
 end
 
+-- Values that no message may show: it says of what type they are. Options by name, and
+-- arguments of modules.
+local SECRETS = { ticket_keys = true, key = true, auth = true, proxy = true,
+  base_url = true }
+local SECRET_ARGUMENTS = {
+  digest = { text = true, bytes = true, key = true, a = true, b = true },
+  http = { user = true, password = true, token = true },
+}
+
+local function is_secret(f, name)
+  local module = f.object and f.class:match("%w+$") or f.label:match("^%w+")
+  local names = SECRET_ARGUMENTS[module]
+  return names and names[name] or false
+end
+
 local function wrong_arguments(f, slots, add)
   local first = f.object and 1 or 0
   for i, name in ipairs(f.about.params) do
+    local shown = not is_secret(f, name)
     for _, entry in ipairs(entries()) do
-      add(with(slots, first + i, { entry = entry }), { name = name, entry = entry })
+      add(with(slots, first + i, { entry = entry }), { name = name, shown = shown, entry = entry })
     end
   end
   if f.about.vararg then
@@ -96,8 +112,6 @@ local function wrong_arguments(f, slots, add)
   end
 end
 
--- Options whose values no message may show: it says of what type they are.
-local SECRETS = { ticket_keys = true }
 
 local function wrong_options(f, slots, add)
   local at = f.options_at

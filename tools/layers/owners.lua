@@ -10,7 +10,6 @@ end
 -- { header, the file that owns it }: patterns, the first that fits counts.
 local OWNERS = {
   { "^ev%.h$", "^greenc/hub/loop%.c$" },
-  { "^openssl/evp%.h$", "^greenc/base/digest%.c$" },
   { "^openssl/", "^greenc/io/tls_priv%.h$" },
   { "^ares", "^greenc/io/dns%.c$" },
   { "^zlib%.h$", "^greenc/proto/inflate%.c$" },
@@ -35,7 +34,7 @@ local SYSTEM = words [[
   inttypes.h limits.h locale.h math.h netdb.h poll.h pthread.h pwd.h sched.h
   semaphore.h setjmp.h signal.h spawn.h stdarg.h stdatomic.h stdbool.h stddef.h
   stdint.h stdio.h stdlib.h string.h strings.h termios.h time.h unistd.h
-  emmintrin.h arm_neon.h
+  cpuid.h emmintrin.h endian.h immintrin.h arm_neon.h
 ]]
 local SYSTEM_FOLDERS = words "sys netinet arpa net linux"
 
