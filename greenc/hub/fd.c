@@ -40,13 +40,18 @@ static void fd_touch(green_fd *f)
     green_list_push(&f->hub->touched, &f->touched);
 }
 
-static void fd_stop(green_fd *f, int mode)
+static green__watcher_fn fd_on_event;
+
+static void fd_watch(green_fd *f, int modes)
 {
-  if (!(f->armed & mode)) return;
-  green__loop_unwatch(f->hub->loop,
-                      mode == GREEN_READ ? &f->reading : &f->writing);
-  f->armed &= (uint8_t)~mode;
+  green__loop_watch(f->hub->loop, &f->watcher, f->fd, modes, fd_on_event);
+  f->armed = (uint8_t)modes;
   fd_touch(f);
+}
+
+static void fd_stop(green_fd *f, int modes)
+{
+  if (f->armed & modes) fd_watch(f, f->armed & ~modes);
 }
 
 static int fd_wake_readers(green_fd *f, int status)
@@ -69,8 +74,7 @@ static int fd_release(green_fd *f, int status)
   int fd = f->fd;
   if (fd < 0) return -1;
   green_fd_wake(f, status);
-  fd_stop(f, GREEN_READ);
-  fd_stop(f, GREEN_WRITE);
+  fd_stop(f, GREEN_READ | GREEN_WRITE);
   green_link_remove(&f->touched);
   f->hub->fds[fd] = NULL;
   f->hub->n_fds--;
@@ -144,16 +148,22 @@ void green__fds_drop_closed(green_hub *hub, int all)
     fds_drop_touched(hub);
 }
 
-static void fd_event(green_fd *f, int mode, int error)
+/* A second poll of a turn, as after that of a task that polled itself, tells
+** again of what a task was woken for that has not run yet. */
+static int fd_read_event(green_fd *f)
 {
-  if (green_unlikely(error)) {
-    fd_lost(f, GREEN_EBADF);
-    return;
-  }
+  uint8_t turn = (uint8_t)f->hub->turns;
+  if (!fd_wake_readers(f, 0)) return f->woken == turn;
+  f->woken = turn;
+  return 1;
+}
+
+static void fd_on_mode(green_fd *f, int mode)
+{
   int is_heard = 0;
   if (mode == GREEN_READ) {
     f->drained = 0;
-    is_heard = fd_wake_readers(f, 0);
+    is_heard = fd_read_event(f);
     if (!is_heard && f->idle) is_heard = f->hub->on_idle_event(f);
   } else if (f->writer) {
     is_heard = green_task_wake(f->writer, 0);
@@ -161,24 +171,15 @@ static void fd_event(green_fd *f, int mode, int error)
   if (!is_heard) fd_stop(f, mode);
 }
 
-static void fd_on_read(green__watcher *w, int error)
+static void fd_on_event(green__watcher *w, int modes, int error)
 {
-  fd_event(green_container(w, green_fd, reading), GREEN_READ, error);
-}
-
-static void fd_on_write(green__watcher *w, int error)
-{
-  fd_event(green_container(w, green_fd, writing), GREEN_WRITE, error);
-}
-
-static void fd_start(green_fd *f, green__loop *loop, int mode)
-{
-  if (mode == GREEN_READ)
-    green__loop_watch(loop, &f->reading, f->fd, mode, fd_on_read);
-  else
-    green__loop_watch(loop, &f->writing, f->fd, mode, fd_on_write);
-  f->armed |= (uint8_t)mode;
-  fd_touch(f);
+  green_fd *f = green_container(w, green_fd, watcher);
+  if (green_unlikely(error)) {
+    fd_lost(f, GREEN_EBADF);
+    return;
+  }
+  if (modes & GREEN_READ) fd_on_mode(f, GREEN_READ);
+  if (modes & GREEN_WRITE) fd_on_mode(f, GREEN_WRITE);
 }
 
 /* -- Public API ----------------------------------------------------------- */
@@ -250,7 +251,7 @@ static int fd_arm(green_fd *f, int mode)
     fd_lost(f, GREEN_EBADF);
     return GREEN_EBADF;
   }
-  fd_start(f, f->hub->loop, mode);
+  fd_watch(f, f->armed | mode);
   return 0;
 }
 
@@ -327,11 +328,10 @@ void green__fds_init(green_hub *hub)
 static void fd_move(green_fd *f, green__loop *to)
 {
   int armed = f->armed;
-  for (int mode = GREEN_READ; mode <= GREEN_WRITE; mode++) {
-    if (!(armed & mode)) continue;
-    fd_stop(f, mode);
-    fd_start(f, to, mode);
-  }
+  if (!armed) return;
+  fd_stop(f, armed);
+  green__loop_watch(to, &f->watcher, f->fd, armed, fd_on_event);
+  f->armed = (uint8_t)armed;
 }
 
 void green__fds_move(green_hub *hub, green__loop *to)
@@ -342,8 +342,7 @@ void green__fds_move(green_hub *hub, green__loop *to)
 
 static void fd_forget(green_fd *f)
 {
-  fd_stop(f, GREEN_READ);
-  fd_stop(f, GREEN_WRITE);
+  fd_stop(f, GREEN_READ | GREEN_WRITE);
   f->fd = -1;
 }
 
@@ -388,11 +387,7 @@ static uint32_t fd_check(const green_fd *f)
   green_assert(!f->writer || (f->armed & GREEN_WRITE), "what the poll watches");
   green_assert(!f->idle || !green_fd_waiter(f, GREEN_READ),
                "GREEN_EBUSY (another task waits in this direction)");
-  green_assert(!(f->armed & GREEN_READ) ==
-                   !green__loop_is_watching(&f->reading),
-               "what the poll watches");
-  green_assert(!(f->armed & GREEN_WRITE) ==
-                   !green__loop_is_watching(&f->writing),
+  green_assert(f->armed == green__loop_watched(&f->watcher),
                "what the poll watches");
   return n + (f->writer ? fd_check_task(f, f->writer, GREEN_AT_WRITE) : 0);
 }

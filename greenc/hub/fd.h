@@ -16,12 +16,14 @@
 /* Embed in the owner. Fields are read-only outside greenc. */
 struct green_fd {
   green_hub *hub;
-  int fd;               /* -1: closed, handed over, or stale. */
-  uint8_t drained;      /* The last read was short: wait before the next. */
-  uint8_t armed;        /* GREEN_READ | GREEN_WRITE: what the poll watches. */
-  uint8_t idle_expired; /* Its time in the idle set was up. */
-  uint8_t idle_events;  /* Since it is ready there. */
-  green_task *readers;  /* A ring through their links, or NULL: one reader at
+  int fd;                   /* -1: closed, handed over, or stale. */
+  uint8_t drained : 1;      /* The last read was short: wait before the next. */
+  uint8_t idle_expired : 1; /* Its time in the idle set was up. */
+  uint8_t armed;       /* GREEN_READ | GREEN_WRITE: what the poll watches. */
+  uint8_t idle_events; /* Since it is ready there. */
+  uint8_t woken;       /* The turn in which a reader was woken last, modulo
+                           256. */
+  green_task *readers; /* A ring through their links, or NULL: one reader at
                           most, who is the first, then those who watch. */
   green_task *writer;
   struct green_idle *idle; /* Waits there without a task, or NULL (idle.h). */
@@ -29,8 +31,7 @@ struct green_fd {
   green_link ready_link;   /* In its ready list. */
   int64_t idle_due;
   green_link touched; /* Its registration changed since the last poll. */
-  green__watcher reading;
-  green__watcher writing;
+  green__watcher watcher;
 };
 
 /* Take over an open descriptor: non-blocking and close-on-exec from here on;

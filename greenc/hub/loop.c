@@ -56,12 +56,18 @@ static void loop_on_fork(struct ev_loop *ev, ev_fork *w, int revents)
   loop->calls->check_fds(loop->owner, 1);
 }
 
+static int loop_modes(int events)
+{
+  return (events & EV_READ ? GREEN_READ : 0) |
+         (events & EV_WRITE ? GREEN_WRITE : 0);
+}
+
 /* libev leaves data to its user: here, the function that hears the events. */
 static void loop_on_io(struct ev_loop *ev, ev_io *w, int revents)
 {
   green__watcher_fn *fn = (green__watcher_fn *)w->data;
   (void)ev;
-  fn((green__watcher *)w, revents & EV_ERROR);
+  fn((green__watcher *)w, loop_modes(revents), revents & EV_ERROR);
 }
 
 static void loop_set_timer(green__loop *loop, int64_t due, int64_t now)
@@ -250,22 +256,29 @@ void green__loop_wake(green__loop *loop)
   ev_async_send(loop->ev, &loop->async);
 }
 
-void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int mode,
+/* What is set, and not modified, the kernel is told in any case: it may have
+** forgotten a number that was closed and opened again. */
+void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int modes,
                        green__watcher_fn *fn)
 {
   ev_io *io = (ev_io *)w;
-  green_assert(fcntl(fd, F_GETFD) >= 0, "whose number must be open");
-  ev_io_init(io, loop_on_io, fd, mode == GREEN_READ ? EV_READ : EV_WRITE);
+  int more = modes & ~green__loop_watched(w);
+  int events =
+      (modes & GREEN_READ ? EV_READ : 0) | (modes & GREEN_WRITE ? EV_WRITE : 0);
+  ev_io_stop(loop->ev, io);
+  if (!modes) return;
+  green_assert(!more || fcntl(fd, F_GETFD) >= 0,
+               "its number must be open where one is added");
+  if (more)
+    ev_io_init(io, loop_on_io, fd, events);
+  else
+    io->events = events;
   io->data = (void *)fn;
   ev_io_start(loop->ev, io);
 }
 
-void green__loop_unwatch(green__loop *loop, green__watcher *w)
+int green__loop_watched(const green__watcher *w)
 {
-  ev_io_stop(loop->ev, (ev_io *)w);
-}
-
-int green__loop_is_watching(const green__watcher *w)
-{
-  return ev_is_active((const ev_io *)w);
+  const ev_io *io = (const ev_io *)w;
+  return ev_is_active(io) ? loop_modes(io->events) : 0;
 }

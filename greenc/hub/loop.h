@@ -15,15 +15,15 @@ enum { GREEN_READ = 1, GREEN_WRITE = 2 };
 
 typedef struct green__loop green__loop;
 
-/* Watches one direction of one descriptor. Embed. Room for one watcher of
-** libev; loop.c asserts that it suffices. */
+/* Watches one descriptor, in one direction or both. Embed, zeroed. Room for one
+** watcher of libev; loop.c asserts that it suffices. */
 typedef struct green__watcher {
   void *room[6];
 } green__watcher;
 
-/* The descriptor is ready, or, with error set, its number is not open any more
-** and the loop has dropped the watcher. */
-typedef void green__watcher_fn(green__watcher *w, int error);
+/* The descriptor is ready in these directions, or, with error set, its number
+** is not open any more and the loop has dropped the watcher. */
+typedef void green__watcher_fn(green__watcher *w, int modes, int error);
 
 /* What a loop tells its owner, and asks. */
 typedef struct green__loop_calls {
@@ -63,13 +63,13 @@ void green__loop_poll(green__loop *loop, int block, int64_t due, int64_t now);
 /* Any thread, and signal handlers: make the poll return. */
 void green__loop_wake(green__loop *loop);
 
-/* Watch fd, whose number must be open, in one direction; stop. The kernel is
-** told at the next poll. */
-void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int mode,
+/* Watch fd in these directions (0: in none) and in no others from here on; its
+** number must be open where one is added. The kernel is told at the next poll.
+*/
+void green__loop_watch(green__loop *loop, green__watcher *w, int fd, int modes,
                        green__watcher_fn *fn);
-void green__loop_unwatch(green__loop *loop, green__watcher *w);
 
-/* Is it watching? A zeroed watcher, never used, may be asked too. */
-int green__loop_is_watching(const green__watcher *w);
+/* The directions in which it is watching. */
+int green__loop_watched(const green__watcher *w);
 
 #endif

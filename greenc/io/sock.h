@@ -201,9 +201,9 @@ struct green_sock {
   uint32_t chunk; /* What green_sock_fill reads at least, grows with use. */
   int16_t family;
   uint8_t type;
-  uint8_t tcp;
-  uint8_t bound;
-  uint8_t reuse_set; /* The user has decided about SO_REUSEADDR. */
+  uint8_t tcp : 1;
+  uint8_t bound : 1;
+  uint8_t reuse_set : 1; /* The user has decided about SO_REUSEADDR. */
 };
 
 /* Make a closed socket of this hub, which must outlive it while it is open, in

@@ -273,6 +273,48 @@ static void test_reading_stays_armed(void)
   line_close(&l);
 }
 
+/* One watcher has both directions: each is added and taken back alone. */
+static void test_both_directions(const char *backend)
+{
+  line l;
+  actor r, w;
+  line_open(&l, backend);
+  fill(l.f.fd);
+  reader(&l, &r, 0);
+  turns(l.hub, 2);
+  writer(&l, &w, 0);
+  turns(l.hub, 2);
+  is(l.f.armed, GREEN_READ | GREEN_WRITE, "both are watched");
+  put(l.peer);
+  drain(l.peer);
+  turns(l.hub, 2);
+  ok(r.runs == 2 && w.runs == 2, "one poll tells of both");
+  green_hub_hold(l.hub); /* Nobody waits, yet it shall poll. */
+  turns(l.hub, 3);
+  is(l.f.armed, 0, "events that find nobody take both back");
+  take(l.f.fd);
+  fill(l.f.fd);
+  writer(&l, &w, 0);
+  reader(&l, &r, 0);
+  turns(l.hub, 2);
+  green_task_kill(&r.task);
+  turns(l.hub, 2);
+  put(l.peer);
+  turns(l.hub, 2);
+  is(l.f.armed, GREEN_WRITE, "reading is taken back alone");
+  drain(l.peer);
+  turns(l.hub, 2);
+  is(w.task.status, 0, "and writing is told of");
+  is(w.task.state, GREEN_TASK_DEAD, "all the same");
+  line_close(&l);
+}
+
+/* There may be a million. */
+static void test_size(void)
+{
+  ok(sizeof(green_fd) <= 144, "a descriptor takes 144 bytes at most");
+}
+
 static void test_drained(void)
 {
   line l;
@@ -431,6 +473,8 @@ int main(void)
   test_next_inherits();
   test_deadline();
   test_reading_stays_armed();
+  for (int i = 0; i < N_BACKENDS; i++) test_both_directions(backends[i]);
+  test_size();
   test_drained();
   test_abandoned_waiter();
   test_high_numbers("epoll");

@@ -323,6 +323,48 @@ static void test_bytes(void)
   den_close(&d);
 }
 
+/* -- Readers --------------------------------------------------------------- */
+
+static int armed;
+
+static void step_read_later(actor *a)
+{
+  if (a->runs == 1) {
+    green_fd_park(a->fd, &a->task, GREEN_READ, GREEN_NEVER);
+    return;
+  }
+  armed = a->fd->armed & GREEN_READ;
+  done = 1;
+}
+
+static void step_poll_once(actor *a)
+{
+  if (green_hub_poll(a->task.hub, 0)) polls++;
+}
+
+/* After the batch there is another poll, and the reader has not run yet. */
+static void test_a_reader_that_was_woken(void)
+{
+  int s[2];
+  actor a, b;
+  green_fd f;
+  green_hub *hub = hub_open(NULL);
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, s)) abort();
+  if (green_fd_open(&f, hub, s[0]) < 0) abort();
+  actor_init(&a, hub, 0, step_read_later);
+  a.fd = &f;
+  green_task_start(&a.task);
+  turns(hub, 1);
+  if (write(s[1], "x", 1) != 1) abort();
+  actor_start(&b, hub, 0, step_poll_once);
+  run(hub);
+  is(polls, 1, "a task has polled");
+  ok(armed, "a reader that the poll has woken stays armed until it runs");
+  green_fd_close(&f);
+  close(s[1]);
+  green_hub_free(hub);
+}
+
 static void test_bytes_before_the_poll(void)
 {
   den d;
@@ -402,6 +444,7 @@ int main(void)
   test_posts();
   test_bytes();
   test_bytes_before_the_poll();
+  test_a_reader_that_was_woken();
   test_cancelled();
   test_in_a_child();
   return t_done();
