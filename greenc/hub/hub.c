@@ -164,8 +164,8 @@ static int64_t hub_due(const green_hub *hub)
 /* Can anything still happen? A virtual clock never waits for real time. */
 static int hub_has_future(const green_hub *hub)
 {
-  return hub_is_ready(hub) || hub->heap.len || hub->n_waits || hub->holds ||
-         green__loop_is_host(hub->loop);
+  return hub_is_ready(hub) || hub->heap.len > hub->n_background ||
+         hub->n_waits || hub->holds || green__loop_is_host(hub->loop);
 }
 
 /* Nothing to do but to let virtual time pass: jump. */

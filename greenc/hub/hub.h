@@ -51,8 +51,9 @@ GREEN_API int green_hub_is_busy(const green_hub *hub);
 ** two batches there is a poll, also when they belong to two runs: a task that
 ** is always ready starves nobody.
 ** 0; GREEN_EBUSY when it is busy: then nothing has run;
-** GREEN_EDEADLOCK when no task is ready, no deadline is set, no fd is armed
-** and nothing holds the hub (green_hub_hold): nothing can happen any more. */
+** GREEN_EDEADLOCK when no task is ready, no deadline is set but of tasks that
+** were retired (green_task_retire), no fd is armed and nothing holds the hub
+** (green_hub_hold): nothing can happen any more. */
 GREEN_API int green_hub_run(green_hub *hub, const volatile int *done);
 
 /* One turn; wait in poll until something happens only if block is set.

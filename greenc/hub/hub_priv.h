@@ -42,7 +42,8 @@ struct green_hub {
   green_list idles;   /* Sets of fds that wait without a task. */
   green_list touched; /* fds whose registration changed since the last poll. */
   uint32_t n_fds;
-  uint32_t n_waits; /* Tasks parked on fds, and fds in idle sets. */
+  uint32_t n_waits;      /* Tasks parked on fds, and fds in idle sets. */
+  uint32_t n_background; /* Deadlines that are no future. */
   uint32_t n_live;
   uint32_t holds;
   int64_t virtual_now;

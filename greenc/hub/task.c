@@ -27,6 +27,13 @@ static void task_ready_first(green_task *t)
 
 /* -- Ending a wait -------------------------------------------------------- */
 
+static void task_forget_deadline(green_task *t)
+{
+  if (t->background > 1) t->hub->n_background--;
+  t->background = t->background != 0;
+  green_heap_remove(&t->hub->heap, &t->timer);
+}
+
 /* Take a parked task out of everything it waits in. */
 static void task_unwait(green_task *t)
 {
@@ -36,7 +43,7 @@ static void task_unwait(green_task *t)
     t->hub->on_unpark(t->at.fd, t);
   t->place = GREEN_AT_NOTHING;
   green_link_remove(&t->link);
-  green_heap_remove(&t->hub->heap, &t->timer);
+  task_forget_deadline(t);
 }
 
 static int task_decide(green_task *t, int status)
@@ -77,6 +84,13 @@ void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume)
   hub->n_live++;
 }
 
+void green_task_retire(green_task *t)
+{
+  green__assert_thread(t->hub);
+  green_assert(t->state == GREEN_TASK_NEW && !t->timer.slot, "For a NEW task");
+  t->background = 1;
+}
+
 void green_task_start(green_task *t)
 {
   green__assert_thread(t->hub);
@@ -110,6 +124,10 @@ int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
     t->timer.fire = task_on_deadline;
     int err = green_heap_add(&t->hub->heap, &t->timer, deadline);
     if (green_unlikely(err < 0)) return err;
+    if (green_unlikely(t->background)) {
+      t->background = 2; /* One of the hub's n_background. */
+      t->hub->n_background++;
+    }
   }
   if (q) waitq_push(q, t);
   t->state = GREEN_TASK_PARKED;
@@ -273,6 +291,8 @@ static void task_check(const green_task *t, const green_hub *hub)
                                   (t->state == GREEN_TASK_PARKED ||
                                    t->state == GREEN_TASK_NEW)),
                "The deadline of the present wait.");
+  green_assert(t->background < 2 || t->timer.slot,
+               "Its deadlines are no future.");
 }
 
 /* Queues are found by their first task. */

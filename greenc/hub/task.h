@@ -77,6 +77,7 @@ struct green_task {
   uint8_t killed;       /* A kill was asked for. */
   uint8_t raises;       /* Cancels raised in a row, saturating (scope.h). */
   uint8_t thrown;       /* An error is to be raised once, at the next check. */
+  uint8_t background;   /* Its deadlines are no future (green_task_retire). */
   green_link all;       /* In the hub's list of live tasks. */
   green_waitq joiners;  /* Woken when the task ends. */
   green_list scopes;    /* Innermost last (scope.h). */
@@ -86,6 +87,11 @@ struct green_task {
 /* A new task: state NEW, in the list of live tasks, in no ready list. */
 GREEN_API void green_task_init(green_task *t, green_hub *hub,
                                green_resume_fn *resume);
+
+/* Its deadlines are nothing to wait for from here on: where there is nothing
+** else, the hub is in a deadlock. For a NEW task that only looks after what
+** others have left, and that nobody waits for. */
+GREEN_API void green_task_retire(green_task *t);
 
 /* Put a NEW task at the end of the ready list (once). */
 GREEN_API void green_task_start(green_task *t);

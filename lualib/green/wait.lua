@@ -49,7 +49,8 @@ end
 
 -- -- All the others -----------------------------------------------------------
 
-local waiting_for_all = setmetatable({}, { __mode = "k" }) -- threads inside of wait()
+-- Threads inside of wait(), and those that nobody waits for.
+local waiting_for_all = require "green.thread.background"
 
 -- Who waits for all does not listen to each: an error stays unheard.
 local function report_unheard(t)

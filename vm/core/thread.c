@@ -63,6 +63,14 @@ static int core_start(lua_State *L)
   return luaL_error(L, "not enough memory");
 }
 
+/* retire(thread), which was not started: its deadlines are no future, so they
+** do not keep a deadlock from being told. */
+static int core_retire(lua_State *L)
+{
+  green_task_retire(&core_thread(L, 1)->task);
+  return 0;
+}
+
 /* What only looks at threads is good after the end of the runtime, too. */
 static vm *core_any_vm(lua_State *L)
 {
@@ -437,6 +445,7 @@ const luaL_Reg vm_thread_functions[] = {
     {"spawn_n", core_spawn_n},
     {"make", core_make},
     {"start", core_start},
+    {"retire", core_retire},
     {"current", core_current},
     {"expose", core_expose},
     {"expose_current", core_expose_current},

@@ -380,6 +380,40 @@ static void test_deadlock(void)
   green_hub_free(hub);
 }
 
+/* One that was retired waits for a time; whatever ends that wait, the hub's
+** count of them is right again (green_hub_check). */
+static void test_deadlock_of_retired(void)
+{
+  green_hub *hub = hub_open_virtual();
+  int never = 0;
+  actor keeper, a;
+  actor_init(&keeper, hub, 'k', step_park);
+  green_task_retire(&keeper.task);
+  keeper.deadline = green_hub_now(hub) + 1000;
+  green_task_start(&keeper.task);
+  is(green_hub_run(hub, &never), GREEN_EDEADLOCK,
+     "the deadline of one that was retired is no future");
+  is(keeper.task.state, GREEN_TASK_PARKED, "and has not passed");
+  actor_init(&a, hub, 'a', step_park);
+  a.deadline = keeper.deadline + 1000;
+  green_task_start(&a.task);
+  is(green_hub_run(hub, &never), GREEN_EDEADLOCK, "others' deadlines are one");
+  is(a.task.state, GREEN_TASK_DEAD, "they pass");
+  is(keeper.task.state, GREEN_TASK_DEAD, "its own, too, where time goes on");
+  is(keeper.task.status, GREEN_ETIMEDOUT, "as ever");
+  actor_init(&keeper, hub, 'k', step_park);
+  green_task_retire(&keeper.task);
+  keeper.deadline = green_hub_now(hub) + 1000;
+  green_task_start(&keeper.task);
+  is(green_hub_turn(hub, 0), 0, "it is told at once");
+  green_task_end(&keeper.task);
+  actor_init(&a, hub, 'a', step_park);
+  a.deadline = green_hub_now(hub) + 1;
+  green_task_start(&a.task);
+  is(green_hub_turn(hub, 0), 1, "one that has ended counts no more");
+  green_hub_free(hub);
+}
+
 /* -- Before the poll ------------------------------------------------------ */
 
 typedef struct late {
@@ -492,6 +526,7 @@ int main(void)
   test_run_until_done();
   test_runs_do_not_nest();
   test_deadlock();
+  test_deadlock_of_retired();
   test_defer();
   test_out_of_memory();
   test_park_out_of_memory();
