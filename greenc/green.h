@@ -26,6 +26,7 @@
 #include "hub/fd.h"
 #include "hub/hub.h"
 #include "hub/idle.h"
+#include "hub/later.h"
 #include "hub/scope.h"
 
 #include "io/file.h"

@@ -8,6 +8,7 @@
 #include "hub/fd.h"
 #include "hub/hub_priv.h"
 #include "hub/idle.h"
+#include "hub/later.h"
 #include "hub/loop.h"
 #include "hub/scope.h"
 #include "base/mem.h"
@@ -146,6 +147,7 @@ static void hub_expire(green_hub *hub)
 {
   green_timer *t;
   hub->poll_now = green__hub_now(hub);
+  green__laters_run(hub);
   if (!hub->heap.len && !green_heap_aside(&hub->heap)) return;
   if (!green_heap_aside(&hub->heap))
     green_heap_expire(&hub->heap, hub->poll_now);
@@ -155,10 +157,11 @@ static void hub_expire(green_hub *hub)
   }
 }
 
-/* The earliest deadline, GREEN_NEVER without one. */
+/* When there is something to do, GREEN_NEVER: nothing. */
 static int64_t hub_due(const green_hub *hub)
 {
-  return hub->heap.len ? hub->heap.a[0].due : GREEN_NEVER;
+  int64_t due = hub->heap.len ? hub->heap.a[0].due : GREEN_NEVER;
+  return hub->is_virtual ? due : green__laters_before(hub, due);
 }
 
 /* Can anything still happen? A virtual clock never waits for real time. */
@@ -337,6 +340,7 @@ static int hub_new(green_hub **out, const char *backend, void *ev_loop)
   green_list_init(&hub->all);
   green_list_init(&hub->idles);
   green_list_init(&hub->defers);
+  green_list_init(&hub->laters);
   green_list_init(&hub->forkhooks);
   green__fds_init(hub);
   green__scopes_init(hub);

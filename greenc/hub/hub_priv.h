@@ -25,6 +25,7 @@ struct green_hub {
   green_list ready;  /* Runs in the next turn. */
   green_list batch;  /* Runs in this turn, first to last. */
   green_list defers; /* What runs before the next poll. */
+  green_list laters; /* What is done when there is time (later.h). */
   green_list all;    /* Every live task. */
   green_task *current;
   const volatile int *done; /* Of the green_hub_run that is under way. */
