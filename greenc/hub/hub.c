@@ -61,11 +61,14 @@ static int hub_is_ready(const green_hub *hub)
          atomic_load_explicit(&hub->posts, memory_order_relaxed) != NULL;
 }
 
+/* What a parent was about to send is not its child's to send: a fork is noticed
+** first. */
 static void hub_run_defers(green_hub *hub)
 {
   green_list now;
   green_link *k;
   if (green_list_empty(&hub->defers)) return;
+  green_hub_check_fork(hub);
   green_list_init(&now);
   green_list_splice(&now, &hub->defers);
   while ((k = green_list_pop(&now)) != NULL) {

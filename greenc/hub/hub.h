@@ -166,6 +166,16 @@ typedef struct green_forkhook {
 
 GREEN_API void green_hub_on_fork(green_hub *hub, green_forkhook *h);
 
+/* The same, before those that are there: for what the ends of tasks would say
+** a word to, if it were not gone by then. */
+static inline void green_hub_on_fork_first(green_hub *hub, green_forkhook *h)
+{
+  green_hub_on_fork(hub, h);
+  green_list *hooks = h->link.next; /* It is the last of them. */
+  green_link_remove(&h->link);
+  green_list_push_front(hooks, &h->link);
+}
+
 static inline void green_forkhook_remove(green_forkhook *h)
 {
   green_link_remove(&h->link);
