@@ -301,10 +301,12 @@ static void log_peer(httpd_log *l, const httpd_conn *c)
 static void log_client(httpd_log *l, const httpd_conn *c)
 {
   const green_http_request *h = log_head(c);
-  int i = h && l->pub.forwarded ? h->first[GREEN_H_X_FORWARDED_FOR] - 1 : -1;
+  int i =
+      h && l->pub.forwarded ? h->fields.first[GREEN_H_X_FORWARDED_FOR] - 1 : -1;
   log_quote(l);
   for (; i >= 0; i = green_http_request_next(h, c->pub.text, i)) {
-    log_text(l, c->pub.text + h->headers[i].value_off, h->headers[i].value_len);
+    log_text(l, c->pub.text + h->fields.list[i].value_off,
+             h->fields.list[i].value_len);
     if (l->failed) return; /* Of room for the rest nothing is known. */
     log_byte(l, ',');
   }
@@ -404,8 +406,8 @@ static void log_header(httpd_log *l, const httpd_conn *c, const log_field *f)
   if (i < 0)
     log_none(l);
   else
-    log_string(l, c->pub.text + h->headers[i].value_off,
-               h->headers[i].value_len);
+    log_string(l, c->pub.text + h->fields.list[i].value_off,
+               h->fields.list[i].value_len);
 }
 
 /* Since the request's head was read, of a refused one since it began, with that

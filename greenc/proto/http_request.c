@@ -21,7 +21,7 @@ void green_http_request_init(green_http_request *r)
   r->max_line = 8192;
   r->max_field = 8192;
   r->max_head = 65536;
-  r->max_headers = GREEN_HTTP_REQUEST_HEADERS;
+  r->max_headers = GREEN_HTTP_FIELDS;
 }
 
 static const char *line_fail(green_http_request *r, int status,
@@ -119,9 +119,9 @@ static bool target_absolute(green_http_request *r, const char *buf,
                             const char *p, const char *e)
 {
   size_t len = (size_t)(e - p), scheme;
-  if (len > 7 && green__http_request_same(p, "http://", 7))
+  if (len > 7 && green__http_same(p, "http://", 7))
     scheme = 7;
-  else if (len > 8 && green__http_request_same(p, "https://", 8))
+  else if (len > 8 && green__http_same(p, "https://", 8))
     scheme = 8;
   else
     return line_fail(r, 400, "bad target"), false;
@@ -214,83 +214,26 @@ static const char *line_version(green_http_request *r, const char *p,
 ** Fields
 */
 
-static const char *name_fail(green_http_request *r, char c)
-{
-  if (c == '\r' || c == '\n') return line_fail(r, 400, "no colon in a field");
-  if (c == ' ' || c == '\t')
-    return line_fail(r, 400, "blank in or before a field name");
-  return line_fail(r, 400, "bad byte in a field name");
-}
-
-/* A name that is none of the known: is it a token? Sets the flags. */
-static bool name_check(const char *p, size_t len, uint8_t *flags)
-{
-  for (size_t i = 0; i < len; i++) {
-    if (!green__scan_is(p[i], GREEN__TOKEN)) return false;
-    if (p[i] == '_') *flags = GREEN_HF_UNDERSCORE;
-  }
-  return true;
-}
-
-static void field_add(green_http_request *r, const green_http_request_header *h)
-{
-  r->headers[r->nheaders++] = *h;
-  if (h->id == GREEN_H_OTHER) return;
-  if (r->first[h->id])
-    r->headers[r->first[h->id] - 1].flags |= GREEN_HF_REPEATED;
-  else
-    r->first[h->id] = (uint8_t)r->nheaders;
-}
-
-/* One field and its line end. */
 static const char *line_field(green_http_request *r, const char *buf,
                               const char *p, const char *end)
 {
-  const char *colon = green__scan_name(p, end);
-  if (colon == end) return NULL;
-  if (*colon != ':') return name_fail(r, *colon);
-  if (colon == p) return line_fail(r, 400, "empty field name");
-  green_http_request_header h = {.name_off = (uint32_t)(p - buf)};
-  h.name_len = (uint16_t)(colon - p);
-  h.id = (uint8_t)green__http_request_id(p, (size_t)(colon - p));
-  if (h.id == GREEN_H_OTHER && !name_check(p, (size_t)(colon - p), &h.flags))
-    return line_fail(r, 400, "bad byte in a field name");
-
-  const char *v = colon + 1;
-  while (v < end && (*v == ' ' || *v == '\t')) v++;
-  const char *e = green__scan_value(v, end);
-  if (e == end) return NULL;
-  if (*e != '\r')
-    return line_fail(r, 400,
-                     *e == '\n' ? "bare LF" : "control byte in a field");
-  if (end - e < 2) return NULL;
-  if (e[1] != '\n') return line_fail(r, 400, "bare CR");
-  const char *next = e + 2;
-  if (next - 2 - p > r->max_field) return line_fail(r, 431, "field too large");
-  while (e > v && (e[-1] == ' ' || e[-1] == '\t')) e--;
-  h.value_off = (uint32_t)(v - buf);
-  h.value_len = (uint32_t)(e - v);
-  if (r->nheaders >= r->max_headers)
-    return line_fail(r, 431, "too many fields");
-  field_add(r, &h);
-  return next;
+  green__http_refusal why = {.reason = NULL};
+  p = green__http_field_line(&r->fields, r->max_field, r->max_headers, buf, p,
+                             end, &why);
+  if (why.reason) return line_fail(r, why.big ? 431 : 400, why.reason);
+  return p;
 }
 
 /*
 ** Head
 */
 
-static uint32_t clamp(uint32_t n, uint32_t low, uint32_t high)
-{
-  return n < low ? low : n > high ? high : n;
-}
-
 static void line_reset(green_http_request *r)
 {
-  r->max_line = clamp(r->max_line, 64, INT32_MAX / 2);
-  r->max_field = clamp(r->max_field, 64, UINT16_MAX);
-  r->max_head = clamp(r->max_head, 128, INT32_MAX / 2);
-  r->max_headers = clamp(r->max_headers, 0, GREEN_HTTP_REQUEST_HEADERS);
+  r->max_line = green__http_clamp(r->max_line, 64, INT32_MAX / 2);
+  r->max_field = green__http_clamp(r->max_field, 64, UINT16_MAX);
+  r->max_head = green__http_clamp(r->max_head, 128, INT32_MAX / 2);
+  r->max_headers = green__http_clamp(r->max_headers, 0, GREEN_HTTP_FIELDS);
   memset(&r->status, 0,
          offsetof(green_http_request, content_length) -
              offsetof(green_http_request, status));
@@ -301,20 +244,10 @@ static void line_reset(green_http_request *r)
 static void fields_reset(green_http_request *r)
 {
   memset(&r->content_length, 0,
-         offsetof(green_http_request, headers) -
+         offsetof(green_http_request, fields.list) -
              offsetof(green_http_request, content_length));
   r->content_length = -1;
   r->known.len = 0;
-}
-
-/* The first LF in [from, n), or CR with something else behind it; n: none. */
-static size_t line_event(const char *buf, size_t from, size_t n)
-{
-  for (; from < n; from++) {
-    if (buf[from] == '\n') return from;
-    if (buf[from] == '\r' && from + 1 < n && buf[from + 1] != '\n') return from;
-  }
-  return n;
 }
 
 static int head_refuse(green_http_request *r, int status, const char *reason)
@@ -326,28 +259,28 @@ static int head_refuse(green_http_request *r, int status, const char *reason)
   return r->status == 414 || r->status == 431 ? GREEN_ETOOBIG : GREEN_EPROTO;
 }
 
-/*
-** The line at r->pos was not taken: because of the error in r->status, or, if
-** that is 0, because it is not complete in the n bytes that count. There is no
-** event before from. What shows first in the bytes decides.
-*/
+/* The line at r->pos was not taken: because of the error in r->status, or, if
+** that is 0, because it is not complete in the n bytes that count. */
 static int line_verdict(green_http_request *r, const char *buf, size_t n,
                         size_t len, size_t from)
 {
   bool fields = r->stage == GREEN__REQUEST_FIELDS;
-  size_t full = r->pos + (size_t)(fields ? r->max_field : r->max_line) + 2;
-  size_t at = line_event(buf, from, n);
-  size_t shows = at == n ? SIZE_MAX : at + (buf[at] == '\r' ? 2 : 1);
-  if (n >= full && shows > full)
+  uint32_t max = fields ? r->max_field : r->max_line;
+  switch (green__http_verdict(buf, r->pos, max, n, len, from)) {
+  case GREEN__LINE_LONG:
     return fields ? head_refuse(r, 431, "field too large")
                   : head_refuse(r, 414, "request line too long");
-  if (at == n) {
+  case GREEN__LINE_FULL:
+    return head_refuse(r, 431, "head too large");
+  case GREEN__LINE_WAITS:
     r->status = 0;
     r->reason = NULL;
-    return n < len ? head_refuse(r, 431, "head too large") : GREEN_EAGAIN;
+    return GREEN_EAGAIN;
+  case GREEN__LINE_CR:
+    return head_refuse(r, 400, "bare CR");
+  default:
+    return head_refuse(r, 0, NULL);
   }
-  if (buf[at] == '\r') return head_refuse(r, 400, "bare CR");
-  return head_refuse(r, 0, NULL);
 }
 
 /* The request line up to the target, as far as it is there. */
@@ -423,9 +356,9 @@ static int known_take(green_http_request *r, const char *buf, uint32_t off)
 {
   green_http_request_known *k = &r->known;
   uint32_t by = off - k->off;
-  for (uint32_t i = 0; by && i < r->nheaders; i++) {
-    r->headers[i].name_off += by;
-    r->headers[i].value_off += by;
+  for (uint32_t i = 0; by && i < r->fields.n; i++) {
+    r->fields.list[i].name_off += by;
+    r->fields.list[i].value_off += by;
   }
   k->off = off;
   if (k->authority_len) k->authority_off += by;
@@ -443,7 +376,7 @@ static int known_take(green_http_request *r, const char *buf, uint32_t off)
 static int head_fields(green_http_request *r, const char *buf, const char *p,
                        const char *end)
 {
-  bool is_whole = r->nheaders == 0;
+  bool is_whole = r->fields.n == 0;
   uint32_t off = (uint32_t)(p - buf);
   for (;;) {
     r->pos = (uint32_t)(p - buf);
@@ -501,7 +434,7 @@ int green_http_request_parse(green_http_request *r, const char *buf, size_t len,
     return r->head_len;
   size_t n = len < r->max_head ? len : r->max_head;
   size_t from = last ? last - 1 : 0; /* A CR there may have been the last. */
-  bool quiet = from > r->pos && line_event(buf, from, n) >= n;
+  bool quiet = from > r->pos && green__http_line_event(buf, from, n) >= n;
   int rc = head_lines(r, buf, n, quiet);
   if (rc) return rc;
   return line_verdict(r, buf, n, len, from > r->pos ? from : r->pos);

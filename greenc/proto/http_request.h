@@ -26,16 +26,14 @@
 #ifndef GREEN_PROTO_HTTP_REQUEST_H
 #define GREEN_PROTO_HTTP_REQUEST_H
 
-#include "base/err.h"
+#include "proto/http_field.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* ffi needs: http_field */
 /* ffi */
-/* Room for this many headers in one request. */
-enum { GREEN_HTTP_REQUEST_HEADERS = 128 };
-
 /* Methods; any other token is GREEN_M_OTHER. Upper case matters. */
 enum {
   GREEN_M_OTHER,
@@ -57,74 +55,6 @@ enum {
   GREEN_FORM_AUTHORITY, /* host:port, CONNECT only */
   GREEN_FORM_ASTERISK,  /* *, OPTIONS only */
 };
-
-/* Header names known by number; any other is GREEN_H_OTHER. */
-enum {
-  GREEN_H_OTHER,
-  GREEN_H_ACCEPT,
-  GREEN_H_ACCEPT_CHARSET,
-  GREEN_H_ACCEPT_ENCODING,
-  GREEN_H_ACCEPT_LANGUAGE,
-  GREEN_H_AUTHORIZATION,
-  GREEN_H_CACHE_CONTROL,
-  GREEN_H_CONNECTION,
-  GREEN_H_CONTENT_ENCODING,
-  GREEN_H_CONTENT_LANGUAGE,
-  GREEN_H_CONTENT_LENGTH,
-  GREEN_H_CONTENT_TYPE,
-  GREEN_H_COOKIE,
-  GREEN_H_DATE,
-  GREEN_H_DNT,
-  GREEN_H_EXPECT,
-  GREEN_H_FORWARDED,
-  GREEN_H_HOST,
-  GREEN_H_IF_MATCH,
-  GREEN_H_IF_MODIFIED_SINCE,
-  GREEN_H_IF_NONE_MATCH,
-  GREEN_H_IF_RANGE,
-  GREEN_H_IF_UNMODIFIED_SINCE,
-  GREEN_H_KEEP_ALIVE,
-  GREEN_H_ORIGIN,
-  GREEN_H_PRAGMA,
-  GREEN_H_RANGE,
-  GREEN_H_REFERER,
-  GREEN_H_SEC_FETCH_DEST,
-  GREEN_H_SEC_FETCH_MODE,
-  GREEN_H_SEC_FETCH_SITE,
-  GREEN_H_SEC_FETCH_USER,
-  GREEN_H_SEC_WEBSOCKET_EXTENSIONS,
-  GREEN_H_SEC_WEBSOCKET_KEY,
-  GREEN_H_SEC_WEBSOCKET_PROTOCOL,
-  GREEN_H_SEC_WEBSOCKET_VERSION,
-  GREEN_H_TE,
-  GREEN_H_TRAILER,
-  GREEN_H_TRANSFER_ENCODING,
-  GREEN_H_UPGRADE,
-  GREEN_H_UPGRADE_INSECURE_REQUESTS,
-  GREEN_H_USER_AGENT,
-  GREEN_H_VIA,
-  GREEN_H_X_FORWARDED_FOR,
-  GREEN_H_X_FORWARDED_HOST,
-  GREEN_H_X_FORWARDED_PROTO,
-  GREEN_H_X_REAL_IP,
-  GREEN_H_X_REQUESTED_WITH,
-  GREEN_H_COUNT,
-};
-
-/* Flags of one header. */
-enum {
-  GREEN_HF_UNDERSCORE = 1, /* "_" in the name: CGI must not see it. */
-  GREEN_HF_REPEATED = 2,   /* First of several with the same known name. */
-};
-
-typedef struct green_http_request_header {
-  uint32_t name_off;
-  uint32_t value_off; /* Blanks around the value are not part of it. */
-  uint32_t value_len;
-  uint16_t name_len;
-  uint8_t id;    /* GREEN_H_* */
-  uint8_t flags; /* GREEN_HF_* */
-} green_http_request_header;
 
 /* The head that was parsed last. A client sends the same fields with each
 ** request, mostly, and some the same line: then they are not taken apart
@@ -154,7 +84,7 @@ typedef struct green_http_request {
   uint32_t max_line;    /* 8192 */
   uint32_t max_field;   /* 8192; never above 65535 */
   uint32_t max_head;    /* 65536 */
-  uint32_t max_headers; /* GREEN_HTTP_REQUEST_HEADERS */
+  uint32_t max_headers; /* GREEN_HTTP_FIELDS */
 
   /* The answer, when parse gave EPROTO or ETOOBIG. */
   int32_t status;
@@ -193,9 +123,7 @@ typedef struct green_http_request {
   bool conn_upgrade;
   bool upgrade;         /* Connection: upgrade and an Upgrade; 1.1 only. */
   bool expect_continue; /* Never with HTTP/1.0. */
-  uint32_t nheaders;
-  uint8_t first[48]; /* By GREEN_H_*: index + 1 of the first one, or 0. */
-  green_http_request_header headers[GREEN_HTTP_REQUEST_HEADERS];
+  green_http_fields fields;
 
   green_http_request_known known; /* Private. */
 } green_http_request;

@@ -11,54 +11,21 @@ bool green_http_request_has_line(const green_http_request *r)
   return r->stage != GREEN__REQUEST_LINE;
 }
 
-static const green_http_request_header *get_header(const green_http_request *r,
-                                                   int i)
-{
-  return i >= 0 && (uint32_t)i < r->nheaders ? &r->headers[i] : NULL;
-}
-
 int green_http_request_find(const green_http_request *r, const char *buf,
                             const char *name, size_t len, int from)
 {
-  unsigned id = green__http_request_id(name, len);
-  uint32_t i = from > 0 ? (uint32_t)from : 0;
-  if (id != GREEN_H_OTHER) {
-    if (!r->first[id]) return -1;
-    if (i + 1 < r->first[id]) i = r->first[id] - 1u;
-  }
-  for (; i < r->nheaders; i++) {
-    const green_http_request_header *h = &r->headers[i];
-    if (h->id != id || h->name_len != len) continue;
-    if (id || green__http_request_same(buf + h->name_off, name, len))
-      return (int)i;
-  }
-  return -1;
+  return green_http_field_find(&r->fields, buf, name, len, from);
 }
 
 int green_http_request_next(const green_http_request *r, const char *buf, int i)
 {
-  const green_http_request_header *h = get_header(r, i);
-  if (!h) return -1;
-  if (h->id && r->first[h->id] == i + 1 && !(h->flags & GREEN_HF_REPEATED))
-    return -1;
-  return green_http_request_find(r, buf, buf + h->name_off, h->name_len, i + 1);
+  return green_http_field_next(&r->fields, buf, i);
 }
 
 int green_http_request_join(const green_http_request *r, const char *buf, int i,
                             char *out, size_t cap)
 {
-  const green_http_request_header *h = get_header(r, i);
-  if (!h) return GREEN_EINVAL;
-  const char *comma = h->id == GREEN_H_COOKIE ? "; " : ",";
-  size_t len = 0, gap = 0;
-  for (; i >= 0; i = green_http_request_next(r, buf, i), gap = strlen(comma)) {
-    h = &r->headers[i];
-    if (gap + h->value_len > cap - len) return GREEN_ENOBUFS;
-    memcpy(out + len, comma, gap);
-    memcpy(out + len + gap, buf + h->value_off, h->value_len);
-    len += gap + h->value_len;
-  }
-  return (int)len;
+  return green_http_field_join(&r->fields, buf, i, out, cap);
 }
 
 /*
@@ -86,24 +53,24 @@ static bool cgi_plain(unsigned id)
 
 /* "Proxy" would become HTTP_PROXY, which programs that inherit the keys as
 ** their environment take for the proxy to use. */
-static bool cgi_hides(const green_http_request_header *h, const char *name)
+static bool cgi_hides(const green_http_field *h, const char *name)
 {
   return h->flags & GREEN_HF_UNDERSCORE ||
-         (h->name_len == 5 && green__http_request_same(name, "proxy", 5));
+         (h->name_len == 5 && green__http_same(name, "proxy", 5));
 }
 
 int green_http_request_cgi(const green_http_request *r, const char *buf,
                            const char *key, size_t len)
 {
   if (len == 12 && !memcmp(key, "CONTENT_TYPE", 12))
-    return r->first[GREEN_H_CONTENT_TYPE] - 1;
+    return r->fields.first[GREEN_H_CONTENT_TYPE] - 1;
   if (len == 14 && !memcmp(key, "CONTENT_LENGTH", 14))
-    return r->first[GREEN_H_CONTENT_LENGTH] - 1;
+    return r->fields.first[GREEN_H_CONTENT_LENGTH] - 1;
   if (len < 6 || memcmp(key, "HTTP_", 5)) return -1;
   key += 5;
   len -= 5;
-  for (uint32_t i = 0; i < r->nheaders; i++) {
-    const green_http_request_header *h = &r->headers[i];
+  for (uint32_t i = 0; i < r->fields.n; i++) {
+    const green_http_field *h = &r->fields.list[i];
     const char *name = buf + h->name_off;
     if (h->name_len != len || cgi_hides(h, name)) continue;
     if (cgi_is(name, key, len)) return cgi_plain(h->id) ? -1 : (int)i;
@@ -114,8 +81,8 @@ int green_http_request_cgi(const green_http_request *r, const char *buf,
 int green_http_request_cgi_key(const green_http_request *r, const char *buf,
                                int i, char *out, size_t cap)
 {
-  const green_http_request_header *h = get_header(r, i);
-  if (!h) return GREEN_EINVAL;
+  if (i < 0 || (uint32_t)i >= r->fields.n) return GREEN_EINVAL;
+  const green_http_field *h = &r->fields.list[i];
   if (cgi_hides(h, buf + h->name_off)) return 0;
   size_t prefix = cgi_plain(h->id) ? 0 : 5;
   if (prefix + h->name_len > cap) return GREEN_ENOBUFS;

@@ -26,15 +26,15 @@ static bool mean_fail(green_http_request *r, int status, const char *reason)
 static const char *mean_value(const green_http_request *r, const char *buf,
                               unsigned id, size_t *len)
 {
-  if (!r->first[id]) return NULL;
-  const green_http_request_header *h = &r->headers[r->first[id] - 1];
+  if (!r->fields.first[id]) return NULL;
+  const green_http_field *h = &r->fields.list[r->fields.first[id] - 1];
   *len = h->value_len;
   return buf + h->value_off;
 }
 
 static bool mean_repeated(const green_http_request *r, unsigned id)
 {
-  return r->headers[r->first[id] - 1].flags & GREEN_HF_REPEATED;
+  return r->fields.list[r->fields.first[id] - 1].flags & GREEN_HF_REPEATED;
 }
 
 /*
@@ -128,86 +128,24 @@ static bool mean_host(green_http_request *r, const char *buf)
 }
 
 /*
-** Lists
-*/
-
-/* The next element of a comma-separated list in [*p, e), blanks around it cut
-** off; *p moves behind it, to NULL when it was the last. */
-static const char *list_next(const char **p, const char *e, size_t *len)
-{
-  const char *start = *p, *comma = memchr(start, ',', (size_t)(e - start));
-  const char *stop = comma ? comma : e;
-  *p = comma ? comma + 1 : NULL;
-  while (start < stop && (*start == ' ' || *start == '\t')) start++;
-  while (stop > start && (stop[-1] == ' ' || stop[-1] == '\t')) stop--;
-  *len = (size_t)(stop - start);
-  return start;
-}
-
-static bool list_is(const char *p, size_t len, const char *word)
-{
-  return len == strlen(word) && green__http_request_same(p, word, len);
-}
-
-/*
 ** Body
 */
 
-/* Digits only, no leading zero. */
 static bool mean_length(green_http_request *r, const char *buf)
 {
-  size_t len;
-  const char *p = mean_value(r, buf, GREEN_H_CONTENT_LENGTH, &len);
-  if (mean_repeated(r, GREEN_H_CONTENT_LENGTH))
-    return mean_fail(r, 400, "repeated Content-Length");
-  bool bad = len == 0 || (len > 1 && *p == '0');
-  int64_t n = 0;
-  for (size_t i = 0; i < len && !bad; i++) {
-    unsigned digit = (unsigned)(unsigned char)p[i] - '0';
-    bad = digit > 9 || __builtin_mul_overflow(n, 10, &n) ||
-          __builtin_add_overflow(n, (int64_t)digit, &n);
-  }
-  if (bad) return mean_fail(r, 400, "bad Content-Length");
-  r->content_length = n;
-  r->has_body = n > 0;
-  return true;
-}
-
-/* One value of Transfer-Encoding, perhaps one of several. Sets chunked when it
-** ends in that, *other when there was something else. */
-static bool coding_list(green_http_request *r, const char *p, const char *e,
-                        bool *other)
-{
-  while (p) {
-    size_t len;
-    const char *word = list_next(&p, e, &len);
-    if (r->chunked) return mean_fail(r, 400, "coding after chunked");
-    const char *stop = green__scan_scalar(word, word + len, GREEN__TOKEN);
-    bool param = stop > word && stop < word + len &&
-                 (*stop == ';' || *stop == ' ' || *stop == '\t');
-    if (list_is(word, len, "chunked"))
-      r->chunked = true;
-    else if (!len || (stop < word + len && !param) ||
-             list_is(word, (size_t)(stop - word), "chunked"))
-      return mean_fail(r, 400, "bad Transfer-Encoding");
-    else
-      *other = true;
-  }
+  const char *bad = green__http_length(&r->fields, buf, &r->content_length);
+  if (bad) return mean_fail(r, 400, bad);
+  r->has_body = r->content_length > 0;
   return true;
 }
 
 static bool mean_coding(green_http_request *r, const char *buf)
 {
   bool other = false;
-  for (uint32_t i = 0; i < r->nheaders; i++) {
-    const green_http_request_header *h = &r->headers[i];
-    const char *p = buf + h->value_off;
-    if (h->id == GREEN_H_TRANSFER_ENCODING &&
-        !coding_list(r, p, p + h->value_len, &other))
-      return false;
-  }
+  const char *bad = green__http_coding(&r->fields, buf, &r->chunked, &other);
+  if (bad) return mean_fail(r, 400, bad);
   if (r->minor == 0) return mean_fail(r, 400, "Transfer-Encoding in HTTP/1.0");
-  if (r->first[GREEN_H_CONTENT_LENGTH])
+  if (r->fields.first[GREEN_H_CONTENT_LENGTH])
     return mean_fail(r, 400, "Content-Length and Transfer-Encoding");
   if (!r->chunked)
     return mean_fail(r, 400, "Transfer-Encoding does not end in chunked");
@@ -220,30 +158,14 @@ static bool mean_coding(green_http_request *r, const char *buf)
 ** Connection
 */
 
-static void connection_list(green_http_request *r, const char *p, const char *e)
-{
-  while (p) {
-    size_t len;
-    const char *word = list_next(&p, e, &len);
-    if (list_is(word, len, "close"))
-      r->conn_close = true;
-    else if (list_is(word, len, "keep-alive"))
-      r->conn_keep_alive = true;
-    else if (list_is(word, len, "upgrade"))
-      r->conn_upgrade = true;
-  }
-}
-
 static void mean_connection(green_http_request *r, const char *buf)
 {
-  uint32_t i = r->first[GREEN_H_CONNECTION];
-  for (i = i ? i - 1 : r->nheaders; i < r->nheaders; i++) {
-    const green_http_request_header *h = &r->headers[i];
-    const char *p = buf + h->value_off;
-    if (h->id == GREEN_H_CONNECTION) connection_list(r, p, p + h->value_len);
-  }
+  unsigned options = green__http_connection(&r->fields, buf);
+  r->conn_close = options & GREEN__CONN_CLOSE;
+  r->conn_keep_alive = options & GREEN__CONN_KEEP_ALIVE;
+  r->conn_upgrade = options & GREEN__CONN_UPGRADE;
   r->keep_alive = (r->minor || r->conn_keep_alive) && !r->conn_close;
-  r->upgrade = r->minor && r->conn_upgrade && r->first[GREEN_H_UPGRADE];
+  r->upgrade = r->minor && r->conn_upgrade && r->fields.first[GREEN_H_UPGRADE];
 }
 
 /* A request in HTTP/1.0 expects nothing, whatever it says. */
@@ -252,7 +174,8 @@ static bool mean_expect(green_http_request *r, const char *buf)
   size_t len;
   const char *p = mean_value(r, buf, GREEN_H_EXPECT, &len);
   if (!r->minor) return true;
-  if (mean_repeated(r, GREEN_H_EXPECT) || !list_is(p, len, "100-continue"))
+  if (mean_repeated(r, GREEN_H_EXPECT) ||
+      !green__http_is(p, len, "100-continue"))
     return mean_fail(r, 417, "unknown expectation");
   r->expect_continue = true;
   return true;
@@ -261,11 +184,11 @@ static bool mean_expect(green_http_request *r, const char *buf)
 bool green__http_request_mean(green_http_request *r, const char *buf)
 {
   if (!mean_host(r, buf)) return false;
-  if (r->first[GREEN_H_TRANSFER_ENCODING]) {
+  if (r->fields.first[GREEN_H_TRANSFER_ENCODING]) {
     if (!mean_coding(r, buf)) return false;
-  } else if (r->first[GREEN_H_CONTENT_LENGTH]) {
+  } else if (r->fields.first[GREEN_H_CONTENT_LENGTH]) {
     if (!mean_length(r, buf)) return false;
   }
   mean_connection(r, buf);
-  return !r->first[GREEN_H_EXPECT] || mean_expect(r, buf);
+  return !r->fields.first[GREEN_H_EXPECT] || mean_expect(r, buf);
 }

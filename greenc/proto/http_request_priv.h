@@ -7,6 +7,7 @@
 #ifndef GREEN_PROTO_HTTP_REQUEST_PRIV_H
 #define GREEN_PROTO_HTTP_REQUEST_PRIV_H
 
+#include "proto/http_field_priv.h"
 #include "proto/http_request.h"
 
 enum {
@@ -18,12 +19,6 @@ enum {
 /* Note the answer to a bad request. The first one stands. */
 void green__http_request_fail(green_http_request *r, int status,
                               const char *reason);
-
-/* GREEN_H_* of a name, whatever the case of its letters. */
-unsigned green__http_request_id(const char *name, size_t len);
-
-/* Are the names equal but for the case of ASCII letters? */
-bool green__http_request_same(const char *a, const char *b, size_t len);
 
 /* Take buf[off .. off + len) apart as host[:port] into the authority fields.
 ** false: it is no such thing, nothing was changed. */

@@ -96,7 +96,7 @@ static void check_body(const green_http_request *r, const char *in)
   CHECK(!r->chunked || r->minor == 1);
   if (length < 0) return;
   char digits[32];
-  const green_http_request_header *h = &r->headers[length];
+  const green_http_field *h = &r->fields.list[length];
   int n =
       snprintf(digits, sizeof(digits), "%lld", (long long)r->content_length);
   CHECK((uint32_t)n == h->value_len && !memcmp(digits, in + h->value_off, n));
@@ -107,16 +107,16 @@ static void check_header(const green_http_request *r, const char *in, size_t n,
                          int i)
 {
   static char out[70000];
-  const green_http_request_header *h = &r->headers[i];
+  const green_http_field *h = &r->fields.list[i];
   check_slice(h->name_off, h->name_len, n);
   check_slice(h->value_off, h->value_len, n);
   CHECK(h->name_len && in[h->name_off + h->name_len] == ':');
   CHECK(green_http_request_find(r, in, in + h->name_off, h->name_len, i) == i);
   int first = green_http_request_find(r, in, in + h->name_off, h->name_len, 0);
   CHECK(first >= 0 && first <= i);
-  CHECK(!h->id || r->first[h->id] == first + 1);
+  CHECK(!h->id || r->fields.first[h->id] == first + 1);
   int next = green_http_request_next(r, in, i);
-  CHECK(next == -1 || (next > i && r->headers[next].id == h->id));
+  CHECK(next == -1 || (next > i && r->fields.list[next].id == h->id));
   int len = green_http_request_join(r, in, i, out, n);
   CHECK(len >= (int)h->value_len &&
         !memcmp(out, in + h->value_off, h->value_len));
@@ -161,7 +161,7 @@ static void check_taken(const green_http_request *r, const char *in, size_t n)
   check_clean(in, n);
   check_line(r, in, n);
   check_body(r, in);
-  for (uint32_t i = 0; i < r->nheaders; i++) check_header(r, in, n, (int)i);
+  for (uint32_t i = 0; i < r->fields.n; i++) check_header(r, in, n, (int)i);
   green_http_request again = *r;
   int rc = green_http_request_parse(&again, guard_copy(in, n), n, 0);
   CHECK(cut_same((int)n, r, rc, &again));

@@ -31,9 +31,9 @@ static void check_back(const char *field, size_t n, const char *name,
   memcpy(in + len, field, n);
   memcpy(in + len + n, "\r\n", 2);
   int rc = green_http_request_parse(&req, in, len + n + 2, 0);
-  CHECK(rc == (int)(len + n + 2) || (rc == GREEN_EPROTO && req.nheaders == 1));
-  const green_http_request_header *h = &req.headers[0];
-  CHECK(req.nheaders == 1 && h->name_len == name_len);
+  CHECK(rc == (int)(len + n + 2) || (rc == GREEN_EPROTO && req.fields.n == 1));
+  const green_http_field *h = &req.fields.list[0];
+  CHECK(req.fields.n == 1 && h->name_len == name_len);
   CHECK(!memcmp(in + h->name_off, name, name_len));
   while (value_len && (*value == ' ' || *value == '\t')) value++, value_len--;
   while (value_len && strchr(" \t", value[value_len - 1])) value_len--;

@@ -78,7 +78,7 @@ int vm_request_text(const green_conn *c, const char *key, size_t n,
   int i = green_http_request_cgi(h, c->text, key, n);
   if (i < 0) return VM_TEXT_NONE;
   if (green_http_request_next(h, c->text, i) >= 0) return VM_TEXT_MADE;
-  return text_at(c, h->headers[i].value_off, h->headers[i].value_len, p);
+  return text_at(c, h->fields.list[i].value_off, h->fields.list[i].value_len, p);
 }
 
 /* Push text[off .. off + len). */
@@ -164,7 +164,7 @@ static int conn_keys(lua_State *L)
     lua_pushstring(L, names[i].text);
     lua_rawseti(L, -2, ++k);
   }
-  for (uint32_t i = 0; i < c->head->nheaders; i++) {
+  for (uint32_t i = 0; i < c->head->fields.n; i++) {
     int n = green_http_request_cgi_key(c->head, c->text, (int)i, key, room);
     if (n <= 0) continue;
     lua_pushlstring(L, key, (size_t)n);
@@ -178,12 +178,12 @@ static int conn_headers_raw(lua_State *L)
 {
   const green_conn *c = vm_conn_check(L, 1);
   const green_http_request *h = c->head;
-  lua_createtable(L, (int)h->nheaders, 0);
-  for (uint32_t i = 0; i < h->nheaders; i++) {
+  lua_createtable(L, (int)h->fields.n, 0);
+  for (uint32_t i = 0; i < h->fields.n; i++) {
     lua_createtable(L, 2, 0);
-    push_text(L, c, h->headers[i].name_off, h->headers[i].name_len);
+    push_text(L, c, h->fields.list[i].name_off, h->fields.list[i].name_len);
     lua_rawseti(L, -2, 1);
-    push_text(L, c, h->headers[i].value_off, h->headers[i].value_len);
+    push_text(L, c, h->fields.list[i].value_off, h->fields.list[i].value_len);
     lua_rawseti(L, -2, 2);
     lua_rawseti(L, -2, (int)i + 1);
   }

@@ -78,9 +78,9 @@ static void test_next(void)
   is(green_http_request_next(&req, buf, 4), 11, "in any case");
   is(green_http_request_next(&req, buf, 12), -1, "no such field");
   is(green_http_request_next(&req, buf, -1), -1, "before the first");
-  is(req.first[GREEN_H_ACCEPT], 2, "first is the index + 1");
-  is(req.headers[1].flags, GREEN_HF_REPEATED, "the first is marked");
-  is(req.headers[3].flags, 0, "the second is not");
+  is(req.fields.first[GREEN_H_ACCEPT], 2, "first is the index + 1");
+  is(req.fields.list[1].flags, GREEN_HF_REPEATED, "the first is marked");
+  is(req.fields.list[3].flags, 0, "the second is not");
 }
 
 static int join(int i, size_t cap)
@@ -203,7 +203,7 @@ static int id_of(const char *name)
   snprintf(in, sizeof(in), "GET / HTTP/1.0\r\n%s: a\r\n\r\n", name);
   buf = guard_copy(in, strlen(in));
   int rc = green_http_request_parse(&req, buf, strlen(in), 0);
-  return rc > 0 || req.nheaders ? req.headers[0].id : -1;
+  return rc > 0 || req.fields.n ? req.fields.list[0].id : -1;
 }
 
 static int known_is(int id)

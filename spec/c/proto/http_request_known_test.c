@@ -30,12 +30,12 @@ static int is_as_fresh(const char *in, int rc)
 ** -1: it says something else than one that has seen nothing. */
 static int knows_now(const char *in)
 {
-  req.headers[0].flags |= 0x80; /* Marks, gone if it is parsed again. */
+  req.fields.list[0].flags |= 0x80; /* Marks, gone if it is parsed again. */
   req.reason = "a mark";
   int rc = parse(in);
-  int known = req.nheaders && req.headers[0].flags & 0x80;
+  int known = req.fields.n && req.fields.list[0].flags & 0x80;
   int again = rc > 0 && req.reason;
-  req.headers[0].flags &= 0x7f;
+  req.fields.list[0].flags &= 0x7f;
   if (rc > 0) req.reason = NULL;
   return is_as_fresh(in, rc) ? !!known + again : -1;
 }
@@ -136,11 +136,11 @@ static void test_what_follows_a_refusal(void)
   green_http_request_init(&req);
   parse(good);
   is(parse("GET /\x01 HTTP/1.1\r\n" FIELDS), GREEN_EPROTO, "a bad line");
-  is(req.nheaders, 0, "has no fields of another head");
+  is(req.fields.n, 0, "has no fields of another head");
   ok(!green_http_request_has_line(&req), "and no line");
   ok(is_as_fresh(good, parse(good)), "a good one is as ever");
   is(parse("GET / HT"), GREEN_EAGAIN, "half a line");
-  is(req.nheaders, 0, "has no fields of another head");
+  is(req.fields.n, 0, "has no fields of another head");
   is(green_http_request_parse(&req, good, strlen(good), 8), (int)strlen(good),
      "its rest");
   ok(is_as_fresh(good, req.head_len), "makes it as any other");

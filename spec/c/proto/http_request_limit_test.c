@@ -116,7 +116,7 @@ static void test_pipelined(void)
      "asked again, the same");
   is(green_http_request_parse(&req, in + rc, strlen(in) - (size_t)rc, 0),
      GREEN_EAGAIN, "the next one is a new request");
-  is(req.nheaders, 0, "with nothing of the former");
+  is(req.fields.n, 0, "with nothing of the former");
 }
 
 static void test_misuse(void)

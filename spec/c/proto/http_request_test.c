@@ -28,8 +28,8 @@ static int text_is(uint32_t off, uint32_t len, const char *in, const char *want)
 static int header_is(const char *in, uint32_t i, const char *name,
                      const char *value)
 {
-  const green_http_request_header *h = &req.headers[i];
-  return i < req.nheaders && text_is(h->name_off, h->name_len, in, name) &&
+  const green_http_field *h = &req.fields.list[i];
+  return i < req.fields.n && text_is(h->name_off, h->name_len, in, name) &&
          text_is(h->value_off, h->value_len, in, value);
 }
 
@@ -160,13 +160,13 @@ static void test_fields(void)
                    "!#$%&'*+-.^`|~09azAZ:v:w\r\n"
                    "\r\n";
   is(verdict("fields", in, strlen(in)), (int)strlen(in), "fields are taken");
-  is(req.nheaders, 7, "all of them");
+  is(req.fields.n, 7, "all of them");
   ok(header_is(in, 0, "Host", "a"), "a value without the blank before it");
   ok(header_is(in, 1, "X-Empty", ""), "an empty value");
   ok(header_is(in, 2, "X-Blank", ""), "a blank value is empty");
   ok(header_is(in, 3, "X-Pad", "a b\tc"), "only the blanks around are cut");
-  is(req.headers[4].flags, GREEN_HF_UNDERSCORE, "a name with _ is marked");
-  is(req.headers[3].flags, 0, "another is not");
+  is(req.fields.list[4].flags, GREEN_HF_UNDERSCORE, "a name with _ is marked");
+  is(req.fields.list[3].flags, 0, "another is not");
   ok(header_is(in, 5, "x-latin", "\xa0\xff\x80"), "other blanks stay");
   ok(header_is(in, 6, "!#$%&'*+-.^`|~09azAZ", "v:w"), "any token is a name");
 }

@@ -1,8 +1,9 @@
 /*
-** http_request_name.c: header names to numbers.
+** http_field_name.c: header names to numbers.
 */
 
-#include "proto/http_request_priv.h"
+#include "proto/http_field_priv.h"
+#include "base/ascii.h"
 
 #include <string.h>
 
@@ -79,7 +80,7 @@ static const uint8_t name_place[128] = {
 #undef X
 };
 
-_Static_assert(sizeof(((green_http_request *)0)->first) == GREEN_H_COUNT,
+_Static_assert(sizeof(((green_http_fields *)0)->first) == GREEN_H_COUNT,
                "first has a place for each known name");
 
 static unsigned name_hash(const char *p, size_t len)
@@ -117,10 +118,10 @@ static bool name_is(const char *p, const char *text, size_t len)
   }
   if (len >= 4)
     return !(name_diff4(p, text) | name_diff4(p + len - 4, text + len - 4));
-  return green__http_request_same(p, text, len);
+  return green__http_same(p, text, len);
 }
 
-unsigned green__http_request_id(const char *name, size_t len)
+unsigned green__http_field_id(const char *name, size_t len)
 {
   if (len < 2 || len > NAME_MAX_KNOWN) return GREEN_H_OTHER;
   unsigned id = name_place[name_hash(name, len)];
@@ -129,14 +130,9 @@ unsigned green__http_request_id(const char *name, size_t len)
   return id;
 }
 
-static unsigned char name_lower(char c)
-{
-  return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
-
-bool green__http_request_same(const char *a, const char *b, size_t len)
+bool green__http_same(const char *a, const char *b, size_t len)
 {
   for (size_t i = 0; i < len; i++)
-    if (name_lower(a[i]) != name_lower(b[i])) return false;
+    if (green_ascii_lower(a[i]) != green_ascii_lower(b[i])) return false;
   return true;
 }
