@@ -20,6 +20,7 @@
 #include "base/tally.h"
 
 #include "proto/chunked.h"
+#include "proto/http_body.h"
 #include "proto/http_field.h"
 #include "proto/http_request.h"
 #include "proto/http_write.h"

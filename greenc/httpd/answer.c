@@ -248,7 +248,7 @@ static void head_put_keep_alive(httpd_conn *c)
 static int body_is_the_last(const httpd_conn *c)
 {
   if (c->body_done) return 0;
-  if (c->req->body_left > c->d->pub.max_drain && !c->pub.body_read) return 1;
+  if (c->req->body.left > c->d->pub.max_drain && !c->pub.body_read) return 1;
   return c->body_failed || green__body_is_bad(c);
 }
 

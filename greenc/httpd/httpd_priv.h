@@ -15,7 +15,7 @@
 #include "hub/idle.h"
 #include "io/tls_pool.h"
 #include "io/tls_sock.h"
-#include "proto/chunked.h"
+#include "proto/http_body.h"
 
 #include <string.h>
 #include <time.h>
@@ -47,7 +47,7 @@ typedef struct httpd httpd;
 /* Buffers and parser of a connection that is not idle; pooled. */
 struct httpd_request {
   green_http_request head;
-  green_chunked chunk;
+  green_http_body body;
   green_link link; /* In the pool. */
   char *in;        /* in[start..]: head, body, and what follows. */
   uint32_t in_cap;
@@ -64,8 +64,6 @@ struct httpd_request {
   size_t lines_len;
   uint32_t given_off; /* Body bytes that were given back (unread). */
   uint32_t given_len;
-  int64_t body_left; /* Of a body with a length: bytes to come. */
-  int64_t body_total;
   int64_t started;    /* The poll that brought the head; its first byte, while
                          it is not complete. */
   int64_t out_length; /* The answer's Content-Length, -1: not given. */

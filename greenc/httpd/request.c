@@ -95,7 +95,7 @@ int green__httpd_fetch(httpd *d)
 ** in two. */
 static uint32_t body_least(const httpd_conn *c)
 {
-  bool records = c->sock.filter && c->req->body_left >= 2 * HTTPD_BUFFER;
+  bool records = c->sock.filter && c->req->body.left >= 2 * HTTPD_BUFFER;
   return records ? 2 * HTTPD_BUFFER : HTTPD_BUFFER / 2;
 }
 
@@ -141,15 +141,19 @@ static int body_fill(httpd_conn *c)
 void green__body_start(httpd_conn *c)
 {
   httpd_request *r = c->req;
-  c->body_done = !r->head.has_body;
+  const green_http_request *h = &r->head;
+  if (!h->has_body)
+    green__http_body_start(&r->body, GREEN_BODY_NONE, 0);
+  else if (h->chunked)
+    green__http_body_start(&r->body, GREEN_BODY_CHUNKED, 0);
+  else
+    green__http_body_start(&r->body, GREEN_BODY_LENGTH, h->content_length);
+  c->body_done = !h->has_body;
   c->body_failed = 0;
   c->continued = 0;
   c->drained = 0;
-  r->body_total = 0;
   r->given_len = 0;
   r->lines_len = 0;
-  r->body_left = r->head.content_length;
-  if (r->head.chunked) green_chunked_init(&r->chunk);
 }
 
 static int body_fail(httpd_conn *c, int err)
@@ -159,62 +163,22 @@ static int body_fail(httpd_conn *c, int err)
   return err;
 }
 
-/* The next run of plain bytes in the buffer, of a body with a length. */
-static int body_plain(httpd_request *r, const char **ptr)
-{
-  uint32_t n = r->end - r->pos;
-  if (n == 0) return GREEN_EAGAIN;
-  if ((int64_t)n > r->body_left) n = (uint32_t)r->body_left;
-  *ptr = r->in + r->pos;
-  r->pos += n;
-  r->body_left -= n;
-  return (int)n;
-}
-
-/* The next run of a chunked body, as green_chunked_next. */
-static int chunk_next(httpd_conn *c, char **ptr)
-{
-  httpd_request *r = c->req;
-  char *in = r->in + r->pos;
-  int e = green_chunked_next(&r->chunk, in, r->end - r->pos);
-  if (e < 0 && e != GREEN_EAGAIN)
-    return GREEN_EPROTO; /* Overlong extensions, too: the body is not large. */
-  r->pos += r->chunk.used;
-  if (e == 0) c->body_done = 1;
-  *ptr = in + r->chunk.data_off;
-  return e;
-}
-
-/* Chunks of a byte each are not handed out byte by byte: what is in the buffer
-** moves up to the first run. An error comes again after these. */
-static int body_chunked(httpd_conn *c, const char **ptr)
-{
-  httpd_request *r = c->req;
-  char *to, *from;
-  int e = chunk_next(c, &to);
-  if (e <= 0) return e;
-  uint32_t n = r->chunk.data_len;
-  while (r->pos < r->end && chunk_next(c, &from) > 0) {
-    memmove(to + n, from, r->chunk.data_len);
-    n += r->chunk.data_len;
-  }
-  *ptr = to;
-  return (int)n;
-}
-
-/* Without a system call. 0: the end; GREEN_EAGAIN: the buffer is empty. */
+/* Without a system call. 0: the end; GREEN_EAGAIN: the buffer is empty. Chunks
+** of a byte each are not handed out byte by byte. */
 static int body_buffered(httpd_conn *c, const char **ptr)
 {
   httpd_request *r = c->req;
   if (c->body_done) return 0;
-  if (r->head.chunked) return body_chunked(c, ptr);
-  if (r->body_left == 0) {
-    c->body_done = 1;
-    return 0;
-  }
-  int n = body_plain(r, ptr);
-  if (r->body_left == 0) c->body_done = 1;
-  return n;
+  char *in = r->in + r->pos;
+  size_t n = r->end - r->pos;
+  int e = r->head.chunked ? green_http_body_gather(&r->body, in, n)
+                          : green__http_body_plain(&r->body, n);
+  if (e < 0 && e != GREEN_EAGAIN)
+    return GREEN_EPROTO; /* Overlong extensions, too: the body is not large. */
+  r->pos += r->body.used;
+  c->body_done = r->body.done;
+  *ptr = in + r->body.data_off;
+  return e > 0 ? (int)r->body.data_len : e;
 }
 
 static int body_next(httpd_conn *c, const char **ptr)
@@ -286,8 +250,7 @@ static int body_invite(httpd_conn *c)
 /* n more have come: n, or they are too many. */
 static int body_count(httpd_conn *c, int n)
 {
-  c->req->body_total += n;
-  if (c->d->pub.max_body >= 0 && c->req->body_total > c->d->pub.max_body)
+  if (c->d->pub.max_body >= 0 && c->req->body.total > c->d->pub.max_body)
     return body_fail(c, GREEN_ETOOBIG);
   return n;
 }
@@ -311,12 +274,12 @@ static int body_sink(httpd_conn *c)
 {
   char sink[HTTPD_SINK];
   httpd_request *r = c->req;
-  size_t n = r->body_left < HTTPD_SINK ? (size_t)r->body_left : HTTPD_SINK;
+  size_t n = r->body.left < HTTPD_SINK ? (size_t)r->body.left : HTTPD_SINK;
   int got = green_sock_recv(&c->sock, sink, n);
   if (got == GREEN_EAGAIN) return got;
   if (got <= 0) return body_fail(c, got ? got : GREEN_EEOF);
-  r->body_left -= got;
-  if (r->body_left == 0) c->body_done = 1;
+  green_http_body_next(&r->body, sink, (size_t)got);
+  c->body_done = r->body.done;
   return body_count(c, got);
 }
 
@@ -326,7 +289,7 @@ int green_conn_skip(green_conn *pub)
   httpd_conn *c = conn_with_request(pub);
   const httpd_request *r = c->req;
   bool past = pub->body_read && !c->body_failed && !r->head.chunked &&
-              r->pos == r->end && !r->given_len && r->body_left > 0;
+              r->pos == r->end && !r->given_len && r->body.left > 0;
   return past ? body_sink(c) : green_conn_body(pub, &ptr);
 }
 
@@ -350,11 +313,11 @@ int green__body_is_bad(const httpd_conn *c)
 {
   const httpd_request *r = c->req;
   if (!r->head.chunked) return 0;
-  green_chunked look = r->chunk;
+  green_http_body look = r->body;
   uint32_t pos = r->pos;
   int e = 1;
   while (e == 1 && pos < r->end) {
-    e = green_chunked_next(&look, r->in + pos, r->end - pos);
+    e = green_http_body_next(&look, r->in + pos, r->end - pos);
     pos += look.used;
   }
   return e < 0 && e != GREEN_EAGAIN;
@@ -363,7 +326,7 @@ int green__body_is_bad(const httpd_conn *c)
 int green__body_drain(httpd_conn *c)
 {
   const char *ptr;
-  if (c->req->body_left > c->d->pub.max_drain) return GREEN_ETOOBIG;
+  if (c->req->body.left > c->d->pub.max_drain) return GREEN_ETOOBIG;
   for (;;) {
     int n = body_next(c, &ptr);
     if (n <= 0) return n;

@@ -41,7 +41,7 @@ static httpd_request *req_alloc(void)
   }
   r->in_cap = HTTPD_BUFFER;
   green_http_request_init(&r->head);
-  green_chunked_init(&r->chunk);
+  green_http_body_init(&r->body, GREEN_BODY_NONE, 0);
   return r;
 }
 

@@ -151,6 +151,7 @@ static int trailer_step(green_chunked *c, char b)
 /* Any byte that is no data. 0 or the error. */
 static int chunked_step(green_chunked *c, char b)
 {
+  int rc;
   switch (c->state) {
   case SIZE:
     if (c->digits && green__scan_hex(b) < 0) return ext_step(c, b);
@@ -167,7 +168,10 @@ static int chunked_step(green_chunked *c, char b)
     if (b == '\n') return 0;
     return chunked_fail(c, GREEN_EPROTO, "bare CR behind a chunk");
   default:
-    return c->state >= TRAILER ? trailer_step(c, b) : ext_step(c, b);
+    if (c->state < TRAILER) return ext_step(c, b);
+    rc = trailer_step(c, b);
+    if (!rc) c->trailer_len++;
+    return rc;
   }
 }
 
@@ -190,7 +194,7 @@ static int chunked_data(green_chunked *c, uint32_t at, uint32_t len,
 static int chunked_run(green_chunked *c, const char *in, size_t len,
                        uint32_t max)
 {
-  c->data_off = c->data_len = c->used = 0;
+  c->data_off = c->data_len = c->used = c->trailer_len = 0;
   if (c->error) return c->error;
   if (c->done) return 0;
   uint32_t n = len < INT32_MAX ? (uint32_t)len : INT32_MAX;

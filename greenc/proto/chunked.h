@@ -8,7 +8,8 @@
 ** Strict: sizes are 1 to 16 hex digits and at most 2^63 - 1, nothing but CRLF
 ** ends a line, chunk extensions follow the grammar (blanks are allowed around
 ** ";" and "=" only) and are dropped, trailer fields are checked as header
-** fields are and dropped.
+** fields are. Who wants them keeps their bytes: trailer_len says where they
+** are.
 */
 #ifndef GREEN_PROTO_CHUNKED_H
 #define GREEN_PROTO_CHUNKED_H
@@ -31,12 +32,17 @@ typedef struct green_chunked {
   uint32_t used; /* How far the input is dealt with, data included. */
   bool done;     /* The body has ended. */
 
+  uint8_t state; /* Private, both. */
+  uint8_t digits;
+
   int64_t total; /* Data bytes so far. */
   int64_t left;  /* Data bytes of this chunk that are still to come. */
 
+  /* Of the last call: so many of the bytes used, the last ones, belong to the
+  ** trailer section, its blank line included. */
+  uint32_t trailer_len;
+
   /* Private. */
-  uint8_t state;
-  uint8_t digits;
   uint32_t ext;
   uint32_t trailer;
   int32_t error;

@@ -130,6 +130,37 @@ static void test_read(void)
   is(green_chunked_read(&c, "", 0, out, 8), GREEN_EPROTO, "errors after them");
 }
 
+/* The trailer section, as whoever keeps it gets it of input that is cut at
+** every byte. */
+static void test_trailers(void)
+{
+  static const char in[] = "3\r\nabc\r\n0;x\r\nA: b\r\nC:\r\n\r\nGET";
+  static const char want[] = "A: b\r\nC:\r\n\r\n";
+  int good = 1;
+  for (size_t cut = 0; cut <= sizeof(in) - 1; cut++) {
+    green_chunked c;
+    green_chunked_init(&c);
+    char kept[64], out[8];
+    size_t n = 0, at = 0, ends[] = {cut, sizeof(in) - 1};
+    for (int i = 0; i < 2; i++) {
+      green_chunked_read(&c, in + at, ends[i] - at, out, sizeof(out));
+      at += c.used;
+      memcpy(kept + n, in + at - c.trailer_len, c.trailer_len);
+      n += c.trailer_len;
+    }
+    if (!c.done || n != sizeof(want) - 1 || memcmp(kept, want, n)) good = 0;
+  }
+  ok(good, "the bytes of trailers are told of, in any cut");
+  green_chunked c;
+  green_chunked_init(&c);
+  green_chunked_next(&c, "0\r\nA", 4);
+  is(c.trailer_len, 1, "of a part");
+  is(green_chunked_next(&c, "B\r", 2), GREEN_EPROTO, "then a wrong byte");
+  ok(c.used == 1 && c.trailer_len == 1, "which is not counted");
+  green_chunked_next(&c, "", 0);
+  is(c.trailer_len, 0, "nor is anything behind an error");
+}
+
 static void test_huge(void)
 {
   green_chunked c;
@@ -276,6 +307,7 @@ int main(void)
   test_eof();
   test_ranges();
   test_read();
+  test_trailers();
   test_huge();
   test_bad();
   test_final();
