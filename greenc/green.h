@@ -23,6 +23,7 @@
 #include "proto/http_body.h"
 #include "proto/http_field.h"
 #include "proto/http_request.h"
+#include "proto/http_response.h"
 #include "proto/http_write.h"
 
 #include "hub/fd.h"
