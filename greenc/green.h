@@ -19,12 +19,15 @@
 #include "base/random.h"
 #include "base/tally.h"
 
+#include "proto/brotli.h"
 #include "proto/chunked.h"
+#include "proto/coding.h"
 #include "proto/http_body.h"
 #include "proto/http_field.h"
 #include "proto/http_request.h"
 #include "proto/http_response.h"
 #include "proto/http_write.h"
+#include "proto/inflate.h"
 
 #include "hub/fd.h"
 #include "hub/hub.h"
