@@ -27,7 +27,9 @@
 #include "proto/http_request.h"
 #include "proto/http_response.h"
 #include "proto/http_write.h"
+#include "proto/idna.h"
 #include "proto/inflate.h"
+#include "proto/url.h"
 
 #include "hub/fd.h"
 #include "hub/hub.h"
