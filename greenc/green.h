@@ -26,6 +26,7 @@
 #include "proto/dns_host.h"
 #include "proto/dns_message.h"
 #include "proto/dns_name.h"
+#include "proto/hosts.h"
 #include "proto/http_body.h"
 #include "proto/http_field.h"
 #include "proto/http_request.h"
@@ -33,6 +34,8 @@
 #include "proto/http_write.h"
 #include "proto/idna.h"
 #include "proto/inflate.h"
+#include "proto/nsswitch.h"
+#include "proto/resolv.h"
 #include "proto/url.h"
 
 #include "hub/fd.h"
