@@ -37,6 +37,7 @@
 #include "proto/nsswitch.h"
 #include "proto/resolv.h"
 #include "proto/url.h"
+#include "proto/utf8.h"
 
 #include "hub/fd.h"
 #include "hub/hub.h"

@@ -50,6 +50,7 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(ENOSYS,          -38,   "function not implemented") \
   X(EPROTO,          -71,   "protocol error") \
   X(EOVERFLOW,       -75,   "value too large") \
+  X(EILSEQ,          -84,   "not UTF-8") \
   X(EDESTADDRREQ,    -89,   "destination address required") \
   X(EMSGSIZE,        -90,   "message too long") \
   X(EPROTOTYPE,      -91,   "wrong protocol type for socket") \
