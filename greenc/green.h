@@ -38,6 +38,7 @@
 #include "proto/resolv.h"
 #include "proto/url.h"
 #include "proto/utf8.h"
+#include "proto/ws.h"
 
 #include "hub/fd.h"
 #include "hub/hub.h"

@@ -61,6 +61,17 @@ static inline green__vec green__vec_load(const char *p)
   return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
+static inline void green__vec_store(char *p, green__vec x)
+{
+  _mm_storeu_si128((__m128i *)(void *)p, x);
+}
+
+/* The four bytes of the word, as they lie in memory, over and over. */
+static inline green__vec green__vec_words(uint32_t word)
+{
+  return _mm_set1_epi32((int)word);
+}
+
 static inline green__vec green__vec_eq(green__vec x, char c)
 {
   return _mm_cmpeq_epi8(x, _mm_set1_epi8(c));
@@ -80,6 +91,11 @@ static inline green__vec green__vec_ge(green__vec x, char c)
 static inline green__vec green__vec_or(green__vec x, green__vec y)
 {
   return _mm_or_si128(x, y);
+}
+
+static inline green__vec green__vec_xor(green__vec x, green__vec y)
+{
+  return _mm_xor_si128(x, y);
 }
 
 /* x and not y. */
@@ -110,6 +126,16 @@ static inline green__vec green__vec_load(const char *p)
   return vld1q_u8((const uint8_t *)p);
 }
 
+static inline void green__vec_store(char *p, green__vec x)
+{
+  vst1q_u8((uint8_t *)p, x);
+}
+
+static inline green__vec green__vec_words(uint32_t word)
+{
+  return vreinterpretq_u8_u32(vdupq_n_u32(word));
+}
+
 static inline green__vec green__vec_eq(green__vec x, char c)
 {
   return vceqq_u8(x, vdupq_n_u8((uint8_t)c));
@@ -128,6 +154,11 @@ static inline green__vec green__vec_ge(green__vec x, char c)
 static inline green__vec green__vec_or(green__vec x, green__vec y)
 {
   return vorrq_u8(x, y);
+}
+
+static inline green__vec green__vec_xor(green__vec x, green__vec y)
+{
+  return veorq_u8(x, y);
 }
 
 static inline green__vec green__vec_but(green__vec x, green__vec y)
