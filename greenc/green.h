@@ -39,6 +39,8 @@
 #include "proto/url.h"
 #include "proto/utf8.h"
 #include "proto/ws.h"
+#include "proto/ws_offer.h"
+#include "proto/ws_pack.h"
 
 #include "hub/fd.h"
 #include "hub/hub.h"
