@@ -36,6 +36,7 @@
 #include "proto/inflate.h"
 #include "proto/nsswitch.h"
 #include "proto/resolv.h"
+#include "proto/resp.h"
 #include "proto/url.h"
 #include "proto/utf8.h"
 #include "proto/ws.h"
