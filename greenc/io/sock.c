@@ -596,6 +596,11 @@ int green_sock_fill(green_sock *s, size_t want)
   return r;
 }
 
+void green_sock_fill_anew(green_sock *s)
+{
+  s->chunk = FILL_FIRST;
+}
+
 green_buf *green_sock_input(green_sock *s)
 {
   return &s->in;

@@ -5,7 +5,7 @@
 ** GREEN_E*. GREEN_EAGAIN: park on green_sock_fd in the direction of the call,
 ** then call again. Interrupted calls are repeated inside. All but new and free
 ** give GREEN_ECLOSED on a socket that is closed, handed over or stale. Nothing
-** here raises SIGPIPE.
+** here raises SIGPIPE, but for green_sock_sendfile and what splices.
 **
 ** Counts are ints: a call takes at most GREEN_SOCK_CHUNK bytes at a time.
 */
@@ -128,6 +128,14 @@ GREEN_API int green_sock_send(green_sock *s, const void *ptr, size_t n);
 /* The same for several pieces; no more than the first 1,024 are looked at. */
 GREEN_API int green_sock_sendv(green_sock *s, const green_iov *v, int n);
 
+/* Send at most n bytes of the file fd from offset on, by sendfile; where the
+** file stands does not matter, and stays. The count; 0: the file ends there;
+** GREEN_EAGAIN: wait for GREEN_WRITE; GREEN_EINVAL, GREEN_EBADF: it is no file
+** that can be sent so; GREEN_EOPNOTSUPP: there is a filter, or no sendfile.
+** Waits for the disk if need be; raises SIGPIPE where that is not ignored. */
+GREEN_API int green_sock_sendfile(green_sock *s, int fd, int64_t offset,
+                                  int64_t n);
+
 /* One datagram. from and whole may be NULL; *whole: its full length, more than
 ** the count if n was too small and its end is lost. */
 GREEN_API int green_sock_recvfrom(green_sock *s, void *ptr, size_t n,
@@ -143,6 +151,10 @@ GREEN_API int green_sock_sendto(green_sock *s, const void *ptr, size_t n,
 ** buffer holds no memory then); GREEN_ETOOBIG: the buffer is full to its limit;
 ** GREEN_ENOMEM: nothing was lost, try again. */
 GREEN_API int green_sock_fill(green_sock *s, size_t want);
+
+/* Let fill ask for as little as at the beginning: what comes next is a head,
+** and what is behind it goes elsewhere. */
+GREEN_API void green_sock_fill_anew(green_sock *s);
 
 /* The buffer; it lives as long as s does. Consume from it at will, set its max,
 ** and reset it when empty before waiting long without a green_sock_fill. */
@@ -218,6 +230,16 @@ GREEN_API void green_sock_deinit(green_sock *s);
 ** green_sock_free, for which NULL is fine. */
 GREEN_API green_sock *green_sock_new(green_hub *hub);
 GREEN_API void green_sock_free(green_sock *s);
+
+/* Move at most n bytes between s and a pipe, by splice, and past s's filter and
+** buffer, which must not be: GREEN_EOPNOTSUPP. The count, which may be less; 0:
+** the end of the stream; GREEN_EAGAIN: wait for GREEN_READ or GREEN_WRITE, the
+** pipe being empty, or not, as it must be; GREEN_EINVAL: the system cannot. */
+int green_sock_splice_in(green_sock *s, int pipe, size_t n);
+int green_sock_splice_out(green_sock *s, int pipe, size_t n);
+
+/* As green_sock_send, of what is to leave together with what is sent next. */
+int green_sock_send_more(green_sock *s, const void *ptr, size_t n);
 
 /* Make to, a closed socket of the same hub, what from is: number, buffered
 ** input, filter. from is closed then, its waiters are woken as by close. 0;

@@ -351,6 +351,20 @@ static void test_fill_limit(void)
   free_both(a, b);
 }
 
+static void test_fill_anew(void)
+{
+  green_sock *a, *b;
+  unix_pair(&a, &b, GREEN_STREAM);
+  memset(room, 'm', 60000);
+  is(green_sock_send(a, room, 60000), 60000, "much");
+  is(green_sock_fill(b, 0), 4096, "little at first");
+  is(green_sock_fill(b, 0), 8192, "more then");
+  green_buf_reset(green_sock_input(b));
+  green_sock_fill_anew(b);
+  is(green_sock_fill(b, 0), 4096, "little again");
+  free_both(a, b);
+}
+
 /* A buffer that has room is used as it is. */
 static void test_fill_reuses_room(void)
 {
@@ -563,6 +577,7 @@ int main(void)
   test_fill_and_find();
   test_fill_keeps_the_rest_at_the_end();
   test_fill_limit();
+  test_fill_anew();
   test_fill_reuses_room();
   test_fill_much();
   test_adopt();
