@@ -49,9 +49,11 @@
 #include "hub/later.h"
 #include "hub/scope.h"
 
+#include "io/dns_lib.h"
 #include "io/file.h"
 #include "io/filter.h"
 #include "io/lookup.h"
+#include "io/order.h"
 #include "io/signal.h"
 #include "io/sock.h"
 #include "io/stdfd.h"

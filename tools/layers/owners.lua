@@ -11,7 +11,7 @@ end
 local OWNERS = {
   { "^ev%.h$", "^greenc/hub/loop%.c$" },
   { "^openssl/", "^greenc/io/tls_priv%.h$" },
-  { "^ares", "^greenc/io/dns%.c$" },
+  { "^ares", "^greenc/io/dns_priv%.h$" },
   { "^zlib%.h$", "^greenc/proto/inflate%.c$" },
   { "^lua[%w]*%.h$", "^vm/" },
   { "^lauxlib%.h$", "^vm/" },
