@@ -355,7 +355,8 @@ asan tsan: ## the same tests with other flags
 	$(SUBMAKE) KIND=$@ test
 
 # What native threads and signal handlers touch: little enough for every push.
-THREADED := io/tpool io/crew io/lookup hub/post io/signal io/tls_lib io/tls_pool
+THREADED := base/library io/tpool io/crew io/lookup hub/post io/signal io/tls_lib io/tls_pool \
+  io/dns_lib io/resolver_threads proto/idna
 
 tsan-threads: ## C tests of what other threads touch, under ThreadSanitizer
 	$(SUBMAKE) KIND=tsan tsan-threads-now

@@ -54,6 +54,7 @@
 #include "io/filter.h"
 #include "io/lookup.h"
 #include "io/order.h"
+#include "io/resolver.h"
 #include "io/signal.h"
 #include "io/sock.h"
 #include "io/stdfd.h"
