@@ -171,6 +171,7 @@ struct httpd {
   uint32_t watched_cap;
   green_list pool; /* Free httpd_request. */
   uint32_t pooled;
+  char *sink; /* For bodies that nobody wants; NULL: there was none. */
   time_t date_second;
   green_tls_io *tls_io;   /* NULL: it has never spoken TLS. */
   green_tls_ctx *tls_ctx; /* Of who comes next; NULL: plain. */

@@ -191,6 +191,8 @@ void green_httpd_deinit(green_httpd *pub)
   while ((k = green_list_pop(&d->pool)) != NULL)
     green__request_free(green_container(k, httpd_request, link));
   d->pooled = 0;
+  green__free(d->sink);
+  d->sink = NULL;
   green__httpd_free_tls(d);
   green_tally_deinit(&d->crowd);
   green_forkhook_remove(&d->forked);

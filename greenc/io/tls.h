@@ -30,7 +30,7 @@ typedef struct green_tls_session green_tls_session;
 
 enum {
   GREEN_TLS_OUTPUT = 262144, /* Bytes that are written before they are sent. */
-  GREEN_TLS_INPUT = 65536,   /* Bytes that are kept before they are read. */
+  GREEN_TLS_INPUT = 262144,  /* Bytes that arrive before they are read. */
   GREEN_TLS_KEPT = 65536     /* With that many unsent, nothing is added. */
 };
 

@@ -4,7 +4,23 @@
 
 #include "cmd/cli.h"
 
+#include <malloc.h>
+
+/* A handshake of TLS makes and frees memory in very many pieces: giving the end
+** of the heap back, and walking the small free ones, cost 3 % of a resumed one.
+** The process is ours, unlike a host's. */
+static void keep_heap(void)
+{
+#ifdef M_TRIM_THRESHOLD
+  mallopt(M_TRIM_THRESHOLD, 8 << 20);
+  mallopt(M_TOP_PAD, 1 << 20);
+  mallopt(M_MXFAST, 0);
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+#endif
+}
+
 int main(int argc, char **argv)
 {
+  keep_heap();
   return greenlua_cli(argc, argv);
 }
