@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 /* This much of a file goes out before others have their turn. */
@@ -361,23 +360,9 @@ static int64_t file_copy(httpd_request *r, int fd, int64_t offset, int64_t n)
   return got;
 }
 
-static int64_t file_send(green_conn *pub, int fd, int64_t offset, int64_t n)
-{
-  off_t at = offset;
-  ssize_t sent;
-  int err = green_conn_flush(pub);
-  if (err < 0) return err;
-  int s = green_sock_fileno(&httpd_conn_of(pub)->sock);
-  if (s < 0) return s;
-  if (n > FILE_CHUNK) n = FILE_CHUNK;
-  do sent = sendfile(s, fd, &at, (size_t)n);
-  while (sent < 0 && errno == EINTR);
-  if (sent > 0) httpd_conn_of(pub)->left = 1;
-  return sent < 0 ? -errno : sent;
-}
-
-/* The system cannot send it for a filter: it goes through the buffer. */
-static int64_t file_filter(green_conn *pub, int fd, int64_t offset, int64_t n)
+/* For a filter, or of a file that the system cannot send: through the
+** buffer. */
+static int64_t file_read(green_conn *pub, int fd, int64_t offset, int64_t n)
 {
   int err = green_conn_flush(pub);
   if (err < 0) return err;
@@ -385,15 +370,29 @@ static int64_t file_filter(green_conn *pub, int fd, int64_t offset, int64_t n)
   return file_copy(httpd_conn_of(pub)->req, fd, offset, n);
 }
 
+static int64_t file_send(green_conn *pub, int fd, int64_t offset, int64_t n)
+{
+  httpd_conn *c = httpd_conn_of(pub);
+  int err = green_conn_flush(pub);
+  if (err < 0) return err;
+  int64_t most = n < FILE_CHUNK ? n : FILE_CHUNK;
+  int sent = green_sock_sendfile(&c->sock, fd, offset, most);
+  if (sent == GREEN_EINVAL || sent == GREEN_EOPNOTSUPP)
+    return file_read(pub, fd, offset, n);
+  if (sent > 0) c->left = 1;
+  return sent;
+}
+
 int64_t green_conn_sendfile(green_conn *pub, int fd, int64_t offset, int64_t n)
 {
   httpd_conn *c = conn_with_request(pub);
   int64_t sent;
   if (pub->state != GREEN_ANSWER_BODY) return GREEN_ECLOSED;
+  if (pub->no_body || n <= 0 || n > green_conn_room(pub)) return GREEN_EINVAL;
   if (n <= OUT_COPY_MAX)
     sent = file_copy(c->req, fd, offset, n);
   else if (c->sock.filter)
-    sent = file_filter(pub, fd, offset, n);
+    sent = file_read(pub, fd, offset, n);
   else
     sent = file_send(pub, fd, offset, n);
   if (sent > 0) pub->sent += sent;

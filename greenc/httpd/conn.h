@@ -154,10 +154,11 @@ GREEN_API int64_t green_conn_room(const green_conn *c);
 GREEN_API int64_t green_conn_file(green_conn *c, int64_t size);
 
 /* Send what is written, and at most n bytes of a file at offset, by sendfile;
-** or put them where flush finds them when they are few. How many, counted as by
-** piece; 0: the file has ended; GREEN_EAGAIN: wait for GREEN_WRITE;
-** GREEN_ECLOSED: as of piece; or another error. Waits for the disk if need
-** be. */
+** or put them where flush finds them when they are few, or cannot be sent so.
+** How many, counted as by piece; 0: the file has ended; GREEN_EAGAIN: wait for
+** GREEN_WRITE; GREEN_EINVAL: none are asked for, or more than Content-Length
+** leaves, which there must be, or the answer has no body; GREEN_ECLOSED: as of
+** piece; or another error. Waits for the disk if need be. */
 GREEN_API int64_t green_conn_sendfile(green_conn *c, int fd, int64_t offset,
                                       int64_t n);
 

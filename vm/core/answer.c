@@ -5,11 +5,7 @@
 #include "core/door.h"
 #include "core/httpd.h"
 
-#include <fcntl.h>
-#include <lualib.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* -- Answers -------------------------------------------------------------- */
 
@@ -212,26 +208,6 @@ static int answer_rollback(lua_State *L)
 /* -- Files ---------------------------------------------------------------- */
 
 /* NULL: it is closed. */
-static FILE *file_arg(lua_State *L, int i)
-{
-  return *(FILE **)luaL_checkudata(L, i, LUA_FILEHANDLE);
-}
-
-/* offset, bytes from there = answer_file_rest(file of Lua's): nothing when it
-** is no regular one that can be read, or its length cannot be known. */
-static int answer_file_rest(lua_State *L)
-{
-  struct stat st;
-  FILE *f = file_arg(L, 1);
-  off_t at = f ? ftello(f) : -1;
-  if (at < 0 || fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode)) return 0;
-  if ((fcntl(fileno(f), F_GETFL) & O_ACCMODE) == O_WRONLY) return 0;
-  if (st.st_size <= at) return 0; /* As files below /proc seem to be. */
-  lua_pushnumber(L, (lua_Number)at);
-  lua_pushnumber(L, (lua_Number)(st.st_size - at));
-  return 2;
-}
-
 /* bytes = answer_room(conn): how many the handler's Content-Length leaves to be
 ** written; nil: it gave none. */
 static int answer_room(lua_State *L)
@@ -256,10 +232,10 @@ static int answer_file(lua_State *L)
 static int answer_sendfile(lua_State *L)
 {
   green_conn *c = vm_conn_check(L, 1);
-  FILE *f = file_arg(L, 2);
+  int fd = vm_file_number(L, 2);
   int64_t n = GREEN_EBADF;
-  if (f)
-    n = green_conn_sendfile(c, fileno(f), (int64_t)luaL_checknumber(L, 3),
+  if (fd >= 0)
+    n = green_conn_sendfile(c, fd, (int64_t)luaL_checknumber(L, 3),
                             (int64_t)luaL_checknumber(L, 4));
   lua_pushnumber(L, (lua_Number)n);
   return 1;
@@ -274,7 +250,6 @@ const luaL_Reg vm_answer_functions[] = {
     {"answer_end", answer_end},
     {"answer_has_no_body", answer_has_no_body},
     {"answer_rollback", answer_rollback},
-    {"answer_file_rest", answer_file_rest},
     {"answer_file", answer_file},
     {"answer_room", answer_room},
     {"answer_sendfile", answer_sendfile},

@@ -19,6 +19,7 @@ extern const luaL_Reg vm_role_functions[];
 extern const luaL_Reg vm_httpd_functions[];  /* httpd.c */
 extern const luaL_Reg vm_answer_functions[]; /* answer.c */
 extern const luaL_Reg vm_env_functions[];    /* env.c */
+extern const luaL_Reg vm_file_functions[];   /* file.c */
 extern const luaL_Reg vm_object_functions[];
 extern const luaL_Reg vm_process_functions[];
 extern const luaL_Reg vm_misuse_functions[];
@@ -26,6 +27,9 @@ extern const luaL_Reg vm_misuse_functions[];
 /* Make the metatables of core.object's kinds (object.c). */
 void vm_open_objects(lua_State *L, vm *v);
 
+/* The number of the file of Lua's at index i, -1 when it was closed. Raises
+** when there is something else (file.c). */
+int vm_file_number(lua_State *L, int i);
 /* __gc of wait queues (wait.c). */
 int vm_waitq_gc(lua_State *L);
 

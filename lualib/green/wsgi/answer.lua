@@ -177,7 +177,7 @@ local function put_file(server, conn, file)
   if io_type(file) ~= "file" then
     bad("the body is a closed file")
   end
-  local offset, size = core.answer_file_rest(file)
+  local offset, size = core.file_rest(file)
   if offset then
     return send_file(server, conn, file, offset, size)
   end
