@@ -15,9 +15,10 @@
 #define GREEN_CONN_H
 
 #include "io/sock.h"
+#include "proto/http_body.h"
 #include "proto/http_request.h"
 
-/* ffi needs: sock addr http_request */
+/* ffi needs: sock addr http_request http_body */
 /* ffi */
 struct green_httpd; /* httpd.h */
 
@@ -138,6 +139,22 @@ GREEN_API int green_conn_stream(green_conn *c);
 ** flushed, or GREEN_EINVAL: more than Content-Length; GREEN_ECLOSED: the answer
 ** is complete, or its head is not; GREEN_ENOMEM. */
 GREEN_API int green_conn_piece(green_conn *c, const char *p, size_t n);
+
+/* Write a piece of at most n bytes, which are not more than Content-Length
+** leaves, that have come on another socket, past us both. How many. What is
+** wrong with from: 0, GREEN_EAGAIN, ... as of green_sock_recv.
+** GREEN_EOPNOTSUPP and GREEN_EINVAL: this cannot be done for the two, receive
+** and write it; GREEN_ECLOSED: as of piece; GREEN_ENOMEM: the piece is lost. */
+GREEN_API int green_conn_relay(green_conn *c, green_sock *from, int64_t n);
+
+/* Write the rest of a body that comes on another socket, as far as it is there:
+** from's buffer first, then past us where that can be done. 1: that was all;
+** 2: all, and nothing else of use comes from there; 0: flush, let others have
+** their turn, and call again; GREEN_EAGAIN: flush, wait for from, call again.
+** What is wrong with the body: GREEN_EEOF, it ended too early, or as of
+** green_http_body_gather; with from: as of green_sock_recv; or as of piece. */
+GREEN_API int green_conn_carry(green_conn *c, green_sock *from,
+                               green_http_body *body);
 
 /* End the pieces. 0; GREEN_EINVAL: fewer bytes than Content-Length, the
 ** connection will be closed; GREEN_ECLOSED: as of piece; GREEN_ENOMEM. */

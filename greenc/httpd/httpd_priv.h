@@ -2,8 +2,9 @@
 ** httpd_priv.h: what the files of httpd share. Private.
 **
 ** A file calls only what stands right of it:
-**   server.c -> conn.c -> reply.c -> answer.c -> request.c -> send.c
-**   -> handshake.c -> rest.c -> gone.c -> crowd.c
+**   server.c -> conn.c -> reply.c -> carry.c -> answer.c -> request.c
+**   -> relay.c -> send.c -> handshake.c -> rest.c -> gone.c -> crowd.c
+**   -> pipe.c
 ** log.c stands beside them and only reads.
 */
 #ifndef GREEN_HTTPD_PRIV_H
@@ -36,6 +37,10 @@
 ** the kernel's: one change to its code and back for so many costs next to
 ** nothing, and the first does not wait long for the last. */
 #define HTTPD_TOGETHER 32
+
+/* How large the pipe is: as large as the system lets anybody have one. It holds
+** a packet a page, which may have brought much less. */
+#define HTTPD_PIPE (1 << 20)
 
 /* Literal text with its length. */
 #define TEXT(s) s, sizeof(s) - 1
@@ -164,6 +169,7 @@ struct httpd {
   green_list away;      /* The pool has their handshakes; soonest due first. */
   green_timer away_timer;
   green_tls_pool *tls_pool; /* NULL: none. */
+  int pipe[2];              /* For relay.c, empty; -1: there is none. */
   green_fd gone; /* An epoll that tells who has gone; -1: none yet. */
   uint32_t gone_generation; /* Of the process that it was made in. */
   uint32_t gone_serial;
@@ -271,6 +277,14 @@ void green__httpd_gone_close(httpd *d);
 
 /* In a child: before any connection is closed. */
 void green__httpd_gone_forked(httpd *d);
+
+/* -- pipe.c: what bodies go through that are relayed ----------------------- */
+
+/* Make d's pipe unless there is one. 0 or an error. */
+int green__pipe_open(httpd *d);
+
+/* Close it, with what is in it. No-op without one. */
+void green__pipe_drop(httpd *d);
 
 /* -- crowd.c: handshakes under way ---------------------------------------- */
 

@@ -92,6 +92,7 @@ void green__httpd_if_over(httpd *d)
   green_hub_timer_stop(d->hub, &d->look);
   green_hub_timer_stop(d->hub, &d->away_timer);
   green__httpd_gone_close(d);
+  green__pipe_drop(d);
 }
 
 void green__httpd_set_timeout(green_idle *s, int64_t timeout)

@@ -140,6 +140,7 @@ static void httpd_forked(green_forkhook *h)
 {
   httpd *d = green_container(h, httpd, forked);
   green__httpd_gone_forked(d);
+  green__pipe_drop(d); /* It is the parent's, too. */
   if (green_hub_inherits(d->hub)) return;
   httpd_close_links(&d->unsent);
   httpd_close_links(&d->stuck);
@@ -155,7 +156,7 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   green_assert(!d->hub, "in zeroed memory");
   d->pub = httpd_defaults;
   d->hub = hub;
-  d->gone.fd = -1;
+  d->gone.fd = d->pipe[0] = d->pipe[1] = -1;
   green_idle_init(&d->keep, hub, d->pub.keepalive_timeout);
   green_idle_init(&d->heads, hub, d->pub.header_timeout);
   green_idle_init(&d->linger, hub, HTTPD_LINGER_TIME);
@@ -188,6 +189,7 @@ void green_httpd_deinit(green_httpd *pub)
   green_hub_timer_stop(d->hub, &d->look);
   green_hub_timer_stop(d->hub, &d->away_timer);
   green__httpd_gone_close(d);
+  green__pipe_drop(d);
   while ((k = green_list_pop(&d->pool)) != NULL)
     green__request_free(green_container(k, httpd_request, link));
   d->pooled = 0;

@@ -101,6 +101,24 @@ static inline green_conn *exchange_conn(const green_exchange *x, double handle)
   return NULL;
 }
 
+int green_exchange_piece(green_exchange *x, double conn, const char *p,
+                         size_t n)
+{
+  const vm *v = green_container(x->turn, vm, turn);
+  if (v->ended || green_fork_differs(v->generation)) return GREEN_ECLOSED;
+  green_conn *c = vm_slot_conn(&v->slots, conn);
+  return c ? green_conn_piece(c, p, n) : GREEN_ECLOSED;
+}
+
+int green_exchange_carry(green_exchange *x, double conn, green_sock *from,
+                         green_http_body *body)
+{
+  const vm *v = green_container(x->turn, vm, turn);
+  if (v->ended || green_fork_differs(v->generation)) return GREEN_ECLOSED;
+  green_conn *c = vm_slot_conn(&v->slots, conn);
+  return c ? green_conn_carry(c, from, body) : GREEN_ECLOSED;
+}
+
 /* A status that can be one, or 0, which none is. */
 static inline int status_of(double status)
 {

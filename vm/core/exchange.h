@@ -74,6 +74,15 @@ GREEN_API double green_exchange_length(const green_exchange *x, double conn);
 ** done. */
 GREEN_API int green_exchange_body(green_exchange *x, double conn, double max);
 
+/* A piece of the answer to the request of the handle conn, as
+** green_conn_piece. */
+GREEN_API int green_exchange_piece(green_exchange *x, double conn,
+                                   const char *p, size_t n);
+
+/* The rest of a body that comes on another socket, as green_conn_carry. */
+GREEN_API int green_exchange_carry(green_exchange *x, double conn,
+                                   green_sock *from, green_http_body *body);
+
 /* Begin the answer to the request of the handle conn, unless that was done
 ** here, with one header. False: nothing is done, nor is anything left of an
 ** answer that was begun here. */
