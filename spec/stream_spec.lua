@@ -281,6 +281,9 @@ describe("green.stream", function()
     assert.is_false(stream.is_stream({}))
     assert.is_false(stream.is_stream("read"))
     assert.is_false(stream.is_stream(io.stdout))
+    for _, value in ipairs { 5LL, require("ffi").new "int[1]", newproxy(), newproxy(true) } do
+      assert.is_false(stream.is_stream(value))
+    end
   end)
 end)
 

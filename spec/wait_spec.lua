@@ -169,6 +169,9 @@ describe("wait for objects", function()
       assert.is_false(pcall(green.wait, bad))
       assert.is_false(pcall(green.iwait, bad))
     end
+    for _, bad in ipairs { 5LL, newproxy(), newproxy(true) } do
+      assert.matches("wait: ", select(2, pcall(green.wait, { bad })))
+    end
     assert.is_false(pcall(green.wait, "x"))
     assert.is_false(pcall(green.wait, {}, "soon"))
     assert.is_false(pcall(green.wait, {}, 1, -1))

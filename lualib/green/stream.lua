@@ -31,7 +31,6 @@
 --
 -- @module green.stream
 
-local core = require "green.core"
 local args = require "green.args"
 local class = require "green.args.class"
 local errors = require "green.error"
@@ -40,6 +39,8 @@ local show = require "green.args.show"
 local read = require "green.stream.read"
 local gate = require "green.stream.gate"
 local write = require "green.stream.write"
+
+local has = args.method
 
 local methods = {}
 for _, part in ipairs({ read.methods, write.methods }) do
@@ -106,12 +107,8 @@ end
 
 --- Is it something that can be read from and written to as a stream?
 local function is_stream(value)
-  local kind = type(value)
-  if kind ~= "table" and not (kind == "userdata" and core.class_of(value)) then
-    return false
-  end
-  return type(value.read_some) == "function" and type(value.write) == "function"
-    and type(value.close) == "function"
+  return has(value, "read_some") and has(value, "write") and has(value, "close")
+    and true or false
 end
 
 return {

@@ -146,3 +146,21 @@ describe("a class", function()
     assert.equal(5, methods.one(5), "the table that was given has changed")
   end)
 end)
+
+describe("a method that somebody's object should have", function()
+  it("is found on tables and objects in C, and on nothing else", function()
+    local called = setmetatable({}, { __call = function() end })
+    assert.equal(print, args.method({ go = print }, "go"))
+    assert.is_function(args.method({ go = called }, "go"))
+    assert.is_function(args.method(setmetatable({}, { __index = { go = print } }), "go"))
+    assert.is_function(args.method(green.Queue(), "put"))
+    assert.is_function(args.method(green.getcurrent(), "kill"))
+    assert.is_function(args.method(io.stdout, "write"))
+    for _, value in ipairs { {}, { go = 5 }, "go", 5, 5LL, print, newproxy(), newproxy(true),
+      io.stdout, require("ffi").new "int[1]" } do
+      assert.is_nil(args.method(value, "go"))
+    end
+    assert.is_nil(args.method("go", "rep"))
+    assert.is_nil(args.method(nil, "go"))
+  end)
+end)

@@ -43,6 +43,13 @@ describe("green.args.options", function()
     it("refuses what is no table", function()
       assert.matches("listen: options must be a table, not 5", message(call, 5))
     end)
+
+    it("refuses an object, whose fields are nobody's options", function()
+      assert.matches("listen: unknown option '_[a-z]+'; a green.Queue stands where options must",
+        message(call, require("green").Queue()))
+      local plain = setmetatable({ colour = "red" }, { __index = { timeout = 1 } })
+      assert.matches("unknown option 'colour'", message(call, plain))
+    end)
   end)
 
   describe("nearest", function()

@@ -136,6 +136,18 @@ function M.callee(value)
   return M.is_callable(value) and rawget(core.class_of(value), "__call") or nil
 end
 
+--- The method of that name that a table has, or an object that is made in C: a function, or
+-- nil. Other values have none: a text's are not meant, and cdata raises where it has no such
+-- field.
+function M.method(value, name)
+  local kind = type(value)
+  if kind == "userdata" then
+    local class = core.class_of(value)
+    kind = class and rawget(class, "__index") ~= nil and "table" or kind
+  end
+  return kind == "table" and M.callee(value[name]) or nil
+end
+
 --- A list without holes. Each of `#value` places has something, and there is nothing
 -- else in it: what is left out would be passed over without a word.
 -- @tparam[opt] string what the list is of

@@ -2,9 +2,10 @@
 -- @module green.args.options
 
 local args = require "green.args"
+local core = require "green.core"
 
-local misuse, shown = args.misuse, args.shown
-local pairs, type, format = pairs, type, string.format
+local class_of, misuse, shown = core.class_of, args.misuse, args.shown
+local next, pairs, rawget, type, format = next, pairs, rawget, type, string.format
 local concat, sort = table.concat, table.sort
 
 --- Edits needed to turn a into b: letters put in, taken out, changed, or two
@@ -63,29 +64,47 @@ end
 
 --- Raise the error for an unknown name.
 -- @tparam string what "option", "socket option", ...
-local function unknown(what, name, known, where)
-  local near = type(name) == "string" and nearest(name, known)
-  local hint = near and format("; did you mean '%s'?", near) or listed(known)
+-- @tparam[opt] function elsewhere what to say of a name that is known in another place, or nil
+local function unknown(what, name, known, where, elsewhere)
+  local place = elsewhere and elsewhere(name)
+  local near = not place and type(name) == "string" and nearest(name, known)
+  local hint = place and "; " .. place or near and format("; did you mean '%s'?", near)
+    or listed(known)
   local is_plain = type(name) == "number" or type(name) == "string" and #name <= NAME_MOST
   local text = is_plain and format("'%s'", name) or shown(name)
   misuse("%s: unknown %s %s%s", where, what, text, hint)
+end
+
+--- What to say of an object of a class: what stands in it is nobody's option.
+local function hint_of_object(value)
+  local class = class_of(value)
+  if class ~= nil and type(rawget(class, "__name")) == "string" then
+    return function()
+      return shown(value) .. " stands where options must"
+    end
+  end
 end
 
 --- Check an option table against its defaults.
 -- @tparam ?table options nil stands for {}
 -- @tparam table known names as keys (any non-nil value)
 -- @tparam string where the function's name, for the message
+-- @tparam[opt] function elsewhere as of unknown
 -- @treturn table the options
-local function check_options(options, known, where)
+local function check_options(options, known, where, elsewhere)
   if options == nil then
     return {}
   end
   if type(options) ~= "table" then
     args.wrong(where, "options", "a table", options)
   end
+  local first = next(options)
+  if first == nil or known[first] ~= nil and next(options, first) == nil then
+    return options -- without a loop, so that compiled code goes on through here
+  end
   for name in pairs(options) do
     if known[name] == nil then
-      unknown("option", name, known, where)
+      unknown("option", name, known, where, hint_of_object(options) or elsewhere)
     end
   end
   return options

@@ -4,6 +4,7 @@
 -- Private; how an object becomes something to wait for is told in green.wait.
 -- @module green.wait.watch
 
+local args = require "green.args"
 local core = require "green.core"
 local exits = require "green.thread.exits"
 local thread = require "green.thread"
@@ -14,6 +15,7 @@ local new_table = require "table.new"
 -- Scripts may put their own in their places.
 local error, ipairs, pairs, pcall, type = error, ipairs, pairs, pcall, type
 
+local has = args.method
 local WATCH = core.WATCH -- a mode of core.park
 
 local M = {}
@@ -45,12 +47,6 @@ function M.watchable(methods)
 end
 
 -- -- Watching one object ------------------------------------------------------
-
-local function has(obj, name)
-  local kind = type(obj)
-  local has_fields = kind == "table" or kind == "userdata" and core.class_of(obj)
-  return has_fields and type(obj[name]) == "function"
-end
 
 --- A stream of green.stream's kind: it can be watched beside its reader.
 local function is_own_stream(obj)
