@@ -124,7 +124,7 @@ function methods:connect(target, port, opts)
     return gate.second_writer(self, "connect")
   end
   local deadline = gate.deadline(self, opts)
-  local left = deadline and math.max(0, deadline - core.now())
+  local left = thread.left(deadline)
   local raw, err = M.resolve(self, target, port, { timeout = left }, "connect")
   if not raw then
     return nil, err

@@ -11,7 +11,7 @@ local report = require "green.thread.report"
 require "green.ffi.turn"
 
 -- Scripts may put their own in their places.
-local error, type = error, type
+local error, max, type = error, math.max, type
 
 local turn = ffi.cast("green_turn *", core.turn())
 local core_check, core_data = core.check, core.data
@@ -112,6 +112,11 @@ end
 --- Absolute deadline for a timeout in seconds; nil stays nil.
 function M.deadline(timeout)
   return timeout and core.now() + timeout
+end
+
+--- The timeout that is left until a deadline: at least 0; nil stays nil.
+function M.left(deadline)
+  return deadline and max(0, deadline - core.now())
 end
 
 --- Stand in a wait queue. Returns 0 and what the waker passed, or a negative

@@ -16,10 +16,16 @@ local M = {}
 
 local heads = {} -- thread -> the record that was added last
 
+--- What can fail makes room only: nothing leads to the record then. Most are alone, and have
+-- one field of ours.
 local function add(thread, record)
   local older = heads[thread]
-  record._exit_older, record._exit_newer, record._exit_thread = older, nil, false
-  heads[thread] = record -- what can fail comes before this: nothing leads here then
+  record._exit_thread = false
+  if older then
+    record._exit_older = older
+    older._exit_newer = older._exit_newer or false
+  end
+  heads[thread] = record
   record._exit_thread = thread
   if older then
     older._exit_newer = record
@@ -57,15 +63,23 @@ function M.hold(record, thread)
   return thread
 end
 
+--- The thread that a record is with; nil: none, it has ended.
+function M.thread_of(record)
+  return record._exit_thread or nil
+end
+
 --- Take a record back, if it is there: it does not run. Returns whether it was there.
 function M.release(record)
   local thread, older, newer = record._exit_thread, record._exit_older, record._exit_newer
   if not thread then
     return false
   end
-  record._exit_thread, record._exit_older, record._exit_newer = nil, nil, nil
+  record._exit_thread = nil
+  if newer ~= nil then
+    record._exit_newer = nil -- only what is there: nil, too, takes room that there may not be
+  end
   if older then
-    older._exit_newer = newer
+    record._exit_older, older._exit_newer = nil, newer
   end
   if newer then
     newer._exit_older = older
