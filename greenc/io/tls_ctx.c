@@ -97,8 +97,7 @@ void green_tls_ctx_free(green_tls_ctx *c)
   lib.SSL_CTX_free(c->ssl);
   lib.X509_STORE_free(c->store);
   green__tls_system_leave(c);
-  lib.OPENSSL_cleanse(c->ticket, sizeof(c->ticket));
-  lib.OPENSSL_cleanse(c->ticket_seed, sizeof(c->ticket_seed));
+  lib.OPENSSL_cleanse(&c->ring, sizeof(c->ring));
   pthread_mutex_destroy(&c->lock);
   green__free(c->groups);
   green__free(c);

@@ -196,7 +196,8 @@ enum { GREEN_TLS_TICKET_KEY = 80, GREEN_TLS_TICKET_KEYS = 8 };
 GREEN_API int green_tls_ctx_set_ticket_lifetime(green_tls_ctx *c,
                                                 int64_t seconds);
 
-/* A new random key encrypts from here on; the GREEN_TLS_TICKET_KEYS - 1 before
+/* A new random key encrypts from here on (of what has replaced c, if something
+** has; so with the next two); the GREEN_TLS_TICKET_KEYS - 1 before
 ** it still decrypt. Any thread. */
 GREEN_API int green_tls_ticket_rotate(green_tls_ctx *c);
 

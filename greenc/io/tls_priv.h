@@ -225,6 +225,18 @@ typedef struct green__tls_ticket {
 
 _Static_assert(sizeof(green__tls_ticket) == GREEN_TLS_TICKET_KEY, "packed");
 
+/* The keys of a context's tickets: the newest, which encrypts, and older
+** ones. */
+typedef struct green__tls_ring {
+  bool own; /* They were given, and do not turn. */
+  uint8_t n;
+  uint16_t turns; /* Since the seed came from the far one. */
+  int64_t since;  /* When the newest became that. */
+  uint8_t seed[GREEN__TLS_DIGEST];
+  uint8_t far[GREEN__TLS_DIGEST];
+  green__tls_ticket key[GREEN__TLS_KEYS];
+} green__tls_ring;
+
 /* A server's name and whose certificate it gets. */
 typedef struct green__tls_host {
   green_tls_ctx *ctx; /* Holds a reference. */
@@ -280,15 +292,11 @@ struct green_tls_ctx {
   uint32_t n_hosts;
   green__tls_host **hosts; /* By their order from the seal on. */
   pthread_mutex_t lock;    /* Of the ticket keys, and of fresh. */
-  bool own_tickets;        /* The keys were given. */
-  uint8_t n_tickets;
-  int64_t ticket_life;  /* Seconds until a new key; 0: none by itself. */
-  int64_t ticket_since; /* When the newest became that. */
-  uint8_t ticket_seed[GREEN__TLS_DIGEST];
-  green__tls_ticket ticket[GREEN__TLS_KEYS]; /* The newest first. */
-  uint8_t alpn[GREEN__TLS_ALPN];             /* Each with its length before. */
-  uint8_t trust[GREEN__TLS_DIGEST];          /* Of the authorities. */
-  uint8_t own[GREEN__TLS_DIGEST];            /* Of the certificates. */
+  int64_t ticket_life;     /* Seconds until a new key; 0: none by itself. */
+  green__tls_ring ring;
+  uint8_t alpn[GREEN__TLS_ALPN];     /* Each with its length before. */
+  uint8_t trust[GREEN__TLS_DIGEST];  /* Of the authorities. */
+  uint8_t own[GREEN__TLS_DIGEST];    /* Of the certificates. */
   uint8_t policy[GREEN__TLS_DIGEST]; /* Of what a session is good for. */
   green_tls_error error;
 };
@@ -368,9 +376,10 @@ void green__tls_free_staples(green_tls_ctx *c);
 void green__tls_keylog_setup(green_tls_ctx *c);
 void green__tls_keylog_close(green_tls_ctx *c);
 void green__tls_ticket_setup(green_tls_ctx *c);
-/* With the lock held: new keys, as many as are due at now, CLOCK_BOOTTIME's
-** seconds. */
-void green__tls_ticket_turn(green_tls_ctx *c, int64_t now);
+/* New keys, as many as are due at now, CLOCK_BOOTTIME's seconds, where each
+** lives that long; with the context's lock held. A thousand turns that were
+** missed cost as much as a million. */
+void green__tls_ring_turn(green__tls_ring *r, int64_t life, int64_t now);
 /* The system's authorities into c->store, or without one into c->ssl. 0, or
 ** c->error is said. **Free with** green__tls_system_leave, when nothing of c
 ** uses them any more. */

@@ -28,7 +28,7 @@ int green_tls_ctx_replace(green_tls_ctx *c, green_tls_ctx *fresh)
   if (c == fresh || c->server != fresh->server || leads_back(fresh, c))
     return GREEN_EINVAL;
   green_assert(!fresh->fresh, "nothing has replaced fresh");
-  if (c->server && !fresh->own_tickets) take_tickets(c, fresh);
+  if (c->server && !fresh->ring.own) take_tickets(c, fresh);
   green__tls_ctx_hold(fresh);
   pthread_mutex_lock(&c->lock);
   green_tls_ctx *old = c->fresh;

@@ -58,8 +58,9 @@ static int decrypt(const green__tls_ticket *key, bool renew,
 
 static int find_key(const green_tls_ctx *c, const unsigned char *name)
 {
-  for (int i = 0; i < c->n_tickets; i++)
-    if (!memcmp(name, c->ticket[i].name, sizeof(c->ticket[i].name))) return i;
+  for (int i = 0; i < c->ring.n; i++)
+    if (!memcmp(name, c->ring.key[i].name, sizeof(c->ring.key[i].name)))
+      return i;
   return -1;
 }
 
@@ -70,9 +71,10 @@ static int ticket_cb(SSL *ssl, unsigned char *name, unsigned char *iv,
   green_tls_ctx *c = t->ctx; /* The chosen one's sessions differ by policy. */
   green__tls_ticket key;
   pthread_mutex_lock(&c->lock);
-  green__tls_ticket_turn(c, now_seconds());
+  if (!c->ring.own)
+    green__tls_ring_turn(&c->ring, c->ticket_life, now_seconds());
   int i = encrypting ? 0 : find_key(c, name);
-  if (i >= 0) key = c->ticket[i];
+  if (i >= 0) key = c->ring.key[i];
   pthread_mutex_unlock(&c->lock);
   if (i < 0) return 0; /* A full handshake. */
   bool renew = i > 0 || lib.SSL_version(ssl) >= TLS1_3_VERSION;
@@ -86,7 +88,10 @@ static int ticket_cb(SSL *ssl, unsigned char *name, unsigned char *iv,
 
 /* Keys follow from a seed, and each seed from the one before, which is
 ** forgotten: the children of a fork make the same ones at the same time without
-** a word between them, and who learns today's seed knows no older key. */
+** a word between them, and who learns today's seed knows no older key. After so
+** many turns the seed follows from a far one, of which the same is true: who
+** has slept for a million turns leaps from one of these to the next. */
+enum { TICKET_LEAP = 1024 };
 
 /* SHA-256(seed, which). */
 static bool derive(const uint8_t seed[GREEN__TLS_DIGEST], char which,
@@ -111,55 +116,109 @@ static bool make_key(const uint8_t seed[GREEN__TLS_DIGEST],
   return ok;
 }
 
-/* With the lock held: the newest, and at most so many in all. */
-static void push_key(green_tls_ctx *c, const green__tls_ticket *key, int most)
+/* The newest, and at most so many in all. */
+static void push_key(green__tls_ring *r, const green__tls_ticket *key, int most)
 {
-  c->n_tickets = (uint8_t)(c->n_tickets < most ? c->n_tickets + 1 : most);
-  memmove(c->ticket + 1, c->ticket,
-          (size_t)(c->n_tickets - 1) * sizeof(*c->ticket));
-  c->ticket[0] = *key;
-  size_t rest = (size_t)(GREEN__TLS_KEYS - c->n_tickets);
-  lib.OPENSSL_cleanse(c->ticket + c->n_tickets, rest * sizeof(*c->ticket));
+  r->n = (uint8_t)(r->n < most ? r->n + 1 : most);
+  memmove(r->key + 1, r->key, (size_t)(r->n - 1) * sizeof(*r->key));
+  r->key[0] = *key;
+  size_t rest = (size_t)(GREEN__TLS_KEYS - r->n);
+  lib.OPENSSL_cleanse(r->key + r->n, rest * sizeof(*r->key));
 }
 
-/* With the lock held. Of keys that nobody has used, as after a long sleep, only
-** the last ones are made. */
-static bool turn_key(green_tls_ctx *c, bool needed)
+static bool leap(green__tls_ring *r)
+{
+  uint8_t next[GREEN__TLS_DIGEST];
+  bool ok = derive(r->far, 's', next) && derive(r->far, 'f', r->seed);
+  if (ok) memcpy(r->far, next, sizeof(next));
+  if (ok) r->turns = 0;
+  lib.OPENSSL_cleanse(next, sizeof(next));
+  return ok;
+}
+
+static bool step(green__tls_ring *r)
+{
+  uint8_t next[GREEN__TLS_DIGEST];
+  if (r->turns == TICKET_LEAP - 1) return leap(r);
+  bool ok = derive(r->seed, 's', next);
+  if (ok) memcpy(r->seed, next, sizeof(next));
+  if (ok) r->turns++;
+  lib.OPENSSL_cleanse(next, sizeof(next));
+  return ok;
+}
+
+static bool add_key(green__tls_ring *r)
 {
   green__tls_ticket key;
-  uint8_t next[GREEN__TLS_DIGEST];
-  bool ok = derive(c->ticket_seed, 's', next);
-  if (ok) memcpy(c->ticket_seed, next, sizeof(next));
-  if (ok && needed) ok = make_key(next, &key);
-  if (ok && needed) push_key(c, &key, TICKET_TURNED);
-  lib.OPENSSL_cleanse(next, sizeof(next));
+  bool ok = make_key(r->seed, &key);
+  if (ok) push_key(r, &key, TICKET_TURNED);
   lib.OPENSSL_cleanse(&key, sizeof(key));
   return ok;
 }
 
-void green__tls_ticket_turn(green_tls_ctx *c, int64_t now)
+/* Of keys that nobody has used, as after a long sleep, only the last ones are
+** made. */
+void green__tls_ring_turn(green__tls_ring *r, int64_t life, int64_t now)
 {
-  int64_t life = c->ticket_life;
-  while (life > 0 && now - c->ticket_since >= life) {
-    bool needed = now - c->ticket_since < (TICKET_TURNED + 1) * life;
-    if (!turn_key(c, needed)) return;
-    c->ticket_since += life;
+  int64_t left = life > 0 ? (now - r->since) / life : 0;
+  while (left > 0) {
+    int64_t turns = TICKET_LEAP - r->turns;
+    bool is_far = left >= turns + TICKET_TURNED;
+    if (!is_far) turns = 1;
+    if (is_far ? !leap(r) : !step(r)) return;
+    left -= turns;
+    r->since += turns * life;
+    if (left < TICKET_TURNED && !add_key(r)) return;
   }
+}
+
+/* -- Rings of contexts ---------------------------------------------------- */
+
+/* Two seeds, and the key of the first. */
+static bool begin_ring(green__tls_ring *r, green__tls_ticket *key)
+{
+  return lib.RAND_bytes(r->seed, sizeof(r->seed)) == 1 &&
+         lib.RAND_bytes(r->far, sizeof(r->far)) == 1 && make_key(r->seed, key);
+}
+
+/* Who makes a connection takes what has replaced a context, so its ring is the
+** one that counts. That stays while the context's lock is held. */
+static green__tls_ring *lock_ring(green_tls_ctx *c)
+{
+  pthread_mutex_lock(&c->lock);
+  if (!c->fresh) return &c->ring;
+  pthread_mutex_lock(&c->fresh->lock);
+  return &c->fresh->ring;
+}
+
+static void unlock_ring(green_tls_ctx *c)
+{
+  if (c->fresh) pthread_mutex_unlock(&c->fresh->lock);
+  pthread_mutex_unlock(&c->lock);
+}
+
+static void write_ring(green_tls_ctx *c, const green__tls_ring *r)
+{
+  *lock_ring(c) = *r;
+  unlock_ring(c);
 }
 
 int green_tls_ticket_rotate(green_tls_ctx *c)
 {
   green__tls_ticket key;
-  uint8_t seed[GREEN__TLS_DIGEST];
-  if (lib.RAND_bytes(seed, sizeof(seed)) != 1 || !make_key(seed, &key))
+  green__tls_ring made = {0};
+  if (!begin_ring(&made, &key))
     return green__tls_say(&c->error, GREEN_ETLS, "no random numbers: %s",
                           green__tls_reason());
-  pthread_mutex_lock(&c->lock);
-  memcpy(c->ticket_seed, seed, sizeof(seed));
-  c->ticket_since = now_seconds();
-  push_key(c, &key, GREEN__TLS_KEYS);
-  pthread_mutex_unlock(&c->lock);
-  lib.OPENSSL_cleanse(seed, sizeof(seed));
+  green__tls_ring *r = lock_ring(c);
+  memcpy(made.key, r->key, sizeof(made.key));
+  made.n = r->n;
+  made.own = r->own;
+  made.since = now_seconds();
+  push_key(&made, &key, GREEN__TLS_KEYS);
+  *r = made;
+  unlock_ring(c);
+  lib.OPENSSL_cleanse(&made, sizeof(made));
   lib.OPENSSL_cleanse(&key, sizeof(key));
   return 0;
 }
@@ -177,38 +236,25 @@ int green_tls_ctx_set_ticket_lifetime(green_tls_ctx *c, int64_t seconds)
 
 int green_tls_ticket_copy(green_tls_ctx *c, green_tls_ctx *from)
 {
-  green__tls_ticket keys[GREEN__TLS_KEYS];
-  uint8_t seed[GREEN__TLS_DIGEST];
+  green__tls_ring r;
   if (c == from) return 0;
-  pthread_mutex_lock(&from->lock);
-  uint8_t n = from->n_tickets;
-  int64_t since = from->ticket_since;
-  memcpy(keys, from->ticket, sizeof(keys));
-  memcpy(seed, from->ticket_seed, sizeof(seed));
-  pthread_mutex_unlock(&from->lock);
-  pthread_mutex_lock(&c->lock);
-  c->n_tickets = n;
-  c->ticket_since = since;
-  memcpy(c->ticket, keys, sizeof(keys));
-  memcpy(c->ticket_seed, seed, sizeof(seed));
-  pthread_mutex_unlock(&c->lock);
-  lib.OPENSSL_cleanse(keys, sizeof(keys));
-  lib.OPENSSL_cleanse(seed, sizeof(seed));
+  r = *lock_ring(from);
+  unlock_ring(from);
+  write_ring(c, &r);
+  lib.OPENSSL_cleanse(&r, sizeof(r));
   return 0;
 }
 
 int green_tls_ticket_set(green_tls_ctx *c, const void *keys, int n)
 {
+  green__tls_ring r = {.own = true};
   if (n < 1)
     return green__tls_say(&c->error, GREEN_EINVAL, "no ticket keys given");
   if (n > GREEN__TLS_KEYS) n = GREEN__TLS_KEYS;
-  pthread_mutex_lock(&c->lock);
-  lib.OPENSSL_cleanse(c->ticket, sizeof(c->ticket));
-  memcpy(c->ticket, keys, (size_t)n * sizeof(*c->ticket));
-  c->n_tickets = (uint8_t)n;
-  c->ticket_life = 0;
-  c->own_tickets = true;
-  pthread_mutex_unlock(&c->lock);
+  memcpy(r.key, keys, (size_t)n * sizeof(*r.key));
+  r.n = (uint8_t)n;
+  write_ring(c, &r);
+  lib.OPENSSL_cleanse(&r, sizeof(r));
   return 0;
 }
 

@@ -206,7 +206,7 @@ static void test_changes(void)
 static void turn(green_tls_ctx *s, int64_t seconds)
 {
   pthread_mutex_lock(&s->lock);
-  s->ticket_since -= seconds; /* So long ago. */
+  s->ring.since -= seconds; /* So long ago. */
   pthread_mutex_unlock(&s->lock);
 }
 
@@ -220,12 +220,12 @@ static void check_turns(green_tls_ctx *c)
   visit(c, s, NULL, &other);
   turn(s, 1000);
   is(visit(c, s, first, &second), 1, "the key before decrypts");
-  is(s->n_tickets, 2, "a new one encrypts");
+  is(s->ring.n, 2, "a new one encrypts");
   turn(s, 1000);
   is(visit(c, s, other, NULL), 0, "for as long again");
   green_tls_session_free(other);
   is(visit(c, s, second, &other), 1, "what was renewed is good for longer");
-  is(s->n_tickets, 2, "older ones are forgotten");
+  is(s->ring.n, 2, "older ones are forgotten");
   turn(s, 100000);
   is(visit(c, s, other, NULL), 0, "also after a long sleep");
   green_tls_session_free(other);
@@ -242,6 +242,57 @@ static void test_keys_turn(void)
   is(s->ticket_life, 43200, "twelve hours unless told otherwise");
   is(green_tls_ctx_set_ticket_lifetime(s, -1), GREEN_EINVAL, "not negative");
   green_tls_ctx_free(s);
+}
+
+/* However long one has slept, and in whatever steps: the same keys. */
+static void test_long_sleeps(void)
+{
+  static const int64_t steps[] = {1,    2,    3,    1000, 1022,   1023,
+                                  1024, 1025, 1026, 5000, 1000000};
+  green_tls_ctx *s = sealed(server_begin("a"));
+  for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+    green__tls_ring one = s->ring, other = s->ring;
+    int64_t since = one.since;
+    green__tls_ring_turn(&one, 10, since + 10 * steps[i] + 3);
+    for (int64_t at = 0; at < steps[i] && steps[i] <= 5000; at += 7)
+      green__tls_ring_turn(&other, 10, since + 10 * at);
+    green__tls_ring_turn(&other, 10, since + 10 * steps[i]);
+    ok(!memcmp(&one, &other, sizeof(one)), "the same");
+    is(one.since, since + 10 * steps[i], "of that time");
+    is(one.n, 2, "one that encrypts, and the one before");
+    green__tls_ring_turn(&other, 10, since + 10 * steps[i] + 10);
+    ok(!memcmp(&one.key[0], &other.key[1], sizeof(one.key[0])),
+       "which decrypts for as long again");
+  }
+  green__tls_ring asleep = s->ring;
+  green__tls_ring_turn(&asleep, 1, asleep.since + 3000000000);
+  is(asleep.n, 2, "a century");
+  green_tls_ctx_free(s);
+}
+
+/* Keys of a context that others have replaced are those of what is in use. */
+static void test_keys_of_the_replaced(void)
+{
+  uint8_t keys[GREEN_TLS_TICKET_KEY];
+  green_tls_ctx *first = sealed(server_begin("a"));
+  green_tls_ctx *fresh = sealed(server_begin("a"));
+  is(green_tls_ctx_replace(first, fresh), 0, "replaced");
+  green__tls_ring before = fresh->ring;
+  must_ctx(green_tls_ticket_rotate(first), first);
+  ok(memcmp(&before.key[0], &fresh->ring.key[0], sizeof(before.key[0])) != 0,
+     "a new key encrypts");
+  ok(!memcmp(&before.key[0], &fresh->ring.key[1], sizeof(before.key[0])),
+     "and the one before decrypts");
+  memset(keys, 7, sizeof(keys));
+  is(green_tls_ticket_set(first, keys, 1), 0, "keys given");
+  ok(fresh->ring.own && fresh->ring.n == 1, "are its, too");
+  green_tls_ctx *next = sealed(server_begin("a"));
+  is(green_tls_ctx_replace(first, next), 0, "replaced again");
+  ok(!memcmp(next->ring.key[0].name, keys, 16) && next->ring.own,
+     "they stay, and do not turn");
+  green_tls_ctx_free(next);
+  green_tls_ctx_free(fresh);
+  green_tls_ctx_free(first);
 }
 
 typedef struct kept {
@@ -359,6 +410,8 @@ int main(void)
   test_clients();
   test_changes();
   test_keys_turn();
+  test_long_sleeps();
+  test_keys_of_the_replaced();
   test_children_turn_alike();
   test_keys_of_a_file();
   test_out_of_memory();
