@@ -55,7 +55,7 @@ GREEN_API int green_tls_ctx_replace(green_tls_ctx *c, green_tls_ctx *fresh);
 
 /* Is one of the files that it was made of, or what replaced it, another than
 ** when it was read, or than at the last call? Looks at each of them. A folder
-** of authorities is none: it is read when needed. */
+** of authorities is another where one was added or taken away. */
 GREEN_API bool green_tls_ctx_changed(green_tls_ctx *c);
 
 /* Is it a server's, and sealed? */

@@ -29,8 +29,7 @@ static int read_all(int fd, green_buf *out)
   return 0;
 }
 
-/* Before it is read: what is written meanwhile is a change. */
-static int note_file(green_tls_ctx *c, const char *path, int fd)
+int green__tls_note_file(green_tls_ctx *c, const char *path, int fd)
 {
   size_t n = strlen(path) + 1;
   green__tls_file *f = green__zalloc(sizeof(*f) + n);
@@ -48,7 +47,7 @@ int green__tls_read_file(green_tls_ctx *c, const char *what, const char *path,
   green_buf_init(out, FILE_MOST);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   int err = fd < 0 ? -errno : 0;
-  if (err == 0 && c) err = note_file(c, path, fd);
+  if (err == 0 && c) err = green__tls_note_file(c, path, fd);
   if (err == 0) err = read_all(fd, out);
   if (fd >= 0) close(fd);
   if (err == 0) return 0;

@@ -342,6 +342,10 @@ static inline int green__tls_pin_count(const green_tls_ctx *c)
 /* As SSL_set_verify takes it. */
 int green__tls_verify_mode(const green_tls_ctx *c);
 
+/* The context is made of that file, or folder, which is open there: another
+** one from here on is a change. Before it is read. 0 or GREEN_ENOMEM. */
+int green__tls_note_file(green_tls_ctx *c, const char *path, int fd);
+
 /* Read a whole file, of at most a megabyte: out->data with a NUL behind, and
 ** note it for green_tls_ctx_changed. 0, or c->error is said; c NULL: neither.
 ** **Free with** green__tls_forget_file. */

@@ -4,9 +4,10 @@
 
 #include "io/tls_priv.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <errno.h>
 
 /* -- Own ones ------------------------------------------------------------- */
@@ -79,22 +80,76 @@ int green_tls_trust_file(green_tls_ctx *c, const char *path)
   return err;
 }
 
+/* -- Folders -------------------------------------------------------------- */
+
+/* Is it named as OpenSSL looks for it: "5ed36f99.0", "5ed36f99.r0"? */
+static bool is_by_hash(const char *name)
+{
+  if (strspn(name, "0123456789abcdef") != 8 || name[8] != '.') return false;
+  name += name[9] == 'r' ? 10 : 9;
+  return *name && name[strspn(name, "0123456789")] == '\0';
+}
+
+/* all ^= SHA-256(name, what is in it): in whatever order they come. */
+static int mix_entry(uint8_t all[GREEN__TLS_DIGEST], const char *folder,
+                     const char *name)
+{
+  char path[PATH_MAX];
+  green_buf b;
+  uint8_t own[GREEN__TLS_DIGEST] = {0};
+  int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
+  if (n < 0 || (size_t)n >= sizeof(path)) return 0;
+  int err = green__tls_read_file(NULL, "authority", path, &b);
+  if (err < 0) return err == GREEN_ENOMEM ? err : 0; /* Nor will OpenSSL. */
+  err = green__tls_mix(own, name, strlen(name));
+  if (err == 0)
+    err = green__tls_mix(own, green_buf_data(&b), green_buf_len(&b));
+  for (int i = 0; i < GREEN__TLS_DIGEST; i++) all[i] ^= own[i];
+  green_buf_reset(&b);
+  return err;
+}
+
+/* Who is believed depends on what is in it, as it is now. */
+static int mix_folder(green_tls_ctx *c, DIR *dir, const char *path)
+{
+  uint8_t all[GREEN__TLS_DIGEST] = {0};
+  const struct dirent *e;
+  int err = 0;
+  while (err == 0 && (e = readdir(dir)) != NULL)
+    if (is_by_hash(e->d_name)) err = mix_entry(all, path, e->d_name);
+  return err < 0 ? err : green__tls_mix(c->trust, all, sizeof(all));
+}
+
+static int read_folder(green_tls_ctx *c, const char *path)
+{
+  DIR *dir = opendir(path);
+  if (!dir) return -errno;
+  int err = green__tls_note_file(c, path, dirfd(dir));
+  if (err == 0) err = mix_folder(c, dir, path);
+  closedir(dir);
+  return err;
+}
+
+static int look_at_folder(green_tls_ctx *c, const char *path)
+{
+  int err = read_folder(c, path);
+  if (err == 0) return 0;
+  return green__tls_say(&c->error, err, "authority folder %s: %s", path,
+                        green_err_text(err));
+}
+
 int green_tls_trust_folder(green_tls_ctx *c, const char *path)
 {
-  struct stat st;
   X509_STORE *store = own_store(c);
   if (!store) return GREEN_ENOMEM;
-  int err = stat(path, &st) < 0 ? -errno : 0;
-  if (err == 0 && !S_ISDIR(st.st_mode)) err = -ENOTDIR;
-  if (err < 0)
-    return green__tls_say(&c->error, err, "authority folder %s: %s", path,
-                          green_err_text(err));
+  int err = look_at_folder(c, path);
+  if (err < 0) return err;
   X509_LOOKUP *look =
       lib.X509_STORE_add_lookup(store, lib.X509_LOOKUP_hash_dir());
   if (!look || lib.X509_LOOKUP_ctrl(look, X509_L_ADD_DIR, path,
                                     X509_FILETYPE_PEM, NULL) != 1)
     return green__tls_say(&c->error, GREEN_ENOMEM, "out of memory");
-  return green__tls_mix(c->trust, path, strlen(path));
+  return 0;
 }
 
 int green_tls_trust_system(green_tls_ctx *c)

@@ -177,6 +177,54 @@ describe('the option reload = "on_change"', function()
   end)
 end)
 
+describe("a folder of authorities", function()
+  local folder = certs.path "trusted"
+
+  --- Only that authority is in it.
+  local function hold(name)
+    assert(0 == os.execute(("mkdir -p %s && rm -f %s/* && cp %s %s && openssl rehash %s"):format(
+      folder, folder, certs.path(name), folder, folder)))
+  end
+
+  --- A connection of these contexts, which may go on with a session: true; nil, err.
+  local function connects(client_context, server_context)
+    local client, err, server = both({ context = client_context, host = "a.test" },
+      { context = server_context })
+    if not client then
+      return nil, err
+    end
+    server:write "hello\n"
+    assert.equal("hello", client:read_line())
+    client:close()
+    server:close()
+    return true
+  end
+
+  virtual_it("decides about sessions by what is in it", function()
+    hold "ca.pem"
+    local server = assert(tls.context(certs.server("a", { server = true })))
+    local context = assert(tls.context { ca_folder = folder })
+    assert(connects(context, server))
+    hold "self.pem"
+    assert(context:reload())
+    local ok, err = connects(context, server)
+    assert.is_nil(ok)
+    is_refused(err, "ECERTUNKNOWN")
+  end)
+
+  virtual_it('is looked at by reload = "on_change"', function()
+    hold "ca.pem"
+    local server = assert(tls.context(certs.server("a", { server = true })))
+    local context = assert(tls.context { ca_folder = folder, reload = "on_change" })
+    assert(connects(context, server))
+    hold "self.pem"
+    green.sleep(1)
+    local ok, err = connects(context, server)
+    assert.is_nil(ok)
+    is_refused(err, "ECERTUNKNOWN")
+  end)
+end)
+
 describe("pins", function()
   local function pin(name)
     return certs.text(name .. ".pin")
