@@ -132,22 +132,24 @@ static int refuse_host(const suspect *s)
 static int refuse_issuer(const suspect *s)
 {
   green_tls *t = s->t;
+  const char *no = t->server ? "" : " (in tests alone: verify = false)";
   if (s->why == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
     return green__tls_fail(t, GREEN_ECERTUNKNOWN,
-                           "%s is self-signed and unknown here: if it is the "
-                           "right one, give its file as the option ca",
-                           s->who);
+                           "%s is self-signed, and not known here: give its "
+                           "file as the option ca, if it is the right one%s",
+                           s->who, no);
   if (s->why == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN)
     return green__tls_fail(t, GREEN_ECERTUNKNOWN,
-                           "%s is an unknown authority: if it is "
-                           "the right one, give its file as the option ca",
-                           s->who);
+                           "%s is an authority that is not known here: give "
+                           "its file as the option ca, if it is the right "
+                           "one%s",
+                           s->who, no);
   return green__tls_fail(t, GREEN_ECERTUNKNOWN,
-                         "%s comes from an unknown authority: "
-                         "give the certificate of \"%s\" as the option ca, if "
-                         "it is the right one; or the %s does not send the "
+                         "%s has an issuer that is not known here: give the "
+                         "certificate of \"%s\" as the option ca, if it is "
+                         "the right one%s; or the %s does not send the "
                          "certificates between",
-                         s->who, s->issuer, s->owner);
+                         s->who, s->issuer, no, s->owner);
 }
 
 static const char *purpose_words(const suspect *s)
