@@ -13,11 +13,13 @@ local ffi = require "ffi"
 local C = require "green.ffi.tls"
 
 -- Scripts may put their own in their places.
-local error, max, tonumber, type, xpcall = error, math.max, tonumber, type, xpcall
+local error, tonumber, type, xpcall = error, tonumber, type, xpcall
 
 local G = ffi.C
 local ECLOSED = core.codes.ECLOSED
 local NO_NAME, NO_PROTOCOL = G.GREEN_TLS_NO_NAME, G.GREEN_TLS_NO_PROTOCOL
+
+local SLOW = "timed out: the function 'choose' or 'alpn' took longer than a handshake may"
 
 local out = ffi.new("green_tls_hello")
 
@@ -104,7 +106,7 @@ end
 
 --- The same within the time that is left. Returns whether that was enough first.
 local function ask_in_time(server, hello, deadline)
-  local seconds = deadline and max(deadline - core.now(), 0)
+  local seconds = thread.left(deadline)
   return timeout.timeout(seconds, function()
     return true, ask(server, hello)
   end)
@@ -115,6 +117,10 @@ local function tell(codec, context, alpn, alert)
     return C.refuse(codec, alert)
   end
   return C.choose(codec, context and context._box.p, alpn)
+end
+
+local function too_slow(op)
+  return errors.new("ETIMEDOUT", op, SLOW)
 end
 
 --- Let a context's functions choose for a codec whose handshake waits for that, and tell
@@ -139,7 +145,7 @@ local function make(context, codec, deadline, op)
   if not ok then
     error(in_time, 0)
   elseif not in_time then
-    return nil, errors.new("ETIMEDOUT", op)
+    return nil, too_slow(op)
   elseif status < 0 then
     return nil, errors.new(status, op)
   elseif errors.is_error(err) then
@@ -148,4 +154,4 @@ local function make(context, codec, deadline, op)
   return true
 end
 
-return { make = make }
+return { make = make, too_slow = too_slow, NO_NAME = NO_NAME }

@@ -6,6 +6,7 @@
 -- @module green.tls.close
 
 local boxes = require "green.tls.box"
+local chooser = require "green.tls.chooser"
 local core = require "green.core"
 local flow = require "green.tls.flow"
 local sessions = require "green.tls.sessions"
@@ -113,6 +114,7 @@ local function leave_to(job, self)
 end
 
 function own:_close()
+  chooser.stop(self)
   local job = self._farewell
   if self._box.p ~= nil then
     if self._sessions and C.is_done(self._box.p) then

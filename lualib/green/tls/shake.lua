@@ -8,7 +8,7 @@
 -- the error of a function of the server's that let there be none, or of a full native pool.
 -- @module green.tls.shake
 
-local choice = require "green.tls.choice"
+local chooser = require "green.tls.chooser"
 local core = require "green.core"
 local exits = require "green.thread.exits"
 local flow = require "green.tls.flow"
@@ -23,7 +23,7 @@ local error, xpcall = error, xpcall -- scripts may put their own there
 local codes = core.codes
 local EAGAIN, ECLOSED, EINPROGRESS = codes.EAGAIN, codes.ECLOSED, codes.EINPROGRESS
 local ENOBUFS, ENOTCONN, EPIPE = codes.ENOBUFS, codes.ENOTCONN, codes.EPIPE
-local ETIMEDOUT, ETLS = codes.ETIMEDOUT, codes.ETLS
+local ETIMEDOUT = codes.ETIMEDOUT
 local READ, WRITE = stream.READ, stream.WRITE
 local SOMEBODY = 2 * (READ + WRITE) -- what is waited for: a function, a native thread
 
@@ -80,45 +80,33 @@ end
 
 -- -- Waiting ------------------------------------------------------------------
 
---- What the functions of the context raise is raised when the client knows.
-local function choose(self, codec, deadline)
-  local ok, done, err = xpcall(choice.make, thread.note_traceback, self._context, codec,
-    deadline, "handshake")
-  if not (ok and done) and self._box.p ~= nil then
-    C.handshake(self._box.p)
-    flow.push(self)
+--- The handshake waits for a native thread. 0 or a negative status. Parks.
+local function wait_for_pool(self, deadline)
+  local function codec() -- an empty box has a pointer, too
+    return self._box.p ~= nil and self._box.p or nil
   end
-  if not ok then
-    error(done, 0)
+  self._refusal = nil
+  local ok, err = pool.go(codec, deadline, "handshake")
+  if ok then
+    return 0
+  elseif err.number ~= ETIMEDOUT then -- the thread goes on, and another may wait
+    self._refusal = err
   end
-  return done, err
+  return err.number
 end
 
 --- The handshake waits for a function of the server's, or for a native thread. 0 or a
 -- negative status. Parks.
 local function wait_for_somebody(self, deadline)
-  local function codec() -- an empty box has a pointer, too
-    return self._box.p ~= nil and self._box.p or nil
+  if pool.has(self._box.p) then
+    return wait_for_pool(self, deadline)
   end
-  local ok, err
-  local in_pool = pool.has(self._box.p)
-  self._refusal = nil
-  if in_pool then
-    ok, err = pool.go(codec, deadline, "handshake")
-  else
-    ok, err = choose(self, codec, deadline)
-  end
-  if ok then
-    return 0
-  elseif not (in_pool and err.number == ETIMEDOUT) then -- the thread goes on, and another may wait
-    self._refusal = err
-  end
-  -- What a function says is no status of a wait.
-  return (in_pool or err.number == ETIMEDOUT) and err.number or ETLS
+  return chooser.wait(self, deadline)
 end
 
 local function drive(self, deadline)
   while true do
+    chooser.raise(self)
     local status = hindrance(self)
     if status < 0 then
       return status

@@ -121,13 +121,12 @@ end
 
 --- A sentence and fields for a call that failed with that status, if there is one.
 function own:_why(status)
-  if self._late and status == ETIMEDOUT then
+  if self._refusal then
+    return self._refusal.message
+  elseif self._late and status == ETIMEDOUT then
     return ("the peer was too slow in its TLS handshake: %g s are over"):format(self._limit)
   elseif self._unconnected and status == ENOTCONN then
     return "not connected: call connect(target, port) first"
-  end
-  if self._refusal then
-    return self._refusal.message
   end
   return failure.why(self._box.p, status)
 end
