@@ -163,6 +163,70 @@ describe('the option reload = "on_change"', function()
     assert.equal("CN=b.test", shown(context, "b.test"))
   end)
 
+  --- A context whose key has a password, told by a function; and its next question waits.
+  local function asking()
+    local asked, gate, asks = green.Event(), green.Event(), 0
+    certs.put("own.pem", certs.text "a.pem")
+    certs.put("own.key", certs.text "locked.key")
+    local context = assert(tls.context(certs.server("own", { server = true, reload = "on_change",
+      password = function()
+        asks = asks + 1
+        if asks == 2 then
+          asked:send(true)
+          gate:wait()
+        end
+        return "secret"
+      end })))
+    certs.put("own.key", certs.text "locked.key" .. "\n")
+    return context, asked, function() return asks end
+  end
+
+  local ends = { killed = {}, abandoned = { force_after = 0 } }
+
+  for name, how in pairs(ends) do
+    it("loses no connection where the question for a password is " .. name, function()
+      local context, asked, asks = asking()
+      local l = assert(green.listen("127.0.0.1:0", { tls = context }))
+      local port = select(2, l:sockname())
+      local lost = assert(green.connect("127.0.0.1", port))
+      local taker = green.spawn(l.accept, l)
+      asked:wait()
+      taker:kill(how)
+      testing.settle_io(function() return taker:dead() end)
+      assert.is_nil((lost:read(1))) -- it was closed
+      green.sleep(1) -- until files are looked at again
+      local client = green.spawn(green.connect, "127.0.0.1", port, { tls = certs.client "a.test" })
+      local conn = assert(l:accept())
+      assert.equal(3, asks())
+      assert(conn:handshake())
+      for _, one in ipairs { lost, conn, l, (assert(client:wait())) } do
+        one:close()
+      end
+    end)
+
+    it("closes a stream that was to be a server's where the question is " .. name, function()
+      local context, asked = asking()
+      local a, b = testing.stream_pair()
+      local server = kit.serving(b, { context = context })
+      asked:wait()
+      server:kill(how)
+      testing.settle_io(function() return server:dead() end)
+      assert.is_nil((a:read(1)))
+      a:close()
+    end)
+
+    it("closes the stream of a handler where the question is " .. name, function()
+      local context, asked = asking()
+      local a, b = testing.stream_pair()
+      local server = green.spawn(assert(tls.handler({ context = context }, print)), b)
+      asked:wait()
+      server:kill(how)
+      testing.settle_io(function() return server:dead() end)
+      assert.is_nil((a:read(1)))
+      a:close()
+    end)
+  end
+
   it("holds for a server of green.wsgi", function()
     become "a"
     local server = assert(wsgi.new("127.0.0.1:0", function() return 200, nil, "hello" end,

@@ -5,6 +5,7 @@ local boxes = require "green.tls.box"
 local class = require "green.args.class"
 local core = require "green.core"
 local errors = require "green.error"
+local exits = require "green.thread.exits"
 local keylog = require "green.tls.keylog"
 local options = require "green.tls.options"
 local show = require "green.args.show"
@@ -98,6 +99,7 @@ local function new(o, where)
   local self = { _box = boxed, _options = o, server = o.server or false,
     verify = o.verify, _asks = options.asks_of(o) }
   self._watched, self._look_at = watched(self, o), 0
+  self._renewing, self._is_due = false, false -- its files have changed, and were not read yet
   return setmetatable(self, mt)
 end
 
@@ -138,17 +140,33 @@ local function is_cancel(err)
   return type(err) == "table" and (err.code == "ECANCELED" or err.is_timeout)
 end
 
+local function stop_renewing(record)
+  record.context._renewing = false
+end
+
+--- Read the files again, in protected mode. A password's function may park, and whoever
+-- waits there may be killed or abandoned: the next one reads them then.
+local function read_again(self)
+  local record = { _exit = stop_renewing, context = self }
+  exits.hold(record)
+  self._renewing, self._is_due = true, true
+  local ok, done, err = xpcall(own.reload, thread.note_traceback, self)
+  exits.release(record)
+  self._renewing = false
+  return ok, done, err
+end
+
 --- A failure is told once for each change; the certificates from before stay.
 local function renew(self)
-  if self._renewing or not C.changed(self._box.p) then
+  if self._renewing or not (C.changed(self._box.p) or self._is_due) then
     return
   end
-  self._renewing = true -- a password's function may park
-  local ok, done, err = xpcall(own.reload, thread.note_traceback, self)
-  self._renewing = false
+  local ok, done, err = read_again(self)
   if not ok and is_cancel(done) then
     error(done, 0)
-  elseif not (ok and done) then
+  end
+  self._is_due = false
+  if not (ok and done) then
     core.complain(format("greenlua: tls.context: files have changed and cannot be used, what was "
       .. "read before stays: %s\n", tostring(ok and err or done)))
   end
@@ -172,9 +190,30 @@ local function look(self)
   end
 end
 
+local function close_stream(record)
+  record.stream:close()
+end
+
+--- The same for who has a stream that is to carry TLS: it is closed where this raises, or
+-- its green thread is abandoned.
+local function look_before(self, stream)
+  if not self._watched then
+    return
+  end
+  local record = { _exit = close_stream, stream = stream }
+  exits.hold(record)
+  local ok, err = xpcall(look, thread.note_traceback, self)
+  exits.release(record)
+  if not ok then
+    stream:close()
+    error(err, 0)
+  end
+end
+
 show.kind(mt, function(self)
   return self.server and "server" or "client"
 end)
 class.seal(mt)
 
-return { new = new, is = is_context, look = look, known = options.known, is_pem = options.is_pem }
+return { new = new, is = is_context, look = look, look_before = look_before,
+  known = options.known, is_pem = options.is_pem }

@@ -4,6 +4,7 @@
 local args = require "green.args"
 local contexts = require "green.tls.context"
 local errors = require "green.error"
+local exits = require "green.thread.exits"
 local options = require "green.args.options"
 local sessions = require "green.tls.sessions"
 local starting = require "green.tls.start"
@@ -116,15 +117,31 @@ local function finish(conn, ok, done, err)
   return nil, err
 end
 
+local function release(record, ...)
+  exits.release(record)
+  return ...
+end
+
+local function drop(record)
+  record.conn:close()
+end
+
+--- fn(conn, ...) in protected mode, as xpcall. The connection is this green thread's alone:
+-- should that be abandoned, it is closed.
+local function protected(fn, conn, ...)
+  local record = { _exit = drop, conn = conn }
+  exits.hold(record)
+  return release(record, xpcall(fn, thread.note_traceback, conn, ...))
+end
+
 --- With the handshake done, under its own timeout.
 local function start(conn, opts, where)
-  local deadline = thread.deadline(opts.timeout)
-  return finish(conn, xpcall(starting.shake, thread.note_traceback, conn, deadline, where))
+  return finish(conn, protected(starting.shake, conn, thread.deadline(opts.timeout), where))
 end
 
 --- A client over a socket that is to be connected is not begun.
 local function client_of(lower, opts, context, where)
-  contexts.look(context)
+  contexts.look_before(context, lower)
   local conn = tls_stream.new(lower, context)
   if not conn then
     return nil, errors.new("ENOMEM", where)
@@ -169,7 +186,7 @@ function M.server(lower, opts, where)
   if err then
     return nil, err
   end
-  contexts.look(context)
+  contexts.look_before(context, lower)
   local conn = tls_stream.new(lower, context)
   if not conn then
     return nil, errors.new("ENOMEM", where)

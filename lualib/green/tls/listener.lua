@@ -50,7 +50,7 @@ function methods:accept(opts)
   if not lower then
     return nil, address
   end
-  contexts.look(self._serving.context)
+  contexts.look_before(self._serving.context, lower)
   local conn = tls_stream.new(lower, self._serving.context, self._serving.timeout)
   if not conn then
     lower:close()
