@@ -139,16 +139,28 @@ static int set_name(green_tls *t, char *name)
   return GREEN_ENOMEM;
 }
 
-/* In lower case, without the dot that may end it. NULL: no name, or no memory:
-** *err. */
-static char *copy_name(const char *host, int *err)
+/* Without the dot that may end it. */
+static size_t host_length(const char *host)
 {
   size_t n = strlen(host);
-  if (n > 0 && host[n - 1] == '.') n--;
-  *err = GREEN_EINVAL;
-  if (n == 0 || n > GREEN__TLS_SNI || host[0] == '.') return NULL;
+  return n > 0 && host[n - 1] == '.' ? n - 1 : n;
+}
+
+bool green_tls_is_host(const char *host)
+{
+  size_t n = host_length(host);
+  if (n == 0 || n > GREEN__TLS_SNI || host[0] == '.') return false;
   for (size_t i = 0; i < n; i++)
-    if (host[i] <= ' ' || host[i] >= 0x7f || host[i] == '*') return NULL;
+    if (host[i] <= ' ' || host[i] >= 0x7f || host[i] == '*') return false;
+  return true;
+}
+
+/* In lower case. NULL: no name, or no memory: *err. */
+static char *copy_name(const char *host, int *err)
+{
+  size_t n = host_length(host);
+  *err = GREEN_EINVAL;
+  if (!green_tls_is_host(host)) return NULL;
   *err = GREEN_ENOMEM;
   char *copy = green__alloc(n + 1);
   if (!copy) return NULL;

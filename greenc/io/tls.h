@@ -47,6 +47,9 @@ GREEN_API void green_tls_io_free(green_tls_io *io);
 GREEN_API green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx);
 GREEN_API void green_tls_free(green_tls *t);
 
+/* Can it be the host of a server: a name, or an IP address? */
+GREEN_API bool green_tls_is_host(const char *host);
+
 /* Clients, before the handshake: who the server is, a name or an IP address. A
 ** name is asked for (SNI), and the certificate must have it among its
 ** alternative names: common names do not count, "*" stands for one whole label.

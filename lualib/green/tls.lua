@@ -5,11 +5,13 @@
 -- @module green.tls
 
 local args = require "green.args"
+local belongs = require "green.tls.belongs"
 local contexts = require "green.tls.context"
 local endpoint = require "green.tls.endpoint"
 local listeners = require "green.tls.listener"
 local options = require "green.args.options"
 local pool = require "green.tls.pool"
+local serving = require "green.tls.serving"
 local starting = require "green.tls.start"
 
 local pairs = pairs -- scripts may put their own there
@@ -88,7 +90,7 @@ end
 -- @tparam function handler
 -- @return the handler; or nil, err: as tls.context
 function M.handler(opts, handler)
-  return endpoint.handler(opts, handler, "tls.handler", "tls.handler: opts")
+  return serving.handler(opts, handler, "tls.handler", "tls.handler: opts")
 end
 
 --- Numbers of the handshakes that sign in native threads, and their limits, of all
@@ -102,7 +104,7 @@ function M.pool(opts)
 end
 
 --- Eventlet's and Python's names for the options of wrap_ssl.
-local words = { certfile = "cert", keyfile = "key", ca_certs = "ca", server_hostname = "host" }
+local words = belongs.words
 local of_wrap = { server_side = true }
 for _, known in pairs { endpoint.of_client, endpoint.of_server, words } do
   for name in pairs(known) do
@@ -112,8 +114,8 @@ end
 
 --- A listener whose connections are TLS.
 local function listener_of(stream, opts)
-  local serving, err = endpoint.serving(opts, "wrap_ssl", "wrap_ssl: opts")
-  return serving and listeners.new(stream, serving), err
+  local own, err = serving.new(opts, "wrap_ssl", "wrap_ssl: opts")
+  return own and listeners.new(stream, own), err
 end
 
 --- tls.client or tls.server by Eventlet's name: `server_side` chooses; `certfile`,
@@ -125,7 +127,7 @@ function M.wrap_ssl(stream, opts)
   if opts ~= nil then
     args.type(opts, "table", "wrap_ssl", "opts")
   end
-  for name, value in pairs(options.check(opts, of_wrap, "wrap_ssl")) do
+  for name, value in pairs(options.check(opts, of_wrap, "wrap_ssl", belongs.hint)) do
     own[words[name] or name] = value
   end
   local is_server = args.optional(own.server_side, "boolean", "wrap_ssl", "server_side")

@@ -98,18 +98,28 @@ recipes["green.socket"] = function(K)
   return ours
 end
 
+local contexts -- made once: to read certificates is most of the work
+
+local function tls_contexts()
+  if not contexts then
+    local tls, certs = require "green.tls", require "spec.support.certs"
+    contexts = { client = assert(tls.context { ca = certs.path "ca.pem" }),
+      server = assert(tls.context(certs.server("a", { server = true }))) }
+  end
+  return contexts
+end
+
 recipes["green.tls"] = function(K)
-  local green, tls, certs = require "green", require "green.tls", require "spec.support.certs"
+  local green, tls = require "green", require "green.tls"
   local a, b = require("green.testing").stream_pair()
-  local there = green.spawn(tls.server, b, certs.server "a")
-  local conn = assert(tls.client(a, certs.client "a.test"))
+  local there = green.spawn(tls.server, b, { context = tls_contexts().server })
+  local conn = assert(tls.client(a, { context = tls_contexts().client, host = "a.test" }))
   K.later(function() there:wait():close() end)
   return conn
 end
 
 recipes["green.tls.listener"] = function()
-  local certs = require "spec.support.certs"
-  return assert(require("green").listen("127.0.0.1:0", { tls = certs.server "a" }))
+  return assert(require("green").listen("127.0.0.1:0", { tls = tls_contexts().server }))
 end
 
 recipes["green.tls.context"] = function()

@@ -134,7 +134,7 @@ end
 -- @return the listener; or nil, err: EADDRINUSE, EACCES, EADDRNOTAVAIL, EINVAL,
 -- EAI_*; with tls as green.tls.context
 local function listen(target, port, opts)
-  port, opts = place.arguments(port, opts, with_tls, "listen")
+  port, opts = place.arguments(port, opts, with_tls, "listen", secure.hint)
   local own, serving, err = secure.split(opts, "listen")
   if serving == false then
     return nil, err

@@ -11,12 +11,13 @@ local STREAM = 1
 
 local M = {}
 
---- The two or three arguments of listen and connect: port may be left out.
-function M.arguments(port, opts, known, where)
+--- The two or three arguments of listen and connect: port may be left out. elsewhere as of
+-- green.args.options.
+function M.arguments(port, opts, known, where, elsewhere)
   if type(port) == "table" then
     port, opts = nil, port
   end
-  return port, options.check(opts, known, where)
+  return port, options.check(opts, known, where, elsewhere)
 end
 
 function M.check_family(family, where)

@@ -12,6 +12,11 @@ local function listeners_of(listener)
   return listeners and listeners.is(listener) and listeners or nil
 end
 
+--- What to say of an unknown option of a call that has the option tls, or nil.
+function M.hint(name)
+  return require("green.tls.belongs").hint_of_tls(name)
+end
+
 --- Has the listener TLS itself?
 function M.has_tls(listener)
   return listeners_of(listener) ~= nil
@@ -29,7 +34,7 @@ function M.split(opts, where)
   end
   args.type(opts.tls, "table", where, "tls")
   local name = where .. ": tls"
-  local serving, err = require("green.tls.endpoint").serving(opts.tls, name, name)
+  local serving, err = require("green.tls.serving").new(opts.tls, name, name)
   return own, serving or false, err
 end
 
@@ -66,7 +71,7 @@ function M.handler(listener, handler, opts, where)
     return listeners.handler(listener, handler)
   elseif opts.tls then
     local name = where .. ": tls"
-    return require("green.tls.endpoint").handler(opts.tls, handler, name, name)
+    return require("green.tls.serving").handler(opts.tls, handler, name, name)
   end
   return handler
 end

@@ -189,7 +189,7 @@ end
 local serve_options = { concurrency = true, signals = true, grace = true, tls = true }
 
 local function check_arguments(listener, handler, opts)
-  opts = options.check(opts, serve_options, "serve")
+  opts = options.check(opts, serve_options, "serve", secure.hint)
   if listener == nil then
     args.misuse("serve: no listener but nil: use assert(green.listen(...))")
   elseif type(listener) ~= "table" or not args.is_callable(listener.accept) then

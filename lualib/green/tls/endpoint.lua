@@ -2,6 +2,7 @@
 -- @module green.tls.endpoint
 
 local args = require "green.args"
+local belongs = require "green.tls.belongs"
 local contexts = require "green.tls.context"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
@@ -15,9 +16,8 @@ local tls_stream = require "green.tls.stream"
 local core = require "green.core"
 local C = require "green.ffi.tls"
 
-local error, pairs, xpcall = error, pairs, xpcall -- scripts may put their own there
-
-local HANDSHAKE = 10 -- seconds, for servers that are told nothing else
+-- Scripts may put their own in their places.
+local error, pairs, setmetatable, xpcall = error, pairs, setmetatable, xpcall
 
 local M = {}
 
@@ -37,11 +37,6 @@ of_client.choose, of_client.handshakes_in_pool = nil, nil
 of_client.ocsp, of_client.ticket_keys, of_client.ticket_lifetime = nil, nil, nil
 of_client.sessions = true
 of_server.server = nil
-local of_handler = { on_failure = true }
-for name in pairs(of_server) do
-  of_handler[name] = true
-end
-of_handler.buffered = nil
 
 --- The options that are a context's.
 local function context_options(opts, is_server)
@@ -72,25 +67,40 @@ local function context_of(opts, is_server, where)
   return context
 end
 
+local function host_is_missing(where)
+  args.wrong(where, "host", "the name that the server's certificate must have", nil)
+end
+
 --- Tell the connection whom it expects at the other end.
 local function expect(conn, opts, where)
   if opts.host ~= nil then
-    args.type(opts.host, "string", where, "host")
     if not starting.expect(conn, opts.host) then
-      args.wrong(where, "host", "a name or an address", opts.host)
+      error(errors.new("ENOMEM", where), 0)
     end
   elseif conn._context.verify == false then
     C.set_any_host(conn._box.p)
   elseif not conn._unconnected then
-    args.wrong(where, "host", "the name that the server's certificate must have", nil)
+    host_is_missing(where)
   end
 end
 
-local function check(lower, opts, known, where)
+--- Those of a connection, as far as they can be looked at without one.
+local function check_options(opts, known, where)
   if opts ~= nil then
     args.type(opts, "table", where, "opts")
   end
-  opts = options.check(opts, known, where)
+  opts = options.check(opts, known, where, belongs.hint)
+  args.timeout(opts.timeout, where)
+  args.optional(opts.sessions, "boolean", where, "sessions")
+  starting.check_buffered(opts.buffered, where)
+  if opts.host ~= nil and not starting.is_host(args.type(opts.host, "string", where, "host")) then
+    args.wrong(where, "host", "a name or an address", opts.host)
+  end
+  return opts
+end
+
+local function check(lower, opts, known, where)
+  opts = check_options(opts, known, where)
   if not (streams.is_stream(lower) and lower._fill and lower._send) then
     args.wrong(where, "stream", "a stream", lower)
   end
@@ -98,9 +108,6 @@ local function check(lower, opts, known, where)
     args.misuse("%s: stream must be a connection, not a listener; green.listen has the option tls",
       where)
   end
-  args.timeout(opts.timeout, where)
-  args.optional(opts.sessions, "boolean", where, "sessions")
-  starting.check_buffered(opts.buffered, where)
   thread.checkpoint()
   core.waiter()
   return opts
@@ -175,6 +182,31 @@ function M.client(lower, opts, where)
   return client_of(lower, opts, context, where)
 end
 
+--- The same options, for one connection.
+local function with_timeout(opts, seconds)
+  return setmetatable({ timeout = seconds }, { __index = opts })
+end
+
+--- A client's options, looked at before there is a stream for it: a function(stream, seconds)
+-- that is green.tls.client with them, and with that timeout if they have none; or nil, err
+-- as tls.context. Parks only if the function of a password does.
+function M.planned(opts, where)
+  opts = check_options(opts, of_client, where)
+  local context, err = context_of(opts, false, where)
+  if not context then
+    return nil, err
+  elseif opts.host == nil and context.verify ~= false then
+    host_is_missing(where)
+  end
+  return function(lower, seconds)
+    local refused = starting.refuse(lower, opts.buffered, where)
+    if refused then
+      return nil, refused
+    end
+    return client_of(lower, opts.timeout and opts or with_timeout(opts, seconds), context, where)
+  end
+end
+
 --- See green.tls.server. Parks.
 function M.server(lower, opts, where)
   opts = check(lower, opts, of_server, where)
@@ -194,70 +226,12 @@ function M.server(lower, opts, where)
   return start(conn, opts, where)
 end
 
-local function served(handler, conn, address)
-  local ok, err = xpcall(handler, thread.note_traceback, conn, address)
-  conn:close()
-  if not ok then
-    error(err, 0)
-  end
-end
-
 --- Options that are a context alone.
 function M.with_context(opts)
   return contexts.is(opts) and { context = opts } or opts
 end
 
---- What a server's options say of all its connections, for a listener: `context`,
--- `timeout`, and `greeted(handler)`, a handler for connections that are yet to do their
--- handshake. name is what opts are in messages. nil, err: as tls.context. Does not park.
-function M.serving(opts, where, name)
-  local own = {}
-  for key, value in pairs(options.check(M.with_context(opts), of_handler, where)) do
-    own[key] = value
-  end
-  if own.cert == nil and own.pkcs12 == nil and own.context == nil then
-    args.misuse("%s must be a table with a cert or a context, not %s", name, args.shown(opts))
-  end
-  args.timeout(own.timeout, where)
-  if own.on_failure ~= nil then
-    args.callable(own.on_failure, where, "on_failure")
-  end
-  local failed, timeout = own.on_failure, own.timeout or HANDSHAKE
-  own.on_failure, own.timeout = nil, nil
-  local context, err = context_of(own, true, where)
-  if not context then
-    return nil, err
-  end
-  local function greeted(handler)
-    return function(conn, address)
-      local ok, why = conn:handshake()
-      if ok then
-        handler(conn, address)
-      elseif failed then
-        failed(why, address)
-      end
-    end
-  end
-  return { context = context, timeout = timeout, greeted = greeted }
-end
-
---- See green.tls.handler. name as for serving. Does not park.
-function M.handler(opts, handler, where, name)
-  args.callable(handler, where, "handler")
-  local serving, err = M.serving(opts, where, name)
-  if not serving then
-    return nil, err
-  end
-  local greeted = serving.greeted(handler)
-  return function(lower, address)
-    contexts.look(serving.context)
-    local conn = tls_stream.new(lower, serving.context, serving.timeout)
-    if conn then
-      served(greeted, conn, address)
-    end
-  end
-end
-
 M.of_client, M.of_server = of_client, of_server
+M.context_of, M.protected = context_of, protected
 
 return M

@@ -2,6 +2,7 @@
 -- @module green.tls.fit
 
 local args = require "green.args"
+local belongs = require "green.tls.belongs"
 local keys = require "green.tls.keys"
 local options = require "green.args.options"
 
@@ -10,8 +11,8 @@ local ipairs, type = ipairs, type -- scripts may put their own there
 local is_pem, kind_of = keys.is_pem, keys.kind_of
 
 -- What only servers have.
-local of_servers = { "names", "choose", "handshakes_in_pool", "ocsp", "ticket_lifetime",
-  "ticket_keys" }
+local of_servers = { "names", "choose", "handshakes_in_pool", "ocsp", "tickets",
+  "ticket_lifetime", "ticket_keys" }
 
 -- What says in some functions that a context is for servers.
 local named = { ["tls.context"] = "server", wrap_ssl = "server_side" }
@@ -32,12 +33,27 @@ local function check_kind(o, where)
   end
 end
 
+-- What a server believes, or not, of certificates that it asks for.
+local of_clients = { "ca", "ca_folder", "system_ca", "crl" }
+
+--- Nobody is asked for a certificate where verify is left out.
+local function check_asked(o, where)
+  for _, name in ipairs(of_clients) do
+    if o.server and o.verify == nil and o[name] ~= nil then
+      args.misuse('%s: %s = %s is for certificates of clients, and no client is asked for one: '
+        .. 'add verify = "demand" or verify = "ask" (verify = false: nobody is asked)', where,
+        name, args.shown(o[name]))
+    end
+  end
+end
+
 --- Do they fit together? Raises misuse.
 -- @tparam table known name -> true
 local function check(o, known, where)
-  options.check(o, known, where)
+  options.check(o, known, where, belongs.hint)
   args.optional(o.server, "boolean", where, "server")
   check_kind(o, where)
+  check_asked(o, where)
   if o.cert ~= nil and o.pkcs12 ~= nil then
     args.misuse("%s: pkcs12 must be left out where there is a cert", where)
   elseif o.cert ~= nil or o.pkcs12 ~= nil then

@@ -67,7 +67,7 @@ class.seal(mt)
 
 local M = {}
 
---- A listener over one that listens; serving is what green.tls.endpoint read of options.
+--- A listener over one that listens; serving is what green.tls.serving made of options.
 function M.new(lower, serving)
   return setmetatable({ _below = lower, _serving = serving }, mt)
 end

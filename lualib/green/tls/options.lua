@@ -90,6 +90,17 @@ local function set_verify(c, o, where)
   return C.set_verify(c, G[VERIFY[o.verify]])
 end
 
+--- Functions of contexts that others have among their names are not called: who has them may
+-- ask by its own.
+local function check_functions(name, other, where)
+  for _, fn in ipairs { "choose", "alpn" } do
+    if other._asks[fn] then
+      args.misuse("%s: names[%q] has a function '%s', which would not be called: give it to the "
+        .. "context with these names", where, name, fn)
+    end
+  end
+end
+
 local function add_names(c, o, where, _, is_context)
   args.type(o.names, "table", where, "names")
   for name, other in pairs(o.names) do
@@ -98,6 +109,7 @@ local function add_names(c, o, where, _, is_context)
       args.misuse("%s: names[%q] must be what tls.context gave with server = true, not %s", where,
         name, args.shown(other))
     end
+    check_functions(name, other, where)
     local code = C.add_name(c, name, other._box.p)
     if code < 0 then
       return code

@@ -72,6 +72,11 @@ function M.refuse(lower, buffered, where)
     .. "begins: %s%s"):format(n, args.shown(text), n > SHOWN and "..." or ""))
 end
 
+--- Can that be the host of a server?
+function M.is_host(host)
+  return not host:find("%z") and C.is_host(host)
+end
+
 --- Tell a client's codec whom it expects at the other end. false: it is no name.
 function M.expect(conn, host)
   conn._host = host

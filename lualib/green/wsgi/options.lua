@@ -6,6 +6,7 @@
 local core = require "green.core"
 local args = require "green.args"
 local options = require "green.args.options"
+local secure = require "green.net.secure"
 
 local FOR_EVER = 9e18 -- nanoseconds
 local MOST_NAP = 0.001 -- nothing else happens meanwhile
@@ -136,7 +137,7 @@ local function read(opts, where)
     args.misuse("%s: option 'protocol' does not exist here: the protocol is in C; its class "
       .. "attributes in Eventlet are options of their own", where)
   end
-  opts = options.check(opts, names, where)
+  opts = options.check(opts, names, where, secure.hint)
   local o = {}
   for name, spec in pairs(known) do
     local value = opts[name]
