@@ -211,6 +211,8 @@ int green__conn_expire(httpd_conn *c)
     return 0;
   }
   if (!was_idle) c->d->pub.timeouts++;
+  if (c->phase == HTTPD_HANDSHAKE)
+    green__httpd_keep_failure(c, GREEN_ETIMEDOUT);
   if (!has_part) {
     green__conn_farewell(c);
     green__conn_close(c);

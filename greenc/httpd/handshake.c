@@ -56,14 +56,18 @@ static int conn_start(httpd_conn *c)
   return green_tls_sock_start(&c->sock, c->d->tls_io, c->d->tls_ctx);
 }
 
+static int conn_is_too_slow(httpd_conn *c)
+{
+  c->d->pub.timeouts++;
+  green__httpd_keep_failure(c, GREEN_ETIMEDOUT);
+  green__conn_close(c);
+  return GREEN_ETIMEDOUT;
+}
+
 /* What we write does not leave: a worker waits for that, as for an answer. */
 static int conn_stick(httpd_conn *c)
 {
-  if (c->sock.f.idle_expired) {
-    c->d->pub.timeouts++;
-    green__conn_close(c);
-    return GREEN_ETIMEDOUT;
-  }
+  if (c->sock.f.idle_expired) return conn_is_too_slow(c);
   green_idle_remove(&c->sock.f);
   c->pub.found = GREEN_HTTPD_UNSENT;
   green_list_push(&c->d->stuck, &c->defer.link);
@@ -78,10 +82,12 @@ static int conn_fail(httpd_conn *c, int err)
     c->d->pub.handshakes_refused++;
   else
     c->d->pub.handshakes_failed++;
-  if (err == GREEN_ECONNABORTED)
+  if (err == GREEN_ECONNABORTED) {
     green__conn_close(c);
-  else
-    green__conn_lost(c, err);
+    return err;
+  }
+  if (err != GREEN_EBUSY) green__httpd_keep_failure(c, err);
+  green__conn_lost(c, err);
   return err;
 }
 
@@ -109,8 +115,7 @@ void green__httpd_on_away(green_timer *t)
   while ((k = green_list_first(&d->away)) != NULL) {
     httpd_conn *c = conn_of_away(k);
     if (c->sock.f.idle_due > now) break;
-    d->pub.timeouts++;
-    green__conn_close(c);
+    conn_is_too_slow(c);
   }
   httpd_set_away_timer(d);
 }
@@ -173,11 +178,7 @@ void green__conn_chosen(httpd_conn *c)
 static int conn_ask_others(httpd_conn *c)
 {
   green_tls *t = green_tls_sock_codec(&c->sock);
-  if (c->sock.f.idle_expired) {
-    c->d->pub.timeouts++;
-    green__conn_close(c);
-    return GREEN_ETIMEDOUT;
-  }
+  if (c->sock.f.idle_expired) return conn_is_too_slow(c);
   if (!green_tls_wants_pool(t)) return conn_hand_out_choice(c);
   if (c->d->tls_pool) return conn_go_away(c);
   return green_tls_work(t);
@@ -197,6 +198,7 @@ int green__conn_shake(httpd_conn *c)
   if (err == GREEN_EAGAIN) return err;
   if (err == GREEN_ENOBUFS) return conn_stick(c);
   if (err == GREEN_ETLSPLAIN) {
+    green__httpd_keep_failure(c, err);
     green__crowd_leave(c);
     green_filter_drop(&c->sock);
     return err;

@@ -12,8 +12,9 @@
 #define GREEN_HTTPD_H
 
 #include "httpd/conn.h"
+#include "io/tls_lib.h"
 
-/* ffi needs: sock conn */
+/* ffi needs: sock addr conn tls_lib */
 /* ffi */
 struct green_waitq;    /* hub/task.h; to park on. */
 struct green_tls_ctx;  /* io/tls_ctx.h */
@@ -48,7 +49,8 @@ typedef struct green_httpd {
                       has gone then. As of green_conn_watch. */
   bool gather;     /* Send the answers of some connections one after the other:
                       green_conn_finish only takes a note of them. */
-  bool in_place;   /* Workers may wait in place (green_httpd_poll). Not where
+  bool keeps_failures; /* See green_httpd_take_failure. */
+  bool in_place; /* Workers may wait in place (green_httpd_poll). Not where
                       others wait for the end of one that has nothing to do:
                       that comes later then, with the next event. */
   /* For whoever makes workers. */
@@ -65,6 +67,7 @@ typedef struct green_httpd {
   uint64_t handshakes;        /* Of TLS that were done, */
   uint64_t handshakes_failed; /* and that were not, */
   uint64_t handshakes_refused; /* or were too many, to begin or to go on. */
+  uint64_t failures_lost;      /* Not kept: there was no room. */
   uint64_t handshakes_pooled;  /* Steps of them that went to the pool. */
   uint32_t handshaking;        /* Under way now. */
   uint32_t choices;            /* In workers' hands. */
@@ -86,6 +89,27 @@ GREEN_API int green_httpd_set_tls(green_httpd *d, struct green_tls_ctx *ctx);
 ** GREEN_ECLOSED. */
 GREEN_API int green_httpd_set_tls_pool(green_httpd *d,
                                        struct green_tls_pool *pool);
+
+/* Why a handshake was not done, and whose. */
+typedef struct green_httpd_failure {
+  int code;
+  int alert;                 /* That the client has sent; -1: none. */
+  bool refused;              /* By whoever was asked (GREEN_HTTPD_CHOICE). */
+  green_addr who;            /* Zeroed where nobody can say. */
+  char text[GREEN_TLS_TEXT]; /* "": the code says it. */
+} green_httpd_failure;
+
+/* With keeps_failures set these are kept until somebody takes them, so many at
+** most; also of who was too slow, or spoke plainly (GREEN_ETLSPLAIN), which
+** does not count as failed. */
+enum { GREEN_HTTPD_FAILURES = 16 };
+
+/* The oldest; false: there is none. */
+GREEN_API bool green_httpd_take_failure(green_httpd *d,
+                                        green_httpd_failure *out);
+
+/* Where whoever takes them waits. GREEN_ECLOSED at the server's end. */
+GREEN_API struct green_waitq *green_httpd_failed(green_httpd *d);
 
 /* Accept what waits at the listener, at most max. Where max_connections are
 ** open, or there are no descriptors, the connection that has been between

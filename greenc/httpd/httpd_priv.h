@@ -151,6 +151,10 @@ struct httpd {
   green_idle brief;  /* Likewise, behind an alert of TLS. */
   green_waitq shortage;
   green_waitq departures;
+  green_waitq failed;
+  green_httpd_failure *failures; /* A ring; NULL: none so far. */
+  uint32_t first_failure;
+  uint32_t n_failures;
   green_timer look; /* For those that linger while the server closes. */
   uint64_t polled;  /* The requests that there had been at the last poll. */
   uint32_t taken;   /* Counts calls of green_httpd_next. */
@@ -285,6 +289,16 @@ int green__pipe_open(httpd *d);
 
 /* Close it, with what is in it. No-op without one. */
 void green__pipe_drop(httpd *d);
+
+/* -- failure.c: handshakes that were not done ------------------------------ */
+
+/* c's was not, for that reason. Before its TLS is dropped. */
+void green__httpd_keep_failure(httpd_conn *c, int err);
+
+/* In a child: they are the parent's. */
+void green__httpd_forget_failures(httpd *d);
+
+void green__httpd_free_failures(httpd *d);
 
 /* -- crowd.c: handshakes under way ---------------------------------------- */
 

@@ -142,6 +142,7 @@ static void httpd_forked(green_forkhook *h)
   green__httpd_gone_forked(d);
   green__pipe_drop(d); /* It is the parent's, too. */
   if (green_hub_inherits(d->hub)) return;
+  green__httpd_forget_failures(d);
   httpd_close_links(&d->unsent);
   httpd_close_links(&d->stuck);
   httpd_close_links(&d->away);
@@ -165,6 +166,7 @@ void green_httpd_init(green_httpd *pub, green_hub *hub)
   d->keep.workers->burst = 1;
   green_waitq_init(&d->shortage);
   green_waitq_init(&d->departures);
+  green_waitq_init(&d->failed);
   d->look.fire = green__httpd_on_look;
   green_list_init(&d->conns);
   green_list_init(&d->pool);
@@ -195,6 +197,7 @@ void green_httpd_deinit(green_httpd *pub)
   d->pooled = 0;
   green__free(d->sink);
   d->sink = NULL;
+  green__httpd_free_failures(d);
   green__httpd_free_tls(d);
   green_tally_deinit(&d->crowd);
   green_forkhook_remove(&d->forked);

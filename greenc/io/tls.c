@@ -76,7 +76,7 @@ green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx)
   __atomic_add_fetch(&io->refs, 1, __ATOMIC_RELAXED);
   t->ctx = green__tls_ctx_newest(ctx);
   t->server = ctx->server;
-  t->alert = t->refused_at = -1;
+  t->alert = t->bad_cert_at = -1;
   green_buf_init(&t->in, GREEN_TLS_INPUT);
   if (tls_open(t)) return t;
   green_tls_free(t);

@@ -76,8 +76,8 @@ GREEN_API int green_tls_alert(const green_tls *t);
 GREEN_API const char *green_tls_alert_name(int alert);
 
 /* Which certificate was refused: 0 the peer's own, 1 that of its issuer, ...;
-** -1: none. green_tls_peer_text has more of it under GREEN_TLS_REFUSED. */
-GREEN_API int green_tls_refused(const green_tls *t);
+** -1: none. green_tls_peer_text has more of it under GREEN_TLS_BAD_CERT. */
+GREEN_API int green_tls_bad_cert(const green_tls *t);
 
 /* -- The network's side --------------------------------------------------- */
 
@@ -170,6 +170,9 @@ enum { GREEN_TLS_NO_NAME = 112, GREEN_TLS_NO_PROTOCOL = 120 };
 ** that alert. 0; GREEN_EINVAL: it does not wait. */
 GREEN_API int green_tls_refuse(green_tls *t, int alert);
 
+/* Was that called for it? */
+GREEN_API bool green_tls_is_refused(const green_tls *t);
+
 /* Does its handshake wait for another thread, as a signature takes long
 ** (green_tls_ctx_set_pool)? See green_tls_pool_start. */
 GREEN_API bool green_tls_wants_pool(const green_tls *t);
@@ -229,7 +232,7 @@ enum {
   GREEN_TLS_ALT_NAMES /* "DNS:a.example", "IP:127.0.0.1", a line each. */
 };
 
-enum { GREEN_TLS_REFUSED = -1 };
+enum { GREEN_TLS_BAD_CERT = -1 };
 
 /* Append that of the i-th certificate, from 0, or of the one that was refused.
 ** 0, GREEN_EINVAL: there is none, GREEN_ENOMEM. */

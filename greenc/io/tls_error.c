@@ -26,7 +26,7 @@ void green__tls_forgive(green_tls *t)
 {
   const green_tls_error *e = t->error;
   t->error = NULL;
-  lib.X509_free(t->refused);
-  t->refused = NULL;
+  lib.X509_free(t->bad_cert);
+  t->bad_cert = NULL;
   if (e != &no_memory) green__free((void *)(uintptr_t)e);
 }

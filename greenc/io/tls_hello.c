@@ -161,8 +161,8 @@ static int check_version(green_tls *t, int *alert)
 
 static int refuse(green_tls *t, int *alert)
 {
-  bool by_name = t->denied == GREEN_TLS_NO_NAME;
-  *alert = t->denied;
+  bool by_name = t->refusal == GREEN_TLS_NO_NAME;
+  *alert = t->refusal;
   green__tls_fail(t, GREEN_ETLS,
                   by_name
                       ? "this server has nothing for the name that the "
@@ -184,7 +184,7 @@ int green__tls_hello_cb(SSL *ssl, int *alert, void *arg)
     if (t->ctx->asks && keep_heard(t, ssl) < 0) return no_memory(t, alert);
   }
   if (t->heard) return SSL_CLIENT_HELLO_RETRY;
-  if (t->denied) return refuse(t, alert);
+  if (t->refusal) return refuse(t, alert);
   if (!switch_to(t, ssl, find_ctx(t->ctx, t->name)) || !set_policy(t, ssl))
     return no_memory(t, alert);
   green__tls_offer_keep(t, ssl);
@@ -217,8 +217,13 @@ int green_tls_refuse(green_tls *t, int alert)
   green_assert(alert > 0 && alert < 256, "an alert, which close_notify is not");
   if (t->away || !t->heard) return GREEN_EINVAL;
   decide(t);
-  t->denied = (uint8_t)alert;
+  t->refusal = (uint8_t)alert;
   return 0;
+}
+
+bool green_tls_is_refused(const green_tls *t)
+{
+  return t->refusal != 0;
 }
 
 int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)

@@ -33,7 +33,7 @@ static const OPENSSL_STACK *peer_chain(const green_tls *t)
 /* To a server OpenSSL gives the chain without the client's own. */
 static const X509 *peer_cert(const green_tls *t, int i)
 {
-  if (i == GREEN_TLS_REFUSED) return t->away ? NULL : t->refused;
+  if (i == GREEN_TLS_BAD_CERT) return t->away ? NULL : t->bad_cert;
   const X509 *own = t->done ? lib.SSL_get0_peer_certificate(t->ssl) : NULL;
   if (!own || i < 0) return NULL;
   const OPENSSL_STACK *chain = peer_chain(t);

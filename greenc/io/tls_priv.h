@@ -449,14 +449,14 @@ struct green_tls {
   uint32_t part; /* Bytes that OpenSSL has taken, less its records' lengths: 0
                     between two of them. */
   green__tls_offer *offer; /* A client's, during the handshake. */
-  X509 *refused;           /* The certificate of the failure; NULL: none. */
-  int16_t refused_at;      /* 0: the peer's own, 1: its issuer, ... */
+  X509 *bad_cert;          /* The certificate of the failure; NULL: none. */
+  int16_t bad_cert_at;     /* 0: the peer's own, 1: its issuer, ... */
   int16_t alert;           /* That ended it, the peer's; -1: none. */
   uint8_t theirs;          /* Versions: a client's, or the server's choice. */
   uint8_t first[5];        /* Of the peer's first record. */
   char *alpn;              /* What green_tls_choose said; NULL: nothing. */
   uint8_t alpn_len;
-  uint8_t denied; /* By that alert; 0: not. */
+  uint8_t refusal; /* By the caller, with that alert; 0: none. */
   bool server : 1;
   bool done : 1;    /* The handshake. */
   bool ended : 1;   /* The input. */

@@ -234,16 +234,16 @@ int green__tls_verify_cb(int ok, X509_STORE_CTX *x)
   if (ok) return 1;
   suspect s = suspect_of(x);
   refuse(&s);
-  if (s.cert && !s.t->refused && lib.X509_up_ref(s.cert)) {
-    s.t->refused = s.cert;
-    s.t->refused_at = (int16_t)s.depth;
+  if (s.cert && !s.t->bad_cert && lib.X509_up_ref(s.cert)) {
+    s.t->bad_cert = s.cert;
+    s.t->bad_cert_at = (int16_t)s.depth;
   }
   return 0;
 }
 
-int green_tls_refused(const green_tls *t)
+int green_tls_bad_cert(const green_tls *t)
 {
-  return t->away ? -1 : t->refused_at;
+  return t->away ? -1 : t->bad_cert_at;
 }
 
 /* A chain of hundreds costs time to be looked through. */

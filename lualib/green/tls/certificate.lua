@@ -52,11 +52,11 @@ local function of(tls)
 end
 
 --- The certificate that was refused; nil: none was.
-local function refused(tls)
-  if C.refused(tls) < 0 then
+local function bad(tls)
+  if C.bad_cert(tls) < 0 then
     return nil
   end
-  return one(tls, G.GREEN_TLS_REFUSED, ffi.gc(ffi.new("green_buf"), buf_api.reset))
+  return one(tls, G.GREEN_TLS_BAD_CERT, ffi.gc(ffi.new("green_buf"), buf_api.reset))
 end
 
-return { of = of, refused = refused }
+return { of = of, bad = bad }

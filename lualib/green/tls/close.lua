@@ -101,7 +101,7 @@ function own:_shutdown(mode)
     mode = mode - WRITE
   end
   if mode ~= WRITE and mode ~= 0 then
-    self._refused = true
+    self._read_shut = true
   end
   return mode == 0 and 0 or self._below:_shutdown(mode)
 end

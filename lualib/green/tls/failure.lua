@@ -18,13 +18,13 @@ local ECERTHOST = codes.ECERTHOST
 -- chain it is (1: the peer's own).
 local function fields_of(tls)
   local fields = {}
-  local alert, place = tonumber(C.alert(tls)), tonumber(C.refused(tls))
+  local alert, place = tonumber(C.alert(tls)), tonumber(C.bad_cert(tls))
   if alert >= 0 then
     local name = C.alert_name(alert)
     fields.alert, fields.alert_name = alert, name ~= nil and ffi.string(name) or nil
   end
   if place >= 0 then
-    fields.certificate, fields.chain_index = certificate.refused(tls), place + 1
+    fields.certificate, fields.chain_index = certificate.bad(tls), place + 1
   end
   return fields
 end
@@ -59,4 +59,13 @@ local function of_handshake(conn, code, op)
   return nil, errors.new(code, op, text or during[code], fields)
 end
 
-return { why = why, of_handshake = of_handshake }
+--- The error of a handshake of which no more is left than the code, the number of the
+-- client's alert (-1: none) and a sentence ("": the code's).
+local function told(code, alert, text)
+  local name = alert >= 0 and C.alert_name(alert) or nil
+  local fields = alert >= 0 and { alert = alert,
+    alert_name = name ~= nil and ffi.string(name) or nil } or nil
+  return errors.new(code, "handshake", text ~= "" and text or during[code], fields)
+end
+
+return { why = why, of_handshake = of_handshake, told = told }

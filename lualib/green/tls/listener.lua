@@ -90,7 +90,12 @@ function M.plain(listener, opts, where)
   if own.tls ~= nil then
     args.misuse("%s: tls must be left out: the listener has its own", where)
   end
-  own.tls = listener._serving.context
+  local serving = listener._serving
+  if serving.limits then
+    args.misuse("%s: the listener's tls has a timeout, which an HTTP server cannot heed: leave it "
+      .. "out there, and give the server header_timeout", where)
+  end
+  own.tls = { context = serving.context, on_failure = serving.on_failure }
   return listener._below, own
 end
 

@@ -66,7 +66,7 @@ function own:_fill()
     return n
   end
   while self._box.p ~= nil do
-    if self._refused then
+    if self._read_shut then
       return 0
     end
     n = read_once(self)
@@ -211,7 +211,7 @@ local function wrap(lower, held, context, level)
     _host = false, -- a client's: whom it wants at the other end
     _sessions = false, -- a client's: where its session belongs until it is kept
     _ended = false, -- we have said that we write no more: green.tls.close
-    _refused = false, -- nothing more will be read
+    _read_shut = false, -- nothing more will be read
     _begins = false, -- the handshake is to be done: green.tls.shake
     _driver = false,
     _limit = false,

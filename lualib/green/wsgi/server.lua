@@ -51,6 +51,7 @@ function methods:start()
     self.started = true
     self.pid = core.getpid()
     self.spawner = spawn.start(self)
+    self.teller = self.tls and self.tls.tell_failed(self, self.on_failure)
     accept.start(self)
     self.log:info("serving on %s", self.url)
   end
@@ -178,12 +179,12 @@ end
 local function plan(app, opts, where)
   local o = option_module.read(opts, where)
   local tls = o.tls and require "green.wsgi.tls"
-  local context, err = false, nil
+  local context, on_failure = false, nil
   if tls then
-    context, err = tls.context_of(o.tls, where)
+    context, on_failure = tls.read(o.tls, where)
   end
-  if err then
-    return nil, err
+  if tls and not context then
+    return nil, on_failure
   end
   local fn, handler = app_module.read(app, o, where)
   return {
@@ -191,6 +192,7 @@ local function plan(app, opts, where)
     options = o,
     tls = tls,
     tls_context = context,
+    on_failure = on_failure,
     app = o.handler_timeout and takeover.limited(fn, o.handler_timeout) or fn,
     handler = handler,
   }
@@ -220,6 +222,8 @@ local function new(listener, planned)
   self.errors = self.log.stream
   self.scheme, self.software = scheme, o.server_software
   self.tls, self.tls_context = planned.tls, planned.tls_context
+  self.on_failure, self.teller = planned.on_failure, false -- who tells of failed handshakes
+  self.failed_lines = {} -- that the log has of them
   self.capitalize = o.capitalize_response_headers
   self.environ = next(o.environ) ~= nil and o.environ
   self.httpd_object = object -- keeps what the next ones point to

@@ -123,6 +123,9 @@ end
 local function join(self, plan)
   self.stopped = true
   self.spawner:kill_soon()
+  if self.teller then
+    self.teller:kill_soon()
+  end
   gone.stop(self)
   core.wake_cdata(self.queue)
   while next(self.active) or next(self.detached) do

@@ -4,11 +4,13 @@
 -- @module green.wsgi.tls
 
 local args = require "green.args"
+local belongs = require "green.tls.belongs"
 local choice = require "green.tls.choice"
 local conns = require "green.wsgi.conn"
 local contexts = require "green.tls.context"
 local core = require "green.core"
 local errors = require "green.error"
+local failed = require "green.wsgi.failed"
 local options = require "green.args.options"
 local pool = require "green.tls.pool"
 local thread = require "green.thread"
@@ -22,25 +24,56 @@ local error, pairs, tostring, xpcall = error, pairs, tostring, xpcall -- scripts
 
 local tls_t = ffi.typeof("green_tls *")
 
---- The option's context: one as it is, or made of options. Raises misuse.
--- @return the context; or nil, err as green.tls.context
-local function context_of(option, where)
-  if contexts.is(option) then
-    if not option.server then
-      args.misuse("%s: the option 'tls' has a context for clients", where)
-    end
-    return option
+--- What an HTTP server's option knows besides a context's.
+local known = { context = true, on_failure = true }
+for name in pairs(contexts.known) do
+  known[name] = true
+end
+
+--- The time of a handshake is another option's: more is told than that it is not known.
+local function hint(name)
+  return name == "timeout" and "handshakes have the time of the server's option 'header_timeout'"
+    or belongs.hint(name)
+end
+
+local function context_of(context, where)
+  if not contexts.is(context) or not context.server then
+    args.misuse("%s: the option 'tls' has a context for clients", where)
   end
-  local own = {}
-  for name, value in pairs(option) do
+  return context
+end
+
+--- One that is given besides: no other option may be one of a context's.
+local function given_context(own, where)
+  for name in pairs(own) do
+    if contexts.known[name] and name ~= "server" then
+      args.misuse("%s: tls: %s belongs into the context", where, name)
+    end
+  end
+  return context_of(args.type(own.context, "table", where .. ": tls", "context"), where)
+end
+
+--- The option: a context, or a table with one or with options of one. Raises misuse.
+-- @return the context, and its on_failure or nil; or nil, err as green.tls.context
+local function read(option, where)
+  if contexts.is(option) then
+    return context_of(option, where)
+  end
+  local own, on_failure = {}, option.on_failure
+  for name, value in pairs(options.check(option, known, where .. ": tls", hint)) do
     own[name] = value
   end
-  own.server = true
-  options.check(own, contexts.known, where .. ": tls")
-  if own.cert == nil and own.pkcs12 == nil then
+  if on_failure ~= nil then
+    args.callable(on_failure, where .. ": tls", "on_failure")
+  end
+  own.on_failure, own.server = nil, true
+  if own.context ~= nil then
+    return given_context(own, where), on_failure
+  elseif own.cert == nil and own.pkcs12 == nil then
     args.wrong(where, "option 'tls'", "a table with cert and key, or a context", option)
   end
-  return contexts.new(own, where .. ": tls")
+  local context, err = contexts.new(own, where .. ": tls")
+  return context, context and on_failure or err
 end
 
 --- Connections that the server accepts from here on speak TLS of that context.
@@ -62,13 +95,15 @@ local function is_cancel(err)
   return errors.is_error(err, "ECANCELED")
 end
 
---- What the context's functions raised, or took too long for, the log tells.
+--- What the context's functions raised, or took too long for, the log tells: any client can
+-- have it happen, so not all of it.
 local function tell(server, ok, done, err)
   if not ok then
     local trace = thread.traceback_of(done)
-    server.log:error("TLS handshake: %s%s", tostring(done), trace and "\n" .. trace or "")
+    failed.log(server, "error", "TLS handshake: %s%s", tostring(done),
+      trace and "\n" .. trace or "")
   elseif not done then
-    server.log:error("TLS handshake: %s", tostring(err))
+    failed.log(server, "error", "TLS handshake: %s", tostring(err))
   end
 end
 
@@ -107,10 +142,11 @@ local function stream_of(socket, context)
 end
 
 return {
-  context_of = context_of,
+  read = read,
   use = use,
   choose = choose,
   look = contexts.look,
+  tell_failed = failed.start,
   value = value,
   stream_of = stream_of,
 }

@@ -286,18 +286,18 @@ static void test_the_certificate_that_was_refused(void)
   must_ctx(green_tls_ctx_set_depth(c, 0), c);
   pair p = pair_open(sealed(c), s, "deep.test");
   green_buf b = {0};
-  is(green_tls_refused(p.client), -1, "none yet");
-  is(green_tls_peer_text(p.client, GREEN_TLS_REFUSED, GREEN_TLS_DER, &b),
+  is(green_tls_bad_cert(p.client), -1, "none yet");
+  is(green_tls_peer_text(p.client, GREEN_TLS_BAD_CERT, GREEN_TLS_DER, &b),
      GREEN_EINVAL, "nothing of it");
   is(shake(&p), GREEN_ECERTINVALID, "too long a chain");
-  ok(green_tls_refused(p.client) > 0, "not the server's own");
+  ok(green_tls_bad_cert(p.client) > 0, "not the server's own");
   is(green_tls_peer_count(p.client), 0, "of no use for anything else");
-  ok(strstr(told(p.client, GREEN_TLS_REFUSED, GREEN_TLS_SUBJECT), "CN="),
+  ok(strstr(told(p.client, GREEN_TLS_BAD_CERT, GREEN_TLS_SUBJECT), "CN="),
      "it can be asked for");
-  is(green_tls_peer_text(p.client, GREEN_TLS_REFUSED, GREEN_TLS_DER, &b), 0,
+  is(green_tls_peer_text(p.client, GREEN_TLS_BAD_CERT, GREEN_TLS_DER, &b), 0,
      "whole");
   green_buf_reset(&b);
-  is(green_tls_refused(p.server), -1, "the server has refused nobody");
+  is(green_tls_bad_cert(p.server), -1, "the server has refused nobody");
   is(green_tls_alert(p.server), 48, "but heard an alert");
   pair_close(&p);
   green_tls_ctx_free(c);
