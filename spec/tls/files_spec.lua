@@ -31,6 +31,43 @@ local function s_client(port, ...)
   return run.out .. run.err
 end
 
+describe("a program that ends by os.exit(status, true) amid TLS", function()
+  local SCRIPT = [[
+    local green = require "green"
+    local tls = require "green.tls"
+    local opts = { cert = arg[1], key = arg[2], handshakes_in_pool = true }
+    local asking = { cert = arg[1], key = arg[2], choose = function() green.sleep(100) end }
+    local client = { ca = arg[3], host = "a.test" }
+    local l, slow = assert(green.listen("127.0.0.1:0", { tls = opts })),
+      assert(green.listen("127.0.0.1:0", { tls = asking }))
+    local waiting = green.spawn(green.connect, "127.0.0.1", select(2, l:sockname()),
+      { tls = client })
+    local conn = assert(l:accept())
+    assert(conn:handshake())
+    local peer = assert(waiting:wait())
+    green.spawn(peer.read, peer, 1)
+    green.spawn(green.connect, "127.0.0.1", select(2, slow:sockname()), { tls = client })
+    local asked = assert(slow:accept())
+    assert(not asked:read_some(1, { timeout = 0.01 }))
+    print "out"
+    local function out() os.exit(0, true) end
+    if arg[4] == "main" then out() end
+    green.spawn(out)
+    green.sleep(100)
+  ]]
+
+  it("gives all of it back, whoever ends it", function()
+    local script = program.file(SCRIPT)
+    for _, who in ipairs { "main", "thread" } do
+      -- In a build with AddressSanitizer what is left fails the program.
+      local run = program.run_greenlua { script, certs.path "a.pem", certs.path "a.key",
+        certs.path "ca.pem", who, env = { ASAN_OPTIONS = "detect_leaks=1" } }
+      assert.same({ 0, "out\n", "" }, { run.status, run.out, run.err })
+    end
+    os.remove(script)
+  end)
+end)
+
 describe("a TLS server of ours", function()
   it("shows openssl s_client what its authority says, if asked", function()
     local err = with_script([[
@@ -47,6 +84,32 @@ describe("a TLS server of ours", function()
       assert.is_nil(s_client(port):find("OCSP Response Status", 1, true))
     end)
     assert.equal("", err)
+  end)
+
+  it("shows it to curl --cert-status, which wants the issuer's certificate with it", function()
+    certs.put("issued.pem", certs.text "a.pem" .. certs.text "ca.pem")
+    for name, status in pairs { ["issued.pem"] = 0, ["a.pem"] = 91 } do
+      local err = with_script([[
+        local wsgi = require "green.wsgi"
+        local server = assert(wsgi.new("127.0.0.1:0", function() return 200, nil, "hello" end,
+          { log = false, tls = { cert = arg[1], key = arg[2], ocsp = arg[3] } }))
+        print(server.port)
+        io.flush()
+        server:serve_forever()
+      ]], { certs.path(name), certs.path "a.key", certs.path "a.ocsp" }, function(port)
+        local run = program.run { "curl", "-sSv", "-m", "30", "--cert-status", "--cacert",
+          certs.path "ca.pem", "--resolve", "a.test:" .. port .. ":127.0.0.1",
+          "https://a.test:" .. port .. "/" }
+        assert.equal(status, run.status, run.err)
+        if status == 0 then
+          has(run.err, "SSL certificate status: good")
+          assert.equal("hello", run.out)
+        else
+          has(run.err, "Error computing OCSP ID")
+        end
+      end)
+      assert.equal("", err)
+    end
   end)
 
   it("takes up a session that a child of its process gave", function()

@@ -1,11 +1,12 @@
 -- From plain to TLS in the middle of a stream, and back: STARTTLS, unwrap, connect after
--- wrap; beside ourselves, openssl's client, and Python's client and server.
+-- wrap; beside ourselves, openssl's client, and those and the servers of GnuTLS and Python.
 local green = require "green"
 local socket = require "green.socket"
 local testing = require "green.testing"
 local tls = require "green.tls"
 
 local certs = require "spec.support.certs"
+local peers = require "spec.support.tls_peers"
 local program = require "spec.support.program"
 local kit = require "spec.support.tls_kit"
 local virtual_it, it = testing.busted()
@@ -239,6 +240,67 @@ describe("STARTTLS beside other programs", function()
         assert.truthy(run.out:find("250 ok\r\n221 bye", 1, true), run.out .. run.err)
       end
     end)
+  end)
+
+  it("serves gnutls-cli --starttls-proto=smtp", function()
+    with_smtp(function(port)
+      for _, version in ipairs { "VERS-TLS1.2", "VERS-TLS1.3" } do
+        local run = beside { "gnutls-cli", "--starttls-proto=smtp", "-p", tostring(port),
+          "--x509cafile", certs.path "ca.pem", "--sni-hostname", "a.test", "--verify-hostname",
+          "a.test", "--priority", "NORMAL:-VERS-ALL:+" .. version, "127.0.0.1",
+          input = "NOOP\r\nQUIT\r\n" }
+        assert.truthy(run.out:find("250 ok\r\n221 bye", 1, true), run.out .. run.err)
+        assert.truthy(run.out:find("trusted", 1, true), run.out)
+      end
+    end)
+  end)
+
+  --- A server that begins in plain and goes on with GnuTLS: of each client it takes the line
+  -- STARTTLS, and hands on what comes then to gnutls-serv at that port, and back.
+  local function with_plain_beginning(inner, body)
+    local l = assert(green.listen "127.0.0.1:0")
+    local server = green.spawn(green.serve, l, function(conn)
+      conn:write "220 mail.test ESMTP\r\n"
+      assert(conn:read_line() == "STARTTLS")
+      conn:write "220 go ahead\r\n"
+      local there = assert(green.connect("127.0.0.1", inner))
+      local back = green.spawn(function()
+        for chunk in function() return there:read_some() end do
+          conn:write(chunk)
+        end
+        conn:shutdown "write"
+      end)
+      for chunk in function() return conn:read_some() end do
+        there:write(chunk)
+      end
+      there:shutdown "write"
+      back:wait()
+      there:close()
+    end)
+    local ok, err = pcall(body, select(2, l:sockname()))
+    l:close()
+    server:wait()
+    if not ok then
+      error(err, 0)
+    end
+  end
+
+  it("is a client of gnutls-serv behind a plain beginning [S59]", function()
+    for _, version in ipairs { "1.2", "1.3" } do
+      peers.with_gnutls_serv({ "--priority", "NORMAL:-VERS-ALL:+VERS-TLS" .. version, "--echo" },
+        function(inner)
+          with_plain_beginning(tonumber(inner), function(port)
+            local conn = assert(green.connect("127.0.0.1", port))
+            assert.equal("220 mail.test ESMTP", conn:read_line())
+            assert.equal("220 go ahead", ask(conn, "STARTTLS"))
+            local secure = assert(tls.client(conn, certs.client "a.test"))
+            assert.equal("TLSv" .. version, secure:info().version)
+            secure:write "word\n"
+            assert.equal("word", secure:read_line { timeout = 20 })
+            secure:close()
+          end)
+        end)
+    end
   end)
 
   it("serves Python's smtplib", function()
