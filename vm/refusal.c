@@ -144,32 +144,63 @@ static int is_transparent(const char *name)
   return 0;
 }
 
-/* While a handler runs the state's status says so, until an error in it was
-** caught; error itself calls nothing else. */
-static int is_handling(lua_State *at, const char *name)
+static int is_among(const char *name, const char *const *names)
 {
-  return lua_status(at) == LUA_ERRERR || (name && strcmp(name, "error") == 0);
+  for (; *names; names++)
+    if (strcmp(name, *names) == 0) return 1;
+  return 0;
 }
 
-/* Push on L "string.gsub" or what else keeps the coroutine at from waiting. */
-static void push_blocker(lua_State *L, lua_State *at)
+/* Is it one of Lua's own functions that call nothing that could wait? */
+static int calls_nothing(const char *name)
+{
+  static const char *const folders[] = {"string.", "table.", "math.", "io.",
+                                        "os.",     "bit.",   NULL};
+  static const char *const callers[] = {"string.gsub",    "string.format",
+                                        "table.sort",     "table.foreach",
+                                        "table.foreachi", NULL};
+  static const char *const globals[] = {
+      "assert",   "error",  "getmetatable", "ipairs", "next",
+      "pairs",    "rawget", "rawset",       "select", "setmetatable",
+      "tonumber", "type",   "unpack",       NULL};
+  for (int i = 0; folders[i]; i++)
+    if (strncmp(name, folders[i], strlen(folders[i])) == 0)
+      return !is_among(name, callers);
+  return is_among(name, globals);
+}
+
+/* Push on L "string.gsub" or what else keeps the coroutine at from waiting,
+** found on its stack below what waits or resumes, or nothing. */
+static int push_caller(lua_State *L, lua_State *at)
 {
   lua_Debug ar;
-  int handling = is_handling(at, NULL);
-  luaL_checkstack(L, 12, "traceback");
-  for (int level = at == L; !handling && push_function_at(L, at, level, &ar);
-       level++) {
+  int unnamed = 0;
+  for (int level = 1; push_function_at(L, at, level, &ar); level++) {
     if (*ar.what == 'C' && (push_blocker_name(L) || push_loaded_name(L))) {
       lua_remove(L, -2);
-      handling = is_handling(at, lua_tostring(L, -1));
-      if (!handling && !is_transparent(lua_tostring(L, -1))) return;
+      if (calls_nothing(lua_tostring(L, -1))) return lua_pop(L, 1), 0;
+      if (!is_transparent(lua_tostring(L, -1))) return 1;
+    } else {
+      unnamed |= *ar.what == 'C';
     }
     lua_pop(L, 1);
   }
-  if (handling)
+  if (unnamed) lua_pushliteral(L, "a C function");
+  return unnamed;
+}
+
+/* Push what keeps the coroutine at from waiting. A message handler stands on
+** the stack of what failed: on a function that calls nothing, or on no C at
+** all. (The status of the state does not tell: an error that is caught in the
+** handler, also one inside the JIT compiler, sets it back.) Finalizers stand
+** anywhere. */
+static void push_blocker(lua_State *L, lua_State *at)
+{
+  luaL_checkstack(L, 12, "traceback");
+  if (host_in_finalizer(L))
+    lua_pushliteral(L, "a finalizer or a debug hook");
+  else if (lua_status(at) == LUA_ERRERR || !push_caller(L, at))
     lua_pushliteral(L, "the message handler of xpcall");
-  else
-    lua_pushliteral(L, "a finalizer or a C function");
 }
 
 /* -- Who cannot wait ------------------------------------------------------ */
