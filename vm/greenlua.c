@@ -47,6 +47,9 @@ static void open_core(lua_State *L, green_hub *hub)
 static int open_guest(lua_State *L)
 {
   open_core(L, lua_touserdata(L, 1));
+  if (!vm_blocks_fit(L)) return 0;
+  vm_collector_watch(L);
+  vm_open_blocks(L);
   return 0;
 }
 
@@ -88,6 +91,7 @@ static int open_state(lua_State *L)
   lua_getglobal(L, "require"); /* As it is before any script. */
   vm_set_key(L, VM_KEY_REQUIRE);
   open_core(L, hub);
+  vm_open_blocks(L);
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   lua_insert(L, -2);
   lua_setfield(L, -2, "green.core");

@@ -4,6 +4,7 @@
 
 #include "runtime.h"
 #include "bridge.h"
+#include "collector.h"
 #include "interrupt.h"
 #include "refusal.h"
 
@@ -19,6 +20,7 @@ static void vm_release(vm *v)
   green_hub_free(v->hub);
   v->hub = NULL;
   vm_slots_deinit(&v->slots);
+  v->blocks = vm_blocks_free(v->blocks);
 }
 
 void vm_object_gone(vm *v)
@@ -33,6 +35,7 @@ static int vm_gc(lua_State *L)
   vm *v = lua_touserdata(L, 1);
   v->ended = 1;
   vm_interrupt_forget(v);
+  vm_blocks_close(v->blocks, L);
   green_hub_abandon(v->hub);
   vm_release(v);
   return 0;
@@ -100,4 +103,21 @@ void vm_open(lua_State *L, green_hub *hub)
   v->turn.budget = GREEN_TURN_BUDGET;
   vm_thread_new_host(v, L);
   watch_forks(v);
+}
+
+static void on_made(void *v)
+{
+  vm_collector_pay(v);
+}
+
+static int on_idle(void *v)
+{
+  return vm_collector_idle(v);
+}
+
+void vm_open_blocks(lua_State *L)
+{
+  static const vm_blocks_calls calls = {on_made, on_idle};
+  vm *v = vm_get(L);
+  v->blocks = vm_blocks_open(v->L, v->hub, &calls, v);
 }

@@ -7,6 +7,7 @@
 #ifndef GREEN_RUNTIME_H
 #define GREEN_RUNTIME_H
 
+#include "blocks.h"
 #include "keys.h"
 #include "slot.h"
 #include "turn.h"
@@ -65,14 +66,22 @@ typedef struct vm {
   int main_done;                /* What green_hub_run watches. */
   int host_done;
   int objects;      /* Of core.object, not finalized yet. */
+  uint32_t kept;    /* Counts what was made that stays (collector.h). */
   uint8_t ended;    /* The state is being closed. */
   uint8_t is_guest; /* In a state of somebody else's: the library as a rock. */
   uint8_t orphaned; /* This process is a child, and its main chunk the
                        parent's: the main green thread's end is its end. */
   green_forkhook forked;
-  uint32_t generation;           /* Of the process that the threads are in. */
-  vm_slots slots;                /* Of connections in hand (core/httpd.c), */
-  double offered;                /* and that on its way to a worker; 0: none. */
+  uint32_t generation; /* Of the process that the threads are in. */
+  vm_slots slots;      /* Of connections in hand (core/httpd.c), */
+  double offered;      /* and that on its way to a worker; 0: none. */
+  vm_blocks *blocks;   /* Large ones that are kept; NULL: none are. */
+  size_t gc_large;   /* Bytes of such that were made since the last cycle of the
+                      collector (collector.c), */
+  int32_t gc_begins; /* and the KB at which it begins the next, */
+  int32_t gc_due;    /* and is hurried; 0: not known. */
+  uint8_t gc_stale;  /* Cycles until no large one can be garbage: what is made
+                        in a cycle stays until the next. */
   vm_site_entry sites[VM_SITES]; /* Cache: the last sites seen (site.c). */
   char library[512]; /* How the sources of the library begin (site.c). */
 } vm;
@@ -106,6 +115,10 @@ static inline int vm_is_main_state(lua_State *L)
 ** out of memory; the hub is the state's then if vm_get is not NULL, else the
 ** caller's. green.core is not made yet (core/core.h). */
 void vm_open(lua_State *L, green_hub *hub);
+
+/* Keep large blocks of L's state, where that can be done. Its runtime closes
+** that, too. */
+void vm_open_blocks(lua_State *L);
 
 /* An object of core.object was finalized: the hub goes with the last one. */
 void vm_object_gone(vm *v);

@@ -16,6 +16,7 @@ local OWNERS = {
   { "^lua[%w]*%.h$", "^vm/" },
   { "^lauxlib%.h$", "^vm/" },
   { "^malloc%.h$", "^vm/cmd/main%.c$" }, -- how the heap behaves is the program's to say
+  { "^sanitizer/", "^vm/blocks%.c$" }, -- LuaJIT's memory is none that a sanitizer knows
 }
 
 -- { function, the file that alone calls it } in vm; greenc's own files may, too.
