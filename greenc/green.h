@@ -48,6 +48,7 @@
 #include "hub/idle.h"
 #include "hub/later.h"
 #include "hub/scope.h"
+#include "hub/store.h"
 
 #include "io/dns_lib.h"
 #include "io/file.h"

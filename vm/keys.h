@@ -25,7 +25,9 @@ enum vm_key {
   VM_KEY_SAVED,    /* Wait queues that outlived their finalizer -> true */
   VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
   VM_KEY_COUNTER,  /* function(): long enough for a hook to be called. */
+  VM_KEY_LONG,     /* string = function(long_string): makes it (bytes.c). */
   VM_KEY_MAIN,     /* In a child of a fork: the thread that became main. */
+  VM_KEY_STRING,   /* ffi.string (bytes.c). */
 
   /* What the library does for C (core/role.c). */
   VM_KEY_ON_END,    /* function(thread, report): links and reports. */

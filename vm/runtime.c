@@ -4,6 +4,7 @@
 
 #include "runtime.h"
 #include "bridge.h"
+#include "bytes.h"
 #include "collector.h"
 #include "interrupt.h"
 #include "refusal.h"
@@ -120,4 +121,5 @@ void vm_open_blocks(lua_State *L)
   static const vm_blocks_calls calls = {on_made, on_idle};
   vm *v = vm_get(L);
   v->blocks = vm_blocks_open(v->L, v->hub, &calls, v);
+  if (v->blocks) vm_bytes_open(v, L);
 }

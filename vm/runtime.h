@@ -13,6 +13,7 @@
 #include "turn.h"
 
 #include "hub/hub.h"
+#include "hub/store.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -82,6 +83,8 @@ typedef struct vm {
   int32_t gc_due;    /* and is hurried; 0: not known. */
   uint8_t gc_stale;  /* Cycles until no large one can be garbage: what is made
                         in a cycle stays until the next. */
+  uint8_t head;      /* Bytes of a block before a string's; 0: not known. */
+  green_store store; /* Room for long strings (bytes.c). */
   vm_site_entry sites[VM_SITES]; /* Cache: the last sites seen (site.c). */
   char library[512]; /* How the sources of the library begin (site.c). */
 } vm;

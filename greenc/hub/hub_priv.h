@@ -12,6 +12,7 @@
 
 typedef struct green__loop green__loop;
 struct green_post;
+struct green_store;
 
 /* Blocks of scopes and the free ones among them (scope.c). */
 typedef struct green__scopes {
@@ -55,6 +56,7 @@ struct green_hub {
   struct green_post *mail;            /* Taken from there, oldest first. */
   struct green_post *mail_now;        /* What runs in this turn. */
   green_list forkhooks;
+  struct green_store *store; /* For long data (store.h), or NULL. */
   atomic_int posting; /* Threads inside green_hub_post: loop is in use. */
   /* What lower files tell upper ones, which set these. */
   void (*on_unpark)(green_fd *f, green_task *t); /* fd.c: t leaves f. */

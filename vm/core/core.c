@@ -7,6 +7,7 @@
 
 #include "core/core.h"
 #include "bundle.h"
+#include "bytes.h"
 #include "core/door.h"
 #include "greenlua.h"
 #include "scope.h"
@@ -214,6 +215,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_process_functions);
   set_functions(L, v, vm_misuse_functions);
   vm_open_objects(L, v);
+  vm_bytes_open_copy(L);
   core_set_codes(L);
   core_set_constants(L);
   vm_push_key(L, VM_KEY_WAITQ_MT);

@@ -5,6 +5,7 @@
 
 #include "core/door.h"
 #include "core/httpd.h"
+#include "bytes.h"
 
 #include <string.h>
 
@@ -78,24 +79,18 @@ int vm_request_text(const green_conn *c, const char *key, size_t n,
   int i = green_http_request_cgi(h, c->text, key, n);
   if (i < 0) return VM_TEXT_NONE;
   if (green_http_request_next(h, c->text, i) >= 0) return VM_TEXT_MADE;
-  return text_at(c, h->fields.list[i].value_off, h->fields.list[i].value_len, p);
-}
-
-/* Push text[off .. off + len). */
-static void push_text(lua_State *L, const green_conn *c, uint32_t off,
-                      uint32_t len)
-{
-  lua_pushlstring(L, c->text + off, len);
+  return text_at(c, h->fields.list[i].value_off, h->fields.list[i].value_len,
+                 p);
 }
 
 /* Push the repeated header that a CGI key names, joined. */
-static void push_joined(lua_State *L, const green_conn *c, const char *key,
-                        size_t n)
+static void push_joined(lua_State *L, green_conn *c, const char *key, size_t n)
 {
+  size_t room = (size_t)c->head->head_len;
+  char *out = vm_conn_room(L, &c, room);
   const green_http_request *h = c->head;
   int i = green_http_request_cgi(h, c->text, key, n);
-  char *out = lua_newuserdata(L, (size_t)h->head_len);
-  int len = green_http_request_join(h, c->text, i, out, (size_t)h->head_len);
+  int len = green_http_request_join(h, c->text, i, out, room);
   lua_pushlstring(L, out, len > 0 ? (size_t)len : 0);
 }
 
@@ -105,13 +100,12 @@ static void push_joined(lua_State *L, const green_conn *c, const char *key,
 enum { UP_VM = 1, UP_CONN_KEY };
 
 /* Push the value of the key, or nil. */
-static void push_value(lua_State *L, const green_conn *c, const char *key,
-                       size_t n)
+static void push_value(lua_State *L, green_conn *c, const char *key, size_t n)
 {
   const char *p;
   int len = vm_request_text(c, key, n, &p);
   if (len >= 0)
-    lua_pushlstring(L, p, (size_t)len);
+    vm_push_bytes(core_vm(L), L, p, (size_t)len);
   else if (len == VM_TEXT_NONE)
     lua_pushnil(L);
   else if (key_of(key, n) == KEY_PATH)
@@ -155,35 +149,48 @@ static int httpd_env_index(lua_State *L)
 ** request's headers among them. One may stand there twice. */
 static int conn_keys(lua_State *L)
 {
-  const green_conn *c = vm_conn_check(L, 1);
+  green_conn *c = vm_conn_check(L, 1);
   size_t room = (size_t)c->head->head_len + 5;
-  char *key = lua_newuserdata(L, room);
+  char *key = vm_conn_room(L, &c, room);
   int k = 0;
   lua_newtable(L);
   for (int i = KEY_METHOD; i <= KEY_PROTOCOL; i++) {
     lua_pushstring(L, names[i].text);
     lua_rawseti(L, -2, ++k);
   }
+  c = vm_conn_check(L, 1); /* A finalizer may have ended the request. */
   for (uint32_t i = 0; i < c->head->fields.n; i++) {
     int n = green_http_request_cgi_key(c->head, c->text, (int)i, key, room);
     if (n <= 0) continue;
     lua_pushlstring(L, key, (size_t)n);
     lua_rawseti(L, -2, ++k);
+    c = vm_conn_check(L, 1);
   }
   return 1;
+}
+
+/* Of the connection at index 1: a finalizer may have ended the request since.
+*/
+static void push_header(lua_State *L, uint32_t i, bool value)
+{
+  const green_conn *c = vm_conn_check(L, 1);
+  const green_http_field *f = &c->head->fields.list[i];
+  if (value)
+    vm_push_bytes(core_vm(L), L, c->text + f->value_off, f->value_len);
+  else
+    vm_push_bytes(core_vm(L), L, c->text + f->name_off, f->name_len);
 }
 
 /* list = conn_headers_raw(conn): { name, value } pairs as they came. */
 static int conn_headers_raw(lua_State *L)
 {
-  const green_conn *c = vm_conn_check(L, 1);
-  const green_http_request *h = c->head;
-  lua_createtable(L, (int)h->fields.n, 0);
-  for (uint32_t i = 0; i < h->fields.n; i++) {
+  uint32_t n = vm_conn_check(L, 1)->head->fields.n;
+  lua_createtable(L, (int)n, 0);
+  for (uint32_t i = 0; i < n; i++) {
     lua_createtable(L, 2, 0);
-    push_text(L, c, h->fields.list[i].name_off, h->fields.list[i].name_len);
+    push_header(L, i, false);
     lua_rawseti(L, -2, 1);
-    push_text(L, c, h->fields.list[i].value_off, h->fields.list[i].value_len);
+    push_header(L, i, true);
     lua_rawseti(L, -2, 2);
     lua_rawseti(L, -2, (int)i + 1);
   }

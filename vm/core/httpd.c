@@ -10,6 +10,7 @@
 
 #include "core/door.h"
 #include "core/httpd.h"
+#include "bytes.h"
 #include "bridge.h"
 
 #include "httpd/log.h"
@@ -32,15 +33,26 @@ green_conn *vm_conn_check(lua_State *L, int i)
 
 /* -- Requests ------------------------------------------------------------- */
 
-void vm_push_path(lua_State *L, const green_conn *c)
+char *vm_conn_room(lua_State *L, green_conn **c, size_t n)
+{
+  const vm *v = core_vm(L);
+  double handle = vm_slot_handle(&v->slots, *c);
+  char *room = lua_newuserdata(L, n);
+  *c = vm_slot_conn(&v->slots, handle);
+  if (!*c) luaL_error(L, "the request is over");
+  return room;
+}
+
+void vm_push_path(lua_State *L, green_conn *c)
 {
   const green_http_request *h = c->head;
+  uint32_t len = h->path_len;
   if (!h->path_escaped) {
-    lua_pushlstring(L, c->text + h->path_off, h->path_len);
+    vm_push_bytes(core_vm(L), L, c->text + h->path_off, len);
     return;
   }
-  char *out = lua_newuserdata(L, h->path_len);
-  int n = green_http_request_unescape(c->text + h->path_off, h->path_len, out);
+  char *out = vm_conn_room(L, &c, len);
+  int n = green_http_request_unescape(c->text + h->path_off, len, out);
   lua_pushlstring(L, out, n > 0 ? (size_t)n : 0);
   lua_remove(L, -2);
 }
@@ -212,11 +224,13 @@ static int conn_peer(lua_State *L)
 static int conn_info(lua_State *L)
 {
   const green_conn *c = vm_conn_check(L, 1);
+  lua_Number served = c->served;
+  bool is_chunked = c->head && c->head->chunked;
   lua_pushinteger(L, c->status);
   lua_pushnumber(L, (lua_Number)c->sent);
-  lua_pushstring(L, c->reason ? c->reason : "");
-  lua_pushnumber(L, c->served);
-  lua_pushboolean(L, c->head && c->head->chunked);
+  lua_pushstring(L, c->reason ? c->reason : ""); /* A finalizer may run. */
+  lua_pushnumber(L, served);
+  lua_pushboolean(L, is_chunked);
   return 5;
 }
 
@@ -303,7 +317,7 @@ static int conn_body(lua_State *L)
   if (n < 0 || (n == 0 && max > 0)) return push_no_body(L, n);
   bool is_last =
       green_conn_body_ended(c); /* A finalizer may end the request. */
-  lua_pushlstring(L, p, (size_t)n);
+  vm_push_bytes(core_vm(L), L, p, (size_t)n);
   lua_pushnil(L);
   lua_pushboolean(L, is_last);
   return 3;
@@ -344,7 +358,7 @@ static int conn_line(lua_State *L)
   const char *eol = memchr(p, '\n', (size_t)n);
   int take = eol ? (int)(eol - p) + 1 : n;
   if (take < n) green_conn_unread(c, (uint32_t)(n - take));
-  lua_pushlstring(L, p, (size_t)take);
+  vm_push_bytes(core_vm(L), L, p, (size_t)take);
   return 1;
 }
 

@@ -13,8 +13,12 @@
 /* The connection of the handle at index i. Raises when its request is over. */
 green_conn *vm_conn_check(lua_State *L, int i);
 
+/* Push memory for n bytes. A finalizer may run, and end the request of *c:
+** raises; or move its head: what was taken of it before is good no more. */
+char *vm_conn_room(lua_State *L, green_conn **c, size_t n);
+
 /* Push PATH_INFO. */
-void vm_push_path(lua_State *L, const green_conn *c);
+void vm_push_path(lua_State *L, green_conn *c);
 
 /* Of a key that has no value; of one whose value stands nowhere as it is. */
 enum { VM_TEXT_NONE = -1, VM_TEXT_MADE = -2 };
