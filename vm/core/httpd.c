@@ -9,6 +9,7 @@
 */
 
 #include "core/door.h"
+#include "core/gather.h"
 #include "core/httpd.h"
 #include "bytes.h"
 #include "bridge.h"
@@ -323,6 +324,22 @@ static int conn_body(lua_State *L)
   return 3;
 }
 
+/* n, nil, is_last = conn_gather(conn, gather, max): as conn_body, the bytes go
+** to the gather (gather.c). */
+static int conn_gather(lua_State *L)
+{
+  const char *p;
+  lua_Number max = luaL_optnumber(L, 3, 1e15), room = vm_gather_room(L, 2);
+  green_conn *c = conn_at(L, 1);
+  int n = vm_body_run(c, max < room ? max : room, &p);
+  if (n <= 0) return push_no_body(L, n);
+  vm_gather_add(L, 2, p, (size_t)n);
+  lua_pushinteger(L, n);
+  lua_pushnil(L);
+  lua_pushboolean(L, green_conn_body_ended(c));
+  return 3;
+}
+
 /* true, nil, is_last = conn_skip(conn): as conn_body, but the bytes are
 ** forgotten. */
 static int conn_skip(lua_State *L)
@@ -445,6 +462,7 @@ const luaL_Reg vm_httpd_functions[] = {
     {"httpd_gone", httpd_gone},
     {"conn_info", conn_info},
     {"conn_body", conn_body},
+    {"conn_gather", conn_gather},
     {"conn_skip", conn_skip},
     {"conn_length", conn_length},
     {"conn_line", conn_line},

@@ -4,8 +4,10 @@
 local conns = require "green.wsgi.conn"
 local args = require "green.args"
 local class = require "green.args.class"
+local continue = require "green.wsgi.input_continue"
 local core = require "green.core"
 local exchange = require "green.wsgi.exchange"
+local gather = require "green.wsgi.gather"
 local errors = require "green.error"
 local show = require "green.args.show"
 local thread = require "green.thread"
@@ -19,10 +21,11 @@ local EAGAIN = codes.EAGAIN
 local STATUS = { [codes.ETOOBIG] = 413, [codes.EPROTO] = 400, [codes.EEOF] = 400,
   [codes.ETIMEDOUT] = 408 }
 local LINE_MAX = 65536
--- An answer without a body may not tell where its body ends.
-local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true }
 
 local methods = {}
+for name, method in pairs(continue.methods) do
+  methods[name] = method
+end
 local mt = { __name = "green.input", __index = methods }
 
 -- How a piece is asked for.
@@ -106,6 +109,10 @@ end
 
 --- The body came in pieces, of which this is the first.
 local function read_on(self, first, want)
+  local room, left = gather.open(self, first, want)
+  if room then
+    return gather.read(self, room, left, next_piece)
+  end
   local pieces, have = { first }, #first
   while have < want do
     local piece, err = next_piece(self, get_body, want - have)
@@ -193,44 +200,6 @@ function methods:discard()
       return err == nil or nil, err
     end
   end
-end
-
---- As green_http_write_capitalize has it.
-local function capitalized(name)
-  return (("-" .. name):gsub("%-[a-z]", string.upper):sub(2))
-end
-
---- Further headers for the "100 Continue" that the first read, or
--- send_hundred_continue_response, will send.
--- @tparam table headers list of { name, value }
-function methods:set_hundred_continue_response_headers(headers)
-  local lines = {}
-  args.type(headers, "table", "set_hundred_continue_response_headers", "headers")
-  for i, pair in ipairs(headers) do
-    args.type(pair, "table", "set_hundred_continue_response_headers", "header " .. i)
-    local name, value = tostring(pair[1]), tostring(pair[2])
-    if not name:find("^[%w!#$%%&'*+.^_`|~-]+$") or value:find("%c") or FRAMING[name:lower()] then
-      args.misuse("100 Continue: header %d, %s, has a bad name or value", i, args.shown(name))
-    end
-    name = self.server.capitalize and capitalized(name) or name
-    lines[i] = name .. ": " .. value .. "\r\n"
-  end
-  local code = self.conn and core.conn_continue_lines(self.conn, table.concat(lines)) or 0
-  if code ~= 0 then
-    error(errors.new(code, "100 Continue"), 0)
-  end
-end
-
---- Send "100 Continue" now if the client waits for it; may be called again. Does not
--- park.
--- @return true; false when nothing was sent: the client does not ask for it, has sent
--- the body, or has an answer; or nil, err
-function methods:send_hundred_continue_response()
-  local sent = self.conn and core.conn_continue(self.conn) or core.codes.ECLOSED
-  if sent < 0 then
-    return nil, errors.new(sent, "100 Continue")
-  end
-  return sent > 0
 end
 
 --- Read it all now: for applications that know only bodies with a length. Parks.
