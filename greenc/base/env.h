@@ -12,8 +12,10 @@
 
 #include <stdbool.h>
 
+/* ffi */
 /* The value of a variable; NULL: not set, empty, or nobody listens. */
 GREEN_API const char *green_env(const char *name);
+/* end ffi */
 
 /* From here on green_env says NULL, in the whole process. Before the first
 ** runtime. */

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -34,6 +35,18 @@ int green_file_kind(const char *path)
   default:
     return GREEN_FILE_OTHER;
   }
+}
+
+int green_file_stamp(const char *path, green_stamp *s)
+{
+  struct stat st;
+  memset(s, 0, sizeof(*s));
+  if (stat(path, &st) < 0) return -errno;
+  s->changed = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+  s->size = st.st_size;
+  s->number = st.st_ino;
+  s->device = st.st_dev;
+  return 0;
 }
 
 int green_file_append(const char *path)

@@ -26,6 +26,17 @@ enum {
 /* GREEN_FILE_*, of what a link leads to; or an error (GREEN_ENOENT, ...). */
 GREEN_API int green_file_kind(const char *path);
 
+/* What changes when a file is written or another one takes its place. */
+typedef struct green_stamp {
+  int64_t changed; /* Nanoseconds. */
+  int64_t size;
+  uint64_t number; /* The file's, */
+  uint64_t device; /* there. */
+} green_stamp;
+
+/* Of what a link leads to. 0 or an error; then the stamp is zeroed. */
+GREEN_API int green_file_stamp(const char *path, green_stamp *s);
+
 /* Open a file to append to it, made with mode 0644 if it is not there. The
 ** number; or an error (ENXIO: a FIFO that nobody reads, or a socket). Neither
 ** this nor writing waits for the reader of a FIFO. */

@@ -31,7 +31,7 @@ local SCRIPT = [[
     { "wait for a thread", function() target:wait() end },
     { "kill", function() target:kill() end },
     { "kill with force_after", function() target:kill { force_after = 0 } end },
-    { "getaddrinfo", function() socket.getaddrinfo("localhost", 80) end },
+    { "getaddrinfo", function() socket.getaddrinfo("localhost", 80, { resolver = "system" }) end },
     { "signal.wait", function() signal.wait "USR1" end },
     { "wait", function() green.wait { queue } end },
     { "wait for all", function() green.wait() end },

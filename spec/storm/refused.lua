@@ -136,8 +136,8 @@ local function signals()
 end
 
 local function lookup()
-  refuse("getaddrinfo", socket.getaddrinfo, "localhost", 80)
-  local list, err = socket.getaddrinfo("localhost", 80, { timeout = 20 })
+  refuse("getaddrinfo", socket.getaddrinfo, "localhost", 80, { resolver = "system" })
+  local list, err = socket.getaddrinfo("localhost", 80, { timeout = 20, resolver = "system" })
   storm.rule(list, "a lookup after a refused one: %s", tostring(err))
 end
 

@@ -64,7 +64,11 @@ local calls = storm.only {
       end)
     end)
   end },
-  { name = "lookup", run = function() socket.getaddrinfo("localhost", 80, soon()) end },
+  { name = "lookup", run = function()
+    local opts = soon()
+    opts.resolver = "system"
+    socket.getaddrinfo("localhost", 80, opts)
+  end },
   { name = "signal", run = function() signal.wait("USR2", random() * 0.002) end },
   { name = "handler", run = function(_, w)
     local handler = signal.handler("USR1", storm.doze)

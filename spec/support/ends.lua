@@ -190,10 +190,10 @@ kinds["signal handlers"] = [[
 ]]
 
 kinds["lookups"] = [[
-  local lookups = {}
-  for i = 1, 20 do lookups[i] = green.spawn(socket.getaddrinfo, "localhost", 80) end
+  local lookups, system = {}, { resolver = "system" }
+  for i = 1, 20 do lookups[i] = green.spawn(socket.getaddrinfo, "localhost", 80, system) end
   green.sleep(0)
-  call("another", function() return socket.getaddrinfo("localhost", 80) end)
+  call("another", function() return socket.getaddrinfo("localhost", 80, system) end)
   call("a number", function() return socket.getaddrinfo("127.0.0.1", 80) end)
   call("status", function() return lookups[1]:status() end)
   call("kill_soon", function() return lookups[2]:kill_soon() or true end)

@@ -201,6 +201,6 @@ return {
   end, nothing),
 
   call("socket.getaddrinfo", nothing, function()
-    require("green.socket").getaddrinfo("localhost", 80)
+    require("green.socket").getaddrinfo("localhost", 80, { resolver = "system" })
   end, nothing),
 }

@@ -12,11 +12,13 @@
 #include "httpd/log.h"
 #include "io/lookup.h"
 #include "base/mem.h"
+#include "io/resolver.h"
 #include "io/signal.h"
 #include "io/sock.h"
 #include "io/stdfd.h"
 #include "io/tls_pool.h"
 #include "io/tpool.h"
+#include "proto/hosts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,6 +160,27 @@ static void lookup_deinit(void *p, vm *v)
   *l = NULL;
 }
 
+static int resolver_init(void *p, vm *v, int a, int b)
+{
+  (void)a, (void)b;
+  return green_resolver_init(p, v->hub);
+}
+
+static void resolver_deinit(void *p, vm *v)
+{
+  (void)v;
+  green_resolver_deinit(p);
+}
+
+/* A pointer to one, NULL when it is closed: answers may be on their way. */
+static void question_deinit(void *p, vm *v)
+{
+  green_question **q = p;
+  (void)v;
+  green_resolver_forget(*q);
+  *q = NULL;
+}
+
 static size_t watch_size(void)
 {
   return sizeof(green_fd);
@@ -190,17 +213,38 @@ static void watch_deinit(void *p, vm *v)
   green_fd_close(p);
 }
 
+static size_t hosts_size(void)
+{
+  return sizeof(green_hosts);
+}
+
+static int hosts_init(void *p, vm *v, int a, int b)
+{
+  (void)v, (void)a, (void)b;
+  green_hosts_init(p);
+  return 0;
+}
+
+static void hosts_deinit(void *p, vm *v)
+{
+  (void)v;
+  green_hosts_deinit(p);
+}
+
 static const object_kind kinds[] = {
     {"sock", green_sock_size, sock_init, sock_deinit},
     {"watch", watch_size, watch_init, watch_deinit},
     {"pidfd", watch_size, pidfd_init, watch_deinit},
     {"lookup", pointer_size, lookup_init, lookup_deinit},
+    {"resolver", green_resolver_size, resolver_init, resolver_deinit},
+    {"question", pointer_size, lookup_init, question_deinit},
     {"httpd", green_httpd_size, httpd_init, httpd_deinit},
     {"httpd_log", green_log_size, log_init, log_deinit},
     {"signal", green_signal_size, signal_init, signal_deinit},
     {"stdfd", green_stdfd_size, stdfd_init, stdfd_deinit},
     {"tpool", pointer_size, tpool_init, tpool_deinit},
     {"tls_pool", pointer_size, tls_pool_init, tls_pool_deinit},
+    {"hosts", hosts_size, hosts_init, hosts_deinit},
 };
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
