@@ -1,7 +1,6 @@
 local core = require "green.core"
 local errors = require "green.error"
 local green = require "green"
-local resolve = require "green.socket.resolve"
 local socket = require "green.socket"
 local testing = require "green.testing"
 
@@ -147,77 +146,6 @@ describe("green.listen", function()
 end)
 
 describe("green.connect", function()
-  --- Let fn run while names are resolved by another function.
-  local function with_resolver(lookup, fn)
-    local old = resolve.lookup
-    resolve.lookup = lookup
-    local ok, err = pcall(fn)
-    resolve.lookup = old
-    if not ok then error(err, 0) end
-  end
-
-  local addr = require "green.socket.addr"
-
-  it("resolves without blocking and tries each address in turn [S26]", function()
-    local l = green.listen("127.0.0.1:0")
-    local port = port_of(l)
-    local dead, dead_port = sockets.listener("inet", "127.0.0.1")
-    dead:close()
-    local ticks, done = 0, false
-    local ticker = green.spawn(function()
-      while not done do
-        ticks = ticks + 1
-        green.sleep(0.001)
-      end
-    end)
-    with_resolver(function(host, service)
-      assert.same({ "slow.example", port }, { host, service })
-      testing.settle_io(function() return ticks >= 5 end)
-      return { addr.ip("127.0.0.1", dead_port), addr.ip("::1", dead_port),
-        addr.ip("127.0.0.1", port) }
-    end, function()
-      local c = assert(green.connect("slow.example", port))
-      assert.same({ "127.0.0.1", port }, { c:peername() })
-      c:close()
-    end)
-    done = true
-    l:close()
-    testing.settle_io(function() return ticker:dead() end)
-  end)
-
-  it("gives the last error, and all of them, when no address works", function()
-    local dead, port = sockets.listener("inet", "127.0.0.1")
-    dead:close()
-    with_resolver(function()
-      return { addr.ip("127.0.0.1", port), addr.ip("127.0.0.2", port) }
-    end, function()
-      local err = fails("ECONNREFUSED", green.connect("some.example", port))
-      assert.equal(("connect 127.0.0.2:%d: connection refused (ECONNREFUSED)"):format(port),
-        tostring(err))
-      assert.equal(2, #err.errors)
-    end)
-  end)
-
-  it("gives its whole timeout to lookup and attempts together", function()
-    local l, port = sockets.listener("inet", "127.0.0.1", 0)
-    local queued = {}
-    repeat
-      queued[#queued + 1] = green.connect("127.0.0.1", port, { timeout = 0.01 }) or false
-    until not queued[#queued]
-    with_resolver(function(_, _, opts)
-      assert.is_true(opts.timeout <= 0.6)
-      green.sleep(0.3) -- the lookup's part of the time is what is tested
-      return { addr.ip("127.0.0.1", port), addr.ip("127.0.0.1", port) }
-    end, function()
-      local err = fails("ETIMEDOUT", green.connect("some.example", port, { timeout = 0.6 }))
-      assert.equal(1, #err.errors) -- the second address had no time left
-    end)
-    for _, s in ipairs(queued) do
-      if s then s:close() end
-    end
-    l:close()
-  end)
-
   it("resolves names for real", function()
     local l = green.listen("127.0.0.1:0")
     local c = assert(green.connect("localhost", port_of(l), { timeout = 5, family = "inet" }))

@@ -130,6 +130,10 @@ recipes["green.dns.resolver"] = function()
   return require("green.dns").resolver { servers = { "127.0.0.1:9" }, tries = 1, timeout = 0.1 }
 end
 
+recipes["green.dns.apart"] = function()
+  return assert(require("green.dns.apart").start("127.0.0.1", 80, {}))
+end
+
 recipes["green.group"] = function(K)
   local green = require "green"
   local made

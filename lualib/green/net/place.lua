@@ -3,9 +3,12 @@
 -- @module green.net.place
 
 local addr = require "green.socket.addr"
+local args = require "green.args"
 local base = require "green.socket.base"
 local options = require "green.args.options"
 local stream_socket = require "green.socket.stream"
+
+local require, type = require, type -- scripts may put their own there
 
 local STREAM = 1
 
@@ -24,6 +27,21 @@ function M.check_family(family, where)
   if family ~= nil and family ~= "inet" and family ~= "inet6" then
     options.unknown("family", family, { "inet", "inet6" }, where)
   end
+end
+
+local resolvers = { system = true, dns = true }
+
+--- What the option resolver says to green.dns.apart: nil, "system" or "dns"; and the plan of
+-- an object of green.dns.resolver.
+function M.resolver(value, where)
+  if value == nil or type(value) == "string" and resolvers[value] then
+    return value
+  end
+  local plan = type(value) == "table" and require("green.dns.resolver").plan_of(value)
+  if not plan then
+    args.wrong(where, "resolver", 'what dns.resolver gives, "system" or "dns"', value)
+  end
+  return nil, plan
 end
 
 --- A socket of the address's family.

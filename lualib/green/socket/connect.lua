@@ -81,7 +81,15 @@ local function connect_again(self, raw, deadline)
   return status
 end
 
-local function connect_finish(self, deadline)
+--- Begin to connect to a green_addr. 0 or a negative status: EINPROGRESS, then M.finish
+-- waits for the end. Does not park.
+function M.begin(self, raw)
+  return sock.connect(self._s, raw)
+end
+
+--- Wait for the end of what was begun. 0 or a negative status: ETIMEDOUT, and it may be waited
+-- for again; EINPROGRESS where the deadline is 0. Parks.
+function M.finish(self, deadline)
   local status = EINPROGRESS
   while status == EINPROGRESS and deadline ~= 0 do
     status = gate.write(self, deadline)
@@ -101,7 +109,7 @@ function M.connect(self, raw, deadline)
     status = connect_again(self, raw, deadline)
   end
   if status == EINPROGRESS then
-    status = connect_finish(self, deadline)
+    status = M.finish(self, deadline)
   end
   return status
 end
