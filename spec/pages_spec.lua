@@ -57,7 +57,7 @@ describe("docs/modules", function()
   end
 
   -- The pages about the core are programs too.
-  for _, page in ipairs { "green", "thread", "timeout", "error", "group", "trampoline" } do
+  for _, page in ipairs { "green", "thread", "timeout", "error", "group", "trampoline", "url" } do
     it(page .. ".md has examples that run", function()
       local n = 0
       for code in blocks_of(page) do

@@ -126,6 +126,10 @@ recipes["green.tls.context"] = function()
   return assert(require("green.tls").context { verify = false })
 end
 
+recipes["green.url"] = function()
+  return assert(require("green.url").parse "http://u:p@h:81/x?y#z")
+end
+
 recipes["green.dns.resolver"] = function()
   return require("green.dns").resolver { servers = { "127.0.0.1:9" }, tries = 1, timeout = 0.1 }
 end
