@@ -5,6 +5,8 @@ local M = {}
 
 --- Classes whose objects no user is given: name -> why.
 M.own = {
+  ["green.http.proxy"] = "the client's: options are texts",
+  ["green.http.proxy_rules"] = "the same",
   ["green.wsgi.log"] = "a server's, which calls it for every request: its methods check nothing",
 }
 
@@ -136,6 +138,14 @@ end
 
 recipes["green.dns.apart"] = function()
   return assert(require("green.dns.apart").start("127.0.0.1", 80, {}))
+end
+
+recipes["green.http.proxy"] = function()
+  return assert(require("green.http.proxy").parse "http://h:1")
+end
+
+recipes["green.http.proxy_rules"] = function()
+  return require("green.http.proxy").option("http://h:1", "kit")
 end
 
 recipes["green.group"] = function(K)
