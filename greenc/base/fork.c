@@ -51,6 +51,11 @@ void green_fork_watch(void)
   pthread_once(&fork_once, fork_begin);
 }
 
+const uint32_t *green_fork_word(void)
+{
+  return green__fork_word;
+}
+
 /* A child begins with one thread; should it have more by now, one of them
 ** counts. */
 uint32_t green__fork_noticed(void)

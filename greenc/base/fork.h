@@ -22,6 +22,13 @@ extern uint32_t *green__fork_word;
 ** Any thread. */
 GREEN_API void green_fork_watch(void);
 
+/* ffi */
+/* The word, for those who look without a call: it differs in each child from
+** what it was in the parent, at once, and may change there once more. Watched
+** by then. Any thread. */
+GREEN_API const uint32_t *green_fork_word(void);
+/* end ffi */
+
 /* For green_fork_generation: a child has found its word zeroed. */
 uint32_t green__fork_noticed(void);
 

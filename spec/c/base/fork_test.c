@@ -38,6 +38,7 @@ static void test_one_process(void)
   is(there, here, "in every thread");
   is(green_fork_happened(&kept), 0, "nothing has happened");
   is(kept, here, "to who keeps it");
+  is(*green_fork_word(), here, "nor to who looks at the word");
 }
 
 typedef struct family {
