@@ -36,7 +36,9 @@ enum {
   ECERTREVOKED = 4214,
   ECERTINVALID = 4215,
   EKEYINVALID = 4216,
-  ECERTPIN = 4217
+  ECERTPIN = 4217,
+  EHTTPSTATUS = 4301,
+  EREDIRECT = 4302
 };
 
 /* EDEADLOCK is ours, and another word for EDEADLK in the system. */

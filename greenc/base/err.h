@@ -95,7 +95,9 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(ECERTREVOKED,    -4214, "certificate was revoked") \
   X(ECERTINVALID,    -4215, "certificate cannot be used") \
   X(EKEYINVALID,     -4216, "private key cannot be used") \
-  X(ECERTPIN,        -4217, "certificate has a key that is not pinned")
+  X(ECERTPIN,        -4217, "certificate has a key that is not pinned") \
+  X(EHTTPSTATUS,     -4301, "the server answered with an error") \
+  X(EREDIRECT,       -4302, "a redirect that is not followed")
 /* clang-format on */
 
 enum {

@@ -244,6 +244,11 @@ int green_sock_type(const green_sock *s)
   return s->f.fd < 0 ? GREEN_ECLOSED : s->type;
 }
 
+double green_sock_now(const green_sock *s)
+{
+  return s->f.hub ? (double)green_hub_now(s->f.hub) * 1e-9 : 0;
+}
+
 /* -- Connections ---------------------------------------------------------- */
 
 int green_sock_bind(green_sock *s, const green_addr *addr)

@@ -70,6 +70,9 @@ GREEN_API int green_sock_fileno(const green_sock *s);
 GREEN_API int green_sock_family(const green_sock *s);
 GREEN_API int green_sock_type(const green_sock *s);
 
+/* Its hub's clock, in seconds. */
+GREEN_API double green_sock_now(const green_sock *s);
+
 /* -- Connections ---------------------------------------------------------- */
 
 /* TCP gets SO_REUSEADDR first, unless the option was set before. 0 or what

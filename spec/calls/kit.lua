@@ -140,6 +140,16 @@ recipes["green.dns.apart"] = function()
   return assert(require("green.dns.apart").start("127.0.0.1", 80, {}))
 end
 
+recipes["green.http.response"] = function()
+  return assert(require("green.http").session({ app = function()
+    return 200, { ["X-A"] = "1" }, "body\n"
+  end }):get "http://h/")
+end
+
+recipes["green.http.headers"] = function()
+  return recipes["green.http.response"]().headers
+end
+
 recipes["green.http.proxy"] = function()
   return assert(require("green.http.proxy").parse "http://h:1")
 end

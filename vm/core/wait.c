@@ -134,6 +134,15 @@ static int core_waiter(lua_State *L)
   return 1;
 }
 
+/* seconds = wait_now(): what now gives; it raises as waiter does. */
+static int core_wait_now(lua_State *L)
+{
+  vm *v = core_vm(L);
+  vm_check_wait(v, L);
+  lua_pushnumber(L, (lua_Number)green_hub_now(v->hub) * 1e-9);
+  return 1;
+}
+
 /* is_own(): does the running thread's own coroutine call, and not one that
 ** was resumed in it? The count of those that green.patch.coroutine resumed
 ** does not tell: others may have resumed some. Good after the end of the
@@ -328,6 +337,7 @@ static int core_waiting(lua_State *L)
 
 const luaL_Reg vm_wait_functions[] = {
     {"waiter", core_waiter},
+    {"wait_now", core_wait_now},
     {"park", core_park},
     {"sleep", core_sleep},
     {"yield", core_yield},
