@@ -5,6 +5,7 @@ local M = {}
 
 --- Classes whose objects no user is given: name -> why.
 M.own = {
+  ["green.http.event_parser"] = "a part of what http.events gives",
   ["green.http.proxy"] = "the client's: options are texts",
   ["green.http.proxy_rules"] = "the same",
   ["green.wsgi.log"] = "a server's, which calls it for every request: its methods check nothing",
@@ -156,6 +157,10 @@ end
 
 recipes["green.http.proxy_rules"] = function()
   return require("green.http.proxy").option("http://h:1", "kit")
+end
+
+recipes["green.http.event_parser"] = function()
+  return require("green.http.event_parser").new()
 end
 
 recipes["green.group"] = function(K)
