@@ -1,26 +1,26 @@
 --- Answers of HTTP handlers: how what a handler returned is written to its connection.
 -- @module green.wsgi.answer
 
-local args = require "green.args"
+local bodies = require "green.wsgi.body"
 local conns = require "green.wsgi.conn"
 local core = require "green.core"
 local errors = require "green.error"
-local mistakes = require "green.wsgi.mistakes"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, format, pcall, tostring, type = error, string.format, pcall, tostring, type
+local error, type = error, type
 
 local answer_respond, conn_flush = core.answer_respond, core.conn_flush
 local answer_piece, answer_sendfile = core.answer_piece, core.answer_sendfile
 local conn_is_open = core.conn_is_open
 local wait_to_write = conns.wait_to_write
 local failed, checkpoint = thread.failed, thread.checkpoint
-local is_callable, io_type = args.is_callable, io.type
+local bad, kind_of, pieces_of = bodies.bad, bodies.kind_of, bodies.pieces_of
+local text_of, text_of_list, BLOCK = bodies.text_of, bodies.text_of_list, bodies.BLOCK
+local io_type = io.type
 
 local EAGAIN, EBADF, EINVAL = core.codes.EAGAIN, core.codes.EBADF, core.codes.EINVAL
 local ENOMEM = core.codes.ENOMEM
-local BLOCK = 65536 -- read at a time from files that sendfile cannot send
 
 -- The body of an answer that its handler has written itself.
 local DONE = {}
@@ -58,19 +58,9 @@ local function drain(server, conn)
   end
 end
 
-local function bad(what, ...)
-  error(mistakes.new(format(what, ...)), 0)
-end
-
 --- Write one piece, and send what waits when it is at least that much. Parks.
 local function put_piece(server, conn, text, least)
-  local kind = type(text)
-  if kind == "number" then
-    text = tostring(text)
-  elseif kind ~= "string" then
-    bad("a piece of the body must be a string, not a %s", kind)
-  end
-  local waiting = answer_piece(conn, text)
+  local waiting = answer_piece(conn, text_of(text))
   if waiting == EINVAL then
     bad("the body is longer than its Content-Length")
   elseif waiting < 0 then
@@ -112,11 +102,7 @@ local function put_iterator(server, conn, body, least)
 end
 
 local function put_list(conn, body)
-  local ok, text = pcall(table.concat, body)
-  local mistake = not ok and mistakes.list(body) or text == "" and mistakes.record(body)
-  if mistake then
-    bad("%s", mistake)
-  elseif core.answer_whole(conn, text) ~= 0 then
+  if core.answer_whole(conn, text_of_list(body)) ~= 0 then
     bad("the body's length differs from its Content-Length")
   end
 end
@@ -154,25 +140,6 @@ local function send_file(server, conn, file, offset, size)
   end_pieces(conn)
 end
 
---- The pieces of what has a read method. Of a file of io's no more than the handler's
--- Content-Length says, when its answer has begun: it may have no end.
-local function pieces_of(conn, reader)
-  local is_bounded = conn and io_type(reader)
-  return function()
-    local n = is_bounded and core.answer_room(conn) or BLOCK
-    if n == 0 then
-      return nil
-    end
-    local text, err = reader:read(math.min(n, BLOCK))
-    if text == nil and err and io_type(reader) then
-      bad("the file of the body cannot be read: %s", err)
-    elseif text == nil and err then
-      error(err, 0)
-    end
-    return text ~= "" and text or nil
-  end
-end
-
 local function put_file(server, conn, file)
   if io_type(file) ~= "file" then
     bad("the body is a closed file")
@@ -181,21 +148,21 @@ local function put_file(server, conn, file)
   if offset then
     return send_file(server, conn, file, offset, size)
   end
-  put_iterator(server, conn, pieces_of(conn, file), BLOCK)
+  put_iterator(server, conn, pieces_of(file, function()
+    return core.answer_room(conn)
+  end), BLOCK)
 end
 
 local function put_body(server, conn, body, least)
-  local kind = type(body)
-  if is_callable(body) then
+  local kind = kind_of(body)
+  if kind == "iterator" then
     put_iterator(server, conn, body, least)
-  elseif io_type(body) then
+  elseif kind == "file" then
     put_file(server, conn, body)
-  elseif kind == "table" and type(body.read) == "function" then
-    put_iterator(server, conn, pieces_of(nil, body), BLOCK)
-  elseif kind == "table" then
-    put_list(conn, body)
+  elseif kind == "reader" then
+    put_iterator(server, conn, pieces_of(body), BLOCK)
   else
-    bad("the body must be a string, a list of strings, a function or a file, not a %s", kind)
+    put_list(conn, body)
   end
 end
 
@@ -224,16 +191,5 @@ local function respond(server, conn, least, status, headers, body)
   put_body(server, conn, body, least)
 end
 
---- Call the body's close, if it has one.
-local function close_body(body)
-  local kind = type(body)
-  if (kind == "table" or kind == "userdata") and io_type(body) ~= "closed file" then
-    local close = body.close
-    if close then
-      close(body)
-    end
-  end
-end
-
-return { respond = respond, begin = begin, drain = drain, close_body = close_body,
-  put_piece = put_piece, end_pieces = end_pieces, pieces_of = pieces_of, DONE = DONE }
+return { respond = respond, begin = begin, drain = drain, put_piece = put_piece,
+  end_pieces = end_pieces, DONE = DONE }

@@ -7,7 +7,7 @@ local class = require "green.args.class"
 local channels = require "green.wsgi.log.channel"
 local core = require "green.core"
 local show = require "green.args.show"
-local mistakes = require "green.wsgi.mistakes"
+local raised = require "green.wsgi.raised"
 local format_module = require "green.wsgi.log.format"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
@@ -78,7 +78,7 @@ function methods:failure(env, err)
   local trace = thread.traceback_of(err)
   local server = env and env["green.server"]
   self:error("%s %s: %s%s", env and env.REQUEST_METHOD or "-", env and env.RAW_PATH_INFO or "-",
-    mistakes.failure(err, type(server) == "table" and server, env), trace and "\n" .. trace or "")
+    raised.failure(err, type(server) == "table" and server, env), trace and "\n" .. trace or "")
 end
 
 --- A request that was no good, or came too slowly.

@@ -1,25 +1,20 @@
---- What is wrong with an answer, and with whatever a handler raised, in words.
+--- What is wrong with an answer, in words.
 --
 -- The C core only says that something is wrong: nobody pays for these texts who
 -- makes no mistake.
 -- @module green.wsgi.mistakes
 
-local authors = require "green.wsgi.author"
 local core = require "green.core"
 local errors = require "green.error"
-local report = require "green.thread.report"
+local is_token = require("green.http.token").is
 
 -- Scripts may put their own in their places.
-local getmetatable, ipairs, next, pcall, rawequal, rawget, setmetatable, tostring, type =
-  getmetatable, ipairs, next, pcall, rawequal, rawget, setmetatable, tostring, type
-local concat, sort = table.concat, table.sort
+local getmetatable, ipairs, next, pcall, rawget, setmetatable, tonumber, tostring, type
+  = getmetatable, ipairs, next, pcall, rawget, setmetatable, tonumber, tostring, type
 local byte, find, format = string.byte, string.find, string.format
 local gsub, lower, match, sub = string.gsub, string.lower, string.match, string.sub
-local getinfo = debug.getinfo
 
 local LONGEST = 200 -- bytes shown of a text
-local MOST = 8 -- fields shown of a table
-local LIMIT = "green.handler_timeout" -- where an env keeps its handler's Timeout
 
 -- -- Values -------------------------------------------------------------------
 
@@ -89,7 +84,7 @@ end
 local function name_mistake(name)
   if name == "" then
     return "the name of a header is empty"
-  elseif find(name, "[^%w!#$%%&'*+.^_`|~-]") then
+  elseif not is_token(name) then
     return format("the name of a header has a byte that none may have: '%s'", clean(name))
   end
 end
@@ -174,6 +169,43 @@ function parts.header(key, value)
   return value_mistake(key, value) or header_mistake(key, {})
 end
 
+--- What is wrong with a header as a handler has given it; nil: nothing.
+local function given_mistake(key, value)
+  if type(key) == "number" then
+    local is_pair = type(value) == "table" and type(rawget(value, 1)) == "string"
+    return not is_pair and pair_mistake(key, value) or is_pair and value_mistake(value[1], value[2])
+      or nil
+  elseif type(key) ~= "string" or type(value) ~= "table" then
+    return type(key) ~= "string" and parts.header(key) or value_mistake(key, value)
+  end
+  for _, one in ipairs(value) do
+    local mistake = value_mistake(key, one)
+    if mistake then
+      return mistake
+    end
+  end
+  return not is_list(value) and header_mistake(key, value) or nil
+end
+
+--- The same of a status and headers, for an answer that no server writes; nil: nothing.
+local function head(status, headers)
+  local number = type(status) == "number" and status
+    or type(status) == "string" and tonumber(match(status, "^(%d%d%d) ") or match(status,
+      "^%d%d%d$"))
+  if not number or number < 200 or number > 999 or number % 1 ~= 0
+    or find(tostring(status), "[%z\1-\8\10-\31\127]") then
+    return parts.status(status)
+  elseif headers ~= nil and type(headers) ~= "table" then
+    return parts.headers(headers)
+  end
+  for key, value in next, headers or {} do
+    local mistake = given_mistake(key, value)
+    if mistake then
+      return mistake
+    end
+  end
+end
+
 function parts.length()
   return "the body's length differs from its Content-Length"
 end
@@ -210,75 +242,10 @@ local function record(body)
     .. "by cjson for instance?", with)
 end
 
--- -- What handlers raise ------------------------------------------------------
-
-local function field(key, value)
-  local shown_value = type(value) == "table" and "table" or clean(text(value))
-  return type(key) == "number" and shown_value or clean(text(key)) .. " = " .. shown_value
+--- What `return 200, {}, io.open(path)` gives where there is no such file.
+local function missing(why)
+  return new("the body is nil, and behind it stands " .. shown(why))
 end
 
---- "{500, out of tea, code = 7}"
-local function fields(err)
-  local out, others = {}, {}
-  while #out < MOST and rawget(err, #out + 1) ~= nil do
-    out[#out + 1] = field(#out + 1, rawget(err, #out + 1))
-  end
-  local dots = rawget(err, MOST + 1) ~= nil
-  for key, value in next, err do
-    if type(key) ~= "number" then
-      others[#others + 1] = field(key, value)
-    end
-  end
-  sort(others)
-  for _, other in ipairs(others) do
-    if #out < MOST then
-      out[#out + 1] = other
-    else
-      dots = true
-    end
-  end
-  return "{" .. concat(out, ", ") .. (dots and ", ..." or "") .. "}"
-end
-
---- An error of whatever type as a text. Never raises.
-local function text_of(err)
-  if type(err) ~= "table" then
-    return text(err)
-  end
-  local mt = core.class_of(err)
-  if mt and rawget(mt, "__tostring") then
-    local ok, result = pcall(tostring, err)
-    if ok and type(result) == "string" then
-      return result
-    end
-  end
-  return fields(err)
-end
-
---- " (handler at app.lua:8)", or "" for one that is not made of Lua.
-local function place_of(handler)
-  local info = handler and getinfo(handler, "S")
-  if not info or info.linedefined < 0 then
-    return ""
-  end
-  return format(" (handler at %s:%d)", info.short_src, info.linedefined)
-end
-
---- What a handler has raised, or what is wrong with its answer, as a text for logs.
--- Its further lines are indented: they cannot pass for entries of their own.
--- @param err
--- @tparam ?table server whose answer it is
--- @tparam ?table env of the request
-local function failure(err, server, env)
-  if is_mistake(err) then
-    return err.message .. place_of(server and authors.author(server, env))
-  end
-  local told = type(err) == "string" and report.hinted(err) or text_of(err)
-  if err ~= nil and env and rawequal(err, rawget(env, LIMIT)) then
-    told = "handler_timeout: " .. told
-  end
-  return (gsub(told, "\n(%S)", "\n  %1"))
-end
-
-return { install = install, new = new, list = list, record = record, failure = failure,
-  shown = shown, text = text }
+return { install = install, new = new, is = is_mistake, head = head, list = list, record = record,
+  missing = missing, clean = clean, shown = shown, text = text }

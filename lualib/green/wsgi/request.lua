@@ -5,22 +5,24 @@
 -- by every request.
 -- @module green.wsgi.request
 
-local args = require "green.args"
+local bodies = require "green.wsgi.body"
 local core = require "green.core"
 local exchange = require "green.wsgi.exchange"
 local errors = require "green.error"
 local mistakes = require "green.wsgi.mistakes"
 local answers = require "green.wsgi.answer"
+local posthooks = require "green.wsgi.posthooks"
+local raised = require "green.wsgi.raised"
 local states = require "green.wsgi.state"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall =
-  error, ipairs, pairs, rawget, rawset, setmetatable, tostring, type, unpack, xpcall
-local format, maxn = string.format, table.maxn
+local error, pairs, rawget, rawset, setmetatable, tostring, type, xpcall =
+  error, pairs, rawget, rawset, setmetatable, tostring, type, xpcall
+local format = string.format
 
 local answer_respond, core_reset = core.answer_respond, core.reset
-local respond, close_body = answers.respond, answers.close_body
+local respond, close_body, DONE = answers.respond, bodies.close, answers.DONE
 local note_traceback, turn = thread.note_traceback, thread.turn
 local unwind = states.unwind
 local quick_answer, COLD, ANSWERED = exchange.answer, exchange.COLD, exchange.ANSWERED
@@ -41,11 +43,6 @@ local function is_cancel(err)
   return errors.is_error(err, "ECANCELED") or errors.is_error(err, "EGONE")
 end
 
---- WSAPI: { 404, message } is a page, not a failure.
-local function is_not_found(err)
-  return type(err) == "table" and rawget(err, 1) == 404
-end
-
 --- Is there nobody to answer any more?
 local function is_client_gone(err)
   return errors.is_error(err, "EGONE")
@@ -62,11 +59,12 @@ local function fail(server, conn, env, err)
     core.conn_cut(conn, err.number) -- what is left is not waited for once more
     server.log:debug("client went away: %s", tostring(err))
     return
-  elseif is_not_found(err) then
-    rawset(env, "STATUS", 404)
-    return answer_error(server, conn, 404, mistakes.text(rawget(err, 2) or "Not Found") .. "\n")
   end
-  local status = body_status(err)
+  local page, status = raised.not_found(err), body_status(err)
+  if page then
+    rawset(env, "STATUS", 404)
+    return answer_error(server, conn, 404, page)
+  end
   if status then
     rawset(env, "STATUS", status)
     server.log:debug("bad request body: %s", tostring(err))
@@ -79,7 +77,7 @@ local function fail(server, conn, env, err)
   end
   local text = "Internal Server Error\n"
   if server.options.debug then
-    text = format("%s\n%s\n", mistakes.failure(err, server, env), thread.traceback_of(err) or "")
+    text = format("%s\n%s\n", raised.failure(err, server, env), thread.traceback_of(err) or "")
   end
   answer_error(server, conn, 500, text)
 end
@@ -133,20 +131,17 @@ local function answer_nobody(server, state, env, ok, status, body)
   end
 end
 
---- What `return 200, {}, io.open(path)` gives where there is no such file.
-local function missing_body(why)
-  return mistakes.new("the body is nil, and behind it stands " .. args.shown(why))
-end
-
 --- With what xpcall(app) gave.
 local function answer_any(server, state, conn, env, ok, status, headers, body, why)
   if state.taken then
     answer_nobody(server, state, env, ok, status, body)
+  elseif ok and body == DONE then
+    return -- all is written
   elseif not ok then
     note_failure(state, status)
     fail(server, conn, env, status)
   elseif body == nil and type(why) == "string" then
-    fail(server, conn, env, missing_body(why))
+    fail(server, conn, env, mistakes.missing(why))
   elseif type(body) == "string" or body == nil then
     local done, problem = answer_respond(conn, server.capitalize, status, headers, body)
     if not done then
@@ -154,22 +149,6 @@ local function answer_any(server, state, conn, env, ok, status, headers, body, w
     end
   else
     answer_slowly(server, state, conn, env, status, headers, body)
-  end
-end
-
-local function call_posthooks(server, env, hooks)
-  if type(hooks) ~= "table" then
-    error(mistakes.new("posthooks must be a list of { fn, ... }, not a " .. type(hooks)), 0)
-  end
-  for i, hook in ipairs(hooks) do
-    if type(hook) ~= "table" then
-      error(mistakes.new(format("posthook %d must be a list { fn, ... }, not a %s", i,
-        type(hook))), 0)
-    end
-    local ok, err = xpcall(hook[1], note_traceback, env, unpack(hook, 2, maxn(hook)))
-    if not ok then
-      server.log:failure(env, err)
-    end
   end
 end
 
@@ -184,10 +163,7 @@ local function run_posthooks(server, state, conn, env, hooks)
   if problem and core.conn_is_open(conn) then
     core.conn_cut(conn, problem.number) -- the client is not waited for once more
   end
-  local ok, err = xpcall(call_posthooks, note_traceback, server, env, hooks)
-  if not ok then
-    server.log:failure(env, err)
-  end
+  posthooks.call(env, hooks, function(err) server.log:failure(env, err) end)
   return not sent and killed or nil
 end
 

@@ -3,38 +3,31 @@
 -- @module green.wsgi.start_response
 
 local args = require "green.args"
-local core = require "green.core"
-local env_module = require "green.wsgi.env"
 local answer = require "green.wsgi.answer"
+local bodies = require "green.wsgi.body"
 local mistakes = require "green.wsgi.mistakes"
+local outlets = require "green.wsgi.outlet"
 
-local CONN = env_module.CONN
 local DONE = answer.DONE
-
-local function server_of(env)
-  return env["green.server"]
-end
 
 --- What start_response returns: write(text), which sends the head if need be.
 local function writer(call, env)
   return function(text)
-    local conn = rawget(env, CONN)
-    if not (conn and core.conn_is_open(conn)) then
+    local out = call.out or outlets.of(env)
+    if not (out and out:is_open()) then
       args.misuse("write: the request is over")
     end
-    local server = server_of(env)
-    if not call.conn then
-      answer.begin(server, conn, call.status, call.headers)
-      core.answer_stream(conn)
-      call.conn = conn
+    if not call.out then
+      out:begin(call.status, call.headers)
+      call.out = out
     end
-    answer.put_piece(server, conn, text, server.options.minimum_chunk_size)
+    out:put(text)
   end
 end
 
 local function starter(call, env)
   return function(status, headers, exc_info)
-    if call.conn and exc_info ~= nil then
+    if call.out and exc_info ~= nil then
       error(exc_info, 0) -- too late for another answer
     elseif call.status and exc_info == nil then
       args.misuse("start_response was called before")
@@ -44,42 +37,22 @@ local function starter(call, env)
   end
 end
 
-local function each_piece(body, conn)
-  if type(body) == "table" and not args.is_callable(body) and not body.read then
-    local i = 0
-    return function()
-      i = i + 1
-      return body[i]
-    end
-  elseif args.is_callable(body) then
-    return body
-  elseif type(body) == "table" or io.type(body) then
-    return answer.pieces_of(conn, body)
-  end
-  return function()
-    local text = body
-    body = nil
-    return text
-  end
-end
-
 --- The handler has begun to write: its body is the rest.
-local function write_rest(call, env, body)
-  local server = server_of(env)
-  for text in each_piece(body, call.conn) do
-    if not core.conn_is_open(call.conn) or core.answer_has_no_body(call.conn) then
+local function write_rest(out, body)
+  for text in bodies.each_piece(body, function() return out:room() end) do
+    if not out:is_open() or out:has_no_body() then
       break -- taken over, nothing of the answer had left; or nobody gets the rest
     end
-    answer.put_piece(server, call.conn, text, server.options.minimum_chunk_size)
+    out:put(text)
   end
-  if core.conn_is_open(call.conn) then
-    answer.end_pieces(call.conn)
+  if out:is_open() then
+    out:finish()
   end
 end
 
 --- A generator: start_response is called when its first piece is made.
 local function start_late(call, body)
-  local next_piece = each_piece(body)
+  local next_piece = bodies.each_piece(body)
   local text = next_piece()
   if not call.status then
     error(mistakes.new("neither was start_response called nor a status returned"), 0)
@@ -94,7 +67,7 @@ local function start_late(call, body)
   end
   return setmetatable({
     close = function()
-      answer.close_body(body)
+      bodies.close(body)
     end,
   }, { __call = pieces })
 end
@@ -104,14 +77,14 @@ local function finish(call, env, ...)
   local kind = type(body)
   if not call.status and (kind == "number" or kind == "string" or third ~= nil) then
     return ... -- it is of the other kind, and has a second argument of its own
-  elseif not call.status and (kind == "nil" or not core.conn_is_open(rawget(env, CONN))) then
+  elseif not call.status and (kind == "nil" or not outlets.of(env)) then
     return ...
   elseif not call.status then
     body = start_late(call, body)
   end
-  if call.conn then
-    local ok, err = pcall(write_rest, call, env, body)
-    answer.close_body(body)
+  if call.out then
+    local ok, err = pcall(write_rest, call.out, body)
+    bodies.close(body)
     if not ok then
       error(err, 0)
     end
@@ -123,7 +96,7 @@ end
 --- The handler for an application that takes start_response.
 local function adapt(app)
   return function(env)
-    local call = { status = nil, headers = nil, conn = nil }
+    local call = { status = nil, headers = nil, out = nil }
     return finish(call, env, app(env, starter(call, env)))
   end
 end
