@@ -29,6 +29,7 @@
 #include "proto/hosts.h"
 #include "proto/http_body.h"
 #include "proto/http_field.h"
+#include "proto/http_hop.h"
 #include "proto/http_request.h"
 #include "proto/http_response.h"
 #include "proto/http_write.h"

@@ -148,6 +148,21 @@ function methods:read(n)
   return read_on(self, piece, want)
 end
 
+--- What is there of the body, at most max bytes, for who hands it on. Does not park.
+-- @return a string, and whether that is all; nil: ask read_some; or nil, err, which is told once
+function methods:_present(max)
+  if not self.conn then
+    return nil
+  end
+  local text, code, is_last = get_body(self.conn, max, self.server)
+  if code and code ~= EAGAIN then
+    return nil, body_error(code)
+  elseif not text and not code then
+    return "", true
+  end
+  return text, is_last
+end
+
 --- A line with its "\n"; the last one may lack it. Parks.
 -- @tparam[opt=65536] number max bytes at most; a longer line comes in pieces
 -- @return a string, nil at the end, or nil, err as read_some
