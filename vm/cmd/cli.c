@@ -38,12 +38,14 @@ typedef struct cli {
   int version;
   int help;
   int no_env;
+  int is_module; /* The script is the name of a module: -m. */
 } cli;
 
 static const char usage[] =
     "usage: greenlua [options] [script [args]]\n"
     "  -e stat  run the statement\n"
     "  -l mod   require the module\n"
+    "  -m mod   run the main of green.mod, or of mod, with what follows\n"
     "  -b ...   save or list bytecode (greenlua -b shows how)\n"
     "  -j cmd   control the JIT compiler: on, off, flush, v, dump, ...\n"
     "  -O[opt]  control its optimizations\n"
@@ -102,6 +104,11 @@ static const char *cli_parse(cli *c, int argc, char **argv)
       i = argc;
       break;
     }
+    if (!strcmp(word, "-m")) { /* Its name stands where a script's does. */
+      if (++i == argc) return word;
+      c->is_module = 1;
+      break;
+    }
     if (cli_is_step(word)) {
       if (!cli_operand(c, &i)) return word;
       c->steps++;
@@ -116,7 +123,7 @@ static const char *cli_parse(cli *c, int argc, char **argv)
 /* "-" is standard input, but behind "--" it is a file. */
 static int cli_script_is_stdin(const cli *c)
 {
-  return !strcmp(c->argv[c->script], "-") &&
+  return !c->is_module && !strcmp(c->argv[c->script], "-") &&
          strcmp(c->argv[c->script - 1], "--") != 0;
 }
 
@@ -433,7 +440,7 @@ static int cli_prepare(lua_State *L)
   if (has_bytecode) cli_set_bytecode(L, c);
   if (has_script && !cli_script_is_stdin(c)) {
     lua_pushstring(L, c->argv[c->script]);
-    lua_setfield(L, -2, "script");
+    lua_setfield(L, -2, c->is_module ? "module" : "script");
   } else if (has_script || (!has_work && !repl)) {
     lua_pushboolean(L, 1);
     lua_setfield(L, -2, "stdin");

@@ -3,8 +3,8 @@
 -- The whole of it runs in the main green thread. vm/cmd/cli.c makes the plan: an
 -- array of { letter, text } for -e, -l, -j and -O; `init` what LUA_INIT says;
 -- `version` a text to print; `bytecode` the words of -b; `script` a file, or
--- `stdin`; `repl` a function for green.cmd.repl; `no_env` without the environment;
--- `keylog` a file for the secrets of TLS (SSLKEYLOGFILE);
+-- `stdin`; `module` the name that -m has; `repl` a function for green.cmd.repl; `no_env`
+-- without the environment; `keylog` a file for the secrets of TLS (SSLKEYLOGFILE);
 -- `reader_gone` a function that says whether a print ends the program.
 -- @module green.cmd.cli
 
@@ -16,7 +16,7 @@ local loadlib, searchpath = package.loadlib, package.searchpath
 local error, ipairs, loadfile = error, ipairs, loadfile
 local loadstring = loadstring -- load: the user's own statements
 local pcall, print, type, unpack = pcall, print, type, unpack
-local jit = jit
+local jit, os, rawget, tostring = jit, os, rawget, tostring
 
 -- -- Loading ------------------------------------------------------------------
 
@@ -169,14 +169,46 @@ local function run_steps(plan)
   end
 end
 
+--- The module that -m names: the library's own first, then any other.
+local function module_of(name)
+  local own = "green." .. name
+  local ok, module = pcall(raw.require, own .. ".main")
+  if ok then
+    return module
+  elseif not find(tostring(module), "module '" .. own .. ".main' not found", 1, true) then
+    error(module, 0)
+  end
+  return late_require(name)
+end
+
+--- Call main(...) of a module with the words of the command line. What it returns is the
+-- exit status, if that is a number.
+local function run_module(name, ...)
+  local module = module_of(name)
+  local main = type(module) == "table" and module.main
+  if type(main) ~= "function" then
+    return "-m: the module " .. name .. " has no function main"
+  end
+  local status = main(...)
+  if type(status) == "number" and status ~= 0 then
+    os.exit(status)
+  end
+end
+
+local function words_of_arg()
+  local words = rawget(_G, "arg")
+  return unpack(type(words) == "table" and words or {})
+end
+
 local function run_script(plan)
-  if plan.bytecode then
+  if plan.module then
+    return run_module(plan.module, words_of_arg())
+  elseif plan.bytecode then
     local start, message = jit_module("bcsave", "-b")
     return run(start, message, unpack(plan.bytecode))
   elseif plan.script or plan.stdin then
     local chunk, message = loadfile(plan.script)
-    local words = rawget(_G, "arg")
-    return run(chunk, message, unpack(type(words) == "table" and words or {}))
+    return run(chunk, message, words_of_arg())
   end
 end
 
