@@ -131,8 +131,10 @@ local OPENERS = { "io.open", "io.lines", "io.input", "dofile", "loadfile" }
 -- to be looked at below, by running it.
 local COMPUTED = {
   ['examples/web.lua: io.open(FOLDER .. "/" .. name, "rb")'] = true,
+  ['examples/download.lua: io.open(path, "wb")'] = true, -- it makes the file
   ["examples/dns_server.lua: io.open(file)"] = true, -- zones that somebody has, else its own
   ['examples/dns_server.lua: dofile(FOLDER .. "/dns_server/zones.lua")'] = true,
+  ["examples/webhook.lua: io.lines()"] = true, -- standard input
 }
 
 -- Modules that examples require when there are any, of packages that are not ours.
