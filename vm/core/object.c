@@ -10,6 +10,7 @@
 
 #include "httpd/httpd.h"
 #include "httpd/log.h"
+#include "httpd/wsd.h"
 #include "io/lookup.h"
 #include "base/mem.h"
 #include "io/resolver.h"
@@ -66,6 +67,19 @@ static void httpd_deinit(void *p, vm *v)
     if (c && green_conn_server(c) == p) vm_slot_close(t, c);
   }
   green_httpd_deinit(p);
+}
+
+static int wsd_init(void *p, vm *v, int a, int b)
+{
+  (void)a, (void)b;
+  green_wsd_init(p, v->hub);
+  return 0;
+}
+
+static void wsd_deinit(void *p, vm *v)
+{
+  (void)v;
+  green_wsd_deinit(p);
 }
 
 static int log_init(void *p, vm *v, int a, int b)
@@ -240,6 +254,7 @@ static const object_kind kinds[] = {
     {"question", pointer_size, lookup_init, question_deinit},
     {"httpd", green_httpd_size, httpd_init, httpd_deinit},
     {"httpd_log", green_log_size, log_init, log_deinit},
+    {"wsd", green_wsd_size, wsd_init, wsd_deinit},
     {"signal", green_signal_size, signal_init, signal_deinit},
     {"stdfd", green_stdfd_size, stdfd_init, stdfd_deinit},
     {"tpool", pointer_size, tpool_init, tpool_deinit},
