@@ -258,8 +258,10 @@ static void head_put_connection(httpd_conn *c)
   if (d->closing || body_is_the_last(c) ||
       (d->max_requests && c->pub.served + 1 >= d->max_requests))
     c->pub.close = true;
-  if (r->flags & HTTPD_A_UPGRADE)
+  if (r->flags & HTTPD_A_UPGRADE && !c->pub.close)
     out_put(r, TEXT("Connection: upgrade\r\n"));
+  else if (r->flags & HTTPD_A_UPGRADE)
+    out_put(r, TEXT("Connection: upgrade, close\r\n"));
   else if (c->pub.close)
     out_put(r, TEXT("Connection: close\r\n"));
   else if (c->pub.head && c->pub.head->conn_keep_alive)

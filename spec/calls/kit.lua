@@ -64,6 +64,7 @@ M.results = {
   ["testing.virtual"] = "left behind:",
   ["error.new"] = "a table without a metatable, not a green.error", -- it made one of it before
   ["testing.check_stream"] = "check_stream: %d+ of %d+ checks failed",
+  ['env["green.give"]'] = "what guest_of gives must be a guest, not nil",
 }
 
 --- Methods that end an object.

@@ -204,7 +204,8 @@ describe("server:stats", function()
     local server = assert(wsgi.new("127.0.0.1:0", hello, { log = {} }))
     local zeros = {}
     for _, name in ipairs { "connections", "idle", "accepted", "requests", "refused", "timeouts",
-      "evicted", "failed", "workers", "busy", "taken_over", "log_lines", "log_dropped" } do
+      "evicted", "failed", "workers", "busy", "taken_over", "websockets", "log_lines",
+      "log_dropped" } do
       zeros[name] = 0
     end
     assert.same(zeros, server:stats())

@@ -423,13 +423,17 @@ static int conn_cut(lua_State *L)
   return 0;
 }
 
-/* waiting = conn_log(log, conn, at_once): green_log_put. nil, unless
-** at_once: the client does not take the answer, who knows how that will end. */
+/* waiting = conn_log(log, conn, at_once, status): green_log_put. nil, unless
+** at_once: the client does not take the answer, who knows how that will end.
+** status: of an answer that somebody else gives; else the conn's own. */
 static int conn_log(lua_State *L)
 {
-  const green_conn *c = vm_conn_check(L, 2);
+  green_conn *c = vm_conn_check(L, 2);
   if (green_conn_is_slow(c) && !lua_toboolean(L, 3)) return 0;
+  int own = c->status;
+  if (lua_toboolean(L, 4)) c->status = (int)lua_tointeger(L, 4);
   lua_pushinteger(L, green_log_put(vm_pointer(L, 1), c));
+  c->status = own;
   return 1;
 }
 

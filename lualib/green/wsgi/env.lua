@@ -88,6 +88,12 @@ function fill.take_over(_, env, server)
   end
 end
 
+fill["green.give"] = function(_, env, server)
+  return function(guest_of)
+    return server:_give(env, guest_of)
+  end
+end
+
 fill["green.set_idle"] = function(_, env, server)
   return function()
     server:set_idle(env)
@@ -119,23 +125,41 @@ fill["wsgi.multithread"] = constant(true)
 fill["wsgi.multiprocess"] = constant(false)
 fill["wsgi.run_once"] = constant(false)
 
---- Read every key there is, for who walks over an env with pairs or keeps it.
--- Does not park.
--- @return the env
-local function fill_all(env)
-  args.type(env, "table", "fill", "env")
+local is_object = {} -- keys of what is no text, number or boolean
+for _, key in ipairs { "error", "green.server", "take_over", "green.give", "green.set_idle",
+  "green.gone", "posthooks", "headers_raw", "input", "green.input", "wsgi.input",
+  "eventlet.input", "green.take_over", "eventlet.set_idle", "green.posthooks",
+  "eventlet.posthooks", "wsgi.errors", "wsgi.version" } do
+  is_object[key] = true
+end
+
+--- What is read is kept in env.
+local function read_all(env, but)
   local conn = rawget(env, CONN)
   if not (conn and core.conn_is_open(conn)) then
     return env
   end
-  local read -- what is read is kept in env
+  local read
   for key in pairs(fill) do
-    read = env[key]
+    read = not but[key] and env[key]
   end
   for _, key in ipairs(core.conn_keys(conn)) do
     read = env[key]
   end
   return env, read
+end
+
+--- Read every key there is, for who walks over an env with pairs or keeps it.
+-- Does not park.
+-- @return the env
+local function fill_all(env)
+  args.type(env, "table", "fill", "env")
+  return read_all(env, {})
+end
+
+--- The same, but for what is no text, number or boolean.
+local function fill_values(env)
+  return (read_all(env, is_object))
 end
 
 --- For WSAPI applications: what is missing reads as "".
@@ -199,4 +223,4 @@ local function metatable(server)
   end)
 end
 
-return { metatable = metatable, fill_all = fill_all, CONN = CONN }
+return { metatable = metatable, fill_all = fill_all, fill_values = fill_values, CONN = CONN }

@@ -26,10 +26,11 @@ local mt = { __name = "green.wsgi.log", __index = methods }
 
 --- The line of a finished request. Does not park.
 -- @tparam[opt] boolean at_once also while the client does not take the answer
+-- @tparam[opt] number status of an answer that somebody else gives
 -- @return whether it was written; else come again when that is over
-function methods:request(conn, at_once)
+function methods:request(conn, at_once, status)
   local access = self.access
-  local waiting = conn_log(access.pointer, conn, at_once)
+  local waiting = conn_log(access.pointer, conn, at_once, status)
   if waiting and waiting > access.c.mark then
     access:tell()
   end

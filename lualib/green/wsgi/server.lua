@@ -6,12 +6,14 @@ local args = require "green.args"
 local class = require "green.args.class"
 local core = require "green.core"
 local accept = require "green.wsgi.accept"
+local addr = require "green.socket.addr"
 local app_module = require "green.wsgi.app"
 local authors = require "green.wsgi.author"
 local env_module = require "green.wsgi.env"
 local errors = require "green.error"
 local exchange = require "green.wsgi.exchange"
 local gone = require "green.wsgi.gone"
+local guests = require "green.wsgi.guests"
 local log_module = require "green.wsgi.log"
 local option_module = require "green.wsgi.options"
 local spawn = require "green.wsgi.spawn"
@@ -27,7 +29,8 @@ local httpd_t = ffi.typeof("green_httpd *")
 -- What a killed serve_forever gives requests in hand, like every cleanup.
 local KILL_GRACE, KILL_FORCE = 3, 1
 
-local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle, _gone = gone.of }
+local methods = { take_over = takeover.take_over, set_idle = takeover.set_idle, _gone = gone.of,
+  _give = takeover.give }
 local mt = { __name = "green.wsgi.server", __index = methods }
 
 --- A handler has taken its connection over: it counts as a worker no more.
@@ -109,9 +112,9 @@ end
 -- @treturn table `connections` open now, `idle` of them between requests,
 -- `accepted`, `requests`, `refused` (bad ones), `timeouts`, `evicted` (idle ones
 -- closed to make room), `failed` (handlers that raised), `workers`, `busy` of them,
--- `taken_over` now, `log_lines`, `log_dropped`; with TLS `handshakes` that were done,
--- `handshakes_failed`, `handshakes_refused` (there were too many), `handshaking` now, and
--- `handshakes_in_pool`, steps of them in native threads
+-- `taken_over` now, `websockets` now, `log_lines`, `log_dropped`; with TLS `handshakes` that
+-- were done, `handshakes_failed`, `handshakes_refused` (there were too many), `handshaking`
+-- now, and `handshakes_in_pool`, steps of them in native threads
 function methods:stats()
   local h = self.httpd
   local busy, taken = 0, 0
@@ -133,6 +136,7 @@ function methods:stats()
     workers = self.workers,
     busy = busy,
     taken_over = taken,
+    websockets = guests.count(self),
     log_lines = self.log:lines(),
     log_dropped = self.log:dropped(),
     handshakes = self.tls and tonumber(h.handshakes) or nil,
@@ -160,11 +164,10 @@ local function describe(listener, scheme)
   if type(port) ~= "number" then
     return { host = host, url = "unix:" .. tostring(host), name = "unix", env_port = "" }
   end
-  local shown = host:find(":", 1, true) and "[" .. host .. "]" or host
   return {
     host = host,
     port = port,
-    url = ("%s://%s:%d"):format(scheme, shown, port),
+    url = scheme .. "://" .. addr.text(host, port),
     name = host,
     env_port = tostring(port),
   }
@@ -234,6 +237,7 @@ local function new(listener, planned)
   self.workers, self.max_workers = 0, o.custom_pool and math.huge or o.max_size
   self.worker_idle = o.custom_pool and 0 or workers.WORKER_IDLE
   self.active, self.detached = {}, {} -- sets of workers' states
+  self.guests = {} -- a set, of whoever has connections of ours (guests.lua)
   self.gone_listener = false -- who hears of clients that go
   self.gone_objects = setmetatable({}, { __mode = "v" }) -- connection -> its green.gone
   self.slow = 0 -- workers that wait for their clients

@@ -22,6 +22,7 @@ function M.new(server)
     failure = false, -- { error = }: how that ended
     unlogged = false, -- its request has no line in the log yet
     taken = false, -- the handler has taken its connection over
+    guest = false, -- a guest has that connection, and ends it when the server stops
     idle = false, -- the handler does not hold up a stop
     due = false, -- killed by a stop: when it will be abandoned
   }

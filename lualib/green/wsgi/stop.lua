@@ -5,6 +5,7 @@ local core = require "green.core"
 local args = require "green.args"
 local errors = require "green.error"
 local gone = require "green.wsgi.gone"
+local guests = require "green.wsgi.guests"
 local options = require "green.args.options"
 local states = require "green.wsgi.state"
 local signals = require "green.net.signals"
@@ -12,6 +13,7 @@ local thread = require "green.thread"
 local C = require "green.ffi.httpd"
 
 local FORCE_AFTER = 5
+local GUESTS_LOOK = 0.02 -- seconds between looks at what they still have
 local LOG_SECONDS = 1 -- for logs to take their last lines
 
 local M = {}
@@ -70,7 +72,9 @@ end
 -- that it does not hold up a stop. Either may come about at any time of a stop.
 local function kill_idle_ones(self, plan)
   for state in pairs(self.detached) do
-    kill(state, plan)
+    if not state.guest or is_over(plan) then
+      kill(state, plan)
+    end
   end
   for state in pairs(self.active) do
     if state.idle then
@@ -98,11 +102,16 @@ end
 --- Wait until there are no connections. Parks.
 local function drain(self, plan)
   kill_idle_ones(self, plan)
-  while self.httpd.connections > 0 and not is_over(plan) do
-    wait(self, plan.deadline)
+  guests.leave(self)
+  local has_guests = guests.are_there(self)
+  while (self.httpd.connections > 0 or has_guests) and not is_over(plan) do
+    wait(self, has_guests and math.min(plan.deadline, core.now() + GUESTS_LOOK) or plan.deadline)
     C.close_idle(self.httpd, false)
     kill_idle_ones(self, plan)
+    guests.leave(self) -- who has come meanwhile
+    has_guests = guests.are_there(self)
   end
+  guests.throw_out(self, plan.force_after)
 end
 
 --- Those who do not end in time are abandoned. Returns when the next one will be, or
@@ -128,9 +137,13 @@ local function join(self, plan)
   end
   gone.stop(self)
   core.wake_cdata(self.queue)
-  while next(self.active) or next(self.detached) do
+  local last = core.now() + plan.force_after + GUESTS_LOOK -- for guests, whose own affair it is
+  local has_guests = guests.are_there(self)
+  while next(self.active) or next(self.detached) or has_guests and core.now() < last do
     kill_all(self, plan)
-    wait(self, bury(self.detached, bury(self.active, math.huge)))
+    local due = has_guests and core.now() + GUESTS_LOOK or math.huge
+    wait(self, bury(self.detached, bury(self.active, due)))
+    has_guests = guests.are_there(self)
   end
 end
 
@@ -201,13 +214,19 @@ end
 
 local known = { grace = true, force_after = true }
 
+local function refuse_caller()
+  args.misuse("stop: a handler cannot wait for its own end; green.spawn(server.stop, server)")
+end
+
 local function check_caller(self)
   local current = core.current()
+  if guests.have(self, current) then
+    refuse_caller()
+  end
   for _, set in ipairs { self.active, self.detached } do
     for state in pairs(set) do
       if states.thread_of(state) == current then
-        args.misuse("stop: a handler cannot wait for its own end; "
-          .. "green.spawn(server.stop, server)")
+        refuse_caller()
       end
     end
   end

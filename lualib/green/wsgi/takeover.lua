@@ -14,7 +14,11 @@ local stop = require "green.wsgi.stop"
 local thread = require "green.thread"
 local timeout = require "green.timeout"
 
+-- Scripts may put their own in their places.
+local error, pcall, setmetatable, type = error, pcall, setmetatable, type
+
 local CONN = env_module.CONN
+local SWITCHING = 101
 local LIMIT = "green.handler_timeout" -- where an env keeps its handler's Timeout
 -- Connection -> the same: a middleware may have handed on another env. Weak: the handler
 -- may be abandoned.
@@ -33,9 +37,10 @@ local function let_go(server, conn)
   server:_worker_detaches(state)
 end
 
---- See green.wsgi.take_over.
-local function take_over(server, env)
-  args.type(env, "table", "take_over", "env")
+--- The socket of a request's connection, an object of green.core, which is the server's no
+-- more. Parks while answers before it leave.
+-- @tparam[opt] number status what the log says that it was answered with
+local function detach(server, env, status)
   thread.checkpoint()
   local conn = env[CONN]
   if not (conn and core.conn_is_open(conn)) then
@@ -48,7 +53,7 @@ local function take_over(server, env)
     return nil, err
   end
   if server.log.access then
-    server.log:request(conn, true)
+    server.log:request(conn, true, status)
   end
   local s = base.handle()
   local code = core.conn_detach(conn, s)
@@ -57,6 +62,45 @@ local function take_over(server, env)
   end
   if code ~= 0 then
     return nil, errors.new(code, "take over")
+  end
+  return s
+end
+
+--- Give a guest (green.wsgi.guests) the connection of a request. Parks while answers before
+-- it leave.
+-- @tparam function guest_of guest_of(server): the guest, one for each server
+-- @return its socket, an object of green.core, and the guest; or nil, err: ECLOSED, EBUSY (the
+-- answer has begun to leave)
+local function give(server, env, guest_of)
+  args.callable(guest_of, "green.give", "guest_of")
+  local guest = guest_of(server)
+  if type(guest) ~= "table" or type(guest.servers) ~= "table" then
+    args.wrong("green.give", "what guest_of gives", "a guest", guest)
+  end
+  local state = states.of(server, env[CONN])
+  if state then
+    state.guest = true -- before it is one of those that a stop kills
+  end
+  local ok, socket, err = pcall(detach, server, env, SWITCHING)
+  if ok and socket then
+    server.guests[guest] = true
+    guest.servers[server] = true
+    return socket, guest
+  elseif state then
+    state.guest = false
+  end
+  if not ok then
+    error(socket, 0)
+  end
+  return nil, err
+end
+
+--- See green.wsgi.take_over.
+local function take_over(server, env)
+  args.type(env, "table", "take_over", "env")
+  local s, err = detach(server, env)
+  if not s then
+    return nil, err
   end
   local socket = base.wrap(s, stream.mt)
   if not server.tls then
@@ -96,4 +140,4 @@ local function limited(app, seconds)
   end
 end
 
-return { take_over = take_over, set_idle = set_idle, limited = limited }
+return { give = give, take_over = take_over, set_idle = set_idle, limited = limited }
