@@ -16,6 +16,21 @@ local function printed(code)
       return t
     end
     local function cycles(n) for _ = 1, n do collectgarbage() end end
+    local function stepmul()
+      local now = collectgarbage("setstepmul", 200)
+      collectgarbage("setstepmul", now)
+      return now
+    end
+    -- Connections that may be idle for hours.
+    local function keep(n)
+      local function nothing() end
+      local stream = { read_some = nothing, write = nothing, close = nothing }
+      local kept = {}
+      for i = 1, n do
+        kept[i] = assert(require "green.websocket".attach(stream, { ping_interval = false }))
+      end
+      return kept
+    end
   ]] .. code }
   assert.equal(0, r.status, r.err)
   return r.out
@@ -81,5 +96,39 @@ describe("the pause of the collector", function()
     assert.equal("", printed [[
       getmetatable(newproxy(true)).__gc = function() cycles(3) end
     ]])
+  end)
+
+  it("is short while many things are made that stay, and long again afterwards", function()
+    local out = printed [[
+      local kept = { keep(100) }
+      cycles(1)
+      print(pause(), stepmul()) -- a few are no reason
+      for _, n in ipairs { 300, 40, 10 } do
+        kept[#kept + 1] = keep(n)
+        cycles(1)
+        print(pause(), stepmul())
+      end
+    ]]
+    assert.equal("400\t200\n200\t800\n200\t800\n400\t200\n", out)
+  end)
+
+  it("is shorter still in a large program while such things are made", function()
+    local out = printed [[
+      local t, kept = live(40), keep(300)
+      cycles(1)
+      print(pause(), #t + #kept)
+    ]]
+    assert.equal("140\t340\n", out)
+  end)
+
+  it("is the script's then, too, and so is how fast memory is looked at", function()
+    local out = printed [[
+      collectgarbage("setpause", 300)
+      collectgarbage("setstepmul", 500)
+      local kept = keep(300)
+      cycles(1)
+      print(pause(), stepmul(), #kept)
+    ]]
+    assert.equal("300\t500\t300\n", out)
   end)
 end)

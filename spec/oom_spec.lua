@@ -37,4 +37,8 @@ describe("out of memory", function()
       run(subject, { JITOFF = "1", OOM_STEP = full and "1" or slow and "11" or "2" })
     end)
   end
+
+  it("ends a websocket at worst, and is no other's affair", function() -- has waits of its own
+    run("websocket", { JITOFF = "1", OOM_STEP = full and "1" or slow and "41" or "13" })
+  end)
 end)

@@ -227,4 +227,32 @@ recipes["green.input"] = function(K)
   return request(K, function(env) return env["wsgi.input"] or env.input end)
 end
 
+--- One end of a websocket, whose peer sends it a message.
+local function websocket(K, sends)
+  local module = require "green.websocket"
+  local a, b = require("green.testing").stream_pair()
+  local ours = assert(module.attach(a, { client = true }))
+  local theirs = assert(module.attach(b))
+  if sends then
+    theirs:send(sends)
+  end
+  K.later(function()
+    ours:abort()
+    theirs:abort()
+  end)
+  return ours
+end
+
+recipes["green.websocket"] = function(K)
+  return websocket(K)
+end
+
+recipes["green.websocket.reader"] = function(K)
+  return assert(websocket(K, "a message"):reader())
+end
+
+recipes["green.websocket.writer"] = function(K)
+  return assert(websocket(K):writer())
+end
+
 return M
