@@ -135,6 +135,7 @@ local COMPUTED = {
   ["examples/dns_server.lua: io.open(file)"] = true, -- zones that somebody has, else its own
   ['examples/dns_server.lua: dofile(FOLDER .. "/dns_server/zones.lua")'] = true,
   ["examples/webhook.lua: io.lines()"] = true, -- standard input
+  ["examples/websocket/client.lua: io.lines()"] = true,
 }
 
 -- Modules that examples require when there are any, of packages that are not ours.
