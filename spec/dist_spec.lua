@@ -136,6 +136,7 @@ local COMPUTED = {
   ['examples/dns_server.lua: dofile(FOLDER .. "/dns_server/zones.lua")'] = true,
   ["examples/webhook.lua: io.lines()"] = true, -- standard input
   ["examples/websocket/client.lua: io.lines()"] = true,
+  ['examples/websocket/dashboard/dashboard.lua: io.open(FOLDER .. "/" .. name, "rb")'] = true,
 }
 
 -- Modules that examples require when there are any, of packages that are not ours.
@@ -273,6 +274,8 @@ describe("a release", function()
     assert.same({}, missing(files, examples))
     installed() -- now run those that open something
     assert.equal(examples["examples/web.lua"], ask("web.lua", "/files/web.lua"))
+    assert.equal(examples["examples/websocket/dashboard/index.html"],
+      ask("websocket/dashboard/dashboard.lua", "/"))
     local r = greenlua("-e", ("print(dofile(%q).types.AAAA)"):format(
       root .. "/examples/dns_server.lua")):wait()
     assert.same({ 0, "28\n" }, { r.status, r.out }, r.err)

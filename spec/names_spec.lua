@@ -5,7 +5,7 @@ local tree = require "spec.support.tree"
 -- Names that stand for any file, or for one of the reader's, and headers of others.
 local EXAMPLES = {}
 for name in ([[ script.lua a.h b.h ev.h table.md a/lualib/green/queue.lua
-  mutual.lua alice.lua nobody.lua service.lua ]]):gmatch("%S+") do
+  mutual.lua alice.lua nobody.lua service.lua clock.lua ]]):gmatch("%S+") do
   EXAMPLES[name] = true
 end
 
