@@ -38,7 +38,8 @@ enum {
   EKEYINVALID = 4216,
   ECERTPIN = 4217,
   EHTTPSTATUS = 4301,
-  EREDIRECT = 4302
+  EREDIRECT = 4302,
+  EREDIS = 4401
 };
 
 /* EDEADLOCK is ours, and another word for EDEADLK in the system. */

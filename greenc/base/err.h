@@ -97,7 +97,8 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(EKEYINVALID,     -4216, "private key cannot be used") \
   X(ECERTPIN,        -4217, "certificate has a key that is not pinned") \
   X(EHTTPSTATUS,     -4301, "the server answered with an error") \
-  X(EREDIRECT,       -4302, "a redirect that is not followed")
+  X(EREDIRECT,       -4302, "a redirect that is not followed") \
+  X(EREDIS,          -4401, "the Redis server refused a command")
 /* clang-format on */
 
 enum {
