@@ -227,6 +227,18 @@ recipes["green.input"] = function(K)
   return request(K, function(env) return env["wsgi.input"] or env.input end)
 end
 
+recipes["green.redis"] = function(K)
+  local db = require("spec.support.redis_fake").client()
+  K.later(function() db:close() end)
+  return db
+end
+
+recipes["green.redis.subscription"] = function(K)
+  local sub = assert(recipes["green.redis"](K):subscribe "a")
+  K.later(function() sub:close() end)
+  return sub
+end
+
 --- One end of a websocket, whose peer sends it a message.
 local function websocket(K, sends)
   local module = require "green.websocket"
@@ -253,6 +265,32 @@ end
 
 recipes["green.websocket.writer"] = function(K)
   return assert(websocket(K):writer())
+end
+
+--- What a function of the client's gets, while that is at work.
+local function within(K, run)
+  local green = require "green"
+  local given, over = green.Event(), green.Event()
+  local thread = green.spawn(function()
+    run(recipes["green.redis"](K), function(one)
+      given:send(one)
+      over:wait()
+    end)
+  end)
+  K.later(function() thread:kill() end)
+  return given:wait(2)
+end
+
+recipes["green.redis.pipeline"] = function(K)
+  return within(K, function(db, give)
+    db:pipeline(give)
+  end)
+end
+
+recipes["green.redis.now"] = function(K)
+  return within(K, function(db, give)
+    db:multi(function(_, now) give(now) end, { watch = "k" })
+  end)
 end
 
 return M
