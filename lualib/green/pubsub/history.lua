@@ -1,0 +1,154 @@
+--- The last messages of a topic, in this process, and the ids by which one finds them.
+--
+-- Ids are "<hub>-<number>": the numbers count up over all topics of a hub, and each hub
+-- has its own first part, so that an id of a process that has ended finds nothing by
+-- accident. A topic that goes takes its numbers with it: the hub remembers up to which
+-- number something may have been lost.
+-- @module green.pubsub.history
+
+local core = require "green.core"
+local digest = require "green.digest"
+local errors = require "green.error"
+
+local floor, format = math.floor, string.format
+
+local MOST = 2 ^ 53
+
+local M = {}
+
+--- What the hub keeps for it.
+-- @tparam number limit messages a topic
+-- @tparam ?number seconds nil: they do not grow old
+function M.new(limit, seconds)
+  return {
+    limit = limit,
+    seconds = seconds,
+    name = digest.random(6):gsub(".", function(c)
+      return format("%02x", c:byte())
+    end),
+    number = 0, -- of the newest message
+    floor = 0, -- topics that went had lost messages up to this number
+    oldest = nil, -- topics with messages, by the age of the newest one: a list
+    newest = nil,
+  }
+end
+
+function M.id(history, number)
+  return format("%s-%d", history.name, number)
+end
+
+-- -- The list of topics by age ------------------------------------------------
+
+local function unlink(history, past)
+  local older, newer = past.older, past.newer
+  if older then older.newer = newer else history.oldest = newer end
+  if newer then newer.older = older else history.newest = older end
+  past.older, past.newer = nil, nil
+end
+
+local function link(history, past)
+  local last = history.newest
+  past.older, history.newest = last, past
+  if last then last.newer = past else history.oldest = past end
+end
+
+-- -- The messages of a topic --------------------------------------------------
+
+local function forget_first(past)
+  local at = past.first
+  past.lost = past[at].number
+  past[at] = nil
+  past.first = at + 1
+end
+
+--- Keep a message.
+-- @tparam table topic its field `past` is ours
+function M.add(history, topic, record)
+  local past = topic.past
+  if past then
+    unlink(history, past)
+  else
+    past = { topic = topic, first = 1, last = 0, lost = history.floor }
+    topic.past = past
+  end
+  record.at = core.now()
+  past.last = past.last + 1
+  past[past.last] = record
+  if past.last - past.first >= history.limit then
+    forget_first(past)
+  end
+  link(history, past)
+end
+
+local function is_old(history, record)
+  return history.seconds and record.at + history.seconds <= core.now()
+end
+
+--- Forget what a topic has that is too old. Returns whether something is left.
+local function expire(history, past)
+  while past.first <= past.last and is_old(history, past[past.first]) do
+    forget_first(past)
+  end
+  return past.first <= past.last
+end
+
+--- The topic has gone.
+function M.drop(history, topic)
+  local past = topic.past
+  if past then
+    unlink(history, past)
+    history.floor = math.max(history.floor, past[past.last] and past[past.last].number or past.lost)
+    topic.past = nil
+  end
+end
+
+--- Forget whole topics that have grown old, at most so many. Each is handed to gone().
+function M.sweep(history, most, gone)
+  local past = history.oldest
+  while past and most > 0 and is_old(history, past[past.last]) do
+    most = most - 1
+    M.drop(history, past.topic)
+    gone(past.topic)
+    past = history.oldest
+  end
+end
+
+-- -- Resuming -----------------------------------------------------------------
+
+local function gap(topic)
+  return nil, errors.new("EGAP", "subscribe " .. topic,
+    "messages since then are not in the history any more")
+end
+
+local function number_of(history, since)
+  local name, digits = since:match "^(%x+)%-(%d+)$"
+  local number = tonumber(digits)
+  if name == history.name and number <= history.number and number < MOST then
+    return floor(number)
+  end
+end
+
+--- The messages of a topic that are newer than an id.
+-- @tparam string name of the topic
+-- @tparam ?table topic nil: there is no such topic
+-- @tparam string since "0": all there are
+-- @return a list, oldest first; or nil, err: EGAP (some of them are lost)
+function M.since(history, name, topic, since)
+  local past, list = topic and topic.past, {}
+  if past then
+    expire(history, past)
+  end
+  local number = since == "0" and 0 or number_of(history, since)
+  local lost = past and past.lost or history.floor
+  if not number or since ~= "0" and number < lost then
+    return gap(name)
+  end
+  for at = past and past.first or 1, past and past.last or 0 do
+    if past[at].number > number then
+      list[#list + 1] = past[at]
+    end
+  end
+  return list
+end
+
+return M
