@@ -1,0 +1,248 @@
+--- Who is there, over Redis: the members of this hub, which come, go and are renewed before
+-- their entries grow old (green.pubsub.redis.register).
+-- @module green.pubsub.redis.members
+
+local register = require "green.pubsub.redis.register"
+local semaphore = require "green.semaphore"
+local thread = require "green.thread"
+
+-- Scripts may put their own in their places.
+local error, next, pairs, xpcall = error, next, pairs, xpcall
+
+local call = register.call
+
+local AT_ONCE = 500 -- members in one call
+
+local M = {}
+
+function M.new(db, hub)
+  local self = register.new(db, hub)
+  self.topics = {} -- name -> { members = { member = { count, info } }, lock, users }
+  return self
+end
+
+local function topic_of(self, name)
+  local topic = self.topics[name]
+  if not topic then
+    topic = { members = {}, lock = semaphore.Semaphore(1), users = 0 }
+    self.topics[name] = topic
+  end
+  return topic
+end
+
+local function release(self, name, topic)
+  if topic.users == 0 and not next(topic.members) and self.topics[name] == topic then
+    self.topics[name] = nil
+  end
+end
+
+-- -- Alone --------------------------------------------------------------------
+
+--- fn(...) alone among those who change a topic's members: two commands on two connections
+-- may come in any order. Parks.
+local function locked(self, name, fn, ...)
+  local topic = topic_of(self, name)
+  topic.users = topic.users + 1
+  local function done(ok, ...)
+    topic.users = topic.users - 1
+    release(self, name, topic)
+    if not ok then
+      error((...), 0)
+    end
+    return ...
+  end
+  return done(xpcall(topic.lock.with, thread.note_traceback, topic.lock, fn, self, name, topic,
+    ...))
+end
+
+-- -- Renewing -----------------------------------------------------------------
+
+local function pairs_of(topic)
+  local lists, list = {}, nil
+  for member, entry in pairs(topic.members) do
+    if not list or #list >= 2 * AT_ONCE then
+      list = {}
+      lists[#lists + 1] = list
+    end
+    list[#list + 1], list[#list + 2] = member, "=" .. entry.info
+  end
+  return lists
+end
+
+local function renew_topic(self, name, topic)
+  for _, list in pairs(pairs_of(topic)) do
+    call(self, name, "join", list)
+  end
+end
+
+--- Topics that have members of ours, and where events are to be told.
+local function names_of(self)
+  local names = {}
+  for name in pairs(self.topics) do
+    names[name] = true
+  end
+  if self.hub._options.presence then
+    for name, channel in pairs(self.hub._topics) do
+      names[name] = channel.live > 0 or names[name]
+    end
+  end
+  return names
+end
+
+local function renew(self)
+  thread.sleep(self.ttl / 3)
+  local names = names_of(self)
+  while next(names) and not self.is_closed do
+    for name in pairs(names) do
+      if self.topics[name] then
+        locked(self, name, renew_topic)
+      else
+        call(self, name, "look", {})
+      end
+    end
+    thread.sleep(self.ttl / 3)
+    names = names_of(self)
+  end
+end
+
+--- Somebody is there, or wants to be told: entries must not grow old. Does not park.
+function M.look_after(self)
+  if not self.is_closed then
+    self.hub._crew:need("renew", renew, self, true)
+  end
+end
+
+-- -- Joining and leaving ------------------------------------------------------
+
+--- One connection of a member less. Returns whether that was the last.
+local function forget_one(topic, member)
+  local entry = topic.members[member]
+  if not entry then
+    return false
+  end
+  entry.count = entry.count - 1
+  if entry.count > 0 then
+    return false
+  end
+  topic.members[member] = nil
+  return true
+end
+
+local function leave_now(self, name, topic, member)
+  if not forget_one(topic, member) then
+    return false
+  end
+  local reply, err = call(self, name, "leave", { member, "" })
+  if not reply then
+    return nil, err
+  end
+  for i = 1, #reply[2], 2 do
+    if reply[2][i] == member then
+      return true
+    end
+  end
+  return false
+end
+
+local function leave(self, name, member)
+  return locked(self, name, leave_now, member)
+end
+M.leave = leave
+
+--- The same in a green thread of its own. Does not park.
+function M.leave_soon(self, name, member)
+  if not self.is_closed then
+    thread.spawn_n(leave, self, name, member)
+  end
+end
+
+-- held.counted: it is to be taken back if the join does not come to its end.
+local function join_now(self, name, topic, member, info, held)
+  local entry = topic.members[member]
+  if entry and not info then
+    entry.count = entry.count + 1
+    return false
+  elseif entry then
+    entry.count, entry.info = entry.count + 1, info
+  else
+    topic.members[member] = { count = 1, info = info or "" }
+  end
+  held.counted = true
+  M.look_after(self)
+  local reply, err = call(self, name, "join", { member, info and "=" .. info or "" })
+  held.counted = false
+  if reply then
+    return not entry and reply[1][1] == member
+  elseif err.sent then -- it may be there
+    leave_now(self, name, topic, member)
+  else
+    forget_one(topic, member)
+  end
+  return nil, err
+end
+
+local function joined(self, name, member, held, ok, is_first, ...)
+  if held.counted then -- it may have come to the server all the same
+    M.leave_soon(self, name, member)
+  end
+  if not ok then
+    error(is_first, 0)
+  end
+  return is_first, ...
+end
+
+function M.join(self, name, member, info)
+  local held = { counted = false }
+  return joined(self, name, member, held, xpcall(locked, thread.note_traceback, self, name,
+    join_now, member, info, held))
+end
+
+function M.list(self, name)
+  local reply, err = call(self, name, "list", {})
+  if not reply then
+    return nil, err
+  end
+  local list, flat = {}, reply[3]
+  for i = 1, #flat, 2 do
+    list[flat[i]] = flat[i + 1]
+  end
+  return list
+end
+
+-- -- The end ------------------------------------------------------------------
+
+local function leave_topic(self, name, topic)
+  for _, list in pairs(pairs_of(topic)) do
+    call(self, name, "leave", list)
+  end
+  topic.members = {}
+end
+
+local function leave_all(self)
+  local names = {}
+  for name in pairs(self.topics) do
+    names[#names + 1] = name
+  end
+  for i = 1, #names do
+    locked(self, names[i], leave_topic)
+  end
+  if self.own_db then
+    self.own_db:close()
+  end
+end
+
+--- All of the hub's members leave, then the client is closed; a thread does that. Does not
+-- park.
+-- @param[opt] db the client, if it is the hub's
+function M.close(self, db)
+  self.is_closed = true
+  self.hub._crew:dismiss("renew")
+  if next(self.topics) then
+    self.own_db = db
+    self.hub._crew:need("farewell", leave_all, self)
+  elseif db then
+    db:close()
+  end
+end
+
+return M
