@@ -136,7 +136,13 @@ local COMPUTED = {
   ['examples/dns_server.lua: dofile(FOLDER .. "/dns_server/zones.lua")'] = true,
   ["examples/webhook.lua: io.lines()"] = true, -- standard input
   ["examples/websocket/client.lua: io.lines()"] = true,
+  ['examples/chat/chat.lua: dofile(FOLDER .. "/room.lua")'] = true,
+  ['examples/chat/chat.lua: io.open(FOLDER .. "/" .. name, "rb")'] = true,
   ['examples/websocket/dashboard/dashboard.lua: io.open(FOLDER .. "/" .. name, "rb")'] = true,
+  ['examples/chat/room.lua: dofile(FOLDER .. "/checks.lua")'] = true,
+  ['examples/chat/room.lua: dofile(FOLDER .. "/hubs.lua")'] = true,
+  ['examples/chat/room.lua: dofile(FOLDER .. "/ops.lua")'] = true,
+  ['examples/chat/ops.lua: dofile(FOLDER .. "/checks.lua")'] = true,
 }
 
 -- Modules that examples require when there are any, of packages that are not ours.
@@ -274,6 +280,7 @@ describe("a release", function()
     assert.same({}, missing(files, examples))
     installed() -- now run those that open something
     assert.equal(examples["examples/web.lua"], ask("web.lua", "/files/web.lua"))
+    assert.equal(examples["examples/chat/chat.js"], ask("chat/chat.lua", "/chat.js"))
     assert.equal(examples["examples/websocket/dashboard/index.html"],
       ask("websocket/dashboard/dashboard.lua", "/"))
     local r = greenlua("-e", ("print(dofile(%q).types.AAAA)"):format(
