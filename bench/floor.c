@@ -23,17 +23,17 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int events)
 {
   (void)events;
   floor_conn *c = w->data;
-  ssize_t n = write(w->fd, c->rest, c->rest_len);
+  ssize_t n = write(w->fd, c->rest + c->rest_at, c->rest_len - c->rest_at);
   if (n < 0 && errno == EAGAIN) return;
   if (n < 0) {
     floor_close(loop, c);
     return;
   }
-  c->rest_len -= (size_t)n;
-  memmove(c->rest, c->rest + n, c->rest_len);
-  if (c->rest_len) return;
+  c->rest_at += (size_t)n;
+  if (c->rest_at < c->rest_len) return;
   free(c->rest);
   c->rest = NULL;
+  c->rest_len = c->rest_at = 0;
   ev_io_stop(loop, &c->out);
   ev_io_start(loop, &c->in);
 }

@@ -11,9 +11,9 @@
 typedef struct floor_conn {
   ev_io in; /* Armed for the connection's life, but for a full socket. */
   ev_io out;
-  char *rest; /* What a full socket did not take, or NULL. */
-  size_t rest_len;
-  void *more;   /* The server's own. */
+  char *rest;               /* What a full socket did not take, or NULL. */
+  size_t rest_len, rest_at; /* Its length, and how much of it has been sent. */
+  void *more;               /* The server's own. */
   size_t held;  /* For the server: bytes of an unfinished request ... */
   char tail[4]; /* ... and the last of them. */
 } floor_conn;
