@@ -9,8 +9,9 @@ local folder = arg[1]
 local README = "bench/README.md"
 local figures = dofile("bench/figures.lua")
 
-local ORDER = { "floor", "floor_fd", "luajit", "greenlua", "nginx", "nginx+lua", "go", "node",
-  "eventlet" }
+local ORDER = { "floor", "floor_fd", "luajit", "greenlua", "chunks", "light", "nginx",
+  "nginx+lua", "go", "node", "fetch", "requests", "httpx", "lua-http", "curl", "eventlet",
+  "websockets", "hiredis", "redis-py" }
 
 local function read_all(path)
   local f = io.open(path)
