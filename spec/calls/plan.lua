@@ -41,14 +41,19 @@ local function append(list, seen, more)
   end
 end
 
+--- Is the class called like the argument? A name of a letter or two is in many classes'
+-- names and says nothing.
+local function is_like(name, class)
+  local last = class:match("%w+$"):lower()
+  return name:lower():find(last, 1, true) or #name > 2 and last:find(name:lower(), 1, true)
+end
+
 --- Objects whose class is called like the argument go before the others.
 local function objects_for(name)
   local near, far = {}, {}
   for class in pairs(find.classes()) do
     if build.is_known(class) then
-      local last = class:match("%w+$"):lower()
-      local list = (name:lower():find(last, 1, true) or last:find(name:lower(), 1, true))
-        and near or far
+      local list = is_like(name, class) and near or far
       list[#list + 1] = ("O%q"):format(class)
     end
   end

@@ -34,6 +34,7 @@ void vm_open_objects(lua_State *L, vm *v);
 /* The number of the file of Lua's at index i, -1 when it was closed. Raises
 ** when there is something else (file.c). */
 int vm_file_number(lua_State *L, int i);
+
 /* __gc of wait queues (wait.c). */
 int vm_waitq_gc(lua_State *L);
 
