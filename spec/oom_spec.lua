@@ -10,7 +10,8 @@ local program = require "spec.support.program"
 local host = program.build .. "/spec/oom/host"
 local full = os.getenv("OOM") == "full"
 local slow = program.build ~= "build" -- a sanitizer
-local subjects = { "spawn", "wake", "kill", "timeouts", "sockets", "server", "host", "redis" }
+local subjects = { "spawn", "wake", "kill", "timeouts", "sockets", "server", "host", "redis",
+  "parcel" }
 
 local function run(subject, env)
   local file = io.open(host)

@@ -53,7 +53,15 @@ enum vm_key {
   VM_KEY_MAKE_BODY,
   VM_KEY_TEXT_BODY,
   VM_KEY_OUTCOME_BODY,
-  VM_KEY_REQUIRE /* Lua's own require, as it was before any script. */
+  VM_KEY_REQUIRE, /* Lua's own require, as it was before any script. */
+
+  /* Values that cross to other states (parcel.h). */
+  VM_KEY_PACK_BODY,
+  VM_KEY_UNPACK_BODY,
+  VM_KEY_DUMPS,  /* function -> its code; weak (code.h) */
+  VM_KEY_MAKERS, /* code -> what makes functions of it */
+  VM_KEY_NAMES,  /* value -> its name; weak (names.h) */
+  VM_KEY_CLASSES /* metatable -> its name; weak */
 };
 
 /* Numbers that nobody else has: LuaJIT finds those faster than addresses, which

@@ -108,6 +108,8 @@ local function wrap_is_timeout(err)
   return err
 end
 
+error_mt.__cross = "green.error" -- so that it crosses to native threads (vm/parcel.h)
+
 class.seal(error_mt)
 error_mt.__index = unheard.index(error_mt.__index)
 

@@ -10,6 +10,7 @@
 #include "bytes.h"
 #include "core/door.h"
 #include "greenlua.h"
+#include "parcel.h"
 #include "scope.h"
 
 #include "httpd/conn.h"
@@ -202,6 +203,7 @@ static void set_functions(lua_State *L, vm *v, const luaL_Reg *f)
 
 void vm_push_core(lua_State *L, vm *v)
 {
+  vm_parcel_open(L);
   lua_newtable(L);
   set_functions(L, v, core_functions);
   set_functions(L, v, vm_wait_functions);
@@ -218,6 +220,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_object_functions);
   set_functions(L, v, vm_process_functions);
   set_functions(L, v, vm_misuse_functions);
+  set_functions(L, v, vm_parcel_functions);
   vm_open_objects(L, v);
   vm_bytes_open_copy(L);
   core_set_codes(L);
