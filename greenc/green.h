@@ -58,6 +58,7 @@
 #include "io/order.h"
 #include "io/resolver.h"
 #include "io/signal.h"
+#include "io/slot.h"
 #include "io/sock.h"
 #include "io/stdfd.h"
 #include "io/tls.h"

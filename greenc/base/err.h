@@ -78,6 +78,7 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(EEOF,            -4004, "stream ended too early") \
   X(EGONE,           -4005, "the client has gone") \
   X(ENOLIBRARY,      -4006, "a library that this needs is not there") \
+  X(ELOST,           -4007, "too many native threads are lost in their work") \
   X(EAI_NONAME,      -4101, "host name or service not known") \
   X(EAI_AGAIN,       -4102, "temporary failure in name resolution") \
   X(EAI_FAIL,        -4103, "name resolution failed") \

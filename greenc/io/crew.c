@@ -234,19 +234,32 @@ static green__queue *crew_next(green__crew *c)
   return q;
 }
 
+static void crew_work(green__crew *c, crew_slot *slot, green__slots **slots)
+{
+  green__queue *q;
+  while ((q = crew_next(c)) != NULL) {
+    slot->state = SLOT_BUSY;
+    q->take(q, slots);
+    slot->state = SLOT_IDLE;
+  }
+}
+
+static void slots_end(void *arg)
+{
+  green__slots_end(arg);
+}
+
+/* Things may have come while slots were ended. */
 static void *crew_main(void *arg)
 {
   crew_slot *slot = arg;
   green__crew *c = slot->crew;
-  green__queue *q;
+  green__slots *slots = NULL;
   /* Its own: another's would be written through files of /proc. */
   pthread_setname_np(pthread_self(), "green-pool");
   green__crew_lock();
-  while ((q = crew_next(c)) != NULL) {
-    slot->state = SLOT_BUSY;
-    q->take(q);
-    slot->state = SLOT_IDLE;
-  }
+  for (crew_work(c, slot, &slots); slots; crew_work(c, slot, &slots))
+    green__crew_do(slots_end, &slots);
   slot->state = SLOT_ENDED;
   c->threads--;
   crew_unref(c);

@@ -17,6 +17,7 @@
 #define GREEN_CREW_H
 
 #include "base/list.h"
+#include "io/slot.h"
 
 #include <pthread.h>
 #include <stdint.h>
@@ -26,8 +27,8 @@ typedef struct green__crew green__crew;
 /* Embed, zeroed, and set the first three. "Owner" is the thread it is of. */
 typedef struct green__queue {
   /* In a thread, with the lock held: take the first thing out and do it. The
-  ** queue is not looked at afterwards. */
-  void (*take)(struct green__queue *q);
+  ** queue is not looked at afterwards. The slots are the thread's. */
+  void (*take)(struct green__queue *q, green__slots **slots);
   int size;    /* Threads at most, 1 or more, of a crew that it makes. */
   uint8_t own; /* A crew of its own, not the shared one. */
   /* Private. */

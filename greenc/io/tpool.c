@@ -27,6 +27,7 @@ struct green_tpool {
   green_list delivering; /* Likewise; hub thread only. */
   pthread_cond_t quiet;  /* No job is in line or runs. */
   green_hub *hub;        /* NULL: freed by its owner. */
+  const green_thread_hooks *hooks;
   green_post post;
   green_forkhook forked;
   uint32_t generation; /* Of the process that it is for. */
@@ -110,18 +111,31 @@ static void pool_deliver(green_post *post)
 
 /* -- Work ----------------------------------------------------------------- */
 
-static void job_work(void *arg)
+/* What a thread is at. */
+typedef struct task {
+  green_job *job;
+  const green_thread_hooks *hooks;
+  green__slots **slots; /* NULL: it is the hub's. */
+  int err;              /* What its hooks said. */
+} task;
+
+static void task_work(void *arg)
 {
-  green_job *job = arg;
-  job->work(job);
+  task *t = arg;
+  t->job->slot = NULL;
+  if (t->hooks && t->slots)
+    t->err = green__slots_get(t->slots, t->hooks, &t->job->slot);
+  if (t->err == 0) t->job->work(t->job);
 }
 
 /* With the lock held, which is given up meanwhile. */
-static void pool_work(green_tpool *p, green_job *job)
+static void pool_work(green_tpool *p, green_job *job, green__slots **slots)
 {
+  task t = {job, p->hooks, slots, 0};
   job->state = GREEN_JOB_RUNNING;
   p->refs++;
-  green__crew_do(job_work, job);
+  green__crew_do(task_work, &t);
+  if (t.err < 0 && job->status == 0) job->status = t.err;
   green_link_remove(&job->link);
   if (p->hub) {
     pool_finish(p, job);
@@ -137,12 +151,12 @@ static void pool_work(green_tpool *p, green_job *job)
 }
 
 /* In a thread, with the lock held. */
-static void pool_take(green__queue *q)
+static void pool_take(green__queue *q, green__slots **slots)
 {
   green_tpool *p = green_container(q, green_tpool, queue);
   green_job *job = job_of_link(green_list_pop(&p->jobs));
   green_list_push(&p->running, &job->link);
-  pool_work(p, job);
+  pool_work(p, job, slots);
 }
 
 /* -- Forks ---------------------------------------------------------------- */
@@ -268,6 +282,13 @@ int green_tpool_set_threads(green_tpool *p, int n)
   return 0;
 }
 
+void green_tpool_set_hooks(green_tpool *p, const green_thread_hooks *hooks)
+{
+  pool_check_fork(p);
+  green_assert(!p->pending, "Before the first job");
+  p->hooks = hooks;
+}
+
 /* Jobs that no thread can be had for stay in line. */
 void green_tpool_stop(green_tpool *p)
 {
@@ -312,7 +333,7 @@ static int pool_take_job(green_tpool *p, green_job *job)
   job->pool = p;
   job->status = 0;
   if (p->queue.size) return pool_enqueue(p, job);
-  pool_work(p, job);
+  pool_work(p, job, NULL);
   return 0;
 }
 

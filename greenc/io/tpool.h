@@ -23,6 +23,7 @@
 #define GREEN_TPOOL_H
 
 #include "hub/hub.h"
+#include "io/slot.h"
 
 /* ffi */
 typedef struct green_hub green_hub;
@@ -62,6 +63,48 @@ GREEN_API void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s);
 
 /* end ffi */
 
+/* -- Options -------------------------------------------------------------- */
+
+/* What the threads shall have of their own for this pool's jobs, each of which
+** finds it in its slot. Before the first job; NULL: nothing. */
+GREEN_API void green_tpool_set_hooks(green_tpool *p,
+                                     const green_thread_hooks *hooks);
+
+/* Have at most so many threads at work at once for this pool (jobs with a pin
+** do not count), and at most so many jobs in line, those with a pin too: what
+** is submitted beyond is refused with GREEN_EAGAIN. 0: no limit, as at the
+** beginning. At any time; what is beyond already stays so. */
+GREEN_API void green_tpool_set_limits(green_tpool *p, uint32_t at_work,
+                                      uint32_t in_line);
+
+/* How many of the pool's threads may be lost (green_job_lose) before it takes
+** no job any more: 4 at the beginning. */
+GREEN_API void green_tpool_set_lost(green_tpool *p, uint32_t most);
+
+/* As green_tpool_stop, but not beyond the deadline. 0; GREEN_ETIMEDOUT: jobs
+** are at work, or in line, still; the pool is as before and may be freed, which
+** waits for nobody. Lost threads are not waited for. */
+GREEN_API int green_tpool_stop_until(green_tpool *p, int64_t deadline);
+
+/* -- Pins ----------------------------------------------------------------- */
+
+/* A claim on one thread of a pool: jobs with the same pin run in one thread,
+** one after another, in the order of priority and age. The thread is the one
+** with the fewest pins when the first of them is submitted; it does other jobs,
+** too, by turns, and does not retire while it has a pin.
+**
+** When the pool is stopped, in a child, and when the thread is lost, a pin
+** gets another thread with its next job. Who keeps something in the slot that
+** belongs to a pin must look whether it is there. */
+typedef struct green_pin green_pin;
+
+/* **Free with** green_pin_free. NULL: out of memory. */
+GREEN_API green_pin *green_pin_new(green_tpool *p);
+
+/* Its jobs that are under way are done as ever, in its thread. The pool may
+** have been freed. NULL is fine. */
+GREEN_API void green_pin_free(green_pin *pin);
+
 /* -- Jobs ----------------------------------------------------------------- */
 
 typedef struct green_job green_job;
@@ -70,12 +113,20 @@ typedef void green_job_fn(green_job *job);
 /* Embed in the owner, zeroed, and set the functions. */
 struct green_job {
   green_link link;
+  green_link level;   /* The pool's alone. */
   green_tpool *pool;  /* Valid until done; NULL when the pool was freed. */
   green_job_fn *work; /* In a pool thread. Must not touch pool, hub or task. */
   green_job_fn *done; /* On the hub's thread; may free the job, may submit. */
-  green_job_fn *drop; /* Instead of done when the pool was freed: any thread;
-                         the hub may be gone. NULL: nothing to do. */
-  int32_t status;     /* For done: 0, or GREEN_ECANCELED. */
+  green_job_fn *drop; /* Instead of done when the pool was freed, or the job was
+                         lost: any thread; the hub may be gone. NULL: nothing to
+                         do. */
+  green_pin *pin;     /* Of the same pool, or NULL: any thread. */
+  void *slot;         /* For work: what the pool's hooks have made in this
+                         thread. NULL: no hooks, or it is the hub's thread. */
+  int32_t status;     /* For done: 0; GREEN_ECANCELED; or what the hooks said:
+                         then there was no work. */
+  int8_t priority;    /* Jobs of a pool begin by priority, higher first, then by
+                         age. Set before submit. */
   uint8_t state;      /* enum green_job_state; the pool's alone */
 };
 
@@ -83,12 +134,18 @@ enum green_job_state {
   GREEN_JOB_NEW,
   GREEN_JOB_QUEUED,
   GREEN_JOB_RUNNING,
-  GREEN_JOB_FINISHED
+  GREEN_JOB_FINISHED,
+  GREEN_JOB_LOST
 };
 
-/* Let a thread do the job. 0; GREEN_EINVAL: the pool's size is wrong, or the
-** job was submitted already; GREEN_ENOMEM: there is no thread and none could be
-** started. Then it never was the pool's. */
+/* Let a thread do the job. 0, or it never was the pool's:
+** GREEN_EINVAL: the pool's size is wrong, the job was submitted already, or its
+** pin is not of this pool;
+** GREEN_ENOMEM: there is no thread and none could be started;
+** GREEN_EAGAIN: too many are in line (green_tpool_set_limits): try again when
+** one is done;
+** GREEN_ELOST: too many threads of the pool are lost (green_tpool_set_lost):
+** try again when one has come back, or free the pool. */
 GREEN_API int green_job_submit(green_tpool *p, green_job *job);
 
 /* The answer is not wanted any more: done will be told GREEN_ECANCELED. Returns
@@ -96,5 +153,15 @@ GREEN_API int green_job_submit(green_tpool *p, green_job *job);
 ** if it is no pool's, or no more. done is called by a later turn of the hub,
 ** never from inside here. */
 GREEN_API int green_job_cancel(green_job *job);
+
+/* Give up a job that runs, and its thread, which counts as lost until its work
+** returns: then drop is called there, and the thread ends. done is not called,
+** nothing is pending any more, and other jobs, those with a pin on that thread
+** too, go on in a new thread.
+** 1; 0: it does not run (cancel it), is over, or is no pool's; GREEN_ENOMEM: no
+** other thread could be had to do what is in line, and nothing has changed.
+** Where the process ends nobody waits for a lost thread. In a child of a fork
+** there is none: drop is called there before the first turn. */
+GREEN_API int green_job_lose(green_job *job);
 
 #endif
