@@ -110,7 +110,8 @@ EMBED := $(if $(wildcard examples/embed/host.c),\
   $(if $(wildcard examples/embed/core.c),$(P)/examples/embed_core) \
   $(patsubst spec/embed/%.c,$(P)/examples/spec_%,$(wildcard spec/embed/*.c))
 # What a C program may include.
-PUBLIC_H := $(filter-out %_priv.h %/mem.h %/library.h %/crew.h %/shared.h,$(GREENC_H))
+PUBLIC_H := $(filter-out %_priv.h %/mem.h %/library.h %/crew.h %/shared.h \
+  %/futex.h %/line.h,$(GREENC_H))
 HEADERS := $(P)/include/greenlua.h $(PUBLIC_H:greenc/%=$(P)/include/greenc/%)
 OOM := $(P)/spec/oom/host
 RUNTIMES := $(P)/spec/storm/runtimes
@@ -355,7 +356,7 @@ asan tsan: ## the same tests with other flags
 	$(SUBMAKE) KIND=$@ test
 
 # What native threads and signal handlers touch: little enough for every push.
-THREADED := base/library io/tpool io/crew io/lookup hub/post io/signal io/tls_lib io/tls_pool \
+THREADED := base/library io/tpool io/crew io/slot io/lookup hub/post io/signal io/tls_lib io/tls_pool \
   io/dns_lib io/resolver_threads proto/idna
 
 tsan-threads: ## C tests of what other threads touch, under ThreadSanitizer

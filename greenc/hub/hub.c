@@ -551,14 +551,24 @@ int green_hub_check_fork(green_hub *hub)
 
 /* -- Posts ---------------------------------------------------------------- */
 
+void green_hub_post_begin(green_hub *hub)
+{
+  atomic_fetch_add(&hub->posting, 1);
+}
+
+void green_hub_post_end(green_hub *hub)
+{
+  atomic_fetch_sub(&hub->posting, 1);
+}
+
 void green_hub_post(green_hub *hub, green_post *p)
 {
   green_assert(p->run, "Embed, and set run");
-  atomic_fetch_add(&hub->posting, 1);
+  green_hub_post_begin(hub);
   p->next = atomic_load(&hub->posts);
   while (!atomic_compare_exchange_weak(&hub->posts, &p->next, p)) continue;
   green__loop_wake(__atomic_load_n(&hub->loop, __ATOMIC_SEQ_CST));
-  atomic_fetch_sub(&hub->posting, 1);
+  green_hub_post_end(hub);
 }
 
 /* -- Checking ------------------------------------------------------------- */

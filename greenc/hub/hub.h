@@ -151,6 +151,12 @@ typedef struct green_post {
 ** green_hub_check_fork before. */
 GREEN_API void green_hub_post(green_hub *hub, green_post *p);
 
+/* Any thread. Between the two green_hub_free waits: for a post that is settled
+** under a lock which keeps the hub alive, and made when that has been given up.
+** In between the thread waits for nothing. */
+GREEN_API void green_hub_post_begin(green_hub *hub);
+GREEN_API void green_hub_post_end(green_hub *hub);
+
 /* Take p back if it was posted and has not run; nobody may post it meanwhile.
 ** 1: it was. */
 GREEN_API int green_hub_unpost(green_hub *hub, green_post *p);

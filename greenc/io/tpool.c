@@ -1,16 +1,20 @@
 /*
-** tpool.c: the jobs of a hub: a queue of a crew's (crew.h), and their delivery.
+** tpool.c: the jobs of a hub: a queue of a crew's (crew.h) for those that any
+** thread may do, one for each pin, and their delivery.
 **
 ** What threads touch stands under the lock of the crews. The pool's memory is
-** counted: the owner, each job that runs and a post under way hold a reference,
-** so that a pool can be freed while a thread is still in somebody's work.
+** counted: the owner, each job that runs, lost or not, and a post under way hold
+** a reference, so that a pool can be freed while a thread is still in somebody's
+** work.
 */
 
 #include "io/tpool.h"
+#include "base/clock.h"
 #include "base/env.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "io/crew.h"
+#include "io/line.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -18,11 +22,14 @@
 
 #define TPOOL_THREADS 4
 #define TPOOL_MOST 1024
+#define TPOOL_LOST 4
 
 struct green_tpool {
   green__queue queue;    /* Its size: of threads; 0: none; negative: wrong. */
-  green_list jobs;       /* What is in the queue: jobs nobody has begun. */
+  green__line line;      /* What is in the queue: jobs nobody has begun. */
+  green_list pins;       /* Each with a queue and a line of its own. */
   green_list running;    /* Jobs that threads are at. */
+  green_list lost;       /* Likewise, and nobody waits for them. */
   green_list finished;   /* Jobs whose done is due. */
   green_list delivering; /* Likewise; hub thread only. */
   pthread_cond_t quiet;  /* No job is in line or runs. */
@@ -34,7 +41,19 @@ struct green_tpool {
   int refs;
   int deliveries; /* pool_deliver is under way; done may turn the hub. */
   uint8_t posted;
-  uint32_t pending; /* Hub thread only. */
+  uint32_t in_line; /* Jobs of all its lines. */
+  uint32_t n_running;
+  uint32_t n_lost, lost_most;
+  uint32_t pending, pending_most; /* Hub thread only. */
+};
+
+struct green_pin {
+  green__queue queue;
+  green__line line;
+  green_link link;   /* Among the pool's. */
+  green_tpool *pool; /* NULL: it was freed. */
+  uint32_t jobs;     /* In line, or at work. */
+  uint8_t unwanted;  /* Its owner has freed it. */
 };
 
 /* -- Life of the memory --------------------------------------------------- */
@@ -50,6 +69,11 @@ static void pool_unref(green_tpool *p)
 static green_job *job_of_link(green_link *k)
 {
   return k ? green_container(k, green_job, link) : NULL;
+}
+
+static green_pin *pin_of_link(green_link *k)
+{
+  return green_container(k, green_pin, link);
 }
 
 /* It is no pool's any more. */
@@ -73,17 +97,52 @@ static void drop_all(green_list *jobs)
   }
 }
 
+static void pin_delete(green_pin *pin)
+{
+  green__queue_unpin(&pin->queue);
+  green_link_remove(&pin->link);
+  green__free(pin);
+}
+
+/* Where it stands in line. */
+static green__queue *job_queue(green_tpool *p, const green_job *job)
+{
+  return job->pin ? &job->pin->queue : &p->queue;
+}
+
+static green__line *job_line(green_tpool *p, const green_job *job)
+{
+  return job->pin ? &job->pin->line : &p->line;
+}
+
+/* With the lock held: neither in line nor at work any more. */
+static void job_unpin(const green_job *job)
+{
+  green_pin *pin = job->pin;
+  if (pin && --pin->jobs == 0 && pin->unwanted) pin_delete(pin);
+}
+
 /* -- Delivery ------------------------------------------------------------- */
 
-/* With the lock held: the job is over, done is due. */
-static void pool_finish(green_tpool *p, green_job *job)
+/* With the lock held: the job is over, done is due. h: the thread, NULL: the
+** hub's. */
+static void pool_finish(green_tpool *p, green_job *job, green__hand *h)
 {
   job->state = GREEN_JOB_FINISHED;
   green_list_push(&p->finished, &job->link);
   if (p->posted) return;
   p->posted = 1;
   p->refs++;
-  green_hub_post(p->hub, &p->post);
+  if (h)
+    green__hand_post(h, p->hub, &p->post);
+  else
+    green_hub_post(p->hub, &p->post);
+}
+
+static void pool_less_pending(green_tpool *p)
+{
+  p->pending--;
+  green_hub_unhold(p->hub);
 }
 
 /* done may do anything to the pool, even free it: then what is left here has
@@ -98,8 +157,7 @@ static void pool_deliver(green_post *post)
   green_list_splice(&p->delivering, &p->finished);
   green__crew_unlock();
   while ((job = job_of_link(green_list_pop(&p->delivering))) != NULL) {
-    p->pending--;
-    green_hub_unhold(p->hub);
+    pool_less_pending(p);
     job->state = GREEN_JOB_NEW;
     job->done(job);
   }
@@ -129,68 +187,130 @@ static void task_work(void *arg)
 }
 
 /* With the lock held, which is given up meanwhile. */
-static void pool_work(green_tpool *p, green_job *job, green__slots **slots)
+static void pool_run(green_tpool *p, green_job *job, green__hand *h)
 {
-  task t = {job, p->hooks, slots, 0};
+  task t = {job, p->hooks, h ? green__hand_slots(h) : NULL, 0};
   job->state = GREEN_JOB_RUNNING;
-  p->refs++;
-  green__crew_do(task_work, &t);
+  job->hand = h;
+  green_list_push(&p->running, &job->link);
+  p->n_running++;
+  green__crew_do(h, task_work, &t);
   if (t.err < 0 && job->status == 0) job->status = t.err;
   green_link_remove(&job->link);
-  if (p->hub) {
-    pool_finish(p, job);
+}
+
+/* With the lock held: it was lost, or the pool freed. */
+static void pool_leave(green_tpool *p, green_job *job)
+{
+  if (job->state == GREEN_JOB_LOST) p->n_lost--;
+  job_forget(job);
+  green__crew_unlock();
+  job_drop(job);
+  green__crew_lock();
+}
+
+/* With the lock held, which is given up meanwhile. */
+static void pool_work(green_tpool *p, green_job *job, green__hand *h)
+{
+  p->refs++;
+  pool_run(p, job, h);
+  if (!p->hub || job->state == GREEN_JOB_LOST) {
+    pool_leave(p, job);
   } else {
-    job_forget(job);
-    green__crew_unlock();
-    job_drop(job);
-    green__crew_lock();
+    p->n_running--;
+    if (h) green__queue_rest(job_queue(p, job));
+    if (h) job_unpin(job);
+    pool_finish(p, job, h);
+    if (!p->in_line && !p->n_running) pthread_cond_signal(&p->quiet);
   }
-  if (!p->queue.len && green_list_empty(&p->running))
-    pthread_cond_signal(&p->quiet);
   pool_unref(p);
 }
 
 /* In a thread, with the lock held. */
-static void pool_take(green__queue *q, green__slots **slots)
+static void pool_take(green__queue *q, green__hand *h)
 {
   green_tpool *p = green_container(q, green_tpool, queue);
-  green_job *job = job_of_link(green_list_pop(&p->jobs));
-  green_list_push(&p->running, &job->link);
-  pool_work(p, job, slots);
+  p->in_line--;
+  pool_work(p, green__line_pop(&p->line), h);
+}
+
+static void pin_take(green__queue *q, green__hand *h)
+{
+  green_pin *pin = green_container(q, green_pin, queue);
+  pin->pool->in_line--;
+  pool_work(pin->pool, green__line_pop(&pin->line), h);
+}
+
+/* -- Threads, had or not -------------------------------------------------- */
+
+/* Without the lock: threads are to be had. Pins follow. */
+static int pool_open(green_tpool *p)
+{
+  if (p->queue.size < 0) return GREEN_EINVAL;
+  if (p->queue.size == 0 || p->queue.crew) return 0;
+  int err = green__queue_open(&p->queue);
+  if (err < 0) return err;
+  green__crew_lock();
+  for (green_link *k = p->pins.next; k != &p->pins; k = k->next)
+    green__queue_pin(&pin_of_link(k)->queue, &p->queue);
+  green__crew_unlock();
+  return 0;
+}
+
+/* Without the lock; nothing is in line. */
+static void pool_close(green_tpool *p)
+{
+  green__crew_lock();
+  for (green_link *k = p->pins.next; k != &p->pins; k = k->next)
+    green__queue_unpin(&pin_of_link(k)->queue);
+  green__crew_unlock();
+  green__queue_close(&p->queue);
 }
 
 /* -- Forks ---------------------------------------------------------------- */
 
-/* Jobs that a parent's threads were at come first, as they did there. How many
-** wait. */
-static uint32_t pool_requeue(green_tpool *p)
+/* Jobs that a parent's threads were at come first, as they did there. */
+static void pool_requeue(green_tpool *p)
 {
   green_link *k;
-  uint32_t n = 0;
   while ((k = p->running.prev) != &p->running) {
+    green_job *job = job_of_link(k);
     green_link_remove(k);
-    green_list_push_front(&p->jobs, k);
-    job_of_link(k)->state = GREEN_JOB_QUEUED;
+    green__line_push_front(job_line(p, job), job);
+    job->state = GREEN_JOB_QUEUED;
+    p->in_line++;
   }
-  for (k = p->jobs.next; k != &p->jobs; k = k->next) n++;
-  return n;
+  p->n_running = 0;
+}
+
+static void pool_post_again(green_tpool *p)
+{
+  p->refs = 1 + p->deliveries; /* done may have forked. */
+  green_hub_unpost(p->hub, &p->post);
+  p->posted = !green_list_empty(&p->finished);
+  if (!p->posted) return;
+  p->refs++;
+  green_hub_post(p->hub, &p->post);
 }
 
 /* Only this thread has come along. Without memory for a crew the jobs wait for
 ** the next one to be submitted. */
 static void pool_begin_anew(green_tpool *p)
 {
-  uint32_t n = pool_requeue(p);
-  pthread_cond_init(&p->quiet, NULL);
-  green__queue_forked(&p->queue, n);
-  p->refs = 1 + p->deliveries; /* done may have forked. */
-  green_hub_unpost(p->hub, &p->post);
-  p->posted = !green_list_empty(&p->finished);
-  if (p->posted) {
-    p->refs++;
-    green_hub_post(p->hub, &p->post);
+  green_list lost;
+  pool_requeue(p);
+  green__crew_cond_init(&p->quiet);
+  green__queue_forked(&p->queue, green__line_count(&p->line));
+  for (green_link *k = p->pins.next; k != &p->pins; k = k->next) {
+    green_pin *pin = pin_of_link(k);
+    green__queue_forked(&pin->queue, green__line_count(&pin->line));
   }
-  if (n) green__queue_open(&p->queue);
+  pool_post_again(p);
+  green_list_init(&lost);
+  green_list_splice(&lost, &p->lost);
+  p->n_lost = 0;
+  if (p->in_line) pool_open(p);
+  drop_all(&lost);
 }
 
 /* Before each use of the lock by the hub's thread. The hub comes first: it
@@ -218,24 +338,53 @@ static int threads_from_env(void)
   return *end == '\0' && n >= 0 && n <= TPOOL_MOST ? (int)n : -1;
 }
 
-green_tpool *green_tpool_new(green_hub *hub)
+static void pool_init(green_tpool *p)
 {
-  green_tpool *p = green__zalloc(sizeof(*p));
-  if (!p) return NULL;
-  green_list_init(&p->jobs);
+  green__line_init(&p->line);
+  green_list_init(&p->pins);
   green_list_init(&p->running);
+  green_list_init(&p->lost);
   green_list_init(&p->finished);
   green_list_init(&p->delivering);
-  pthread_cond_init(&p->quiet, NULL);
-  p->hub = hub;
+  green__crew_cond_init(&p->quiet);
   p->queue.take = pool_take;
   p->queue.size = threads_from_env();
   p->post.run = pool_deliver;
   p->forked.run = pool_forked;
   p->generation = green_fork_generation();
-  green_hub_on_fork(hub, &p->forked);
+  p->lost_most = TPOOL_LOST;
   p->refs = 1;
+}
+
+green_tpool *green_tpool_new(green_hub *hub)
+{
+  green_tpool *p = green__zalloc(sizeof(*p));
+  if (!p) return NULL;
+  pool_init(p);
+  p->hub = hub;
+  green_hub_on_fork(hub, &p->forked);
   return p;
+}
+
+static void line_let_go(green__line *line, green__queue *q, green_list *jobs)
+{
+  green_job *job;
+  while ((job = green__line_pop(line)) != NULL)
+    green_list_push(jobs, &job->link);
+  green__queue_pulled(q, q->len);
+}
+
+/* With the lock held: pins live on without the pool. */
+static void pool_let_go_pins(green_tpool *p, green_list *jobs)
+{
+  green_link *k;
+  while ((k = green_list_pop(&p->pins)) != NULL) {
+    green_pin *pin = pin_of_link(k);
+    line_let_go(&pin->line, &pin->queue, jobs);
+    green__queue_unpin(&pin->queue);
+    pin->pool = NULL;
+    if (pin->unwanted) pin_delete(pin);
+  }
 }
 
 /* With the lock held: take all jobs that no thread is at. Who still runs does
@@ -244,9 +393,11 @@ static void pool_let_go(green_tpool *p, green_list *jobs)
 {
   green_list_splice(jobs, &p->delivering);
   green_list_splice(jobs, &p->finished);
-  green_list_splice(jobs, &p->jobs);
-  green__queue_pulled(&p->queue, p->queue.len);
+  line_let_go(&p->line, &p->queue, jobs);
+  pool_let_go_pins(p, jobs);
   for (green_link *k = p->running.next; k != &p->running; k = k->next)
+    job_of_link(k)->pool = NULL;
+  for (green_link *k = p->lost.next; k != &p->lost; k = k->next)
     job_of_link(k)->pool = NULL;
 }
 
@@ -258,7 +409,7 @@ void green_tpool_free(green_tpool *p)
   pool_check_fork(p);
   green_forkhook_remove(&p->forked);
   green__crew_lock();
-  for (; p->pending; p->pending--) green_hub_unhold(p->hub);
+  while (p->pending) pool_less_pending(p);
   p->hub = NULL;
   pool_let_go(p, &jobs);
   green__crew_unlock();
@@ -273,10 +424,10 @@ int green_tpool_set_threads(green_tpool *p, int n)
 {
   pool_check_fork(p);
   green__crew_lock();
-  int busy = p->queue.len || green__queue_threads(&p->queue);
+  int busy = p->in_line || green__queue_threads(&p->queue);
   green__crew_unlock();
   if (busy) return GREEN_EBUSY;
-  green__queue_close(&p->queue);
+  pool_close(p);
   p->queue.own = 1;
   p->queue.size = n <= TPOOL_MOST ? n : -1;
   return 0;
@@ -289,17 +440,40 @@ void green_tpool_set_hooks(green_tpool *p, const green_thread_hooks *hooks)
   p->hooks = hooks;
 }
 
-/* Jobs that no thread can be had for stay in line. */
-void green_tpool_stop(green_tpool *p)
+void green_tpool_set_limits(green_tpool *p, uint32_t at_work,
+                            uint32_t under_way)
 {
   pool_check_fork(p);
   green__crew_lock();
-  while (green__queue_threads(&p->queue) &&
-         (p->queue.len || !green_list_empty(&p->running)))
-    green__crew_wait(&p->quiet);
-  int empty = !p->queue.len;
+  green__queue_limit(&p->queue, at_work);
   green__crew_unlock();
-  if (empty) green__queue_close(&p->queue);
+  p->pending_most = under_way;
+}
+
+void green_tpool_set_lost(green_tpool *p, uint32_t most)
+{
+  p->lost_most = most;
+}
+
+/* Jobs that no thread can be had for stay in line. */
+int green_tpool_stop_until(green_tpool *p, int64_t deadline)
+{
+  int late = 0;
+  pool_check_fork(p);
+  green__crew_lock();
+  while (!late && green__queue_threads(&p->queue) &&
+         (p->in_line || p->n_running))
+    late = green__crew_wait(&p->quiet, deadline);
+  int busy = p->in_line || p->n_running;
+  green__crew_unlock();
+  if (busy) return GREEN_ETIMEDOUT;
+  pool_close(p);
+  return 0;
+}
+
+void green_tpool_stop(green_tpool *p)
+{
+  green_tpool_stop_until(p, GREEN_NEVER);
 }
 
 void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s)
@@ -308,54 +482,91 @@ void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s)
   green__crew_lock();
   s->threads = green__queue_threads(&p->queue);
   s->idle = green__queue_idle(&p->queue);
-  s->queued = p->queue.len;
+  s->queued = p->in_line;
   s->pending = p->pending;
+  s->at_work = p->n_running;
+  s->lost = p->n_lost;
+  green__crew_unlock();
+}
+
+/* -- Pins ----------------------------------------------------------------- */
+
+green_pin *green_pin_new(green_tpool *p)
+{
+  pool_check_fork(p);
+  green_pin *pin = green__zalloc(sizeof(*pin));
+  if (!pin) return NULL;
+  green__line_init(&pin->line);
+  pin->queue.take = pin_take;
+  pin->pool = p;
+  green__crew_lock();
+  green_list_push(&p->pins, &pin->link);
+  green__crew_unlock();
+  return pin;
+}
+
+void green_pin_free(green_pin *pin)
+{
+  if (!pin) return;
+  if (pin->pool) pool_check_fork(pin->pool);
+  green__crew_lock();
+  pin->unwanted = 1;
+  if (!pin->pool || !pin->jobs) pin_delete(pin);
   green__crew_unlock();
 }
 
 /* -- Jobs ----------------------------------------------------------------- */
 
 /* With the lock held. */
-static int pool_enqueue(green_tpool *p, green_job *job)
+static int pool_enqueue(green_tpool *p, green_job *job, green__hand **wake)
 {
-  int err = green__queue_reserve(&p->queue);
+  green__queue *q = job_queue(p, job);
+  if (job->pin) green__queue_pin(q, &p->queue);
+  int err = green__queue_push(q, wake);
   if (err < 0) return err;
   job->state = GREEN_JOB_QUEUED;
-  green_list_push(&p->jobs, &job->link);
-  green__queue_pushed(&p->queue);
+  green__line_push(job_line(p, job), job);
+  p->in_line++;
+  if (job->pin) job->pin->jobs++;
+  return 0;
+}
+
+/* With the lock held: what speaks against it. */
+static int pool_refuses(const green_tpool *p, const green_job *job)
+{
+  if (job->state != GREEN_JOB_NEW) return GREEN_EINVAL;
+  if (job->pin && job->pin->pool != p) return GREEN_EINVAL;
+  if (p->n_lost && p->n_lost >= p->lost_most) return GREEN_ELOST;
+  if (p->pending_most && p->pending >= p->pending_most) return GREEN_EAGAIN;
   return 0;
 }
 
 /* With the lock held. */
-static int pool_take_job(green_tpool *p, green_job *job)
+static int pool_take_job(green_tpool *p, green_job *job, green__hand **wake)
 {
-  if (job->state != GREEN_JOB_NEW) return GREEN_EINVAL;
+  int err = pool_refuses(p, job);
+  if (err < 0) return err;
   job->pool = p;
   job->status = 0;
-  if (p->queue.size) return pool_enqueue(p, job);
+  if (p->queue.size) return pool_enqueue(p, job, wake);
   pool_work(p, job, NULL);
   return 0;
 }
 
-/* Threads are had without the lock. */
-static int pool_open(green_tpool *p)
-{
-  if (p->queue.size < 0) return GREEN_EINVAL;
-  return p->queue.size ? green__queue_open(&p->queue) : 0;
-}
-
 int green_job_submit(green_tpool *p, green_job *job)
 {
+  green__hand *wake = NULL;
   pool_check_fork(p);
   int err = pool_open(p);
   if (err < 0) return err;
   green__crew_lock();
-  err = pool_take_job(p, job);
+  err = pool_take_job(p, job, &wake);
   if (err == 0) {
     p->pending++;
     green_hub_hold(p->hub);
   }
   green__crew_unlock();
+  green__hand_wake(wake);
   return err;
 }
 
@@ -368,6 +579,16 @@ static green_tpool *job_pool(green_job *job)
   return p;
 }
 
+/* With the lock held: it is in line. */
+static void pool_cancel(green_tpool *p, green_job *job)
+{
+  green__line_remove(job);
+  green__queue_pulled(job_queue(p, job), 1);
+  p->in_line--;
+  job_unpin(job);
+  pool_finish(p, job, NULL);
+}
+
 int green_job_cancel(green_job *job)
 {
   green_tpool *p = job_pool(job);
@@ -376,11 +597,34 @@ int green_job_cancel(green_job *job)
   green__crew_lock();
   int queued = job->state == GREEN_JOB_QUEUED;
   job->status = GREEN_ECANCELED;
-  if (queued) {
-    green_link_remove(&job->link);
-    green__queue_pulled(&p->queue, 1);
-    pool_finish(p, job);
-  }
+  if (queued) pool_cancel(p, job);
   green__crew_unlock();
   return queued;
+}
+
+/* With the lock held: 1, or GREEN_ENOMEM. */
+static int pool_lose(green_tpool *p, green_job *job)
+{
+  int err = green__hand_lose(job->hand, job_queue(p, job));
+  if (err < 0) return err;
+  green_link_remove(&job->link);
+  green_list_push(&p->lost, &job->link);
+  job->state = GREEN_JOB_LOST;
+  p->n_running--;
+  p->n_lost++;
+  job_unpin(job);
+  pool_less_pending(p);
+  return 1;
+}
+
+int green_job_lose(green_job *job)
+{
+  green_tpool *p = job_pool(job);
+  if (!p) return 0;
+  pool_check_fork(p);
+  green__crew_lock();
+  int runs = job->state == GREEN_JOB_RUNNING && job->hand;
+  int lost = runs ? pool_lose(p, job) : 0;
+  green__crew_unlock();
+  return lost;
 }

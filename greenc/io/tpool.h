@@ -23,6 +23,7 @@
 #define GREEN_TPOOL_H
 
 #include "hub/hub.h"
+#include "io/job.h"
 #include "io/slot.h"
 
 /* ffi */
@@ -56,8 +57,10 @@ typedef struct green_tpool_stats {
   uint32_t threads; /* Alive: shared ones while the pool uses them, or its own;
                        none before its first job and after a stop. */
   uint32_t idle;    /* Those without work. */
-  uint32_t queued;  /* Jobs of this pool. */
+  uint32_t queued;  /* Jobs of this pool in line. */
   uint32_t pending; /* Submitted, and done not called yet. */
+  uint32_t at_work; /* Jobs of this pool that threads are at, */
+  uint32_t lost;    /* and those that were given up and have not returned. */
 } green_tpool_stats;
 GREEN_API void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s);
 
@@ -71,11 +74,11 @@ GREEN_API void green_tpool_set_hooks(green_tpool *p,
                                      const green_thread_hooks *hooks);
 
 /* Have at most so many threads at work at once for this pool (jobs with a pin
-** do not count), and at most so many jobs in line, those with a pin too: what
-** is submitted beyond is refused with GREEN_EAGAIN. 0: no limit, as at the
-** beginning. At any time; what is beyond already stays so. */
+** do not count), and at most so many jobs under way (pending, those with a pin
+** too): what is submitted beyond is refused with GREEN_EAGAIN. 0: no limit, as
+** at the beginning. At any time; what is beyond already stays so. */
 GREEN_API void green_tpool_set_limits(green_tpool *p, uint32_t at_work,
-                                      uint32_t in_line);
+                                      uint32_t under_way);
 
 /* How many of the pool's threads may be lost (green_job_lose) before it takes
 ** no job any more: 4 at the beginning. */
@@ -107,42 +110,11 @@ GREEN_API void green_pin_free(green_pin *pin);
 
 /* -- Jobs ----------------------------------------------------------------- */
 
-typedef struct green_job green_job;
-typedef void green_job_fn(green_job *job);
-
-/* Embed in the owner, zeroed, and set the functions. */
-struct green_job {
-  green_link link;
-  green_link level;   /* The pool's alone. */
-  green_tpool *pool;  /* Valid until done; NULL when the pool was freed. */
-  green_job_fn *work; /* In a pool thread. Must not touch pool, hub or task. */
-  green_job_fn *done; /* On the hub's thread; may free the job, may submit. */
-  green_job_fn *drop; /* Instead of done when the pool was freed, or the job was
-                         lost: any thread; the hub may be gone. NULL: nothing to
-                         do. */
-  green_pin *pin;     /* Of the same pool, or NULL: any thread. */
-  void *slot;         /* For work: what the pool's hooks have made in this
-                         thread. NULL: no hooks, or it is the hub's thread. */
-  int32_t status;     /* For done: 0; GREEN_ECANCELED; or what the hooks said:
-                         then there was no work. */
-  int8_t priority;    /* Jobs of a pool begin by priority, higher first, then by
-                         age. Set before submit. */
-  uint8_t state;      /* enum green_job_state; the pool's alone */
-};
-
-enum green_job_state {
-  GREEN_JOB_NEW,
-  GREEN_JOB_QUEUED,
-  GREEN_JOB_RUNNING,
-  GREEN_JOB_FINISHED,
-  GREEN_JOB_LOST
-};
-
 /* Let a thread do the job. 0, or it never was the pool's:
 ** GREEN_EINVAL: the pool's size is wrong, the job was submitted already, or its
 ** pin is not of this pool;
 ** GREEN_ENOMEM: there is no thread and none could be started;
-** GREEN_EAGAIN: too many are in line (green_tpool_set_limits): try again when
+** GREEN_EAGAIN: too many are under way (green_tpool_set_limits): try again when
 ** one is done;
 ** GREEN_ELOST: too many threads of the pool are lost (green_tpool_set_lost):
 ** try again when one has come back, or free the pool. */

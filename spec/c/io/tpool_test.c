@@ -2,13 +2,12 @@
 ** tpool_test.c: jobs in native threads. Name lookup: lookup_test.c.
 */
 
-/* wrap: pthread_create pthread_cond_timedwait */
+/* wrap: pthread_create green__futex_wait */
 
 #include "io/tpool_kit.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <time.h>
 
 static green_hub *hub;
 
@@ -19,12 +18,10 @@ static atomic_int hasten; /* Idle threads wait 20 ms only. */
 
 int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr,
                           void *(*fn)(void *), void *arg);
-int __real_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
-                                  const struct timespec *until);
+int __real_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns);
 int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
                           void *(*fn)(void *), void *arg);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
-                                  const struct timespec *until);
+int __wrap_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns);
 
 int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
                           void *(*fn)(void *), void *arg)
@@ -32,15 +29,10 @@ int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
   return creates_fail ? EAGAIN : __real_pthread_create(id, attr, fn, arg);
 }
 
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
-                                  const struct timespec *until)
+int __wrap_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns)
 {
-  struct timespec soon;
-  if (!hasten) return __real_pthread_cond_timedwait(c, m, until);
-  clock_gettime(CLOCK_MONOTONIC, &soon);
-  soon.tv_nsec += 20000000;
-  if (soon.tv_nsec >= 1000000000) soon.tv_sec++, soon.tv_nsec -= 1000000000;
-  return __real_pthread_cond_timedwait(c, m, &soon);
+  if (hasten && ns != GREEN_NEVER) ns = 20000000;
+  return __real_green__futex_wait(word, value, ns);
 }
 
 /* -- Jobs ----------------------------------------------------------------- */
