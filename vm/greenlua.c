@@ -39,6 +39,7 @@ GREENLUA_API int luaopen_green_core(lua_State *L);
 static void open_core(lua_State *L, green_hub *hub)
 {
   vm_open(L, hub);
+  vm_get(L)->open_core = luaopen_green_core;
   vm_push_core(L, vm_get(L));
   lua_pushvalue(L, -1);
   vm_set_key(L, VM_KEY_CORE);

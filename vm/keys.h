@@ -61,7 +61,13 @@ enum vm_key {
   VM_KEY_DUMPS,  /* function -> its code; weak (code.h) */
   VM_KEY_MAKERS, /* code -> what makes functions of it */
   VM_KEY_NAMES,  /* value -> its name; weak (names.h) */
-  VM_KEY_CLASSES /* metatable -> its name; weak */
+  VM_KEY_CLASSES, /* metatable -> its name; weak */
+
+  /* Of a native thread's state (worker.c). */
+  VM_KEY_RUN_BODY,
+  VM_KEY_STRIP_BODY,
+  VM_KEY_TRACE_BODY,
+  VM_KEY_TRACE /* The traceback of the last error, or nil. */
 };
 
 /* Numbers that nobody else has: LuaJIT finds those faster than addresses, which

@@ -59,6 +59,7 @@ typedef struct vm {
   lua_State *inbox;      /* Never resumed: what the host's park will return. */
   vm_thread *main;       /* The main green thread: host, or greenlua_call's. */
   vm_want want;
+  lua_CFunction open_core;      /* What opens green.core in a new state. */
   green_resume_fn *resume;      /* How tasks of threads are resumed, */
   green_resume_fn *resume_host; /* and the host's (bridge.c). */
   uint32_t n_slots;             /* Table of threads: slots ever used, */

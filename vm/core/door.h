@@ -28,6 +28,7 @@ extern const luaL_Reg vm_object_functions[];
 extern const luaL_Reg vm_process_functions[];
 extern const luaL_Reg vm_misuse_functions[];
 extern const luaL_Reg vm_parcel_functions[]; /* parcel.c */
+extern const luaL_Reg vm_call_functions[];   /* call.c */
 
 /* Make the metatables of core.object's kinds (object.c). */
 void vm_open_objects(lua_State *L, vm *v);

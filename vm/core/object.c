@@ -6,6 +6,7 @@
 ** the FFI takes them where it wants a pointer, and so does core.park.
 */
 
+#include "call.h"
 #include "core/door.h"
 
 #include "httpd/httpd.h"
@@ -127,11 +128,13 @@ static size_t pointer_size(void)
   return sizeof(void *);
 }
 
+/* a: shall its threads have Lua states? */
 static int tpool_init(void *p, vm *v, int a, int b)
 {
   green_tpool **pool = p;
-  (void)a, (void)b;
+  (void)b;
   *pool = green_tpool_new(v->hub);
+  if (*pool && a) green_tpool_set_hooks(*pool, &vm_worker_hooks);
   return *pool ? 0 : GREEN_ENOMEM;
 }
 
@@ -193,6 +196,22 @@ static void question_deinit(void *p, vm *v)
   (void)v;
   green_resolver_forget(*q);
   *q = NULL;
+}
+
+static void call_deinit(void *p, vm *v)
+{
+  vm_call **c = p;
+  (void)v;
+  vm_call_free(*c);
+  *c = NULL;
+}
+
+static void setup_deinit(void *p, vm *v)
+{
+  vm_setup **s = p;
+  (void)v;
+  vm_setup_unref(*s);
+  *s = NULL;
 }
 
 static size_t watch_size(void)
@@ -258,6 +277,8 @@ static const object_kind kinds[] = {
     {"signal", green_signal_size, signal_init, signal_deinit},
     {"stdfd", green_stdfd_size, stdfd_init, stdfd_deinit},
     {"tpool", pointer_size, tpool_init, tpool_deinit},
+    {"call", pointer_size, lookup_init, call_deinit},
+    {"setup", pointer_size, lookup_init, setup_deinit},
     {"tls_pool", pointer_size, tls_pool_init, tls_pool_deinit},
     {"hosts", hosts_size, hosts_init, hosts_deinit},
 };

@@ -1,0 +1,100 @@
+--- One call in a native thread: sent, waited for, and what came of it. Private to
+-- green.tpool.
+-- @module green.tpool.job
+
+local core = require "green.core"
+local args = require "green.args"
+local errors = require "green.error"
+local leaving = require "green.tpool.leaving"
+local thread = require "green.thread"
+
+-- Scripts may put their own in their places.
+local error, format, gsub, pcall, rawequal, type =
+  error, string.format, string.gsub, pcall, rawequal, type
+local traceback = debug.traceback
+
+local EINVAL, ECLOSED, QUEUE = core.codes.EINVAL, core.codes.ECLOSED, core.QUEUE
+local core_call, core_object, core_park = core.call, core.object, core.park
+local call_outcome, call_waiters, release = core.call_outcome, core.call_waiters, core.release
+
+local M = {}
+
+-- -- Errors -------------------------------------------------------------------
+
+--- What a report will say of the error: where it was raised there, and who called.
+local function note(err, trace)
+  if type(trace) ~= "string" then
+    return
+  end
+  local data = core.data(core.current())
+  if not (data.inner and rawequal(data.inner.error, err)) then
+    data.inner = { error = err, traceback = format("in a native thread:\n%s\ncalled from:\n%s",
+      trace, (gsub(traceback("", 3), "^\n", ""))) }
+  end
+end
+
+local function rethrow(err, trace)
+  pcall(note, err, trace)
+  error(err, 0)
+end
+
+--- The call was not taken. Raises.
+local function refuse(root, code, text)
+  if text then
+    args.misuse("execute: %s", text)
+  elseif code == EINVAL then
+    args.misuse("execute: the number of native threads is wrong: set_num_threads(%s)",
+      args.shown(root.size))
+  end
+  error(errors.new(code, "execute", code == core.codes.ELOST
+    and "too many jobs would not stop, and their native threads are lost" or nil), 0)
+end
+
+-- -- The end ------------------------------------------------------------------
+
+local function finish(call, ok, outcome, ...)
+  release(call)
+  if not ok then
+    error(outcome, 0) -- the results cannot be read here
+  elseif outcome == 1 then
+    return ...
+  elseif outcome == 2 then
+    rethrow(...)
+  end
+  error(errors.new(outcome, "execute"), 0)
+end
+
+--- Nobody waits for it: the caller was cancelled, or the pool was closed.
+local function give_up(self, call, status)
+  if status == ECLOSED then
+    release(call)
+    error(errors.new(ECLOSED, "execute", "the pool was closed"), 0)
+  end
+  leaving.leave(call, self.grace)
+  thread.failed(status, "execute")
+end
+
+--- Call fn(...) in a thread of the pool. Parks.
+-- @param self the pool
+-- @param setup core's object
+-- @param pin core's object, or nil
+function M.run(self, setup, pin, fn, ...)
+  local root = self.root
+  core.waiter() -- where that raises, nothing is sent
+  local call = core_object("call")
+  local code, text = core_call(call, root.core, setup, self.killable, pin, fn, ...)
+  if code ~= 0 then
+    release(call)
+    refuse(root, code, text)
+  end
+  local active = root.active
+  active[call] = true
+  local status = core_park(call_waiters(call), nil, QUEUE)
+  active[call] = nil
+  if status ~= 0 then
+    give_up(self, call, status)
+  end
+  return finish(call, pcall(call_outcome, call))
+end
+
+return M

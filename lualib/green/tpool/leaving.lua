@@ -1,0 +1,89 @@
+--- Calls that nobody waits for any more, while a native thread is still at them. Private to
+-- green.tpool.
+--
+-- Such a call is told to stop, again and again: one `pcall` of its function swallows that.
+-- When it has not ended after a grace, its thread is given up: it counts as lost until it
+-- comes back, and another does what is in line.
+-- @module green.tpool.leaving
+
+local core = require "green.core"
+local background = require "green.thread.background"
+local thread = require "green.thread"
+
+-- Scripts may put their own in their places.
+local format, next, pairs, pcall = string.format, next, pairs, pcall
+
+local M = {}
+
+local AGAIN = 0.01 -- seconds between two words to a call
+
+local leaving = {} -- call (core's object) -> { until when, grace, site of who left it }
+local watcher
+
+--- Its thread is lost; say so.
+local function lose(call, entry)
+  local code = core.call_lose(call)
+  if code == 1 then
+    core.complain(format("greenlua: tpool: a job has not stopped %g s after it was left (%s); its "
+      .. "native thread is given up\n", entry.grace, entry.place))
+  end
+  return code ~= core.codes.ENOMEM -- else the next turn makes another try
+end
+
+--- Is there nothing more to be done about it?
+local function is_settled(call, entry, now)
+  if not core.call_stop(call) and core.call_over(call) then
+    return true
+  end
+  return now >= entry.due and lose(call, entry)
+end
+
+local function look_once()
+  local now, done = core.now(), {}
+  for call, entry in pairs(leaving) do
+    if is_settled(call, entry, now) then
+      done[call] = true
+    end
+  end
+  for call in pairs(done) do
+    leaving[call] = nil
+    core.release(call)
+  end
+end
+
+--- It waits for one of them: mostly there is no other.
+local function watch()
+  look_once()
+  local call = next(leaving)
+  while call do
+    core.park(core.call_waiters(call), core.now() + AGAIN, core.QUEUE)
+    look_once()
+    call = next(leaving)
+  end
+  watcher = nil
+end
+
+local function ensure_watcher()
+  if watcher and not core.is_dead(watcher) then
+    return
+  end
+  watcher = core.spawn(watch)
+  background[watcher] = true
+end
+
+--- Nobody waits for the call: it is told to stop. Does not park.
+-- @param call core's object
+-- @tparam number grace seconds until its thread is given up
+function M.leave(call, grace)
+  if not core.call_stop(call) then
+    core.release(call)
+    return
+  end
+  leaving[call] = { due = core.now() + grace, grace = grace, place = core.placed("") }
+  if not pcall(ensure_watcher) then -- no memory: it was told once
+    leaving[call] = nil
+    core.release(call)
+  end
+end
+
+return M

@@ -1,0 +1,443 @@
+/*
+** worker.c: the Lua states of native threads.
+*/
+
+#include "worker.h"
+#include "bundle.h"
+#include "thread.h"
+
+#include "base/env.h"
+#include "base/fork.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Nobody wants to hear of it, and where it has no handler it does nothing. */
+#define STOP_SIGNAL SIGURG
+
+struct vm_worker {
+  lua_State *L;
+  pthread_t thread;
+  uint32_t generation; /* Of the process that the thread is in. */
+  atomic_int stopping; /* What runs shall raise. */
+  vm_setup *setup;     /* The last one. */
+  uint8_t interprets;  /* Nothing is compiled now. */
+  vm_run *run;         /* That it is at, whose lock is that of the next: */
+  vm *v;               /* NULL: green.core is not there. */
+  green_post post;     /* Ends a wait of its hub. */
+  atomic_int posted;
+};
+
+static __thread vm_worker *self;
+
+int vm_worker_is_here(void)
+{
+  return self != NULL;
+}
+
+int vm_worker_thread(void)
+{
+  return (int)syscall(SYS_gettid);
+}
+
+/* -- Setups --------------------------------------------------------------- */
+
+static char *copy_text(const char *s)
+{
+  size_t n = strlen(s) + 1;
+  char *copy = green__alloc(n);
+  return copy ? memcpy(copy, s, n) : NULL;
+}
+
+vm_setup *vm_setup_new(lua_CFunction core, const char *path, const char *cpath)
+{
+  vm_setup *s = green__zalloc(sizeof(*s));
+  if (!s) return NULL;
+  atomic_init(&s->refs, 1);
+  s->core = core;
+  s->path = copy_text(path);
+  s->cpath = copy_text(cpath);
+  if (s->path && s->cpath) return s;
+  vm_setup_unref(s);
+  return NULL;
+}
+
+void vm_setup_ref(vm_setup *s)
+{
+  atomic_fetch_add(&s->refs, 1);
+}
+
+void vm_setup_unref(vm_setup *s)
+{
+  if (!s || atomic_fetch_sub(&s->refs, 1) > 1) return;
+  vm_parcel_free(&s->init);
+  green__free(s->path);
+  green__free(s->cpath);
+  green__free(s);
+}
+
+/* -- Stopping ------------------------------------------------------------- */
+
+/* Called by the next step of Lua. */
+static void stop_hook(lua_State *L, lua_Debug *ar)
+{
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  if (self && atomic_load(&self->stopping))
+    luaL_error(L, "stopped: nobody waits for this any more");
+}
+
+static struct {
+  pthread_once_t once;
+  struct sigaction before;
+} stop = {.once = PTHREAD_ONCE_INIT};
+
+/* What others had there is called for what is not ours. */
+static void pass_on(int signo, siginfo_t *info, void *context)
+{
+  if (stop.before.sa_flags & SA_SIGINFO)
+    stop.before.sa_sigaction(signo, info, context);
+  else if (stop.before.sa_handler != SIG_DFL &&
+           stop.before.sa_handler != SIG_IGN)
+    stop.before.sa_handler(signo);
+}
+
+/* LuaJIT allows a hook to be set in a handler, in the state's own thread. */
+static void stop_caught(int signo, siginfo_t *info, void *context)
+{
+  int error = errno;
+  if (!self)
+    pass_on(signo, info, context);
+  else if (self->L && atomic_load(&self->stopping))
+    lua_sethook(self->L, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT,
+                1);
+  errno = error;
+}
+
+static void stop_install(void)
+{
+  struct sigaction ours = {.sa_sigaction = stop_caught,
+                           .sa_flags = SA_SIGINFO | SA_RESTART};
+  sigemptyset(&ours.sa_mask);
+  sigaction(STOP_SIGNAL, &ours, &stop.before);
+}
+
+/* By the worker's hub: whatever it waits for, it goes on. */
+static void stop_wait(green_post *post)
+{
+  vm_worker *w = green_container(post, vm_worker, post);
+  atomic_store(&w->posted, 0);
+  if (atomic_load(&w->stopping))
+    green_task_wake(&w->v->host->task, GREEN_EINTR);
+}
+
+/* With the lock of its run held. */
+static void worker_signal(vm_worker *w)
+{
+  atomic_store(&w->stopping, 1);
+  pthread_kill(w->thread, STOP_SIGNAL);
+  if (w->v && !atomic_exchange(&w->posted, 1))
+    green_hub_post(w->v->hub, &w->post);
+}
+
+/* The thread is there as long as it is at the run. */
+int vm_worker_stop(vm_run *r)
+{
+  pthread_mutex_lock(&r->lock);
+  vm_worker *w = r->worker;
+  if (w && w->generation != green_fork_generation()) w = NULL;
+  r->stopped = 1;
+  if (w) worker_signal(w);
+  pthread_mutex_unlock(&r->lock);
+  return w != NULL;
+}
+
+/* -- The state ------------------------------------------------------------ */
+
+/* What `require "green.core"` calls. */
+static int open_core(lua_State *L)
+{
+  vm_worker *w = self;
+  lua_pushcfunction(L, w->run->setup->core);
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, 1);
+  pthread_mutex_lock(&w->run->lock);
+  w->v = vm_get(L);
+  w->v->is_guest = 0; /* Ctrl-C is for the others. */
+  pthread_mutex_unlock(&w->run->lock);
+  return 1;
+}
+
+static void set_jit_limits(lua_State *L)
+{
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "jit.opt");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, "start");
+  lua_pushliteral(L, "maxtrace=8000");
+  lua_pushliteral(L, "maxrecord=16000");
+  lua_pushliteral(L, "minstitch=3");
+  lua_pushliteral(L, "maxmcode=40960");
+  lua_call(L, 4, 0);
+  lua_pop(L, 1);
+}
+
+static int run_body(lua_State *L);
+static int strip_body(lua_State *L);
+static int trace_body(lua_State *L);
+
+static int open_body(lua_State *L)
+{
+  const struct {
+    enum vm_key key;
+    lua_CFunction body;
+  } bodies[] = {{VM_KEY_RUN_BODY, run_body},
+                {VM_KEY_STRIP_BODY, strip_body},
+                {VM_KEY_TRACE_BODY, trace_body}};
+  lua_pushboolean(L, green_env_is_ignored());
+  lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+  luaL_openlibs(L);
+  vm_bundle_install(L);
+  lua_getglobal(L, "require");
+  vm_set_key(L, VM_KEY_REQUIRE);
+  set_jit_limits(L);
+  vm_parcel_open(L);
+  for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+    lua_pushcfunction(L, bodies[i].body);
+    vm_set_key(L, bodies[i].key);
+  }
+  lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+  lua_pushcfunction(L, open_core);
+  lua_setfield(L, -2, "green.core");
+  return 0;
+}
+
+static int worker_start(void **slot)
+{
+  sigset_t set;
+  vm_worker *w = green__zalloc(sizeof(*w));
+  if (!w) return GREEN_ENOMEM;
+  w->L = luaL_newstate();
+  if (!w->L || lua_cpcall(w->L, open_body, NULL) != 0) {
+    if (w->L) lua_close(w->L);
+    green__free(w);
+    return GREEN_ENOMEM;
+  }
+  w->thread = pthread_self();
+  w->generation = green_fork_generation();
+  w->post.run = stop_wait;
+  self = w;
+  pthread_once(&stop.once, stop_install);
+  sigemptyset(&set);
+  sigaddset(&set, STOP_SIGNAL);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  *slot = w;
+  return 0;
+}
+
+static void worker_end(void *slot)
+{
+  vm_worker *w = slot;
+  lua_State *L = w->L;
+  if (w->v && atomic_exchange(&w->posted, 0))
+    green_hub_unpost(w->v->hub, &w->post);
+  w->L = NULL; /* For the handler. */
+  luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
+  lua_close(L);
+  self = NULL;
+  vm_setup_unref(w->setup);
+  green__free(w);
+}
+
+const green_thread_hooks vm_worker_hooks = {worker_start, worker_end};
+
+/* -- Running -------------------------------------------------------------- */
+
+void vm_run_init(vm_run *r, vm_setup *setup)
+{
+  pthread_mutex_init(&r->lock, NULL);
+  r->setup = setup;
+}
+
+void vm_run_deinit(vm_run *r)
+{
+  vm_parcel_free(&r->in);
+  vm_parcel_free(&r->out);
+  vm_setup_unref(r->setup);
+  pthread_mutex_destroy(&r->lock);
+}
+
+/* Push what a parcel has; raises. How many. */
+static int push_parcel(lua_State *L, const vm_parcel *p)
+{
+  int n = vm_unpack(L, p);
+  return n < 0 ? lua_error(L) : n;
+}
+
+static void set_path(lua_State *L, const char *name, const char *path)
+{
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_getfield(L, -1, "package");
+  lua_pushstring(L, path);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 2);
+}
+
+/* A setup whose init raises is none: the next run makes another try. */
+static void set_up(vm_worker *w, vm_setup *s)
+{
+  lua_State *L = w->L;
+  if (w->setup == s) return;
+  set_path(L, "path", s->path);
+  set_path(L, "cpath", s->cpath);
+  if (s->init.data) {
+    int n = push_parcel(L, &s->init);
+    lua_call(L, n - 1, 0);
+  }
+  vm_setup_ref(s);
+  vm_setup_unref(w->setup);
+  w->setup = s;
+}
+
+/* ... = run(): called protected. */
+static int run_body(lua_State *L)
+{
+  vm_worker *w = self;
+  set_up(w, w->run->setup);
+  int n = push_parcel(L, &w->run->in);
+  lua_call(L, n - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* err = trace(err): its traceback is kept. */
+static int trace_body(lua_State *L)
+{
+  lua_settop(L, 1);
+  luaL_traceback(L, L, NULL, 1);
+  vm_set_key(L, VM_KEY_TRACE);
+  return 1;
+}
+
+static void set_compiling(vm_worker *w, int on)
+{
+  if (w->interprets == !on) return;
+  int mode = on ? LUAJIT_MODE_ON : LUAJIT_MODE_OFF;
+  luaJIT_setmode(w->L, 0, LUAJIT_MODE_ENGINE | mode);
+  if (!on) luaJIT_setmode(w->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
+  w->interprets = !on;
+}
+
+/* From here on it can be stopped; 0: it has been. */
+static int run_begin(vm_worker *w, vm_run *r)
+{
+  pthread_mutex_lock(&r->lock);
+  int begins = !r->stopped;
+  if (begins) r->worker = w;
+  w->run = r;
+  pthread_mutex_unlock(&r->lock);
+  if (begins) set_compiling(w, !r->killable);
+  return begins;
+}
+
+static void run_end(vm_worker *w, vm_run *r)
+{
+  pthread_mutex_lock(&r->lock);
+  r->worker = NULL;
+  atomic_store(&w->stopping, 0);
+  pthread_mutex_unlock(&r->lock);
+  lua_sethook(w->L, NULL, 0, 0);
+}
+
+/* -- Errors on their way -------------------------------------------------- */
+
+/* A copy without the fields that cannot cross, which are below it. */
+static void push_stripped(lua_State *L, int i)
+{
+  vm_parcel p = {NULL, 0, 0, NULL};
+  lua_newtable(L);
+  int copy = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, i); lua_settop(L, copy + 1)) {
+    luaL_checkstack(L, 8, "error");
+    lua_pushvalue(L, copy + 1);
+    lua_pushvalue(L, copy + 2);
+    if (vm_pack(L, 2, "error", 0, &p) < 0) continue;
+    vm_parcel_free(&p);
+    lua_pushvalue(L, copy + 1);
+    lua_pushvalue(L, copy + 2);
+    lua_rawset(L, copy);
+  }
+  if (lua_getmetatable(L, i)) lua_setmetatable(L, copy);
+}
+
+/* err = strip(err, try, why): what is left of it; a table's fields at the first
+** try, its text at the second. Called protected. */
+static int strip_body(lua_State *L)
+{
+  if (lua_istable(L, 1) && lua_tointeger(L, 2) == 0) {
+    push_stripped(L, 1);
+    return 1;
+  }
+  if (!luaL_callmeta(L, 1, "__tostring"))
+    lua_pushfstring(L, "an error that is a %s", luaL_typename(L, 1));
+  if (!lua_isstring(L, -1)) lua_pushliteral(L, "an error without a text");
+  lua_pushfstring(L, "%s (%s)", lua_tostring(L, -1), lua_tostring(L, 3));
+  return 1;
+}
+
+/* Pack the error at the top with its traceback. 0; -1: why not is pushed. */
+static int pack_error(lua_State *L, vm_run *r)
+{
+  lua_pushvalue(L, -1);
+  vm_push_key(L, VM_KEY_TRACE);
+  return vm_pack(L, 2, "error", 0, &r->out);
+}
+
+/* The error at the top gets less until it can cross. */
+static void send_error(lua_State *L, vm_run *r)
+{
+  r->outcome = VM_RUN_RAISED;
+  for (int tries = 0; pack_error(L, r) < 0; tries++) {
+    lua_pushinteger(L, tries);
+    lua_insert(L, -2);
+    vm_push_key(L, VM_KEY_STRIP_BODY);
+    lua_insert(L, -4);
+    if (tries == 2 || lua_pcall(L, 3, 1, 0) != 0) {
+      r->outcome = VM_RUN_SPEECHLESS;
+      return;
+    }
+  }
+}
+
+static void send_results(lua_State *L, vm_run *r, int n)
+{
+  r->outcome = VM_RUN_RETURNED;
+  if (lua_checkstack(L, n + 8) && vm_pack(L, n, "result", 0, &r->out) == 0)
+    return;
+  lua_pushnil(L);
+  vm_set_key(L, VM_KEY_TRACE);
+  send_error(L, r);
+}
+
+void vm_worker_run(vm_worker *w, vm_run *r)
+{
+  lua_State *L = w->L;
+  if (!run_begin(w, r)) return;
+  lua_settop(L, 0);
+  vm_push_key(L, VM_KEY_TRACE_BODY);
+  vm_push_key(L, VM_KEY_RUN_BODY);
+  int err = lua_pcall(L, 0, LUA_MULTRET, 1);
+  run_end(w, r);
+  if (err)
+    send_error(L, r);
+  else
+    send_results(L, r, lua_gettop(L) - 1);
+  lua_settop(L, 0);
+}
