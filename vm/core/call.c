@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "core/door.h"
+#include "refusal.h"
 
 #include "base/env.h"
 
@@ -52,29 +53,49 @@ static int core_setup(lua_State *L)
   return 1;
 }
 
-/* code, text = call(call, pool, setup, killable, pin, fn, ...): fill a new
-** object of kind "call" and submit it; pin: a pointer, or nil. 0; what
-** green_job_submit says; or EINVAL and a text: what cannot cross. */
-static int core_call_start(lua_State *L)
+/* A call of the function below n arguments, packed. 0; or EINVAL, and a text is
+** pushed: what cannot cross. */
+static int fill_call(lua_State *L, vm_call **slot, vm_setup *s, int n)
 {
-  core_vm(L);
-  vm_call **slot = core_call(L, 1);
-  green_tpool *p = *(green_tpool **)vm_pointer(L, 2);
-  vm_setup *s = core_setup_of(L, 3);
-  int n = lua_gettop(L) - 5;
-  luaL_checkstack(L, 8, "too many arguments");
-  if (!p) luaL_argerror(L, 2, "the pool is closed");
   vm_setup_ref(s);
   *slot = vm_call_new(s);
   if (!*slot) luaL_error(L, "not enough memory");
-  (*slot)->run.killable = (uint8_t)lua_toboolean(L, 4);
-  if (vm_pack(L, n, "arg", VM_PACK_CALL, &(*slot)->run.in) < 0) {
-    lua_pushinteger(L, GREEN_EINVAL);
-    lua_insert(L, -2);
-    return 2;
+  int err = vm_pack(L, n + 1, "arg", VM_PACK_CALL, &(*slot)->run.in);
+  return err ? GREEN_EINVAL : 0;
+}
+
+enum { AT_POOL = 1, AT_SETUP, AT_KILLABLE, AT_PIN, AT_FUNCTION };
+
+/* call, queue = call(pool, setup, killable, pin, fn, ...): an object of kind
+** "call" that was submitted, and where to wait for its end; or nil, code, text:
+** what green_job_submit says, or EINVAL with what cannot cross. Raises where
+** the caller cannot wait. */
+static int core_call_start(lua_State *L)
+{
+  vm *v = core_vm(L);
+  vm_check_wait(v, L);
+  green_tpool *p = *(green_tpool **)vm_pointer(L, AT_POOL);
+  vm_setup *s = core_setup_of(L, AT_SETUP);
+  if (!p) luaL_argerror(L, AT_POOL, "the pool is closed");
+  luaL_checkstack(L, 8, "too many arguments");
+  int err = vm_push_object(v, L, "call", 0, 0);
+  if (err < 0) luaL_error(L, "not enough memory");
+  vm_call **slot = lua_touserdata(L, -1);
+  lua_replace(L, AT_SETUP); /* The call keeps that alive. */
+  err = fill_call(L, slot, s, lua_gettop(L) - AT_FUNCTION);
+  int has_text = err < 0;
+  (*slot)->run.killable = (uint8_t)lua_toboolean(L, AT_KILLABLE);
+  if (err == 0) err = vm_call_start(*slot, p);
+  if (err < 0) {
+    vm_close_object(v, L, AT_SETUP);
+    lua_pushnil(L);
+    lua_pushinteger(L, err);
+    if (has_text) lua_pushvalue(L, -3);
+    return 2 + has_text;
   }
-  lua_pushinteger(L, vm_call_start(*slot, p));
-  return 1;
+  lua_pushvalue(L, AT_SETUP);
+  lua_pushlightuserdata(L, &(*slot)->waiters);
+  return 2;
 }
 
 /* queue = call_waiters(call): to park on until it is over. */
@@ -94,18 +115,25 @@ static int outcome_of(const vm_call *c)
   return c->job.status < 0 ? c->job.status : GREEN_ECANCELED;
 }
 
-/* 0: it is not over; 1, ...: its results; 2, err, traceback; or a code: why it
-** did not run. Raises where what it has cannot be read here. */
+/* What a call that is over has, which is closed then. 1, ...: its results; 2,
+** err, traceback; 0, err: these cannot be read here; or a code: why it did not
+** run. */
 static int core_call_outcome(lua_State *L)
 {
-  core_vm(L);
+  vm *v = core_vm(L);
   const vm_call *c = core_started(L, 1);
-  int outcome = c->done ? outcome_of(c) : 0;
+  luaL_argcheck(L, c->done, 1, "it is not over");
+  int outcome = outcome_of(c);
   lua_settop(L, 1);
   lua_pushinteger(L, outcome);
-  if (outcome <= 0) return 1;
-  int n = vm_unpack(L, &c->run.out);
-  return n < 0 ? lua_error(L) : n + 1;
+  int n = outcome > 0 ? vm_unpack(L, &c->run.out) : 0;
+  if (n < 0) {
+    lua_pushinteger(L, 0);
+    lua_replace(L, 2);
+    n = 1;
+  }
+  vm_close_object(v, L, 1);
+  return n + 1;
 }
 
 /* runs = call_stop(call): is a thread at it? It was told to stop. */

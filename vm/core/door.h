@@ -33,6 +33,13 @@ extern const luaL_Reg vm_call_functions[];   /* call.c */
 /* Make the metatables of core.object's kinds (object.c). */
 void vm_open_objects(lua_State *L, vm *v);
 
+/* Push a new object of that kind: 0; or a code, and nothing is pushed. Raises
+** when out of memory. */
+int vm_push_object(vm *v, lua_State *L, const char *name, int a, int b);
+
+/* Close the object at index i, as its finalizer would. Idempotent. */
+void vm_close_object(vm *v, lua_State *L, int i);
+
 /* The number of the file of Lua's at index i, -1 when it was closed. Raises
 ** when there is something else (file.c). */
 int vm_file_number(lua_State *L, int i);

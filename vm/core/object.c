@@ -265,6 +265,7 @@ static void hosts_deinit(void *p, vm *v)
 }
 
 static const object_kind kinds[] = {
+    {"call", pointer_size, lookup_init, call_deinit},
     {"sock", green_sock_size, sock_init, sock_deinit},
     {"watch", watch_size, watch_init, watch_deinit},
     {"pidfd", watch_size, pidfd_init, watch_deinit},
@@ -277,7 +278,6 @@ static const object_kind kinds[] = {
     {"signal", green_signal_size, signal_init, signal_deinit},
     {"stdfd", green_stdfd_size, stdfd_init, stdfd_deinit},
     {"tpool", pointer_size, tpool_init, tpool_deinit},
-    {"call", pointer_size, lookup_init, call_deinit},
     {"setup", pointer_size, lookup_init, setup_deinit},
     {"tls_pool", pointer_size, tls_pool_init, tls_pool_deinit},
     {"hosts", hosts_size, hosts_init, hosts_deinit},
@@ -306,7 +306,7 @@ static const object_kind *kind_of(lua_State *L, int i)
   return kind;
 }
 
-static void object_close(vm *v, lua_State *L, int i)
+void vm_close_object(vm *v, lua_State *L, int i)
 {
   const object_kind *kind = kind_of(L, i);
   if (!kind) return;
@@ -319,12 +319,12 @@ static void object_close(vm *v, lua_State *L, int i)
 /* Upvalue: the runtime, which may have ended. */
 static int object_gc(lua_State *L)
 {
-  object_close(lua_touserdata(L, lua_upvalueindex(1)), L, 1);
+  vm_close_object(lua_touserdata(L, lua_upvalueindex(1)), L, 1);
   return 0;
 }
 
 /* Nothing is linked to anything before all that can fail has been done. */
-static int push_object(vm *v, lua_State *L, const char *name, int a, int b)
+int vm_push_object(vm *v, lua_State *L, const char *name, int a, int b)
 {
   const object_kind *kind = find_kind(name);
   if (!kind) return GREEN_EINVAL;
@@ -344,7 +344,7 @@ static int push_object(vm *v, lua_State *L, const char *name, int a, int b)
   return 0;
 }
 
-/* What push_object has done, for Lua: the object; nil, error code. */
+/* What vm_push_object has done, for Lua: the object; nil, error code. */
 static int object_result(lua_State *L, int err)
 {
   if (err == 0) return 1;
@@ -359,13 +359,13 @@ static int core_object(lua_State *L)
   vm *v = core_vm(L);
   const char *name = luaL_checkstring(L, 1);
   int a = (int)lua_tointeger(L, 2), b = (int)lua_tointeger(L, 3);
-  return object_result(L, push_object(v, L, name, a, b));
+  return object_result(L, vm_push_object(v, L, name, a, b));
 }
 
 /* release(object): close it now, as its finalizer would. Idempotent. */
 static int core_release(lua_State *L)
 {
-  object_close(core_vm(L), L, 1);
+  vm_close_object(core_vm(L), L, 1);
   return 0;
 }
 
@@ -374,7 +374,7 @@ static int core_watch(lua_State *L)
 {
   vm *v = core_vm(L);
   int fd = (int)luaL_checkinteger(L, 1);
-  return object_result(L, push_object(v, L, "watch", fd, 0));
+  return object_result(L, vm_push_object(v, L, "watch", fd, 0));
 }
 
 void vm_open_objects(lua_State *L, vm *v)

@@ -14,8 +14,7 @@ local error, format, gsub, pcall, rawequal, type =
 local traceback = debug.traceback
 
 local EINVAL, ECLOSED, QUEUE = core.codes.EINVAL, core.codes.ECLOSED, core.QUEUE
-local core_call, core_object, core_park = core.call, core.object, core.park
-local call_outcome, call_waiters, release = core.call_outcome, core.call_waiters, core.release
+local core_call, core_park, call_outcome = core.call, core.park, core.call_outcome
 
 local M = {}
 
@@ -52,14 +51,13 @@ end
 
 -- -- The end ------------------------------------------------------------------
 
-local function finish(call, ok, outcome, ...)
-  release(call)
-  if not ok then
-    error(outcome, 0) -- the results cannot be read here
-  elseif outcome == 1 then
+local function finish(outcome, ...)
+  if outcome == 1 then
     return ...
   elseif outcome == 2 then
     rethrow(...)
+  elseif outcome == 0 then
+    error((...), 0) -- the results cannot be read here
   end
   error(errors.new(outcome, "execute"), 0)
 end
@@ -67,7 +65,7 @@ end
 --- Nobody waits for it: the caller was cancelled, or the pool was closed.
 local function give_up(self, call, status)
   if status == ECLOSED then
-    release(call)
+    core.release(call)
     error(errors.new(ECLOSED, "execute", "the pool was closed"), 0)
   end
   leaving.leave(call, self.grace)
@@ -80,21 +78,18 @@ end
 -- @param pin core's object, or nil
 function M.run(self, setup, pin, fn, ...)
   local root = self.root
-  core.waiter() -- where that raises, nothing is sent
-  local call = core_object("call")
-  local code, text = core_call(call, root.core, setup, self.killable, pin, fn, ...)
-  if code ~= 0 then
-    release(call)
-    refuse(root, code, text)
+  local call, queue, text = core_call(root.core, setup, self.killable, pin, fn, ...)
+  if not call then
+    refuse(root, queue, text)
   end
   local active = root.active
   active[call] = true
-  local status = core_park(call_waiters(call), nil, QUEUE)
+  local status = core_park(queue, nil, QUEUE)
   active[call] = nil
   if status ~= 0 then
     give_up(self, call, status)
   end
-  return finish(call, pcall(call_outcome, call))
+  return finish(call_outcome(call))
 end
 
 return M
