@@ -154,6 +154,8 @@ return {
   { row = "redis_piped", key = "cpu_ns", unit = "µs", per = 1000,
     beside = { hiredis = 1, ["redis-py"] = 1 },
     title = "the same, 16 commands in a pipeline" },
+  { row = "tpool_c", key = "cpu_ns", unit = "µs", per = 1000, ratio = 1.15,
+    title = "an empty job of the native pool, there and back: CPU of all threads" },
   growth("capped0_acquire", "`CappedSemaphore` of limit 0: n wait to acquire"),
   growth("capped0_release", "the same, n wait to release"),
   growth("capped1_acquire", "`CappedSemaphore` of limit 1: n wait to acquire"),

@@ -51,27 +51,26 @@ static void queue_line_up(green__queue *q)
 
 /* -- Pins ----------------------------------------------------------------- */
 
-/* The one with the fewest pins, of these one that is idle. */
+/* The one with the fewest pins, of these one that is not busy. */
 static green__hand *crew_least(const green__crew *c)
 {
   green__hand *least = NULL;
   for (green_link *k = c->hands.next; k != &c->hands; k = k->next) {
     green__hand *h = green__hand_of(k);
-    int idle = green_link_in(&h->rest);
     if (!least || h->pins < least->pins ||
-        (h->pins == least->pins && idle && !green_link_in(&least->rest)))
+        (h->pins == least->pins && h->busy < least->busy))
       least = h;
   }
   return least;
 }
 
-/* With the lock held: one with other pins is taken only where there shall be no
-** more. 0, or GREEN_ENOMEM: there is none. */
+/* With the lock held: one that is busy or has other pins is taken only where
+** there shall be no more. 0, or GREEN_ENOMEM: there is none. */
 static int queue_settle(green__queue *q)
 {
   green__crew *c = q->crew;
   green__hand *h = crew_least(c);
-  if ((!h || h->pins) && c->n_hands < c->size) {
+  if ((!h || h->pins || h->busy) && c->n_hands < c->size) {
     green__hand *another = green__crew_start(c);
     if (another) h = another;
   }

@@ -93,8 +93,9 @@ GREEN_API int green_tpool_stop_until(green_tpool *p, int64_t deadline);
 
 /* A claim on one thread of a pool: jobs with the same pin run in one thread,
 ** one after another, in the order of priority and age. The thread is the one
-** with the fewest pins when the first of them is submitted; it does other jobs,
-** too, by turns, and does not retire while it has a pin.
+** with the fewest pins when the first of them is submitted, or a new one where
+** that is busy, has others, and there may be more; it does other jobs, too, by
+** turns, and does not retire while it has a pin.
 **
 ** When the pool is stopped, in a child, and when the thread is lost, a pin
 ** gets another thread with its next job. Who keeps something in the slot that

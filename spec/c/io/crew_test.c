@@ -91,13 +91,6 @@ static void work_counted(green_job *j)
   at_work--;
 }
 
-static int begun_of(const job *j, int n)
-{
-  int begun = 0;
-  for (int i = 0; i < n; i++) begun += j[i].begun;
-  return begun;
-}
-
 static void test_hubs_share_threads(void)
 {
   job j[8];

@@ -68,6 +68,13 @@ static inline void wait_begun(const job *j)
   while (!j->begun) usleep(500);
 }
 
+static inline int begun_of(const job *j, int n)
+{
+  int begun = 0;
+  for (int i = 0; i < n; i++) begun += j[i].begun;
+  return begun;
+}
+
 static inline void wait_idle(green_tpool *p, int threads)
 {
   while ((int)stats(p).idle < threads) usleep(500);
