@@ -5,6 +5,7 @@
 #include "actor.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 typedef struct letter {
   green_post post;
@@ -262,6 +263,36 @@ static void test_free_runs_the_mail(void)
   is_str(trace, "b", "a hub's end runs what is left, not what was taken");
 }
 
+/* -- Posts that are to come ----------------------------------------------- */
+
+static atomic_int begun, over;
+
+static void *posts_at_leisure(void *arg)
+{
+  letter *l = arg;
+  green_hub_post_begin(l->hub);
+  begun = 1;
+  usleep(20000); /* Who does not wait is done by then. */
+  over = 1;
+  send(l);
+  green_hub_post_end(l->hub);
+  return NULL;
+}
+
+static void test_free_waits(void)
+{
+  pthread_t id;
+  green_hub *hub = hub_open(NULL);
+  letter a = letter_for(hub, 'a');
+  trace_clear();
+  if (pthread_create(&id, NULL, posts_at_leisure, &a)) abort();
+  while (!begun) usleep(500);
+  green_hub_free(hub);
+  is(over, 1, "a hub's end waits for a post that was begun");
+  is_str(trace, "a", "and runs it");
+  pthread_join(id, NULL);
+}
+
 int main(void)
 {
   t_start();
@@ -276,5 +307,6 @@ int main(void)
   test_the_last_one();
   test_while_others_post();
   test_free_runs_the_mail();
+  test_free_waits();
   return t_done();
 }

@@ -252,6 +252,7 @@ static void test_threads_of_its_own(void)
   b = NULL;
   is(joins, 1, "and end with it");
   gate = 1;
+  green_hub_run(hub_a, &run.done); /* It is ours again. */
   pools_close();
 }
 

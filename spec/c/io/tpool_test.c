@@ -2,7 +2,7 @@
 ** tpool_test.c: jobs in native threads. Name lookup: lookup_test.c.
 */
 
-/* wrap: pthread_create green__futex_wait */
+/* wrap: pthread_create green__futex_wait green_hub_post */
 
 #include "io/tpool_kit.h"
 
@@ -33,6 +33,22 @@ int __wrap_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns)
 {
   if (hasten && ns != GREEN_NEVER) ns = 20000000;
   return __real_green__futex_wait(word, value, ns);
+}
+
+/* A thread of the pool's takes its time before it posts. */
+static atomic_int linger, lingering;
+static pthread_t hub_thread;
+
+void __real_green_hub_post(green_hub *h, green_post *p);
+void __wrap_green_hub_post(green_hub *h, green_post *p);
+
+void __wrap_green_hub_post(green_hub *h, green_post *p)
+{
+  if (linger && !pthread_equal(pthread_self(), hub_thread)) {
+    lingering = 1;
+    usleep(20000); /* Whoever does not wait is done by then. */
+  }
+  __real_green_hub_post(h, p);
 }
 
 /* -- Jobs ----------------------------------------------------------------- */
@@ -261,6 +277,25 @@ static void test_free_does_not_wait(void)
   usleep(20000); /* Let the thread end: memcheck counts its stack. */
 }
 
+/* The thread has settled that it posts, and has not yet. */
+static void test_the_hubs_end_waits_for_posts(void)
+{
+  job j;
+  green_hub *other;
+  green_hub_new(&other, NULL);
+  green_tpool *p = green_tpool_new(other);
+  job_init(&j, NULL);
+  hub_thread = pthread_self();
+  lingering = 0;
+  linger = 1;
+  green_job_submit(p, &j.job);
+  while (!lingering) usleep(500);
+  green_tpool_free(p);
+  green_hub_free(other);
+  linger = 0;
+  is(j.dropped, 1, "what was to be delivered is dropped, and nobody posts");
+}
+
 static void job_free_pool(green_job *j)
 {
   job_done(j);
@@ -390,6 +425,7 @@ int main(void)
   test_size_from_environment();
   test_stop();
   test_free_does_not_wait();
+  test_the_hubs_end_waits_for_posts();
   test_free_inside_done();
   test_signals_are_blocked();
   test_idle_threads_retire();
