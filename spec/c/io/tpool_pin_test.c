@@ -178,6 +178,37 @@ static void test_by_turns(void)
   green_tpool_free(p);
 }
 
+/* A thread is called for a job of everybody's, and has one with a pin before it
+** comes: the other must not wait for that. It comes too early at times. */
+static void test_called_for_two(void)
+{
+  enum { ROUNDS = 50 };
+  job both[2], other, mine;
+  atomic_int gate = 0;
+  green_tpool *p = pool_new(2);
+  green_pin *pin = green_pin_new(p);
+  for (int i = 0; i < 2; i++) submit(p, NULL, &both[i], &gate);
+  for (int i = 0; i < 2; i++) wait_begun(&both[i]);
+  gate = 1;
+  run(both, 2);
+  for (int i = 0; i < ROUNDS; i++) {
+    wait_idle(p, 2);
+    gate = 0;
+    submit(p, pin, &mine, NULL);
+    run(&mine, 1);
+    submit(p, NULL, &other, NULL); /* Now a pin's turn is next. */
+    run(&other, 1);
+    submit(p, NULL, &other, NULL);
+    submit(p, pin, &mine, &gate);
+    run(&other, 1);
+    gate = 1;
+    run(&mine, 1);
+  }
+  ok(1, "who is called for two things has one of them done by another");
+  green_pin_free(pin);
+  green_tpool_free(p);
+}
+
 /* -- Life ----------------------------------------------------------------- */
 
 static void test_does_not_retire(void)
@@ -347,6 +378,7 @@ int main(void)
   test_spread();
   test_beside_others();
   test_by_turns();
+  test_called_for_two();
   test_does_not_retire();
   test_free_amid_jobs();
   test_pool_is_freed_first();

@@ -277,11 +277,16 @@ static void test_free_does_not_wait(void)
   usleep(20000); /* Let the thread end: memcheck counts its stack. */
 }
 
-/* The thread has settled that it posts, and has not yet. */
+/* The thread has settled that it posts, and has not yet. It is another pool's,
+** too: nobody joins it. */
 static void test_the_hubs_end_waits_for_posts(void)
 {
-  job j;
+  job j, k;
   green_hub *other;
+  green_tpool *keeps = green_tpool_new(hub);
+  job_init(&k, NULL);
+  green_job_submit(keeps, &k.job);
+  green_hub_run(hub, &k.done);
   green_hub_new(&other, NULL);
   green_tpool *p = green_tpool_new(other);
   job_init(&j, NULL);
@@ -294,6 +299,7 @@ static void test_the_hubs_end_waits_for_posts(void)
   green_hub_free(other);
   linger = 0;
   is(j.dropped, 1, "what was to be delivered is dropped, and nobody posts");
+  green_tpool_free(keeps);
 }
 
 static void job_free_pool(green_job *j)
