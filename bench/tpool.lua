@@ -5,7 +5,8 @@
 --   rows     a table of 1,000 rows of 6 fields, there and back; rows_cjson: the same by cjson,
 --            encoded and decoded on both sides, without a thread
 --   state    a native thread's Lua state with `require "green"`: CPU, and memory
---   queue    N jobs of some 50 us in line: how late a green thread is that sleeps a millisecond at a time
+--   queue    N jobs of some 50 us in line: how late a green thread is that sleeps for a
+--            millisecond again and again
 --
 -- Prints fields: cpu_ns, CPU time of all threads of the process for each; wall_ns.
 

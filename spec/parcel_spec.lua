@@ -173,7 +173,7 @@ describe("cdata that crosses", function()
 
   it("is no address, and has a name", function()
     local array = ffi.new("parcel_spec_point[2]")
-    assert.matches("arg%[1%] is a cdata 'void %*', an address, which cannot cross",
+    assert.matches("arg%[1%] is a cdata 'void %*', an address, which no other",
       refused("values", ffi.new("void *")))
     assert.matches("arg%[1%]%.p is a cdata .*an address",
       refused("values", { p = ffi.cast("int *", array) }))
@@ -278,11 +278,11 @@ end)
 describe("what cannot cross", function()
   it("is named by its path", function()
     local co = coroutine.create(print)
-    assert.equal("arg[2].conn.socket is a coroutine, which cannot cross to another thread",
+    assert.equal("arg[2].conn.socket is a coroutine, which no other thread can be given",
       refused("values", 1, { conn = { socket = co } }))
-    assert.equal("arg[1][3] is a userdata, which cannot cross to another thread",
+    assert.equal("arg[1][3] is a userdata, which no other thread can be given",
       refused("values", { 1, 2, newproxy() }))
-    assert.equal('arg[1]["a b"][a table].x is a coroutine, which cannot cross to another thread',
+    assert.equal('arg[1]["a b"][a table].x is a coroutine, which no other thread can be given',
       refused("values", { ["a b"] = { [{}] = { x = co } } }))
   end)
 
@@ -308,12 +308,12 @@ describe("what cannot cross", function()
 
   it("is a function of C's that no module has", function()
     local f = coroutine.wrap(function() end)
-    assert.matches("arg%[1%]%.f .*cannot cross", refused("values", { f = f }))
+    assert.matches("arg%[1%]%.f .*no other thread", refused("values", { f = f }))
     f()
   end)
 
   it("is any function where none may be, but those that go by name", function()
-    assert.equal("arg[1].f is a function, which cannot cross here",
+    assert.equal("arg[1].f is a function, which is refused here",
       refused("plain", { f = function() end }))
     assert.equal(print, core.unpack(assert(core.pack("plain", print))))
   end)

@@ -139,7 +139,7 @@ describe("tpool.execute", function()
     assert.equal(outer, inner)
   end)
 
-  it("works while a module is required whose body calls it [s18]", function()
+  it("works while a module is required whose body calls it [S18]", function()
     package.preload["tpool_spec.body"] = function()
       return { value = require("green.tpool").execute(function()
         return require("green.url") ~= nil
@@ -209,7 +209,16 @@ describe("tpool.execute", function()
     assert.matches("boom.*in a native thread:.*in function 'deep'.*called from:.*'execute'", r.err)
   end)
 
-  it("keeps nothing of arguments and results alive [166]", function()
+  it("stays in one native thread where that is wanted [S16]", function()
+    local own = tpool.with { affinity = true }
+    local first = own:execute(tpool.thread_id)
+    for _ = 1, 10 do
+      green.spawn(tpool.execute, function() end)
+      assert.equal(first, own:execute(tpool.thread_id))
+    end
+  end)
+
+  it("keeps nothing of arguments and results alive [b166]", function()
     local function grown(n)
       for _ = 1, n do
         pcall(tpool.execute, function(t) error(t) end, { ("x"):rep(10000) .. n })
@@ -273,6 +282,28 @@ describe("a job that nobody waits for any more", function()
     wait_for(started)
     t:kill()
     wait_quiet(tpool)
+  end)
+
+  it("has its native thread given up where it does not stop, four at most", function()
+    local r = program.run { program.greenlua, "-e", [[
+      local green, tpool = require "green", require "green.tpool"
+      local hasty = tpool.with { grace = 0.02 }
+      local function spin() while true do end end
+      for i = 1, 5 do
+        local ok, err = pcall(green.timeout, 0.02, hasty.execute, hasty, spin)
+        if not ok then print(i, err.code, err) end
+        if i < 5 then
+          local deadline = green.now() + 20
+          while tpool.stats().pending > 0 and green.now() < deadline do green.sleep(0.01) end
+          print(i, pcall(tpool.execute, function() return "another" end))
+        end
+      end
+    ]], patience = 60 }
+    assert.equal(0, r.status, r.err)
+    assert.matches("^1\ttrue\tanother\n2\ttrue\tanother\n3\ttrue\tanother\n4\tfalse\t", r.out)
+    assert.matches("\n5\tELOST\texecute: too many jobs would not stop", r.out)
+    local _, lost = r.err:gsub("not stopped 0.02 s after it was left %(%(command line%):5%)", "")
+    assert.equal(4, lost, r.err)
   end)
 
   it("never begins where it was in line", function()
@@ -348,7 +379,7 @@ describe("tpool.map and imap", function()
 end)
 
 describe("the number of native threads", function()
-  it("is checked when it is set, or at the first job [s09]", function()
+  it("is checked when it is set, or at the first job [S09]", function()
     assert.matches("set_num_threads: n must be a whole number, not \"5\"",
       raised(tpool.set_num_threads, "5"))
     assert.matches("whole number", raised(tpool.set_num_threads, 1.5))
@@ -362,7 +393,7 @@ describe("the number of native threads", function()
     tpool.set_num_threads(4)
   end)
 
-  it("may be 0: jobs run in the loop's own state, which a warning says once [s09]", function()
+  it("may be 0: jobs run in the loop's own state, which a warning says once [S09]", function()
     local r = program.run { program.greenlua, "-e", [[
       local tpool = require "green.tpool"
       tpool.set_num_threads(0)
@@ -382,7 +413,7 @@ describe("the number of native threads", function()
 end)
 
 describe("tpool.killall", function()
-  it("has jobs done and results delivered, ends the threads, and can be gone on after", function()
+  it("has jobs done and results delivered, and ends the threads; more may come [b165]", function()
     local results = {}
     for i = 1, 20 do
       green.spawn(function() results[i] = tpool.execute(function(x) return x end, i) end)
@@ -398,8 +429,9 @@ end)
 
 describe("a pool of one's own", function()
   it("has its own threads, which run init first", function()
-    local pool = tpool.pool { threads = 1, init = function() ready = (ready or 0) + 1 end }
-    local function get() return ready end
+    local function init() _G.ready = (_G.ready or 0) + 1 end
+    local pool = tpool.pool { threads = 1, init = init }
+    local function get() return _G.ready end
     assert.equal(1, pool:execute(get))
     assert.equal(1, pool:execute(get))
     assert.is_nil(tpool.execute(get))
@@ -412,11 +444,11 @@ describe("a pool of one's own", function()
 
   it("tells an error of init, and tries again with the next job", function()
     local pool = tpool.pool { threads = 1, init = function()
-      tries = (tries or 0) + 1
-      if tries < 2 then error("not yet") end
+      _G.tries = (_G.tries or 0) + 1
+      if _G.tries < 2 then error("not yet") end
     end }
     assert.matches("not yet", raised(pool.execute, pool, print))
-    assert.equal(2, pool:execute(function() return tries end))
+    assert.equal(2, pool:execute(function() return _G.tries end))
     pool:close()
     local co = coroutine.create(print)
     assert.matches("init: upvalue 'co' is a coroutine", raised(function()
@@ -447,6 +479,47 @@ describe("a pool of one's own", function()
   end)
 end)
 
+describe("a child of a fork", function()
+  it("has its own threads, and does nothing again that its parent's were at", function()
+    local log = mark()
+    local r = program.run { program.greenlua, "-e", ([[
+      local green, tpool = require "green", require "green.tpool"
+      local log = %q
+      local function append(text)
+        local file = io.open(log, "a")
+        file:write(text, "\n")
+        file:close()
+      end
+      local function linger()
+        append("ran")
+        local until_when = os.time() + 30
+        repeat
+          local file = io.open(log .. ".go")
+        until file or os.time() > until_when
+        return "over"
+      end
+      local t = green.spawn(tpool.execute, linger)
+      repeat green.sleep(0.002) local file = io.open(log) until file and file:read("*l") == "ran"
+      local pid = green.fork(function()
+        append("child " .. tpool.execute(function() return 5 end))
+        local ok, err = pcall(t.wait, t)
+        append("there " .. tostring(ok))
+      end, { inherit = true })
+      require("green.process").wait(pid)
+      append("parent")
+      io.open(log .. ".go", "w"):close()
+      print(t:wait())
+    ]]):format(log), patience = 60 }
+    local file = assert(io.open(log))
+    local text = file:read("*a")
+    file:close()
+    os.remove(log)
+    os.remove(log .. ".go")
+    assert.equal("over\n", r.out, r.err)
+    assert.equal("ran\nchild 5\nthere false\nparent\n", text)
+  end)
+end)
+
 describe("the end of the program", function()
   it("does not wait for a job that does not end", function()
     local r = program.run { program.greenlua, "-e", [[
@@ -457,5 +530,11 @@ describe("the end of the program", function()
     ]], patience = 20 }
     assert.equal("out\n", r.out)
     assert.equal(0, r.status, r.err)
+    r = program.run { program.greenlua, "-e", [[
+      local green, tpool = require "green", require "green.tpool"
+      green.spawn(tpool.execute, function() require("green").sleep(1000) end)
+      green.sleep(0.05)
+    ]], patience = 20 }
+    assert.equal("", r.err) -- what was stopped is nobody's error any more
   end)
 end)

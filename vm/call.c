@@ -31,7 +31,7 @@ static void call_done(green_job *job)
 {
   vm_call *c = call_of(job);
   c->done = 1;
-  green_waitq_wake_all(&c->waiters, 0);
+  if (!c->quiet) green_waitq_wake_all(&c->waiters, 0);
   call_unref(c);
 }
 

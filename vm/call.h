@@ -18,6 +18,7 @@ typedef struct vm_call {
   uint32_t generation; /* Of the process that wants it. */
   atomic_int refs;
   uint8_t done;
+  uint8_t quiet; /* Nobody is woken: the program ends. */
 } vm_call;
 
 /* **takes** the reference to the setup, also when it fails. What is to be run

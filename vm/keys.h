@@ -58,9 +58,9 @@ enum vm_key {
   /* Values that cross to other states (parcel.h). */
   VM_KEY_PACK_BODY,
   VM_KEY_UNPACK_BODY,
-  VM_KEY_DUMPS,  /* function -> its code; weak (code.h) */
-  VM_KEY_MAKERS, /* code -> what makes functions of it */
-  VM_KEY_NAMES,  /* value -> its name; weak (names.h) */
+  VM_KEY_DUMPS,   /* function -> its code; weak (code.h) */
+  VM_KEY_MAKERS,  /* code -> what makes functions of it */
+  VM_KEY_NAMES,   /* value -> its name; weak (names.h) */
   VM_KEY_CLASSES, /* metatable -> its name; weak */
 
   /* Of a native thread's state (worker.c). */

@@ -91,7 +91,7 @@ static void push_path(vm__packer *w)
     lua_concat(L, 2);
   }
   const char *text = lua_tostring(L, -1);
-  lua_pushstring(L, *text == '\0' ? "the function" : text + (*text == ' '));
+  lua_pushstring(L, *text == '\0' ? "fn" : text + (*text == ' '));
   lua_remove(L, -2);
 }
 
@@ -111,11 +111,11 @@ _Noreturn static void refuse_as(vm__packer *w, const char *why)
   refuse(w);
 }
 
-/* "is a coroutine, which cannot cross to another thread". */
+/* "is a coroutine, which no other thread can be given". */
 _Noreturn static void refuse_kind(vm__packer *w, int i)
 {
   vm_push_shown(w->L, i);
-  lua_pushfstring(w->L, "is %s, which cannot cross to another thread",
+  lua_pushfstring(w->L, "is %s, which no other thread can be given",
                   lua_tostring(w->L, -1));
   refuse(w);
 }
@@ -349,8 +349,8 @@ static void write_object(vm__packer *w, int i)
   if (!push_class(w, i, lua_gettop(L))) {
     vm_push_shown(L, i);
     lua_pushfstring(L,
-                    "is %s with a metatable that no module has, which cannot "
-                    "cross to another thread",
+                    "is %s with a metatable that no module has, which no other "
+                    "thread can be given",
                     lua_tostring(L, -1));
     refuse(w);
   }
@@ -408,8 +408,8 @@ static int push_code(vm__packer *w, int i)
 {
   if (vm_code_push(w->L, i)) return 1;
   if (write_given(w, i)) return 0;
-  refuse_as(w, "is a function of C's that no module has, which cannot cross to "
-               "another thread");
+  refuse_as(w, "is a function of C's that no module has, which no other "
+               "thread can be given");
 }
 
 static void write_function(vm__packer *w, int i)
@@ -420,7 +420,7 @@ static void write_function(vm__packer *w, int i)
     if (!push_code(w, i)) return;
   }
   if (w->flags & VM_PACK_NO_FUNCTIONS)
-    refuse_as(w, "is a function, which cannot cross here");
+    refuse_as(w, "is a function, which is refused here");
   if (!was_met(w, lua_topointer(L, i))) write_closure(w, i);
   lua_pop(L, 1);
 }
@@ -467,7 +467,7 @@ static int is_nameless(const char *name)
 static void refuse_type(vm__packer *w, const char *name, const char *why)
 {
   lua_pushfstring(w->L,
-                  "is a cdata '%s', %s, which cannot cross to another thread",
+                  "is a cdata '%s', %s, which no other thread can be given",
                   name, why);
   refuse(w);
 }

@@ -67,9 +67,9 @@ static int fill_call(lua_State *L, vm_call **slot, vm_setup *s, int n)
 enum { AT_POOL = 1, AT_SETUP, AT_KILLABLE, AT_PIN, AT_FUNCTION };
 
 /* call, queue = call(pool, setup, killable, pin, fn, ...): an object of kind
-** "call" that was submitted, and where to wait for its end; or nil, code, text:
-** what green_job_submit says, or EINVAL with what cannot cross. Raises where
-** the caller cannot wait. */
+** "call" that was submitted (pin: an object, or nil), and where to wait for its
+** end; or nil, code, text: what green_job_submit says, or EINVAL with what
+** cannot cross. Raises where the caller cannot wait. */
 static int core_call_start(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -85,6 +85,8 @@ static int core_call_start(lua_State *L)
   err = fill_call(L, slot, s, lua_gettop(L) - AT_FUNCTION);
   int has_text = err < 0;
   (*slot)->run.killable = (uint8_t)lua_toboolean(L, AT_KILLABLE);
+  if (lua_isuserdata(L, AT_PIN))
+    (*slot)->job.pin = *(green_pin **)lua_touserdata(L, AT_PIN);
   if (err == 0) err = vm_call_start(*slot, p);
   if (err < 0) {
     vm_close_object(v, L, AT_SETUP);
@@ -136,14 +138,37 @@ static int core_call_outcome(lua_State *L)
   return n + 1;
 }
 
-/* runs = call_stop(call): is a thread at it? It was told to stop. */
+/* runs = call_stop(call, quiet): is a thread at it? It was told to stop. quiet:
+** who waits for it waits on. */
 static int core_call_stop(lua_State *L)
 {
   core_vm(L);
   vm_call *c = core_started(L, 1);
+  if (lua_toboolean(L, 2)) c->quiet = 1;
   int runs = !c->done && vm_worker_stop(&c->run);
   if (!c->done) green_job_cancel(&c->job);
   lua_pushboolean(L, runs);
+  return 1;
+}
+
+/* code = call_lose(call): give its thread up: as green_job_lose. */
+static int core_call_lose(lua_State *L)
+{
+  core_vm(L);
+  lua_pushinteger(L, green_job_lose(&core_started(L, 1)->job));
+  return 1;
+}
+
+/* pin = pin(pool): a claim on one of its threads, for `call`. */
+static int core_pin(lua_State *L)
+{
+  vm *v = core_vm(L);
+  green_tpool *p = *(green_tpool **)vm_pointer(L, 1);
+  if (!p) luaL_argerror(L, 1, "the pool is closed");
+  if (vm_push_object(v, L, "pin", 0, 0) < 0) luaL_error(L, "not enough memory");
+  green_pin **pin = lua_touserdata(L, -1);
+  *pin = green_pin_new(p);
+  if (!*pin) luaL_error(L, "not enough memory");
   return 1;
 }
 
@@ -185,6 +210,8 @@ const luaL_Reg vm_call_functions[] = {
     {"call_outcome", core_call_outcome},
     {"call_stop", core_call_stop},
     {"call_over", core_call_over},
+    {"call_lose", core_call_lose},
+    {"pin", core_pin},
     {"inside", core_inside},
     {"thread_id", core_thread_id},
     {"env", core_env},

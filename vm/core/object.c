@@ -214,6 +214,14 @@ static void setup_deinit(void *p, vm *v)
   *s = NULL;
 }
 
+static void pin_deinit(void *p, vm *v)
+{
+  green_pin **pin = p;
+  (void)v;
+  green_pin_free(*pin);
+  *pin = NULL;
+}
+
 static size_t watch_size(void)
 {
   return sizeof(green_fd);
@@ -278,6 +286,7 @@ static const object_kind kinds[] = {
     {"signal", green_signal_size, signal_init, signal_deinit},
     {"stdfd", green_stdfd_size, stdfd_init, stdfd_deinit},
     {"tpool", pointer_size, tpool_init, tpool_deinit},
+    {"pin", pointer_size, lookup_init, pin_deinit},
     {"setup", pointer_size, lookup_init, setup_deinit},
     {"tls_pool", pointer_size, tls_pool_init, tls_pool_deinit},
     {"hosts", hosts_size, hosts_init, hosts_deinit},

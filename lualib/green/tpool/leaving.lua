@@ -8,10 +8,9 @@
 
 local core = require "green.core"
 local background = require "green.thread.background"
-local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local format, next, pairs, pcall = string.format, next, pairs, pcall
+local format, gsub, next, pairs, pcall = string.format, string.gsub, next, pairs, pcall
 
 local M = {}
 
@@ -79,7 +78,8 @@ function M.leave(call, grace)
     core.release(call)
     return
   end
-  leaving[call] = { due = core.now() + grace, grace = grace, place = core.placed("") }
+  leaving[call] = { due = core.now() + grace, grace = grace,
+    place = gsub(core.placed(""), ": $", "") }
   if not pcall(ensure_watcher) then -- no memory: it was told once
     leaving[call] = nil
     core.release(call)

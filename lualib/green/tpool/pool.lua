@@ -83,12 +83,12 @@ end
 local roots = setmetatable({}, { __mode = "k" })
 local is_watched
 
+--- Their callers wait on: the program ends around them. How many run.
 local function stop_all()
   local n = 0
   for root in pairs(roots) do
     for call in pairs(root.active) do
-      n = n + 1
-      core.call_stop(call)
+      n = n + (core.call_stop(call, true) and 1 or 0)
     end
   end
   return n
@@ -173,8 +173,7 @@ local function pin_of(root)
   local me = core.current()
   local pin = root.pins[me]
   if not pin then
-    pin = core.object("pin")
-    core.pin(pin, root.core)
+    pin = core.pin(root.core)
     root.pins[me] = pin
   end
   return pin
@@ -201,24 +200,32 @@ end
 
 local map_options = { size = true }
 
+--- An iterator over the calls of fn with each element.
+local function mapped(self, fn, list, opts, where)
+  args.callable(fn, where, "fn")
+  if type(list) ~= "table" and not args.is_callable(list) then
+    args.wrong(where, "list", "a list or an iterator", list)
+  end
+  opts = options.check(opts, map_options, where)
+  local size = opts.size == nil and IN_FLIGHT or args.count(opts.size, 1, where, "size")
+  return greenpool.GreenPool(size):imap(function(...)
+    return self:execute(fn, ...)
+  end, list)
+end
+
 --- fn of each element, in native threads: an iterator over `index, results...`, in the order
 -- of the list. Does not park; the loop does.
 -- @tparam function fn
 -- @param list or a function that gives the next element and nil at the end
 -- @tparam[opt] table opts `size`: calls at once, at most (8)
 function methods:imap(fn, list, opts)
-  args.callable(fn, "imap", "fn")
-  opts = options.check(opts, map_options, "imap")
-  local size = opts.size == nil and IN_FLIGHT or args.count(opts.size, 1, "imap", "size")
-  return greenpool.GreenPool(size):imap(function(...)
-    return self:execute(fn, ...)
-  end, list)
+  return mapped(self, fn, list, opts, "imap")
 end
 
 --- The same, as a list of the first results. Parks.
 function methods:map(fn, list, opts)
   local results = {}
-  for i, value in self:imap(fn, list, opts) do
+  for i, value in mapped(self, fn, list, opts, "map") do
     results[i] = value
   end
   return results
