@@ -8,6 +8,7 @@
 local core = require "green.core"
 local args = require "green.args"
 local pools = require "green.tpool.pool"
+local proxies = require "green.tpool.proxy"
 
 local getenv = os.getenv -- scripts may put their own there
 
@@ -75,6 +76,20 @@ function M.pool(opts)
     or args.integer(opts.threads, 1, "pool", "threads", 1024)
   return pools.new(threads, opts)
 end
+
+--- Let a module, a function or another value that crosses live in one native thread: calls,
+-- methods, properties, iterators are done there, and what comes out and cannot cross (userdata,
+-- functions, tables with metatables) stays there and is a proxy, too. Objects that cannot cross
+-- are to be made there: proxy the module that makes them. Parks, and so does each use.
+-- @param what
+-- @tparam[opt] table opts `autowrap`: names of methods whose tables stay there, too
+-- @return the proxy
+function M.Proxy(what, opts)
+  return get():Proxy(what, opts)
+end
+
+--- Is it what Proxy, or a proxy, has given? Does not park.
+M.is_proxy = proxies.is_proxy
 
 --- Run at most that many native threads for `execute`, before its first job or after
 -- killall. Does not park.

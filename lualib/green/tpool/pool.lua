@@ -12,6 +12,7 @@ local errors = require "green.error"
 local greenpool = require "green.greenpool"
 local job = require "green.tpool.job"
 local options = require "green.args.options"
+local proxies = require "green.tpool.proxy"
 local show = require "green.args.show"
 local thread = require "green.thread"
 
@@ -179,6 +180,17 @@ local function pin_of(root)
   return pin
 end
 
+--- fn(...) in the thread of a pin; with 0 threads straight on. Parks.
+local function run_pinned(self, pin, fn, ...)
+  local root = self.root
+  if root.size == 0 then
+    warn(root)
+    return fn(...)
+  end
+  must_be_open(self, "Proxy")
+  return job.run(self, M.setup(root), pin, fn, ...)
+end
+
 --- Call fn(...) in a native thread; there, or with 0 threads, straight on. Parks.
 -- @tparam function fn it crosses with its upvalues
 -- @param ... what it gets
@@ -286,6 +298,12 @@ function methods:close()
     core.release(call)
   end
   core.release(root.core)
+end
+
+--- See green.tpool's. Parks.
+function methods:Proxy(what, opts)
+  must_be_open(self, "Proxy")
+  return proxies.new(self, run_pinned, core.pin(self.root.core), what, opts)
 end
 
 class.seal(mt, "pool")

@@ -1,0 +1,237 @@
+--- Proxies: objects that live in one native thread, and are used from a green one as if they
+-- were here. Private to green.tpool.
+-- @module green.tpool.proxy
+
+local core = require "green.core"
+local args = require "green.args"
+local background = require "green.thread.background"
+local errors = require "green.error"
+local objects = require "green.tpool.objects"
+local options = require "green.args.options"
+local thread = require "green.thread"
+
+-- Scripts may put their own in their places.
+local error, format, getmetatable, newproxy, pcall, rawget, select, setmetatable, tostring, type,
+  unpack = error, string.format, getmetatable, newproxy, pcall, rawget, select, setmetatable,
+  tostring, type, unpack
+
+local REF = "\0ref" -- as green.tpool.objects has it
+
+local prototype = newproxy(true)
+local mt = getmetatable(prototype)
+mt.__name = "green.Proxy"
+
+-- proxy -> { holder, id, got = how often the thread has sent it, class, text }
+local known = setmetatable({}, { __mode = "k" })
+
+local n_holders = 0
+
+local M = {}
+
+-- -- Calls --------------------------------------------------------------------
+
+local function finish(holder, ok, ...)
+  if ok then
+    return ...
+  elseif objects.is_gone((...)) then
+    error(errors.new("ECLOSED", holder.text, "its native thread has ended"), 0)
+  end
+  error((...), 0)
+end
+
+--- fn(holder's name, ...) in the holder's thread. Parks.
+local function ask(holder, fn, ...)
+  thread.checkpoint()
+  return finish(holder, pcall(holder.run, holder.pool, holder.pin, fn, holder.name, ...))
+end
+
+-- -- Values on their way ------------------------------------------------------
+
+--- A proxy for what the thread has sent, the same one for the same object.
+local function proxy_of(holder, sent)
+  local id = sent[REF]
+  local proxy = holder.proxies[id]
+  local state = proxy and known[proxy]
+  if state then
+    state.got = state.got + 1
+    return proxy
+  end
+  proxy = newproxy(prototype)
+  known[proxy] = { holder = holder, id = id, got = 1, class = sent.class, text = sent.text }
+  holder.proxies[id] = proxy
+  return proxy
+end
+
+local function receive(holder, value)
+  if type(value) == "table" and getmetatable(value) == nil and rawget(value, REF) then
+    return proxy_of(holder, value)
+  end
+  return value
+end
+
+local function receive_all(holder, ...)
+  local n = select("#", ...)
+  if n == 1 then
+    return receive(holder, (...))
+  end
+  local values = { ... }
+  for i = 1, n do
+    values[i] = receive(holder, values[i])
+  end
+  return unpack(values, 1, n)
+end
+
+--- A proxy goes back to its own thread as its number.
+local function send(holder, value, i)
+  local state = type(value) == "userdata" and known[value]
+  if not state then
+    return value
+  elseif state.holder ~= holder then
+    args.misuse("arg[%d] is %s, which lives in another native thread", i, tostring(value))
+  end
+  return { [REF] = state.id }
+end
+
+local function send_all(holder, n, values)
+  for i = 1, n do
+    values[i] = send(holder, values[i], i)
+  end
+  return values
+end
+
+-- -- Metamethods --------------------------------------------------------------
+
+--- What calls a function of an object's by its key. Parks.
+local function stub(key)
+  return function(self, ...)
+    local state = type(self) == "userdata" and known[self]
+    local holder = state and state.holder
+    if not holder then
+      args.misuse("%s: call it with a colon, proxy:%s(...), or proxy.%s(proxy, ...)", key, key, key)
+    end
+    local n = select("#", ...)
+    return receive_all(holder, ask(holder, objects.method, state.id, key, n + 1,
+      send_all(holder, n + 1, { self, ... })))
+  end
+end
+
+--- The same for a function of a module: what stands before the dot is no argument.
+local function field(state, key)
+  return function(...)
+    local holder, n = state.holder, select("#", ...)
+    return receive_all(holder, ask(holder, objects.method, state.id, key, n,
+      send_all(holder, n, { ... })))
+  end
+end
+
+local function function_of(state, key)
+  if state.class then
+    local methods = state.holder.methods[state.class] or {}
+    state.holder.methods[state.class] = methods
+    methods[key] = methods[key] or stub(key)
+    return methods[key]
+  end
+  state.fields = state.fields or {}
+  state.fields[key] = state.fields[key] or field(state, key)
+  return state.fields[key]
+end
+
+function mt.__index(self, key)
+  local state = known[self]
+  local methods = state.class and state.holder.methods[state.class] or state.fields
+  if methods and methods[key] then
+    return methods[key]
+  end
+  local holder = state.holder
+  local value, what = ask(holder, objects.index, state.id, send(holder, key, 1))
+  if what == "function" then
+    return function_of(state, key)
+  end
+  return receive(holder, value)
+end
+
+function mt.__newindex(self, key, value)
+  local state = known[self]
+  local holder = state.holder
+  ask(holder, objects.newindex, state.id, send(holder, key, 1), send(holder, value, 2))
+end
+
+function mt.__call(self, ...)
+  local state = known[self]
+  local holder, n = state.holder, select("#", ...)
+  return receive_all(holder, ask(holder, objects.call, state.id, n, send_all(holder, n, { ... })))
+end
+
+function mt.__len(self)
+  local state = known[self]
+  return ask(state.holder, objects.len, state.id)
+end
+
+function mt.__tostring(self)
+  return format("green.Proxy{%s}", known[self].text)
+end
+
+-- -- Ends ---------------------------------------------------------------------
+
+--- Tell the thread of all that is garbage here.
+local function let_go(holder)
+  local gone = holder.gone
+  holder.gone = {}
+  pcall(ask, holder, objects.release, gone)
+end
+
+local function start_letting_go(holder)
+  local helper = core.spawn(let_go, holder)
+  background[helper] = true
+end
+
+function mt.__gc(self)
+  local state = known[self]
+  if not state then
+    return
+  end
+  local holder, gone = state.holder, state.holder.gone
+  gone[#gone + 1] = state.id
+  gone[#gone + 1] = state.got
+  if #gone == 2 then
+    pcall(start_letting_go, holder)
+  end
+end
+
+-- -- Making -------------------------------------------------------------------
+
+local known_options = { autowrap = true }
+
+--- A proxy of what crosses to the thread; all that stays there becomes a proxy, too. Parks.
+-- @param pool whose thread it is
+-- @tparam function run run(pool, pin, fn, ...) calls fn there
+-- @param pin a claim on the thread
+function M.new(pool, run, pin, what, opts)
+  opts = options.check(opts, known_options, "Proxy")
+  if opts.autowrap ~= nil then
+    args.list(opts.autowrap, "Proxy", "autowrap", "names of methods")
+  end
+  if what == nil then
+    args.wrong("Proxy", "what", "a value", what)
+  end
+  thread.checkpoint()
+  n_holders = n_holders + 1
+  local holder = {
+    pool = pool,
+    run = run,
+    pin = pin,
+    name = format("%s %d", tostring(core), n_holders), -- other states have the same threads
+    proxies = setmetatable({}, { __mode = "v" }),
+    methods = {},
+    gone = {},
+    text = "Proxy",
+  }
+  return receive(holder, run(pool, pin, objects.hold, holder.name, what, opts.autowrap))
+end
+
+--- Is it one?
+function M.is_proxy(value)
+  return type(value) == "userdata" and known[value] ~= nil
+end
+
+return M
