@@ -41,14 +41,25 @@ static green_forkonce sig_made;  /* The two. */
 
 /* -- The handler ---------------------------------------------------------- */
 
+/* Tell the started watches, those of one hub, or of all: NULL. How many. */
+static int sig_tell(int signo, const green_hub *hub)
+{
+  int told = 0;
+  atomic_fetch_add(&sig_inside, 1);
+  green_signal *w = atomic_load(&sig_table[signo].first);
+  for (; w; w = atomic_load(&w->next)) {
+    if (hub && w->hub != hub) continue;
+    if (atomic_fetch_add(&w->caught, 1) == 0) green_hub_post(w->hub, &w->post);
+    told++;
+  }
+  atomic_fetch_sub(&sig_inside, 1);
+  return told;
+}
+
 static void sig_caught(int signo)
 {
   int error = errno;
-  atomic_fetch_add(&sig_inside, 1);
-  green_signal *w = atomic_load(&sig_table[signo].first);
-  for (; w; w = atomic_load(&w->next))
-    if (atomic_fetch_add(&w->caught, 1) == 0) green_hub_post(w->hub, &w->post);
-  atomic_fetch_sub(&sig_inside, 1);
+  sig_tell(signo, NULL);
   errno = error;
 }
 
@@ -268,6 +279,11 @@ const char *green_signal_name(int signo)
   for (size_t i = 0; i < N_NAMES; i++)
     if (sig_names[i].signo == signo) return sig_names[i].name;
   return NULL;
+}
+
+int green_signal_raise(green_hub *hub, int signo)
+{
+  return signo_is_usable(signo) ? sig_tell(signo, hub) : 0;
 }
 
 static void sig_absorbed(int signo)

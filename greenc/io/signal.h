@@ -56,6 +56,10 @@ GREEN_API int green_signal_init(green_signal *w, green_hub *hub, int signo);
 GREEN_API int green_signal_new(green_signal **w, green_hub *hub, int signo);
 GREEN_API void green_signal_free(green_signal *w);
 
+/* To the watches of this hub alone: the signal has come, once. Returns how many
+** of them are started. */
+GREEN_API int green_signal_raise(green_hub *hub, int signo);
+
 /* Let a signal whose action is the default do nothing from now on. It gets a
 ** handler: one that is ignored is ignored by all programs that this one starts,
 ** too, while a handler ends with exec. A signal that is handled or ignored

@@ -419,6 +419,31 @@ static void test_several_hubs(void)
   signal(SIGUSR1, SIG_DFL);
 }
 
+/* What a signal does, for one hub of several. */
+static void test_raised_for_one_hub(void)
+{
+  green_hub *other;
+  green_signal *ours = watch(SIGUSR1), *theirs, *stopped = watch(SIGUSR1);
+  green_hub_new(&other, NULL);
+  green_signal_new(&theirs, other, SIGUSR1);
+  green_signal_start(ours, 0);
+  green_signal_start(theirs, 0);
+  is(green_signal_raise(hub, SIGUSR1), 1, "one watch is told");
+  is(green_signal_raise(hub, SIGUSR1), 1, "and again");
+  is(turns_until(ours), 2, "both have come");
+  green_hub_turn(other, 0);
+  is(green_signal_take(theirs), 0, "the other hub was not told");
+  is(green_signal_take(stopped), 0, "nor one that is stopped");
+  is(green_signal_raise(hub, SIGUSR2), 0, "nobody watches it");
+  is(green_signal_raise(hub, 0) + green_signal_raise(hub, SIGKILL) +
+         green_signal_raise(hub, 1 << 20),
+     0, "no such signals");
+  green_signal_free(theirs);
+  green_hub_free(other);
+  green_signal_free(stopped);
+  green_signal_free(ours);
+}
+
 /* Start and stop without pause while signals rain. */
 static void *churn_main(void *arg)
 {
@@ -580,6 +605,7 @@ int main(void)
   test_caught_before_the_fork();
   test_two_watches();
   test_several_hubs();
+  test_raised_for_one_hub();
   test_churn_in_a_storm();
   test_forks_in_a_storm();
   test_bad_numbers();
