@@ -8,6 +8,7 @@
 
 #include "call.h"
 #include "core/door.h"
+#include "native.h"
 
 #include "httpd/httpd.h"
 #include "httpd/log.h"
@@ -254,6 +255,15 @@ static void watch_deinit(void *p, vm *v)
   green_fd_close(p);
 }
 
+/* A pointer to one that core/native.c has started, NULL before. */
+static void native_deinit(void *p, vm *v)
+{
+  vm_native **n = p;
+  (void)v;
+  vm_native_release(*n);
+  *n = NULL;
+}
+
 static size_t hosts_size(void)
 {
   return sizeof(green_hosts);
@@ -289,6 +299,7 @@ static const object_kind kinds[] = {
     {"pin", pointer_size, lookup_init, pin_deinit},
     {"setup", pointer_size, lookup_init, setup_deinit},
     {"tls_pool", pointer_size, tls_pool_init, tls_pool_deinit},
+    {"native", pointer_size, lookup_init, native_deinit},
     {"hosts", hosts_size, hosts_init, hosts_deinit},
 };
 
