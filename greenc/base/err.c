@@ -40,7 +40,8 @@ enum {
   ECERTPIN = 4217,
   EHTTPSTATUS = 4301,
   EREDIRECT = 4302,
-  EREDIS = 4401
+  EREDIS = 4401,
+  EWORKER = 4501
 };
 
 /* EDEADLOCK is ours, and another word for EDEADLK in the system. */

@@ -116,6 +116,7 @@ local lazy = {
   serve = "green.server",
   StopServe = "green.server",
   fork = "green.process",
+  workers = "green.workers",
 }
 
 setmetatable(green, {

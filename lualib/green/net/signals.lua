@@ -7,6 +7,13 @@ local core = require "green.core"
 -- signals within this number of seconds count as one.
 local SAME_SIGNAL = 0.3
 
+local last -- when a stop began last
+
+--- Has a server begun to stop, because of a signal? Does not park.
+local function have_come()
+  return last ~= nil
+end
+
 --- Call stop() when one of them comes, in a green thread of its own; it says whether
 -- it has begun to stop by this. Does not park.
 -- @return a function that ends it
@@ -16,6 +23,7 @@ local function watch(stop)
   local function on_signal()
     if core.now() - began >= SAME_SIGNAL and stop() then
       began = core.now()
+      last = began
     end
   end
   local ok, err = pcall(function()
@@ -35,4 +43,4 @@ local function watch(stop)
   return unwatch
 end
 
-return { watch = watch }
+return { watch = watch, have_come = have_come }

@@ -1,0 +1,104 @@
+--- Who sees to one worker: starts its native thread, waits for the end, tells of errors.
+-- Private to green.workers.
+-- @module green.workers.keeper
+
+local core = require "green.core"
+local errors = require "green.error"
+local exits = require "green.thread.exits"
+local listeners = require "green.workers.listeners"
+local parcel = require "green.workers.parcel"
+local thread = require "green.thread"
+
+local READ = core.READ -- a mode of core.park
+local EBUSY = core.codes.EBUSY
+
+-- What the native thread runs. A rock's runtimes find the library where this one has.
+local CHUNK = [[
+local path, cpath, text = ...
+package.path, package.cpath = path, cpath
+require "green.workers.worker"(text)
+]]
+
+local M = {}
+
+local function text_of(self, worker)
+  return parcel.pack {
+    app = self.app,
+    args = self.args,
+    index = worker.index,
+    count = self.count,
+    control = worker.theirs:fileno(),
+    listeners = listeners.numbers(self.listeners, worker.index),
+  }
+end
+
+local function release(held)
+  core.release(held.watch)
+  core.release(held.native)
+  held.worker.native = nil
+end
+
+--- Start the thread: what is held while it runs; or nil, code.
+local function start(self, worker)
+  local native = core.object("native")
+  local code = core.native_start(native, CHUNK, "=green.workers", package.path, package.cpath,
+    text_of(self, worker))
+  local watch
+  if code == 0 then
+    watch, code = core.watch(core.native_fd(native))
+  end
+  if not watch then
+    core.release(native)
+    return nil, code
+  end
+  worker.native = native
+  return { _exit = release, native = native, watch = watch, worker = worker }
+end
+
+--- Run it once: 0; 1 and what was raised; or a negative status. Parks.
+local function run(self, worker)
+  core.waiter() -- where that raises, nothing is started
+  local held, code = start(self, worker)
+  if not held then
+    return code, ""
+  end
+  exits.hold(held)
+  local status, text
+  repeat
+    local woken = core.park(held.watch, nil, READ)
+    status, text = core.native_status(held.native)
+  until status ~= EBUSY or woken ~= 0
+  exits.release(held)
+  release(held)
+  return status, text
+end
+
+function M.tell(self, worker, text)
+  core.complain(("greenlua: worker %d of %s: %s\n"):format(worker.index, self.app, text))
+end
+
+--- The first of these is what wait gives.
+local function fail(self, worker, status, text)
+  local whole = status == 1 and text or select(2, core.errtext(status))
+  local op = ("worker %d of %s"):format(worker.index, self.app)
+  self.failure = self.failure or errors.new("EWORKER", op, whole:match("^[^\n]*"),
+    { worker = worker.index, traceback = whole })
+  M.tell(self, worker, whole)
+end
+
+--- Have the worker for as long as it is wanted. Parks.
+function M.keep(self, worker)
+  while not self.is_stopping do
+    local status, text = run(self, worker)
+    if status == 0 or status == EBUSY then -- it has ended, or is left to itself
+      return
+    end
+    fail(self, worker, status, text)
+    if not self.restart or self.is_stopping then
+      return
+    end
+    thread.stand(self.stops, core.now() + self.restart)
+  end
+end
+
+return M

@@ -1,0 +1,2 @@
+-- No worker: a module must return a function.
+return 5
