@@ -348,6 +348,20 @@ describe("examples/chat.lua", function()
     end))
 end)
 
+describe("examples/threads.lua", function()
+  it("serves in all workers, and ends at SIGTERM", function()
+    local run = program.start_greenlua { "examples/threads.lua", "0", "2" }
+    run:expect("127.0.0.1:")
+    local port = tonumber(run:expect("\n"))
+    local conn = assert(green.connect("127.0.0.1", port))
+    conn:write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert.matches("hello from worker [12] of 2\n$", conn:read_all())
+    conn:close()
+    run:kill(program.TERM) -- the other may not be there yet
+    assert.equal(0, run:wait().status, run.err)
+  end)
+end)
+
 describe("examples/prefork.lua", function()
   local WORKERS, CLIENTS, HELD = 3, 40, 12
 

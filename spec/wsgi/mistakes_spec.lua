@@ -470,7 +470,7 @@ end)
 
 describe("an example", function()
   local ports = { "chat", "conformance", "echo", "forwarder", "hello", "prefork", "streaming",
-    "takeover", "upload", "wsapi" }
+    "takeover", "threads", "upload", "wsapi" }
 
   it("says so when its argument is no port", function()
     for _, name in ipairs(ports) do
