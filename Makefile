@@ -356,7 +356,7 @@ asan tsan: ## the same tests with other flags
 	$(SUBMAKE) KIND=$@ test
 
 # What native threads and signal handlers touch: little enough for every push.
-THREADED := base/library base/futex io/tpool io/tpool_limit io/tpool_pin io/tpool_lost \
+THREADED := base/library base/futex io/channel io/tpool io/tpool_limit io/tpool_pin io/tpool_lost \
   io/tpool_storm io/crew io/slot io/lookup hub/post io/signal io/tls_lib io/tls_pool \
   io/dns_lib io/resolver_threads proto/idna
 
