@@ -184,15 +184,16 @@ describe("green.workers", function()
   end)
 
   it("says what is wrong with the call", function()
-    local opts = {}
+    local file = assert(io.open "/dev/null")
     for text, call in pairs {
       ["workers: n must be a whole number from 1 to 1024, not 0"] = { 0, "x" },
-      ["workers: app must be a string, not nil"] = { 1 },
+      ["workers: app must be a module's name or a function, not nil"] = { 1 },
       ["workers: unknown option 'lisen'; did you mean 'listen'?"] = { 1, "x", { lisen = 1 } },
-      ['workers: args["f"][1] is a function, which cannot go to another thread'] =
-        { 1, "x", { args = { f = { print } } } },
-      ["workers: args[1] has a metatable, and cannot go to another thread"] =
+      ["workers: args.f[1] is a coroutine"] =
+        { 1, "x", { args = { f = { coroutine.create(print) } } } },
+      ["workers: args[1] is a table with a metatable that no module has"] =
         { 1, "x", { args = { setmetatable({}, {}) } } },
+      ["workers: app upvalue 'file' is"] = { 1, function() return file end },
       ["workers: restart must be"] = { 1, "x", { restart = -1 } },
       ["workers: reuse_port must be"] = { 1, "x", { reuse_port = 1 } },
     } do
@@ -201,7 +202,23 @@ describe("green.workers", function()
       assert.matches(text, err, 1, true)
     end
     fails("EADDRNOTAVAIL", green.workers(1, "x", { listen = "192.0.2.1:0" }))
-    assert.same({}, opts)
+    file:close()
+  end)
+
+  it("runs a function, whose channels lead back", function()
+    local channel = require("green.tpool.channel").channel(1)
+    local numbers = { 10, 20, 30 }
+    local workers = assert(green.workers(3, function(worker)
+      channel:put { worker.index, numbers[worker.index] + worker.args.more }
+    end, { args = { more = 1 } }))
+    local sum = 0
+    for _ = 1, 3 do
+      local pair = assert(channel:get(20))
+      assert.equal(numbers[pair[1]] + 1, pair[2])
+      sum = sum + pair[1]
+    end
+    assert.equal(6, sum)
+    assert.is_true(workers:wait(20))
   end)
 
   it("is killed while it waits, and leaves the workers alone", function()

@@ -26,23 +26,21 @@ struct vm_native {
   uint32_t generation; /* Of the process that the thread is in. */
   pthread_t thread;
   pthread_mutex_t lock;
-  greenlua *g;       /* While it runs; for interrupts, with the lock held. */
-  char *error;       /* Written before the status. */
-  char *code, *name; /* Copies, */
-  char **texts;      /* and these; freed with the record. */
-  size_t *lens;
-  int n;
+  greenlua *g; /* While it runs; for interrupts, with the lock held. */
+  char *error; /* Written before the status. */
+  char *code, *name, *path, *cpath;
+  vm_parcel parcel;
 };
 
 /* -- Memory --------------------------------------------------------------- */
 
 static void native_free(vm_native *n)
 {
-  for (int i = 0; n->texts && i < n->n; i++) green__free(n->texts[i]);
-  green__free(n->texts);
-  green__free(n->lens);
-  green__free(n->code);
-  green__free(n->name);
+  vm_parcel_free(&n->parcel);
+  free(n->code);
+  free(n->name);
+  free(n->path);
+  free(n->cpath);
   free(n->error);
   if (n->fd >= 0) close(n->fd);
   pthread_mutex_destroy(&n->lock);
@@ -54,29 +52,14 @@ static void native_unref(vm_native *n)
   if (atomic_fetch_sub(&n->refs, 1) == 1) native_free(n);
 }
 
-static char *copy_text(const char *p, size_t len)
-{
-  char *copy = green__alloc(len + 1);
-  if (!copy) return NULL;
-  memcpy(copy, p, len);
-  copy[len] = 0;
-  return copy;
-}
-
 /* 0 or GREEN_ENOMEM; what was copied so far is the record's. */
-static int copy_plan(vm_native *n, const vm_native_plan *plan)
+static int copy_texts(vm_native *n, const vm_native_plan *plan)
 {
-  n->code = copy_text(plan->code, strlen(plan->code));
-  n->name = copy_text(plan->name, strlen(plan->name));
-  n->texts = green__zalloc((size_t)(plan->n + 1) * sizeof(*n->texts));
-  n->lens = green__zalloc((size_t)(plan->n + 1) * sizeof(*n->lens));
-  if (!n->code || !n->name || !n->texts || !n->lens) return GREEN_ENOMEM;
-  for (; n->n < plan->n; n->n++) {
-    n->lens[n->n] = plan->lens[n->n];
-    n->texts[n->n] = copy_text(plan->texts[n->n], plan->lens[n->n]);
-    if (!n->texts[n->n]) return GREEN_ENOMEM;
-  }
-  return 0;
+  n->code = strdup(plan->code);
+  n->name = strdup(plan->name);
+  n->path = strdup(plan->path);
+  n->cpath = strdup(plan->cpath);
+  return n->code && n->name && n->path && n->cpath ? 0 : GREEN_ENOMEM;
 }
 
 /* -- In the thread -------------------------------------------------------- */
@@ -92,30 +75,36 @@ static void publish(vm_native *n, greenlua *g)
 static int load_body(lua_State *L)
 {
   const vm_native *n = lua_touserdata(L, 1);
+  lua_getglobal(L, "package");
+  lua_pushstring(L, n->path);
+  lua_setfield(L, -2, "path");
+  lua_pushstring(L, n->cpath);
+  lua_setfield(L, -2, "cpath");
   lua_settop(L, 0);
-  luaL_checkstack(L, n->n + 1, "arguments of a native thread");
   if (luaL_loadbuffer(L, n->code, strlen(n->code), n->name) != 0)
     return lua_error(L);
-  for (int i = 0; i < n->n; i++) lua_pushlstring(L, n->texts[i], n->lens[i]);
-  return n->n + 1;
+  int args = vm_unpack(L, &n->parcel);
+  return args < 0 ? lua_error(L) : args + 1;
 }
 
+/* How many arguments stand above the chunk; -1: an error does. */
 static int push_chunk(vm_native *n, lua_State *L)
 {
+  int top = lua_gettop(L);
   lua_pushcfunction(L, load_body);
   lua_pushlightuserdata(L, n);
-  return lua_pcall(L, 1, LUA_MULTRET, 0);
+  if (lua_pcall(L, 1, LUA_MULTRET, 0) != 0) return -1;
+  return lua_gettop(L) - top - 1;
 }
 
 /* Its status; its error stays in n. */
 static int run_chunk(vm_native *n, greenlua *g)
 {
   lua_State *L = greenlua_state(g);
-  const char *text;
-  int r = push_chunk(n, L) == 0 ? greenlua_call(g, n->n) : 1;
-  text = greenlua_error(g);
-  if (r == 1 && !*text && lua_isstring(L, -1)) text = lua_tostring(L, -1);
-  if (r != 0) n->error = strdup(text);
+  int args = push_chunk(n, L);
+  int r = args < 0 ? 1 : greenlua_call(g, args);
+  const char *text = args < 0 ? lua_tostring(L, -1) : greenlua_error(g);
+  if (r != 0) n->error = strdup(text ? text : "(error object is not a string)");
   lua_settop(L, 0);
   return r;
 }
@@ -163,9 +152,11 @@ int vm_native_start(vm_native **out, const vm_native_plan *plan)
   pthread_mutex_init(&n->lock, NULL);
   green_fork_happened(&n->generation);
   n->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  int err = n->fd < 0 ? -errno : copy_plan(n, plan);
+  int err = n->fd < 0 ? -errno : copy_texts(n, plan);
+  n->parcel = plan->parcel;
   if (err == 0) err = start_thread(n);
   if (err < 0) {
+    n->parcel = (vm_parcel){0}; /* It stays the caller's. */
     native_unref(n);
     return err;
   }

@@ -12,20 +12,21 @@
 #ifndef GREEN_NATIVE_H
 #define GREEN_NATIVE_H
 
-#include <stddef.h>
+#include "parcel.h"
 
 typedef struct vm_native vm_native;
 
-/* What is copied for the thread: the chunk gets the texts as its arguments. */
+/* The texts are copied. */
 typedef struct vm_native_plan {
   const char *code;
-  const char *name; /* Of the chunk. */
-  const char *const *texts;
-  const size_t *lens;
-  int n;
+  const char *name;  /* Of the chunk. */
+  const char *path;  /* Its package.path, */
+  const char *cpath; /* and package.cpath. */
+  vm_parcel parcel;  /* The chunk's arguments. */
 } vm_native_plan;
 
-/* Start it. 0, and *out is to be freed with vm_native_release; GREEN_ENOMEM,
+/* Start it. 0: it has taken the parcel, and *out is to be freed with
+** vm_native_release; GREEN_ENOMEM,
 ** GREEN_EMFILE and GREEN_ENFILE (a descriptor tells of its end), GREEN_EAGAIN
 ** (no more threads). */
 int vm_native_start(vm_native **out, const vm_native_plan *plan);

@@ -257,6 +257,11 @@ green_waitq *green_channel_wait_queue(green_channel_wait *w)
   return &w->queue;
 }
 
+int green_channel_wait_is_begun(const green_channel_wait *w)
+{
+  return w->channel != NULL;
+}
+
 int green_channel_wait_is_told(const green_channel_wait *w)
 {
   return w->told;

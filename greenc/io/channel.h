@@ -75,7 +75,8 @@ GREEN_API void green_channel_wait_deinit(green_channel_wait *w);
 /* To park on; woken with status 0 when it is time to try. */
 GREEN_API green_waitq *green_channel_wait_queue(green_channel_wait *w);
 
-/* Was it told already? Then do not park: try. */
+/* Has it been in line, and not ended? And was it told since? */
+GREEN_API int green_channel_wait_is_begun(const green_channel_wait *w);
 GREEN_API int green_channel_wait_is_told(const green_channel_wait *w);
 
 #endif

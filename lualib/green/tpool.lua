@@ -7,8 +7,10 @@
 
 local core = require "green.core"
 local args = require "green.args"
+local channels = require "green.tpool.channel"
 local pools = require "green.tpool.pool"
 local proxies = require "green.tpool.proxy"
+local shares = require "green.tpool.share"
 
 local getenv = os.getenv -- scripts may put their own there
 
@@ -90,6 +92,14 @@ end
 
 --- Is it what Proxy, or a proxy, has given? Does not park.
 M.is_proxy = proxies.is_proxy
+
+--- A bounded queue between native threads. Does not park.
+-- @tparam[opt=100] number capacity
+M.channel = channels.channel
+
+--- Read-only data for all native threads, packed once; an iterator over it; a table of its own
+-- with all of it. Do not park.
+M.share, M.each, M.unshare = shares.share, shares.each, shares.unshare
 
 --- Run at most that many native threads for `execute`, before its first job or after
 -- killall. Does not park.

@@ -11,7 +11,6 @@ local exits = require "green.thread.exits"
 local keeper = require "green.workers.keeper"
 local listeners = require "green.workers.listeners"
 local options = require "green.args.options"
-local parcel = require "green.workers.parcel"
 local show = require "green.args.show"
 local signals = require "green.net.signals"
 local socket = require "green.socket"
@@ -25,7 +24,7 @@ local methods = {}
 local mt = { __name = "green.workers", __index = methods }
 
 show.kind(mt, function(self)
-  return ("%d of %s, %d alive"):format(self.count, self.app, self.left)
+  return ("%d of %s, %d alive"):format(self.count, self.name, self.left)
 end)
 
 -- -- Their ends ---------------------------------------------------------------
@@ -169,16 +168,28 @@ class.seal(mt)
 
 local known = { args = true, listen = true, reuse_port = true, restart = true, signals = true }
 
+local names = { ["arg[1]"] = "app", ["arg[2]"] = "args" }
+
+--- Raise for what cannot cross to another thread, and say where it stands.
+local function check_crossing(app, values)
+  local problem = core.crosses(app, values)
+  if problem then
+    args.misuse("workers: %s", (problem:gsub("arg%[%d%]", names)))
+  end
+end
+
 local function check(n, app, opts)
   args.integer(n, 1, "workers", "n", MOST)
-  args.type(app, "string", "workers", "app")
+  if type(app) ~= "string" and type(app) ~= "function" then
+    args.wrong("workers", "app", "a module's name or a function", app)
+  end
   opts = options.check(opts, known, "workers")
   args.optional(opts.reuse_port, "boolean", "workers", "reuse_port")
   args.optional(opts.signals, "boolean", "workers", "signals")
   if opts.restart then
     args.number(opts.restart, 0, "workers", "restart")
   end
-  parcel.check(opts.args)
+  check_crossing(app, opts.args)
   return opts
 end
 
@@ -211,15 +222,21 @@ local function start(self, watches)
   return self
 end
 
---- Start n runtimes in native threads. Each requires the module `app`, which returns a
--- function, and calls that with a table: `index` (1 to n), `count`, `args`, `listeners` and the
+--- Where a function was written, for messages.
+local function name_of(app)
+  local info = type(app) == "function" and debug.getinfo(app, "S")
+  return info and ("%s:%d"):format(info.short_src, info.linedefined) or app
+end
+
+--- Start n runtimes in native threads. Each calls a function of its own, `app`, or what the
+-- module of that name returns, with a table: `index` (1 to n), `count`, `args`, `listeners` and the
 -- first of them, `listener`; its `wait()` parks until the worker is to stop. Parks for names.
 -- @tparam number n 1 to 1024
--- @tparam string app a module's name, found as the caller's `package.path` says
+-- @param app a module's name, found as the caller's `package.path` says; or a function, which
+-- crosses as green.tpool says
 -- @tparam[opt] table opts `listen`: an address as green.listen takes it, a listener, or a list
 -- of these; `reuse_port` (false): each worker gets a listener of its own at the address, and the
--- system deals out the connections; `args`: a table of strings, numbers, booleans and such
--- tables; `signals` (false): SIGINT and SIGTERM stop the workers, and a second one ends the
+-- system deals out the connections; `args`: a value that crosses; `signals` (false): SIGINT and SIGTERM stop the workers, and a second one ends the
 -- grace; `restart`: seconds after which a worker that ended with an error is started again
 -- @return the workers; or nil, err as green.listen's, EMFILE, ENFILE
 local function workers(n, app, opts)
@@ -230,6 +247,7 @@ local function workers(n, app, opts)
   end
   local self = {
     app = app,
+    name = name_of(app),
     args = opts.args,
     count = n,
     left = n,

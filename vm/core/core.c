@@ -223,6 +223,8 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_misuse_functions);
   set_functions(L, v, vm_parcel_functions);
   set_functions(L, v, vm_call_functions);
+  set_functions(L, v, vm_channel_functions);
+  set_functions(L, v, vm_share_functions);
   vm_open_objects(L, v);
   vm_bytes_open_copy(L);
   core_set_codes(L);

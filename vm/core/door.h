@@ -28,8 +28,10 @@ extern const luaL_Reg vm_native_functions[]; /* native.c */
 extern const luaL_Reg vm_object_functions[];
 extern const luaL_Reg vm_process_functions[];
 extern const luaL_Reg vm_misuse_functions[];
-extern const luaL_Reg vm_parcel_functions[]; /* parcel.c */
-extern const luaL_Reg vm_call_functions[];   /* call.c */
+extern const luaL_Reg vm_parcel_functions[];  /* parcel.c */
+extern const luaL_Reg vm_call_functions[];    /* call.c */
+extern const luaL_Reg vm_channel_functions[]; /* channel.c */
+extern const luaL_Reg vm_share_functions[];   /* share.c */
 
 /* Make the metatables of core.object's kinds (object.c). */
 void vm_open_objects(lua_State *L, vm *v);

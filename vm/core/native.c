@@ -7,29 +7,32 @@
 
 #include "io/signal.h"
 
-enum { TEXTS_MOST = 8 };
-
 static vm_native *native_of(lua_State *L, int i)
 {
   return *(vm_native **)vm_pointer(L, i);
 }
 
-/* code = native_start(object, chunk, name, text...): 0, or an error. The chunk
-** runs as the main green thread of a runtime of its own. */
+/* code, text = native_start(object, chunk, name, path, cpath, ...): 0, or an
+** error; nil and the text where one of the values cannot cross. The chunk gets
+** them, as the main green thread of a runtime of its own. */
 static int native_start(lua_State *L)
 {
-  const char *texts[TEXTS_MOST];
-  size_t lens[TEXTS_MOST];
-  vm_native_plan plan = {.texts = texts, .lens = lens};
   core_vm(L);
   vm_native **out = vm_pointer(L, 1);
-  plan.code = luaL_checkstring(L, 2);
-  plan.name = luaL_checkstring(L, 3);
-  plan.n = lua_gettop(L) - 3;
-  luaL_argcheck(L, plan.n <= TEXTS_MOST, 4, "too many texts");
-  for (int i = 0; i < plan.n; i++)
-    texts[i] = luaL_checklstring(L, 4 + i, &lens[i]);
-  lua_pushinteger(L, *out ? GREEN_EALREADY : vm_native_start(out, &plan));
+  vm_native_plan plan = {.code = luaL_checkstring(L, 2),
+                         .name = luaL_checkstring(L, 3),
+                         .path = luaL_checkstring(L, 4),
+                         .cpath = luaL_checkstring(L, 5)};
+  luaL_argcheck(L, !*out, 1, "it has been started");
+  luaL_checkstack(L, 8, "arguments of a native thread");
+  if (vm_pack(L, lua_gettop(L) - 5, "arg", 0, &plan.parcel) < 0) {
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
+  }
+  int err = vm_native_start(out, &plan);
+  if (err < 0) vm_parcel_free(&plan.parcel);
+  lua_pushinteger(L, err);
   return 1;
 }
 

@@ -8,11 +8,14 @@
 
 #include "call.h"
 #include "core/door.h"
+#include "core/crossing.h"
 #include "native.h"
+#include "parcel.h"
 
 #include "httpd/httpd.h"
 #include "httpd/log.h"
 #include "httpd/wsd.h"
+#include "io/channel.h"
 #include "io/lookup.h"
 #include "base/mem.h"
 #include "io/resolver.h"
@@ -264,6 +267,49 @@ static void native_deinit(void *p, vm *v)
   *n = NULL;
 }
 
+/* The same for what core/channel.c makes. */
+static void message_deinit(void *p, vm *v)
+{
+  (void)v;
+  vm_message_free(p);
+}
+
+static void channel_deinit(void *p, vm *v)
+{
+  green_channel **c = p;
+  (void)v;
+  if (*c) green_channel_unref(*c);
+  *c = NULL;
+}
+
+static int channel_init(void *p, vm *v, int a, int b)
+{
+  green_channel **c = p;
+  (void)v, (void)b;
+  *c = a > 0 ? green_channel_new((uint32_t)a) : NULL; /* 0: it has one. */
+  return a > 0 && !*c ? GREEN_ENOMEM : 0;
+}
+
+static int channel_wait_init(void *p, vm *v, int a, int b)
+{
+  (void)p, (void)v, (void)a, (void)b;
+  return 0;
+}
+
+static void channel_wait_deinit(void *p, vm *v)
+{
+  (void)v;
+  green_channel_wait_deinit(p);
+}
+
+static void share_deinit(void *p, vm *v)
+{
+  vm_share **s = p;
+  (void)v;
+  vm_share_unref(*s);
+  *s = NULL;
+}
+
 static size_t hosts_size(void)
 {
   return sizeof(green_hosts);
@@ -300,8 +346,19 @@ static const object_kind kinds[] = {
     {"setup", pointer_size, lookup_init, setup_deinit},
     {"tls_pool", pointer_size, tls_pool_init, tls_pool_deinit},
     {"native", pointer_size, lookup_init, native_deinit},
+    {"message", pointer_size, lookup_init, message_deinit},
+    {"channel", pointer_size, channel_init, channel_deinit},
+    {"channel_wait", green_channel_wait_size, channel_wait_init,
+     channel_wait_deinit},
+    {"share", pointer_size, lookup_init, share_deinit},
     {"hosts", hosts_size, hosts_init, hosts_deinit},
 };
+
+/* The kinds that cross to other states, and how. */
+static const struct {
+  const char *name;
+  const vm_carrier *carrier;
+} crossing[] = {{"channel", &vm_channel_carrier}, {"share", &vm_share_carrier}};
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -397,6 +454,13 @@ static int core_watch(lua_State *L)
   return object_result(L, vm_push_object(v, L, "watch", fd, 0));
 }
 
+/* Of the kind whose metatable is at the top. */
+static void set_carrier(lua_State *L, const char *name)
+{
+  for (size_t i = 0; i < sizeof(crossing) / sizeof(crossing[0]); i++)
+    if (!strcmp(crossing[i].name, name)) vm_carrier_set(L, crossing[i].carrier);
+}
+
 void vm_open_objects(lua_State *L, vm *v)
 {
   for (size_t i = 0; i < N_KINDS; i++) {
@@ -409,6 +473,7 @@ void vm_open_objects(lua_State *L, vm *v)
     lua_setfield(L, -2, "__gc");
     lua_pushstring(L, kinds[i].name);
     lua_setfield(L, -2, "__name");
+    set_carrier(L, kinds[i].name);
     lua_rawset(L, LUA_REGISTRYINDEX);
   }
 }

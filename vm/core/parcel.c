@@ -70,7 +70,20 @@ static int core_unpack(lua_State *L)
   return r < 0 ? lua_error(L) : r;
 }
 
+/* text = crosses(...): nil where all values can cross. */
+static int core_crosses(lua_State *L)
+{
+  core_vm(L);
+  vm_parcel p = {NULL, 0, 0, NULL};
+  int n = lua_gettop(L);
+  luaL_checkstack(L, 8, "too many values");
+  if (vm_pack(L, n, "arg", 0, &p) < 0) return 1;
+  vm_parcel_free(&p);
+  return 0;
+}
+
 const luaL_Reg vm_parcel_functions[] = {
+    {"crosses", core_crosses},
     {"pack", core_pack},
     {"unpack", core_unpack},
     {NULL, NULL},

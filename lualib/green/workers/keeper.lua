@@ -6,25 +6,17 @@ local core = require "green.core"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
 local listeners = require "green.workers.listeners"
-local parcel = require "green.workers.parcel"
 local thread = require "green.thread"
 
 local READ = core.READ -- a mode of core.park
 local EBUSY = core.codes.EBUSY
 
--- What the native thread runs. A rock's runtimes find the library where this one has.
-local CHUNK = [[
-local path, cpath, text = ...
-package.path, package.cpath = path, cpath
-require "green.workers.worker"(text)
-]]
+local CHUNK = [[require "green.workers.worker"(...)]] -- what the native thread runs
 
 local M = {}
 
-local function text_of(self, worker)
-  return parcel.pack {
-    app = self.app,
-    args = self.args,
+local function plan_of(self, worker)
+  return {
     index = worker.index,
     count = self.count,
     control = worker.theirs:fileno(),
@@ -42,7 +34,7 @@ end
 local function start(self, worker)
   local native = core.object("native")
   local code = core.native_start(native, CHUNK, "=green.workers", package.path, package.cpath,
-    text_of(self, worker))
+    self.app, self.args, plan_of(self, worker))
   local watch
   if code == 0 then
     watch, code = core.watch(core.native_fd(native))
@@ -74,13 +66,13 @@ local function run(self, worker)
 end
 
 function M.tell(self, worker, text)
-  core.complain(("greenlua: worker %d of %s: %s\n"):format(worker.index, self.app, text))
+  core.complain(("greenlua: worker %d of %s: %s\n"):format(worker.index, self.name, text))
 end
 
 --- The first of these is what wait gives.
 local function fail(self, worker, status, text)
   local whole = status == 1 and text or select(2, core.errtext(status))
-  local op = ("worker %d of %s"):format(worker.index, self.app)
+  local op = ("worker %d of %s"):format(worker.index, self.name)
   self.failure = self.failure or errors.new("EWORKER", op, whole:match("^[^\n]*"),
     { worker = worker.index, traceback = whole })
   M.tell(self, worker, whole)

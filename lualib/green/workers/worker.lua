@@ -6,7 +6,6 @@ local args = require "green.args"
 local class = require "green.args.class"
 local errors = require "green.error"
 local listeners = require "green.workers.listeners"
-local parcel = require "green.workers.parcel"
 local show = require "green.args.show"
 local signal = require "green.signal"
 local signals = require "green.net.signals"
@@ -59,7 +58,7 @@ local function watch(self, control, main)
   stop(self, main)
 end
 
-local function make(plan)
+local function make(plan, values)
   local list = {}
   for i, fd in ipairs(plan.listeners) do
     list[i] = assert(listeners.adopt(fd))
@@ -67,7 +66,7 @@ local function make(plan)
   return setmetatable({
     index = plan.index,
     count = plan.count,
-    args = plan.args,
+    args = values,
     listener = list[1],
     listeners = list,
     is_stopping = false,
@@ -76,25 +75,28 @@ local function make(plan)
   }, mt)
 end
 
---- The module's value, or the function `run` of the table that it is.
-local function entry(name)
-  local app = require(name)
-  local run = type(app) == "table" and rawget(app, "run") or app
+--- The function that app is, or that the module of that name gives: its value, or the
+-- function `run` of the table that it is.
+local function entry(app)
+  if type(app) == "function" then
+    return app
+  end
+  local value = require(app)
+  local run = type(value) == "table" and rawget(value, "run") or value
   if not core.is_callable(run) then
     error(("worker: module '%s' must return a function, or a table with a function `run`, not %s")
-      :format(name, args.shown(app)), 0)
+      :format(app, args.shown(value)), 0)
   end
   return run
 end
 
---- Be the worker that the text tells of, until its module's function has returned. Parks.
-return function(text)
-  local plan = parcel.unpack(text)
+--- Be the worker that the plan tells of, until its function has returned. Parks.
+return function(app, values, plan)
   local control = assert(listeners.adopt(plan.control))
-  local self = make(plan)
+  local self = make(plan, values)
   local main = thread.current()
   thread.spawn_n(watch, self, control, main)
-  local ok, err = xpcall(entry(plan.app), thread.note_traceback, self)
+  local ok, err = xpcall(entry(app), thread.note_traceback, self)
   if not ok and not (self.is_stopping and errors.is_error(err) and err:is "ECANCELED") then
     error(err, 0)
   end
