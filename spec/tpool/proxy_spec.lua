@@ -145,9 +145,11 @@ describe("tpool.Proxy", function()
   end)
 
   it("says what is wrong with a call", function()
-    raises("Proxy: what must be a value, not nil", tpool.Proxy)
+    raises("Proxy: what must be a module, a function or another object, not nil", tpool.Proxy)
+    raises("Proxy: what must be a module, a function or another object, not 5", tpool.Proxy, 5)
+    raises("Proxy: autowrap[1] must be a string, not 5", tpool.Proxy, thing, { autowrap = { 5 } })
     raises("Proxy: unknown option 'wrap'", tpool.Proxy, thing, { wrap = {} })
-    raises("is a coroutine", tpool.Proxy, coroutine.create(print))
+    raises("Proxy: what is a coroutine", tpool.Proxy, coroutine.create(print))
   end)
 end)
 

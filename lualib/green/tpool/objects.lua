@@ -136,7 +136,7 @@ end
 --- Begin: this is the first object.
 function M.hold(name, value, autowrap)
   local wraps = {}
-  for _, method in ipairs(autowrap or {}) do
+  for _, method in ipairs(autowrap) do
     wraps[method] = true
   end
   local holder = { objects = {}, ids = {}, sent = {}, free = {}, wraps = wraps }

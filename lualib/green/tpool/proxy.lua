@@ -202,18 +202,38 @@ end
 
 local known_options = { autowrap = true }
 
+local PLAIN = { ["nil"] = true, boolean = true, number = true, string = true }
+
+local function check_what(what)
+  if PLAIN[type(what)] then
+    args.wrong("Proxy", "what", "a module, a function or another object", what)
+  end
+  local problem = core.crosses(what)
+  if problem then
+    args.misuse("Proxy: %s", (problem:gsub("^arg%[1%]", "what")))
+  end
+end
+
+--- The names of methods, as a list of our own.
+local function check_names(list)
+  local names = {}
+  if list ~= nil then
+    args.list(list, "Proxy", "autowrap", "names of methods")
+    for i = 1, #list do
+      names[i] = args.type(list[i], "string", "Proxy", ("autowrap[%d]"):format(i)) or list[i]
+    end
+  end
+  return names
+end
+
 --- A proxy of what crosses to the thread; all that stays there becomes a proxy, too. Parks.
 -- @param pool whose thread it is
 -- @tparam function run run(pool, pin, fn, ...) calls fn there
 -- @param pin a claim on the thread
 function M.new(pool, run, pin, what, opts)
   opts = options.check(opts, known_options, "Proxy")
-  if opts.autowrap ~= nil then
-    args.list(opts.autowrap, "Proxy", "autowrap", "names of methods")
-  end
-  if what == nil then
-    args.wrong("Proxy", "what", "a value", what)
-  end
+  local autowrap = check_names(opts.autowrap)
+  check_what(what)
   thread.checkpoint()
   n_holders = n_holders + 1
   local holder = {
@@ -226,7 +246,7 @@ function M.new(pool, run, pin, what, opts)
     gone = {},
     text = "Proxy",
   }
-  return receive(holder, run(pool, pin, objects.hold, holder.name, what, opts.autowrap))
+  return receive(holder, run(pool, pin, objects.hold, holder.name, what, autowrap))
 end
 
 --- Is it one?
