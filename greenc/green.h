@@ -56,6 +56,7 @@
 #include "io/filter.h"
 #include "io/lookup.h"
 #include "io/order.h"
+#include "io/pipe.h"
 #include "io/resolver.h"
 #include "io/signal.h"
 #include "io/slot.h"

@@ -31,6 +31,8 @@ M.args = {
   ["digest.unhex"] = { "'78'" },
   ["process.kill"] = { "4194305", "0" }, -- beyond every pid, and no signal
   ["process.wait"] = { "4194305", "0.001" },
+  ["pipe.from_fd"] = { "1000000" },
+  ["pipe.open"] = { "'/dev/null'", "'rw'" },
   ["socket.from_fd"] = { "-1" },
   ["pools.Pool"] = { "{ create = fn }" },
   ["testing.check_stream"] = {
@@ -111,6 +113,12 @@ local function tls_contexts()
       server = assert(tls.context(certs.server("a", { server = true }))) }
   end
   return contexts
+end
+
+recipes["green.pipe"] = function(K)
+  local reader, writer = assert(require("green.pipe").new())
+  K.later(function() writer:close() end)
+  return reader
 end
 
 recipes["green.tls"] = function(K)

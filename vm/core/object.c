@@ -18,6 +18,7 @@
 #include "io/channel.h"
 #include "io/lookup.h"
 #include "base/mem.h"
+#include "io/pipe.h"
 #include "io/resolver.h"
 #include "io/signal.h"
 #include "io/sock.h"
@@ -54,6 +55,19 @@ static void sock_deinit(void *p, vm *v)
 {
   (void)v;
   green_sock_deinit(p);
+}
+
+static int pipe_init(void *p, vm *v, int a, int b)
+{
+  (void)a, (void)b;
+  green_pipe_init(p, v->hub);
+  return 0;
+}
+
+static void pipe_deinit(void *p, vm *v)
+{
+  (void)v;
+  green_pipe_deinit(p);
 }
 
 static int httpd_init(void *p, vm *v, int a, int b)
@@ -331,6 +345,7 @@ static void hosts_deinit(void *p, vm *v)
 static const object_kind kinds[] = {
     {"call", pointer_size, lookup_init, call_deinit},
     {"sock", green_sock_size, sock_init, sock_deinit},
+    {"pipe", green_pipe_size, pipe_init, pipe_deinit},
     {"watch", watch_size, watch_init, watch_deinit},
     {"pidfd", watch_size, pidfd_init, watch_deinit},
     {"lookup", pointer_size, lookup_init, lookup_deinit},
