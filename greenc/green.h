@@ -51,6 +51,7 @@
 #include "hub/scope.h"
 #include "hub/store.h"
 
+#include "io/child.h"
 #include "io/dns_lib.h"
 #include "io/file.h"
 #include "io/filter.h"

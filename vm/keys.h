@@ -23,6 +23,7 @@ enum vm_key {
   VM_KEY_LEVELS,   /* depth -> the user coroutine of the running thread there;
                       weak */
   VM_KEY_SAVED,    /* Wait queues that outlived their finalizer -> true */
+  VM_KEY_CHILDREN, /* address -> core.object's child that runs (process.c) */
   VM_KEY_SENTINEL, /* What a coroutine yields that waits in a green thread. */
   VM_KEY_COUNTER,  /* function(): long enough for a hook to be called. */
   VM_KEY_LONG,     /* string = function(long_string): makes it (bytes.c). */

@@ -16,6 +16,7 @@
 #include "httpd/log.h"
 #include "httpd/wsd.h"
 #include "io/channel.h"
+#include "io/child.h"
 #include "io/lookup.h"
 #include "base/mem.h"
 #include "io/pipe.h"
@@ -68,6 +69,19 @@ static void pipe_deinit(void *p, vm *v)
 {
   (void)v;
   green_pipe_deinit(p);
+}
+
+static int child_init(void *p, vm *v, int a, int b)
+{
+  (void)a, (void)b;
+  green_child_init(p, v->hub);
+  return 0;
+}
+
+static void child_deinit(void *p, vm *v)
+{
+  (void)v;
+  green_child_deinit(p);
 }
 
 static int httpd_init(void *p, vm *v, int a, int b)
@@ -346,6 +360,7 @@ static const object_kind kinds[] = {
     {"call", pointer_size, lookup_init, call_deinit},
     {"sock", green_sock_size, sock_init, sock_deinit},
     {"pipe", green_pipe_size, pipe_init, pipe_deinit},
+    {"child", green_child_size, child_init, child_deinit},
     {"watch", watch_size, watch_init, watch_deinit},
     {"pidfd", watch_size, pidfd_init, watch_deinit},
     {"lookup", pointer_size, lookup_init, lookup_deinit},

@@ -6,6 +6,8 @@
 #include "core/door.h"
 #include "scope.h"
 
+#include "io/child.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,6 +78,39 @@ static int core_signal(lua_State *L)
   return 1;
 }
 
+/* -- Children of core.object ---------------------------------------------- */
+
+/* Nobody need have it any more. */
+static void child_on_end(green_child *c)
+{
+  const vm *v = c->owner;
+  vm_push_key(v->L, VM_KEY_CHILDREN);
+  lua_pushlightuserdata(v->L, c);
+  lua_pushnil(v->L);
+  lua_rawset(v->L, -3);
+  lua_pop(v->L, 1);
+}
+
+/* code = spawn_child(child, plan): green_child_spawn. Until it has ended it is
+** not collected: somebody has to reap it. */
+static int core_spawn_child(lua_State *L)
+{
+  vm *v = core_vm(L);
+  green_child *c = vm_pointer(L, 1);
+  const green_child_plan *plan = vm_pointer(L, 2);
+  vm_check_fork(v);
+  vm_push_key(L, VM_KEY_CHILDREN);
+  lua_pushlightuserdata(L, c);
+  lua_pushvalue(L, 1);
+  lua_rawset(L, -3); /* Before: it may fail. */
+  c->owner = v;
+  c->on_end = child_on_end;
+  int err = green_child_spawn(c, plan);
+  if (err < 0) child_on_end(c);
+  lua_pushinteger(L, err);
+  return 1;
+}
+
 static int core_getpid(lua_State *L)
 {
   core_vm(L);
@@ -84,6 +119,7 @@ static int core_getpid(lua_State *L)
 }
 
 const luaL_Reg vm_process_functions[] = {
-    {"fork", core_fork},     {"reap", core_reap}, {"signal", core_signal},
+    {"fork", core_fork},     {"reap", core_reap},
+    {"signal", core_signal}, {"spawn_child", core_spawn_child},
     {"getpid", core_getpid}, {NULL, NULL},
 };
