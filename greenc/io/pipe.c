@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -22,6 +23,12 @@
 #define FILL_FIRST 4096
 #define FILL_GROWN 65536
 #define FILL_MOST 262144
+
+/* A pipe that has carried so much gets more room, once: reader and writer wake
+** each other less often. Not from the beginning: there is little for all pipes
+** of a user together. */
+#define ROOM_AFTER (4u << 20)
+#define ROOM_GROWN (256 << 10)
 
 /* A terminal says "writable" with as little room as this, or less. */
 #define TTY_CHUNK 256u
@@ -72,6 +79,7 @@ static void pipe_describe(green_pipe *p, int mode, int way)
   p->chunk = FILL_FIRST;
   p->mode = (uint8_t)mode;
   p->way = (uint8_t)way;
+  p->seen = 0;
   p->is_pipe = p->is_tty = p->is_master = 0;
 }
 
@@ -255,6 +263,115 @@ int green_pipe_is_tty(const green_pipe *p)
   return p->f.fd < 0 ? GREEN_ECLOSED : p->is_tty;
 }
 
+/* -- For other programs --------------------------------------------------- */
+
+static int fd_set_waiting(int fd)
+{
+  int flags = fcntl(fd, F_GETFL);
+  int r = flags < 0 ? flags : fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+  return r < 0 ? -errno : 0;
+}
+
+int green_pipe_half(green_pipe *p, int mode, int32_t *other)
+{
+  int fds[2], bad = pipe_openable(p);
+  if (bad < 0) return bad;
+  int r = pipe2(fds, O_NONBLOCK | O_CLOEXEC);
+  if (r < 0) return -errno;
+  int ours = mode == GREEN_READ ? fds[0] : fds[1];
+  int theirs = mode == GREEN_READ ? fds[1] : fds[0];
+  int err = fd_set_waiting(theirs);
+  if (err < 0) goto fail_ours;
+  err = pipe_own(p, ours);
+  if (err < 0) goto fail_theirs;
+  pipe_describe(p, mode, GREEN_PIPE_OWN);
+  p->is_pipe = 1;
+  *other = theirs;
+  return 0;
+fail_ours:
+  close(ours);
+fail_theirs:
+  close(theirs);
+  return err;
+}
+
+int green_pipe_plain(int32_t ends[2])
+{
+  int fds[2];
+  int r = pipe2(fds, O_CLOEXEC);
+  if (r < 0) return -errno;
+  ends[0] = fds[0];
+  ends[1] = fds[1];
+  return 0;
+}
+
+/* The terminal of a new master: the system needs no name for it. */
+static int terminal_of(int master, int rows, int cols)
+{
+  struct winsize w = {.ws_row = (unsigned short)rows,
+                      .ws_col = (unsigned short)cols};
+  int r = unlockpt(master);
+  if (r == 0) r = ioctl(master, TIOCSWINSZ, &w);
+  if (r == 0) r = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  return r < 0 ? -errno : r;
+}
+
+int green_pipe_terminal(green_pipe *p, int rows, int cols, int32_t *slave)
+{
+  int bad = pipe_openable(p);
+  if (bad < 0) return bad;
+  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+  if (master < 0) return -errno;
+  int fd = terminal_of(master, rows, cols);
+  if (fd < 0) goto fail_master;
+  int err = pipe_adopt(p, master, GREEN_READ | GREEN_WRITE);
+  if (err < 0) goto fail_slave;
+  *slave = fd;
+  return 0;
+fail_slave:
+  close(fd);
+  fd = err;
+fail_master:
+  close(master);
+  return fd;
+}
+
+/* Opened with the flag: a FIFO that nobody has at its other end would wait. */
+static int fd_open_waiting(int fd, int mode)
+{
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+  int own = open(path, mode_flags(mode) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (own < 0) return -errno;
+  int err = fd_set_waiting(own);
+  if (err == 0) return own;
+  close(own);
+  return err;
+}
+
+static int fd_copy(int fd)
+{
+  int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return copy < 0 ? -errno : copy;
+}
+
+int green_pipe_lend(const green_pipe *p, int32_t *fd)
+{
+  int is_own = p->way == GREEN_PIPE_OWN;
+  if (p->f.fd < 0) return GREEN_ECLOSED;
+  if (is_own && !p->is_pipe && (!p->is_tty || p->is_master))
+    return GREEN_EOPNOTSUPP;
+  int n = is_own ? fd_open_waiting(p->f.fd, p->mode) : fd_copy(p->f.fd);
+  if (n < 0) return n;
+  *fd = n;
+  return 0;
+}
+
+void green_pipe_drop(int fd)
+{
+  close(fd);
+}
+
 /* -- Bytes ---------------------------------------------------------------- */
 
 static int fd_is_ready(int fd, short events)
@@ -273,6 +390,15 @@ static ssize_t pipe_read_once(const green_pipe *p, void *ptr, size_t n)
   return read(p->f.fd, ptr, n);
 }
 
+static void pipe_count(green_pipe *p, size_t n)
+{
+  if (p->seen == UINT32_MAX || !p->is_pipe) return;
+  p->seen = n < ROOM_AFTER - p->seen ? p->seen + (uint32_t)n : UINT32_MAX;
+  if (p->seen != UINT32_MAX) return;
+  int room = fcntl(p->f.fd, F_GETPIPE_SZ);
+  if (room > 0 && room < ROOM_GROWN) fcntl(p->f.fd, F_SETPIPE_SZ, ROOM_GROWN);
+}
+
 /* The master of a terminal tells by an error that its users have gone. */
 static int pipe_read(green_pipe *p, void *ptr, size_t n)
 {
@@ -285,6 +411,7 @@ static int pipe_read(green_pipe *p, void *ptr, size_t n)
   int err = r < 0 ? errno : 0;
   p->f.drained = err == EAGAIN || (r > 0 && (size_t)r < n);
   if (err == EIO && p->is_master) return 0;
+  if (r > 0) pipe_count(p, (size_t)r);
   return r < 0 ? -err : (int)r;
 }
 

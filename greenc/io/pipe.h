@@ -49,8 +49,8 @@ GREEN_API int green_pipe_pair(green_pipe *reader, green_pipe *writer);
 /* **Takes** an open number, which stays the same; close-on-exec from here on.
 ** mode: GREEN_READ, GREEN_WRITE or both; 0: those that it was opened for. 0; on
 ** failure fd stays the caller's: GREEN_EBADF: it is not open, or not for that
-** direction; GREEN_EOPNOTSUPP: a regular file, a folder or a disk, which nothing
-** can wait for; GREEN_EINVAL (p is open), GREEN_ENOMEM. */
+** direction; GREEN_EOPNOTSUPP: a regular file, a folder or a disk, for which
+** nobody can wait; GREEN_EINVAL (p is open), GREEN_ENOMEM. */
 GREEN_API int green_pipe_adopt(green_pipe *p, int fd, int mode);
 
 /* The same for a copy of a number of somebody else's, which stays as it is. */
@@ -61,6 +61,30 @@ GREEN_API int green_pipe_copy(green_pipe *p, int fd, int mode);
 ** nobody reads yet the FIFO that is to be written to. One that is read waits
 ** for its first writer: it has not ended before that came and went. */
 GREEN_API int green_pipe_open(green_pipe *p, const char *path, int mode);
+
+/* -- For other programs --------------------------------------------------- */
+
+/* A pipe of which p, a closed object, is the end for mode (GREEN_READ or
+** GREEN_WRITE); *other is the other end's number, the caller's, as programs
+** expect it: it waits, and is close-on-exec. As pair. */
+GREEN_API int green_pipe_half(green_pipe *p, int mode, int32_t *other);
+
+/* The numbers of a pipe's two ends, both like that. */
+GREEN_API int green_pipe_plain(int32_t ends[2]);
+
+/* A new terminal with a window of that size: p is its master, *slave a number
+** like that of the terminal itself. */
+GREEN_API int green_pipe_terminal(green_pipe *p, int rows, int cols,
+                                  int32_t *slave);
+
+/* A number like that for what p is. GREEN_EOPNOTSUPP: there can be none, its
+** flag is p's; GREEN_ECLOSED. */
+GREEN_API int green_pipe_lend(const green_pipe *p, int32_t *fd);
+
+/* Close such a number. */
+GREEN_API void green_pipe_drop(int fd);
+
+/* -- What it is ----------------------------------------------------------- */
 
 /* Forget buffered input, wake who waits with GREEN_ECLOSED, close the number:
 ** once, however often it is called. 0 always. */
@@ -102,8 +126,8 @@ GREEN_API int green_pipe_send(green_pipe *p, const void *ptr, size_t n);
 /* -- Size ----------------------------------------------------------------- */
 
 /* How many bytes the system keeps between writer and reader, and to change it:
-** the new size, which may be more. GREEN_EOPNOTSUPP: it is no pipe; GREEN_EPERM:
-** more than the system allows; GREEN_EBUSY: more than that are in it. */
+** the new size, which may be more. GREEN_EOPNOTSUPP: it is no pipe;
+** GREEN_EPERM: more than the system allows; GREEN_EBUSY: more than that are in it. */
 GREEN_API int green_pipe_room(const green_pipe *p);
 GREEN_API int green_pipe_set_room(green_pipe *p, int bytes);
 
@@ -119,6 +143,7 @@ struct green_pipe {
   green_fd f;     /* f.hub and f.fd are valid while it is closed, too. */
   green_buf in;   /* Read and not consumed; memory only while it has bytes. */
   uint32_t chunk; /* What green_pipe_fill reads at least, grows with use. */
+  uint32_t seen;  /* Bytes read before it got more room; UINT32_MAX: it has. */
   uint8_t mode;
   uint8_t way;
   uint8_t is_pipe : 1;

@@ -269,6 +269,94 @@ static void test_terminal(void)
   green_pipe_free(s);
 }
 
+/* -- For other programs --------------------------------------------------- */
+
+static void test_half(void)
+{
+  int32_t theirs = -1, ends[2] = {-1, -1};
+  green_pipe *r = new_pipe();
+  is(green_pipe_half(r, GREEN_READ, &theirs), 0, "our end reads");
+  ok(is_nonblocking(green_pipe_fileno(r)), "and never waits");
+  ok(!is_nonblocking(theirs), "the other one does");
+  is(fcntl(theirs, F_GETFD), FD_CLOEXEC, "and is not for all");
+  is(green_pipe_half(r, GREEN_READ, &theirs), GREEN_EINVAL, "it is open");
+  ok(write(theirs, "x", 1) == 1, "written there");
+  is(green_pipe_recv(r, room, 9), 1, "read here");
+  green_pipe_drop(theirs);
+  green_pipe_close(r);
+  is(green_pipe_half(r, GREEN_WRITE, &theirs), 0, "the other way");
+  is(green_pipe_send(r, "x", 1), 1, "written here");
+  ok(read(theirs, room, 9) == 1, "read there");
+  green_pipe_drop(theirs);
+  is(green_pipe_plain(ends), 0, "two plain ends");
+  ok(!is_nonblocking(ends[0]) && !is_nonblocking(ends[1]), "wait both");
+  green_pipe_drop(ends[0]);
+  green_pipe_drop(ends[1]);
+  pipe_fails = EMFILE;
+  is(green_pipe_plain(ends), GREEN_EMFILE, "none left");
+  green_pipe_close(r);
+  pipe_fails = ENFILE;
+  is(green_pipe_half(r, GREEN_READ, &theirs), GREEN_ENFILE, "none at all");
+  green_pipe_free(r);
+}
+
+static void test_new_terminal(void)
+{
+  int32_t theirs = -1, size[2];
+  green_pipe *m = new_pipe();
+  is(green_pipe_terminal(m, 30, 90, &theirs), 0, "a terminal");
+  is(isatty(theirs), 1, "is one");
+  ok(!is_nonblocking(theirs), "and waits");
+  is(green_pipe_window(m, size), 0, "has a window");
+  ok(size[0] == 30 && size[1] == 90, "of that size");
+  is(green_pipe_send(m, "x\n", 2), 2, "typed");
+  ok(read(theirs, room, 9) == 2, "read");
+  is(green_pipe_lend(m, &theirs), GREEN_EOPNOTSUPP, "a master is not lent");
+  green_pipe_drop(theirs);
+  green_pipe_free(m);
+}
+
+static void test_lend(void)
+{
+  int32_t fd = -1;
+  green_pipe *r = new_pipe(), *w = new_pipe();
+  is(green_pipe_lend(r, &fd), GREEN_ECLOSED, "it is closed");
+  green_pipe_pair(r, w);
+  is(green_pipe_lend(w, &fd), 0, "the writer, lent");
+  ok(!is_nonblocking(fd), "waits");
+  ok(is_nonblocking(green_pipe_fileno(w)), "while ours does not");
+  ok(write(fd, "x", 1) == 1, "written there");
+  green_pipe_drop(fd);
+  is(green_pipe_recv(r, room, 9), 1, "read here");
+  open_fails = EACCES;
+  is(green_pipe_lend(r, &fd), GREEN_EACCES, "it may not work");
+  green_pipe_free(r);
+  green_pipe_free(w);
+}
+
+/* What carries much gets more room, once. */
+static void test_growth(void)
+{
+  green_pipe *r = new_pipe(), *w = new_pipe();
+  green_pipe_pair(r, w);
+  int before = green_pipe_room(r), total = 0;
+  while (total < 5 << 20) {
+    int n = green_pipe_send(w, room, BLOCK);
+    if (n > 0) total += n;
+    r->f.drained = 0;
+    green_pipe_recv(r, room, BLOCK);
+    if (total == 1 << 20) is(green_pipe_room(r), before, "not at once");
+  }
+  ok(green_pipe_room(r) > before, "later");
+  green_pipe_set_room(r, BLOCK);
+  r->f.drained = 0;
+  green_pipe_send(w, room, BLOCK);
+  green_pipe_recv(r, room, BLOCK);
+  is(green_pipe_room(r), BLOCK, "whoever wants less has less");
+  green_pipe_free(r);
+  green_pipe_free(w);
+}
+
 /* -- Waiting -------------------------------------------------------------- */
 
 static void test_close_wakes(void)
@@ -317,6 +405,10 @@ int main(void)
   test_socket();
   test_refused();
   test_terminal();
+  test_half();
+  test_new_terminal();
+  test_lend();
+  test_growth();
   test_close_wakes();
   test_wait_for_bytes();
   ok(is_clean(hub), "nothing is left in the hub");
