@@ -41,7 +41,8 @@ enum {
   EHTTPSTATUS = 4301,
   EREDIRECT = 4302,
   EREDIS = 4401,
-  EWORKER = 4501
+  EWORKER = 4501,
+  EEXITSTATUS = 4502
 };
 
 /* EDEADLOCK is ours, and another word for EDEADLK in the system. */

@@ -100,7 +100,8 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(EHTTPSTATUS,     -4301, "the server answered with an error") \
   X(EREDIRECT,       -4302, "a redirect that is not followed") \
   X(EREDIS,          -4401, "the Redis server refused a command") \
-  X(EWORKER,         -4501, "a worker ended with an error")
+  X(EWORKER,         -4501, "a worker ended with an error") \
+  X(EEXITSTATUS,     -4502, "the command failed")
 /* clang-format on */
 
 enum {

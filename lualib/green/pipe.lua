@@ -20,7 +20,7 @@ local EOPNOTSUPP = core.codes.EOPNOTSUPP
 local FD_MOST = 2 ^ 31 - 1
 
 local M = {}
-local methods, mt = {}, nil
+local methods = {}
 
 -- -- Primitives ---------------------------------------------------------------
 
@@ -140,7 +140,7 @@ local function state_of(self)
   return fd < 0 and "closed" or ("%d, %s"):format(fd, words[api.mode(self._p)])
 end
 
-mt = show.kind(stream.class("green.pipe", methods), state_of)
+local mt = show.kind(stream.class("green.pipe", methods), state_of)
 
 --- The object around a handle.
 local function wrap(p)
@@ -223,10 +223,11 @@ function M.open(path, mode)
   return opened(p, api.open(p, path, mode_of(mode, READ, "pipe.open")), "open " .. path)
 end
 
---- For other modules of the library: a closed handle, and the object around one.
+--- For other modules of the library: a closed handle, the object around one, and the
+-- class of these.
 M._handle = function()
   return core.object("pipe")
 end
-M._wrap = wrap
+M._wrap, M._class = wrap, mt
 
 return M

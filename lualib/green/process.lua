@@ -1,159 +1,97 @@
---- Child processes: forks of this one, waiting for them, signals to them.
+--- Other processes: programs that are run, started, talked to; forks of this one.
 -- @module green.process
 
-local core = require "green.core"
 local args = require "green.args"
-local cleanups = require "green.thread.cleanups"
-local coro = require "green.patch.coroutine"
-local errors = require "green.error"
-local exits = require "green.thread.exits"
-local options = require "green.args.options"
-local signal = require "green.signal"
-local stdio = require "green.stdio"
-local thread = require "green.thread"
-local unheard = require "green.error.unheard"
+local commands = require "green.process.command"
+local fork = require "green.process.fork"
+local pipeline = require "green.process.pipeline"
+local run = require "green.process.run"
+local spawn = require "green.process.spawn"
 
--- Scripts may put their own in their places: a child must end where it ends.
-local pcall, xpcall = pcall, xpcall
-local exit, resume = stdio.exit, coro.resume
-local create, status_of = coro.raw.create, coro.raw.status
+local M = {
+  fork = fork.fork,
+  wait = fork.wait,
+  kill = fork.kill,
+  getpid = fork.getpid,
+}
 
-local READ = core.READ -- a mode of core.park
-
-local M = {}
-
--- -- Fork ---------------------------------------------------------------------
-
-local function tell(err)
-  core.complain(("greenlua: child process %d: %s\n%s\n"):format(core.getpid(),
-    thread.text_of(err), thread.traceback_of(err) or ""))
+--- Run a program to its end. When the thread is killed, or out of time, meanwhile, the
+-- program is ended first: TERM, and KILL when it still runs after `grace` seconds. Parks.
+--
+-- A list of words never meets a shell. The program is looked for in the PATH that it will
+-- have, of which parts that are no absolute paths do not count.
+-- @tparam table command `{ "cmd", "arg", ..., option = value, ... }`; or a string
+-- @tparam[opt] table opts behind a string: its options, of which `shell` is true. Options: those
+-- of spawn, and `check` true: an end that is not status 0 is an error;
+-- `timeout` seconds; `input`, a string or a list of
+-- strings; `max_output` bytes of each output (64 MB); `linger` seconds that the outputs are
+-- read after its end, while others hold them (1). Outputs are collected unless said otherwise
+-- @treturn table `stdout`, `stderr`, and what child:wait gives: `status` or `signal`, `ok`,
+-- `usage`; or nil, err: what spawn says; ETIMEDOUT, ETOOBIG and, with check, EEXITSTATUS, with
+-- `command`, `stdout`, `stderr` and `result`; ECHILD
+function M.run(command, opts)
+  return run.run(command, opts)
 end
 
-local function run(fn)
-  return xpcall(fn, thread.note_traceback)
+--- Start a program. It ends with the green thread that started it, and with the program:
+-- TERM, and KILL after `grace` seconds. Does not park.
+-- @tparam table command `{ "cmd", "arg", ..., option = value, ... }`; or a string
+-- @tparam[opt] table opts behind a string: its options, of which `shell` is true. Options:
+--
+--   * `stdin` ("null"), `stdout` ("inherit"), `stderr` ("inherit"): "pipe" (child.stdin,
+--     child.stdout, child.stderr), "null", "inherit", for stderr "stdout"; a file of Lua's, a
+--     stream, a number of a descriptor
+--   * `pty` true, or `{ rows =, cols = }`: a terminal of its own, child.pty, instead
+--   * `cwd`; `env`: all of its variables; `extend_env`: some beside ours (false: not that one)
+--   * `session` true, `group` true or the number of one; `kill_group` true: a group of its own,
+--     and all of it is ended
+--   * `gid`, `uid`, `groups`: numbers; without groups it has none but gid
+--   * `limits`: `{ nofile = 64, cpu = { 1, 2 } }`, soft and hard
+--   * `grace` seconds from TERM to KILL (2); `owned` false: it outlives its owner
+-- @return the child; or nil, err: ENOENT (no such program, no such folder), EACCES, EPERM,
+-- EAGAIN, EMFILE, ENOMEM; `err.step` says what could not be done
+function M.spawn(command, opts)
+  local list, options = commands.split(commands.table_of(command, opts, "spawn"), spawn.known,
+    "spawn")
+  return spawn.start(list, options, spawn.inherited, "spawn")
 end
 
---- fn in a coroutine of its own: what it yields must not go on in the parent's.
-local function run_apart(fn)
-  local co = create(run)
-  local _, ok, err = resume(co, fn)
-  if status_of(co) ~= "dead" then
-    return false, "fork: the function yielded, and nobody can resume it"
+local popen_modes = { r = "stdout", w = "stdin" }
+
+--- Start a program, and read what it writes, or write what it reads. Does not park.
+-- @tparam table command as spawn
+-- @tparam[opt="r"] string mode "r" or "w"
+-- @return the stream
+-- @return the child; or nil, err as spawn
+function M.popen(command, mode)
+  if type(command) == "string" then
+    commands.table_of(command, nil, "popen")
   end
-  return ok, err
-end
-
---- The child's end: fn's, not the program's. No cleanup of what stands around the
--- call runs: that is the parent's. Ctrl-C is no error.
-local function end_child(ok, err)
-  local interrupted = not ok and core.interrupted and core.interrupted(err)
-  if interrupted then
-    exit(interrupted)
+  local name = popen_modes[mode == nil and "r" or mode]
+  if not name then
+    args.wrong("popen", "mode", "'r' or 'w'", mode)
   end
-  if not ok and not pcall(tell, err) then
-    pcall(tell, "(an error that cannot be shown)")
+  local list, options = commands.split(command, spawn.known, "popen")
+  if options[name] ~= nil or options.pty then
+    args.misuse("popen: %s is the stream", options.pty and "a pty" or name)
   end
-  exit(ok and 0 or 1)
-end
-
-local fork_options = { inherit = true }
-
---- A second process, which calls fn() and ends: with status 0 when fn returned, 1
--- when it raised (its error goes to standard error), or as fn says by os.exit.
--- Sockets and files are open in both. Of the green threads only the one that
--- called goes on in the child: the others are gone there without a word, without
--- their cleanups, and what they held (locks, pool slots, connections) is free; what
--- the caller holds it keeps, but for its limits and a kill that is under way.
--- What the standard streams have queued is the parent's. Does not park; name lookups
--- that are under way are given 50 ms to end.
--- @tparam function fn it must not yield beyond itself: that ends the child
--- @tparam[opt] table opts `inherit` true: in the child all green threads go on
--- @treturn number the child's process id; or nil, err: EAGAIN, ENOMEM
-function M.fork(fn, opts)
-  args.callable(fn, "fork", "fn")
-  opts = options.check(opts, fork_options, "fork")
-  args.optional(opts.inherit, "boolean", "fork", "inherit")
-  stdio.flush_now()
-  local pid, code = core.fork(opts.inherit)
-  if not pid then
-    return nil, errors.new(code, "fork")
-  elseif pid > 0 then
-    return pid
+  options[name] = "pipe"
+  local child, err = spawn.start(list, options, spawn.inherited, "popen")
+  if not child then
+    return nil, err
   end
-  cleanups.forget()
-  unheard.forget()
-  end_child(run_apart(fn))
+  return child[name], child
 end
 
--- -- Their ends ---------------------------------------------------------------
-
-local MOST = 2 ^ 31 - 1 -- a pid of Linux
-
-local function check_pid(pid, where)
-  args.integer(pid, 1, where, "pid", MOST)
-end
-
-local function release_watch(held)
-  core.release(held.watch)
-end
-
---- Wait until the process has ended. 0 or a negative status. Parks.
-local function wait_for_end(pid, deadline)
-  core.waiter() -- where that raises, nothing is watched
-  local watch, code = core.object("pidfd", pid)
-  if not watch then
-    return code
-  end
-  local held = { _exit = release_watch, watch = watch }
-  exits.hold(held)
-  local status = core.park(watch, deadline, READ)
-  exits.release(held)
-  core.release(watch)
-  return status
-end
-
---- Wait for the end of a child. Each child is to be waited for once: until then the
--- system keeps it. Parks.
--- @tparam number pid
--- @tparam[opt] number timeout seconds
--- @treturn string "exit" or "signal"
--- @treturn number its exit status, or the signal that ended it. Or nil, err:
--- ETIMEDOUT, ECHILD (no child of this process, or waited for before)
-function M.wait(pid, timeout)
-  check_pid(pid, "process.wait")
-  args.timeout(timeout, "process.wait")
-  thread.checkpoint()
-  local how, number = core.reap(pid)
-  if not how and not number then
-    local status = wait_for_end(pid, thread.deadline(timeout))
-    if status ~= 0 then
-      return thread.failed(status, "wait for process " .. pid)
-    end
-    how, number = core.reap(pid)
-  end
-  if not how then
-    return nil, errors.new(number, "wait for process " .. pid)
-  end
-  return how, number
-end
-
---- Send a signal to a process. Does not park.
--- @tparam number pid
--- @param[opt="TERM"] name of the signal ("TERM", "SIGTERM") or its number
--- @return true; or nil, err: ESRCH (there is none), EPERM, EINVAL (no such signal)
-function M.kill(pid, name)
-  check_pid(pid, "process.kill")
-  local number = signal.number(name or "TERM", "process.kill")
-  local code = core.signal(pid, number)
-  if code ~= 0 then
-    return nil, errors.new(code, "kill process " .. pid)
-  end
-  return true
-end
-
---- This process's id.
-function M.getpid()
-  return core.getpid()
+--- Run several programs to their ends, each reading what the one before writes. Parks.
+-- @tparam table list `{ { "cmd", "arg", ... }, ..., option = value }`. The commands may
+-- have options of spawn of their own, but for stdin and stdout. Options here: `check`,
+-- `timeout`, `input`, `stdin`, `stdout`, `max_output`, `linger` as run's
+-- @treturn table `stdout` of the last one, `stderr` of all, and `statuses`, what child:wait
+-- gives of each; `ok`: all are, where those before the last may be ended by SIGPIPE; what else
+-- run gives is the last one's. Or nil, err as run; the op says which failed
+function M.pipe(list)
+  return pipeline.run(list)
 end
 
 return M

@@ -30,6 +30,10 @@ M.args = {
   ["digest.new"] = { "'sha256'", "{ key = 'x' }" },
   ["digest.unhex"] = { "'78'" },
   ["process.kill"] = { "4194305", "0" }, -- beyond every pid, and no signal
+  ["process.pipe"] = { "{ { 'true' } }" },
+  ["process.popen"] = { "{ 'true' }" },
+  ["process.run"] = { "{ 'true' }" },
+  ["process.spawn"] = { "{ 'true' }" },
   ["process.wait"] = { "4194305", "0.001" },
   ["pipe.from_fd"] = { "1000000" },
   ["pipe.open"] = { "'/dev/null'", "'rw'" },
@@ -44,6 +48,10 @@ M.args = {
 -- not called by the hundred.
 M.dear = {
   ["process.fork"] = true,
+  ["process.pipe"] = true,
+  ["process.popen"] = true,
+  ["process.run"] = true,
+  ["process.spawn"] = true,
   ["testing.advance"] = true,
   ["testing.assert_no_leaks"] = true,
   ["testing.check_stream"] = true,
@@ -119,6 +127,19 @@ recipes["green.pipe"] = function(K)
   local reader, writer = assert(require("green.pipe").new())
   K.later(function() writer:close() end)
   return reader
+end
+
+recipes["green.process"] = function(K)
+  local child = assert(require("green.process").spawn { "sleep", "1000", pty = true })
+  K.later(function()
+    child:stop()
+    child:close()
+  end)
+  return child
+end
+
+recipes["green.process.status"] = function()
+  return assert(require("green.process").run { "true" })
 end
 
 recipes["green.tls"] = function(K)
