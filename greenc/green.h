@@ -9,6 +9,8 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/counter.h"
+#include "base/dict.h"
 #include "base/digest.h"
 #include "base/env.h"
 #include "base/err.h"
