@@ -37,6 +37,8 @@ M.args = {
   ["process.wait"] = { "4194305", "0.001" },
   ["pipe.from_fd"] = { "1000000" },
   ["pipe.open"] = { "'/dev/null'", "'rw'" },
+  ["shared.counter"] = { "'calls'", "0" },
+  ["shared.dict"] = { "'calls'", "8192" },
   ["socket.from_fd"] = { "-1" },
   ["pools.Pool"] = { "{ create = fn }" },
   ["testing.check_stream"] = {
