@@ -1,9 +1,10 @@
 local green = require "green"
+local kit = require "spec.support.shared_kit"
 local process = require "green.process"
+local program = require "spec.support.program"
 local shared = require "green.shared"
 local testing = require "green.testing"
 
-local kit = require "spec.support.shared_kit"
 local fails = dofile("spec/support/sockets.lua").fails
 local in_child = kit.in_child
 local _, it = testing.busted()
@@ -94,17 +95,14 @@ describe("green.shared", function()
   end)
 
   it("leaves no descriptor open", function()
-    local function count()
-      local pipe = io.popen(("ls /proc/%d/fd | wc -l"):format(process.getpid()))
-      local n = pipe:read("*n")
-      pipe:close()
-      return n
-    end
-    in_child(function()
-      local before = count()
-      assert(shared.dict(kit.name(), 8192))
-      assert(shared.counter(kit.name()))
-      assert.equal(before, count())
-    end)
+    local r = program.run_greenlua { "-e", [[
+      local shared = require "green.shared"
+      assert(shared.dict("a", 8192))
+      assert(shared.counter("b"))
+      local pid = require("green.process").getpid()
+      assert(io.open("/proc/self/maps"):read("*a"):find("/memfd:green.shared", 1, true))
+      os.execute("ls -l /proc/" .. pid .. "/fd | grep -c memfd")
+    ]] }
+    assert.equal("0\n", r.out, r.err)
   end)
 end)

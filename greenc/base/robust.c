@@ -33,11 +33,40 @@ static void robust_pause(void)
 #endif
 }
 
+/* GCC 12's ThreadSanitizer does not know clocklock. */
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+
+static void tell_before(pthread_mutex_t *m)
+{
+  __tsan_mutex_pre_lock(m, __tsan_mutex_try_lock);
+}
+
+static void tell_after(pthread_mutex_t *m, int locked)
+{
+  unsigned failed = locked ? 0 : __tsan_mutex_try_lock_failed;
+  __tsan_mutex_post_lock(m, __tsan_mutex_try_lock | failed, 0);
+}
+#else
+static void tell_before(pthread_mutex_t *m)
+{
+  (void)m;
+}
+
+static void tell_after(pthread_mutex_t *m, int locked)
+{
+  (void)m, (void)locked;
+}
+#endif
+
 static int robust_wait(pthread_mutex_t *m)
 {
   int64_t until = green_clock_now() + GREEN_ROBUST_PATIENCE;
   struct timespec ts = {until / GREEN_SECOND, until % GREEN_SECOND};
-  return pthread_mutex_clocklock(m, CLOCK_MONOTONIC, &ts);
+  tell_before(m);
+  int r = pthread_mutex_clocklock(m, CLOCK_MONOTONIC, &ts);
+  tell_after(m, r == 0 || r == EOWNERDEAD);
+  return r;
 }
 
 int green__robust_lock(pthread_mutex_t *m)

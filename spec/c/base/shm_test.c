@@ -96,12 +96,6 @@ static int race(void)
   return other;
 }
 
-static void race_for_the_first(void *arg)
-{
-  (void)arg;
-  must(race() == 0);
-}
-
 static void limited(void *arg)
 {
   struct rlimit r = {(rlim_t)1 << 26, RLIM_INFINITY};
@@ -209,13 +203,12 @@ static void test_stopped(void)
 int main(void)
 {
   t_start();
-  is(in_child(race_for_the_first, NULL), 0, "threads that want the first one");
   is(in_child(limited, NULL), 0, "a limit of the size of files is kept");
   if (!t_under_memcheck())
     is(in_child(no_descriptors, NULL), 0, "no descriptor is an error");
+  is(race(), 0, "threads that want the first thing of all have the same");
   test_things();
   test_children();
-  is(race(), 0, "threads that want the same");
   test_counter();
   test_adders();
   lock = mmap(NULL, sizeof(*lock), PROT_READ | PROT_WRITE,
