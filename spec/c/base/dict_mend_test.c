@@ -276,7 +276,7 @@ int main(void)
   memset(big, 'x', sizeof(big) - 1);
   d = dict_new(SIZE);
   copy = dict_new(SIZE);
-  d->mask = 1; /* Chains of many items. */
+  d->mask = 0; /* One chain of all items. */
   if (t_under_tsan || t_under_memcheck()) {
     t_skip("all", "a tool that runs the program must not be traced");
     return t_done();
@@ -294,6 +294,7 @@ int main(void)
   test_change(list_right, "one on the right");
   test_change(list_over, "another list");
   test_change(list_more, "with more");
+  test_change(set_other, "a text before others");
   test_change(mend, "a mend");
   test_change(list_pop_left, "an element from the left");
   test_change(list_pop_right, "one from the right");
