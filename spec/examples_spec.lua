@@ -522,6 +522,34 @@ describe("examples/prefork.lua", function()
   end))
 end)
 
+describe("examples/rate_limit.lua", function()
+  local LIMIT = 7
+
+  it("counts a client's requests over all workers", function()
+    local server = program.start_greenlua { "examples/rate_limit.lua", "0", "3", tostring(LIMIT) }
+    server:expect("127.0.0.1:")
+    local port = tonumber(server:expect("\n"))
+    local ok, err = pcall(function()
+      for i = 1, LIMIT + 2 do
+        local conn = connect(port)
+        assert(conn:write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+        local answer = assert(conn:read_all())
+        conn:close()
+        if i <= LIMIT then
+          assert.matches("^HTTP/1.1 200 .*X%-RateLimit%-Remaining: " .. LIMIT - i .. "\r\n", answer)
+          assert.matches("request " .. i .. " of all", answer)
+        else
+          assert.matches("^HTTP/1.1 429 .*Retry%-After: %d+\r\n", answer)
+        end
+      end
+    end)
+    local r = server:kill(TERM):wait()
+    if not ok then error(err, 0) end
+    assert.equal(0, r.status, r.err)
+    assert.equal("", r.err)
+  end)
+end)
+
 describe("examples/https.lua", function()
   it("makes a certificate for itself and answers curl", with("https", { 0 }, function(port)
     local pipe = io.popen(("curl -sSk --max-time 10 https://127.0.0.1:%d/"):format(port))

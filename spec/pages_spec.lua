@@ -57,7 +57,8 @@ describe("docs/modules", function()
   end
 
   -- The pages about the core are programs too.
-  for _, page in ipairs { "green", "thread", "timeout", "error", "group", "trampoline", "url" } do
+  for _, page in ipairs { "green", "thread", "timeout", "error", "group", "trampoline", "url",
+    "shared" } do
     it(page .. ".md has examples that run", function()
       local n = 0
       for code in blocks_of(page) do

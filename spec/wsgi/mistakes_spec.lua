@@ -469,8 +469,8 @@ describe("a log that cannot be opened", function()
 end)
 
 describe("an example", function()
-  local ports = { "chat", "conformance", "echo", "forwarder", "hello", "prefork", "streaming",
-    "takeover", "threads", "upload", "wsapi" }
+  local ports = { "chat", "conformance", "echo", "forwarder", "hello", "prefork", "rate_limit",
+    "streaming", "takeover", "threads", "upload", "wsapi" }
 
   it("says so when its argument is no port", function()
     for _, name in ipairs(ports) do
