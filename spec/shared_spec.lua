@@ -94,6 +94,19 @@ describe("green.shared", function()
     assert.equal(20000, counter:get())
   end)
 
+  it("is the same for runtimes in several threads of a process", function()
+    local path = program.build .. "/examples/spec_sharing"
+    local file = io.open(path)
+    if not file then
+      pending(path .. " was not built")
+      return
+    end
+    file:close()
+    local r = program.run { path }
+    assert.equal("8000\t8000\n", r.out, r.err)
+    assert.equal(0, r.status)
+  end)
+
   it("leaves no descriptor open", function()
     local r = program.run_greenlua { "-e", [[
       local shared = require "green.shared"

@@ -208,7 +208,7 @@ int green__arena_mend_mark(green__arena *a, uint32_t b)
   return 1;
 }
 
-/* The next block below end that is marked, from b on; end where there is none. */
+/* The next block that is marked, from b on; end: there is none. */
 static uint32_t mend_next(const green__arena *a, uint32_t b)
 {
   const uint64_t *marks = arena_marks(a);

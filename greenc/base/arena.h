@@ -8,9 +8,9 @@
 ** they are freed (TLSF).
 **
 ** A process may be killed anywhere in here. The free blocks, the maps and each
-** block's word about its neighbour are then no longer to be trusted; what is, is
-** the size of each block in use. The owner says which these are, and all else
-** is made anew. One at a time, under the owner's lock. Private to greenc.
+** block's word about its neighbour are then no longer to be trusted, but the
+** size of each block in use is. The owner says which these are, and all else is
+** made anew. One at a time, under the owner's lock. Private to greenc.
 */
 #ifndef GREEN_ARENA_H
 #define GREEN_ARENA_H

@@ -5,7 +5,7 @@
 #include "base/counter.h"
 #include "base/shm.h"
 
-/* Two that are counted by different processors share no line of their caches. */
+/* What different processors count shares no line of their caches. */
 #define COUNTER_ALIGN 64
 
 static int counter_fill(void *it, uint64_t size, const void *start)

@@ -1,5 +1,5 @@
 /*
-** counter.h: whole numbers of 64 bits that threads and processes count together.
+** counter.h: whole numbers of 64 bits that threads and processes count in.
 **
 ** No lock: each call is one atomic operation of the processor, so nobody waits
 ** and who is killed leaves nothing half done. They wrap at 2^63. See shm.h for

@@ -66,57 +66,62 @@ static uint64_t shm_room(void)
   return room & ~(SHM_LEAST - 1);
 }
 
-static int shm_map(int fd, uint64_t *room, void **p)
+/* NULL: *code says why. */
+static void *shm_map(int fd, uint64_t *room, int *code)
 {
-  int code = GREEN_ENOMEM;
+  *code = GREEN_ENOMEM;
   for (; *room >= SHM_LEAST; *room /= 2) {
-    if (ftruncate(fd, (off_t)*room) < 0) return -errno;
-    *p = mmap(NULL, *room, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-              fd, 0);
-    if (*p != MAP_FAILED) return 0;
-    code = -errno;
+    void *p = MAP_FAILED;
+    if (ftruncate(fd, (off_t)*room) == 0)
+      p = mmap(NULL, *room, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+               fd, 0);
+    if (p != MAP_FAILED) return p;
+    *code = -errno;
   }
-  return code;
+  return NULL;
 }
 
-static int shm_make_root(shm_root **root)
+/* New memory; NULL: *code says why. */
+static void *shm_reserve(uint64_t *room, int *code)
 {
-  uint64_t room = shm_room();
-  void *p = NULL;
   int fd = memfd_create("green.shared", MFD_CLOEXEC);
-  if (fd < 0) return -errno;
-  int code = shm_map(fd, &room, &p);
+  *code = -errno;
+  if (fd < 0) return NULL;
+  *room = shm_room();
+  void *p = shm_map(fd, room, code);
   close(fd);
-  if (code < 0) return code;
-  madvise(p, room, MADV_DONTDUMP); /* A core is no place for gigabytes. */
-  *root = p;
-  code = green__robust_init(&(*root)->lock);
-  if (code < 0) {
-    munmap(p, room);
-    return code;
+  if (p) madvise(p, *room, MADV_DONTDUMP); /* No core of gigabytes. */
+  return p;
+}
+
+static shm_root *shm_make_root(int *code)
+{
+  uint64_t room = 0;
+  shm_root *root = shm_reserve(&room, code);
+  if (!root) return NULL;
+  *code = green__robust_init(&root->lock);
+  if (*code < 0) {
+    munmap(root, room);
+    return NULL;
   }
-  (*root)->room = room;
-  (*root)->used = sizeof(shm_root);
-  return 0;
+  root->room = room;
+  root->used = sizeof(shm_root);
+  return root;
 }
 
 /* Of two threads that make one at a time, the second takes the first's. */
-static int shm_root_of(shm_root **root)
+static shm_root *shm_root_of(int *code)
 {
-  *root = __atomic_load_n(&shm_the_root, __ATOMIC_ACQUIRE);
-  if (*root) return 0;
-  shm_root *mine = NULL, *there = NULL;
-  int code = shm_make_root(&mine);
-  if (code < 0) return code;
+  shm_root *there = __atomic_load_n(&shm_the_root, __ATOMIC_ACQUIRE);
+  if (there) return there;
+  shm_root *mine = shm_make_root(code);
+  if (!mine) return NULL;
   if (__atomic_compare_exchange_n(&shm_the_root, &there, mine, 0,
-                                  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-    *root = mine;
-    return 0;
-  }
+                                  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    return mine;
   pthread_mutex_destroy(&mine->lock);
   munmap(mine, mine->room);
-  *root = there;
-  return 0;
+  return there;
 }
 
 /* -- Things ---------------------------------------------------------------- */
@@ -182,12 +187,12 @@ static int shm_find_or_make(shm_root *root, const green__shm_wish *w,
 int green__shm_thing(const green__shm_wish *w, void **it, uint64_t *size)
 {
   green_assert(w->n <= GREEN_SHM_NAME_MOST, "at most GREEN_SHM_NAME_MOST");
-  shm_root *root = NULL;
   uint64_t *end = NULL;
+  int code = 0;
   if (w->size == 0 && !__atomic_load_n(&shm_the_root, __ATOMIC_ACQUIRE))
     return GREEN_ENOENT;
-  int code = shm_root_of(&root);
-  if (code < 0) return code;
+  shm_root *root = shm_root_of(&code);
+  if (!root) return code;
   shm_thing *t = shm_find(root, w, &end);
   if (!t && w->size == 0) return GREEN_ENOENT;
   if (!t) code = shm_find_or_make(root, w, &t);

@@ -18,7 +18,7 @@ local tonumber, format = tonumber, string.format
 
 local NAME_MOST = 255
 local SIZE_LEAST = tonumber(ffi.C.GREEN_DICT_LEAST)
-local ENOENT, EEXIST = core.codes.ENOENT, core.codes.EEXIST
+local codes = core.codes
 
 local code = ffi.new("int[1]")
 
@@ -32,15 +32,17 @@ local function name_of(name, where)
   return name
 end
 
-local function why(name, size)
-  local number = code[0]
-  if number == ENOENT then
-    return format("there is none: who is to share it makes it, with a size")
-  elseif number == EEXIST then
+--- What hinders, where the code alone would say it badly; or nil.
+local function why(number, name, size)
+  if number == codes.ENOENT then
+    return "there is none: who is to share it makes it, with a size"
+  elseif number == codes.EEXIST then
     local there = C.named(name, #name, 0, code)
     return format("it has %.0f bytes, not %.0f", C.capacity(there), size)
-  elseif number == core.codes.ENOMEM then
+  elseif number == codes.ENOMEM then
     return format("no memory: there is no room for %.0f bytes more", size)
+  elseif number == codes.EBUSY then
+    return "locked by a process that does not run"
   end
 end
 
@@ -62,7 +64,8 @@ function M.dict(name, size)
   end
   local it = C.named(name, #name, size or 0, code)
   if it == nil then
-    return nil, errors.new(code[0], format("shared.dict %q", name), why(name, size or 0))
+    local number = code[0]
+    return nil, errors.new(number, format("shared.dict %q", name), why(number, name, size or 0))
   end
   return dict.new(name, it)
 end
@@ -77,7 +80,7 @@ function M.counter(name, start)
   name_of(name, "counter")
   local it, number = counter.named(name, start or 0, "counter")
   if not it then
-    return nil, errors.new(number, format("shared.counter %q", name))
+    return nil, errors.new(number, format("shared.counter %q", name), why(number, name, 64))
   end
   return it
 end

@@ -16,6 +16,7 @@ local OWNERS = {
   { "^lua[%w]*%.h$", "^vm/" },
   { "^lauxlib%.h$", "^vm/" },
   { "^malloc%.h$", "^vm/cmd/main%.c$" }, -- how the heap behaves is the program's to say
+  { "^sanitizer/tsan", "^greenc/base/robust%.c$" }, -- a lock that it does not know
   { "^sanitizer/", "^vm/blocks%.c$" }, -- LuaJIT's memory is none that a sanitizer knows
 }
 
