@@ -2,15 +2,51 @@
 ** shm_test.c: memory that processes share, by name; counters in it; its lock.
 */
 
+/* wrap: mmap memfd_create ftruncate */
+
 #include "child.h"
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/robust.h"
 #include "base/shm.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+
+/* -- The system, made to fail ---------------------------------------------- */
+
+static size_t mmap_most; /* 0: as much as there is. */
+static int memfd_fails, ftruncate_fails;
+
+void *__real_mmap(void *at, size_t n, int prot, int flags, int fd, off_t from);
+void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t from);
+void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t from)
+{
+  if (mmap_most == 0 || n <= mmap_most)
+    return __real_mmap(at, n, prot, flags, fd, from);
+  errno = ENOMEM;
+  return MAP_FAILED;
+}
+
+int __real_memfd_create(const char *name, unsigned flags);
+int __wrap_memfd_create(const char *name, unsigned flags);
+int __wrap_memfd_create(const char *name, unsigned flags)
+{
+  if (!memfd_fails) return __real_memfd_create(name, flags);
+  errno = ENOSYS;
+  return -1;
+}
+
+int __real_ftruncate(int fd, off_t n);
+int __wrap_ftruncate(int fd, off_t n);
+int __wrap_ftruncate(int fd, off_t n)
+{
+  if (!ftruncate_fails) return __real_ftruncate(fd, n);
+  errno = EFBIG;
+  return -1;
+}
 
 /* -- Names ----------------------------------------------------------------- */
 
@@ -116,6 +152,35 @@ static void no_descriptors(void *arg)
   must(thing("any", 100, "x", &it) == GREEN_EMFILE);
 }
 
+static void few_addresses(void *arg)
+{
+  void *it;
+  (void)arg;
+  mmap_most = (size_t)1 << 24;
+  must(thing("small", 100, "x", &it) == 100);
+  must(thing("large", 1 << 24, "x", &it) == GREEN_ENOMEM);
+}
+
+/* And all is well when the cause has gone. */
+static void no_addresses(void *arg)
+{
+  void *it;
+  (void)arg;
+  int fd = dup(0);
+  close(fd);
+  mmap_most = 4096;
+  must(thing("any", 100, "x", &it) == GREEN_ENOMEM);
+  mmap_most = 0, ftruncate_fails = 1;
+  must(thing("any", 100, "x", &it) == -EFBIG);
+  ftruncate_fails = 0, memfd_fails = 1;
+  must(thing("any", 100, "x", &it) == GREEN_ENOSYS);
+  memfd_fails = 0;
+  int after = dup(0);
+  must(after == fd); /* None was left open. */
+  close(after);
+  must(thing("any", 100, "x", &it) == 100);
+}
+
 /* -- Counters -------------------------------------------------------------- */
 
 static void test_counter(void)
@@ -206,6 +271,8 @@ int main(void)
   is(in_child(limited, NULL), 0, "a limit of the size of files is kept");
   if (!t_under_memcheck())
     is(in_child(no_descriptors, NULL), 0, "no descriptor is an error");
+  is(in_child(few_addresses, NULL), 0, "there may be fewer addresses");
+  is(in_child(no_addresses, NULL), 0, "what the system refuses is an error");
   is(race(), 0, "threads that want the first thing of all have the same");
   test_things();
   test_children();
