@@ -28,6 +28,7 @@
 #include "proto/dns_host.h"
 #include "proto/dns_message.h"
 #include "proto/dns_name.h"
+#include "proto/glob.h"
 #include "proto/hosts.h"
 #include "proto/http_body.h"
 #include "proto/http_field.h"
@@ -54,6 +55,8 @@
 #include "hub/store.h"
 
 #include "io/child.h"
+#include "io/desc.h"
+#include "io/disk.h"
 #include "io/dns_lib.h"
 #include "io/file.h"
 #include "io/filter.h"

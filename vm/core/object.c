@@ -17,6 +17,7 @@
 #include "httpd/wsd.h"
 #include "io/channel.h"
 #include "io/child.h"
+#include "io/disk.h"
 #include "io/lookup.h"
 #include "base/mem.h"
 #include "io/pipe.h"
@@ -209,6 +210,23 @@ static void lookup_deinit(void *p, vm *v)
   *l = NULL;
 }
 
+/* A pointer to one, NULL when it is closed: a thread may be at its call. */
+static int disk_init(void *p, vm *v, int a, int b)
+{
+  green_disk **d = p;
+  (void)v, (void)a, (void)b;
+  *d = green_disk_new();
+  return *d ? 0 : GREEN_ENOMEM;
+}
+
+static void disk_deinit(void *p, vm *v)
+{
+  green_disk **d = p;
+  (void)v;
+  green_disk_free(*d);
+  *d = NULL;
+}
+
 static int resolver_init(void *p, vm *v, int a, int b)
 {
   (void)a, (void)b;
@@ -364,6 +382,7 @@ static const object_kind kinds[] = {
     {"watch", watch_size, watch_init, watch_deinit},
     {"pidfd", watch_size, pidfd_init, watch_deinit},
     {"lookup", pointer_size, lookup_init, lookup_deinit},
+    {"disk", pointer_size, disk_init, disk_deinit},
     {"resolver", green_resolver_size, resolver_init, resolver_deinit},
     {"question", pointer_size, lookup_init, question_deinit},
     {"httpd", green_httpd_size, httpd_init, httpd_deinit},

@@ -1,0 +1,251 @@
+/*
+** disk.c: the life of calls of the file system.
+*/
+
+#include "io/disk_priv.h"
+#include "base/fork.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+/* What one call has, and the next does not need; the memory of out stays. */
+static void disk_forget(green_disk *d)
+{
+  if (d->copy)
+    green__disk_copy_free(d->copy, green_fork_differs(d->generation));
+  d->copy = NULL;
+  green_desc_unref(d->opened);
+  green_desc_unref(d->call.at);
+  green_desc_unref(d->call.file);
+  d->opened = NULL;
+  d->call.at = d->call.file = NULL;
+  green__free(d->text);
+  d->text = d->path = d->to = d->data = NULL;
+  d->out.head = d->out.tail = 0;
+  d->escaped = 0;
+}
+
+static void disk_delete(green_disk *d)
+{
+  disk_forget(d);
+  green_buf_reset(&d->out);
+  green__free(d);
+}
+
+/* A pool does again in a child what its parent's threads were at. That would
+** write, or rename, twice. */
+static int may_be_repeated(int op)
+{
+  switch (op) {
+  case GREEN_DISK_READ:
+  case GREEN_DISK_STAT:
+  case GREEN_DISK_STATVFS:
+  case GREEN_DISK_READLINK:
+  case GREEN_DISK_REALPATH:
+  case GREEN_DISK_LOAD:
+    return 1;
+  default:
+    return 0;
+  }
+}
+
+static void disk_work(green_job *job)
+{
+  green_disk *d = green_container(job, green_disk, job);
+  int is_child = green_fork_differs(d->generation);
+  if (is_child) d->out.head = d->out.tail = 0;
+  if (!is_child || may_be_repeated(d->call.op)) d->answer = green__disk_call(d);
+  /* A descriptor that does not wait, a lease: that is no word for "at work". */
+  if (d->answer == GREEN_EAGAIN) d->answer = GREEN_EBUSY;
+}
+
+static void disk_done(green_job *job)
+{
+  green_disk *d = green_container(job, green_disk, job);
+  if (d->unwanted) {
+    disk_delete(d);
+    return;
+  }
+  d->result = d->answer;
+  green_waitq_wake_all(&d->waiters, 0);
+}
+
+static void disk_drop(green_job *job)
+{
+  green_disk *d = green_container(job, green_disk, job);
+  if (d->unwanted) disk_delete(d);
+}
+
+green_disk *green_disk_new(void)
+{
+  green_disk *d = green__zalloc(sizeof(*d));
+  if (!d) return NULL;
+  green_waitq_init(&d->waiters);
+  d->result = GREEN_ECANCELED;
+  d->job.work = disk_work;
+  d->job.done = disk_done;
+  d->job.drop = disk_drop;
+  return d;
+}
+
+void green_disk_free(green_disk *d)
+{
+  if (!d) return;
+  green_waitq_wake_all(&d->waiters, GREEN_ECLOSED);
+  if (d->result != GREEN_EAGAIN) {
+    disk_delete(d);
+    return;
+  }
+  d->unwanted = 1;
+  green_job_cancel(&d->job);
+}
+
+/* -- Calls ---------------------------------------------------------------- */
+
+static char *put_text(char **at, const char *text, size_t n)
+{
+  char *p = *at;
+  if (!text) return NULL;
+  memcpy(p, text, n);
+  p[n] = '\0';
+  *at = p + n + 1;
+  return p;
+}
+
+static size_t text_len(const char *text)
+{
+  return text ? strlen(text) : 0;
+}
+
+static size_t data_len(const green_disk_call *c, const char *data)
+{
+  switch (c->op) {
+  case GREEN_DISK_WRITE:
+  case GREEN_DISK_SAVE:
+  case GREEN_DISK_APPEND:
+    return (size_t)c->size;
+  default:
+    return text_len(data);
+  }
+}
+
+/* Copies of the strings. 0 or GREEN_ENOMEM. */
+static int disk_copy_texts(green_disk *d, const char *path, const char *to,
+                           const char *data)
+{
+  size_t a = text_len(path), b = text_len(to), c = data_len(&d->call, data);
+  if (!path && !to && !data) return 0;
+  char *at = green__alloc(a + b + c + 3);
+  if (!at) return GREEN_ENOMEM;
+  d->text = at;
+  d->path = put_text(&at, path, a);
+  d->to = put_text(&at, to, b);
+  d->data = put_text(&at, data, c);
+  return 0;
+}
+
+int green_disk_again(green_disk *d, green_tpool *p)
+{
+  if (d->result == GREEN_EAGAIN) return GREEN_EBUSY;
+  d->out.head = d->out.tail = 0;
+  d->result = GREEN_EAGAIN;
+  d->answer = GREEN_ECANCELED;
+  d->generation = green_fork_generation();
+  int err = green_job_submit(p, &d->job);
+  if (err < 0) d->result = GREEN_ECANCELED;
+  return err;
+}
+
+int green_disk_start(green_disk *d, green_tpool *p, const green_disk_call *call,
+                     const char *path, const char *to, const char *data)
+{
+  if (d->result == GREEN_EAGAIN) return GREEN_EBUSY;
+  disk_forget(d);
+  d->result = GREEN_ECANCELED;
+  d->call = *call;
+  green_desc_ref(d->call.at);
+  green_desc_ref(d->call.file);
+  int err = disk_copy_texts(d, path, to, data);
+  return err < 0 ? err : green_disk_again(d, p);
+}
+
+/* -- What came of them ---------------------------------------------------- */
+
+int64_t green_disk_result(const green_disk *d)
+{
+  return d->result;
+}
+
+green_waitq *green_disk_waiters(green_disk *d)
+{
+  return &d->waiters;
+}
+
+int green_disk_escaped(const green_disk *d)
+{
+  return d->escaped;
+}
+
+uint64_t green_disk_size(const green_disk *d)
+{
+  return green_buf_len(&d->out);
+}
+
+const char *green_disk_data(const green_disk *d)
+{
+  return green_buf_len(&d->out) ? green_buf_data(&d->out) : NULL;
+}
+
+/* The memory of a and b changes places; each keeps its limit. */
+static void buf_swap(green_buf *a, green_buf *b)
+{
+  green_buf c = *a;
+  uint32_t max = b->max;
+  *a = *b;
+  *b = c;
+  b->max = max;
+  a->max = c.max;
+}
+
+/* Few bytes of b go before ours, for which a read leaves room. */
+static int give_all(green_disk *d, green_buf *b, size_t len)
+{
+  if (len) memcpy(d->out.data + d->out.head - len, green_buf_data(b), len);
+  d->out.head -= (uint32_t)len;
+  buf_swap(&d->out, b);
+  d->out.head = d->out.tail = 0;
+  return 0;
+}
+
+int green_disk_give(green_disk *d, green_buf *b)
+{
+  size_t len = green_buf_len(b), n = green_buf_len(&d->out);
+  if (!n) return 0;
+  if (len <= d->out.head && (!b->max || len + n <= b->max))
+    return give_all(d, b, len);
+  int err = green_buf_append(b, green_buf_data(&d->out), n);
+  if (err == 0) d->out.head = d->out.tail = 0;
+  return err;
+}
+
+void green_disk_clear(green_disk *d)
+{
+  if (d->result != GREEN_EAGAIN) green_buf_reset(&d->out);
+}
+
+green_desc *green_disk_take(green_disk *d)
+{
+  green_desc *opened = d->result == GREEN_EAGAIN ? NULL : d->opened;
+  if (opened) d->opened = NULL;
+  return opened;
+}
+
+const green_disk_info *green_disk_stat(const green_disk *d)
+{
+  return &d->info;
+}
+
+const green_disk_space *green_disk_statvfs(const green_disk *d)
+{
+  return &d->space;
+}
