@@ -60,6 +60,7 @@
 #include "io/dns_lib.h"
 #include "io/file.h"
 #include "io/filter.h"
+#include "io/fswatch.h"
 #include "io/lookup.h"
 #include "io/order.h"
 #include "io/pipe.h"

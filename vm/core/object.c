@@ -18,6 +18,7 @@
 #include "io/channel.h"
 #include "io/child.h"
 #include "io/disk.h"
+#include "io/fswatch.h"
 #include "io/lookup.h"
 #include "base/mem.h"
 #include "io/pipe.h"
@@ -227,6 +228,18 @@ static void disk_deinit(void *p, vm *v)
   *d = NULL;
 }
 
+static int fswatch_init(void *p, vm *v, int a, int b)
+{
+  (void)a, (void)b;
+  return green_fswatch_init(p, v->hub);
+}
+
+static void fswatch_deinit(void *p, vm *v)
+{
+  (void)v;
+  green_fswatch_deinit(p);
+}
+
 static int resolver_init(void *p, vm *v, int a, int b)
 {
   (void)a, (void)b;
@@ -383,6 +396,7 @@ static const object_kind kinds[] = {
     {"pidfd", watch_size, pidfd_init, watch_deinit},
     {"lookup", pointer_size, lookup_init, lookup_deinit},
     {"disk", pointer_size, disk_init, disk_deinit},
+    {"fswatch", green_fswatch_size, fswatch_init, fswatch_deinit},
     {"resolver", green_resolver_size, resolver_init, resolver_deinit},
     {"question", pointer_size, lookup_init, question_deinit},
     {"httpd", green_httpd_size, httpd_init, httpd_deinit},
