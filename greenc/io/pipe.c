@@ -228,6 +228,11 @@ int green_pipe_copy(green_pipe *p, int fd, int mode)
 }
 
 /* A first read of a FIFO that nobody has written to would find its end. */
+void green_pipe_await(green_pipe *p)
+{
+  p->f.drained = p->is_pipe && p->mode == GREEN_READ;
+}
+
 int green_pipe_open(green_pipe *p, const char *path, int mode)
 {
   int bad = pipe_openable(p);
@@ -239,7 +244,7 @@ int green_pipe_open(green_pipe *p, const char *path, int mode)
     close(fd);
     return err;
   }
-  p->f.drained = p->is_pipe && mode == GREEN_READ;
+  green_pipe_await(p);
   return 0;
 }
 

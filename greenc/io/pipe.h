@@ -62,6 +62,10 @@ GREEN_API int green_pipe_copy(green_pipe *p, int fd, int mode);
 ** for its first writer: it has not ended before that came and went. */
 GREEN_API int green_pipe_open(green_pipe *p, const char *path, int mode);
 
+/* A number that was adopted is a FIFO's that was opened a moment ago: as open,
+** it has not ended before its first writer came and went. */
+GREEN_API void green_pipe_await(green_pipe *p);
+
 /* -- For other programs --------------------------------------------------- */
 
 /* A pipe of which p, a closed object, is the end for mode (GREEN_READ or
