@@ -8,6 +8,16 @@
 
 #include <string.h>
 
+/* What the call was given. */
+static void disk_forget_call(green_disk *d)
+{
+  green_desc_unref(d->call.at);
+  green_desc_unref(d->call.file);
+  d->call.at = d->call.file = NULL;
+  green__free(d->text);
+  d->text = d->path = d->to = d->data = NULL;
+}
+
 /* What one call has, and the next does not need; the memory of out stays. */
 static void disk_forget(green_disk *d)
 {
@@ -15,12 +25,8 @@ static void disk_forget(green_disk *d)
     green__disk_copy_free(d->copy, green_fork_differs(d->generation));
   d->copy = NULL;
   green_desc_unref(d->opened);
-  green_desc_unref(d->call.at);
-  green_desc_unref(d->call.file);
   d->opened = NULL;
-  d->call.at = d->call.file = NULL;
-  green__free(d->text);
-  d->text = d->path = d->to = d->data = NULL;
+  disk_forget_call(d);
   d->out.head = d->out.tail = 0;
   d->escaped = 0;
 }
@@ -66,7 +72,11 @@ static void disk_done(green_job *job)
     disk_delete(d);
     return;
   }
+  int op = d->call.op;
   d->result = d->answer;
+  /* It holds no file longer than it needs to: the file may be closed by now. */
+  int is_again = op == GREEN_DISK_REMOVE || op == GREEN_DISK_COPY;
+  if (!is_again || d->result != GREEN_DISK_MORE) disk_forget_call(d);
   green_waitq_wake_all(&d->waiters, 0);
 }
 

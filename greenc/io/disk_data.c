@@ -64,12 +64,12 @@ static int can_wait(int fd, uint32_t mode)
 }
 
 /* 0, GREEN_DISK_WAITS, 1: it has positions. Non-blocking if it waits. */
-static int open_kind(green_disk *d, int fd, int was_nonblock)
+static int open_kind(green_disk *d, int fd, int is_path)
 {
   int err = green__disk_look(d, fd);
   if (err < 0) return err;
-  if (can_wait(fd, d->info.mode)) return GREEN_DISK_WAITS;
-  int flags = was_nonblock ? -1 : fcntl(fd, F_GETFL);
+  if (!is_path && can_wait(fd, d->info.mode)) return GREEN_DISK_WAITS;
+  int flags = is_path ? -1 : fcntl(fd, F_GETFL);
   if (flags >= 0) fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
   return S_ISREG(d->info.mode) || S_ISBLK(d->info.mode) ||
          S_ISDIR(d->info.mode) || lseek(fd, 0, SEEK_CUR) >= 0;
@@ -78,9 +78,10 @@ static int open_kind(green_disk *d, int fd, int was_nonblock)
 int64_t green__disk_open(green_disk *d)
 {
   int flags = d->call.flags;
-  int fd = green__place_file(d, d->path, flags | O_NONBLOCK, d->call.mode);
+  if (!(flags & O_PATH)) flags |= O_NONBLOCK; /* openat2(2) takes none in vain. */
+  int fd = green__place_file(d, d->path, flags, d->call.mode);
   if (fd < 0) return fd;
-  int kind = open_kind(d, fd, flags & O_NONBLOCK);
+  int kind = open_kind(d, fd, flags & O_PATH);
   if (kind >= 0 && S_ISDIR(d->info.mode) && !(flags & O_DIRECTORY))
     kind = -EISDIR; /* One can be opened for reading, and never read. */
   if (kind < 0) {
