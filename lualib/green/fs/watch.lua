@@ -127,7 +127,6 @@ local function next_event(self, deadline)
     end
   end
   local first = self._ready[self._at]
-  self._ready[self._at] = nil
   self._at = self._at + 1
   return first
 end
@@ -230,7 +229,7 @@ function M.watch(place, path, opts)
   local self = setmetatable({ path = path, _w = w, _desc = ffi.gc(desc, desc_api.unref),
     _place = place, _recursive = opts.recursive, _ignore = opts.ignore, _delay = opts.delay or 0,
     _most = opts.most or 65536, _raw = {}, _ready = {}, _at = 1, _paths = {}, _watches = {},
-    _n = 0, _known = {}, _older = {}, _reader = false, _gone = false }, mt)
+    _n = 0, _known = {}, _older = {}, _adding = {}, _reader = false, _gone = false }, mt)
   local ok, err = folders.begin(self)
   if not ok then
     self:close()

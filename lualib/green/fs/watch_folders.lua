@@ -47,12 +47,14 @@ local function add(self, path, mask, how)
   if not self._w then -- closed meanwhile
     return nil, select(2, job.failure(core.codes.ECLOSED, "watch", path))
   end
-  if not self._paths[n] then
-    self._n = self._n + 1
+  local before = self._paths[n]
+  if before then
+    self._watches[before] = nil
   else
-    self._watches[self._paths[n]] = nil
+    self._n = self._n + 1
   end
   self._paths[n], self._watches[path] = path, n
+  self._adding[path] = true
   return n
 end
 
@@ -64,6 +66,11 @@ M.is_ignored = is_ignored
 --- Has it gone while we looked? Then its end is told, or was never of interest.
 local function has_gone(err)
   return err.number == ENOENT or err.number == ENOTDIR or err.number == ELOOP
+end
+
+--- Is there nothing to do about a folder? One whose turn was cut off by a kill is listed again.
+local function is_done(self, path)
+  return self._watches[path] and not self._adding[path]
 end
 
 --- Watch all folders below one that is watched. found(path, type), if it is there, gets all that
@@ -83,7 +90,7 @@ local function descend(self, path, found, failed)
         if found then
           found(there, is_folder)
         end
-        if is_folder and not self._watches[there] then
+        if is_folder and not is_done(self, there) then
           local n
           n, err = add(self, there, BELOW, NOFOLLOW)
           if n then
@@ -99,7 +106,7 @@ end
 
 --- A folder has come. Parks.
 function M.adopt(self, path, found, failed)
-  if self._watches[path] then
+  if is_done(self, path) then
     return
   end
   local n, err = add(self, path, BELOW, NOFOLLOW)
@@ -108,11 +115,13 @@ function M.adopt(self, path, found, failed)
   elseif not has_gone(err) then
     failed(err)
   end
+  self._adding = {}
 end
 
 --- Events were lost: folders that nobody told of are watched. Parks.
 function M.rescan(self, failed)
   descend(self, self.path, nil, failed)
+  self._adding = {}
 end
 
 --- Is path inside of a folder, or it?
@@ -156,6 +165,7 @@ function M.begin(self)
   end
   self._top = n
   if not self._recursive then
+    self._adding = {}
     return true
   end
   local st = names.stat(self._place, self.path)
@@ -166,6 +176,7 @@ function M.begin(self)
   descend(self, self.path, nil, function(e)
     wrong = wrong or e
   end)
+  self._adding = {}
   return not wrong or nil, wrong
 end
 

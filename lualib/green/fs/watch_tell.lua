@@ -6,7 +6,7 @@ local folders = require "green.fs.watch_folders"
 
 local ffi = require "ffi"
 
-local band, tonumber = bit.band, tonumber
+local band, ipairs, tonumber = bit.band, ipairs, tonumber
 local C = ffi.C
 local function mask_of(name)
   return tonumber(C["GREEN_FSWATCH_" .. name])
@@ -54,12 +54,17 @@ local function forget(self, path)
   self._known[path], self._older[path] = nil, nil
 end
 
---- A folder has come; what is in it already is new, too. Parks.
+--- A folder has come: what is in it already. Parks.
 local function adopt(self, path)
   local found = {}
   folders.adopt(self, path, function(there, is_folder)
     found[#found + 1] = { there, is_folder }
   end, failing(self))
+  return found
+end
+
+--- What was found in a new folder is new, too.
+local function tell_found(self, found)
   for _, one in ipairs(found) do
     local there, is_folder = one[1], one[2]
     if not is_known(self, there) then
@@ -76,10 +81,9 @@ local function created(self, path, is_folder)
   if is_known(self, path) then
     return
   end
+  local found = is_folder and self._recursive and adopt(self, path) or {}
   put(self, "created", path, is_folder)
-  if is_folder and self._recursive then
-    adopt(self, path)
-  end
+  tell_found(self, found)
 end
 
 local function deleted(self, path, is_folder)
