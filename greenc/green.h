@@ -54,6 +54,7 @@
 #include "hub/scope.h"
 #include "hub/store.h"
 
+#include "io/channel.h"
 #include "io/child.h"
 #include "io/desc.h"
 #include "io/disk.h"
