@@ -1,7 +1,7 @@
 /*
-** floor_pool.c: the least that a thread costs which is given a piece of work and
-** says when it is done: two threads and two eventfds, a write there and a read
-** here, nothing else. The thread blocks in its read; who gives it work has
+** floor_pool.c: the least that a thread costs which is given a piece of work
+** and says when it is done: two threads and two eventfds, a write there and a
+** read here, nothing else. The thread blocks in its read; who gives it work has
 ** other things to wait for, and does so in libev.
 **
 **   floor_pool TRIPS [bare]

@@ -40,7 +40,8 @@ static void trips(green_hub *hub, green_tpool *pool, long n)
   green_job job = {.work = nothing, .done = next};
   left = n;
   over = 0;
-  if (green_job_submit(pool, &job) < 0 || green_hub_run(hub, &over) < 0) abort();
+  if (green_job_submit(pool, &job) < 0 || green_hub_run(hub, &over) < 0)
+    abort();
 }
 
 int main(int argc, char **argv)

@@ -74,10 +74,10 @@ void green__hand_post(green__hand *h, green_hub *hub, green_post *post);
 /* Without the lock: let a thread know what it was called for. NULL is fine. */
 void green__hand_wake(green__hand *h);
 
-/* With the lock held, while the thread is in a green__crew_do of its take: it is
-** no thread of the crew's any more, another may be started, and it ends when it
-** comes back; for q, that it took of, this is the rest. 0, or GREEN_ENOMEM: no
-** other could be had for what is there to do, and nothing has changed. */
+/* With the lock held, while the thread is in a green__crew_do of its take: it
+** is no thread of the crew's any more, another may be started, and it ends when
+** it comes back; for q, that it took of, this is the rest. 0, or GREEN_ENOMEM:
+** no other could be had for what is there to do, and nothing has changed. */
 int green__hand_lose(green__hand *h, green__queue *q);
 
 /* -- Queues --------------------------------------------------------------- */
@@ -91,8 +91,8 @@ int green__queue_open(green__queue *q);
 ** ones have when this returns, others when they come back from what they do. */
 void green__queue_close(green__queue *q);
 
-/* With the lock held: a pinned queue in the crew of an open one, which it leaves
-** before that. Idempotent both. */
+/* With the lock held: a pinned queue in the crew of an open one, which it
+** leaves before that. Idempotent both. */
 void green__queue_pin(green__queue *q, const green__queue *beside);
 void green__queue_unpin(green__queue *q);
 

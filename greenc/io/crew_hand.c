@@ -99,8 +99,8 @@ void green__hand_call_now(green__hand *h)
   if (green__hand_call(h)) green__hand_wake(h);
 }
 
-/* With the lock held, which may be given up: it will end, or has. Who is busy is
-** looked after by nobody. */
+/* With the lock held, which may be given up: it will end, or has. Who is busy
+** is looked after by nobody. */
 static void hand_join(green__hand *h)
 {
   green__crew *c = h->crew;

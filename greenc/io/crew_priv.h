@@ -1,7 +1,7 @@
 /*
 ** crew_priv.h: what crews (crew.h) are made of: crew.c has the lock and forks,
-** crew_hand.c the threads, crew_queue.c the queues; each stands on those before.
-** All here is done with the lock held.
+** crew_hand.c the threads, crew_queue.c the queues; each stands on those
+** before. All here is done with the lock held.
 */
 #ifndef GREEN_CREW_PRIV_H
 #define GREEN_CREW_PRIV_H
@@ -11,10 +11,10 @@
 struct green__hand {
   green__crew *crew;
   green__hand *older; /* In the chain of all that there have been. */
-  green_link link;    /* Among those at hand, those that ended, or spare ones. */
-  green_link rest;    /* Among those that are idle. */
-  green_list ready;   /* Pinned queues with something in them, */
-  green_list pinned;  /* and all of them. */
+  green_link link;   /* Among those at hand, those that ended, or spare ones. */
+  green_link rest;   /* Among those that are idle. */
+  green_list ready;  /* Pinned queues with something in them, */
+  green_list pinned; /* and all of them. */
   uint32_t pins;
   uint32_t word; /* What it sleeps on: 0 while nobody has called it. */
   pthread_t id;

@@ -44,7 +44,8 @@ static int queue_is_full(const green__queue *q)
 /* With the lock held: what is in q gets its turn. */
 static void queue_line_up(green__queue *q)
 {
-  if (!q->crew || !q->len || green_link_in(&q->link) || queue_is_full(q)) return;
+  if (!q->crew || !q->len || green_link_in(&q->link) || queue_is_full(q))
+    return;
   if (q->is_pinned && !q->hand) return;
   green_list_push(q->hand ? &q->hand->ready : &q->crew->ready, &q->link);
 }

@@ -3,9 +3,9 @@
 ** thread may do, one for each pin, and their delivery.
 **
 ** What threads touch stands under the lock of the crews. The pool's memory is
-** counted: the owner, each job that runs, lost or not, and a post under way hold
-** a reference, so that a pool can be freed while a thread is still in somebody's
-** work.
+** counted: the owner, each job that runs, lost or not, and a post under way
+** hold a reference, so that a pool can be freed while a thread is still in
+** somebody's work.
 */
 
 #include "io/tpool.h"

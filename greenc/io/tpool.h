@@ -47,10 +47,26 @@ GREEN_API void green_tpool_free(green_tpool *p);
 ** by submit); GREEN_EBUSY while threads run for it: stop it first. */
 GREEN_API int green_tpool_set_threads(green_tpool *p, int n);
 
+/* Have at most so many threads at work at once for this pool (jobs with a pin
+** do not count), and at most so many jobs under way (pending, those with a pin
+** too): what is submitted beyond is refused with GREEN_EAGAIN. 0: no limit, as
+** at the beginning. At any time; what is beyond already stays so. */
+GREEN_API void green_tpool_set_limits(green_tpool *p, uint32_t at_work,
+                                      uint32_t under_way);
+
+/* How many of the pool's threads may be lost (green_job_lose) before it takes
+** no job any more: 4 at the beginning. */
+GREEN_API void green_tpool_set_lost(green_tpool *p, uint32_t most);
+
 /* Let all jobs of the pool be done, and join the threads if no other pool has a
 ** use for them. Blocks this thread; done is called by the hub's next turn. The
 ** pool can be used again. */
 GREEN_API void green_tpool_stop(green_tpool *p);
+
+/* As green_tpool_stop, but not beyond the deadline. 0; GREEN_ETIMEDOUT: jobs
+** are at work, or in line, still; the pool is as before and may be freed, which
+** waits for nobody. Lost threads are not waited for. */
+GREEN_API int green_tpool_stop_until(green_tpool *p, int64_t deadline);
 
 /* For tests and curiosity. */
 typedef struct green_tpool_stats {
@@ -66,28 +82,10 @@ GREEN_API void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s);
 
 /* end ffi */
 
-/* -- Options -------------------------------------------------------------- */
-
 /* What the threads shall have of their own for this pool's jobs, each of which
 ** finds it in its slot. Before the first job; NULL: nothing. */
 GREEN_API void green_tpool_set_hooks(green_tpool *p,
                                      const green_thread_hooks *hooks);
-
-/* Have at most so many threads at work at once for this pool (jobs with a pin
-** do not count), and at most so many jobs under way (pending, those with a pin
-** too): what is submitted beyond is refused with GREEN_EAGAIN. 0: no limit, as
-** at the beginning. At any time; what is beyond already stays so. */
-GREEN_API void green_tpool_set_limits(green_tpool *p, uint32_t at_work,
-                                      uint32_t under_way);
-
-/* How many of the pool's threads may be lost (green_job_lose) before it takes
-** no job any more: 4 at the beginning. */
-GREEN_API void green_tpool_set_lost(green_tpool *p, uint32_t most);
-
-/* As green_tpool_stop, but not beyond the deadline. 0; GREEN_ETIMEDOUT: jobs
-** are at work, or in line, still; the pool is as before and may be freed, which
-** waits for nobody. Lost threads are not waited for. */
-GREEN_API int green_tpool_stop_until(green_tpool *p, int64_t deadline);
 
 /* -- Pins ----------------------------------------------------------------- */
 

@@ -17,10 +17,10 @@ typedef struct act_pin act_pin;
 typedef struct act_job {
   job j;
   atomic_int gate;
-  int is;       /* By the model. */
-  int pool;     /* Which it was given to. */
-  int refused;  /* cancel has said 1: work never runs. */
-  act_pin *pin; /* Or NULL. */
+  int is;          /* By the model. */
+  int pool;        /* Which it was given to. */
+  int refused;     /* cancel has said 1: work never runs. */
+  act_pin *pin;    /* Or NULL. */
   atomic_int lost; /* Not counted with its pin any more. */
 } act_job;
 
@@ -237,8 +237,8 @@ static void live_on(void *arg)
   for (int i = 0; i < JOBS; i++) {
     act_job *me = &a->jobs[i];
     me->gate = 1;
-    me->refused |= me->is == UNDER_WAY && me->j.job.state == GREEN_JOB_FINISHED &&
-                   !me->j.begun;
+    me->refused |= me->is == UNDER_WAY &&
+                   me->j.job.state == GREEN_JOB_FINISHED && !me->j.begun;
     if (me->is == UNDER_WAY && me->j.job.state != GREEN_JOB_FINISHED)
       me->j.begun = 0; /* It may begin anew. */
   }
@@ -327,9 +327,10 @@ int main(void)
     children += actors[i].children;
     for (int k = 0; k < 6; k++) sum[k] += actors[i].acts[k];
   }
-  printf("# submitted %d, cancelled %d, lost %d, freed %d, stopped %d, pins %d, "
-         "children %d\n",
-         sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], children);
+  printf(
+      "# submitted %d, cancelled %d, lost %d, freed %d, stopped %d, pins %d, "
+      "children %d\n",
+      sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], children);
   is(wrong, 0, "all becomes of jobs that must, and nothing else");
   is(pin_wrong, 0, "jobs of a pin run one at a time");
   ok(sum[0] && sum[1] && sum[2] && sum[3] && sum[4] && sum[5],
