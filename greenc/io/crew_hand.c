@@ -31,8 +31,11 @@ static void unlock_and_post(green_hub *hub, green_post *post)
 static void hand_unlock(green__hand *h)
 {
   green_hub *hub = h->hub;
+  green__hand *wake = h->wake;
   h->hub = NULL;
+  h->wake = NULL;
   unlock_and_post(hub, h->post);
+  green__hand_wake(wake);
 }
 
 void green__crew_do(green__hand *h, void (*fn)(void *arg), void *arg)
@@ -85,6 +88,8 @@ int green__hand_call(green__hand *h)
   if (!green_link_in(&h->rest)) return 0;
   green_link_remove(&h->rest);
   h->crew->n_idle--;
+  h->called = 1;
+  h->crew->n_called++;
   __atomic_store_n(&h->word, 1, __ATOMIC_RELEASE);
   return 1;
 }
@@ -148,6 +153,13 @@ void green__hand_post(green__hand *h, green_hub *hub, green_post *post)
   h->post = post;
 }
 
+/* With the lock held: it has come. */
+static void hand_come(green__hand *h)
+{
+  h->crew->n_called -= h->called;
+  h->called = 0;
+}
+
 /* With the lock held, which is given up meanwhile: until it is called. 1: that
 ** took too long. A thread with a pin waits for ever. */
 static int hand_sleep(green__hand *h)
@@ -161,6 +173,7 @@ static int hand_sleep(green__hand *h)
   int late = green__futex_wait(&h->word, 0, span);
   green__crew_lock();
   green__hand_call(h);
+  hand_come(h);
   return late;
 }
 
@@ -169,20 +182,16 @@ static int hand_has_work(const green__hand *h)
   return !green_list_empty(&h->ready) || !green_list_empty(&h->crew->ready);
 }
 
-/* With the lock held: where the next thing is. By turns; when this thread was
-** called for what is everybody's, and does its own first, another is called. */
+/* With the lock held: where the next thing is, by turns. */
 static green_list *hand_turn(green__hand *h)
 {
   green_list *mine = &h->ready, *all = &h->crew->ready;
-  green__hand *wake = NULL;
   int both = !green_list_empty(mine) && !green_list_empty(all);
   h->pinned_last = both ? !h->pinned_last : !green_list_empty(mine);
-  if (both && h->pinned_last) green__crew_call(h->crew, &wake);
-  green__hand_wake(wake);
   return h->pinned_last ? mine : all;
 }
 
-/* With the lock held. */
+/* With the lock held. There may be more than it was called for. */
 static green__queue *hand_pick(green__hand *h)
 {
   green_list *from = hand_turn(h);
@@ -191,6 +200,8 @@ static green__queue *hand_pick(green__hand *h)
   q->at_work++;
   if (q->len && (!q->most || q->at_work < q->most))
     green_list_push(from, &q->link);
+  if (!green_list_empty(&h->crew->ready) && !h->crew->n_called)
+    green__crew_call(h->crew, &h->wake);
   return q;
 }
 
@@ -246,6 +257,7 @@ static void *hand_main(void *arg)
   /* Its own: another's would be written through files of /proc. */
   pthread_setname_np(pthread_self(), "green-pool");
   green__crew_lock();
+  hand_come(h);
   for (hand_work(h); h->slots; hand_work(h)) {
     green__crew_do(h, slots_end, &h->slots);
     if (h->lost) green__crew_running_less();
@@ -288,6 +300,7 @@ static void hand_init(green__hand *h)
   green_list_init(&h->pinned);
   h->pins = 0;
   h->hub = NULL;
+  h->wake = NULL;
   h->busy = h->detached = h->lost = h->pinned_last = 0;
 }
 
@@ -315,12 +328,15 @@ green__hand *green__crew_start(green__crew *c)
   green_list_push(&c->hands, &h->link);
   c->n_hands++;
   c->refs++;
+  h->called = 1;
+  c->n_called++;
   return h;
 }
 
 int green__crew_call(green__crew *c, green__hand **wake)
 {
   green_link *k = green_list_first(&c->idle);
+  if (k && c->n_called) return 0;
   if (k) {
     *wake = green_container(k, green__hand, rest);
     green__hand_call(*wake);

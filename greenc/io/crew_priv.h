@@ -21,7 +21,9 @@ struct green__hand {
   green__slots *slots;
   green_hub *hub; /* What to post when the lock is given up, or NULL. */
   green_post *post;
+  green__hand *wake;  /* Whom to wake then, or NULL. */
   uint8_t busy;     /* In a take. */
+  uint8_t called;   /* On its way: it will look what there is to do. */
   uint8_t detached; /* Nobody joins it. */
   uint8_t lost;
   uint8_t pinned_last; /* Whose turn it was. */
@@ -39,6 +41,7 @@ struct green__crew {
   uint8_t ending; /* Nobody is in it any more. */
   uint32_t n_hands;
   uint32_t n_idle;
+  uint32_t n_called;
   uint32_t size;
 };
 
@@ -63,8 +66,9 @@ void green__crew_forget(void *c);
 ** to be had. */
 green__hand *green__crew_start(green__crew *c);
 
-/* See to a thread for one thing more. 0, with one to be woken, or NULL;
-** GREEN_ENOMEM: there is none. */
+/* See to a thread for one thing more: who is on its way will call another if
+** there is more to do. 0, with one to be woken, or NULL; GREEN_ENOMEM: there is
+** none. */
 int green__crew_call(green__crew *c, green__hand **wake);
 
 static inline green__hand *green__hand_of(green_link *k)

@@ -100,6 +100,27 @@ static void test_threads_on_demand(void)
   green_tpool_free(p);
 }
 
+/* One is called, and calls the next: each is at work before anybody is done. */
+static void test_all_idle_threads_come(void)
+{
+  job j[4];
+  atomic_int gate = 1;
+  green_tpool *p = green_tpool_new(hub);
+  for (int round = 0; round < 20; round++) {
+    for (int i = 0; i < 4; i++) {
+      job_init(&j[i], &gate);
+      green_job_submit(p, &j[i].job);
+    }
+    for (int i = 0; i < 4; i++) wait_begun(&j[i]);
+    gate = 1;
+    for (int i = 0; i < 4; i++) green_hub_run(hub, &j[i].done);
+    wait_idle(p, stats(p).threads);
+    gate = 0;
+  }
+  is(stats(p).idle, 4, "four threads lie down and all come again");
+  green_tpool_free(p);
+}
+
 static void test_first_come_first_served(void)
 {
   job j[20];
@@ -424,6 +445,7 @@ int main(void)
   green_hub_new(&hub, NULL);
   test_one_job();
   test_threads_on_demand();
+  test_all_idle_threads_come();
   test_first_come_first_served();
   test_cancel();
   test_submit_again();
