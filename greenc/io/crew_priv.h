@@ -21,10 +21,10 @@ struct green__hand {
   green__slots *slots;
   green_hub *hub; /* What to post when the lock is given up, or NULL. */
   green_post *post;
-  green__hand *wake;  /* Whom to wake then, or NULL. */
-  uint8_t busy;     /* In a take. */
-  uint8_t called;   /* On its way: it will look what there is to do. */
-  uint8_t detached; /* Nobody joins it. */
+  green__hand *wake; /* Whom to wake then, or NULL. */
+  uint8_t busy;      /* In a take. */
+  uint8_t called;    /* On its way: it will look what there is to do. */
+  uint8_t detached;  /* Nobody joins it. */
   uint8_t lost;
   uint8_t pinned_last; /* Whose turn it was. */
 };

@@ -23,6 +23,7 @@
 #define TPOOL_THREADS 4
 #define TPOOL_MOST 1024
 #define TPOOL_LOST 4
+#define TPOOL_DELIVER_MOST 256 /* In a turn. */
 
 struct green_tpool {
   green__queue queue;    /* Its size: of threads; 0: none; negative: wrong. */
@@ -124,12 +125,10 @@ static void job_unpin(const green_job *job)
 
 /* -- Delivery ------------------------------------------------------------- */
 
-/* With the lock held: the job is over, done is due. h: the thread, NULL: the
+/* With the lock held: something is to be delivered. h: the thread, NULL: the
 ** hub's. */
-static void pool_finish(green_tpool *p, green_job *job, green__hand *h)
+static void pool_post(green_tpool *p, green__hand *h)
 {
-  job->state = GREEN_JOB_FINISHED;
-  green_list_push(&p->finished, &job->link);
   if (p->posted) return;
   p->posted = 1;
   p->refs++;
@@ -139,14 +138,32 @@ static void pool_finish(green_tpool *p, green_job *job, green__hand *h)
     green_hub_post(p->hub, &p->post);
 }
 
+/* With the lock held: the job is over, done is due. */
+static void pool_finish(green_tpool *p, green_job *job, green__hand *h)
+{
+  job->state = GREEN_JOB_FINISHED;
+  green_list_push(&p->finished, &job->link);
+  pool_post(p, h);
+}
+
 static void pool_less_pending(green_tpool *p)
 {
   p->pending--;
   green_hub_unhold(p->hub);
 }
 
+static green_job *pool_next_done(green_tpool *p)
+{
+  green_job *job = job_of_link(green_list_pop(&p->delivering));
+  if (!job) return NULL;
+  pool_less_pending(p);
+  job->state = GREEN_JOB_NEW;
+  return job;
+}
+
 /* done may do anything to the pool, even free it: then what is left here has
-** been dropped, and the post's reference still holds the memory. */
+** been dropped, and the post's reference still holds the memory. The rest of a
+** long row waits for the next turns. */
 static void pool_deliver(green_post *post)
 {
   green_tpool *p = green_container(post, green_tpool, post);
@@ -156,12 +173,10 @@ static void pool_deliver(green_post *post)
   p->deliveries++;
   green_list_splice(&p->delivering, &p->finished);
   green__crew_unlock();
-  while ((job = job_of_link(green_list_pop(&p->delivering))) != NULL) {
-    pool_less_pending(p);
-    job->state = GREEN_JOB_NEW;
+  for (int n = 0; n < TPOOL_DELIVER_MOST && (job = pool_next_done(p)); n++)
     job->done(job);
-  }
   green__crew_lock();
+  if (!green_list_empty(&p->delivering)) pool_post(p, NULL);
   p->deliveries--;
   pool_unref(p);
   green__crew_unlock();
@@ -287,7 +302,8 @@ static void pool_post_again(green_tpool *p)
 {
   p->refs = 1 + p->deliveries; /* done may have forked. */
   green_hub_unpost(p->hub, &p->post);
-  p->posted = !green_list_empty(&p->finished);
+  p->posted =
+      !green_list_empty(&p->finished) || !green_list_empty(&p->delivering);
   if (!p->posted) return;
   p->refs++;
   green_hub_post(p->hub, &p->post);

@@ -252,6 +252,29 @@ static void test_without_threads(void)
   green_tpool_free(p);
 }
 
+enum { ROW = 3000 };
+static job row[ROW];
+
+static void deliver_the_rest(void *arg)
+{
+  static const int never;
+  must(green_hub_run(hub, &never) == GREEN_EDEADLOCK);
+  must(done_of(row, ROW) == ROW);
+  green_tpool_free(arg);
+}
+
+static void test_half_delivered(void)
+{
+  green_tpool *p = green_tpool_new(hub);
+  static const int never;
+  deliver_some(p, hub, row, ROW);
+  ok(done_of(row, ROW) < ROW, "a row of which half is delivered");
+  is(in_child(deliver_the_rest, p), 0, "a child has the rest");
+  is(green_hub_run(hub, &never), GREEN_EDEADLOCK, "the parent, too");
+  is(done_of(row, ROW), ROW, "each once");
+  green_tpool_free(p);
+}
+
 /* Forks while threads come, go and deliver: the lists are whole each time. */
 static void run_all(void *arg)
 {
@@ -393,6 +416,7 @@ int main(void)
   test_stop();
   test_grandchild();
   test_without_threads();
+  test_half_delivered();
   if (t_under_asan)
     t_skip("children at any moment",
            "threads that begin in a child wait for a "

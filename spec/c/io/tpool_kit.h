@@ -75,6 +75,24 @@ static inline int begun_of(const job *j, int n)
   return begun;
 }
 
+static inline int done_of(const job *j, int n)
+{
+  int done = 0;
+  for (int i = 0; i < n; i++) done += j[i].done;
+  return done;
+}
+
+/* n jobs that are over, of which some have been delivered. */
+static inline void deliver_some(green_tpool *p, green_hub *hub, job *j, int n)
+{
+  green_tpool_set_threads(p, 0);
+  for (int i = 0; i < n; i++) {
+    job_init(&j[i], NULL);
+    green_job_submit(p, &j[i].job);
+  }
+  while (!done_of(j, n)) green_hub_turn(hub, 0);
+}
+
 static inline void wait_idle(green_tpool *p, int threads)
 {
   while ((int)stats(p).idle < threads) usleep(500);

@@ -329,6 +329,25 @@ static void job_free_pool(green_job *j)
   green_tpool_free(j->pool);
 }
 
+static void test_long_row(void)
+{
+  enum { MANY = 3000 };
+  static job j[MANY];
+  static const int never;
+  green_tpool *p = green_tpool_new(hub);
+  deliver_some(p, hub, j, MANY);
+  ok(done_of(j, MANY) < MANY, "a turn delivers so many, and no more");
+  is(green_job_cancel(&j[MANY - 1].job), 0, "one of the others is over");
+  is(green_hub_run(hub, &never), GREEN_EDEADLOCK, "the next turns go on");
+  is(done_of(j, MANY), MANY, "to the last");
+  is(j[MANY - 1].status, GREEN_ECANCELED, "which is told");
+  deliver_some(p, hub, j, MANY);
+  green_tpool_free(p);
+  int dropped = 0;
+  for (int i = 0; i < MANY; i++) dropped += j[i].dropped;
+  is(dropped + done_of(j, MANY), MANY, "or the others are dropped");
+}
+
 static void test_free_inside_done(void)
 {
   job j[3];
@@ -454,6 +473,7 @@ int main(void)
   test_stop();
   test_free_does_not_wait();
   test_the_hubs_end_waits_for_posts();
+  test_long_row();
   test_free_inside_done();
   test_signals_are_blocked();
   test_idle_threads_retire();
