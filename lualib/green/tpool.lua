@@ -12,8 +12,6 @@ local pools = require "green.tpool.pool"
 local proxies = require "green.tpool.proxy"
 local shares = require "green.tpool.share"
 
-local getenv = os.getenv -- scripts may put their own there
-
 local THREADS = 4 -- of a pool of one's own
 
 local M = {}
@@ -118,6 +116,15 @@ end
 --- What there is: `threads`, `idle`, `queued` (jobs in line), `pending` (under way in all).
 function M.stats()
   return get():stats()
+end
+
+--- Take an open socket (not of TLS) or file (of io.open) from here, to hand it to a native
+-- thread: a token, which is the socket or the file where it arrives, once. x is closed here
+-- from then on. Does not park.
+-- @param x
+-- @return the token. Raises where a green thread waits for x
+function M.move(x)
+  return require("green.tpool.move").move(x)
 end
 
 --- Does this code run in a native thread's state?

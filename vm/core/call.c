@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "core/door.h"
+#include "moved.h"
 #include "refusal.h"
 
 #include "base/env.h"
@@ -194,6 +195,24 @@ static int core_thread_id(lua_State *L)
   return 1;
 }
 
+/* token = move_fd(fd, rest, number), token = move_file(file): moved.h. */
+static int core_move_fd(lua_State *L)
+{
+  size_t n;
+  core_vm(L);
+  const char *rest = luaL_checklstring(L, 2, &n);
+  vm_moved_push_fd(L, (int)luaL_checkinteger(L, 1), rest, n,
+                   luaL_checknumber(L, 3));
+  return 1;
+}
+
+static int core_move_file(lua_State *L)
+{
+  core_vm(L);
+  vm_moved_push_file(L, 1);
+  return 1;
+}
+
 /* text = env(name): of the environment, where that is looked at; nil. */
 static int core_env(lua_State *L)
 {
@@ -214,6 +233,8 @@ const luaL_Reg vm_call_functions[] = {
     {"pin", core_pin},
     {"inside", core_inside},
     {"thread_id", core_thread_id},
+    {"move_fd", core_move_fd},
+    {"move_file", core_move_file},
     {"env", core_env},
     {NULL, NULL},
 };
