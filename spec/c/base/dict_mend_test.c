@@ -270,6 +270,53 @@ static void test_change(void (*change)(void), const char *what)
   is(green__dict_check(d), 0, "- as it does where nobody is killed");
 }
 
+/* -- Killed ---------------------------------------------------------------- */
+
+/* A child makes so many instructions of a change and is killed. 1: it had made
+** all of it by then; -1: nobody may be traced here. */
+static int kill_after(void (*change)(void), int instructions)
+{
+  int status, done = 0;
+  pid_t pid = start(change);
+  if (waitpid(pid, &status, 0) != pid) abort();
+  if (!WIFSTOPPED(status)) return -1;
+  for (int i = 0; i < instructions && !done; i++) {
+    if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) < 0) abort();
+    if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status)) abort();
+    done = WSTOPSIG(status) == SIGSTOP;
+  }
+  kill(pid, SIGKILL);
+  waitpid(pid, &status, 0);
+  return done;
+}
+
+/* Here the kernel says that the lock's holder died, also in the middle of taking
+** it or giving it back. Each run has a part of the instructions, another one the
+** next: all of them take a minute. */
+static void test_killed(void)
+{
+  enum { FAR = 100000 };
+  int stride = t_under_asan ? 101 : 11, bad = 0, stuck = 0, done = 0;
+  int n = 1 + getpid() % stride;
+  set(d, "a", "t");
+  for (; n < FAR && !done; n += stride) {
+    done = kill_after(set_other, n);
+    if (set(d, "b", "by the next") < 0) stuck++;
+    const char *a = get_at(d, "a", 1);
+    if (strcmp(a, "t") && strcmp(a, "quite another text")) bad++;
+    if (green__dict_check(d)) bad++;
+    set(d, "a", "t");
+  }
+  if (done < 0) {
+    t_skip("killed", "a process may not be traced here");
+    return;
+  }
+  printf("# killed after one of %d instructions, every %d\n", n, stride);
+  is(done, 1, "killed after any instruction, up to the last");
+  is(stuck, 0, "- the next gets the lock");
+  is(bad, 0, "- and finds all well");
+}
+
 int main(void)
 {
   t_start();
@@ -305,6 +352,7 @@ int main(void)
   test_change(evict, "some evicted");
   test_change(flush_all, "all expired");
   test_change(flush_expired, "all freed");
+  test_killed();
   free(states);
   dict_end(d);
   dict_end(copy);
