@@ -290,9 +290,9 @@ static int kill_after(void (*change)(void), int instructions)
   return done;
 }
 
-/* Here the kernel says that the lock's holder died, also in the middle of taking
-** it or giving it back. Each run has a part of the instructions, another one the
-** next: all of them take a minute. */
+/* Here the kernel says that the lock's holder died, also in the middle of
+** taking it or giving it back. A run has a part of the instructions, the next
+** has others: all of them take a minute. */
 static void test_killed(void)
 {
   enum { FAR = 100000 };
