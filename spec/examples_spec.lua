@@ -350,15 +350,15 @@ end)
 
 describe("examples/threads.lua", function()
   it("serves in all workers, and ends at SIGTERM", function()
-    local run = program.start_greenlua { "examples/threads.lua", "0", "2" }
-    run:expect("127.0.0.1:")
-    local port = tonumber(run:expect("\n"))
+    local server = program.start_greenlua { "examples/threads.lua", "0", "2" }
+    server:expect("127.0.0.1:")
+    local port = tonumber(server:expect("\n"))
     local conn = assert(green.connect("127.0.0.1", port))
     conn:write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert.matches("hello from worker [12] of 2\n$", conn:read_all())
     conn:close()
-    run:kill(program.TERM) -- the other may not be there yet
-    assert.equal(0, run:wait().status, run.err)
+    server:kill(program.TERM) -- the other may not be there yet
+    assert.equal(0, server:wait().status, server.err)
   end)
 end)
 

@@ -90,21 +90,15 @@ describe("green.workers", function()
     assert.is_true(workers:stop { grace = 20 })
   end)
 
-  it("stops at a signal that all of them watch, as processes do", function()
+  it("stops at a signal, whether all of them are there already or not", function()
     local result = program.run_greenlua { "-e", ([[
       local green = require "green"
-      local process, http = require "green.process", require "green.http"
-      local listener = assert(green.listen "127.0.0.1:0")
-      local workers = assert(green.workers(3, "%shttp",
-        { listen = listener, args = { greeting = "hello" } }))
-      http.get("http://127.0.0.1:" .. select(2, listener:sockname()) .. "/")
-      while workers:alive() > 0 do
-        process.kill(process.getpid(), "TERM")
-        workers:wait(0.05)
-      end
+      local process = require "green.process"
+      local workers = assert(green.workers(3, "%shttp", { listen = "127.0.0.1:0", signals = true }))
+      process.kill(process.getpid(), "TERM")
       print(workers:wait())
     ]]):format(MODULES) }
-    assert.equal("true\n", result.out)
+    assert.equal("true\n", result.out, result.err)
   end)
 
   it("tells of a worker's error, which is what wait gives, and the others go on", function()

@@ -10,6 +10,7 @@
 #include "core/core.h"
 #include "data.h"
 #include "greenlua_priv.h"
+#include "native.h"
 #include "text.h"
 
 #include "base/env.h"
@@ -35,10 +36,23 @@ static int open_hub(green_hub **hub, const greenlua_options *o)
 /* The module loader of the rock, of libgreenlua and of the binary alike. */
 GREENLUA_API int luaopen_green_core(lua_State *L);
 
+/* For runtimes in native threads. */
+static greenlua *native_open(int *err)
+{
+  greenlua *g = greenlua_new(NULL);
+  *err = greenlua_new_error();
+  return g;
+}
+
+static const vm_native_ops native_ops = {native_open,        greenlua_state,
+                                         greenlua_call,      greenlua_error,
+                                         greenlua_interrupt, greenlua_free};
+
 /* Make a runtime and push its green.core. */
 static void open_core(lua_State *L, green_hub *hub)
 {
   vm_open(L, hub);
+  vm_get(L)->native = &native_ops;
   vm_get(L)->open_core = luaopen_green_core;
   vm_push_core(L, vm_get(L));
   lua_pushvalue(L, -1);

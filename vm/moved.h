@@ -8,8 +8,9 @@
 #include <lua.h>
 #include <stddef.h>
 
-/* Push a token that crosses (parcel.h), and has the descriptor from now on, with
-** n bytes of input that were read from it already. There it arrives as what the
+/* Push a token that crosses (parcel.h), and has the descriptor from now on,
+** with n bytes of input that were read from it already. There it arrives as
+** what the
 ** module `arrive` gives, called with the descriptor, these bytes and the
 ** number. Where it never arrives, the descriptor is closed. Raises when out of
 ** memory, and has done nothing then. */

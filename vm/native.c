@@ -3,7 +3,6 @@
 */
 
 #include "native.h"
-#include "greenlua.h"
 
 #include "base/err.h"
 #include "base/fork.h"
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 struct vm_native {
+  const vm_native_ops *ops;
   atomic_int refs; /* The starter, and the thread. */
   atomic_int status;
   int fd;              /* An eventfd: written to when it is over. */
@@ -100,10 +100,10 @@ static int push_chunk(vm_native *n, lua_State *L)
 /* Its status; its error stays in n. */
 static int run_chunk(vm_native *n, greenlua *g)
 {
-  lua_State *L = greenlua_state(g);
+  lua_State *L = n->ops->state(g);
   int args = push_chunk(n, L);
-  int r = args < 0 ? 1 : greenlua_call(g, args);
-  const char *text = args < 0 ? lua_tostring(L, -1) : greenlua_error(g);
+  int r = args < 0 ? 1 : n->ops->call(g, args);
+  const char *text = args < 0 ? lua_tostring(L, -1) : n->ops->error(g);
   if (r != 0) n->error = strdup(text ? text : "(error object is not a string)");
   lua_settop(L, 0);
   return r;
@@ -111,12 +111,13 @@ static int run_chunk(vm_native *n, greenlua *g)
 
 static int run_runtime(vm_native *n)
 {
-  greenlua *g = greenlua_new(NULL);
-  if (!g) return greenlua_new_error();
+  int err = 0;
+  greenlua *g = n->ops->open(&err);
+  if (!g) return err;
   publish(n, g);
   int r = run_chunk(n, g);
   publish(n, NULL);
-  greenlua_free(g);
+  n->ops->close(g);
   return r;
 }
 
@@ -151,6 +152,7 @@ int vm_native_start(vm_native **out, const vm_native_plan *plan)
   atomic_store(&n->status, GREEN_EBUSY);
   pthread_mutex_init(&n->lock, NULL);
   green_fork_happened(&n->generation);
+  n->ops = plan->ops;
   n->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   int err = n->fd < 0 ? -errno : copy_texts(n, plan);
   n->parcel = plan->parcel;
@@ -186,7 +188,7 @@ void vm_native_interrupt(vm_native *n)
   uint32_t generation = n->generation;
   if (green_fork_happened(&generation)) return; /* The lock may be held. */
   pthread_mutex_lock(&n->lock);
-  if (n->g) greenlua_interrupt(n->g);
+  if (n->g) n->ops->interrupt(n->g);
   pthread_mutex_unlock(&n->lock);
 }
 

@@ -15,9 +15,21 @@
 #include "parcel.h"
 
 typedef struct vm_native vm_native;
+typedef struct greenlua greenlua; /* greenlua.h */
+
+/* How whole runtimes are made and run, which greenlua.c knows. */
+typedef struct vm_native_ops {
+  greenlua *(*open)(int *err); /* NULL: a negative *err. */
+  lua_State *(*state)(greenlua *g);
+  int (*call)(greenlua *g, int n); /* As greenlua_call. */
+  const char *(*error)(const greenlua *g);
+  void (*interrupt)(greenlua *g); /* Any thread. */
+  void (*close)(greenlua *g);
+} vm_native_ops;
 
 /* The texts are copied. */
 typedef struct vm_native_plan {
+  const vm_native_ops *ops; /* Static. */
   const char *code;
   const char *name;  /* Of the chunk. */
   const char *path;  /* Its package.path, */
@@ -26,9 +38,8 @@ typedef struct vm_native_plan {
 } vm_native_plan;
 
 /* Start it. 0: it has taken the parcel, and *out is to be freed with
-** vm_native_release; GREEN_ENOMEM,
-** GREEN_EMFILE and GREEN_ENFILE (a descriptor tells of its end), GREEN_EAGAIN
-** (no more threads). */
+** vm_native_release; GREEN_ENOMEM, GREEN_EMFILE and GREEN_ENFILE (a descriptor
+** tells of its end), GREEN_EAGAIN (no more threads). */
 int vm_native_start(vm_native **out, const vm_native_plan *plan);
 
 /* A descriptor that can be read when it is over. It is the record's. */

@@ -3,9 +3,9 @@
 ** to greenc.
 **
 ** The word says what there is to know, and is changed before the call that
-** wakes; that call may come late, when the sleeper has gone on or another sleeps
-** there: who wakes up looks at the word. It is of this process: a child of a
-** fork has words of its own.
+** wakes; that call may come late, when the sleeper has gone on or another
+** sleeps there: who wakes up looks at the word. It is of this process: a child
+** of a fork has words of its own.
 */
 #ifndef GREEN_FUTEX_H
 #define GREEN_FUTEX_H

@@ -45,8 +45,8 @@ enum green_disk_op {
   GREEN_DISK_UTIME,    /* either: offset (accessed) and size (modified), in
                           nanoseconds, GREEN_DISK_NOW, _OMIT; NOFOLLOW */
   /* either (NOFOLLOW): names, for give: each a letter for its type, the name, a
-  ** NUL. GREEN_DISK_MORE: there are more: LIST again, of the file that is for take
-  ** (where there was a path); 0: these are all. */
+  ** NUL. GREEN_DISK_MORE: there are more: LIST again, of the file that is for
+  ** take (where there was a path); 0: these are all. */
   GREEN_DISK_LIST,
   GREEN_DISK_MKDIR,  /* path, mode; PARENTS */
   GREEN_DISK_RMDIR,  /* path */
@@ -170,8 +170,8 @@ GREEN_API int green_disk_can_stay_beneath(void);
 GREEN_API green_disk *green_disk_new(void);
 
 /* At any time before the pool is freed, also while it is at work: a call that
-** no thread has begun is not made. Tasks that wait are woken with GREEN_ECLOSED.
-** NULL is fine. */
+** no thread has begun is not made. Tasks that wait are woken with
+** GREEN_ECLOSED. NULL is fine. */
 GREEN_API void green_disk_free(green_disk *d);
 
 #endif

@@ -131,7 +131,8 @@ GREEN_API int green_pipe_send(green_pipe *p, const void *ptr, size_t n);
 
 /* How many bytes the system keeps between writer and reader, and to change it:
 ** the new size, which may be more. GREEN_EOPNOTSUPP: it is no pipe;
-** GREEN_EPERM: more than the system allows; GREEN_EBUSY: more than that are in it. */
+** GREEN_EPERM: more than the system allows; GREEN_EBUSY: more than that are in
+** it. */
 GREEN_API int green_pipe_room(const green_pipe *p);
 GREEN_API int green_pipe_set_room(green_pipe *p, int bytes);
 

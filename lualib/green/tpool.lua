@@ -95,9 +95,14 @@ M.is_proxy = proxies.is_proxy
 -- @tparam[opt=100] number capacity
 M.channel = channels.channel
 
---- Read-only data for all native threads, packed once; an iterator over it; a table of its own
--- with all of it. Do not park.
-M.share, M.each, M.unshare = shares.share, shares.each, shares.unshare
+--- Read-only data for all native threads, packed once: see green.tpool.share. Does not park.
+M.share = shares.share
+
+--- An iterator over the keys and values of shared data. Does not park.
+M.each = shares.each
+
+--- A table of its own with all entries of shared data. Does not park.
+M.unshare = shares.unshare
 
 --- Run at most that many native threads for `execute`, before its first job or after
 -- killall. Does not park.

@@ -236,8 +236,9 @@ end
 -- crosses as green.tpool says
 -- @tparam[opt] table opts `listen`: an address as green.listen takes it, a listener, or a list
 -- of these; `reuse_port` (false): each worker gets a listener of its own at the address, and the
--- system deals out the connections; `args`: a value that crosses; `signals` (false): SIGINT and SIGTERM stop the workers, and a second one ends the
--- grace; `restart`: seconds after which a worker that ended with an error is started again
+-- system deals out the connections; `args`: a value that crosses; `signals` (false): SIGINT and
+-- SIGTERM stop the workers, and a second one ends the grace; `restart`: seconds after which a
+-- worker that ended with an error is started again
 -- @return the workers; or nil, err as green.listen's, EMFILE, ENFILE
 local function workers(n, app, opts)
   opts = check(n, app, opts)

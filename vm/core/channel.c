@@ -2,29 +2,8 @@
 ** channel.c: green.core's functions for channels between native threads.
 */
 
-#include "core/crossing.h"
 #include "core/door.h"
-
-#include "base/mem.h"
-#include "io/channel.h"
-
-struct vm_message {
-  green_item item;
-  vm_parcel parcel;
-};
-
-static void message_drop(green_item *item)
-{
-  vm_message *m = green_container(item, vm_message, item);
-  vm_parcel_free(&m->parcel);
-  green__free(m);
-}
-
-void vm_message_free(vm_message **m)
-{
-  if (*m) message_drop(&(*m)->item);
-  *m = NULL;
-}
+#include "crossing.h"
 
 /* -- Crossing ------------------------------------------------------------- */
 
@@ -45,8 +24,13 @@ static void channel_drop(void *held)
   green_channel_unref(held);
 }
 
-const vm_carrier vm_channel_carrier = {channel_hold, channel_push,
-                                       channel_drop};
+static const vm_carrier channel_carrier = {channel_hold, channel_push,
+                                           channel_drop};
+
+void vm_open_channels(lua_State *L)
+{
+  vm_carry_objects(L, "channel", &channel_carrier);
+}
 
 /* -- Doors ---------------------------------------------------------------- */
 
@@ -61,16 +45,15 @@ static int channel_pack(lua_State *L)
 {
   core_vm(L);
   vm_message **out = vm_pointer(L, 1);
-  vm_message *m = green__zalloc(sizeof(*m));
+  vm_message *m = vm_message_new();
   if (!m) return luaL_error(L, "not enough memory");
-  m->item.drop = message_drop;
   lua_settop(L, 2);
   luaL_checkstack(L, 8, "a message");
   if (vm_pack(L, 1, "value", 0, &m->parcel) == 0) {
     *out = m;
     return 0;
   }
-  message_drop(&m->item);
+  vm_message_free(m);
   return 1;
 }
 
@@ -96,7 +79,7 @@ static int channel_get(lua_State *L)
   if (err < 0) return 1;
   vm_message *m = green_container(item, vm_message, item);
   int n = vm_unpack(L, &m->parcel);
-  message_drop(item);
+  vm_message_free(m);
   return n < 0 ? lua_error(L) : 1 + n;
 }
 

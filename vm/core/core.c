@@ -226,6 +226,8 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_channel_functions);
   set_functions(L, v, vm_share_functions);
   vm_open_objects(L, v);
+  vm_open_channels(L);
+  vm_open_shares(L);
   vm_bytes_open_copy(L);
   core_set_codes(L);
   core_set_constants(L);

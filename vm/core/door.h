@@ -10,6 +10,7 @@
 #define GREEN_DOOR_H
 
 #include "core/misuse.h"
+#include "parcel.h"
 #include "thread.h"
 
 /* The doors of each file, for core.c's list. */
@@ -33,8 +34,15 @@ extern const luaL_Reg vm_call_functions[];    /* call.c */
 extern const luaL_Reg vm_channel_functions[]; /* channel.c */
 extern const luaL_Reg vm_share_functions[];   /* share.c */
 
-/* Make the metatables of core.object's kinds (object.c). */
+/* Make the metatables of core.object's kinds (object.c), */
 void vm_open_objects(lua_State *L, vm *v);
+
+/* and let some of them cross to other states: those of one kind, whose carrier
+** that is (object.c), */
+void vm_carry_objects(lua_State *L, const char *name,
+                      const vm_carrier *carrier);
+void vm_open_channels(lua_State *L); /* channel.c */
+void vm_open_shares(lua_State *L);   /* share.c */
 
 /* Push a new object of that kind: 0; or a code, and nothing is pushed. Raises
 ** when out of memory. */

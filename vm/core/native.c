@@ -17,9 +17,10 @@ static vm_native *native_of(lua_State *L, int i)
 ** them, as the main green thread of a runtime of its own. */
 static int native_start(lua_State *L)
 {
-  core_vm(L);
+  vm *v = core_vm(L);
   vm_native **out = vm_pointer(L, 1);
-  vm_native_plan plan = {.code = luaL_checkstring(L, 2),
+  vm_native_plan plan = {.ops = v->native,
+                         .code = luaL_checkstring(L, 2),
                          .name = luaL_checkstring(L, 3),
                          .path = luaL_checkstring(L, 4),
                          .cpath = luaL_checkstring(L, 5)};

@@ -8,7 +8,7 @@
 
 #include "call.h"
 #include "core/door.h"
-#include "core/crossing.h"
+#include "crossing.h"
 #include "native.h"
 #include "parcel.h"
 
@@ -330,7 +330,9 @@ static void native_deinit(void *p, vm *v)
 static void message_deinit(void *p, vm *v)
 {
   (void)v;
-  vm_message_free(p);
+  vm_message **m = p;
+  vm_message_free(*m);
+  *m = NULL;
 }
 
 static void channel_deinit(void *p, vm *v)
@@ -416,12 +418,6 @@ static const object_kind kinds[] = {
     {"share", pointer_size, lookup_init, share_deinit},
     {"hosts", hosts_size, hosts_init, hosts_deinit},
 };
-
-/* The kinds that cross to other states, and how. */
-static const struct {
-  const char *name;
-  const vm_carrier *carrier;
-} crossing[] = {{"channel", &vm_channel_carrier}, {"share", &vm_share_carrier}};
 
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -517,11 +513,12 @@ static int core_watch(lua_State *L)
   return object_result(L, vm_push_object(v, L, "watch", fd, 0));
 }
 
-/* Of the kind whose metatable is at the top. */
-static void set_carrier(lua_State *L, const char *name)
+void vm_carry_objects(lua_State *L, const char *name, const vm_carrier *carrier)
 {
-  for (size_t i = 0; i < sizeof(crossing) / sizeof(crossing[0]); i++)
-    if (!strcmp(crossing[i].name, name)) vm_carrier_set(L, crossing[i].carrier);
+  lua_pushlightuserdata(L, (void *)find_kind(name));
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  vm_carrier_set(L, carrier);
+  lua_pop(L, 1);
 }
 
 void vm_open_objects(lua_State *L, vm *v)
@@ -536,7 +533,6 @@ void vm_open_objects(lua_State *L, vm *v)
     lua_setfield(L, -2, "__gc");
     lua_pushstring(L, kinds[i].name);
     lua_setfield(L, -2, "__name");
-    set_carrier(L, kinds[i].name);
     lua_rawset(L, LUA_REGISTRYINDEX);
   }
 }

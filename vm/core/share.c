@@ -3,42 +3,21 @@
 ** any Lua state of the process unpacks a part of when it is read.
 */
 
-#include "core/crossing.h"
 #include "core/door.h"
-
-#include "base/mem.h"
-
-#include <stdatomic.h>
-
-struct vm_share {
-  atomic_int refs;
-  uint32_t n;
-  vm_parcel parts[]; /* Never written once there are two holders. */
-};
-
-void vm_share_unref(vm_share *s)
-{
-  if (!s || atomic_fetch_sub(&s->refs, 1) > 1) return;
-  for (uint32_t i = 0; i < s->n; i++) vm_parcel_free(&s->parts[i]);
-  green__free(s);
-}
+#include "crossing.h"
 
 /* -- Crossing ------------------------------------------------------------- */
 
 static void *share_hold(lua_State *L, int i)
 {
-  vm_share *s = *(vm_share **)lua_touserdata(L, i);
-  atomic_fetch_add(&s->refs, 1);
-  return s;
+  return vm_share_ref(*(vm_share **)lua_touserdata(L, i));
 }
 
 static void share_push(lua_State *L, void *held)
 {
-  vm_share *s = held;
   int err = vm_push_object(vm_get(L), L, "share", 0, 0);
   if (err < 0) luaL_error(L, "share: %s", green_err_text(err));
-  atomic_fetch_add(&s->refs, 1);
-  *(vm_share **)lua_touserdata(L, -1) = s;
+  *(vm_share **)lua_touserdata(L, -1) = vm_share_ref(held);
 }
 
 static void share_drop(void *held)
@@ -46,7 +25,12 @@ static void share_drop(void *held)
   vm_share_unref(held);
 }
 
-const vm_carrier vm_share_carrier = {share_hold, share_push, share_drop};
+static const vm_carrier share_carrier = {share_hold, share_push, share_drop};
+
+void vm_open_shares(lua_State *L)
+{
+  vm_carry_objects(L, "share", &share_carrier);
+}
 
 /* -- Doors ---------------------------------------------------------------- */
 
@@ -66,10 +50,8 @@ static int share_fill(lua_State *L)
   uint32_t n = (uint32_t)luaL_checkinteger(L, 3);
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checkstack(L, 8, "shared values");
-  vm_share *s = green__zalloc(sizeof(*s) + n * sizeof(s->parts[0]));
+  vm_share *s = vm_share_new(n);
   if (!s) return luaL_error(L, "not enough memory");
-  atomic_store(&s->refs, 1);
-  s->n = n;
   *out = s;
   for (uint32_t i = 0; i < n; i++) {
     if (pack_part(L, s, i) == 0) continue;

@@ -26,7 +26,7 @@ local error, pcall, tonumber = error, pcall, tonumber
 local PAIR = 0.02 -- seconds that the other end of a move is waited for
 local BATCH = 4096 -- events of the kernel's that are taken at once
 
-local methods, mt = {}, nil
+local methods = {}
 
 -- -- Taking -------------------------------------------------------------------
 
@@ -189,7 +189,7 @@ local function state_of(self)
   return self._w and ("%s, %d watched"):format(job.printable(self.path), self._n) or "closed"
 end
 
-mt = class.seal(show.kind({ __name = "green.fs.watch", __index = methods }, state_of))
+local mt = class.seal(show.kind({ __name = "green.fs.watch", __index = methods }, state_of))
 
 -- -- Making -------------------------------------------------------------------
 
