@@ -78,7 +78,7 @@ typedef struct vm {
   vm_slots slots;      /* Of connections in hand (core/httpd.c), */
   double offered;      /* and that on its way to a worker; 0: none. */
   const struct vm_native_ops *native; /* How others like it are made. */
-  vm_blocks *blocks;   /* Large ones that are kept; NULL: none are. */
+  vm_blocks *blocks; /* Large ones that are kept; NULL: none are. */
   size_t gc_large;   /* Bytes of such that were made since the last cycle of the
                       collector (collector.c), */
   int32_t gc_begins; /* and the KB at which it begins the next, */

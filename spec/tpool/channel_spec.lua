@@ -255,10 +255,12 @@ describe("tpool.channel", function()
   end)
 
   it("frees what nobody takes", function()
-    local ch = channel()
-    ch:put(channel())
-    ch:put(("x"):rep(1e6))
-    ch, _ = nil, nil
+    local function leave()
+      local ch = channel()
+      ch:put(channel())
+      ch:put(("x"):rep(1e6))
+    end
+    leave()
     collectgarbage()
     collectgarbage()
   end)
