@@ -127,17 +127,19 @@ end
 -- it. What they raise is raised, and the client is refused: green_tls_handshake makes the
 -- alert. Parks if they do.
 -- @tparam table context the server's
--- @tparam function codec gives it, nil: it was closed
+-- @tparam function codec_of codec_of(owner) gives it, nil: it was closed. A function that has
+-- the owner in itself would do, but code compiled for that would keep the owner for ever
+-- @param owner
 -- @tparam ?number deadline
 -- @return true; or nil, err: what they returned, ETIMEDOUT, ECLOSED
-local function make(context, codec, deadline, op)
-  local hello = hello_of(codec())
+local function make(context, codec_of, owner, deadline, op)
+  local hello = hello_of(codec_of(owner))
   if not hello then -- it went to the native pool, which has been closed since
     return nil, errors.new(ECLOSED, op)
   end
   local ok, in_time, chosen, alpn, alert, err = xpcall(ask_in_time, thread.note_traceback,
     context._asks, hello, deadline)
-  local tls = codec()
+  local tls = codec_of(owner)
   if not ok or not in_time then
     chosen, alpn, alert, err = nil, nil, NO_NAME, nil
   end

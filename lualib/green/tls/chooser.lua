@@ -71,12 +71,15 @@ local function fail(job, err)
   end
 end
 
-local function run(job)
-  local function codec() -- an empty box has a pointer, too
-    return not job.over and job.box.p ~= nil and job.box.p or nil
+local function codec_of(job)
+  if not job.over and job.box.p ~= nil then -- an empty box has a pointer, too
+    return job.box.p
   end
-  local ok, done, err = xpcall(choice.make, thread.note_traceback, job.context, codec, job.due,
-    "handshake")
+end
+
+local function run(job)
+  local ok, done, err = xpcall(choice.make, thread.note_traceback, job.context, codec_of, job,
+    job.due, "handshake")
   if not ok then
     fail(job, done)
   elseif not job.over then

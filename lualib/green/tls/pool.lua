@@ -44,22 +44,29 @@ function M.has(tls)
   return tls_api.wants_pool(tls) or C.waiters(tls) ~= nil
 end
 
---- Have the handshake of a codec go on in it, or wait for one that is there. Parks.
--- @tparam function codec gives it, nil: it was closed
+--- A connection's codec; nil: it was closed.
+local function codec_of(conn)
+  local tls = conn._box.p -- an empty box has a pointer, too
+  return tls ~= nil and tls or nil
+end
+
+--- Have the handshake of a connection's codec go on in it, or wait for one that is there.
+-- Parks.
+-- @tparam table conn with its codec in `_box`
 -- @tparam ?number deadline
 -- @return true; or nil, err: EBUSY (too many wait), ETIMEDOUT (it stays there), ECLOSED,
 -- ENOMEM
-function M.go(codec, deadline, op)
+function M.go(conn, deadline, op)
   local p, code = M.pointer()
   local status = p and 0 or code
-  if p and tls_api.wants_pool(codec()) then
-    status = C.start(p, codec())
+  if p and tls_api.wants_pool(conn._box.p) then
+    status = C.start(p, conn._box.p)
   end
   if status == EBUSY then
     return nil, errors.new(EBUSY, op, "too many handshakes wait for a native thread")
   end
   while status == 0 do
-    local tls = codec()
+    local tls = codec_of(conn)
     local queue = tls and C.waiters(tls)
     if tls and queue == nil then
       return true

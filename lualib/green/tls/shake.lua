@@ -82,11 +82,8 @@ end
 
 --- The handshake waits for a native thread. 0 or a negative status. Parks.
 local function wait_for_pool(self, deadline)
-  local function codec() -- an empty box has a pointer, too
-    return self._box.p ~= nil and self._box.p or nil
-  end
   self._refusal = nil
-  local ok, err = pool.go(codec, deadline, "handshake")
+  local ok, err = pool.go(self, deadline, "handshake")
   if ok then
     return 0
   elseif err.number ~= ETIMEDOUT then -- the thread goes on, and another may wait

@@ -107,17 +107,18 @@ local function tell(server, ok, done, err)
   end
 end
 
+local function open_codec_of(conn)
+  return core.conn_is_open(conn) and codec_of(conn) or nil
+end
+
 --- Let the functions of the server's context choose for a connection whose handshake
 -- waits for that. Like who waits for a slow client it does not count against max_size.
 -- Parks if they do.
 local function choose(server, conn)
-  local function codec()
-    return core.conn_is_open(conn) and codec_of(conn) or nil
-  end
   local deadline = thread.deadline(server.options.header_timeout)
   local held = conns.leave_room(server)
-  local ok, done, err = xpcall(choice.make, thread.note_traceback, server.tls_context, codec,
-    deadline, "choose")
+  local ok, done, err = xpcall(choice.make, thread.note_traceback, server.tls_context,
+    open_codec_of, conn, deadline, "choose")
   conns.take_room(held)
   if not ok and is_cancel(done) then
     error(done, 0)
