@@ -1,7 +1,8 @@
 -- busted_tap.lua: busted's results as TAP, one line a test, for tools/tally.
 --
 -- Unlike busted's own it keeps '#' out of names (TAP reads it as a directive),
--- prints errors by their tostring, and always shows where a test failed.
+-- prints errors by their tostring, and always shows where a test failed. With TAP_BEGINS in the
+-- environment a line "#begins NAME" stands before each: who crashes has told in which.
 
 local busted = require "busted"
 local pretty = require "pl.pretty"
@@ -41,6 +42,12 @@ return function()
     io.flush()
   end
 
+  function handler.testStart(element)
+    io.write("#begins ", one_line(handler.getFullName(element)), "\n")
+    io.flush()
+    return nil, true
+  end
+
   function handler.testEnd(_, _, status)
     if status == "success" then
       result("ok", handler.successes[#handler.successes].name)
@@ -70,6 +77,7 @@ return function()
   end
 
   busted.subscribe({ "suite", "end" }, handler.suiteEnd)
+  if os.getenv "TAP_BEGINS" then busted.subscribe({ "test", "start" }, handler.testStart) end
   busted.subscribe({ "test", "end" }, handler.testEnd)
   busted.subscribe({ "error" }, handler.outside)
   busted.subscribe({ "failure" }, handler.outside)
