@@ -276,7 +276,7 @@ describe("green.websocket under attack:", function()
       end
     end
     local pause = collectgarbage("setpause", 100) -- one cycle after the other
-    while hits < 3 and rounds < 100 do
+    while hits < 3 and rounds < 20 do
       rounds = rounds + 1
       local ours, theirs = socket.pair()
       local ws = assert(websocket.attach(ours))
