@@ -54,11 +54,11 @@ static void ws_hand_out(ws_conn *c, const char *p, size_t n)
   c->work->gone += n;
 }
 
-/* Is what has come of a text one so far? */
-static int ws_check(ws_conn *c, const char *p, size_t n)
+/* Is what has come of a text one so far? ascii: no byte of it is higher. */
+static int ws_check(ws_conn *c, const char *p, size_t n, bool ascii)
 {
   ws_work *w = c->work;
-  if (w->binary) return 1;
+  if (w->binary || (ascii && green_utf8_is_whole(&w->utf8))) return 1;
   if (w->reader.first && w->reader.last && !w->reader.compressed)
     return green_utf8_check(p, n);
   if (green_utf8_run(&w->utf8, p, n) < 0) return 0;
@@ -124,7 +124,7 @@ static int ws_unpack(ws_conn *c, const char *p, size_t n)
   ws_inflated(c);
   if (err < 0) return unpack_failed(c, err);
   if (!ws_check(c, green_buf_data(&w->msg) + before,
-                green_buf_len(&w->msg) - before))
+                green_buf_len(&w->msg) - before, false))
     return ws_fail(c, 1007, "text is no UTF-8");
   return WS_GO_ON;
 }
@@ -151,7 +151,7 @@ static int ws_plain(ws_conn *c, const char *p, size_t n, bool parts,
                     bool placed)
 {
   ws_work *w = c->work;
-  if (!ws_check(c, p, n)) return ws_fail(c, 1007, "text is no UTF-8");
+  if (!ws_check(c, p, n, w->reader.ascii)) return ws_fail(c, 1007, "text is no UTF-8");
   if (parts && green_buf_len(&w->msg) == 0) return WS_GO_ON;
   if (placed || (w->reader.first && w->reader.last)) return WS_GO_ON;
   if (w->reader.first && w->reader.final) ws_borrow(c, n + w->reader.left);

@@ -186,18 +186,20 @@ static uint32_t take(green_ws_reader *r, uint32_t n)
   return there;
 }
 
-/* Unmask n bytes. While more are to come, the key is turned to those. */
-static void unmask(green_ws_reader *r, char *to, const char *from, uint32_t n)
+/* Unmask n bytes. While more are to come, the key is turned to those. Are they
+** ASCII, as far as it is known? */
+static bool unmask(green_ws_reader *r, char *to, const char *from, uint32_t n)
 {
   if (!r->masked) {
     if (to != from) memcpy(to, from, n);
-    return;
+    return false;
   }
-  green_ws_mask(to, from, n, r->key, 0);
-  if (!r->inside || !(n & 3)) return;
+  bool is_ascii = green_ws_mask(to, from, n, r->key, 0);
+  if (!r->inside || !(n & 3)) return is_ascii;
   uint8_t key[4];
   for (uint32_t i = 0; i < 4; i++) key[i] = r->key[(n + i) & 3];
   memcpy(r->key, key, 4);
+  return is_ascii;
 }
 
 static int control_take(green_ws_reader *r, const char *in, uint32_t n)
@@ -215,7 +217,7 @@ static int data_take(green_ws_reader *r, char *in, uint32_t n)
 {
   uint32_t got = take(r, n);
   if (!got && r->inside) return GREEN_EAGAIN;
-  unmask(r, in + r->used, in + r->used, got);
+  r->ascii = unmask(r, in + r->used, in + r->used, got);
   return green__ws_data(r, got, r->final && !r->inside);
 }
 
@@ -232,7 +234,7 @@ int green_ws_next(green_ws_reader *r, char *in, size_t len)
 {
   uint32_t n = len < INT32_MAX ? (uint32_t)len : INT32_MAX;
   r->data_off = r->data_len = r->used = 0;
-  r->first = r->last = false;
+  r->first = r->last = r->ascii = false;
   if (r->error) return r->error;
   if (r->closed) {
     r->used = n;

@@ -55,6 +55,8 @@ typedef struct green_ws_reader {
   char control[125];
   uint32_t data_off; /* Offset from the first byte of the input. */
   uint32_t data_len; /* May be 0. */
+  bool ascii; /* They are ASCII, which was seen when their mask was taken off.
+                 false: they are not, or had none. */
   uint32_t used;     /* How far the input is dealt with, data included. */
 
   /* After an error. */
@@ -109,8 +111,9 @@ GREEN_API int green_ws_head(char out[14], int opcode, bool last,
                             bool compressed, uint64_t n, const uint8_t *mask);
 
 /* Mask or unmask n bytes, the first of which is byte `offset` of the payload.
-** to may be from, else they do not overlap. Any thread. */
-GREEN_API void green_ws_mask(char *to, const char *from, size_t n,
+** to may be from, else they do not overlap. Is what comes out ASCII? Any
+** thread. */
+GREEN_API bool green_ws_mask(char *to, const char *from, size_t n,
                              const uint8_t key[4], size_t offset);
 
 /* May the code stand in a close frame? 1000 to 1003, 1007 to 1014 and 3000 to

@@ -34,8 +34,18 @@ static void cut_control(cut_frames *f, const green_ws_reader *r)
   cut_add(f, ")", 1);
 }
 
+/* It is known of what was masked, and of nothing else. */
+static int cut_ascii(const green_ws_reader *r, const char *p)
+{
+  bool is = r->masked && !r->legacy;
+  for (uint32_t i = 0; i < r->data_len; i++)
+    if ((unsigned char)p[i] >= 0x80) is = false;
+  return r->ascii == is;
+}
+
 static void cut_data(cut_frames *f, const green_ws_reader *r, const char *in)
 {
+  if (!cut_ascii(r, in + r->data_off)) f->sound = 0;
   if (r->first) cut_add(f, r->opcode == GREEN_WS_TEXT ? "T[" : "B[", 2);
   if (r->first && r->compressed) cut_add(f, "z", 1);
   cut_add(f, in + r->data_off, r->data_len);

@@ -7,7 +7,7 @@
 #include "t.h"
 
 /* The same without vectors. */
-void twin_mask(char *to, const char *from, size_t n, const uint8_t key[4],
+bool twin_mask(char *to, const char *from, size_t n, const uint8_t key[4],
                size_t offset);
 #define green_ws_mask twin_mask
 #define GREEN_SCAN_SCALAR
@@ -59,7 +59,7 @@ static void test_masked_head(void)
 ** Masks
 */
 
-typedef void mask_fn(char *, const char *, size_t, const uint8_t *, size_t);
+typedef bool mask_fn(char *, const char *, size_t, const uint8_t *, size_t);
 
 /* As RFC 6455, 5.3 says it. */
 static void mask_plain(char *to, const char *from, size_t n,
@@ -94,6 +94,27 @@ static void test_mask(mask_fn *mask, const char *what)
   for (size_t n = 0; n <= MASK_MOST; n++)
     for (size_t offset = 0; offset < 8; offset++)
       if (!mask_agrees(mask, n, offset)) good = 0;
+  ok(good, what);
+}
+
+/* n bytes of ASCII, masked, but for the one at `high`. */
+static int mask_sees(mask_fn *mask, size_t n, size_t high)
+{
+  static const uint8_t key[4] = {0xb7, 0x7a, 0x21, 0xbd};
+  static char bytes[MASK_MOST];
+  for (size_t i = 0; i < n; i++) bytes[i] = (char)(i & 0x7f);
+  if (high < n) bytes[high] = (char)0x80;
+  char *p = guard_copy(bytes, n);
+  mask_plain(p, p, n, key, 1);
+  return mask(p, p, n, key, 1) == (high >= n) && !memcmp(p, bytes, n);
+}
+
+static void test_mask_ascii(mask_fn *mask, const char *what)
+{
+  int good = 1;
+  for (size_t n = 0; n <= MASK_MOST; n++)
+    for (size_t high = 0; high <= n; high++)
+      if (!mask_sees(mask, n, high)) good = 0;
   ok(good, what);
 }
 
@@ -178,6 +199,8 @@ int main(void)
   test_masked_head();
   test_mask(green_ws_mask, "each length and offset is masked");
   test_mask(twin_mask, "without vectors, too");
+  test_mask_ascii(green_ws_mask, "a byte that is not ASCII is seen anywhere");
+  test_mask_ascii(twin_mask, "without vectors, too");
   test_codes();
   test_close_parse();
   test_close_write();
