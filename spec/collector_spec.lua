@@ -71,6 +71,22 @@ describe("the pause of the collector", function()
     assert.equal("true\t10\n", out)
   end)
 
+  it("lets 32 MB be garbage where that is large blocks", function()
+    local out = printed [[
+      local t = live(8)
+      cycles(2)
+      local kb, last = collectgarbage "count"
+      local small = pause()
+      for i = 1, 200 do
+        last = ("%07d"):format(i):rep(2 ^ 17)
+        require "green".sleep(0) -- at a turn's end what is owed for them is made up for
+      end
+      local mb = (pause() - 100) / 100 * kb / 1024
+      print(small, mb > 24 and mb < 40 or mb, #t + #last)
+    ]]
+    assert.matches("^2%d%d\ttrue\t917512\n$", out)
+  end)
+
   it("is the script's when it sets one", function()
     assert.equal("150\n", printed "collectgarbage('setpause', 150) cycles(3) print(pause())")
     assert.equal("1000\t50\n", printed [[

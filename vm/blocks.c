@@ -21,7 +21,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-#define BLOCKS_MOST 64
+#define BLOCKS_MOST 256
 #define MARKS 64
 #define OUT_MOST (64 << 20) /* Bytes that Lua does not know of. */
 #define BLOCKS_REST 1.0     /* Seconds without a use: then they go. */

@@ -11,11 +11,12 @@
 
 /* Pauses, in hundredths: the next cycle begins at so many times of what lives.
 ** They fall between most and least, so that garbage (in KB) is what more than
-** the least may add. */
+** the least may add; large: the same where it is large blocks. */
 typedef struct pace {
   int least;
   int most;
   int garbage;
+  int large;
   int stepmul; /* How many times faster than it is filled memory is looked at:
                   what comes meanwhile is added to the pause. */
 } pace;
@@ -25,6 +26,7 @@ static const pace usual = {
     .stepmul = 200,
     .most = 400,
     .garbage = 16 << 10,
+    .large = 32 << 10,
 };
 
 static const pace growing = {
@@ -32,6 +34,7 @@ static const pace growing = {
     .stepmul = 800,
     .most = 200,
     .garbage = 4 << 10,
+    .large = 4 << 10,
 };
 
 /* So much was made in one cycle that stays: growth begins, and goes on. */
@@ -47,11 +50,14 @@ typedef struct sentinel {
 } sentinel;
 
 /* Large blocks that are garbage cost a cycle nothing, and where they are most
-** of it a cycle is worth while only for many of them. */
+** of it a cycle is worth while only for many of them: between them they have
+** emptied the caches, so that it takes four times as long as it would. */
 static int pause_for(const pace *p, int live_kb, size_t large_kb)
 {
-  int pause = 100 + (int)(100LL * p->garbage / (live_kb + 1));
-  if (pause > p->most && large_kb < (size_t)live_kb) return p->most;
+  bool is_large = large_kb >= (size_t)live_kb;
+  int garbage = is_large ? p->large : p->garbage;
+  int pause = 100 + (int)(100LL * garbage / (live_kb + 1));
+  if (pause > p->most && !is_large) return p->most;
   return pause < p->least ? p->least : pause;
 }
 

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define WS_LONG (256 << 10) /* Of a long frame, received at once. */
+#define WS_LONG (512 << 10) /* Of a long frame, received at once. */
 
 /* What has become of a piece of input. */
 enum { WS_ENDED, WS_MESSAGE, WS_GO_ON };
