@@ -258,8 +258,9 @@ int green__ws_shared(ws_conn *c, const char *p, size_t n)
 {
   int sent = 0;
   if (!c->no_sock && (!c->work || green_ws_buffered(&c->pub) == 0)) {
-    sent = green_sock_send(&c->sock, p, n);
-    if (sent == (int)n && !c->sock.filter) return 0;
+    sent = c->is_plain ? green__sock_send_raw(&c->sock, p, n)
+                       : green_sock_send(&c->sock, p, n);
+    if (sent == (int)n && c->is_plain) return 0;
     if (sent == GREEN_EAGAIN) sent = 0;
     if (sent < 0) {
       green__ws_lose(c, GREEN_WS_LOST, failure_of(sent));

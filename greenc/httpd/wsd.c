@@ -131,6 +131,7 @@ int green_wsd_open(green_wsd *pub, green_sock *s, const green_ws_terms *terms,
     conn_discard(c);
     return err;
   }
+  c->is_plain = s && !c->sock.filter;
   if (s && terms->legacy) green__ws_keep_alive(c);
   conn_enter(d, c);
   *handle = green_wsd_handle(pub, &c->pub);

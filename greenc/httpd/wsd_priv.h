@@ -87,17 +87,12 @@ enum ws_phase {
 };
 
 /* There may be a million, which do nothing: what is needed while something is
-** under way stands in ws_work. */
+** under way stands in ws_work. What is looked at where a frame goes to many
+** stands at the front: the system fills the caches between two of them. */
 struct ws_conn {
   green_ws pub;
-  green_sock sock;
+  ws_work *work; /* NULL while idle. */
   wsd *d;
-  ws_work *work;    /* NULL while idle. */
-  ws_pack *pack;    /* NULL: none of its own. */
-  green_link link;  /* In the list of all. */
-  green_link event; /* In told. */
-  uint32_t heard;   /* When something came last (ws_ticks). */
-  uint32_t drained; /* Bytes thrown away at the end. */
   uint8_t phase;
   uint8_t same; /* Messages in a row. */
   uint8_t late; /* Reads after its close was due. */
@@ -108,7 +103,14 @@ struct ws_conn {
   uint8_t pinged : 1;
   uint8_t ended : 1; /* The stream's end has come. */
   uint8_t no_sock : 1;
-  uint8_t rests : 1; /* It was not read since green_ws_rest. */
+  uint8_t is_plain : 1; /* Its socket has no filter. */
+  uint8_t rests : 1;    /* It was not read since green_ws_rest. */
+  green_sock sock;
+  ws_pack *pack;    /* NULL: none of its own. */
+  green_link link;  /* In the list of all. */
+  green_link event; /* In told. */
+  uint32_t heard;   /* When something came last (ws_ticks). */
+  uint32_t drained; /* Bytes thrown away at the end. */
 };
 
 typedef struct ws_slot {

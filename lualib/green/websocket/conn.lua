@@ -21,7 +21,7 @@ local getmetatable, ipairs, pairs, rawget, rawset, setmetatable, tostring, type 
   getmetatable, ipairs, pairs, rawget, rawset, setmetatable, tostring, type
 
 local PATH, ORIGIN, PROTOCOL = place.PATH, place.ORIGIN, place.PROTOCOL
-local COMPRESSED, ENV = place.COMPRESSED, place.ENV
+local COMPRESSED, ENV, THREAD = place.COMPRESSED, place.ENV, place.THREAD
 
 local methods = {}
 for _, part in ipairs { recv, send, close } do
@@ -56,6 +56,10 @@ end
 
 function computed.compressed(self)
   return rawget(self, COMPRESSED)
+end
+
+function computed._exit_thread(self)
+  return rawget(self, THREAD)
 end
 
 --- Made when somebody looks at it.
@@ -96,10 +100,15 @@ function mt.__index(self, key)
   return get and get(self)
 end
 
---- An env that nobody has looked at goes with `ws.env = nil`, too.
+--- An env that nobody has looked at goes with `ws.env = nil`, too. What every object with a
+-- thread has stands with the others: one without a field of its own is looked at in one place,
+-- each time that a frame goes to many.
 function mt.__newindex(self, key, value)
   if key == "env" then
     rawset(self, ENV, nil)
+  elseif key == "_exit_thread" then
+    rawset(self, THREAD, value)
+    return
   end
   if value ~= nil then
     rawset(self, key, value)
@@ -114,7 +123,7 @@ end
 function M.new(set, handle, known)
   local path, origin, protocol, packed = known.path, known.origin, known.protocol, known.packed
   local compressed = known.compressed
-  local ws = packed and { set, handle, path, origin, protocol, compressed, packed }
+  local ws = packed and { set, handle, path, origin, protocol, compressed, packed, false }
     or { set, handle, path, origin, protocol, compressed }
   for name, value in pairs(known) do
     if not is_placed[name] then

@@ -11,4 +11,5 @@ return {
   PROTOCOL = 5,
   COMPRESSED = 6, -- true, or nil
   ENV = 7, -- what `env` is made of (green.websocket.env), until somebody wants it
+  THREAD = 8, -- its own one (green.thread.exits), or false
 }
