@@ -49,6 +49,8 @@ enum vm_key {
   VM_KEY_LOST_BODY,
   VM_KEY_UNTOLD_BODY,
   VM_KEY_TELL_NOW_BODY,
+  /* core/resp.c, */
+  VM_KEY_REPLY_BODY,
   /* and greenlua.c. */
   VM_KEY_LOAD_BODY,
   VM_KEY_MAKE_BODY,

@@ -230,6 +230,7 @@ void vm_push_core(lua_State *L, vm *v)
   vm_open_channels(L);
   vm_open_shares(L);
   vm_bytes_open_copy(L);
+  vm_resp_open(L);
   core_set_codes(L);
   core_set_constants(L);
   vm_push_key(L, VM_KEY_WAITQ_MT);

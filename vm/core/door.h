@@ -51,6 +51,8 @@ int vm_push_object(vm *v, lua_State *L, const char *name, int a, int b);
 
 /* Close the object at index i, as its finalizer would. Idempotent. */
 void vm_close_object(vm *v, lua_State *L, int i);
+/* What resp_take calls protected (resp.c). */
+void vm_resp_open(lua_State *L);
 
 /* The number of the file of Lua's at index i, -1 when it was closed. Raises
 ** when there is something else (file.c). */

@@ -6,6 +6,8 @@
 #include "core/door.h"
 
 #include "base/buf.h"
+#include "bytes.h"
+#include "collector.h"
 #include "proto/resp.h"
 
 #include <math.h>
@@ -96,7 +98,8 @@ enum {
   TAKE_MOST,
   TAKE_NULL,
   TAKE_ERROR_MT,
-  TAKE_ARGS = TAKE_ERROR_MT
+  TAKE_ARGS = TAKE_ERROR_MT,
+  TAKE_REPLY /* Where resp_take has the address of its reply. */
 };
 
 /* A reply that is there as a whole. */
@@ -127,11 +130,16 @@ static void skip_values(reply *r, int64_t n)
   }
 }
 
+static bool is_exact(const green_resp_token *t)
+{
+  return t->integer >= -EXACT && t->integer <= EXACT;
+}
+
 /* Beyond 2^53 the digits are the number. */
 static void push_integer(lua_State *L, const green_resp_token *t,
                          const char *text)
 {
-  if (t->integer >= -EXACT && t->integer <= EXACT) {
+  if (is_exact(t)) {
     lua_pushnumber(L, (lua_Number)t->integer);
     return;
   }
@@ -244,15 +252,58 @@ static void push_value(lua_State *L, reply *r)
   }
 }
 
-/* Is it a push, behind its attributes? */
-static bool is_push(reply r)
+/* What it is, behind its attributes. */
+static green_resp_token first_token(reply r, const char **text)
 {
-  const char *text;
-  green_resp_token t = take_token(&r, &text);
+  green_resp_token t = take_token(&r, text);
   while (t.type == '|') {
     skip_values(&r, t.integer);
-    t = take_token(&r, &text);
+    t = take_token(&r, text);
   }
+  return t;
+}
+
+/* -- Replies -------------------------------------------------------------- */
+
+/* value = body(reply, ...), with what resp_take has in the same places. */
+static int reply_body(lua_State *L)
+{
+  luaL_checkstack(L, 3 * GREEN_RESP_DEPTH + 16, "too many values");
+  push_value(L, lua_touserdata(L, 1));
+  return 1;
+}
+
+void vm_resp_open(lua_State *L)
+{
+  lua_pushcfunction(L, reply_body);
+  vm_set_key(L, VM_KEY_REPLY_BODY);
+}
+
+/* Of several objects, while no finalizer runs. */
+static void push_objects(vm *v, lua_State *L)
+{
+  int was_running = vm_collector_stop(L);
+  vm_push_key(L, VM_KEY_REPLY_BODY);
+  lua_pushvalue(L, TAKE_REPLY);
+  for (int i = TAKE_RESP + 1; i <= TAKE_ARGS; i++) lua_pushvalue(L, i);
+  int err = lua_pcall(L, TAKE_ARGS, 1, 0);
+  if (was_running) vm_collector_go_on(v, L);
+  if (err) lua_error(L);
+}
+
+/* Push a reply that has left its buffer, whose bytes are where they were: a
+** finalizer may put others there, or free them. One string is copied before one
+** can run, and nothing is made of a number. Was it a push? */
+static bool push_reply(vm *v, lua_State *L, reply *r)
+{
+  const char *text;
+  green_resp_token t = first_token(*r, &text);
+  if (t.type == '$' || t.type == '+' || t.type == '=')
+    vm_push_bytes(v, L, text, t.text_len);
+  else if (t.type == '#' || t.type == '_' || (t.type == ':' && is_exact(&t)))
+    push_value(L, r);
+  else
+    push_objects(v, L);
   return t.type == '>';
 }
 
@@ -263,32 +314,31 @@ static bool is_push(reply r)
 ** reply, ends the call. resp and buf: pointers, whose owners must be kept. */
 static int resp_take(lua_State *L)
 {
-  core_vm(L);
+  vm *v = core_vm(L);
+  reply r;
   lua_settop(L, TAKE_ARGS);
   green_resp *resp = vm_pointer(L, TAKE_RESP);
   green_buf *buf = vm_pointer(L, TAKE_BUF);
   luaL_checktype(L, TAKE_LIST, LUA_TTABLE);
   luaL_checktype(L, TAKE_ERROR_MT, LUA_TTABLE);
   int from = luaL_checkint(L, TAKE_FROM), most = luaL_checkint(L, TAKE_MOST);
-  luaL_checkstack(L, 3 * GREEN_RESP_DEPTH + 16, "too many values");
+  lua_pushlightuserdata(L, &r);
   int n = 0, status = 0;
   while (n < most) {
-    reply r = {green_buf_data(buf), NULL};
+    r.p = green_buf_data(buf);
     status = green_resp_scan(resp, r.p, green_buf_len(buf));
     if (status < 0) break;
     r.end = r.p + status;
-    bool push = is_push(r);
-    push_value(L, &r);
     green_buf_consume(buf, (size_t)status);
     status = 0;
-    if (push) break;
+    if (push_reply(v, L, &r)) break;
     lua_rawseti(L, TAKE_LIST, from + ++n);
   }
-  bool has_push = lua_gettop(L) > TAKE_ARGS;
+  bool has_push = lua_gettop(L) > TAKE_REPLY;
   lua_pushinteger(L, n);
   lua_pushinteger(L, status);
   if (!has_push) return 2;
-  lua_pushvalue(L, TAKE_ARGS + 1);
+  lua_pushvalue(L, TAKE_REPLY + 1);
   return 3;
 }
 
