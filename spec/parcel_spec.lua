@@ -10,9 +10,14 @@ local testing = require "green.testing"
 local it = testing.busted()
 
 ffi.cdef [[
+void __tsan_init(void);
 typedef struct parcel_spec_point { int x; double y; } parcel_spec_point;
 typedef struct parcel_spec_list { int n; int at[?]; } parcel_spec_list;
 ]]
+
+-- An error leaves C by unwinding, of which ThreadSanitizer hears nothing: after some thousands
+-- its own stack is full.
+local FEW = pcall(function() return ffi.C.__tsan_init end) and 40 or 1
 
 local function cross(...)
   return core.unpack(assert(core.pack("values", ...)))
@@ -410,7 +415,7 @@ describe("random graphs", function()
       local graph = new_graph(generator(seed), 8)
       graph.f = function() return graph end
       local bytes = assert(core.pack("values", graph))
-      for n = 0, #bytes - 1 do
+      for n = 0, #bytes - 1, FEW do
         local ok, err = pcall(core.unpack, bytes:sub(1, n))
         if n > 0 then
           assert.is_false(ok)
@@ -420,18 +425,35 @@ describe("random graphs", function()
     end
   end)
 
+  it("that call a text a function, or give it upvalues that it has not, are damaged", function()
+    local n = 0
+    local bytes = assert(core.pack("values", function() n = n + 1 return n end))
+    local count = bytes:find("\1", #bytes - 12, true) -- upvalues, CELL, NUMBER, 8 bytes
+    assert.equal(#bytes - 10, count)
+    assert.equal(1, core.unpack(bytes)())
+    local ok, err = pcall(core.unpack, bytes:sub(1, count - 1) .. "\2" .. bytes:sub(count + 1)
+      .. bytes:sub(count + 1))
+    assert.is_false(ok)
+    assert.matches("damaged", err)
+    for _, text in ipairs { "", "return", "x" } do
+      ok, err = pcall(core.unpack, "\1\0\0\0\9\5" .. string.char(#text) .. text .. "\0")
+      assert.is_false(ok)
+      assert.matches("damaged", err)
+    end
+  end)
+
   it("with any byte changed are other values or an error", function()
     local random = generator(1)
     local changed = 0
     for seed = 1, 20 do
       local bytes = assert(core.pack("values", new_graph(generator(seed), 6)))
-      for _ = 1, 300 do
+      for _ = 1, 300 / FEW do
         local at = random(#bytes)
         local byte = string.char(random(0, 255))
         pcall(core.unpack, bytes:sub(1, at - 1) .. byte .. bytes:sub(at + 1))
         changed = changed + 1
       end
     end
-    assert.equal(6000, changed)
+    assert.is_true(changed >= 20 * 7)
   end)
 end)

@@ -13,6 +13,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#define LUA_SIGNATURE_JIT "\033LJ"
+
 /* What was read is at the stack's SEEN, by its offset; of upvalues the function
 ** there, and its number at the offset's negative. */
 enum { PARCEL = 1, SEEN };
@@ -162,6 +164,14 @@ static void read_object(unpacker *u, const char *tag)
 
 /* -- Functions ------------------------------------------------------------ */
 
+/* Has the value at i such an upvalue? LuaJIT does not look. */
+static int has_upvalue(lua_State *L, int i, int k)
+{
+  if (k < 1 || !lua_isfunction(L, i) || !lua_getupvalue(L, i, k)) return 0;
+  lua_pop(L, 1);
+  return 1;
+}
+
 /* The function at the top gets upvalue k: one that another has, */
 static void join_upvalue(unpacker *u, int k, uint32_t offset)
 {
@@ -171,9 +181,7 @@ static void join_upvalue(unpacker *u, int k, uint32_t offset)
   lua_rawgeti(L, SEEN, -(int)offset);
   int of = (int)lua_tointeger(L, -1);
   lua_pop(L, 1);
-  if (!lua_isfunction(L, -1) || !lua_upvalueid(L, -1, of) ||
-      !lua_upvalueid(L, f, k))
-    damaged(u);
+  if (!has_upvalue(L, f + 1, of) || !has_upvalue(L, f, k)) damaged(u);
   lua_upvaluejoin(L, f, k, f + 1, of);
   lua_pop(L, 1);
 }
@@ -202,6 +210,7 @@ static void read_function(unpacker *u, const char *tag)
 {
   enter(u);
   read_text(u);
+  if (strncmp(lua_tostring(u->L, -1), LUA_SIGNATURE_JIT, 3) != 0) damaged(u);
   vm_code_make(u->L);
   note(u, tag);
   int n = (int)take_byte(u);
