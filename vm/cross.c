@@ -24,6 +24,7 @@ void vm_parcel_open(lua_State *L)
 int vm_pack(lua_State *L, int n, const char *what, int flags, vm_parcel *p)
 {
   vm__packer w = {.parcel = p, .what = what, .flags = flags};
+  if (n == 0) return 0;
   vm_push_key(L, VM_KEY_PACK_BODY);
   lua_insert(L, -n - 1);
   lua_pushlightuserdata(L, &w);
@@ -37,6 +38,7 @@ int vm_pack(lua_State *L, int n, const char *what, int flags, vm_parcel *p)
 int vm_unpack(lua_State *L, const vm_parcel *p)
 {
   int top = lua_gettop(L);
+  if (!p->data) return 0;
   vm_push_key(L, VM_KEY_UNPACK_BODY);
   lua_pushlightuserdata(L, (void *)p);
   if (lua_pcall(L, 1, LUA_MULTRET, 0) != 0) return -1;

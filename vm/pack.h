@@ -12,7 +12,7 @@ typedef struct vm__met {
   uint32_t at;
 } vm__met;
 
-#define VM_MET_FEW 32 /* A power of two. */
+#define VM_MET_FEW 8 /* A power of two. */
 
 /* A step of the path to what is being written. */
 typedef struct vm__step {

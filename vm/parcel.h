@@ -56,7 +56,7 @@ typedef struct vm_held {
   void *held;
 } vm_held;
 
-/* Zeroed: it has nothing, as vm_parcel_free leaves it. */
+/* Zeroed: it has no values, as vm_parcel_free leaves it. */
 typedef struct vm_parcel {
   char *data;
   uint32_t len;

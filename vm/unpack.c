@@ -385,7 +385,6 @@ int vm__unpack_body(lua_State *L)
 {
   const vm_parcel *p = lua_touserdata(L, PARCEL);
   unpacker u = {L, p, p->data, p->data + p->len, 0};
-  if (!p->data) return 0;
   lua_pushnil(L); /* SEEN */
   uint32_t n = take_u32(&u);
   if (n > p->len) damaged(&u);

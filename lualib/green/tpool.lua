@@ -12,6 +12,8 @@ local pools = require "green.tpool.pool"
 local proxies = require "green.tpool.proxy"
 local shares = require "green.tpool.share"
 
+local execute = pools.execute
+
 local THREADS = 4 -- of a pool of one's own
 
 local M = {}
@@ -37,7 +39,7 @@ end
 -- both sides in reports. Raises what cannot cross, by its path; ELOST: too many jobs would
 -- not stop; ENOMEM
 function M.execute(fn, ...)
-  return get():execute(fn, ...)
+  return execute(default or get(), fn, ...)
 end
 
 --- fn of each element of a list, in native threads; a list of the first results. Parks.

@@ -67,17 +67,26 @@ static int fill_call(lua_State *L, vm_call **slot, vm_setup *s, int n)
 
 enum { AT_POOL = 1, AT_SETUP, AT_KILLABLE, AT_PIN, AT_FUNCTION };
 
+static int no_call(lua_State *L, int err)
+{
+  lua_pushnil(L);
+  lua_pushinteger(L, err);
+  return 2;
+}
+
 /* call, queue = call(pool, setup, killable, pin, fn, ...): an object of kind
 ** "call" that was submitted (pin: an object, or nil), and where to wait for its
-** end; or nil, code, text: what green_job_submit says, or EINVAL with what
-** cannot cross. Raises where the caller cannot wait. */
+** end; or nil, code, text: what green_job_submit says; ECLOSED; ECANCELED: a
+** cancel is pending; or EINVAL with what cannot cross. Raises where the caller
+** cannot wait. */
 static int core_call_start(lua_State *L)
 {
   vm *v = core_vm(L);
   vm_check_wait(v, L);
   green_tpool *p = *(green_tpool **)vm_pointer(L, AT_POOL);
   vm_setup *s = core_setup_of(L, AT_SETUP);
-  if (!p) luaL_argerror(L, AT_POOL, "the pool is closed");
+  if (!p) return no_call(L, GREEN_ECLOSED);
+  if (v->current->task.cancel_pending) return no_call(L, GREEN_ECANCELED);
   luaL_checkstack(L, 8, "too many arguments");
   int err = vm_push_object(v, L, "call", 0, 0);
   if (err < 0) luaL_error(L, "not enough memory");

@@ -27,7 +27,7 @@ static int core_flags(lua_State *L, int i)
 static int string_body(lua_State *L)
 {
   const vm_parcel *p = lua_touserdata(L, 1);
-  lua_pushlstring(L, p->data, p->len);
+  lua_pushlstring(L, p->data ? p->data : "", p->len);
   return 1;
 }
 
@@ -65,7 +65,7 @@ static int core_unpack(lua_State *L)
   core_vm(L);
   size_t n;
   const char *s = luaL_checklstring(L, 1, &n);
-  const vm_parcel p = {(char *)s, (uint32_t)n, 0, NULL};
+  const vm_parcel p = {n ? (char *)s : NULL, (uint32_t)n, 0, NULL};
   int r = vm_unpack(L, &p);
   return r < 0 ? lua_error(L) : r;
 }

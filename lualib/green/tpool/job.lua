@@ -13,10 +13,46 @@ local error, format, gsub, pcall, rawequal, type =
   error, string.format, string.gsub, pcall, rawequal, type
 local traceback = debug.traceback
 
-local EINVAL, ECLOSED, QUEUE = core.codes.EINVAL, core.codes.ECLOSED, core.QUEUE
+local ECANCELED, ECLOSED, EINVAL = core.codes.ECANCELED, core.codes.ECLOSED, core.codes.EINVAL
+local QUEUE = core.QUEUE
 local core_call, core_park, call_outcome = core.call, core.park, core.call_outcome
 
+local CLOSED = "the pool is closed"
+
 local M = {}
+
+-- -- Calls under way ----------------------------------------------------------
+
+-- A list with holes, and a chain of these: a table with calls as keys would be made anew
+-- again and again.
+
+local function enter(root, call)
+  local place = root.hole
+  if place then
+    root.hole = root.holes[place]
+  else
+    place = #root.active + 1
+  end
+  root.active[place] = call
+  return place
+end
+
+local function leave(root, place)
+  root.active[place] = false
+  root.holes[place] = root.hole
+  root.hole = place
+end
+
+--- The calls under way of a pool, as an iterator.
+function M.active(root)
+  local active, i = root.active, 0
+  return function()
+    repeat
+      i = i + 1
+    until active[i] ~= false
+    return active[i]
+  end
+end
 
 -- -- Errors -------------------------------------------------------------------
 
@@ -39,14 +75,18 @@ end
 
 --- The call was not taken. Raises.
 local function refuse(root, code, text)
-  if text then
+  if code == ECANCELED then
+    thread.failed(code, "execute")
+  elseif text then
     args.misuse("execute: %s", text)
   elseif code == EINVAL then
     args.misuse("execute: the number of native threads is wrong: set_num_threads(%s)",
       args.shown(root.size))
   end
-  error(errors.new(code, "execute", code == core.codes.ELOST
-    and "too many jobs would not stop, and their native threads are lost" or nil), 0)
+  local words = code == core.codes.ELOST
+    and "too many jobs would not stop, and their native threads are lost"
+    or code == ECLOSED and CLOSED or nil
+  error(errors.new(code, "execute", words), 0)
 end
 
 -- -- The end ------------------------------------------------------------------
@@ -66,7 +106,7 @@ end
 local function give_up(self, call, status)
   if status == ECLOSED then
     core.release(call)
-    error(errors.new(ECLOSED, "execute", "the pool was closed"), 0)
+    error(errors.new(ECLOSED, "execute", CLOSED), 0)
   end
   leaving.leave(call, self.grace)
   thread.failed(status, "execute")
@@ -82,10 +122,9 @@ function M.run(self, setup, pin, fn, ...)
   if not call then
     refuse(root, queue, text)
   end
-  local active = root.active
-  active[call] = true
+  local place = enter(root, call)
   local status = core_park(queue, nil, QUEUE)
-  active[call] = nil
+  leave(root, place)
   if status ~= 0 then
     give_up(self, call, status)
   end

@@ -88,7 +88,7 @@ local is_watched
 local function stop_all()
   local n = 0
   for root in pairs(roots) do
-    for call in pairs(root.active) do
+    for call in job.active(root) do
       n = n + (core.call_stop(call, true) and 1 or 0)
     end
   end
@@ -113,7 +113,9 @@ function M.new(size, opts)
   local root = setmetatable({
     core = new_core(),
     size = size,
-    active = {}, -- calls under way -> true
+    active = {}, -- calls under way, and false (tpool/job.lua)
+    holes = {},
+    hole = false,
     init = opts.init,
     killable = opts.killable or false,
     affinity = opts.affinity or false,
@@ -191,11 +193,8 @@ local function run_pinned(self, pin, fn, ...)
   return job.run(self, M.setup(root), pin, fn, ...)
 end
 
---- Call fn(...) in a native thread; there, or with 0 threads, straight on. Parks.
--- @tparam function fn it crosses with its upvalues
--- @param ... what it gets
--- @return what it returned; what it raised is raised here
-function methods:execute(fn, ...)
+--- As methods:execute, of a pool for sure.
+local function execute(self, fn, ...)
   args.callable(fn, "execute", "fn")
   local root = self.root
   if inside then
@@ -205,9 +204,16 @@ function methods:execute(fn, ...)
     thread.checkpoint()
     return fn(...)
   end
-  must_be_open(self, "execute")
-  thread.checkpoint()
   return job.run(self, M.setup(root), self.affinity and pin_of(root) or nil, fn, ...)
+end
+M.execute = execute
+
+--- Call fn(...) in a native thread; there, or with 0 threads, straight on. Parks.
+-- @tparam function fn it crosses with its upvalues
+-- @param ... what it gets
+-- @return what it returned; what it raised is raised here
+function methods:execute(fn, ...)
+  return execute(self, fn, ...)
 end
 
 local map_options = { size = true }
@@ -221,7 +227,7 @@ local function mapped(self, fn, list, opts, where)
   opts = options.check(opts, map_options, where)
   local size = opts.size == nil and IN_FLIGHT or args.count(opts.size, 1, where, "size")
   return greenpool.GreenPool(size):imap(function(...)
-    return self:execute(fn, ...)
+    return execute(self, fn, ...)
   end, list)
 end
 
@@ -276,7 +282,7 @@ function methods:killall()
   local p = must_be_open(self, "killall")
   thread.checkpoint()
   while self:stats().pending > 0 do
-    local call = next(self.root.active)
+    local call = job.active(self.root)()
     if call then
       local status = core.park(core.call_waiters(call), nil, core.QUEUE)
       if status ~= 0 then
@@ -294,7 +300,7 @@ end
 -- park. Idempotent.
 function methods:close()
   local root = self.root
-  for call in pairs(root.active) do
+  for call in job.active(root) do
     core.release(call)
   end
   core.release(root.core)
