@@ -89,4 +89,7 @@ int vm_pack(lua_State *L, int n, const char *what, int flags, vm_parcel *p);
 ** but runs what `require` runs. The parcel stays as it is. */
 int vm_unpack(lua_State *L, const vm_parcel *p);
 
+/* The same for who is called protected already: raises the error. */
+int vm_unpack_here(lua_State *L, const vm_parcel *p);
+
 #endif

@@ -15,16 +15,14 @@
 
 #define LUA_SIGNATURE_JIT "\033LJ"
 
-/* What was read is at the stack's SEEN, by its offset; of upvalues the function
-** there, and its number at the offset's negative. */
-enum { PARCEL = 1, SEEN };
-
 typedef struct unpacker {
   lua_State *L;
   const vm_parcel *parcel;
   const char *at;
   const char *end;
   int depth;
+  int seen; /* Index of what was read, by its offset; of upvalues the function
+               is there, and its number at the offset's negative. */
 } unpacker;
 
 static void read_value(unpacker *u);
@@ -81,19 +79,19 @@ static void note(unpacker *u, const char *tag)
 {
   lua_State *L = u->L;
   if (!(*tag & TAG_SHARED)) return;
-  if (lua_isnil(L, SEEN)) {
+  if (lua_isnil(L, u->seen)) {
     lua_newtable(L);
-    lua_replace(L, SEEN);
+    lua_replace(L, u->seen);
   }
   lua_pushvalue(L, -1);
-  lua_rawseti(L, SEEN, (int)offset_of(u, tag));
+  lua_rawseti(L, u->seen, (int)offset_of(u, tag));
 }
 
 /* Push what stands there; of an upvalue, its function. */
 static void read_ref(unpacker *u, uint32_t offset)
 {
-  if (lua_isnil(u->L, SEEN)) damaged(u);
-  lua_rawgeti(u->L, SEEN, (int)offset);
+  if (lua_isnil(u->L, u->seen)) damaged(u);
+  lua_rawgeti(u->L, u->seen, (int)offset);
   if (lua_isnil(u->L, -1)) damaged(u);
 }
 
@@ -178,7 +176,7 @@ static void join_upvalue(unpacker *u, int k, uint32_t offset)
   lua_State *L = u->L;
   int f = lua_gettop(L);
   read_ref(u, offset);
-  lua_rawgeti(L, SEEN, -(int)offset);
+  lua_rawgeti(L, u->seen, -(int)offset);
   int of = (int)lua_tointeger(L, -1);
   lua_pop(L, 1);
   if (!has_upvalue(L, f + 1, of) || !has_upvalue(L, f, k)) damaged(u);
@@ -200,7 +198,7 @@ static void read_upvalue(unpacker *u, int k)
   if (*tag & TAG_SHARED) {
     note(u, tag);
     lua_pushinteger(L, k);
-    lua_rawseti(L, SEEN, -(int)offset_of(u, tag));
+    lua_rawseti(L, u->seen, -(int)offset_of(u, tag));
   }
   read_value(u);
   if (!lua_setupvalue(L, f, k)) damaged(u);
@@ -381,15 +379,23 @@ static void read_value(unpacker *u)
   }
 }
 
-int vm__unpack_body(lua_State *L)
+int vm_unpack_here(lua_State *L, const vm_parcel *p)
 {
-  const vm_parcel *p = lua_touserdata(L, PARCEL);
-  unpacker u = {L, p, p->data, p->data + p->len, 0};
-  lua_pushnil(L); /* SEEN */
+  unpacker u = {L, p, p->data, p->data + p->len, 0, lua_gettop(L) + 1};
+  if (!p->data) return 0;
+  luaL_checkstack(L, 16, "values");
+  lua_pushnil(L); /* seen */
   uint32_t n = take_u32(&u);
   if (n > p->len) damaged(&u);
   luaL_checkstack(L, (int)n + 16, "too many values");
   for (uint32_t i = 0; i < n; i++) read_value(&u);
   if (u.at != u.end) damaged(&u);
+  lua_remove(L, u.seen);
   return (int)n;
+}
+
+int vm__unpack_body(lua_State *L)
+{
+  const vm_parcel *p = lua_touserdata(L, 1);
+  return vm_unpack_here(L, p);
 }

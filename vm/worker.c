@@ -275,13 +275,6 @@ void vm_run_deinit(vm_run *r)
   pthread_mutex_destroy(&r->lock);
 }
 
-/* Push what a parcel has; raises. How many. */
-static int push_parcel(lua_State *L, const vm_parcel *p)
-{
-  int n = vm_unpack(L, p);
-  return n < 0 ? lua_error(L) : n;
-}
-
 static void set_path(lua_State *L, const char *name, const char *path)
 {
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
@@ -299,7 +292,7 @@ static void set_up(vm_worker *w, vm_setup *s)
   set_path(L, "path", s->path);
   set_path(L, "cpath", s->cpath);
   if (s->init.data) {
-    int n = push_parcel(L, &s->init);
+    int n = vm_unpack_here(L, &s->init);
     lua_call(L, n - 1, 0);
   }
   vm_setup_ref(s);
@@ -312,7 +305,7 @@ static int run_body(lua_State *L)
 {
   vm_worker *w = self;
   set_up(w, w->run->setup);
-  int n = push_parcel(L, &w->run->in);
+  int n = vm_unpack_here(L, &w->run->in);
   lua_call(L, n - 1, LUA_MULTRET);
   return lua_gettop(L);
 }

@@ -128,8 +128,8 @@ static int outcome_of(const vm_call *c)
 }
 
 /* What a call that is over has, which is closed then. 1, ...: its results; 2,
-** err, traceback; 0, err: these cannot be read here; or a code: why it did not
-** run. */
+** err, traceback; or a code: why it did not run. Raises where these cannot be
+** read here; it is the collector's then. */
 static int core_call_outcome(lua_State *L)
 {
   vm *v = core_vm(L);
@@ -138,12 +138,7 @@ static int core_call_outcome(lua_State *L)
   int outcome = outcome_of(c);
   lua_settop(L, 1);
   lua_pushinteger(L, outcome);
-  int n = outcome > 0 ? vm_unpack(L, &c->run.out) : 0;
-  if (n < 0) {
-    lua_pushinteger(L, 0);
-    lua_replace(L, 2);
-    n = 1;
-  }
+  int n = outcome > 0 ? vm_unpack_here(L, &c->run.out) : 0;
   vm_close_object(v, L, 1);
   return n + 1;
 }

@@ -96,8 +96,6 @@ local function finish(outcome, ...)
     return ...
   elseif outcome == 2 then
     rethrow(...)
-  elseif outcome == 0 then
-    error((...), 0) -- the results cannot be read here
   end
   error(errors.new(outcome, "execute"), 0)
 end
