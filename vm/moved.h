@@ -8,12 +8,11 @@
 #include <lua.h>
 #include <stddef.h>
 
-/* Push a token that crosses (parcel.h), and has the descriptor from now on,
-** with n bytes of input that were read from it already. There it arrives as
-** what the
-** module `arrive` gives, called with the descriptor, these bytes and the
-** number. Where it never arrives, the descriptor is closed. Raises when out of
-** memory, and has done nothing then. */
+/* Push a token that crosses (parcel.h), and has the descriptor from now, and
+** n bytes of input that were read from it. There it arrives as what
+** `arrive` of green.tpool.move gives, called with the descriptor, these bytes
+** and the number. Where it never arrives, the descriptor is closed. Raises when
+** out of memory, and has done nothing then. */
 void vm_moved_push_fd(lua_State *L, int fd, const char *rest, size_t n,
                       lua_Number number);
 
