@@ -105,14 +105,11 @@ describe("green.process", function()
     local file = assert(io.open("docs/modules/process.md"))
     local text = file:read("*a")
     file:close()
-    local said = {}
-    for code in text:gmatch("\n```lua\n(.-)\n```\n") do
-      if code:find("^local") then -- a whole program
-        said[#said + 1] = program.run_greenlua { "-", input = code }.out
-      end
-    end
-    assert.equal("a\nb\n\nexit status 0\n", said[1])
-    assert.equal("hello from the child\nexit\t7\n", said[#said])
+    local r = program.run_greenlua { "-", input = text:match("\n```lua\n(.-)\n```\n") }
+    assert.equal("a\nb\n\nexit status 0\n", r.out, r.err)
+    local code = text:match("\n## Forks\n.-\n```lua\n(.-)\n```\n")
+    r = program.run_greenlua { "-", input = code }
+    assert.equal("hello from the child\nexit\t7\n", r.out, r.err)
   end)
 
   it("knows its own number, in the child too", function()

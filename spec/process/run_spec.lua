@@ -226,6 +226,21 @@ describe("green.process.run: time", function()
     assert.is_nil(io.open(marker))
   end)
 
+  it("ends it when somebody kills the threads that read and write for it", function()
+    local t = green.spawn(process.run, { "sh", "-c", kit.for_ever, input = ("x"):rep(2 ^ 20) })
+    testing.settle_io()
+    for _, other in ipairs(green.threads()) do
+      if other ~= t and other ~= green.getcurrent() and not other:dead()
+        and other:spawn_site():find("talk.lua", 1, true) then
+        other:kill_soon()
+      end
+    end
+    local ok, err = pcall(t.wait, t)
+    assert.is_false(ok)
+    assert.is_true(green.is_error(err, "ECANCELED"), tostring(err))
+    assert.is_false(kit.has_children())
+  end)
+
   it("lets others run meanwhile", function()
     local ticks = 0
     local ticker = green.spawn(function()

@@ -59,6 +59,8 @@ describe("green.process.spawn", function()
     refuses("grace must be a number", process.spawn, { "ls", grace = "x" })
     refuses("unknown limit \"soup\"", process.spawn, { "ls", limits = { soup = 1 } })
     refuses("uid and groups need a gid", process.spawn, { "ls", uid = 1 })
+    refuses("kill_group needs a group of its own", process.spawn,
+      { "ls", kill_group = true, group = 1 })
     refuses("with a pty", process.spawn, { "ls", pty = true, stdin = "null" })
     refuses("options stand in the command's table", process.spawn, { "ls" }, {})
   end)

@@ -18,6 +18,7 @@ local ffi = require "ffi"
 
 local RUNNING = ffi.C.GREEN_CHILD_RUNNING
 local QUEUE = core.QUEUE
+local TERM = signal.number("TERM")
 local GRACE_MOST = 1e9 -- seconds: as good as for ever
 
 local M = {}
@@ -40,6 +41,7 @@ local function ended(self)
   if not self._status then
     local made, code = status.of(self._c)
     if not made then
+      settle(self)
       return nil, errors.new(code, "wait for process " .. self.pid,
         "its end was taken by somebody else")
     end
@@ -147,9 +149,14 @@ function methods:stop(opts)
   return self:wait()
 end
 
+--- Ask it to end, as terminate does unasked. Needs no memory.
+function methods:_end_soon()
+  api.stop(self._c, TERM, self._grace, self._group and 1 or 0)
+end
+
 --- For those who are cancelled: end it and wait, whatever comes.
 function methods:_end_shielded()
-  stop(self, nil, "stop")
+  self:_end_soon()
   timeout.shield(self._grace + 5, function()
     return self:wait()
   end)
@@ -203,14 +210,14 @@ end)
 require("green.args.class").seal(mt)
 
 --- A child that is about to be started: all but its number.
-function M.new(c, argv, ours, grace, leads, kill_group)
+function M.new(c, argv, grace, leads, kill_group)
   return setmetatable({
     argv = argv,
     shown = command.shown(argv),
-    stdin = ours.stdin or ours.pty,
-    stdout = ours.stdout or ours.pty,
-    stderr = ours.stderr,
-    pty = ours.pty,
+    stdin = false,
+    stdout = false,
+    stderr = false,
+    pty = false,
     pid = 0,
     _c = c,
     _grace = grace,
@@ -220,6 +227,12 @@ function M.new(c, argv, ours, grace, leads, kill_group)
     _status = false,
     _writers = {},
   }, mt)
+end
+
+--- Our ends of what it reads and writes.
+function M.wire(self, ours)
+  self.stdin, self.stdout = ours.stdin or ours.pty, ours.stdout or ours.pty
+  self.stderr, self.pty = ours.stderr, ours.pty
 end
 
 return M

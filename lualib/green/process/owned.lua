@@ -59,7 +59,7 @@ local function leave(record)
   end
 end
 
---- The program ends. Parks.
+--- The program ends: so do they. Parks.
 local function end_all()
   local all = {}
   for record in pairs(records) do
@@ -74,6 +74,8 @@ local function end_all()
     end
   end
 end
+
+M._end_all = end_all
 
 local function sweep()
   for record in pairs(records) do

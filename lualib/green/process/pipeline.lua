@@ -113,7 +113,7 @@ end
 
 local function stop_all(self)
   for _, child in ipairs(self.children) do
-    child:terminate()
+    child:_end_soon()
   end
 end
 

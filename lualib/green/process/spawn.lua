@@ -12,6 +12,7 @@ local wiring = require "green.process.wiring"
 local api = require "green.ffi.child"
 local ffi = require "ffi"
 
+local KILL = 9
 local GRACE = 2 -- seconds from TERM to KILL
 
 local M = {}
@@ -55,6 +56,22 @@ local function grace_of(opts, where)
   return math.min(args.number(opts.grace, 0, where, "grace"), 1e9)
 end
 
+--- Is all of a group of its own to end with it? Of a terminal's: unless said otherwise.
+local function kills_group_of(opts, where)
+  args.optional(opts.kill_group, "boolean", where, "kill_group")
+  if opts.kill_group and type(opts.group) == "number" then
+    args.misuse("%s: kill_group needs a group of its own, not another's", where)
+  elseif opts.kill_group == nil then
+    return opts.pty ~= nil and opts.pty ~= false
+  end
+  return opts.kill_group
+end
+
+--- Does it lead a group, its own?
+local function leads_of(p, opts)
+  return p.flags ~= 0 and (p.flags ~= ffi.C.GREEN_CHILD_GROUP or type(opts.group) ~= "number")
+end
+
 --- Which number it is to have, and whose it is.
 local function start(c, self, kept, w, opts)
   local pointer = plan.finish(kept, w.fds)
@@ -79,28 +96,28 @@ end
 function M.start(list, opts, defaults, where)
   local argv, kept = plan.new(list, opts, where)
   local grace = grace_of(opts, where)
-  args.optional(opts.kill_group, "boolean", where, "kill_group")
   args.optional(opts.owned, "boolean", where, "owned")
-  local leads = (opts.session or opts.pty or opts.group == true or opts.kill_group) and true
-    or false
-  if opts.kill_group and kept.plan.flags == 0 then
+  local kills_group = kills_group_of(opts, where)
+  if kills_group and kept.plan.flags == 0 then
     kept.plan.flags = ffi.C.GREEN_CHILD_GROUP
   end
   if #kept.places == 0 then
     return failure("exec", core.codes.ENOENT, argv, opts, where)
   end
+  local c = core.object("child")
+  local self = child.new(c, argv, grace, leads_of(kept.plan, opts), kills_group)
   local w, err = wiring.new(opts, defaults, where)
   if not w then
     return nil, err
   end
-  local c = core.object("child")
-  local self = child.new(c, argv, w.ours, grace, leads, opts.kill_group or opts.pty and true)
+  child.wire(self, w.ours)
   local ok, code = pcall(start, c, self, kept, w, opts)
   if ok and code == 0 then
     return self
   end
   wiring.undo(w)
-  if not ok then
+  if not ok then -- no memory
+    api.stop(c, KILL, 0, 0)
     error(code, 0)
   end
   local step = api.step(c)

@@ -45,6 +45,16 @@ local function feed(stream, input, is_shared)
   end
 end
 
+--- In a thread of the conversation's. Without it the child would wait for ever, or for who
+-- waits for it: what it raises ends the children, and is raised by M.hold.
+local function run_apart(self, fn, ...)
+  local ok, err = pcall(fn, ...)
+  if not ok then
+    self.is_broken, self.broken = true, self.is_broken and self.broken or err
+    self.stop()
+  end
+end
+
 -- -- The conversation ------------------------------------------------------------------
 
 --- Wait for a reader until then; beyond, others hold the pipe, and it is closed. Parks.
@@ -59,10 +69,11 @@ end
 --- Parks. What is killed here is cleaned up by M.hold.
 local function converse(self)
   for _, sink in ipairs(self.sinks) do
-    sink.reader = core.spawn(collect, self, sink)
+    sink.reader = core.spawn(run_apart, self, collect, self, sink)
   end
   if self.stdin then
-    self.writer = core.spawn(feed, self.stdin, self.input, self.is_shared)
+    self.writer = core.spawn(run_apart, self, feed, self.stdin, self.input,
+      self.is_shared)
   end
   for i, child in ipairs(self.children) do
     self.ends[i], self.errs[i] = child:wait()
@@ -122,6 +133,7 @@ function M.prepare(input, opts, where)
       or args.size(opts.max_output, 0, where, "max_output"),
     linger = opts.linger == nil and LINGER or args.number(opts.linger, 0, where, "linger"),
     sinks = {}, ends = {}, errs = {}, children = {},
+    is_broken = false, broken = false, full = false, writer = false,
   }
 end
 
@@ -141,7 +153,9 @@ function M.hold(self)
   end
   if called and ok then
     leave(self)
-    if self.full then
+    if self.is_broken then
+      error(self.broken, 0)
+    elseif self.full then
       return nil, "ETOOBIG", ("more than %d bytes on %s"):format(self.max_output, self.full)
     end
     return true
@@ -177,7 +191,7 @@ function M.one(child, input, opts, where, op)
   local self = M.prepare(input, opts, where)
   self.children[1] = child
   self.stop = function()
-    child:terminate()
+    child:_end_soon()
   end
   self.stdin, self.is_shared = child.stdin, child.stdin ~= nil and child.stdin == child.pty
   if child.stdout then

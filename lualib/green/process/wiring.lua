@@ -27,9 +27,7 @@ local names = { [0] = "stdin", "stdout", "stderr" }
 
 --- Take back what was made for a child that is none.
 function M.undo(w)
-  for _, fd in ipairs(w.lent) do
-    api.drop(fd)
-  end
+  M.finish(w)
   for _, one in pairs(w.ours) do
     one:close()
   end
@@ -37,14 +35,16 @@ end
 
 --- The child has its copies: what was only for it goes.
 function M.finish(w)
-  for _, fd in ipairs(w.lent) do
-    api.drop(fd)
+  for i = 1, w.n do
+    api.drop(w.lent[i])
   end
-  w.lent = {}
+  w.n = 0
 end
 
+--- There is room for it: the number would be lost where there is no memory.
 local function lent(w, fd)
-  w.lent[#w.lent + 1] = fd
+  w.n = w.n + 1
+  w.lent[w.n] = fd
   return fd
 end
 
@@ -185,7 +185,7 @@ end
 -- @treturn table `fds` from 0, `ours`: stdin, stdout, stderr or pty; or nil, err. Raises
 -- where an option is wrong, and leaves nothing
 function M.new(opts, defaults, where)
-  local w = { fds = {}, lent = {}, ours = {}, copies = {} }
+  local w = { fds = {}, lent = { 0, 0, 0 }, n = 0, ours = {}, copies = {} }
   local called, ok, code
   if opts.pty then
     called, ok, code = pcall(put_terminal, w, opts, where)
