@@ -243,6 +243,32 @@ describe("green.process: a child's owner", function()
   end)
 end)
 
+describe("green.process: a child's streams", function()
+  it("are buffered, and let others run while they wait [S63]", function()
+    local child = assert(process.spawn { "sh", "-c",
+      "while read a b; do echo \"$b $a\"; done", stdin = "pipe", stdout = "pipe" })
+    local ticks = 0
+    local ticker = green.spawn(function()
+      while true do
+        ticks = ticks + 1
+        green.sleep(0)
+      end
+    end)
+    for i = 1, 20 do
+      child.stdin:write(i, " lines\n", i, " more\n")
+      assert.equal("lines " .. i, child.stdout:read_line())
+      assert.equal("more", child.stdout:read_until(" "))
+      assert.equal(tostring(i), child.stdout:read_line())
+    end
+    child.stdin:close()
+    assert.is_nil(child.stdout:read_line())
+    ticker:kill()
+    assert.is_true(ticks > 0)
+    assert.is_true(child:wait().ok)
+    child:close()
+  end)
+end)
+
 describe("green.process: child:communicate", function()
   it("writes, reads and waits", function()
     local child = assert(process.spawn { "tr", "a-z", "A-Z", stdin = "pipe", stdout = "pipe" })
