@@ -38,8 +38,17 @@ void green_desc_unref(green_desc *d)
   green__free(d);
 }
 
-int green_desc_detach(green_desc *d)
+void green_desc_let_go(green_desc_holder *h)
 {
+  green_desc_unref(h->desc);
+  h->desc = NULL;
+}
+
+int green_desc_detach(green_desc_holder *h)
+{
+  green_desc *d = h->desc;
+  h->desc = NULL;
+  if (!d) return GREEN_ECLOSED;
   int fd = d->fd;
   if (atomic_load(&d->refs) == 1) {
     green__free(d);
@@ -53,11 +62,12 @@ int green_desc_detach(green_desc *d)
 
 int green_desc_number(const green_desc *d)
 {
-  return d->fd;
+  return d ? d->fd : GREEN_ECLOSED;
 }
 
 void green_desc_seek(const green_desc *d, int64_t offset)
 {
+  if (!d) return;
   off_t at = lseek(d->fd, offset, SEEK_SET);
   (void)at;
 }

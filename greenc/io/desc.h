@@ -21,16 +21,26 @@ GREEN_API green_desc *green_desc_new(int fd);
 ** a network. NULL is fine. Any thread. */
 GREEN_API void green_desc_unref(green_desc *d);
 
-/* **Takes** what is held, too, and hands an open number to the caller: this one
-** or, while others hold it, one more of the same file. Or an error: then it is
-** held no more. Any thread. */
-GREEN_API int green_desc_detach(green_desc *d);
+/* A holder in memory of Lua's, which may be asked after its finalizer has run:
+** NULL by then. */
+typedef struct green_desc_holder {
+  green_desc *desc;
+} green_desc_holder;
 
-/* Its number, for as long as it is held. Any thread. */
+/* Hold it no more. Idempotent. */
+GREEN_API void green_desc_let_go(green_desc_holder *h);
+
+/* Let go, and hand an open number to the caller: this one or, while others hold
+** it, one more of the same file. Or an error; GREEN_ECLOSED: nothing was held.
+*/
+GREEN_API int green_desc_detach(green_desc_holder *h);
+
+/* Its number, for as long as it is held; GREEN_ECLOSED of NULL. Any thread. */
 GREEN_API int green_desc_number(const green_desc *d);
 
 /* Put the position of the open file, which children that inherit the number
-** have, there; where the system knows of none nothing happens. Any thread. */
+** have, there; where the system knows of none, and of NULL, nothing happens. Any
+** thread. */
 GREEN_API void green_desc_seek(const green_desc *d, int64_t offset);
 /* end ffi */
 

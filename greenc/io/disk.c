@@ -156,6 +156,7 @@ static int disk_copy_texts(green_disk *d, const char *path, const char *to,
 
 int green_disk_again(green_disk *d, green_tpool *p)
 {
+  if (!d) return GREEN_ECLOSED;
   if (d->result == GREEN_EAGAIN) return GREEN_EBUSY;
   d->out.head = d->out.tail = 0;
   d->result = GREEN_EAGAIN;
@@ -169,6 +170,7 @@ int green_disk_again(green_disk *d, green_tpool *p)
 int green_disk_start(green_disk *d, green_tpool *p, const green_disk_call *call,
                      const char *path, const char *to, const char *data)
 {
+  if (!d) return GREEN_ECLOSED;
   if (d->result == GREEN_EAGAIN) return GREEN_EBUSY;
   disk_forget(d);
   d->result = GREEN_ECANCELED;
@@ -183,7 +185,7 @@ int green_disk_start(green_disk *d, green_tpool *p, const green_disk_call *call,
 
 int64_t green_disk_result(const green_disk *d)
 {
-  return d->result;
+  return d ? d->result : GREEN_ECLOSED;
 }
 
 green_waitq *green_disk_waiters(green_disk *d)
@@ -193,16 +195,17 @@ green_waitq *green_disk_waiters(green_disk *d)
 
 int green_disk_escaped(const green_disk *d)
 {
-  return d->escaped;
+  return d ? d->escaped : 0;
 }
 
 uint64_t green_disk_size(const green_disk *d)
 {
-  return green_buf_len(&d->out);
+  return d ? green_buf_len(&d->out) : 0;
 }
 
 const char *green_disk_data(const green_disk *d)
 {
+  if (!d) return NULL;
   return green_buf_len(&d->out) ? green_buf_data(&d->out) : NULL;
 }
 
@@ -229,6 +232,7 @@ static int give_all(green_disk *d, green_buf *b, size_t len)
 
 int green_disk_give(green_disk *d, green_buf *b)
 {
+  if (!d) return GREEN_ECLOSED;
   size_t len = green_buf_len(b), n = green_buf_len(&d->out);
   if (!n) return 0;
   if (len <= d->out.head && (!b->max || len + n <= b->max))
@@ -240,11 +244,12 @@ int green_disk_give(green_disk *d, green_buf *b)
 
 void green_disk_clear(green_disk *d)
 {
-  if (d->result != GREEN_EAGAIN) green_buf_reset(&d->out);
+  if (d && d->result != GREEN_EAGAIN) green_buf_reset(&d->out);
 }
 
 green_desc *green_disk_take(green_disk *d)
 {
+  if (!d) return NULL;
   green_desc *opened = d->result == GREEN_EAGAIN ? NULL : d->opened;
   if (opened) d->opened = NULL;
   return opened;

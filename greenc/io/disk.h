@@ -115,6 +115,10 @@ typedef struct green_disk_space {
       flag, namemax;
 } green_disk_space;
 
+/* All functions bear NULL, which is one that was closed: GREEN_ECLOSED, or
+** nothing. But for green_disk_waiters, _stat and _statvfs, for which there is
+** no reason after that. */
+
 /* Begin a call; what the last one has left is gone. Strings end with a NUL and
 ** are copied, call too; path and to may be NULL where the call has no use for
 ** them. data: call.size bytes of WRITE, SAVE and APPEND (copied), a string of

@@ -279,8 +279,25 @@ static int64_t name_watch(green_disk *d)
 
 /* -- All ------------------------------------------------------------------ */
 
+/* What has to have a file has none when that was closed. */
+static int lacks_file(const green_disk_call *c)
+{
+  switch (c->op) {
+  case GREEN_DISK_READ:
+  case GREEN_DISK_WRITE:
+  case GREEN_DISK_SYNC:
+  case GREEN_DISK_LOCK:
+  case GREEN_DISK_WATCH:
+    return !c->file;
+  default:
+    return 0;
+  }
+}
+
 int64_t green__disk_call(green_disk *d)
 {
+  if (lacks_file(&d->call)) return GREEN_ECLOSED;
+  if (!d->call.file && !d->path) return GREEN_ECLOSED;
   switch (d->call.op) {
   case GREEN_DISK_OPEN:
     return green__disk_open(d);

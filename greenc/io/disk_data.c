@@ -78,8 +78,8 @@ static int open_kind(green_disk *d, int fd, int is_path)
 int64_t green__disk_open(green_disk *d)
 {
   int flags = d->call.flags;
-  /* openat2(2) takes none in vain. */
-  if (!(flags & O_PATH)) flags |= O_NONBLOCK;
+  if (!(flags & O_PATH))
+    flags |= O_NONBLOCK; /* openat2(2) takes none in vain. */
   int fd = green__place_file(d, d->path, flags, d->call.mode);
   if (fd < 0) return fd;
   int kind = open_kind(d, fd, flags & O_PATH);

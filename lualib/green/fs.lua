@@ -9,6 +9,7 @@
 
 local glob = require "green.fs.glob"
 local names = require "green.fs.names"
+local place = require "green.fs.place"
 local root = require "green.fs.root"
 local tree = require "green.fs.tree"
 local watch = require "green.fs.watch"
@@ -28,32 +29,12 @@ local placed = {
   [root] = { "root" },
 }
 
-local unplaced = {}
-
-unplaced[2] = function(fn)
-  return function(a)
-    return fn(nil, a)
-  end
-end
-
-unplaced[3] = function(fn)
-  return function(a, b)
-    return fn(nil, a, b)
-  end
-end
-
-unplaced[4] = function(fn)
-  return function(a, b, c)
-    return fn(nil, a, b, c)
-  end
-end
-
 local functions = {}
 for module, list in pairs(placed) do
   for _, name in ipairs(list) do
     local fn = module[name]
     functions[name] = fn
-    M[name] = unplaced[debug.getinfo(fn, "u").nparams](fn)
+    M[name] = place.none(fn)
   end
 end
 root.make_class(functions)

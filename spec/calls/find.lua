@@ -91,12 +91,16 @@ end
 
 -- -- What a function says of itself --------------------------------------------
 
-local CHECKS = "green/args/[%w_/]*%.lua$"
+-- Whose functions stand before others: checks of self, and places of green.fs, which are an
+-- argument of those behind them.
+local function is_before(source)
+  return source:find("green/args/[%w_/]*%.lua$") or source:find("green/fs/place%.lua$")
+end
 
 --- The function behind a wrapper that checks its self.
 local function unwrap(fn)
   for _ = 1, 4 do
-    if not debug.getinfo(fn, "S").source:find(CHECKS) then
+    if not is_before(debug.getinfo(fn, "S").source) then
       return fn
     end
     local inner
@@ -106,7 +110,9 @@ local function unwrap(fn)
         break
       end
       local source = type(value) == "function" and debug.getinfo(value, "S").source or ""
-      if source:find("^@.*lualib/green/") and not source:find(CHECKS) then
+      local is_behind = name == "fn" or not inner
+      if is_behind and source:find("^@.*lualib/green/") and (name == "fn" or not is_before(source))
+      then
         inner = value
       end
     end
@@ -180,7 +186,8 @@ function M.describe(fn, is_method)
   local path = info.source:match("^@(.*)$")
   local about = { file = path or "C", params = {}, vararg = info.isvararg, words = {} }
   about.line = info.linedefined
-  for i = is_method and 2 or 1, info.nparams do
+  local first = info.nparams > 0 and debug.getlocal(fn, 1)
+  for i = (is_method or first == "place") and 2 or 1, info.nparams do
     table.insert(about.params, debug.getlocal(fn, i) or "?")
   end
   if not path then -- a function in C says nothing of itself

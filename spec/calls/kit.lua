@@ -35,6 +35,11 @@ M.args = {
   ["process.run"] = { "{ 'true' }" },
   ["process.spawn"] = { "{ 'true' }" },
   ["process.wait"] = { "4194305", "0.001" },
+  ["fs.chmod"] = { "'x'", "'0600'" },
+  ["fs.glob"] = { "'x'" },
+  ["fs.tempdir"] = { "{ dir = '.' }" },
+  ["fs.tempfile"] = { "{ dir = '.' }" },
+  ["fs.utime"] = { "'x'", "{ mtime = 0 }" },
   ["pipe.from_fd"] = { "1000000" },
   ["pipe.open"] = { "'/dev/null'", "'rw'" },
   ["shared.counter"] = { "'calls'", "0" },
@@ -64,6 +69,11 @@ M.dear = {
 --- Where no options are right, and start something long: label -> values that are
 -- not tried.
 M.long = {
+  -- They would leave files where others have theirs, too.
+  ["fs.tempdir"] = { ["nil"] = true, ["{}"] = true, ["a locked table"] = true,
+    ["a named table"] = true },
+  ["fs.tempfile"] = { ["nil"] = true, ["{}"] = true, ["a locked table"] = true,
+    ["a named table"] = true },
   ["testing.check_stream"] = { ["nil"] = true, ["{}"] = true, ["a locked table"] = true,
     ["a named table"] = true },
 }
@@ -123,6 +133,22 @@ local function tls_contexts()
       server = assert(tls.context(certs.server("a", { server = true }))) }
   end
   return contexts
+end
+
+recipes["green.file"] = function()
+  return assert(require("green.fs").open("x", "w+"))
+end
+
+recipes["green.fs.root"] = function(K)
+  local root = assert(require("green.fs").root("."))
+  K.later(function() root:close() end)
+  return root
+end
+
+recipes["green.fs.watch"] = function(K)
+  local watch = assert(require("green.fs").watch("."))
+  K.later(function() watch:close() end)
+  return watch
 end
 
 recipes["green.pipe"] = function(K)

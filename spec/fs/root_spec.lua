@@ -49,7 +49,8 @@ end
 local function assert_refused(root, calls)
   for name, given in pairs(calls) do
     local value, err = root[name](root, unpack(given))
-    assert(value == nil and err.outside, name .. " gave " .. tostring(value) .. " " .. tostring(err))
+    assert(value == nil and err.outside, ("%s gave %s %s"):format(name, tostring(value),
+      tostring(err)))
   end
 end
 

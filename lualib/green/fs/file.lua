@@ -77,7 +77,7 @@ local function finish_read(self, done, n)
     job.drop(done)
     return n
   end
-  local status = api.give(done.d, self._in)
+  local status = api.give(done.p[0], self._in)
   if status < 0 then
     job.drop(done) -- the bytes are read again
     return status
@@ -252,9 +252,9 @@ function own:fileno()
     return nil, errors.new("ECLOSED", "fileno")
   end
   if self._pos then
-    desc_api.seek(self._desc, self:_tell())
+    desc_api.seek(self._desc.desc, self:_tell())
   end
-  return desc_api.number(self._desc)
+  return desc_api.number(self._desc.desc)
 end
 
 --- Where the next byte is read or written.
@@ -266,7 +266,7 @@ local function state_of(self)
   if not self._desc then
     return "closed"
   end
-  return job.printable(self.path) .. ", " .. desc_api.number(self._desc)
+  return job.printable(self.path) .. ", " .. desc_api.number(self._desc.desc)
 end
 
 local mt = show.kind(stream.class("green.file", own), state_of)

@@ -42,14 +42,14 @@ end
 
 --- Of a job that has called STAT.
 function M.stat(job)
-  return of_stat(api.stat(job.d))
+  return of_stat(api.stat(job.p[0]))
 end
 
 local RDONLY, NOSUID, NOEXEC = 1, 2, 8
 
 --- Of a job that has called STATVFS. Sizes are bytes.
 function M.statvfs(job)
-  local s = api.statvfs(job.d)
+  local s = api.statvfs(job.p[0])
   local unit, flag = tonumber(s.frsize), tonumber(s.flag)
   return {
     size = tonumber(s.blocks) * unit,
@@ -67,11 +67,11 @@ end
 
 --- Is it a regular file, a directory, ... by its mode?
 function M.type_of(job)
-  return types[band(api.stat(job.d).mode, 0xf000)] or "unknown"
+  return types[band(api.stat(job.p[0]).mode, 0xf000)] or "unknown"
 end
 
 M.size_of = function(job)
-  return tonumber(api.stat(job.d).size)
+  return tonumber(api.stat(job.p[0]).size)
 end
 
 M.int64 = ffi.typeof("int64_t")

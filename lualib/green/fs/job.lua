@@ -48,7 +48,7 @@ M.pool = get_pool
 
 local spare, SPARE_MOST = {}, 16
 
---- A job that does nothing yet: `d` for the FFI. nil, err.
+--- A job that does nothing yet: `p[0]` for the FFI. nil, err.
 function M.new()
   local n = #spare
   local job = spare[n]
@@ -64,8 +64,8 @@ function M.new()
   if not object then
     return nil, errors.new(code, "file system call")
   end
-  local d = ffi.cast(disk_t, object)[0]
-  return { object = object, d = d, queue = api.waiters(d) }
+  local p = ffi.cast(disk_t, object) -- there is NULL when it was closed
+  return { object = object, p = p, queue = api.waiters(p[0]) }
 end
 
 --- Not needed any more. One that is at work finishes, and what it has opened is closed.
@@ -75,7 +75,7 @@ end
 
 --- The same of one that has its result, which the next call may use.
 function M.done(job)
-  if #spare < SPARE_MOST and api.size(job.d) <= 65536 then
+  if #spare < SPARE_MOST and api.size(job.p[0]) <= 65536 then
     spare[#spare + 1] = job
   else
     core.release(job.object)
@@ -88,29 +88,29 @@ local call = ffi.new("green_disk_call")
 -- @tparam table place `at`: where paths begin, `beneath`; {} for the program's own
 -- @tparam table c the fields of a green_disk_call, and `path`, `to`, `data`
 function M.begin(job, place, op, c)
-  local at = place.at
+  local at, file = place.at, c.file
   call.op, call.how = op, c.how or 0
   if place.beneath then
     call.how = call.how + BENEATH
   end
   call.flags, call.mode = c.flags or 0, c.mode or 0
   call.offset, call.size = c.offset or 0, c.size or 0
-  call.at, call.file = at, c.file
+  call.at, call.file = at and at.desc, file and file.desc
   local p = get_pool()
   if not p then
     return ECANCELED
   end
-  return api.start(job.d, p, call, c.path, c.to, c.data)
+  return api.start(job.p[0], p, call, c.path, c.to, c.data)
 end
 
 --- Has it a result?
 function M.result(job)
-  return tonumber(api.result(job.d))
+  return tonumber(api.result(job.p[0]))
 end
 
 --- Wait until it has one. 0 or the status of park. Parks.
 function M.wait(job, deadline)
-  while api.result(job.d) == EAGAIN do
+  while api.result(job.p[0]) == EAGAIN do
     local status = park(job.queue, deadline, QUEUE)
     if status ~= 0 then
       return status
@@ -147,10 +147,10 @@ end
 --- A job's error, as failure gives it. What it tells by its bytes, if it does, is where below
 -- the path it failed.
 function M.failed(job, n, op, path, tells, to)
-  local escaped = api.escaped(job.d) == 1
-  local size = tells and tonumber(api.size(job.d)) or 0
+  local escaped = api.escaped(job.p[0]) == 1
+  local size = tells and tonumber(api.size(job.p[0])) or 0
   if size > 0 then
-    path = gsub(path, "/+$", "") .. "/" .. ffi.string(api.data(job.d), size)
+    path = gsub(path, "/+$", "") .. "/" .. ffi.string(api.data(job.p[0]), size)
   end
   M.done(job)
   return M.failure(n, op, path, escaped, to)
@@ -178,7 +178,7 @@ local function finish(job, op, deadline, name)
     if n ~= MORE or not repeated[op] then
       return n
     end
-    n = api.again(job.d, get_pool())
+    n = api.again(job.p[0], get_pool())
     if n < 0 then
       return n
     end
@@ -228,24 +228,31 @@ end
 
 --- The bytes of a job, which is given back.
 function M.take_text(job)
-  local size = tonumber(api.size(job.d))
-  local text = size > 0 and ffi.string(api.data(job.d), size) or ""
+  local size = tonumber(api.size(job.p[0]))
+  local text = size > 0 and ffi.string(api.data(job.p[0]), size) or ""
   M.done(job)
   return text
 end
 
 --- The descriptor that a job has opened, closed when nobody uses it any more; nil: none.
 function M.take_desc(job)
-  local d = api.take(job.d)
+  local d = api.take(job.p[0])
   if d == nil then
     return nil
   end
-  return ffi.gc(d, desc_api.unref)
+  return M.hold(d)
+end
+
+--- A holder of a green_desc, which lets go when it is collected.
+function M.hold(d)
+  local holder = ffi.gc(ffi.new("green_desc_holder"), desc_api.let_go)
+  holder.desc = d
+  return holder
 end
 
 --- Close one now: jobs that are at it finish first.
 function M.close_desc(desc)
-  desc_api.unref(ffi.gc(desc, nil))
+  desc_api.let_go(desc)
 end
 
 return M

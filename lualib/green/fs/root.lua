@@ -6,6 +6,7 @@ local check = require "green.fs.check"
 local class = require "green.args.class"
 local errors = require "green.error"
 local job = require "green.fs.job"
+local places = require "green.fs.place"
 local show = require "green.args.show"
 
 local ffi = require "ffi"
@@ -19,9 +20,9 @@ local ENOSYS = "openat2(2) is not to be had (Linux 5.6 and newer have it): nothi
 local methods, mt = {}, nil
 
 --- Where its paths begin. Raises in the name of whoever uses a root that is closed.
-local function place_of(self)
+local function place_of(self, name)
   if not self._place.at then
-    args.misuse("the root %s is closed", job.printable(self.path))
+    args.misuse("%s: the root %s is closed", name, job.printable(self.path))
   end
   return self._place
 end
@@ -41,33 +42,11 @@ end
 
 local M = {}
 
--- A method gets as many arguments as the function takes, so that wrong calls are told of as of
--- those of the module.
-local bound = {}
-
-bound[2] = function(fn)
-  return function(self, a)
-    return fn(place_of(self), a)
-  end
-end
-
-bound[3] = function(fn)
-  return function(self, a, b)
-    return fn(place_of(self), a, b)
-  end
-end
-
-bound[4] = function(fn)
-  return function(self, a, b, c)
-    return fn(place_of(self), a, b, c)
-  end
-end
-
 --- The class of roots, with these functions as methods.
 -- @tparam table functions name -> a function whose first argument is a place
 function M.make_class(functions)
   for name, fn in pairs(functions) do
-    methods[name] = bound[debug.getinfo(fn, "u").nparams](fn)
+    methods[name] = places.method(fn, place_of, name)
   end
   mt = class.seal(show.kind({ __name = "green.fs.root", __index = methods }, state_of))
 end

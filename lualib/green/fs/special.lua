@@ -5,7 +5,6 @@
 local job = require "green.fs.job"
 local pipe = require "green.pipe"
 
-local ffi = require "ffi"
 local desc_api = require "green.ffi.desc"
 local file_api = require "green.ffi.file"
 local pipe_api = require "green.ffi.pipe"
@@ -15,7 +14,7 @@ local M = {}
 --- A green.pipe of a descriptor (job.take_desc).
 -- @return the stream; or nil, err
 function M.wrap(desc, path, reads, writes)
-  local fd = desc_api.detach(ffi.gc(desc, nil))
+  local fd = desc_api.detach(desc)
   if fd < 0 then
     return job.failure(fd, "open", path)
   end

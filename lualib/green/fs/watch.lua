@@ -17,7 +17,6 @@ local folders = require "green.fs.watch_folders"
 
 local ffi = require "ffi"
 local api = require "green.ffi.fswatch"
-local desc_api = require "green.ffi.desc"
 
 local park, READ, now = core.park, core.READ, core.now
 local EAGAIN, ECLOSED, ETIMEDOUT = core.codes.EAGAIN, core.codes.ECLOSED, core.codes.ETIMEDOUT
@@ -226,7 +225,7 @@ function M.watch(place, path, opts)
     core.release(w)
     return job.failure(core.codes.EMFILE, "watch", path)
   end
-  local self = setmetatable({ path = path, _w = w, _desc = ffi.gc(desc, desc_api.unref),
+  local self = setmetatable({ path = path, _w = w, _desc = job.hold(desc),
     _place = place, _recursive = opts.recursive, _ignore = opts.ignore, _delay = opts.delay or 0,
     _most = opts.most or 65536, _raw = {}, _ready = {}, _at = 1, _paths = {}, _watches = {},
     _n = 0, _known = {}, _older = {}, _adding = {}, _reader = false, _gone = false }, mt)

@@ -94,7 +94,8 @@ end
 function M.lock(place, path, opts)
   check.path(path, "fs.lock")
   opts = check.options(opts, { kind = "string", timeout = "seconds", mode = "mode" }, "fs.lock")
-  local one, err = M.open(place, path, "r+", { flags = "create", mode = opts.mode })
+  local mode = check.mode(opts.mode, nil, "fs.lock")
+  local one, err = M.open(place, path, "r+", { flags = "create", mode = mode })
   if not one then
     return nil, err
   elseif file.mt ~= getmetatable(one) then
