@@ -177,6 +177,7 @@ static void test_others_have_threads(void)
   for (int i = 0; i < 8; i++) submit(a, &mine[i], &gate, 0);
   submit(b, &other, NULL, 0);
   run(&other, 1);
+  while (begun_of(mine, 8) < 2) usleep(500);
   is(begun_of(mine, 8), 2, "who may have two threads leaves one to others");
   gate = 1;
   run(mine, 8);
