@@ -374,7 +374,7 @@ int green_hub_attach(green_hub **hub, void *ev_loop)
 }
 
 /* Whoever began to post before the loop changed may still wake the old one. */
-static void hub_await_posters(green_hub *hub)
+void green_hub_post_await(green_hub *hub)
 {
   while (atomic_load(&hub->posting)) sched_yield();
 }
@@ -384,7 +384,7 @@ void green_hub_free(green_hub *hub)
   if (!hub) return;
   green__assert_thread(hub);
   green_hub_check_fork(hub); /* The parent's posters never come back. */
-  hub_await_posters(hub);
+  green_hub_post_await(hub);
   hub_run_posts(hub); /* Their owners free themselves there. */
   green_hub_abandon(hub);
   green__fds_deinit(hub);
@@ -415,7 +415,7 @@ int green_hub_use(green_hub *hub, const char *backend)
   green__fds_move(hub, to);
   green__loop *from = hub->loop;
   __atomic_store_n(&hub->loop, to, __ATOMIC_SEQ_CST);
-  hub_await_posters(hub);
+  green_hub_post_await(hub);
   green__loop_close(from);
   /* A post may have been sent to the old loop's wake-up. */
   green__loop_wake(to);

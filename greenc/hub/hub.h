@@ -157,6 +157,9 @@ GREEN_API void green_hub_post(green_hub *hub, green_post *p);
 GREEN_API void green_hub_post_begin(green_hub *hub);
 GREEN_API void green_hub_post_end(green_hub *hub);
 
+/* Wait, for a moment, until the posts that were begun have been made. */
+GREEN_API void green_hub_post_await(green_hub *hub);
+
 /* Take p back if it was posted and has not run; nobody may post it meanwhile.
 ** 1: it was. */
 GREEN_API int green_hub_unpost(green_hub *hub, green_post *p);

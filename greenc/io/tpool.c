@@ -484,6 +484,7 @@ int green_tpool_stop_until(green_tpool *p, int64_t deadline)
   green__crew_unlock();
   if (busy) return GREEN_ETIMEDOUT;
   pool_close(p);
+  green_hub_post_await(p->hub); /* The next turn delivers all. */
   return 0;
 }
 

@@ -329,6 +329,25 @@ static void job_free_pool(green_job *j)
   green_tpool_free(j->pool);
 }
 
+static void test_stop_waits_for_posts(void)
+{
+  job j, k;
+  green_tpool *keeps = green_tpool_new(hub), *p = green_tpool_new(hub);
+  job_init(&k, NULL);
+  green_job_submit(keeps, &k.job);
+  green_hub_run(hub, &k.done);
+  job_init(&j, NULL);
+  hub_thread = pthread_self();
+  linger = 1;
+  green_job_submit(p, &j.job);
+  green_tpool_stop(p);
+  green_hub_turn(hub, 0);
+  linger = 0;
+  is(j.done, 1, "the turn after a stop delivers all");
+  green_tpool_free(p);
+  green_tpool_free(keeps);
+}
+
 static void test_long_row(void)
 {
   enum { MANY = 3000 };
@@ -473,6 +492,7 @@ int main(void)
   test_stop();
   test_free_does_not_wait();
   test_the_hubs_end_waits_for_posts();
+  test_stop_waits_for_posts();
   test_long_row();
   test_free_inside_done();
   test_signals_are_blocked();
