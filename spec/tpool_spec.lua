@@ -274,6 +274,30 @@ describe("a job that nobody waits for any more", function()
     assert.is_true(tpool.execute(function() return (jit.status()) end))
   end)
 
+  it("leaves nothing half done to the next: its thread gets a new state", function()
+    tpool.set_num_threads(1)
+    local started = mark()
+    local function load_it(path)
+      package.preload["tpool_spec.half"] = package.preload["tpool_spec.half"] or function()
+        if not _G.second then io.open(path, "w"):close() end
+        jit.off(true, true)
+        while not _G.second do string.rep("x", 10) end
+        return "whole"
+      end
+      return require "tpool_spec.half"
+    end
+    local t = green.spawn(tpool.execute, load_it, started)
+    wait_for(started)
+    t:kill()
+    wait_quiet(tpool)
+    assert.equal("whole", tpool.execute(function(load, path)
+      _G.second = true
+      return load(path)
+    end, load_it, started))
+    tpool.killall()
+    tpool.set_num_threads(4)
+  end)
+
   it("is stopped where it waits by its own loop", function()
     local started = mark()
     local t = green.spawn(tpool.execute, function(path)

@@ -220,14 +220,48 @@ static int open_body(lua_State *L)
   return 0;
 }
 
-static int worker_start(void **slot)
+/* 0 or GREEN_ENOMEM. */
+static int state_open(vm_worker *w)
+{
+  lua_State *L = luaL_newstate();
+  if (!L) return GREEN_ENOMEM;
+  if (lua_cpcall(L, open_body, NULL) != 0) {
+    lua_close(L);
+    return GREEN_ENOMEM;
+  }
+  w->L = L;
+  return 0;
+}
+
+static void state_close(vm_worker *w)
+{
+  lua_State *L = w->L;
+  if (w->v && atomic_exchange(&w->posted, 0))
+    green_hub_unpost(w->v->hub, &w->post);
+  w->v = NULL;
+  w->L = NULL; /* For the handler. */
+  vm_setup_unref(w->setup);
+  w->setup = NULL;
+  w->interprets = 0;
+  if (!L) return;
+  luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
+  lua_close(L);
+}
+
+static void let_signal_in(void)
 {
   sigset_t set;
+  pthread_once(&stop.once, stop_install);
+  sigemptyset(&set);
+  sigaddset(&set, STOP_SIGNAL);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int worker_start(void **slot)
+{
   vm_worker *w = green__zalloc(sizeof(*w));
   if (!w) return GREEN_ENOMEM;
-  w->L = luaL_newstate();
-  if (!w->L || lua_cpcall(w->L, open_body, NULL) != 0) {
-    if (w->L) lua_close(w->L);
+  if (state_open(w) < 0) {
     green__free(w);
     return GREEN_ENOMEM;
   }
@@ -235,10 +269,7 @@ static int worker_start(void **slot)
   w->generation = green_fork_generation();
   w->post.run = stop_wait;
   self = w;
-  pthread_once(&stop.once, stop_install);
-  sigemptyset(&set);
-  sigaddset(&set, STOP_SIGNAL);
-  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  let_signal_in();
   *slot = w;
   return 0;
 }
@@ -246,14 +277,8 @@ static int worker_start(void **slot)
 static void worker_end(void *slot)
 {
   vm_worker *w = slot;
-  lua_State *L = w->L;
-  if (w->v && atomic_exchange(&w->posted, 0))
-    green_hub_unpost(w->v->hub, &w->post);
-  w->L = NULL; /* For the handler. */
-  luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
-  lua_close(L);
+  state_close(w);
   self = NULL;
-  vm_setup_unref(w->setup);
   green__free(w);
 }
 
@@ -340,13 +365,15 @@ static int run_begin(vm_worker *w, vm_run *r)
   return begins;
 }
 
-static void run_end(vm_worker *w, vm_run *r)
+/* 1: it was told to stop. */
+static int run_end(vm_worker *w, vm_run *r)
 {
   pthread_mutex_lock(&r->lock);
   r->worker = NULL;
-  atomic_store(&w->stopping, 0);
+  int was_stopped = atomic_exchange(&w->stopping, 0);
   pthread_mutex_unlock(&r->lock);
   lua_sethook(w->L, NULL, 0, 0);
+  return was_stopped;
 }
 
 /* -- Errors on their way -------------------------------------------------- */
@@ -419,18 +446,28 @@ static void send_results(lua_State *L, vm_run *r, int n)
   send_error(L, r);
 }
 
-void vm_worker_run(vm_worker *w, vm_run *r)
+static int run_in(lua_State *L)
 {
-  lua_State *L = w->L;
-  if (!run_begin(w, r)) return;
   lua_settop(L, 0);
   vm_push_key(L, VM_KEY_TRACE_BODY);
   vm_push_key(L, VM_KEY_RUN_BODY);
-  int err = lua_pcall(L, 0, LUA_MULTRET, 1);
-  run_end(w, r);
+  return lua_pcall(L, 0, LUA_MULTRET, 1);
+}
+
+/* What was stopped in the middle of anything has left that behind: a module
+** half loaded, say, which could never be required again. The next one finds a
+** new state. */
+void vm_worker_run(vm_worker *w, vm_run *r)
+{
+  if (!w->L && state_open(w) < 0) r->outcome = VM_RUN_SPEECHLESS;
+  if (!w->L || !run_begin(w, r)) return;
+  lua_State *L = w->L;
+  int err = run_in(L);
+  int was_stopped = run_end(w, r);
   if (err)
     send_error(L, r);
   else
     send_results(L, r, lua_gettop(L) - 1);
   lua_settop(L, 0);
+  if (was_stopped) state_close(w);
 }

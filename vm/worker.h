@@ -9,7 +9,8 @@
 **
 ** A runaway is told to stop: a signal to its thread sets a hook, which raises.
 ** A pcall of the function's may swallow that, so it is told again and again.
-** Compiled loops look at no hook: killable runs are not compiled.
+** Compiled loops look at no hook: killable runs are not compiled. After a run
+** that was told to stop the thread gets a new state.
 */
 #ifndef GREEN_WORKER_H
 #define GREEN_WORKER_H
