@@ -16,7 +16,7 @@ local tunnel = require "green.http.tunnel"
 
 -- Scripts may put their own in their places.
 local error, min, xpcall = error, math.min, xpcall
-local left = thread.left
+local left = thread.left_for_step
 
 local M = {}
 

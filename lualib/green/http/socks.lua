@@ -35,7 +35,7 @@ end
 
 --- The options of a call in a talk with a proxy, which has to be over at some time.
 local function left(talk)
-  return { timeout = thread.left(talk.deadline) }
+  return { timeout = thread.left_for_step(talk.deadline) }
 end
 
 local function passed_on(err)

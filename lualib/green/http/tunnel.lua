@@ -25,7 +25,7 @@ end
 --- A line of the answer without its CR LF, which must be there. Parks.
 local function read_line(talk)
   local line, err = talk.stream:read_until("\n", {
-    max = talk.room, timeout = thread.left(talk.deadline),
+    max = talk.room, timeout = thread.left_for_step(talk.deadline),
   })
   if err then
     if err.code == "ETOOBIG" then

@@ -175,7 +175,7 @@ local function connect(target, port, opts)
   end
   conn, err = connect_to(target, port, opts, deadline)
   if conn and shake then
-    return shake(conn, thread.left(deadline))
+    return shake(conn, thread.left_for_step(deadline))
   end
   return conn, err
 end

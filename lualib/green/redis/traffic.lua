@@ -12,7 +12,7 @@ local gate = require "green.stream.gate"
 local thread = require "green.thread"
 local write = require "green.stream.write"
 
-local left, checkpoint = thread.left, thread.checkpoint
+local left, checkpoint = thread.left_for_step, thread.checkpoint
 local codes = core.codes
 local EAGAIN, ECONNRESET, EPIPE = codes.EAGAIN, codes.ECONNRESET, codes.EPIPE
 local EEOF, EPROTO, ETIMEDOUT = codes.EEOF, codes.EPROTO, codes.ETIMEDOUT

@@ -119,6 +119,14 @@ function M.left(deadline)
   return deadline and max(0, deadline - core.now())
 end
 
+local LEAST = 1e-9 -- seconds; 0 would not wait at all
+
+--- The same for a step of what has that deadline in all, and more than 0: where the time is over
+-- the step gives ETIMEDOUT, not the EAGAIN of who does not want to wait.
+function M.left_for_step(deadline)
+  return deadline and max(LEAST, deadline - core.now())
+end
+
 --- Stand in a wait queue. Returns 0 and what the waker passed, or a negative
 -- status other than a cancel or a deadlock, which are raised. Parks.
 local function stand_result(status, ...)
