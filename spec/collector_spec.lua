@@ -71,7 +71,7 @@ describe("the pause of the collector", function()
     assert.equal("true\t10\n", out)
   end)
 
-  it("lets 32 MB be garbage where that is large blocks", function()
+  it("lets 48 MB be garbage where that is large blocks", function()
     local out = printed [[
       local t = live(8)
       cycles(2)
@@ -82,7 +82,7 @@ describe("the pause of the collector", function()
         require "green".sleep(0) -- at a turn's end what is owed for them is made up for
       end
       local mb = (pause() - 100) / 100 * kb / 1024
-      print(small, mb > 24 and mb < 40 or mb, #t + #last)
+      print(small, mb > 36 and mb < 60 or mb, #t + #last)
     ]]
     assert.matches("^2%d%d\ttrue\t917512\n$", out)
   end)

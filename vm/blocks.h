@@ -19,7 +19,7 @@
 #include <lua.h>
 
 #define VM_BLOCK_LEAST (128 << 10)     /* A power of two. */
-#define VM_BLOCKS_KEPT_MOST (48 << 20) /* Bytes. */
+#define VM_BLOCKS_KEPT_MOST (64 << 20) /* Bytes. */
 
 typedef struct vm_blocks vm_blocks;
 

@@ -26,7 +26,7 @@ static const pace usual = {
     .stepmul = 200,
     .most = 400,
     .garbage = 16 << 10,
-    .large = 32 << 10,
+    .large = 48 << 10,
 };
 
 static const pace growing = {
