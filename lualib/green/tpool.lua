@@ -87,7 +87,7 @@ end
 -- @tparam[opt] table opts `autowrap`: names of methods whose tables stay there, too
 -- @return the proxy
 function M.Proxy(what, opts)
-  return get():Proxy(what, opts)
+  return proxies.new(what, opts)
 end
 
 --- Is it what Proxy, or a proxy, has given? Does not park.
@@ -118,6 +118,7 @@ end
 -- with the next job. Parks.
 function M.killall()
   get():killall()
+  proxies.killall()
 end
 
 --- What there is: `threads`, `idle`, `queued` (jobs in line), `pending` (under way in all).

@@ -106,7 +106,11 @@ local function give_up(self, call, status)
     core.release(call)
     error(errors.new(ECLOSED, "execute", CLOSED), 0)
   end
-  leaving.leave(call, self.grace)
+  if self.patient then
+    leaving.leave_alone(call)
+  else
+    leaving.leave(call, self.grace)
+  end
   thread.failed(status, "execute")
 end
 

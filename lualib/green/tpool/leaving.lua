@@ -16,7 +16,9 @@ local M = {}
 
 local AGAIN = 0.01 -- seconds between two words to a call
 
-local leaving = {} -- call (core's object) -> { until when, grace, site of who left it }
+-- call (core's object) -> { until when, grace, site of who left it }; false: it may end as it
+-- likes.
+local leaving = {}
 local watcher
 
 --- Its thread is lost; say so.
@@ -31,7 +33,9 @@ end
 
 --- Is there nothing more to be done about it?
 local function is_settled(call, entry, now)
-  if not core.call_stop(call) and core.call_over(call) then
+  if not entry then
+    return core.call_over(call)
+  elseif not core.call_stop(call) and core.call_over(call) then
     return true
   end
   return now >= entry.due and lose(call, entry)
@@ -53,21 +57,31 @@ end
 --- It waits for one of them: mostly there is no other.
 local function watch()
   look_once()
-  local call = next(leaving)
+  local call, entry = next(leaving)
   while call do
-    core.park(core.call_waiters(call), core.now() + AGAIN, core.QUEUE)
+    local is_alone = not entry and next(leaving, call) == nil
+    core.park(core.call_waiters(call), not is_alone and core.now() + AGAIN or nil, core.QUEUE)
     look_once()
-    call = next(leaving)
+    call, entry = next(leaving)
   end
   watcher = nil
 end
 
 local function ensure_watcher()
   if watcher and not core.is_dead(watcher) then
+    core.wake_thread(watcher, 0) -- it may wait for one alone
     return
   end
   watcher = core.spawn(watch)
   background[watcher] = true
+end
+
+local function add(call, entry)
+  leaving[call] = entry
+  if not pcall(ensure_watcher) then -- no memory: it is told to stop, once
+    leaving[call] = nil
+    core.release(call)
+  end
 end
 
 --- Nobody waits for the call: it is told to stop. Does not park.
@@ -78,12 +92,13 @@ function M.leave(call, grace)
     core.release(call)
     return
   end
-  leaving[call] = { due = core.now() + grace, grace = grace,
-    place = gsub(core.placed(""), ": $", "") }
-  if not pcall(ensure_watcher) then -- no memory: it was told once
-    leaving[call] = nil
-    core.release(call)
-  end
+  add(call, { due = core.now() + grace, grace = grace,
+    place = gsub(core.placed(""), ": $", "") })
+end
+
+--- Nobody waits for the call, which goes on and ends by itself. Does not park.
+function M.leave_alone(call)
+  add(call, false)
 end
 
 return M

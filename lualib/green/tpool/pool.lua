@@ -12,7 +12,6 @@ local errors = require "green.error"
 local greenpool = require "green.greenpool"
 local job = require "green.tpool.job"
 local options = require "green.args.options"
-local proxies = require "green.tpool.proxy"
 local show = require "green.args.show"
 local thread = require "green.thread"
 
@@ -120,6 +119,7 @@ function M.new(size, opts)
     killable = opts.killable or false,
     affinity = opts.affinity or false,
     grace = opts.grace or GRACE,
+    patient = opts.patient or false, -- no job is told to stop
     pins = setmetatable({}, { __mode = "k" }), -- green thread -> its pin
   }, mt)
   root.root = root
@@ -183,14 +183,19 @@ local function pin_of(root)
 end
 
 --- fn(...) in the thread of a pin; with 0 threads straight on. Parks.
-local function run_pinned(self, pin, fn, ...)
+function M.execute_pinned(self, pin, fn, ...)
   local root = self.root
   if root.size == 0 then
     warn(root)
     return fn(...)
   end
-  must_be_open(self, "Proxy")
   return job.run(self, M.setup(root), pin, fn, ...)
+end
+
+--- A claim on one of its threads. Does not park.
+function M.new_pin(self)
+  must_be_open(self, "Proxy")
+  return core.pin(self.root.core)
 end
 
 --- As methods:execute, of a pool for sure.
@@ -304,12 +309,6 @@ function methods:close()
     core.release(call)
   end
   core.release(root.core)
-end
-
---- See green.tpool's. Parks.
-function methods:Proxy(what, opts)
-  must_be_open(self, "Proxy")
-  return proxies.new(self, run_pinned, core.pin(self.root.core), what, opts)
 end
 
 class.seal(mt, "pool")

@@ -8,12 +8,15 @@ local background = require "green.thread.background"
 local errors = require "green.error"
 local objects = require "green.tpool.objects"
 local options = require "green.args.options"
+local pools = require "green.tpool.pool"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
 local error, format, getmetatable, newproxy, pcall, rawget, select, setmetatable, tostring, type,
   unpack = error, string.format, getmetatable, newproxy, pcall, rawget, select, setmetatable,
   tostring, type, unpack
+
+local execute_pinned = pools.execute_pinned
 
 local REF = "\0ref" -- as green.tpool.objects has it
 
@@ -27,6 +30,32 @@ local known = setmetatable({}, { __mode = "k" })
 local n_holders = 0
 
 local M = {}
+
+-- -- The pool -----------------------------------------------------------------
+
+local THREADS = 4
+
+local pool
+
+--- The threads where the objects live. No other jobs come there, and what runs there is not
+-- told to stop when nobody waits for it any more: a thread that was stopped amidst something
+-- begins anew, and all objects would be gone.
+local function get_pool()
+  if not pool then
+    pool = pools.new(THREADS, { patient = true })
+    if core.env("GREENLUA_THREADS") == "0" then
+      pool:set_num_threads(0)
+    end
+  end
+  return pool
+end
+
+--- End the threads, and all objects with them. Parks.
+function M.killall()
+  if pool then
+    pool:killall()
+  end
+end
 
 -- -- Calls --------------------------------------------------------------------
 
@@ -42,7 +71,7 @@ end
 --- fn(holder's name, ...) in the holder's thread. Parks.
 local function ask(holder, fn, ...)
   thread.checkpoint()
-  return finish(holder, pcall(holder.run, holder.pool, holder.pin, fn, holder.name, ...))
+  return finish(holder, pcall(execute_pinned, get_pool(), holder.pin, fn, holder.name, ...))
 end
 
 -- -- Values on their way ------------------------------------------------------
@@ -227,26 +256,22 @@ local function check_names(list)
 end
 
 --- A proxy of what crosses to the thread; all that stays there becomes a proxy, too. Parks.
--- @param pool whose thread it is
--- @tparam function run run(pool, pin, fn, ...) calls fn there
--- @param pin a claim on the thread
-function M.new(pool, run, pin, what, opts)
+function M.new(what, opts)
   opts = options.check(opts, known_options, "Proxy")
   local autowrap = check_names(opts.autowrap)
   check_what(what)
   thread.checkpoint()
   n_holders = n_holders + 1
   local holder = {
-    pool = pool,
-    run = run,
-    pin = pin,
+    pin = pools.new_pin(get_pool()),
     name = format("%s %d", tostring(core), n_holders), -- other states have the same threads
     proxies = setmetatable({}, { __mode = "v" }),
     methods = {},
     gone = {},
     text = "Proxy",
   }
-  return receive(holder, run(pool, pin, objects.hold, holder.name, what, autowrap))
+  return receive(holder, execute_pinned(pool, holder.pin, objects.hold, holder.name, what,
+    autowrap))
 end
 
 --- Is it one?
