@@ -19,8 +19,8 @@ local ffi = require "ffi"
 local api = require "green.ffi.tpool"
 
 -- Scripts may put their own in their places.
-local error, format, floor, next, package, pairs, setmetatable, type =
-  error, string.format, math.floor, next, package, pairs, setmetatable, type
+local error, format, floor, package, pairs, setmetatable, type =
+  error, string.format, math.floor, package, pairs, setmetatable, type
 
 local inside = core.inside() -- this state is a native thread's own
 
