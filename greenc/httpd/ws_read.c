@@ -151,7 +151,8 @@ static int ws_plain(ws_conn *c, const char *p, size_t n, bool parts,
                     bool placed)
 {
   ws_work *w = c->work;
-  if (!ws_check(c, p, n, w->reader.ascii)) return ws_fail(c, 1007, "text is no UTF-8");
+  if (!ws_check(c, p, n, w->reader.ascii))
+    return ws_fail(c, 1007, "text is no UTF-8");
   if (parts && green_buf_len(&w->msg) == 0) return WS_GO_ON;
   if (placed || (w->reader.first && w->reader.last)) return WS_GO_ON;
   if (w->reader.first && w->reader.final) ws_borrow(c, n + w->reader.left);

@@ -57,7 +57,7 @@ typedef struct green_ws_reader {
   uint32_t data_len; /* May be 0. */
   bool ascii; /* They are ASCII, which was seen when their mask was taken off.
                  false: they are not, or had none. */
-  uint32_t used;     /* How far the input is dealt with, data included. */
+  uint32_t used; /* How far the input is dealt with, data included. */
 
   /* After an error. */
   int32_t error;
