@@ -11,23 +11,10 @@ local place = require "green.websocket.place"
 local websocket = require "green.websocket"
 local wsgi = require "green.wsgi"
 
+local longest_step = dofile "bench/longest.lua"
 local form, mode = arg[2] or "thread", arg[3]
 
-local STEPS = 3000000 -- as in gcpause.lua
 local SHORTEST = 16 -- messages are not shorter; what is asked is
-
-local function longest_step(make)
-  local clock, longest, keep = os.clock, 0, {}
-  collectgarbage()
-  local last = clock()
-  for i = 1, STEPS do
-    keep[i % 1000] = { i, make(i) }
-    local now = clock()
-    if now - last > longest then longest = now - last end
-    last = now
-  end
-  return longest * 1000, keep
-end
 
 local function new_table()
   return {}
