@@ -61,6 +61,15 @@ end
 -- begun: it may have no end
 function M.pieces_of(reader, room)
   local is_bounded = room and io_type(reader)
+  if not io_type(reader) and type(reader.read_some) == "function" then
+    return function() -- a stream: its read is for just so many bytes
+      local text, err = reader:read_some(BLOCK)
+      if err then
+        error(err, 0)
+      end
+      return text
+    end
+  end
   return function()
     local n = is_bounded and room() or BLOCK
     if n == 0 then
