@@ -64,8 +64,8 @@ function M.new()
   if not object then
     return nil, errors.new(code, "file system call")
   end
-  local p = ffi.cast(disk_t, object) -- there is NULL when it was closed
-  return { object = object, p = p, queue = api.waiters(p[0]) }
+  local at = ffi.cast(disk_t, object) -- there is NULL when it was closed
+  return { object = object, p = at, queue = api.waiters(at[0]) }
 end
 
 --- Not needed any more. One that is at work finishes, and what it has opened is closed.
