@@ -39,8 +39,8 @@ GREEN_API int green_desc_detach(green_desc_holder *h);
 GREEN_API int green_desc_number(const green_desc *d);
 
 /* Put the position of the open file, which children that inherit the number
-** have, there; where the system knows of none, and of NULL, nothing happens. Any
-** thread. */
+** have, there; where the system knows of none, and of NULL, nothing happens.
+** Any thread. */
 GREEN_API void green_desc_seek(const green_desc *d, int64_t offset);
 /* end ffi */
 
