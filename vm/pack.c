@@ -23,110 +23,14 @@ enum { STRING_SEEN = 32 }; /* From this length on it is written once. */
 
 static void write_value(vm__packer *w, int i);
 
-/* -- Paths ---------------------------------------------------------------- */
-
-enum { STEP_VALUE, STEP_KEY, STEP_UPVALUE };
-
-static int is_word(const char *s)
-{
-  if (!isalpha((unsigned char)*s) && *s != '_') return 0;
-  while (isalnum((unsigned char)*s) || *s == '_') s++;
-  return *s == '\0';
-}
-
-static void push_key(lua_State *L, int key)
-{
-  size_t n = 0;
-  const char *s =
-      lua_type(L, key) == LUA_TSTRING ? lua_tolstring(L, key, &n) : NULL;
-  if (s && strlen(s) == n && is_word(s)) {
-    lua_pushfstring(L, ".%s", s);
-    return;
-  }
-  vm_push_shown(L, key);
-  lua_pushfstring(L, "[%s]", lua_tostring(L, -1));
-  lua_remove(L, -2);
-}
-
-static void push_value(vm__packer *w, int n)
-{
-  if (!(w->flags & VM_PACK_CALL))
-    lua_pushfstring(w->L, "%s[%d]", w->what, n);
-  else if (n > 1)
-    lua_pushfstring(w->L, "%s[%d]", w->what, n - 1);
-  else
-    lua_pushliteral(w->L, "");
-}
-
-static void push_step(vm__packer *w, const vm__step *s)
-{
-  lua_State *L = w->L;
-  if (s->kind == STEP_VALUE)
-    push_value(w, s->n);
-  else if (s->kind == STEP_KEY)
-    push_key(L, s->n);
-  else
-    lua_pushfstring(L, " upvalue '%s'", s->name);
-}
-
-/* Of a path that is longer, the first step and the last ones. */
-enum { STEPS_SHOWN = 12 };
-
-/* Push the path to what is being written: "arg[1].conn", "upvalue 'db'". */
-static void push_path(vm__packer *w)
-{
-  lua_State *L = w->L;
-  int n = 0;
-  lua_pushliteral(L, "");
-  luaL_checkstack(L, 8, "path");
-  for (const vm__step *s = w->path; s; s = s->outer) {
-    if (++n > STEPS_SHOWN && s->outer) continue;
-    if (n > STEPS_SHOWN + 1) {
-      lua_pushliteral(L, "...");
-      lua_insert(L, -2);
-      lua_concat(L, 2);
-    }
-    push_step(w, s);
-    lua_insert(L, -2);
-    lua_concat(L, 2);
-  }
-  const char *text = lua_tostring(L, -1);
-  lua_pushstring(L, *text == '\0' ? "fn" : text + (*text == ' '));
-  lua_remove(L, -2);
-}
-
-/* Raise "path why"; the text of the latter is at the top. */
-_Noreturn static void refuse(vm__packer *w)
-{
-  push_path(w);
-  lua_pushfstring(w->L, "%s %s", lua_tostring(w->L, -1),
-                  lua_tostring(w->L, -2));
-  lua_error(w->L);
-  __builtin_unreachable(); /* Lua's header does not say so. */
-}
-
-_Noreturn static void refuse_as(vm__packer *w, const char *why)
-{
-  lua_pushstring(w->L, why);
-  refuse(w);
-}
-
-/* "is a coroutine, which no other thread can be given". */
-_Noreturn static void refuse_kind(vm__packer *w, int i)
-{
-  vm_push_shown(w->L, i);
-  lua_pushfstring(w->L, "is %s, which no other thread can be given",
-                  lua_tostring(w->L, -1));
-  refuse(w);
-}
-
 /* -- Bytes ---------------------------------------------------------------- */
 
 static void grow(vm__packer *w, size_t n)
 {
   vm_parcel *p = w->parcel;
   size_t need = p->len + n, cap = w->cap ? w->cap : BYTES_FIRST;
-  if (need > BYTES_MOST) refuse_as(w, "and what was before it are too large");
+  if (need > BYTES_MOST)
+    vm__refuse_as(w, "and what was before it are too large");
   while (cap < need) cap *= 2;
   char *data = green__realloc(p->data, cap);
   if (!data) luaL_error(w->L, "not enough memory");
@@ -277,7 +181,7 @@ static int write_given(vm__packer *w, int i)
 static void enter(vm__packer *w)
 {
   if (++w->depth > VM_PARCEL_DEPTH)
-    refuse_as(w, "is too deep: 200 levels can cross");
+    vm__refuse_as(w, "is too deep: 200 levels can cross");
   luaL_checkstack(w->L, 12, "too deep");
 }
 
@@ -352,7 +256,7 @@ static void write_object(vm__packer *w, int i)
                     "is %s with a metatable that no module has, which no other "
                     "thread can be given",
                     lua_tostring(L, -1));
-    refuse(w);
+    vm__refuse(w);
   }
   write_text(w);
   write_fields(w, i);
@@ -408,8 +312,8 @@ static int push_code(vm__packer *w, int i)
 {
   if (vm_code_push(w->L, i)) return 1;
   if (write_given(w, i)) return 0;
-  refuse_as(w, "is a function of C's that no module has, which no other "
-               "thread can be given");
+  vm__refuse_as(w, "is a function of C's that no module has, which no other "
+                   "thread can be given");
 }
 
 static void write_function(vm__packer *w, int i)
@@ -420,7 +324,7 @@ static void write_function(vm__packer *w, int i)
     if (!push_code(w, i)) return;
   }
   if (w->flags & VM_PACK_NO_FUNCTIONS)
-    refuse_as(w, "is a function, which is refused here");
+    vm__refuse_as(w, "is a function, which is refused here");
   if (!was_met(w, lua_topointer(L, i))) write_closure(w, i);
   lua_pop(L, 1);
 }
@@ -469,7 +373,7 @@ static void refuse_type(vm__packer *w, const char *name, const char *why)
   lua_pushfstring(w->L,
                   "is a cdata '%s', %s, which no other thread can be given",
                   name, why);
-  refuse(w);
+  vm__refuse(w);
 }
 
 /* Replace the ctype at the top by its name; `what` is at index i. */
@@ -477,7 +381,7 @@ static void name_type(vm__packer *w, int i, int is_value)
 {
   lua_State *L = w->L;
   size_t n;
-  if (!luaL_callmeta(L, lua_gettop(L), "__tostring")) refuse_kind(w, i);
+  if (!luaL_callmeta(L, lua_gettop(L), "__tostring")) vm__refuse_kind(w, i);
   const char *text = lua_tolstring(L, -1, &n); /* ctype<name> */
   lua_pushlstring(L, n > 7 ? text + 6 : "", n > 7 ? n - 7 : 0);
   lua_replace(L, -3);
@@ -555,7 +459,7 @@ static void write_userdata(vm__packer *w, int i)
   luaL_checkstack(L, 8, "too deep");
   const vm_carrier *c = carrier_of(L, i);
   if (!c) {
-    if (!write_given(w, i)) refuse_kind(w, i);
+    if (!write_given(w, i)) vm__refuse_kind(w, i);
     return;
   }
   if (was_met(w, lua_topointer(L, i))) return;
@@ -601,7 +505,7 @@ static void write_value(vm__packer *w, int i)
     write_cdata(w, i);
     break;
   default:
-    refuse_kind(w, i);
+    vm__refuse_kind(w, i);
   }
 }
 

@@ -14,10 +14,12 @@ typedef struct vm__met {
 
 #define VM_MET_FEW 8 /* A power of two. */
 
+enum { STEP_VALUE, STEP_KEY, STEP_UPVALUE };
+
 /* A step of the path to what is being written. */
 typedef struct vm__step {
   const struct vm__step *outer;
-  int kind;
+  int kind;         /* STEP_* */
   int n;            /* Which value, or the stack's index of a key. */
   const char *name; /* Of an upvalue. */
 } vm__step;
@@ -38,6 +40,13 @@ typedef struct vm__packer {
   uint32_t met_cap;
   vm__met few[VM_MET_FEW];
 } vm__packer;
+
+/* Raise "path why"; the text of the latter is at the top of the stack, */
+_Noreturn void vm__refuse(vm__packer *w);
+/* or given, */
+_Noreturn void vm__refuse_as(vm__packer *w, const char *why);
+/* or tells what the value at i is. */
+_Noreturn void vm__refuse_kind(vm__packer *w, int i);
 
 /* Free what is the packer's own. */
 void vm__packer_end(vm__packer *w);

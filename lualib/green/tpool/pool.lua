@@ -7,10 +7,10 @@
 local core = require "green.core"
 local args = require "green.args"
 local class = require "green.args.class"
-local ending = require "green.ending"
+local ends = require "green.tpool.ends"
 local errors = require "green.error"
-local greenpool = require "green.greenpool"
 local job = require "green.tpool.job"
+local map = require "green.tpool.map"
 local options = require "green.args.options"
 local show = require "green.args.show"
 local thread = require "green.thread"
@@ -25,8 +25,6 @@ local error, format, floor, package, pairs, setmetatable, type =
 local inside = core.inside() -- this state is a native thread's own
 
 local GRACE = 1 -- seconds
-local IN_FLIGHT = 8 -- calls of a map
-local AT_END = 0.5 -- seconds for jobs that run when the program ends
 local STEP = 0.01
 
 local M = {}
@@ -78,31 +76,6 @@ function M.setup(root)
   return root.setup
 end
 
--- -- The end of the program ---------------------------------------------------
-
-local roots = setmetatable({}, { __mode = "k" })
-local is_watched
-
---- Their callers wait on: the program ends around them. How many run.
-local function stop_all()
-  local n = 0
-  for root in pairs(roots) do
-    for call in job.active(root) do
-      n = n + (core.call_stop(call, true) and 1 or 0)
-    end
-  end
-  return n
-end
-
---- A native thread in the middle of something may meet a library that has ended already.
--- What runs is told to stop, and has a moment for it.
-local function end_all()
-  local due = core.now() + AT_END
-  while core.now() < due and stop_all() > 0 do
-    thread.sleep(STEP)
-  end
-end
-
 -- -- Making -------------------------------------------------------------------
 
 --- A pool with threads of its own, or (size nil) one that shares the process's.
@@ -126,10 +99,7 @@ function M.new(size, opts)
   if size then
     api.set_threads(native(root), size)
   end
-  roots[root] = true
-  if not is_watched then
-    is_watched = ending.at_exit(end_all)
-  end
+  ends.watch(root)
   return root
 end
 
@@ -221,34 +191,19 @@ function methods:execute(fn, ...)
   return execute(self, fn, ...)
 end
 
-local map_options = { size = true }
-
---- An iterator over the calls of fn with each element.
-local function mapped(self, fn, list, opts, where)
-  args.callable(fn, where, "fn")
-  if type(list) ~= "table" and not args.is_callable(list) then
-    args.wrong(where, "list", "a list or an iterator", list)
-  end
-  opts = options.check(opts, map_options, where)
-  local size = opts.size == nil and IN_FLIGHT or args.count(opts.size, 1, where, "size")
-  return greenpool.GreenPool(size):imap(function(...)
-    return execute(self, fn, ...)
-  end, list)
-end
-
 --- fn of each element, in native threads: an iterator over `index, results...`, in the order
 -- of the list. Does not park; the loop does.
 -- @tparam function fn
 -- @param list or a function that gives the next element and nil at the end
 -- @tparam[opt] table opts `size`: calls at once, at most (8)
 function methods:imap(fn, list, opts)
-  return mapped(self, fn, list, opts, "imap")
+  return map.start(execute, self, fn, list, opts, "imap")
 end
 
 --- The same, as a list of the first results. Parks.
 function methods:map(fn, list, opts)
   local results = {}
-  for i, value in mapped(self, fn, list, opts, "map") do
+  for i, value in map.start(execute, self, fn, list, opts, "map") do
     results[i] = value
   end
   return results
