@@ -2,7 +2,7 @@
 --
 --   greenlua examples/terminal.lua [--xterm FOLDER] [--port PORT] [COMMAND [ARG...]]
 --
--- It prints the address to open. The screen is xterm.js where there is one: `npm install
+-- It prints its address. The screen is xterm.js where there is one: `npm install
 -- @xterm/xterm` here or in terminal/, or FOLDER, or the variable XTERM_JS, say where the package
 -- is. Without it the page knows lines alone. It listens on 127.0.0.1 and nowhere else; a
 -- token in the address keeps other users of this machine out, and the check of Origin and Host
@@ -163,5 +163,5 @@ server = assert(wsgi.new("127.0.0.1:" .. options.port, function(env)
   end
   return 404, nil, "not found\n"
 end, { signals = true }))
-print(("terminal: open %s/%s/"):format(server.url, token))
+print(("terminal: serving on %s/%s/"):format(server.url, token))
 server:serve_forever()

@@ -110,9 +110,10 @@ local function greenlua(...)
   return program.start(words)
 end
 
---- What an example that serves says to curl.
-local function ask(example, path)
-  local server = greenlua(root .. "/examples/" .. example, "127.0.0.1:0")
+--- What an example that serves says to curl. The words behind are its own, if it takes others.
+local function ask(example, path, ...)
+  local words = ... and { ... } or { "127.0.0.1:0" }
+  local server = greenlua(root .. "/examples/" .. example, unpack(words))
   server:expect("serving on ")
   local url = server:expect("\n")
   local answer = program.run { "curl", "-fsS", "--max-time", "20", url:gsub("/$", "") .. path }
@@ -143,6 +144,12 @@ local COMPUTED = {
   ['examples/chat/room.lua: dofile(FOLDER .. "/hubs.lua")'] = true,
   ['examples/chat/room.lua: dofile(FOLDER .. "/ops.lua")'] = true,
   ['examples/chat/ops.lua: dofile(FOLDER .. "/checks.lua")'] = true,
+  ['examples/tail.lua: dofile(FOLDER .. "follower.lua")'] = true,
+  ['examples/terminal.lua: io.open(path, "rb")'] = true,
+  -- What the command line names.
+  ["examples/build.lua: io.open(path)"] = true,
+  ['examples/sha256sums.lua: io.open(path == "-" and "/dev/stdin" or path, "rb")'] = true,
+  ['examples/sha256sums.lua: io.open(name == "-" and "/dev/stdin" or name)'] = true,
 }
 
 -- Modules that examples require when there are any, of packages that are not ours.
@@ -283,6 +290,8 @@ describe("a release", function()
     assert.equal(examples["examples/chat/chat.js"], ask("chat/chat.lua", "/chat.js"))
     assert.equal(examples["examples/websocket/dashboard/index.html"],
       ask("websocket/dashboard/dashboard.lua", "/"))
+    assert.equal(examples["examples/tail/tail.js"], ask("tail.lua", "/tail.js", "--port", "0", "x"))
+    assert.equal(examples["examples/terminal/index.html"], ask("terminal.lua", "/", "--port", "0"))
     local r = greenlua("-e", ("print(dofile(%q).types.AAAA)"):format(
       root .. "/examples/dns_server.lua")):wait()
     assert.same({ 0, "28\n" }, { r.status, r.out }, r.err)

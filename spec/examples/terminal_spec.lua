@@ -17,7 +17,7 @@ local XTERM = os.getenv "XTERM_JS" -- the folder of npm's @xterm/xterm
 --- Start one with these words: the program, and its address without the scheme. Parks.
 local function start(...)
   local run = program.start { program.greenlua, "examples/terminal.lua", "--port", "0", ... }
-  run:expect "terminal: open http://"
+  run:expect "terminal: serving on http://"
   return run, (run:expect "\n")
 end
 
