@@ -70,7 +70,7 @@ function methods:look()
   if is and is.type == "file" then
     if not self.file or is.ino ~= self.ino or is.dev ~= self.dev then
       enter(self)
-    elseif is.size < self.at then -- cut off
+    elseif is.size < self.at then -- cut off; nobody can tell when it is as long again by now
       self.at, self.rest = 0, ""
     end
     if self.file then read(self) end
