@@ -422,16 +422,16 @@ static void test_several_hubs(void)
 /* What a signal does, for one hub of several. */
 static void test_raised_for_one_hub(void)
 {
-  green_hub *other;
+  green_hub *second;
   green_signal *ours = watch(SIGUSR1), *theirs, *stopped = watch(SIGUSR1);
-  green_hub_new(&other, NULL);
-  green_signal_new(&theirs, other, SIGUSR1);
+  green_hub_new(&second, NULL);
+  green_signal_new(&theirs, second, SIGUSR1);
   green_signal_start(ours, 0);
   green_signal_start(theirs, 0);
   is(green_signal_raise(hub, SIGUSR1), 1, "one watch is told");
   is(green_signal_raise(hub, SIGUSR1), 1, "and again");
   is(turns_until(ours), 2, "both have come");
-  green_hub_turn(other, 0);
+  green_hub_turn(second, 0);
   is(green_signal_take(theirs), 0, "the other hub was not told");
   is(green_signal_take(stopped), 0, "nor one that is stopped");
   is(green_signal_raise(hub, SIGUSR2), 0, "nobody watches it");
@@ -439,7 +439,7 @@ static void test_raised_for_one_hub(void)
          green_signal_raise(hub, 1 << 20),
      0, "no such signals");
   green_signal_free(theirs);
-  green_hub_free(other);
+  green_hub_free(second);
   green_signal_free(stopped);
   green_signal_free(ours);
 }
