@@ -23,12 +23,15 @@
 /* Nobody wants to hear of it, and where it has no handler it does nothing. */
 #define STOP_SIGNAL SIGURG
 
+#define STOP_PATIENCE 5 /* Errors that a run may catch. */
+
 struct vm_worker {
   lua_State *L;
   pthread_t thread;
   uint32_t generation; /* Of the process that the thread is in. */
   atomic_int stopping; /* What runs shall raise. */
   vm_setup *setup;     /* The last one. */
+  uint32_t raised;     /* Errors that told the run to stop. */
   uint8_t interprets;  /* Nothing is compiled now. */
   vm_run *run;         /* That it is at, whose lock is that of the next: */
   vm *v;               /* NULL: green.core is not there. */
@@ -86,35 +89,45 @@ void vm_setup_unref(vm_setup *s)
 
 /* -- Stopping ------------------------------------------------------------- */
 
-/* Called by the next step of Lua. */
+/* Called by the next step of Lua. What has caught it often is not left alone
+** any more: then one step outside of a pcall is enough. */
 static void stop_hook(lua_State *L, lua_Debug *ar)
 {
+  vm_worker *w = self;
   (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  if (self && atomic_load(&self->stopping))
+  if (!w || !atomic_load(&w->stopping)) {
+    lua_sethook(L, NULL, 0, 0);
+  } else {
+    int again = ++w->raised >= STOP_PATIENCE;
+    lua_sethook(L, again ? stop_hook : NULL, again ? LUA_MASKCOUNT : 0, 1);
     luaL_error(L, "stopped: nobody waits for this any more");
+  }
 }
 
+/* What others had there. One of the two, or none. */
 static struct {
-  pthread_once_t once;
-  struct sigaction before;
-} stop = {.once = PTHREAD_ONCE_INIT};
+  atomic_flag is_busy;
+  void (*_Atomic action)(int signo, siginfo_t *info, void *context);
+  void (*_Atomic handler)(int signo);
+} before = {.is_busy = ATOMIC_FLAG_INIT};
 
-/* What others had there is called for what is not ours. */
+/* It is called for what is not ours. */
 static void pass_on(int signo, siginfo_t *info, void *context)
 {
-  if (stop.before.sa_flags & SA_SIGINFO)
-    stop.before.sa_sigaction(signo, info, context);
-  else if (stop.before.sa_handler != SIG_DFL &&
-           stop.before.sa_handler != SIG_IGN)
-    stop.before.sa_handler(signo);
+  void (*action)(int, siginfo_t *, void *) = atomic_load(&before.action);
+  void (*handler)(int) = atomic_load(&before.handler);
+  if (action)
+    action(signo, info, context);
+  else if (handler)
+    handler(signo);
 }
 
-/* LuaJIT allows a hook to be set in a handler, in the state's own thread. */
+/* LuaJIT allows a hook to be set in a handler, in the state's own thread. Ours
+** are sent to a thread, those of others to the process. */
 static void stop_caught(int signo, siginfo_t *info, void *context)
 {
   int error = errno;
-  if (!self)
+  if (!self || info->si_code != SI_TKILL)
     pass_on(signo, info, context);
   else if (self->L && atomic_load(&self->stopping))
     lua_sethook(self->L, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT,
@@ -122,12 +135,29 @@ static void stop_caught(int signo, siginfo_t *info, void *context)
   errno = error;
 }
 
+static void stop_keep(const struct sigaction *theirs)
+{
+  int is_action = theirs->sa_flags & SA_SIGINFO;
+  int is_handler = !is_action && theirs->sa_handler != SIG_DFL &&
+                   theirs->sa_handler != SIG_IGN;
+  atomic_store(&before.action, is_action ? theirs->sa_sigaction : NULL);
+  atomic_store(&before.handler, is_handler ? theirs->sa_handler : NULL);
+}
+
+/* The script may have put a handler of its own in the place of ours. */
 static void stop_install(void)
 {
-  struct sigaction ours = {.sa_sigaction = stop_caught,
-                           .sa_flags = SA_SIGINFO | SA_RESTART};
+  struct sigaction now,
+      ours = {.sa_sigaction = stop_caught, .sa_flags = SA_SIGINFO | SA_RESTART};
+  if (atomic_flag_test_and_set(&before.is_busy))
+    return; /* Another thread is at it. */
   sigemptyset(&ours.sa_mask);
-  sigaction(STOP_SIGNAL, &ours, &stop.before);
+  sigaction(STOP_SIGNAL, NULL, &now);
+  if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != stop_caught) {
+    stop_keep(&now);
+    sigaction(STOP_SIGNAL, &ours, NULL);
+  }
+  atomic_flag_clear(&before.is_busy);
 }
 
 /* By the worker's hub: whatever it waits for, it goes on. */
@@ -143,6 +173,7 @@ static void stop_wait(green_post *post)
 static void worker_signal(vm_worker *w)
 {
   atomic_store(&w->stopping, 1);
+  stop_install();
   pthread_kill(w->thread, STOP_SIGNAL);
   if (w->v && !atomic_exchange(&w->posted, 1))
     green_hub_post(w->v->hub, &w->post);
@@ -190,6 +221,50 @@ static void set_jit_limits(lua_State *L)
   lua_pop(L, 1);
 }
 
+/* require puts a mark of its own in package.loaded while it loads a module, and
+** leaves it there when that raises. A loader that takes a look at it. */
+static int look_at_mark(lua_State *L)
+{
+  lua_settop(L, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_insert(L, 1);
+  lua_rawget(L, 1);
+  vm_set_key(L, VM_KEY_LOADING);
+  return 0;
+}
+
+static void find_mark(lua_State *L)
+{
+  static const char NAME[] = "green.worker.mark";
+  lua_getfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
+  lua_pushcfunction(L, look_at_mark);
+  lua_setfield(L, -2, NAME);
+  lua_getglobal(L, "require");
+  lua_pushstring(L, NAME);
+  lua_call(L, 1, 0);
+  lua_pushnil(L);
+  lua_setfield(L, -2, NAME);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  lua_pushnil(L);
+  lua_setfield(L, -2, NAME);
+  lua_pop(L, 2);
+}
+
+/* Modules that raised may be loaded again. */
+static int unmark_body(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_LOADING);
+  int mark = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (!lua_rawequal(L, -1, mark)) continue;
+    lua_pushvalue(L, -2);
+    lua_pushnil(L);
+    lua_rawset(L, -5);
+  }
+  return 0;
+}
+
 static int run_body(lua_State *L);
 static int strip_body(lua_State *L);
 static int trace_body(lua_State *L);
@@ -201,7 +276,8 @@ static int open_body(lua_State *L)
     lua_CFunction body;
   } bodies[] = {{VM_KEY_RUN_BODY, run_body},
                 {VM_KEY_STRIP_BODY, strip_body},
-                {VM_KEY_TRACE_BODY, trace_body}};
+                {VM_KEY_TRACE_BODY, trace_body},
+                {VM_KEY_UNMARK_BODY, unmark_body}};
   lua_pushboolean(L, green_env_is_ignored());
   lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
   luaL_openlibs(L);
@@ -209,6 +285,7 @@ static int open_body(lua_State *L)
   lua_getglobal(L, "require");
   vm_set_key(L, VM_KEY_REQUIRE);
   set_jit_limits(L);
+  find_mark(L);
   vm_parcel_open(L);
   for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
     lua_pushcfunction(L, bodies[i].body);
@@ -251,7 +328,7 @@ static void state_close(vm_worker *w)
 static void let_signal_in(void)
 {
   sigset_t set;
-  pthread_once(&stop.once, stop_install);
+  stop_install();
   sigemptyset(&set);
   sigaddset(&set, STOP_SIGNAL);
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -360,6 +437,7 @@ static int run_begin(vm_worker *w, vm_run *r)
   int begins = !r->stopped;
   if (begins) r->worker = w;
   w->run = r;
+  w->raised = 0;
   pthread_mutex_unlock(&r->lock);
   if (begins) set_compiling(w, !r->killable);
   return begins;
@@ -397,6 +475,16 @@ static void push_stripped(lua_State *L, int i)
   if (lua_getmetatable(L, i)) lua_setmetatable(L, copy);
 }
 
+/* Push what its __tostring says; 0: it has none, or that raises. */
+static int push_text(lua_State *L)
+{
+  if (!luaL_getmetafield(L, 1, "__tostring")) return 0;
+  lua_pushvalue(L, 1);
+  if (lua_pcall(L, 1, 1, 0) == 0) return 1;
+  lua_pop(L, 1);
+  return 0;
+}
+
 /* err = strip(err, try, why): what is left of it; a table's fields at the first
 ** try, its text at the second. Called protected. */
 static int strip_body(lua_State *L)
@@ -405,7 +493,7 @@ static int strip_body(lua_State *L)
     push_stripped(L, 1);
     return 1;
   }
-  if (!luaL_callmeta(L, 1, "__tostring"))
+  if (!push_text(L))
     lua_pushfstring(L, "an error that is a %s", luaL_typename(L, 1));
   if (!lua_isstring(L, -1)) lua_pushliteral(L, "an error without a text");
   lua_pushfstring(L, "%s (%s)", lua_tostring(L, -1), lua_tostring(L, 3));
@@ -439,8 +527,12 @@ static void send_error(lua_State *L, vm_run *r)
 static void send_results(lua_State *L, vm_run *r, int n)
 {
   r->outcome = VM_RUN_RETURNED;
-  if (lua_checkstack(L, n + 8) && vm_pack(L, n, "result", 0, &r->out) == 0)
+  if (!lua_checkstack(L, n + 8)) {
+    lua_settop(L, 0);
+    lua_pushliteral(L, "too many results: no room on the stack");
+  } else if (vm_pack(L, n, "result", 0, &r->out) == 0) {
     return;
+  }
   lua_pushnil(L);
   vm_set_key(L, VM_KEY_TRACE);
   send_error(L, r);
@@ -449,9 +541,18 @@ static void send_results(lua_State *L, vm_run *r, int n)
 static int run_in(lua_State *L)
 {
   lua_settop(L, 0);
+  lua_pushnil(L);
+  vm_set_key(L, VM_KEY_TRACE);
   vm_push_key(L, VM_KEY_TRACE_BODY);
   vm_push_key(L, VM_KEY_RUN_BODY);
   return lua_pcall(L, 0, LUA_MULTRET, 1);
+}
+
+static void forget_half_loaded(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_UNMARK_BODY);
+  lua_pcall(L, 0, 0, 0);
+  lua_settop(L, 0);
 }
 
 /* What was stopped in the middle of anything has left that behind: a module
@@ -469,5 +570,8 @@ void vm_worker_run(vm_worker *w, vm_run *r)
   else
     send_results(L, r, lua_gettop(L) - 1);
   lua_settop(L, 0);
-  if (was_stopped) state_close(w);
+  if (was_stopped)
+    state_close(w);
+  else if (err)
+    forget_half_loaded(L);
 }
