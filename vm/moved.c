@@ -65,7 +65,8 @@ static void moved_unref(void *p)
 static void *moved_hold(lua_State *L, int i)
 {
   moved *m = *(moved **)lua_touserdata(L, i);
-  if (atomic_load(&m->arrived)) luaL_error(L, "it has been moved already");
+  if (!m || atomic_load(&m->arrived)) /* Collected: a finalizer has it. */
+    luaL_error(L, "it has been moved already");
   atomic_fetch_add(&m->refs, 1);
   return m;
 }
@@ -77,7 +78,10 @@ static void push_file(lua_State *L, moved *m)
   lua_getfield(L, -1, "io");
   lua_getfield(L, -1, "open");
   lua_pushliteral(L, "/dev/null");
-  lua_call(L, 1, 1);
+  lua_call(L, 1, 2);
+  if (lua_isnil(L, -2))
+    luaL_error(L, "a file cannot arrive: %s", lua_tostring(L, -1));
+  lua_pop(L, 1);
   lua_file *f = luaL_checkudata(L, -1, LUA_FILEHANDLE);
   fclose(f->f);
   f->f = m->file;
@@ -95,15 +99,29 @@ static void push_descriptor(lua_State *L, const moved *m)
   lua_call(L, 3, 1);
 }
 
+static int push_body(lua_State *L)
+{
+  moved *m = lua_touserdata(L, 1);
+  luaL_checkstack(L, 12, "what was moved");
+  if (m->file)
+    push_file(L, m);
+  else
+    push_descriptor(L, m);
+  return 1;
+}
+
+/* Where it cannot be made, it has not arrived: it is closed with the last
+** token. */
 static void moved_push(lua_State *L, void *held)
 {
   moved *m = held;
   if (atomic_exchange(&m->arrived, 1))
     luaL_error(L, "what was moved has arrived already");
-  if (m->file)
-    push_file(L, m);
-  else
-    push_descriptor(L, m);
+  lua_pushcfunction(L, push_body);
+  lua_pushlightuserdata(L, m);
+  if (lua_pcall(L, 1, 1, 0) == 0) return;
+  atomic_store(&m->arrived, 0);
+  lua_error(L);
 }
 
 static const vm_carrier carrier = {moved_hold, moved_push, moved_unref};

@@ -249,12 +249,20 @@ static void push_require(lua_State *L)
   lua_getglobal(L, "require");
 }
 
+/* Is the value at the top one? Else require knows: it may be its mark of a
+** module that is being loaded. */
+static int is_module(lua_State *L)
+{
+  int type = lua_type(L, -1);
+  return type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA;
+}
+
 static void push_module(lua_State *L, const char *name)
 {
   lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
   lua_getfield(L, -1, name);
   lua_remove(L, -2);
-  if (lua_toboolean(L, -1)) return;
+  if (is_module(L)) return;
   lua_pop(L, 1);
   push_require(L);
   lua_pushstring(L, name);
@@ -268,7 +276,8 @@ void vm_names_get(lua_State *L)
   size_t module = strlen(name);
   push_module(L, name);
   if (module < n) {
-    lua_getfield(L, -1, name + module + 1);
+    lua_pushlstring(L, name + module + 1, n - module - 1);
+    lua_gettable(L, -2);
     lua_remove(L, -2);
   }
   if (lua_isnil(L, -1))

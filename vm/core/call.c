@@ -32,6 +32,14 @@ static vm_setup *core_setup_of(lua_State *L, int i)
   return s;
 }
 
+/* Which has not been closed. */
+static green_tpool *pool_of(lua_State *L, int i)
+{
+  green_tpool *p = *(green_tpool **)vm_pointer(L, i);
+  if (!p) luaL_argerror(L, i, "the pool is closed");
+  return p;
+}
+
 /* code, text = setup(setup, path, cpath, fn, ...): fill a new object of that
 ** kind; fn may be nil. 0; or EINVAL and a text: what cannot cross. */
 static int core_setup(lua_State *L)
@@ -83,9 +91,9 @@ static int core_call_start(lua_State *L)
 {
   vm *v = core_vm(L);
   vm_check_wait(v, L);
-  green_tpool *p = *(green_tpool **)vm_pointer(L, AT_POOL);
   vm_setup *s = core_setup_of(L, AT_SETUP);
-  if (!p) return no_call(L, GREEN_ECLOSED);
+  green_tpool *const *p = vm_pointer(L, AT_POOL);
+  if (!*p) return no_call(L, GREEN_ECLOSED);
   if (v->current->task.cancel_pending) return no_call(L, GREEN_ECANCELED);
   luaL_checkstack(L, 8, "too many arguments");
   int err = vm_push_object(v, L, "call", 0, 0);
@@ -97,7 +105,8 @@ static int core_call_start(lua_State *L)
   (*slot)->run.killable = (uint8_t)lua_toboolean(L, AT_KILLABLE);
   if (lua_isuserdata(L, AT_PIN))
     (*slot)->job.pin = *(green_pin **)lua_touserdata(L, AT_PIN);
-  if (err == 0) err = vm_call_start(*slot, p);
+  /* Packing may have run finalizers, and metamethods: the pool may be closed. */
+  if (err == 0) err = *p ? vm_call_start(*slot, *p) : GREEN_ECLOSED;
   if (err < 0) {
     vm_close_object(v, L, AT_SETUP);
     lua_pushnil(L);
@@ -168,8 +177,7 @@ static int core_call_lose(lua_State *L)
 static int core_pin(lua_State *L)
 {
   vm *v = core_vm(L);
-  green_tpool *p = *(green_tpool **)vm_pointer(L, 1);
-  if (!p) luaL_argerror(L, 1, "the pool is closed");
+  green_tpool *p = pool_of(L, 1);
   if (vm_push_object(v, L, "pin", 0, 0) < 0) luaL_error(L, "not enough memory");
   green_pin **pin = lua_touserdata(L, -1);
   *pin = green_pin_new(p);

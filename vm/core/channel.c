@@ -14,7 +14,9 @@ static void *channel_hold(lua_State *L, int i)
 
 static void channel_push(lua_State *L, void *held)
 {
-  int err = vm_push_object(vm_get(L), L, "channel", 0, 0);
+  vm *v = vm_get(L);
+  if (!v) luaL_error(L, "channel: the library is not loaded here");
+  int err = vm_push_object(v, L, "channel", 0, 0);
   if (err < 0) luaL_error(L, "channel: %s", green_err_text(err));
   *(green_channel **)lua_touserdata(L, -1) = green_channel_ref(held);
 }

@@ -15,7 +15,9 @@ static void *share_hold(lua_State *L, int i)
 
 static void share_push(lua_State *L, void *held)
 {
-  int err = vm_push_object(vm_get(L), L, "share", 0, 0);
+  vm *v = vm_get(L);
+  if (!v) luaL_error(L, "share: the library is not loaded here");
+  int err = vm_push_object(v, L, "share", 0, 0);
   if (err < 0) luaL_error(L, "share: %s", green_err_text(err));
   *(vm_share **)lua_touserdata(L, -1) = vm_share_ref(held);
 }

@@ -53,17 +53,25 @@ function M.move(x)
   return move_socket(x)
 end
 
---- What a token arrives as: vm calls this.
-function M.arrive(fd, rest, timeout)
-  local s, err = socket.from_fd(fd)
-  if not s then
-    error(err, 0)
-  end
+local function fill(s, rest, timeout)
   if #rest > 0 then
     buf.append(s._in, rest, #rest)
   end
   if timeout >= 0 then
     s:settimeout(timeout)
+  end
+end
+
+--- What a token arrives as: vm calls this. Where it raises the descriptor is the token's still.
+function M.arrive(fd, rest, timeout)
+  local s, err = socket.from_fd(fd)
+  if not s then
+    error(err, 0)
+  end
+  local ok, problem = pcall(fill, s, rest, timeout)
+  if not ok then
+    s:detach()
+    error(problem, 0)
   end
   return s
 end
