@@ -24,7 +24,7 @@ local default
 local function get()
   if not default then
     default = pools.new(nil, {})
-    if core.env("GREENLUA_THREADS") == "0" then
+    if tonumber(core.env("GREENLUA_THREADS") or 1) == 0 then
       default:set_num_threads(0)
     end
   end

@@ -54,6 +54,18 @@ function M.active(root)
   end
 end
 
+--- The pool is closed: who waits for a call that is not over gets ECLOSED. Does not park.
+function M.close(root)
+  local active = root.active
+  for place = 1, #active do
+    local call = active[place]
+    if call and not core.call_over(call) then -- else its caller goes on in a moment
+      core.release(call)
+      active[place] = false
+    end
+  end
+end
+
 -- -- Errors -------------------------------------------------------------------
 
 --- What a report will say of the error: where it was raised there, and who called.
@@ -80,8 +92,9 @@ local function refuse(root, code, text)
   elseif text then
     args.misuse("execute: %s", text)
   elseif code == EINVAL then
-    args.misuse("execute: the number of native threads is wrong: set_num_threads(%s)",
-      args.shown(root.size))
+    args.misuse("execute: the number of native threads is wrong: %s", root.size
+      and format("set_num_threads(%s)", args.shown(root.size))
+      or format("GREENLUA_THREADS is '%s'", core.env("GREENLUA_THREADS") or ""))
   end
   local words = code == core.codes.ELOST
     and "too many jobs would not stop, and their native threads are lost"
@@ -100,16 +113,15 @@ local function finish(outcome, ...)
   error(errors.new(outcome, "execute"), 0)
 end
 
---- Nobody waits for it: the caller was cancelled, or the pool was closed.
-local function give_up(self, call, status)
-  if status == ECLOSED then
-    core.release(call)
-    error(errors.new(ECLOSED, "execute", CLOSED), 0)
-  end
-  if self.patient then
+--- Nobody waits for it: the caller was cancelled, or the pool was closed; or both, in one turn.
+local function give_up(self, call, is_closed, status)
+  if not is_closed and self.patient then
     leaving.leave_alone(call)
-  else
+  elseif not is_closed then
     leaving.leave(call, self.grace)
+  end
+  if status == ECLOSED then
+    error(errors.new(ECLOSED, "execute", CLOSED), 0)
   end
   thread.failed(status, "execute")
 end
@@ -126,9 +138,10 @@ function M.run(self, setup, pin, fn, ...)
   end
   local place = enter(root, call)
   local status = core_park(queue, nil, QUEUE)
+  local is_closed = root.active[place] == false
   leave(root, place)
   if status ~= 0 then
-    give_up(self, call, status)
+    give_up(self, call, is_closed, status)
   end
   return finish(call_outcome(call))
 end

@@ -76,6 +76,14 @@ function M.setup(root)
   return root.setup
 end
 
+--- Let a pool's jobs go on for so many seconds, while this thread stands still.
+local function stand_still(root, seconds)
+  local p = native(root)
+  if p then
+    api.stop_until(p, ffi.cast("int64_t", (core.now() + seconds) * 1e9))
+  end
+end
+
 -- -- Making -------------------------------------------------------------------
 
 --- A pool with threads of its own, or (size nil) one that shares the process's.
@@ -99,7 +107,7 @@ function M.new(size, opts)
   if size then
     api.set_threads(native(root), size)
   end
-  ends.watch(root)
+  ends.watch(root, stand_still)
   return root
 end
 
@@ -260,9 +268,7 @@ end
 -- park. Idempotent.
 function methods:close()
   local root = self.root
-  for call in job.active(root) do
-    core.release(call)
-  end
+  job.close(root)
   core.release(root.core)
 end
 

@@ -144,37 +144,43 @@ local function stub(key)
   end
 end
 
---- The same for a function of a module: what stands before the dot is no argument.
-local function field(state, key)
+--- The same for a function of a module: what stands before the dot is no argument. It keeps
+-- the proxy, without which the thread would let go of the module.
+local function field(proxy, key)
   return function(...)
+    local state = known[proxy]
     local holder, n = state.holder, select("#", ...)
     return receive_all(holder, ask(holder, objects.method, state.id, key, n,
       send_all(holder, n, { ... })))
   end
 end
 
-local function function_of(state, key)
+local WEAK_VALUES = { __mode = "v" } -- else a proxy's functions, which keep it, would stay for ever
+
+local function function_of(proxy, state, key)
   if state.class then
     local methods = state.holder.methods[state.class] or {}
     state.holder.methods[state.class] = methods
     methods[key] = methods[key] or stub(key)
     return methods[key]
   end
-  state.fields = state.fields or {}
-  state.fields[key] = state.fields[key] or field(state, key)
-  return state.fields[key]
+  state.fields = state.fields or setmetatable({}, WEAK_VALUES)
+  local fn = state.fields[key] or field(proxy, key)
+  state.fields[key] = fn
+  return fn
 end
 
 function mt.__index(self, key)
   local state = known[self]
   local methods = state.class and state.holder.methods[state.class] or state.fields
-  if methods and methods[key] then
-    return methods[key]
+  local fn = methods and methods[key]
+  if fn then
+    return fn
   end
   local holder = state.holder
   local value, what = ask(holder, objects.index, state.id, send(holder, key, 1))
   if what == "function" then
-    return function_of(state, key)
+    return function_of(self, state, key)
   end
   return receive(holder, value)
 end
@@ -205,13 +211,14 @@ end
 --- Tell the thread of all that is garbage here.
 local function let_go(holder)
   local gone = holder.gone
-  holder.gone = {}
+  holder.gone, holder.helper = {}, nil
   pcall(ask, holder, objects.release, gone)
 end
 
 local function start_letting_go(holder)
   local helper = core.spawn(let_go, holder)
   background[helper] = true
+  holder.helper = helper
 end
 
 function mt.__gc(self)
@@ -222,7 +229,7 @@ function mt.__gc(self)
   local holder, gone = state.holder, state.holder.gone
   gone[#gone + 1] = state.id
   gone[#gone + 1] = state.got
-  if #gone == 2 then
+  if #gone == 2 or not holder.helper then
     pcall(start_letting_go, holder)
   end
 end
@@ -265,7 +272,7 @@ function M.new(what, opts)
   local holder = {
     pin = pools.new_pin(get_pool()),
     name = format("%s %d", tostring(core), n_holders), -- other states have the same threads
-    proxies = setmetatable({}, { __mode = "v" }),
+    proxies = setmetatable({}, WEAK_VALUES),
     methods = {},
     gone = {},
     text = "Proxy",
