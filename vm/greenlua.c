@@ -71,6 +71,8 @@ static int open_guest(lua_State *L)
 static int no_hub(lua_State *L, int err)
 {
   const char *name = green_env("GREENLUA_HUB");
+  if (err == GREEN_EMFILE || err == GREEN_ENFILE)
+    return luaL_error(L, "no loop: %s", green_err_text(err));
   return luaL_error(L, "GREENLUA_HUB=%s: %s", name ? name : "",
                     err == GREEN_EINVAL ? "no such hub" : green_err_text(err));
 }

@@ -109,14 +109,20 @@ end
 
 --- Nobody waits any more for those that are left.
 local function abandon(self)
-  local n = self.left
+  local n = 0
   for _, worker in ipairs(self) do
     if worker.keeper then
-      keeper.tell(self, worker, "has not ended, and is left to itself")
+      if keeper.runs(worker) then
+        n = n + 1
+        keeper.tell(self, worker, "has not ended, and is left to itself")
+      end
       worker.keeper:kill_soon()
     end
   end
   wait_for_all(self)
+  if n == 0 then
+    return outcome(self)
+  end
   local op = ("stop: %d of %d workers have not ended"):format(n, self.count)
   return nil, errors.new("ETIMEDOUT", op)
 end
@@ -141,6 +147,29 @@ function methods:stop(opts)
     return outcome(self)
   end
   return abandon(self)
+end
+
+--- Have all of them ended, each within so many seconds? This thread stands still meanwhile.
+local function wait_in_place(self, seconds)
+  for _, worker in ipairs(self) do
+    if worker.native and not core.native_wait(worker.native, seconds) then
+      return false
+    end
+  end
+  return true
+end
+
+--- The end of the program. Under a plain luajit that is a finalizer, which cannot park.
+local function stop_at_exit(self)
+  if pcall(core.waiter) then
+    methods.stop(self, AT_EXIT)
+    return
+  end
+  ask(self)
+  if not wait_in_place(self, AT_EXIT.grace) then
+    interrupt(self)
+    wait_in_place(self, AT_EXIT.force_after)
+  end
 end
 
 --- A signal has come: the first stops the workers, one more ends the patience with them.
@@ -215,7 +244,7 @@ local function start(self, watches)
   for _, worker in ipairs(self) do
     core.start(worker.keeper)
   end
-  self.at_exit = ending.at_exit(methods.stop, self, AT_EXIT)
+  self.at_exit = ending.at_exit(stop_at_exit, self)
   self.unwatch = watches and signals.watch(function()
     return on_signal(self)
   end)

@@ -7,9 +7,13 @@
 
 #include "io/signal.h"
 
+#include <poll.h>
+
 static vm_native *native_of(lua_State *L, int i)
 {
-  return *(vm_native **)vm_pointer(L, i);
+  vm_native *n = *(vm_native **)vm_pointer(L, i);
+  if (!n) luaL_argerror(L, i, "it has not been started");
+  return n;
 }
 
 /* code, text = native_start(object, chunk, name, path, cpath, ...): 0, or an
@@ -65,6 +69,18 @@ static int native_interrupt(lua_State *L)
   return 0;
 }
 
+/* over = native_wait(object, seconds): nothing else runs here meanwhile. */
+static int native_wait(lua_State *L)
+{
+  core_vm(L);
+  const vm_native *n = native_of(L, 1);
+  struct pollfd p = {.fd = vm_native_fd(n), .events = POLLIN};
+  if (vm_native_status(n) == GREEN_EBUSY)
+    poll(&p, 1, (int)(luaL_checknumber(L, 2) * 1000));
+  lua_pushboolean(L, vm_native_status(n) != GREEN_EBUSY);
+  return 1;
+}
+
 /* n = signal_raise(number): for this runtime alone, a signal has come; how many
 ** watch it. */
 static int signal_raise(lua_State *L)
@@ -76,7 +92,11 @@ static int signal_raise(lua_State *L)
 }
 
 const luaL_Reg vm_native_functions[] = {
-    {"native_start", native_start},   {"native_fd", native_fd},
-    {"native_status", native_status}, {"native_interrupt", native_interrupt},
-    {"signal_raise", signal_raise},   {NULL, NULL},
+    {"native_start", native_start},
+    {"native_fd", native_fd},
+    {"native_status", native_status},
+    {"native_interrupt", native_interrupt},
+    {"native_wait", native_wait},
+    {"signal_raise", signal_raise},
+    {NULL, NULL},
 };

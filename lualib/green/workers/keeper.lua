@@ -9,7 +9,7 @@ local listeners = require "green.workers.listeners"
 local thread = require "green.thread"
 
 local READ = core.READ -- a mode of core.park
-local EBUSY = core.codes.EBUSY
+local EBUSY, ECLOSED = core.codes.EBUSY, core.codes.ECLOSED
 
 local CHUNK = [[require "green.workers.worker"(...)]] -- what the native thread runs
 
@@ -69,6 +69,11 @@ function M.tell(self, worker, text)
   core.complain(("greenlua: worker %d of %s: %s\n"):format(worker.index, self.name, text))
 end
 
+--- Does its thread run? In a child of a fork none does.
+function M.runs(worker)
+  return worker.native ~= nil and core.native_status(worker.native) == EBUSY
+end
+
 --- The first of these is what wait gives.
 local function fail(self, worker, status, text)
   local whole = status == 1 and text or select(2, core.errtext(status))
@@ -82,7 +87,8 @@ end
 function M.keep(self, worker)
   while not self.is_stopping do
     local status, text = run(self, worker)
-    if status == 0 or status == EBUSY then -- it has ended, or is left to itself
+    -- It has ended; is left to itself; or is the parent's of this process.
+    if status == 0 or status == EBUSY or status == ECLOSED then
       return
     end
     fail(self, worker, status, text)
