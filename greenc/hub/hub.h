@@ -19,7 +19,8 @@
 
 /* A new hub. backend: "epoll", "poll", "select", what else libev has, or NULL
 ** for the best. *hub is freed with green_hub_free. 0, GREEN_ENOMEM,
-** GREEN_EINVAL (no such backend), GREEN_ENOSYS (not on this system). */
+** GREEN_EINVAL (no such backend), GREEN_ENOSYS (not on this system),
+** GREEN_EMFILE and GREEN_ENFILE (three descriptors must be free). */
 GREEN_API int green_hub_new(green_hub **hub, const char *backend);
 
 /* A hub inside a host's loop (a struct ev_loop *), which must outlive it and

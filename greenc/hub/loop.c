@@ -11,9 +11,12 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct green__loop {
   struct ev_loop *ev;
@@ -179,11 +182,24 @@ static void loop_start(green__loop *loop)
   if (loop->host) loop_start_host(loop);
 }
 
+/* Where libev finds no descriptor for a loop it ends the process. It takes one
+** for the kernel's poll and one for wake-ups, or two of these. Other threads may
+** be faster still. 0, GREEN_EMFILE, GREEN_ENFILE, GREEN_ENOMEM. */
+static int loop_has_room(void)
+{
+  int fds[3], n = 0;
+  while (n < 3 && (fds[n] = eventfd(0, EFD_CLOEXEC)) >= 0) n++;
+  int err = n < 3 ? -errno : 0;
+  while (n > 0) close(fds[--n]);
+  return err;
+}
+
 int green__loop_open(green__loop **out, const green__loop_calls *calls,
                      void *owner, const char *backend, void *ev_loop)
 {
   unsigned flags;
   int err = loop_flags(backend, &flags);
+  if (err == 0 && !ev_loop) err = loop_has_room();
   if (err < 0) return err;
   green__loop *loop = green__zalloc(sizeof(*loop));
   if (!loop) return GREEN_ENOMEM;

@@ -59,7 +59,8 @@ void green__crew_cond_init(pthread_cond_t *cond);
 int green__crew_wait(pthread_cond_t *cond, int64_t deadline);
 
 /* With the lock held, which is given up meanwhile: fn(arg), and a fork waits a
-** moment for its end. h: the thread, or NULL: it is of no crew. */
+** moment for its end. h: the thread, or NULL: it is of no crew. Where fn itself
+** has forked, this thread of the child ends behind it. */
 void green__crew_do(green__hand *h, void (*fn)(void *arg), void *arg);
 
 /* -- Threads -------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 #include "io/crew_priv.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/futex.h"
 #include "base/mem.h"
 
@@ -38,14 +39,23 @@ static void hand_unlock(green__hand *h)
   green__hand_wake(wake);
 }
 
+/* What it did has forked, and has come back in the child: whoever wants to know
+** of it is over there. With its last thread the process ends. */
+static void hand_orphaned(void)
+{
+  pthread_exit(NULL);
+}
+
 void green__crew_do(green__hand *h, void (*fn)(void *arg), void *arg)
 {
+  uint32_t generation = green_fork_generation();
   green__crew_running_more();
   if (h)
     hand_unlock(h);
   else
     green__crew_unlock();
   fn(arg);
+  if (h && green_fork_generation() != generation) hand_orphaned();
   green__crew_lock();
   if (!h || !h->lost) green__crew_running_less();
 }
