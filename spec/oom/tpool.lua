@@ -1,31 +1,92 @@
--- Functions that native threads call, in their own states.
+-- Native threads that run Lua: calls and what becomes of them, channels, shared data, proxies.
+-- Memory is short here; the states of the native threads have their own.
 
+local green = require "green"
 local kit = require "spec.oom.kit"
 local socket = require "green.socket"
 local tpool = require "green.tpool"
 
-tpool.execute(function() end)
+--- Nothing may stay under way: jobs are done, or were never sent.
+local function quiet(pool)
+  local deadline = green.now() + 20
+  while pool:stats().pending > 0 do
+    assert(green.now() < deadline, "a job does not end")
+    green.sleep(0.001)
+  end
+end
 
-kit.run("a call in a native thread", function()
-  local n = 0
-  local function add(t)
-    n = n + t[1]
-    return n, t
-  end
-  for i = 1, 3 do
-    local sum, t = tpool.execute(add, { i })
-    assert(sum == i and t[1] == i and n == 0)
-  end
+local function all_quiet()
+  quiet(tpool)
+  assert(tpool.execute(function(x) return x end, 5) == 5, "execute has failed")
+end
+
+local function add(t, b)
+  return { t[1] + b, "text" }
+end
+
+kit.run("tpool: execute", function()
+  local one = 1
+  local r = tpool.execute(function(t, b)
+    return { t[1] + b + one, "text" }
+  end, { 1, { "two" } }, 3)
+  assert(r[1] == 5 and r[2] == "text")
+end, all_quiet)
+
+kit.run("tpool: an error of a job", function()
+  local ok, err = pcall(tpool.execute, function()
+    error({ code = "EMINE", list = { 1, 2 } })
+  end)
+  assert(not ok and (kit.is_memory(err) or err.code == "EMINE"))
+end, all_quiet)
+
+kit.run("tpool: a timeout, and a kill", function()
+  local function linger() require("green.core") end
+  local _, err = green.timeout(0.0001, tpool.execute, linger)
+  assert(err == nil or kit.is_memory(err) or err.code == "ETIMEDOUT")
+  local t = green.spawn(tpool.execute, linger)
+  green.sleep(0)
+  t:kill()
+  assert(t:dead())
+end, all_quiet)
+
+kit.run("tpool: a pool of one's own, and its end", function()
+  local pool = tpool.pool { threads = 1 }
+  local t = green.spawn(function() return pool:execute(add, { 1 }, 2)[1] end)
+  green.sleep(0)
+  pool:close()
+  local ok, err = pcall(t.wait, t)
+  assert(ok and err == 3 or kit.is_memory(err) or err.code == "ECLOSED")
+end, all_quiet)
+
+kit.run("tpool: channels", function()
+  local channel = tpool.channel(1)
+  local t = green.spawn(function()
+    return channel:get()
+  end)
+  green.sleep(0)
+  assert(channel:put({ 1, { 2 } }, 1))
+  local value = t:wait(1)
+  assert(value[2][1] == 2)
+  channel:put(channel)
+  local late = green.spawn(channel.put, channel, 2)
+  green.sleep(0)
+  late:kill()
+  channel:close()
 end)
 
-kit.run("an error in a native thread", function()
-  local ok, err = pcall(tpool.execute, function() error { code = 5 } end)
-  assert(not ok)
-  if type(err) ~= "table" then error(err, 0) end
-  assert(err.code == 5)
+kit.run("tpool: shared data", function()
+  local data = tpool.share { list = { 1, 2 }, name = "x" }
+  assert(data.list[2] == 2 and data.name == "x")
+  assert(tpool.unshare(data).name == "x")
 end)
 
-kit.run("a socket that is moved there and back", function()
+kit.run("tpool: proxies", function()
+  local proxy = tpool.Proxy(require "spec.support.tpool_thing")
+  local counter = proxy.new(1)
+  assert(counter:add(2) == 3)
+end, all_quiet)
+
+kit.run("tpool: a socket that is moved there and back", function()
   local a, b = socket.pair()
   if not a then error(b, 0) end
   local c = tpool.execute(function(s)
@@ -35,6 +96,6 @@ kit.run("a socket that is moved there and back", function()
   assert(a:read_line() == "x")
   a:close()
   c:close()
-end)
+end, all_quiet)
 
 kit.finish()
