@@ -3,6 +3,7 @@
 local green = require "green"
 local channels = require "green.tpool.channel"
 local process = require "green.process"
+local program = require "spec.support.program"
 local testing = require "green.testing"
 
 local _, it = testing.busted()
@@ -263,5 +264,21 @@ describe("tpool.channel", function()
     leave()
     collectgarbage()
     collectgarbage()
+  end)
+
+  it("leaves no wait behind when the value cannot be read here", function()
+    local p = program.run_greenlua { "-e", [[
+      local green, tpool = require "green", require "green.tpool"
+      local ch = tpool.channel(1)
+      local job = green.spawn(tpool.execute, function()
+        require("ffi").cdef "struct only_there { int n; };"
+        ch:put(require("ffi").new "struct only_there")
+      end)
+      print(pcall(ch.get, ch))
+      job:wait()
+      green.Event():wait() -- a wait that was left behind would hold the loop for ever
+    ]] }
+    assert.matches("^false\t.*no ctype 'struct only_there' in this thread", p.out)
+    assert.matches("EDEADLOCK", p.err)
   end)
 end)

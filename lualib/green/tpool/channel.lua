@@ -12,6 +12,9 @@ local exits = require "green.thread.exits"
 local show = require "green.args.show"
 local thread = require "green.thread"
 
+-- Scripts may put their own in their places.
+local error, pcall, select, setmetatable = error, pcall, select, setmetatable
+
 local EAGAIN, ECLOSED = core.codes.EAGAIN, core.codes.ECLOSED
 local QUEUE = core.QUEUE -- a mode of core.park
 local CAPACITY = 100
@@ -31,26 +34,32 @@ local function release_wait(held)
   core.release(held.wait)
 end
 
---- Stand in line until try() is worth it, and try: what it gives, or a status of the wait.
--- try gives EAGAIN while there is nothing to be had. Parks.
+--- Stand in line until a try is worth it: 0, or a status of the wait. Parks.
+local function stand_in_line(self, wait, puts, deadline)
+  if core.channel_wait(wait, self._channel, puts) ~= 0 then
+    return 0
+  end
+  return core.park(core.channel_line(wait), deadline, QUEUE)
+end
+
+--- Wait until try() is worth it, and try: what it gives, or a status of the wait. try gives
+-- EAGAIN while there is nothing to be had; what it raises is raised when the wait is over. Parks.
 local function wait_and_try(self, puts, deadline, try, message)
   core.waiter() -- where that raises, nothing has begun
   local held = { _exit = release_wait, wait = core.object "channel_wait" }
   exits.hold(held)
-  local code, value
+  local ok, code, value = true
   repeat
-    code = core.channel_wait(held.wait, self._channel, puts)
+    code = stand_in_line(self, held.wait, puts, deadline)
     if code == 0 then
-      code = core.park(core.channel_line(held.wait), deadline, QUEUE)
-    else
-      code = 0
-    end
-    if code == 0 then
-      code, value = try(self._channel, message)
+      ok, code, value = pcall(try, self._channel, message)
     end
   until code ~= EAGAIN
   exits.release(held)
   core.release(held.wait)
+  if not ok then
+    error(code, 0)
+  end
   return code, value
 end
 
