@@ -445,7 +445,7 @@ static const vm_carrier *carrier_of(lua_State *L, int i)
 static void reserve_held(vm__packer *w)
 {
   vm_parcel *p = w->parcel;
-  if (p->n_held < w->held_cap) return;
+  if (p->n_held + 1 < w->held_cap) return; /* One is vm_parcel_free's. */
   uint32_t cap = w->held_cap ? w->held_cap * 2 : 4;
   vm_held *held = green__realloc(p->held, cap * sizeof(*held));
   if (!held) luaL_error(w->L, "not enough memory");

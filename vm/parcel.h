@@ -61,10 +61,11 @@ typedef struct vm_parcel {
   char *data;
   uint32_t len;
   uint32_t n_held;
-  vm_held *held;
+  vm_held *held; /* With room for one more, for vm_parcel_free; or NULL. */
 } vm_parcel;
 
-/* Any thread. */
+/* Any thread. What it held is dropped when this returns, but inside of a drop:
+** then a moment later, by the same thread. */
 void vm_parcel_free(vm_parcel *p);
 
 enum vm_pack_flags {

@@ -281,4 +281,22 @@ describe("tpool.channel", function()
     assert.matches("^false\t.*no ctype 'struct only_there' in this thread", p.out)
     assert.matches("EDEADLOCK", p.err)
   end)
+
+  it("is freed with thousands in it, each in another", function()
+    local p = program.run { "sh", "-c", 'ulimit -s 1024; exec "$0" -e "$1"', program.greenlua, [[
+      local tpool = require "green.tpool"
+      local ch, data = tpool.channel(1), tpool.share {}
+      for _ = 1, 20000 do
+        local outer = tpool.channel(1)
+        assert(outer:put(ch))
+        ch, data = outer, tpool.share { data }
+      end
+      ch, data = nil, nil
+      collectgarbage()
+      collectgarbage()
+      print "freed"
+    ]] }
+    assert.equal("freed\n", p.out, p.err)
+    assert.equal(0, p.status, p.err)
+  end)
 end)
