@@ -12,9 +12,17 @@ static vm_call *call_of(green_job *job)
   return green_container(job, vm_call, job);
 }
 
+/* In a child: a thread of the parent's may have been in the middle of it, with
+** its lock in hand and half a parcel written. */
+static int is_orphan(const vm_call *c)
+{
+  return c->generation && c->generation != green_fork_generation();
+}
+
 static void call_unref(vm_call *c)
 {
   if (atomic_fetch_sub(&c->refs, 1) > 1) return;
+  if (is_orphan(c)) c->run.out = (vm_parcel){NULL, 0, 0, NULL};
   vm_run_deinit(&c->run);
   green__free(c);
 }
@@ -23,7 +31,9 @@ static void call_unref(vm_call *c)
 static void call_work(green_job *job)
 {
   vm_call *c = call_of(job);
-  if (job->slot && c->generation == green_fork_generation())
+  if (is_orphan(c))
+    c->run.outcome = VM_RUN_NONE;
+  else if (job->slot)
     vm_worker_run(job->slot, &c->run);
 }
 
@@ -65,13 +75,18 @@ int vm_call_start(vm_call *c, green_tpool *p)
   return err;
 }
 
+int vm_call_stop(vm_call *c)
+{
+  if (c->done) return 0;
+  int runs = !is_orphan(c) && vm_worker_stop(&c->run);
+  green_job_cancel(&c->job);
+  return runs;
+}
+
 void vm_call_free(vm_call *c)
 {
   if (!c) return;
   green_waitq_wake_all(&c->waiters, GREEN_ECLOSED);
-  if (!c->done) {
-    vm_worker_stop(&c->run);
-    green_job_cancel(&c->job);
-  }
+  vm_call_stop(c);
   call_unref(c);
 }

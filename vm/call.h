@@ -29,6 +29,9 @@ vm_call *vm_call_new(vm_setup *setup);
 ** once more. */
 int vm_call_start(vm_call *c, green_tpool *p);
 
+/* Tell it to stop; if it has not begun, it will not. 1: a thread is at it. */
+int vm_call_stop(vm_call *c);
+
 /* Nobody waits any more; what runs is told to stop. NULL is fine. */
 void vm_call_free(vm_call *c);
 

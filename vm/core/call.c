@@ -159,9 +159,7 @@ static int core_call_stop(lua_State *L)
   core_vm(L);
   vm_call *c = core_started(L, 1);
   if (lua_toboolean(L, 2)) c->quiet = 1;
-  int runs = !c->done && vm_worker_stop(&c->run);
-  if (!c->done) green_job_cancel(&c->job);
-  lua_pushboolean(L, runs);
+  lua_pushboolean(L, vm_call_stop(c));
   return 1;
 }
 
