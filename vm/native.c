@@ -34,14 +34,21 @@ struct vm_native {
 
 /* -- Memory --------------------------------------------------------------- */
 
+/* In a child of a fork it is the parent's: there is no such thread, and the
+** lock may be held for ever. */
+static int is_orphan(const vm_native *n)
+{
+  return n->generation != green_fork_generation();
+}
+
 static void native_free(vm_native *n)
 {
   vm_parcel_free(&n->parcel);
-  free(n->code);
-  free(n->name);
-  free(n->path);
-  free(n->cpath);
-  free(n->error);
+  green__free(n->code);
+  green__free(n->name);
+  green__free(n->path);
+  green__free(n->cpath);
+  green__free(n->error);
   if (n->fd >= 0) close(n->fd);
   pthread_mutex_destroy(&n->lock);
   green__free(n);
@@ -55,10 +62,10 @@ static void native_unref(vm_native *n)
 /* 0 or GREEN_ENOMEM; what was copied so far is the record's. */
 static int copy_texts(vm_native *n, const vm_native_plan *plan)
 {
-  n->code = strdup(plan->code);
-  n->name = strdup(plan->name);
-  n->path = strdup(plan->path);
-  n->cpath = strdup(plan->cpath);
+  n->code = green__copy_text(plan->code);
+  n->name = green__copy_text(plan->name);
+  n->path = green__copy_text(plan->path);
+  n->cpath = green__copy_text(plan->cpath);
   return n->code && n->name && n->path && n->cpath ? 0 : GREEN_ENOMEM;
 }
 
@@ -104,7 +111,8 @@ static int run_chunk(vm_native *n, greenlua *g)
   int args = push_chunk(n, L);
   int r = args < 0 ? 1 : n->ops->call(g, args);
   const char *text = args < 0 ? lua_tostring(L, -1) : n->ops->error(g);
-  if (r != 0) n->error = strdup(text ? text : "(error object is not a string)");
+  if (r != 0)
+    n->error = green__copy_text(text ? text : "(error object is not a string)");
   lua_settop(L, 0);
   return r;
 }
@@ -121,13 +129,12 @@ static int run_runtime(vm_native *n)
   return r;
 }
 
-/* In a child of a fork of this thread the record is the parent's. */
+/* It may have forked. */
 static void *native_main(void *arg)
 {
   vm_native *n = arg;
-  uint32_t generation = n->generation;
   int r = run_runtime(n);
-  if (green_fork_happened(&generation)) return NULL;
+  if (is_orphan(n)) return NULL;
   atomic_store(&n->status, r);
   while (eventfd_write(n->fd, 1) < 0 && errno == EINTR) continue;
   native_unref(n);
@@ -151,7 +158,7 @@ int vm_native_start(vm_native **out, const vm_native_plan *plan)
   atomic_store(&n->refs, 1);
   atomic_store(&n->status, GREEN_EBUSY);
   pthread_mutex_init(&n->lock, NULL);
-  green_fork_happened(&n->generation);
+  n->generation = green_fork_generation();
   n->ops = plan->ops;
   n->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   int err = n->fd < 0 ? -errno : copy_texts(n, plan);
@@ -173,9 +180,7 @@ int vm_native_fd(const vm_native *n)
 
 int vm_native_status(const vm_native *n)
 {
-  uint32_t generation = n->generation;
-  if (green_fork_happened(&generation)) return GREEN_ECLOSED;
-  return atomic_load(&n->status);
+  return is_orphan(n) ? GREEN_ECLOSED : atomic_load(&n->status);
 }
 
 const char *vm_native_error(const vm_native *n)
@@ -185,8 +190,7 @@ const char *vm_native_error(const vm_native *n)
 
 void vm_native_interrupt(vm_native *n)
 {
-  uint32_t generation = n->generation;
-  if (green_fork_happened(&generation)) return; /* The lock may be held. */
+  if (is_orphan(n)) return;
   pthread_mutex_lock(&n->lock);
   if (n->g) n->ops->interrupt(n->g);
   pthread_mutex_unlock(&n->lock);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 static atomic_int mem_fail_from = INT_MAX;
 static atomic_int mem_calls;
@@ -44,4 +45,11 @@ void *green__realloc(void *p, size_t n)
 void green__free(void *p)
 {
   free(p);
+}
+
+char *green__copy_text(const char *text)
+{
+  size_t n = strlen(text) + 1;
+  char *copy = green__alloc(n);
+  return copy ? memcpy(copy, text, n) : NULL;
 }

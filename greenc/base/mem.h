@@ -13,6 +13,9 @@ void *green__zalloc(size_t n); /* zeroed */
 void *green__realloc(void *p, size_t n);
 void green__free(void *p);
 
+/* A copy of a text that ends with a NUL. **Free with** green__free. */
+char *green__copy_text(const char *text);
+
 /* Tests only: let the n-th allocation from now (1 = next) and each later one
 ** return NULL; 0 switches it off. Returns how many calls there were since. */
 int green__alloc_fail_from(int n);

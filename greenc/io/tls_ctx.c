@@ -184,7 +184,7 @@ int green_tls_ctx_set_groups(green_tls_ctx *c, const char *list)
   green_assert(!c->sealed, "a context does not change any more");
   lib.ERR_clear_error();
   /* A name's connections are told again. */
-  char *copy = green__tls_copy_text(list);
+  char *copy = green__copy_text(list);
   if (!copy) return green__tls_say(&c->error, GREEN_ENOMEM, "out of memory");
   if (lib.SSL_CTX_ctrl(c->ssl, SSL_CTRL_SET_GROUPS_LIST, 0, copy) != 1) {
     green__free(copy);

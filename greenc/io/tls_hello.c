@@ -232,7 +232,7 @@ int green_tls_choose(green_tls *t, green_tls_ctx *ctx, const char *alpn)
   if (t->away || !t->heard || n > GREEN__TLS_ALPN) return GREEN_EINVAL;
   if (ctx && (!ctx->server || !ctx->sealed)) return GREEN_EINVAL;
   decide(t);
-  if (n > 0) t->alpn = green__tls_copy_text(alpn);
+  if (n > 0) t->alpn = green__copy_text(alpn);
   if (n > 0 && !t->alpn)
     return green__tls_fail(t, GREEN_ENOMEM, "out of memory");
   t->alpn_len = (uint8_t)n;

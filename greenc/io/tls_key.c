@@ -101,7 +101,7 @@ static int note_expiry(green_tls_ctx *c, const X509 *cert, const pem *p)
   green__tls_name_text(lib.X509_get_subject_name(cert), name);
   snprintf(text, sizeof(text), "certificate \"%s\" (%s%.150s)", name, p->from,
            p->path);
-  char *copy = green__tls_copy_text(text);
+  char *copy = green__copy_text(text);
   if (!copy) return GREEN_ENOMEM;
   green__free(c->expires_text);
   c->expires_text = copy;

@@ -168,9 +168,6 @@ void green__tls_name_text(const X509_NAME *name, char text[GREEN__TLS_NAME]);
 void green__tls_time_text(const ASN1_TIME *t, char text[GREEN__TLS_TIME]);
 void green__tls_now_text(char text[GREEN__TLS_TIME]);
 
-/* NULL: out of memory. **Free with** green__free. */
-char *green__tls_copy_text(const char *text);
-
 /* Unix seconds; 0: it says nothing. */
 int64_t green__tls_seconds(const ASN1_TIME *t);
 

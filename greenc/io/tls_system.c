@@ -208,7 +208,7 @@ static bool system_read(system_cas *s)
         stat(lib.X509_get_default_cert_file(), &st) == 0)
       file = lib.X509_get_default_cert_file();
   }
-  if (folder && !(s->folder = green__tls_copy_text(folder))) return false;
+  if (folder && !(s->folder = green__copy_text(folder))) return false;
   return !file || add_file(s, file);
 }
 

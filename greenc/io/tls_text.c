@@ -3,7 +3,6 @@
 */
 
 #include "io/tls_priv.h"
-#include "base/mem.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -45,13 +44,6 @@ int64_t green__tls_seconds(const ASN1_TIME *t)
 {
   struct tm tm;
   return t && lib.ASN1_TIME_to_tm(t, &tm) ? (int64_t)timegm(&tm) : 0;
-}
-
-char *green__tls_copy_text(const char *text)
-{
-  size_t n = strlen(text) + 1;
-  char *copy = green__alloc(n);
-  return copy ? memcpy(copy, text, n) : NULL;
 }
 
 /* -- Alternative names ---------------------------------------------------- */

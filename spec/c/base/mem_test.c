@@ -55,6 +55,18 @@ static void test_failed_realloc_keeps_the_old(void)
   green__free(p);
 }
 
+static void test_copies_texts(void)
+{
+  char *copy = green__copy_text("text"), *empty = green__copy_text("");
+  is_str(copy, "text", "a copy");
+  is_str(empty, "", "of nothing, too");
+  green__free(copy);
+  green__free(empty);
+  green__alloc_fail_from(1);
+  ok(is_null(green__copy_text("text")), "or NULL without memory");
+  green__alloc_fail_from(0);
+}
+
 int main(void)
 {
   t_start();
@@ -62,5 +74,6 @@ int main(void)
   test_fails_from_the_nth();
   test_counts_without_failing();
   test_failed_realloc_keeps_the_old();
+  test_copies_texts();
   return t_done();
 }
