@@ -20,7 +20,6 @@
 #include "io/disk.h"
 #include "io/fswatch.h"
 #include "io/lookup.h"
-#include "base/mem.h"
 #include "io/pipe.h"
 #include "io/resolver.h"
 #include "io/signal.h"
@@ -197,7 +196,8 @@ static void tls_pool_deinit(void *p, vm *v)
   *pool = NULL;
 }
 
-static int lookup_init(void *p, vm *v, int a, int b)
+/* Who asks for one fills it. */
+static int empty_init(void *p, vm *v, int a, int b)
 {
   (void)p, (void)v, (void)a, (void)b;
   return 0;
@@ -351,12 +351,6 @@ static int channel_init(void *p, vm *v, int a, int b)
   return a > 0 && !*c ? GREEN_ENOMEM : 0;
 }
 
-static int channel_wait_init(void *p, vm *v, int a, int b)
-{
-  (void)p, (void)v, (void)a, (void)b;
-  return 0;
-}
-
 static void channel_wait_deinit(void *p, vm *v)
 {
   (void)v;
@@ -390,32 +384,31 @@ static void hosts_deinit(void *p, vm *v)
 }
 
 static const object_kind kinds[] = {
-    {"call", pointer_size, lookup_init, call_deinit},
+    {"call", pointer_size, empty_init, call_deinit},
     {"sock", green_sock_size, sock_init, sock_deinit},
     {"pipe", green_pipe_size, pipe_init, pipe_deinit},
     {"child", green_child_size, child_init, child_deinit},
     {"watch", watch_size, watch_init, watch_deinit},
     {"pidfd", watch_size, pidfd_init, watch_deinit},
-    {"lookup", pointer_size, lookup_init, lookup_deinit},
+    {"lookup", pointer_size, empty_init, lookup_deinit},
     {"disk", pointer_size, disk_init, disk_deinit},
     {"fswatch", green_fswatch_size, fswatch_init, fswatch_deinit},
     {"resolver", green_resolver_size, resolver_init, resolver_deinit},
-    {"question", pointer_size, lookup_init, question_deinit},
+    {"question", pointer_size, empty_init, question_deinit},
     {"httpd", green_httpd_size, httpd_init, httpd_deinit},
     {"httpd_log", green_log_size, log_init, log_deinit},
     {"wsd", green_wsd_size, wsd_init, wsd_deinit},
     {"signal", green_signal_size, signal_init, signal_deinit},
     {"stdfd", green_stdfd_size, stdfd_init, stdfd_deinit},
     {"tpool", pointer_size, tpool_init, tpool_deinit},
-    {"pin", pointer_size, lookup_init, pin_deinit},
-    {"setup", pointer_size, lookup_init, setup_deinit},
+    {"pin", pointer_size, empty_init, pin_deinit},
+    {"setup", pointer_size, empty_init, setup_deinit},
     {"tls_pool", pointer_size, tls_pool_init, tls_pool_deinit},
-    {"native", pointer_size, lookup_init, native_deinit},
-    {"message", pointer_size, lookup_init, message_deinit},
+    {"native", pointer_size, empty_init, native_deinit},
+    {"message", pointer_size, empty_init, message_deinit},
     {"channel", pointer_size, channel_init, channel_deinit},
-    {"channel_wait", green_channel_wait_size, channel_wait_init,
-     channel_wait_deinit},
-    {"share", pointer_size, lookup_init, share_deinit},
+    {"channel_wait", green_channel_wait_size, empty_init, channel_wait_deinit},
+    {"share", pointer_size, empty_init, share_deinit},
     {"hosts", hosts_size, hosts_init, hosts_deinit},
 };
 
