@@ -66,7 +66,8 @@ enum green_disk_op {
   GREEN_DISK_LOAD, /* path: all of it, size bytes at most, for give. 0; or
                       GREEN_DISK_WAITS, and the descriptor for take */
   /* path: a file with data takes its place. SYNCED, NOREPLACE; mode: of a new
-  ** one; what was there hands on its own. */
+  ** one; what was there hands on its own. GREEN_EOPNOTSUPP: that is neither a
+  ** regular file nor a link. */
   GREEN_DISK_SAVE,
   GREEN_DISK_APPEND, /* path: data behind its end; SYNCED; mode */
   GREEN_DISK_COPY,   /* path, to; SYNCED, NOREPLACE, PRESERVE.

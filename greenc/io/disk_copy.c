@@ -51,6 +51,8 @@ static int check_target(const green__copy *c, int how)
   if (fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0) return 0;
   if (how & GREEN_DISK_NOREPLACE) return GREEN_EEXIST;
   if (S_ISDIR(st.st_mode)) return -EISDIR;
+  /* As in disk_temp.c: a device is no place for a file. */
+  if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)) return GREEN_EOPNOTSUPP;
   int is_same = st.st_dev == c->st.st_dev && st.st_ino == c->st.st_ino;
   return is_same ? GREEN_EINVAL : 0;
 }
@@ -124,10 +126,9 @@ static ssize_t copy_by_hand(const green__copy *c, size_t n)
   do r = pread(c->from, p, n < COPY_BUFFER ? n : COPY_BUFFER, c->at);
   while (r < 0 && errno == EINTR);
   done = r < 0 ? -errno : r;
-  if (r > 0) done = green__disk_put(c->to, p, r, c->at);
-  if (done >= 0 && done < r) done = GREEN_ENOSPC;
+  int err = r > 0 ? green__disk_put_all(c->to, p, r, c->at) : 0;
   green__free(p);
-  return done;
+  return err < 0 ? err : done;
 }
 
 /* Which errors mean that the kernel cannot, and not that nobody can? A count of
@@ -183,14 +184,21 @@ static int copy_rights(const green__copy *c, int how)
   return fchmod(c->to, mode) < 0 ? -errno : 0;
 }
 
+/* Whatever close says, the number is free by then, and may be another thread's. */
+static int copy_close(green__copy *c)
+{
+  int fd = c->to;
+  c->to = -1;
+  return close(fd) < 0 ? -errno : 0;
+}
+
 static int copy_finish(green__copy *c, int how)
 {
   const green__place *p = &c->place;
   int err = copy_rights(c, how);
   if (err == 0 && (how & GREEN_DISK_SYNCED) && fsync(c->to) < 0) err = -errno;
-  if (err == 0 && close(c->to) < 0) err = -errno;
+  if (err == 0) err = copy_close(c);
   if (err < 0) return err;
-  c->to = -1;
   err = green__rename(p->dir, c->temp, p->dir, p->name, how);
   if (err < 0) return err;
   c->is_done = 1;

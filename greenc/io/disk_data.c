@@ -176,6 +176,17 @@ int64_t green__disk_put(int fd, const char *p, int64_t n, int64_t offset)
   return done;
 }
 
+int green__disk_put_all(int fd, const char *p, int64_t n, int64_t offset)
+{
+  for (int64_t done = 0; done < n;) {
+    int64_t at = offset < 0 ? offset : offset + done;
+    int64_t r = green__disk_put(fd, p + done, n - done, at);
+    if (r <= 0) return r < 0 ? (int)r : GREEN_ENOSPC;
+    done += r;
+  }
+  return 0;
+}
+
 int64_t green__disk_write(green_disk *d)
 {
   int fd = green_desc_number(d->call.file);
@@ -187,11 +198,10 @@ static int64_t append_opened(green_disk *d, int fd)
   int kind = open_kind(d, fd, 0);
   if (kind < 0) return kind;
   if (kind == GREEN_DISK_WAITS) return GREEN_EOPNOTSUPP;
-  int64_t r = green__disk_put(fd, d->data, d->call.size, -1);
-  if (r >= 0 && r < d->call.size) return GREEN_ENOSPC;
-  if (r >= 0 && (d->call.how & GREEN_DISK_SYNCED) && fsync(fd) < 0)
-    return -errno;
-  return r;
+  int err = green__disk_put_all(fd, d->data, d->call.size, -1);
+  if (err < 0) return err;
+  if ((d->call.how & GREEN_DISK_SYNCED) && fsync(fd) < 0) return -errno;
+  return d->call.size;
 }
 
 int64_t green__disk_append(green_disk *d)

@@ -85,6 +85,10 @@ void green__disk_copy_free(green__copy *c, int keep);
 ** position is. How many were written, or an error: nothing was. */
 int64_t green__disk_put(int fd, const char *p, int64_t n, int64_t offset);
 
+/* disk_data.c: the same, and what stopped it if not all was written. 0 or an
+** error. */
+int green__disk_put_all(int fd, const char *p, int64_t n, int64_t offset);
+
 /* disk_data.c: into d's info. 0 or an error. */
 int green__disk_look(green_disk *d, int fd);
 void green__disk_info_set(green_disk_info *info, const struct stat *st);

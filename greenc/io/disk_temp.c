@@ -142,10 +142,8 @@ static int save_rights(int fd, const struct stat *old)
 
 static int save_data(green_disk *d, int fd, const struct stat *old)
 {
-  int64_t n = green__disk_put(fd, d->data, d->call.size, -1);
-  if (n < 0) return (int)n;
-  if (n < d->call.size) return GREEN_ENOSPC;
-  int err = old ? save_rights(fd, old) : 0;
+  int err = green__disk_put_all(fd, d->data, d->call.size, -1);
+  if (err == 0 && old) err = save_rights(fd, old);
   if (err < 0) return err;
   return (d->call.how & GREEN_DISK_SYNCED) && fsync(fd) < 0 ? -errno : 0;
 }
@@ -182,7 +180,17 @@ static int save_at(green_disk *d, const green__place *p, const struct stat *old)
   return err;
 }
 
-/* What is no regular file is replaced all the same, but for a folder. */
+/* May it be replaced by a file? What has other things behind its name (a device,
+** a FIFO, a socket) is not to be put out of the way by who means to write to it:
+** /dev/null would be gone for all. */
+static int save_may(const struct stat *old, int how)
+{
+  if (S_ISDIR(old->st_mode)) return -EISDIR;
+  if (how & GREEN_DISK_NOREPLACE) return GREEN_EEXIST;
+  return S_ISREG(old->st_mode) || S_ISLNK(old->st_mode) ? 0
+                                                        : GREEN_EOPNOTSUPP;
+}
+
 int64_t green__disk_save(green_disk *d)
 {
   struct stat old;
@@ -190,11 +198,8 @@ int64_t green__disk_save(green_disk *d)
   int err = green__place_open(&p, d, d->path);
   if (err < 0) return err;
   int is_there = fstatat(p.dir, p.name, &old, AT_SYMLINK_NOFOLLOW) == 0;
-  if (is_there && S_ISDIR(old.st_mode))
-    err = -EISDIR;
-  else if (is_there && (d->call.how & GREEN_DISK_NOREPLACE))
-    err = GREEN_EEXIST;
-  else
+  if (is_there) err = save_may(&old, d->call.how);
+  if (err == 0)
     err = save_at(d, &p, is_there && S_ISREG(old.st_mode) ? &old : NULL);
   green__place_close(&p);
   return err;

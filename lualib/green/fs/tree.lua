@@ -175,7 +175,7 @@ local copy_options = { recursive = "boolean", replace = "boolean", preserve = "b
 -- true: a folder with all that is in it, links as links, into a new folder or among what is in
 -- one that is there. That one is not made as a whole: a part may be there when it fails
 -- @return true; or nil, err: ENOENT, EACCES, EISDIR, ENOSPC, EEXIST, EINVAL (onto or into
--- itself), EOPNOTSUPP (neither a file nor a folder)
+-- itself), EOPNOTSUPP (one of the two is neither a file nor a folder)
 function M.copy(place, from, to, opts)
   check.path(from, "fs.copy", "from")
   check.path(to, "fs.copy", "to")

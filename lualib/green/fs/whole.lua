@@ -192,7 +192,8 @@ local function text_of(value, where)
   return args.type(value, "string", where, "data")
 end
 
---- Where a link leads, so that it stays; a path that leads to nothing is itself.
+--- Where a link leads, so that it stays; a path that leads to nothing is itself. A link of /proc
+-- may lead to what has no path (/dev/stdout, to a pipe): that is not nothing.
 local function behind_links(place, path)
   local st = names.lstat(place, path)
   if not st or st.type ~= "link" then
@@ -201,6 +202,8 @@ local function behind_links(place, path)
   local real, err = names.realpath(place, path)
   if not real and err.number ~= ENOENT then
     return nil, err
+  elseif not real and names.stat(place, path) then
+    return job.failure(core.codes.EOPNOTSUPP, "write_file", path)
   end
   return real or path
 end
@@ -217,7 +220,8 @@ local write_options = { sync = "boolean", mode = "mode", replace = "boolean" }
 -- @tparam[opt] table opts `sync` false: do not wait for the disk (then a machine that loses
 -- power may have an empty file); `mode`: permissions of a new file, "0666", without the bits of
 -- umask; `replace` false: EEXIST when something is there
--- @return true; or nil, err: ENOENT, EACCES, EISDIR, ENOSPC, EIO, EEXIST
+-- @return true; or nil, err: ENOENT, EACCES, EISDIR, ENOSPC, EFBIG, EIO, EEXIST, EOPNOTSUPP (a
+-- device, a FIFO or a socket is there: open it)
 function M.write_file(place, path, data, opts)
   check.path(path, "fs.write_file")
   data = text_of(data, "fs.write_file")
