@@ -34,8 +34,9 @@ local event = ffi.new("green_fswatch_event")
 --- Take what the kernel has into `_raw`. 0: all of it; 1: there may be more; or a negative
 -- status.
 local function take(self)
-  local raw = self._raw
-  for _ = 1, BATCH do
+  local raw, n = self._raw, 0
+  local begins_move = false -- its end is the next: they stay together
+  while n < BATCH or begins_move and n < 2 * BATCH do
     if not self._w then
       return ECLOSED
     end
@@ -47,6 +48,7 @@ local function take(self)
     end
     raw[#raw + 1] = { watch = event.watch, mask = tonumber(event.mask),
       cookie = tonumber(event.cookie), name = ffi.string(event.name, event.len) }
+    n, begins_move = n + 1, tell.begins_move(raw[#raw])
   end
   return 1
 end

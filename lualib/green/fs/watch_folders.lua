@@ -138,7 +138,7 @@ function M.moved(self, from, to)
       if to then
         local new = to .. sub(path, #from + 1)
         self._paths[n], self._watches[new] = new, n
-      else
+      elseif self._w then -- not closed meanwhile
         api.forget(self._w, n)
       end
     end

@@ -102,11 +102,15 @@ local function ends_of(raw)
   return ends
 end
 
+function M.begins_move(one)
+  return band(one.mask, MOVED_FROM) ~= 0
+end
+
 --- Is there a move whose end is missing?
 function M.has_open_move(raw)
   local ends
   for i = 1, #raw do
-    if band(raw[i].mask, MOVED_FROM) ~= 0 then
+    if M.begins_move(raw[i]) then
       ends = ends or ends_of(raw)
       if not ends[raw[i].cookie] then
         return true
