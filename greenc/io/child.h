@@ -54,7 +54,8 @@ typedef struct green_child_plan {
   const char *const *envp; /* NULL: ours */
   const char *folder;      /* NULL: ours */
   const int32_t *fds;      /* Number i of the child is a copy of our fds[i]; */
-  int32_t n_fds;           /* all others are closed in it. */
+  int32_t n_fds;           /* all others are closed in it. One that is to stay
+                              (fds[i] is i) and is closed is the null device. */
   int32_t flags;
   int32_t group;
   int32_t n_limits;

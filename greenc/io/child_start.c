@@ -154,10 +154,19 @@ IN_CHILD static void close_each(int first)
   for (int fd = first; fd < last; fd++) close(fd);
 }
 
+/* What is to stay as it is but is closed would be given to the first file that
+** the program opens. */
+IN_CHILD static int source_of(const green_child_plan *p, int i)
+{
+  int fd = p->fds[i];
+  int stays = fd >= 0 && fd < p->n_fds && p->fds[fd] == fd;
+  return stays && fcntl(fd, F_GETFD) < 0 ? GREEN_CHILD_NULL : fd;
+}
+
 IN_CHILD static int set_fds(const green_child_plan *p)
 {
   int from[GREEN_CHILD_FDS], n = p->n_fds;
-  for (int i = 0; i < n; i++) from[i] = p->fds[i];
+  for (int i = 0; i < n; i++) from[i] = source_of(p, i);
   int err = move_sources(from, n);
   for (int i = 0; i < n && err == 0; i++) err = set_fd(i, from[i]);
   if (err < 0) return err;

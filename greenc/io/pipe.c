@@ -102,14 +102,41 @@ static int pipe_own(green_pipe *p, int fd)
   return err;
 }
 
+/* A number that was just opened, but not one of the standard streams: where such
+** a one has been closed, a child that inherits it would get what is ours, and
+** wait for the end of a pipe that it holds itself. Or an error. */
+static int fd_raised(int fd)
+{
+  if (fd < 0) return -errno;
+  if (fd > STDERR_FILENO) return fd;
+  int other = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  int err = other < 0 ? -errno : 0;
+  close(fd);
+  return err < 0 ? err : other;
+}
+
+/* The numbers of a new pipe. 0 or an error. */
+static int fd_pipe(int fds[2], int flags)
+{
+  int r = pipe2(fds, flags);
+  if (r < 0) return -errno;
+  fds[0] = fd_raised(fds[0]);
+  fds[1] = fd_raised(fds[1]);
+  int err = fds[0] < 0 ? fds[0] : fds[1];
+  if (err >= 0) return 0;
+  if (fds[0] >= 0) close(fds[0]);
+  if (fds[1] >= 0) close(fds[1]);
+  return err;
+}
+
 int green_pipe_pair(green_pipe *reader, green_pipe *writer)
 {
   int fds[2], bad = pipe_openable(reader);
   if (bad == 0) bad = pipe_openable(writer);
   if (reader == writer || bad < 0) return bad < 0 ? bad : GREEN_EINVAL;
-  int r = pipe2(fds, O_NONBLOCK | O_CLOEXEC);
-  if (r < 0) return -errno;
-  int err = pipe_own(reader, fds[0]);
+  int err = fd_pipe(fds, O_NONBLOCK | O_CLOEXEC);
+  if (err < 0) return err;
+  err = pipe_own(reader, fds[0]);
   if (err < 0) goto fail_second;
   err = pipe_own(writer, fds[1]);
   if (err < 0) goto fail_first;
@@ -175,8 +202,9 @@ static int fd_reopen(int fd, int mode)
 {
   char path[32];
   snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-  int own = open(path, mode_flags(mode) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (own < 0) return -errno;
+  int flags = mode_flags(mode) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  int own = fd_raised(open(path, flags));
+  if (own < 0) return own;
   int r = dup3(own, fd, O_CLOEXEC);
   int err = r < 0 ? -errno : 0;
   close(own);
@@ -281,11 +309,11 @@ int green_pipe_half(green_pipe *p, int mode, int32_t *other)
 {
   int fds[2], bad = pipe_openable(p);
   if (bad < 0) return bad;
-  int r = pipe2(fds, O_NONBLOCK | O_CLOEXEC);
-  if (r < 0) return -errno;
+  int err = fd_pipe(fds, O_NONBLOCK | O_CLOEXEC);
+  if (err < 0) return err;
   int ours = mode == GREEN_READ ? fds[0] : fds[1];
   int theirs = mode == GREEN_READ ? fds[1] : fds[0];
-  int err = fd_set_waiting(theirs);
+  err = fd_set_waiting(theirs);
   if (err < 0) goto fail_ours;
   err = pipe_own(p, ours);
   if (err < 0) goto fail_theirs;
@@ -303,8 +331,8 @@ fail_theirs:
 int green_pipe_plain(int32_t ends[2])
 {
   int fds[2];
-  int r = pipe2(fds, O_CLOEXEC);
-  if (r < 0) return -errno;
+  int err = fd_pipe(fds, O_CLOEXEC);
+  if (err < 0) return err;
   ends[0] = fds[0];
   ends[1] = fds[1];
   return 0;
@@ -318,15 +346,16 @@ static int terminal_of(int master, int rows, int cols)
   int r = unlockpt(master);
   if (r == 0) r = ioctl(master, TIOCSWINSZ, &w);
   if (r == 0) r = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-  return r < 0 ? -errno : r;
+  return fd_raised(r);
 }
 
 int green_pipe_terminal(green_pipe *p, int rows, int cols, int32_t *slave)
 {
   int bad = pipe_openable(p);
   if (bad < 0) return bad;
-  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-  if (master < 0) return -errno;
+  int master =
+      fd_raised(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+  if (master < 0) return master;
   int fd = terminal_of(master, rows, cols);
   if (fd < 0) goto fail_master;
   int err = pipe_adopt(p, master, GREEN_READ | GREEN_WRITE);
