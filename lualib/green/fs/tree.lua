@@ -124,6 +124,7 @@ local function copy_folder(place, from, to, how, opts, st, target)
   end
   local ok, err = names.mkdir(place, to, { parents = opts.replace ~= false, mode = 448 })
   if ok and not target then
+    opts.has_begun = true
     target, err = names.stat(place, to)
     ok = target
   end
@@ -206,12 +207,14 @@ local function move_across(place, from, to, opts)
   local ok
   ok, err = copy_any(place, from, to, whole._copy_how(like), like)
   if not ok then
-    if is_folder and err.number ~= core.codes.EEXIST then
+    -- What we have not made is not ours to remove, whatever failed.
+    if like.has_begun and err.number ~= core.codes.EEXIST then
       names.remove(place, to, { missing_ok = true })
     end
     return nil, err
   end
-  return names.remove(place, from)
+  -- A file that a folder has taken the place of meanwhile: that was not copied.
+  return (is_folder and names.remove or names.unlink)(place, from)
 end
 
 --- Give a thing another name, also in another file system: there it is copied, with its times,
