@@ -1,5 +1,6 @@
 -- green.process.spawn: what a child is given: descriptors, folder, ids, limits, a terminal.
 
+local fs = require "green.fs"
 local pipe = require "green.pipe"
 local process = require "green.process"
 local testing = require "green.testing"
@@ -89,6 +90,20 @@ describe("green.process.spawn: descriptors", function()
     assert.equal("first\nsecond\n", says { "cat", stdin = file })
     file:close()
     refuses("stdin is a closed file", process.spawn, { "cat", stdin = file })
+  end)
+
+  it("are files of green.fs, and where these stand", function()
+    local own = assert(fs.tempfile())
+    assert(own:write("first\n"))
+    assert(process.spawn { "sh", "-c", "seq 100000", stdout = own }):wait()
+    assert.matches("^first\n1\n2\n.*\n100000\n$", fs.read_file(own.path))
+    assert.equal(6, own:seek())
+    own:seek("set")
+    assert.equal("first", own:read_line())
+    assert.equal("1\n", says { "head", "-1", stdin = own })
+    own:close()
+    refuses("stdin is a closed file", process.spawn, { "cat", stdin = own })
+    fs.unlink(own.path)
   end)
 
   it("are pipes of ours, which wait in the child", function()

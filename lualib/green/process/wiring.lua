@@ -108,6 +108,23 @@ local function put_file(w, i, file, where)
   return true
 end
 
+--- A file of green.fs: the child gets it itself, where it stands. Copied, what the child wrote
+-- could still be on its way when the file is closed.
+local function put_fs_file(w, i, file, where)
+  local fd = file:fileno()
+  if not fd then
+    args.misuse("%s: %s is a closed file", where, names[i])
+  end
+  w.fds[i] = fd
+  return true
+end
+
+--- Is it one? Where green.fs was never asked for, nothing is.
+local function is_fs_file(value)
+  local mt = class.all["green.file"]
+  return mt ~= nil and class.is(value, mt)
+end
+
 local function put_word(w, i, word, where)
   if word == "null" then
     w.fds[i] = NULL
@@ -136,6 +153,8 @@ local function put(w, i, value, where)
     return put_file(w, i, value, where)
   elseif class.is(value, pipe._class) then
     return put_own(w, i, value)
+  elseif is_fs_file(value) then
+    return put_fs_file(w, i, value, where)
   elseif stream.is_stream(value) then
     return put_stream(w, i, value)
   end
