@@ -278,6 +278,17 @@ describe("green.process: child:communicate", function()
     child:close() -- stdin is closed already [b89]
   end)
 
+  it("refuses an input that has no way to the child", function()
+    local child = assert(process.spawn { "true", stdout = "pipe" })
+    refuses("there is an input, but the child was spawned without stdin", child.communicate,
+      child, "hello")
+    assert.is_true(child:communicate().ok)
+    child = assert(process.spawn { "true", stdin = "pipe" })
+    refuses("input[2] must be a string, not a table", child.communicate, child, { "a", {} })
+    child:close()
+    assert.is_true(child:wait().ok)
+  end)
+
   it("ends the child when its time is up [b89]", function()
     local child = assert(process.spawn { "sh", "-c", "echo begun; " .. kit.for_ever,
       stdin = "pipe", stdout = "pipe" })

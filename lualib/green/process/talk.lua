@@ -118,7 +118,9 @@ local function input_of(input, where)
   end
   args.list(input, where, "input", "strings")
   for i = 1, #input do
-    args.type(input[i], "string", where, "input")
+    if type(input[i]) ~= "string" and type(input[i]) ~= "number" then
+      args.wrong(where, ("input[%d]"):format(i), "a string", input[i])
+    end
   end
   return input
 end
