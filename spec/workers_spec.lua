@@ -1,5 +1,6 @@
 -- green.workers: runtimes in native threads that share listeners.
 
+local fs = require "green.fs"
 local green = require "green"
 local program = require "spec.support.program"
 local testing = require "green.testing"
@@ -170,11 +171,26 @@ describe("green.workers", function()
   it("says what is no worker", function()
     for name, text in pairs {
       number = "must return a function, or a table with a function `run`, not 5",
-      nowhere = "module 'spec.support.workers.nowhere' not found",
+      nowhere = "worker 1 of spec.support.workers.nowhere: module 'spec.support.workers.nowhere' "
+        .. "not found (EWORKER)",
     } do
       local err = fails("EWORKER", assert(green.workers(1, MODULES .. name)):wait(20))
       assert.matches(text, tostring(err), 1, true)
     end
+  end)
+
+  it("says what is wrong with a module that cannot be loaded", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert(fs.mkdir(folder))
+    assert(fs.write_file(folder .. "/broken.lua", "return 1 +"))
+    local path = package.path
+    package.path = folder .. "/?.lua"
+    local workers = assert(green.workers(1, "broken"))
+    local err = fails("EWORKER", workers:wait(20))
+    package.path = path
+    assert.matches("broken.lua:1: unexpected symbol near '<eof>'", tostring(err), 1, true)
+    fs.remove(folder)
   end)
 
   it("says what is wrong with the call", function()

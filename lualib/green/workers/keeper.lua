@@ -74,11 +74,21 @@ function M.runs(worker)
   return worker.native ~= nil and core.native_status(worker.native) == EBUSY
 end
 
+--- What an error's text says first: its first line. Of "error loading module 'app' from file
+-- './app.lua':" the next one, too, which has the reason; of "module 'app' not found:" no colon.
+local function head_of(text)
+  local first, second = text:match "^([^\n]*)\n?%s*([^\n]*)"
+  if first:find "^error loading module " and first:sub(-1) == ":" then
+    return first .. " " .. second
+  end
+  return (first:gsub("(module '[^']*' not found):$", "%1"))
+end
+
 --- The first of these is what wait gives.
 local function fail(self, worker, status, text)
   local whole = status == 1 and text or select(2, core.errtext(status))
   local op = ("worker %d of %s"):format(worker.index, self.name)
-  self.failure = self.failure or errors.new("EWORKER", op, whole:match("^[^\n]*"),
+  self.failure = self.failure or errors.new("EWORKER", op, head_of(whole),
     { worker = worker.index, traceback = whole })
   M.tell(self, worker, whole)
 end

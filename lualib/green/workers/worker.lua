@@ -81,7 +81,10 @@ local function entry(app)
   if type(app) == "function" then
     return app
   end
-  local value = require(app)
+  local loaded, value = xpcall(require, thread.note_traceback, app)
+  if not loaded then
+    error(value, 0) -- without a line of ours before it
+  end
   local run = type(value) == "table" and rawget(value, "run") or value
   if not core.is_callable(run) then
     error(("worker: module '%s' must return a function, or a table with a function `run`, not %s")
