@@ -17,6 +17,21 @@ local function open(text, mode)
   return assert(fs.open(path, mode or "r"))
 end
 
+describe("a whole file", function()
+  it("is made of strings and numbers", function()
+    local path = dir() .. "/file"
+    assert(fs.write_file(path, { "a", 1 }, { sync = false }))
+    assert.equal("a1", fs.read_file(path))
+    for text, data in pairs { ["data[2] must be a string or a number, not a table"] = { "a", {} },
+      ["data must be a string or a list of strings, not true"] = true } do
+      local ok, err = pcall(fs.write_file, path, data)
+      assert.is_false(ok)
+      assert.matches("file_spec.lua:%d+: fs.write_file: ", err)
+      assert.matches(text, err, 1, true)
+    end
+  end)
+end)
+
 describe("an open file", function()
   it("is a stream", function()
     local file = open("one\ntwo\r\nthree")

@@ -185,11 +185,17 @@ end
 local function text_of(value, where)
   if type(value) == "table" then
     args.list(value, where, "data", "strings and numbers")
+    for i, piece in ipairs(value) do
+      if type(piece) ~= "string" and type(piece) ~= "number" then
+        args.wrong(where, ("data[%d]"):format(i), "a string or a number", piece)
+      end
+    end
     return table.concat(value)
   elseif type(value) == "number" then
     return tostring(value)
   end
-  return args.type(value, "string", where, "data")
+  return type(value) == "string" and value
+    or args.wrong(where, "data", "a string or a list of strings", value)
 end
 
 --- Where a link leads, so that it stays; a path that leads to nothing is itself. A link of /proc
