@@ -101,6 +101,7 @@ describe("green.shared.dict", function()
     assert.same({ "value", 2 ^ 32 - 1 }, { dict:get("key") })
     dict:set("key", "value", 0, 0)
     assert.same({ "value" }, { dict:get("key") })
+    assert.equal(1, select("#", dict:get("key")))
   end)
 
   it("adds what is not there, and replaces what is", function()

@@ -26,7 +26,10 @@ local methods = {}
 local mt = { __name = "green.shared.counter", __index = methods }
 
 local function integer(value, where, name)
-  return args.integer(value, -MOST, where, name, MOST)
+  if type(value) ~= "number" or value % 1 ~= 0 or math.abs(value) > MOST then
+    args.wrong(where, name, "a whole number, at most 2^53 from 0", value)
+  end
+  return value
 end
 
 --- The counter of a name; or nil and the code of what hinders. Private to green.shared.

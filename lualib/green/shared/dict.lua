@@ -83,6 +83,9 @@ end
 -- @treturn ?number the flags that it was set with, if they are not 0
 function methods:get(key)
   local value, second = get(self, key, 0, "get")
+  if second == nil then -- one value: table.insert(list, d:get(key)) takes what it gets
+    return value
+  end
   return value, second
 end
 
