@@ -147,6 +147,8 @@ describe("tpool.Proxy", function()
   it("says what is wrong with a call", function()
     raises("Proxy: what must be a module, a function or another object, not nil", tpool.Proxy)
     raises("Proxy: what must be a module, a function or another object, not 5", tpool.Proxy, 5)
+    raises('what must be a module, not its name: tpool.Proxy(require "luasql.sqlite3")', tpool.Proxy,
+      "luasql.sqlite3")
     raises("Proxy: autowrap[1] must be a string, not 5", tpool.Proxy, thing, { autowrap = { 5 } })
     raises("Proxy: unknown option 'wrap'", tpool.Proxy, thing, { wrap = {} })
     raises("Proxy: what is a coroutine", tpool.Proxy, coroutine.create(print))

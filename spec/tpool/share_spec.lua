@@ -69,7 +69,9 @@ describe("tpool.share", function()
       ["share: values must be a table, not 5"] = function() shares.share(5) end,
       ["share: values must be a table without a metatable"] =
         function() shares.share(setmetatable({}, {})) end,
-      ["share: [conn].x is a coroutine"] = function() shares.share { conn = { x = co } } end,
+      ["share: values.conn.x is a coroutine"] = function() shares.share { conn = { x = co } } end,
+      ["share: values[1] is a coroutine"] = function() shares.share { co } end,
+      ["share: values[\"a b\"] is a coroutine"] = function() shares.share { ["a b"] = co } end,
       ["share: keys"] = function() shares.share { [co] = 1 } end,
       ["each: data must be what tpool.share gives, not a table"] = function() shares.each {} end,
       ["unshare: data must be what tpool.share gives, not nil"] = function() shares.unshare() end,

@@ -241,7 +241,10 @@ local known_options = { autowrap = true }
 local PLAIN = { ["nil"] = true, boolean = true, number = true, string = true }
 
 local function check_what(what)
-  if PLAIN[type(what)] then
+  if type(what) == "string" then
+    args.misuse('Proxy: what must be a module, not its name: tpool.Proxy(require %s)',
+      args.shown(what))
+  elseif PLAIN[type(what)] then
     args.wrong("Proxy", "what", "a module, a function or another object", what)
   end
   local problem = core.crosses(what)

@@ -68,6 +68,14 @@ local function parts_of(values)
   return parts, #keys + 1
 end
 
+--- How an entry is written behind the table that it stands in.
+local function step(key)
+  if type(key) == "string" and key:find "^[%a_][%w_]*$" then
+    return "." .. key
+  end
+  return "[" .. args.shown(key) .. "]"
+end
+
 local M = { mt = mt }
 
 --- Pack a table once, for all threads that it is handed to: an argument or an upvalue of a job,
@@ -87,7 +95,7 @@ function M.share(values)
   local bad, problem = core.share_fill(object, parts, n)
   if bad then
     core.release(object)
-    local where = bad == 1 and "keys" or "[" .. tostring(parts[1][bad - 1]) .. "]"
+    local where = bad == 1 and "keys" or "values" .. step(parts[1][bad - 1])
     args.misuse("share: %s", (problem:gsub("^value%[1%]", where)))
   end
   return setmetatable({ [OBJECT] = object }, mt)
