@@ -27,6 +27,11 @@ describe("green.args.options", function()
       assert.matches("did you mean 'backlog'", message(call, { Backlog = 1 }))
     end)
 
+    it("names none for one letter, of which each is as near", function()
+      local err = message(options.unknown, "mode", "q", { "r", "w", "rw" }, "open")
+      assert.matches("unknown mode 'q'; there are r, rw, w", err, 1, true)
+    end)
+
     it("names none when none is near", function()
       local err = message(call, { colour = "red" })
       assert.matches("unknown option 'colour'", err)

@@ -36,7 +36,8 @@ local NAME_MOST = 64 -- bytes of a name that are looked at
 -- @tparam table known array of names, or a table with names as keys
 -- @tparam[opt] number most edits (default: less than half of its letters, or 1)
 local function nearest(name, known, most)
-  local best, least = nil, most and most + 1 or math.max(2, math.floor(#name / 2))
+  -- Edits of all letters would make any name of any other: of one letter nothing is near.
+  local best, least = nil, most and most + 1 or math.min(#name, math.max(2, math.floor(#name / 2)))
   if #name > NAME_MOST then
     return nil
   end
