@@ -66,7 +66,7 @@ describe("tpool.Proxy", function()
     assert.equal(14, proxy.sum(counter, proxy.new(7)))
   end)
 
-  it("goes through iterators, and calls what can be called", function()
+  it("goes through iterators, and calls what can be called [b168]", function()
     local proxy = tpool.Proxy(thing)
     local all = {}
     for i, letter in proxy.letters("abc") do
@@ -77,9 +77,22 @@ describe("tpool.Proxy", function()
     assert.equal(11, adder(1))
     assert.equal(13, adder(2))
     assert.equal(12, proxy.callable(2))
+    local places = {}
+    local steps = tpool.Proxy(function()
+      local i = 0
+      return function()
+        i = i + 1
+        return i < 4 and require("green.tpool").thread_id() or nil
+      end
+    end)
+    for id in steps() do
+      places[#places + 1] = id
+    end
+    assert.same({ places[1], places[1], places[1] }, places)
+    assert.not_equal(tpool.thread_id(), places[1])
   end)
 
-  it("proxies a function, with all its results", function()
+  it("proxies a function, with all its results [S47]", function()
     local calls = 0
     local proxy = tpool.Proxy(function(n)
       calls = calls + n
@@ -89,6 +102,7 @@ describe("tpool.Proxy", function()
     local a, b, c = proxy(1)
     assert.same({ 2, nil, "x" }, { a, b, c })
     assert.equal(0, calls)
+    assert.not_equal(tpool.thread_id(), tpool.Proxy(tpool.thread_id)())
   end)
 
   it("gives nil results and errors as they are", function()
@@ -179,7 +193,7 @@ describe("tpool.Proxy of a C module:", function()
     return result, ticks
   end
 
-  it_with("luasql.sqlite3", "lua-sql-sqlite3: a long query stops nobody", function(luasql)
+  it_with("luasql.sqlite3", "lua-sql-sqlite3: a long query stops nobody [S15]", function(luasql)
     local env = tpool.Proxy(luasql).sqlite3()
     local conn = assert(env:connect ":memory:")
     assert(conn:execute "create table t (id integer, name text)")
@@ -214,6 +228,10 @@ describe("tpool.Proxy of a C module:", function()
 
   it_with("lfs", "lua-filesystem: folders and files", function(lfs)
     local proxy = tpool.Proxy(lfs)
+    local line = debug.getinfo(1, "l").currentline + 1
+    local _, err = pcall(function() proxy.attributes() end)
+    assert.equal(("spec/tpool/proxy_spec.lua:%d: bad argument #1 to 'attributes' (string expected, "
+      .. "got no value)"):format(line), err)
     local dir = os.tmpname()
     os.remove(dir)
     assert.is_true(proxy.mkdir(dir))

@@ -14,7 +14,7 @@ local error, getmetatable, ipairs, next, pcall, rawget, select, setmetatable, to
 local DEEP = 100 -- levels of tables that are looked at
 local REF = "\0ref" -- the field of a table that stands for an object
 
-local M = {}
+local M = { SOURCE = debug.getinfo(1, "S").short_src } -- as it stands before an error's text
 
 -- The other side's name for it -> { objects = id -> object, ids = object -> id, sent = id -> how
 -- often, free = ids that can be used again, wraps = methods whose results stay here }.

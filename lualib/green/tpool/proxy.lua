@@ -12,9 +12,9 @@ local pools = require "green.tpool.pool"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, format, getmetatable, newproxy, pcall, rawget, select, setmetatable, tostring, type,
-  unpack = error, string.format, getmetatable, newproxy, pcall, rawget, select, setmetatable,
-  tostring, type, unpack
+local error, format, getmetatable, gsub, newproxy, pcall, rawequal, rawget, select, setmetatable,
+  tostring, type, unpack = error, string.format, getmetatable, string.gsub, newproxy, pcall,
+  rawequal, rawget, select, setmetatable, tostring, type, unpack
 
 local execute_pinned = pools.execute_pinned
 
@@ -59,19 +59,41 @@ end
 
 -- -- Calls --------------------------------------------------------------------
 
-local function finish(holder, ok, ...)
+local OURS = "^" .. gsub(objects.SOURCE, "%p", "%%%0") .. ":%d+: "
+
+--- C functions blame the line that has called them: there it is one of ours, and `fn` is what
+-- they are called there. The error with the caller's line and the key's name.
+local function blamed(err, key)
+  local text, n = gsub(err, OURS, "")
+  if n == 0 then
+    return err
+  elseif type(key) == "string" then
+    text = gsub(text, "^(bad argument #%d+ to )'fn'", function(words)
+      return format("%s'%s'", words, key)
+    end)
+  end
+  local inner = core.data(core.current()).inner
+  text = core.placed(text)
+  if inner and rawequal(inner.error, err) then
+    inner.error = text -- its traceback is this one's
+  end
+  return text
+end
+
+local function finish(holder, key, ok, ...)
   if ok then
     return ...
   elseif objects.is_gone((...)) then
     error(errors.new("ECLOSED", holder.text, "its native thread has ended"), 0)
   end
-  error((...), 0)
+  local err = ...
+  error(type(err) == "string" and blamed(err, key) or err, 0)
 end
 
 --- fn(holder's name, ...) in the holder's thread. Parks.
 local function ask(holder, fn, ...)
   thread.checkpoint()
-  return finish(holder, pcall(execute_pinned, get_pool(), holder.pin, fn, holder.name, ...))
+  return finish(holder, (select(2, ...)), pcall(execute_pinned, get_pool(), holder.pin, fn, holder.name, ...))
 end
 
 -- -- Values on their way ------------------------------------------------------
