@@ -198,16 +198,18 @@ IN_CHILD static int exec_first(const green_child_plan *p)
 }
 
 /* A group's and a user's number are set with the right to do so, which ends
-** with the latter; so the folder must be one that the user may enter. */
+** with the latter; so the folder must be one that the user may enter. The
+** descriptors come before the limits: where more are open here than it may
+** have, none could be opened, and close_each would stop below the last. */
 static const struct {
   const char *name;
   int (*run)(const green_child_plan *p);
 } steps[] = {
     {"signals", reset_signals}, {"session", set_session},
-    {"terminal", set_terminal}, {"limits", set_limits},
-    {"setgroups", set_groups},  {"setgid", set_group},
-    {"setuid", set_user},       {"folder", set_folder},
-    {"descriptors", set_fds},   {"exec", exec_first},
+    {"terminal", set_terminal}, {"descriptors", set_fds},
+    {"limits", set_limits},     {"setgroups", set_groups},
+    {"setgid", set_group},      {"setuid", set_user},
+    {"folder", set_folder},     {"exec", exec_first},
 };
 
 IN_CHILD static int child_main(void *arg)

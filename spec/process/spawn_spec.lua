@@ -171,6 +171,14 @@ describe("green.process.spawn: what it is", function()
   it("has limits", function()
     assert.equal("20 30\n", says { "sh", "-c", "echo $(ulimit -Sn) $(ulimit -Hn)",
       limits = { nofile = { 20, 30 } } })
+    local open = {}
+    for i = 1, 40 do
+      open[i] = assert(io.open "/dev/null")
+    end
+    assert.equal("20\n", says { "sh", "-c", "ulimit -Sn", limits = { nofile = 20 } })
+    for _, file in ipairs(open) do
+      file:close()
+    end
     assert.equal("0\n", says { "sh", "-c", "ulimit -c", limits = { core = 0 } })
     local file = assert(io.tmpfile())
     local child = assert(process.spawn { "cat", "/etc/passwd", stdout = file,
