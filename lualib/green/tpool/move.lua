@@ -48,7 +48,7 @@ function M.move(x)
   if type(x) == "userdata" and io_type(x) then
     return core.move_file(x)
   elseif not socket.is_socket(x) then
-    args.wrong("move", "x", "a socket or a file that is open", x)
+    args.wrong("move", "x", "an open socket, or an open file of io.open's", x)
   end
   return move_socket(x)
 end
