@@ -561,7 +561,8 @@ describe("tpool.move", function()
     b:close()
     assert.matches("a standard stream, or a pipe of popen's, stays here",
       raised(tpool.move, io.stdout))
-    assert.matches("move: x must be an open socket, or an open file of io.open's, not 5", raised(tpool.move, 5))
+    assert.matches("move: x must be an open socket, or an open file of io.open's, not 5",
+      raised(tpool.move, 5))
     assert.matches("arg%[1%] is a green.socket.*metatable", raised(tpool.execute, print, b))
   end)
 

@@ -161,8 +161,8 @@ describe("tpool.Proxy", function()
   it("says what is wrong with a call", function()
     raises("Proxy: what must be a module, a function or another object, not nil", tpool.Proxy)
     raises("Proxy: what must be a module, a function or another object, not 5", tpool.Proxy, 5)
-    raises('what must be a module, not its name: tpool.Proxy(require "luasql.sqlite3")', tpool.Proxy,
-      "luasql.sqlite3")
+    raises('Proxy: what must be a module, not its name: tpool.Proxy(require "lfs")', tpool.Proxy,
+      "lfs")
     raises("Proxy: autowrap[1] must be a string, not 5", tpool.Proxy, thing, { autowrap = { 5 } })
     raises("Proxy: unknown option 'wrap'", tpool.Proxy, thing, { wrap = {} })
     raises("Proxy: what is a coroutine", tpool.Proxy, coroutine.create(print))
@@ -229,9 +229,9 @@ describe("tpool.Proxy of a C module:", function()
   it_with("lfs", "lua-filesystem: folders and files", function(lfs)
     local proxy = tpool.Proxy(lfs)
     local line = debug.getinfo(1, "l").currentline + 1
-    local _, err = pcall(function() proxy.attributes() end)
+    local _, misuse = pcall(function() proxy.attributes() end)
     assert.equal(("spec/tpool/proxy_spec.lua:%d: bad argument #1 to 'attributes' (string expected, "
-      .. "got no value)"):format(line), err)
+      .. "got no value)"):format(line), misuse)
     local dir = os.tmpname()
     os.remove(dir)
     assert.is_true(proxy.mkdir(dir))

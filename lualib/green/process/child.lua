@@ -180,7 +180,7 @@ end
 function methods:communicate(input, opts)
   opts = options.check(opts, talk.known, "communicate")
   if input ~= nil and not self.stdin and not self.pty then
-    args.misuse("communicate: there is an input, but the child was spawned without stdin = \"pipe\"")
+    args.misuse('communicate: there is an input, but the child was spawned without stdin = "pipe"')
   end
   return talk.one(self, input, opts, "communicate", "communicate with " .. self.shown)
 end

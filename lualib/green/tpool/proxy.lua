@@ -93,7 +93,8 @@ end
 --- fn(holder's name, ...) in the holder's thread. Parks.
 local function ask(holder, fn, ...)
   thread.checkpoint()
-  return finish(holder, (select(2, ...)), pcall(execute_pinned, get_pool(), holder.pin, fn, holder.name, ...))
+  local key = select(2, ...)
+  return finish(holder, key, pcall(execute_pinned, get_pool(), holder.pin, fn, holder.name, ...))
 end
 
 -- -- Values on their way ------------------------------------------------------

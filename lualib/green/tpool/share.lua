@@ -8,8 +8,8 @@ local class = require "green.args.class"
 local show = require "green.args.show"
 
 -- Scripts may put their own in their places.
-local getmetatable, next, pairs, rawget, setmetatable, tostring, type =
-  getmetatable, next, pairs, rawget, setmetatable, tostring, type
+local getmetatable, next, pairs, rawget, setmetatable, type =
+  getmetatable, next, pairs, rawget, setmetatable, type
 local share_part = core.share_part
 
 local mt = { __name = "green.share", __cross = "green.tpool.share" }
