@@ -187,6 +187,7 @@ end
 -- and `**` as a whole name for any folders. A `\` takes the meaning of what follows. A name
 -- that begins with a dot is matched by what does so too. A `/` at the end: folders only.
 -- Folders that cannot be read are passed over. Parks.
+-- @function fs.glob
 -- @tparam string pattern
 -- @tparam[opt] table opts `hidden` true: names with a dot are as others
 -- @treturn table of paths, which begin as the pattern does

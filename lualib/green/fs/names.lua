@@ -49,6 +49,7 @@ end
 -- "char", "block"), `mode` (the permissions, a number), `size` in bytes, `mtime`, `atime` and
 -- `ctime` in seconds since 1970, `uid`, `gid`, `nlink`, `ino`, `dev`, `rdev`, `blocks` (of 512
 -- bytes) and `blksize`. Links are followed. Parks.
+-- @function fs.stat
 -- @tparam string path
 -- @treturn table or nil, err: ENOENT, EACCES, ENOTDIR, ELOOP, ENAMETOOLONG
 function M.stat(place, path)
@@ -56,6 +57,7 @@ function M.stat(place, path)
 end
 
 --- The same of a link itself. Parks.
+-- @function fs.lstat
 -- @tparam string path
 function M.lstat(place, path)
   return ask(place, STAT, "lstat", path, NOFOLLOW, info.stat)
@@ -64,6 +66,7 @@ end
 --- The file system that a path is in: `size`, `free` and `available` (to users that are not
 -- root) in bytes, `files`, `files_free`, `block_size`, `name_max`, `readonly`, `nosuid`,
 -- `noexec`. Parks.
+-- @function fs.statvfs
 -- @tparam string path
 -- @treturn table or nil, err: as stat
 function M.statvfs(place, path)
@@ -71,6 +74,7 @@ function M.statvfs(place, path)
 end
 
 --- Does something lie at a path? A link that leads to nothing is nothing. Parks.
+-- @function fs.exists
 -- @tparam string path
 -- @treturn boolean or nil, err: EACCES and what else keeps one from knowing
 function M.exists(place, path)
@@ -84,6 +88,7 @@ function M.exists(place, path)
 end
 
 --- What stands in a link. Parks.
+-- @function fs.readlink
 -- @tparam string path
 -- @treturn string or nil, err: EINVAL (it is no link), ENOENT
 function M.readlink(place, path)
@@ -93,6 +98,7 @@ end
 
 --- The path without links, "." and "..", from "/" on; in a root: from the root on, "." for
 -- itself. Parks.
+-- @function fs.realpath
 -- @tparam string path of something that is there
 -- @treturn string or nil, err: as stat
 function M.realpath(place, path)
@@ -113,7 +119,7 @@ local function by_name(a, b)
   return a.name < b.name
 end
 
---- The entries of a folder: a sorted list of { name =, type = }; nil, err. A large one takes
+-- The entries of a folder: a sorted list of { name =, type = }; nil, err. A large one takes
 -- several calls. Parks.
 -- @tparam[opt] boolean nofollow the path must not be a link
 function M.entries(place, path, where, nofollow)
@@ -138,6 +144,7 @@ function M.entries(place, path, where, nofollow)
 end
 
 --- The names in a folder, in the order of their bytes, without "." and "..". Parks.
+-- @function fs.readdir
 -- @tparam string path
 -- @tparam[opt] table opts `types` true: each is a table with `name` and `type` (as of lstat,
 -- "unknown" if it has gone)
@@ -156,6 +163,7 @@ function M.readdir(place, path, opts)
 end
 
 --- Make a folder. Parks.
+-- @function fs.mkdir
 -- @tparam string path
 -- @tparam[opt] table opts `parents` true: and those it is in; one that is there already is fine.
 -- `mode`: permissions, "0777", without the bits of umask
@@ -168,6 +176,7 @@ function M.mkdir(place, path, opts)
 end
 
 --- Remove an empty folder. Parks.
+-- @function fs.rmdir
 -- @tparam string path
 -- @return true; or nil, err: ENOTEMPTY, ENOENT, ENOTDIR, EBUSY, EACCES
 function M.rmdir(place, path)
@@ -176,6 +185,7 @@ function M.rmdir(place, path)
 end
 
 --- Remove a name that is no folder's: a link itself, not what it leads to. Parks.
+-- @function fs.unlink
 -- @tparam string path
 -- @return true; or nil, err: ENOENT, EISDIR, EACCES, EPERM
 function M.unlink(place, path)
@@ -192,6 +202,7 @@ end
 --- Remove what lies at a path, a folder with all that is below it. Links are removed, never
 -- followed, whatever is put in the place of a folder meanwhile. It goes on in slices of some
 -- milliseconds: one that is killed has removed a part. Parks.
+-- @function fs.remove
 -- @tparam string path not "/" or what ends in "." or ".."
 -- @tparam[opt] table opts `missing_ok` true: nothing there is no error
 -- @return true; or nil, err: ENOENT, EACCES and others, with `path`: where; EINVAL
@@ -214,6 +225,7 @@ end
 
 --- Give a thing another name, in the place of what has that name. Both are in one file system.
 -- Parks.
+-- @function fs.rename
 -- @tparam string from
 -- @tparam string to
 -- @tparam[opt] table opts `replace` false: EEXIST when something is there
@@ -228,6 +240,7 @@ function M.rename(place, from, to, opts)
 end
 
 --- Give a file a second name. A link gets one itself. Parks.
+-- @function fs.link
 -- @tparam string from
 -- @tparam string to the new name
 -- @return true; or nil, err: EEXIST, ENOENT, EXDEV, EPERM (a folder), EACCES
@@ -238,6 +251,7 @@ function M.link(place, from, to)
 end
 
 --- Make a link that leads to a path, which need not be there. Parks.
+-- @function fs.symlink
 -- @tparam string target what stands in it: from its own folder, where it is relative
 -- @tparam string path the link's name
 -- @return true; or nil, err: EEXIST, ENOENT, EACCES
@@ -250,6 +264,7 @@ end
 -- -- Properties ---------------------------------------------------------------
 
 --- Set permissions. Parks.
+-- @function fs.chmod
 -- @tparam string path
 -- @param mode a string of octal digits ("0644") or a number
 -- @return true; or nil, err: ENOENT, EPERM
@@ -263,6 +278,7 @@ function M.chmod(place, path, mode)
 end
 
 --- Give to another user, or group. Parks.
+-- @function fs.chown
 -- @tparam string path
 -- @tparam[opt] table opts `uid` and `gid`, numbers; what is not there stays. `follow` false: of
 -- a link itself
@@ -277,6 +293,7 @@ function M.chown(place, path, opts)
 end
 
 --- Set the times of a file. Parks.
+-- @function fs.utime
 -- @tparam string path
 -- @tparam[opt] table opts `atime` and `mtime` in seconds since 1970; without one of them it is
 -- as the other, without both now. `follow` false: of a link itself
@@ -290,6 +307,7 @@ function M.utime(place, path, opts)
 end
 
 --- Cut a file off, or make it longer with a hole. Parks.
+-- @function fs.truncate
 -- @tparam string path
 -- @tparam number size
 -- @return true; or nil, err: ENOENT, EISDIR, EACCES, EFBIG

@@ -54,6 +54,7 @@ end
 --- A folder with the functions of this module as methods, whose paths lead nowhere but below
 -- it: an absolute path, "..", and links that lead out are refused by the kernel (EXDEV, with
 -- `err.outside`), whatever is renamed meanwhile. Links that stay inside are followed. Parks.
+-- @function fs.root
 -- @tparam string path
 -- @return the root; or nil, err: ENOENT, ENOTDIR, EACCES; ENOSYS: the kernel is older than 5.6,
 -- or forbids openat2

@@ -48,6 +48,7 @@ end
 --- For a loop over all that is below a folder: `for path, type in fs.walk(dir)`. A folder comes
 -- before what is in it; names are in the order of their bytes; links are told of and not
 -- followed. What is removed meanwhile is passed over. The loop parks, and raises errors.
+-- @function fs.walk
 -- @tparam string path
 -- @tparam[opt] table opts `depth`: 1 for what is in the folder itself; `enter`: a function of a
 -- folder's path that returns false where nothing below is wanted; `on_error`: a function of the
@@ -169,6 +170,7 @@ local copy_options = { recursive = "boolean", replace = "boolean", preserve = "b
 -- the holes there are. The copy takes its place when it is whole, also that of a link, which is
 -- not followed; one that fails or is killed leaves what was there. Permissions are the
 -- original's. Parks.
+-- @function fs.copy
 -- @tparam string from a regular file; a folder with `recursive`
 -- @tparam string to the copy's path; a folder there is not copied into: EISDIR
 -- @tparam[opt] table opts `replace` false: EEXIST when something is there; `preserve` true: the
@@ -221,6 +223,7 @@ end
 -- permissions and, where that is allowed, its owner, and the original removed. Parks. A move to
 -- another file system that fails or is killed leaves the original; of a folder a part of the
 -- copy may be left, or, when it was killed at the end, a part of the original.
+-- @function fs.move
 -- @tparam string from
 -- @tparam string to
 -- @tparam[opt] table opts `replace` false: EEXIST when something is there

@@ -200,6 +200,7 @@ local M = {}
 
 --- Be told what happens to a file, or to what is in a folder. Changes are told in their order;
 -- what happens to a file again and again before it is asked for is told once. Parks.
+-- @function fs.watch
 -- @tparam string path
 -- @tparam[opt] table opts `recursive` true: and in all folders below, new ones, too: what is
 -- found in a new one was created, and is told so once. `delay`: seconds between the first event

@@ -54,6 +54,7 @@ end
 --- Open as io.open does; what waits for bytes or room parks. A file is a stream
 -- (green.stream) that can do more: see the page of this module. A FIFO, a terminal or another
 -- device that can be waited for is a stream that waits in the loop, and no more. Parks.
+-- @function fs.open
 -- @tparam string path
 -- @tparam[opt="r"] string mode "r", "w", "a", "r+", "w+", "a+"; "x" behind the last five but
 -- "r+": nothing may be there yet. A "b" changes nothing
@@ -86,6 +87,7 @@ end
 --- Open a file, made if it is not there, and lock it (see the file's lock): so that only one
 -- program, or one green thread, does what the file stands for. Closing it gives the lock back;
 -- the file stays. Parks.
+-- @function fs.lock
 -- @tparam string path
 -- @tparam[opt] table opts `kind` "exclusive" or "shared"; `timeout` in seconds; 0: one try;
 -- `mode`: permissions of a new file, "0666", without the bits of umask
@@ -113,6 +115,7 @@ end
 
 --- A new file that nobody else knows of: its name cannot be guessed, nothing was there before,
 -- and only its owner may read it (0600). It is removed by whoever wants that. Parks.
+-- @function fs.tempfile
 -- @tparam[opt] table opts `dir`: the folder (TMPDIR, else "/tmp"; in a root "."); `prefix` and
 -- `suffix` of its name ("lua-", "")
 -- @return the file, open for reading and writing; its path is `file.path`. Or nil, err: ENOENT,
@@ -129,6 +132,7 @@ function M.tempfile(place, opts)
 end
 
 --- A new folder, as tempfile makes a file (0700). Parks.
+-- @function fs.tempdir
 -- @tparam[opt] table opts as of tempfile
 -- @treturn string its path; or nil, err
 function M.tempdir(place, opts)
@@ -165,6 +169,7 @@ local function read_special(one, path, most)
 end
 
 --- All that is in a file. Parks.
+-- @function fs.read_file
 -- @tparam string path
 -- @tparam[opt] table opts `max`: bytes (2^31 - 2)
 -- @treturn string or nil, err: ENOENT, EACCES, EISDIR, ETOOBIG
@@ -221,6 +226,7 @@ local write_options = { sync = "boolean", mode = "mode", replace = "boolean" }
 -- written to a temporary file in the same folder, which then takes the name; permissions and
 -- owner are handed on (of what else there is, as ACLs, nothing), a link stays and what it leads
 -- to is replaced. Parks. A write that is killed has been made or not, never in part.
+-- @function fs.write_file
 -- @tparam string path
 -- @param data a string, or a list of strings
 -- @tparam[opt] table opts `sync` false: do not wait for the disk (then a machine that loses
@@ -245,6 +251,7 @@ end
 --- Write behind the end of a file, which is made if it is not there. What several write at the
 -- same time does not mix, if each of it is not very long. Parks. One that is killed may have
 -- been made.
+-- @function fs.append_file
 -- @tparam string path
 -- @param data a string, or a list of strings
 -- @tparam[opt] table opts `sync` true: wait for the disk; `mode` as of write_file
@@ -259,7 +266,7 @@ end
 
 -- -- Copies -------------------------------------------------------------------
 
---- Copy one file.
+-- Copy one file.
 function M._copy_file(place, from, to, how)
   return job.act(place, COPY, "copy", { path = from, to = to, how = how, two = true })
 end
