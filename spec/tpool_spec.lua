@@ -642,3 +642,23 @@ describe("the end of the program", function()
     assert.equal("", r.err) -- what was stopped is nobody's error any more
   end)
 end)
+
+describe("the end of a native thread", function()
+  it("refuses a finalizer that loads the library for the first time", function()
+    local r = program.run_greenlua { "-e", [[
+      local pool = require("green.tpool").pool { threads = 1 }
+      local function arm()
+        local object = newproxy(true)
+        getmetatable(object).__gc = function()
+          print(pcall(require, "green.core"))
+          io.stdout:flush()
+        end
+        kept = object -- a global of the thread's
+      end
+      pool:execute(arm)
+      pool:killall()
+    ]] }
+    assert.equal(0, r.status, r.err)
+    assert.matches("^false\t.*the native thread ends", r.out)
+  end)
+end)

@@ -197,6 +197,7 @@ int vm_worker_stop(vm_run *r)
 static int open_core(lua_State *L)
 {
   vm_worker *w = self;
+  if (!w->run) luaL_error(L, "the native thread ends");
   lua_pushcfunction(L, w->run->setup->core);
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, 1);
@@ -316,7 +317,8 @@ static void state_close(vm_worker *w)
   if (w->v && atomic_exchange(&w->posted, 0))
     green_hub_unpost(w->v->hub, &w->post);
   w->v = NULL;
-  w->L = NULL; /* For the handler. */
+  w->L = NULL;   /* For the handler. */
+  w->run = NULL; /* For finalizers: it may be gone. */
   vm_setup_unref(w->setup);
   w->setup = NULL;
   w->interprets = 0;
