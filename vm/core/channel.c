@@ -51,7 +51,7 @@ static int channel_pack(lua_State *L)
   if (!m) return luaL_error(L, "not enough memory");
   lua_settop(L, 2);
   luaL_checkstack(L, 8, "a message");
-  if (vm_pack(L, 1, "value", 0, &m->parcel) == 0) {
+  if (vm_pack(L, 1, "value", VM_PACK_NO_FUNCTIONS, &m->parcel) == 0) {
     *out = m;
     return 0;
   }
