@@ -235,6 +235,24 @@ describe("a function of a module's proxy", function()
   end)
 end)
 
+describe("a call of a proxy that was left", function()
+  -- They stayed for ever.
+  it("has the objects let go that it gives", function()
+    local proxy = tpool.Proxy(require "spec.support.tpool_thing")
+    local new, sleep = proxy.new, proxy.sleep
+    local busy = green.spawn(sleep, 0.05) -- the thread is at it: the next one comes late
+    green.sleep(0)
+    local late = green.spawn(new, 5)
+    green.sleep(0)
+    late:kill()
+    busy:wait()
+    testing.settle_io(function()
+      collectgarbage()
+      return proxy.alive() == 0
+    end)
+  end)
+end)
+
 describe("a job that forks", function()
   -- The child stayed for twenty seconds with nothing to do.
   it("ends the child where it returns there", function()

@@ -114,9 +114,9 @@ local function finish(outcome, ...)
 end
 
 --- Nobody waits for it: the caller was cancelled, or the pool was closed; or both, in one turn.
-local function give_up(self, call, is_closed, status)
+local function give_up(self, call, pin, is_closed, status)
   if not is_closed and self.patient then
-    leaving.leave_alone(call)
+    leaving.leave_alone(call, self.patient(pin))
   elseif not is_closed then
     leaving.leave(call, self.grace)
   end
@@ -141,7 +141,7 @@ function M.run(self, setup, pin, fn, ...)
   local is_closed = root.active[place] == false
   leave(root, place)
   if status ~= 0 then
-    give_up(self, call, is_closed, status)
+    give_up(self, call, pin, is_closed, status)
   end
   return finish(call_outcome(call))
 end

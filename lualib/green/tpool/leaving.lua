@@ -16,8 +16,8 @@ local M = {}
 
 local AGAIN = 0.01 -- seconds between two words to a call
 
--- call (core's object) -> { until when, grace, site of who left it }; false: it may end as it
--- likes.
+-- call (core's object) -> { due = until when, grace, place = site of who left it }; or
+-- { late = function }: it may end as it likes, and that gets what it gave.
 local leaving = {}
 local watcher
 
@@ -33,7 +33,7 @@ end
 
 --- Is there nothing more to be done about it?
 local function is_settled(call, entry, now)
-  if not entry then
+  if entry.late then
     return core.call_over(call)
   elseif not core.call_stop(call) and core.call_over(call) then
     return true
@@ -41,15 +41,22 @@ local function is_settled(call, entry, now)
   return now >= entry.due and lose(call, entry)
 end
 
+local function tell_late(call, entry)
+  entry.late(core.call_outcome(call))
+end
+
 local function look_once()
   local now, done = core.now(), {}
   for call, entry in pairs(leaving) do
     if is_settled(call, entry, now) then
-      done[call] = true
+      done[call] = entry
     end
   end
-  for call in pairs(done) do
+  for call, entry in pairs(done) do
     leaving[call] = nil
+    if entry.late then
+      pcall(tell_late, call, entry)
+    end
     core.release(call)
   end
 end
@@ -59,7 +66,7 @@ local function watch()
   look_once()
   local call, entry = next(leaving)
   while call do
-    local is_alone = not entry and next(leaving, call) == nil
+    local is_alone = entry.late and next(leaving, call) == nil
     core.park(core.call_waiters(call), not is_alone and core.now() + AGAIN or nil, core.QUEUE)
     look_once()
     call, entry = next(leaving)
@@ -97,8 +104,9 @@ function M.leave(call, grace)
 end
 
 --- Nobody waits for the call, which goes on and ends by itself. Does not park.
-function M.leave_alone(call)
-  add(call, false)
+-- @tparam function late gets what core.call_outcome gives
+function M.leave_alone(call, late)
+  add(call, { late = late })
 end
 
 return M

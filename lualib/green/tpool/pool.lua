@@ -100,7 +100,8 @@ function M.new(size, opts)
     killable = opts.killable or false,
     affinity = opts.affinity or false,
     grace = opts.grace or GRACE,
-    patient = opts.patient or false, -- no job is told to stop
+    -- patient(pin) gives what gets what comes late: no job is told to stop
+    patient = opts.patient or false,
     pins = setmetatable({}, { __mode = "k" }), -- green thread -> its pin
   }, mt)
   root.root = root

@@ -36,14 +36,29 @@ local M = {}
 local THREADS = 4
 
 local pool
+local holder_of = setmetatable({}, { __mode = "kv" }) -- by its pin
+local forget -- below
+
+--- For what a call gives that nobody waits for any more: its objects are garbage.
+local function late(pin)
+  local holder = holder_of[pin]
+  return function(outcome, ...)
+    for i = 1, outcome == 1 and select("#", ...) or 0 do
+      local value = select(i, ...)
+      if type(value) == "table" and getmetatable(value) == nil and rawget(value, REF) then
+        forget(holder, value[REF], 1)
+      end
+    end
+  end
+end
 
 --- The threads where the objects live. No other jobs come there, and what runs there is not
 -- told to stop when nobody waits for it any more: a thread that was stopped amidst something
 -- begins anew, and all objects would be gone.
 local function get_pool()
   if not pool then
-    pool = pools.new(THREADS, { patient = true })
-    if core.env("GREENLUA_THREADS") == "0" then
+    pool = pools.new(THREADS, { patient = late })
+    if tonumber(core.env("GREENLUA_THREADS") or 1) == 0 then
       pool:set_num_threads(0)
     end
   end
@@ -244,16 +259,20 @@ local function start_letting_go(holder)
   holder.helper = helper
 end
 
-function mt.__gc(self)
-  local state = known[self]
-  if not state then
-    return
-  end
-  local holder, gone = state.holder, state.holder.gone
-  gone[#gone + 1] = state.id
-  gone[#gone + 1] = state.got
+--- The other side has sent an object so often, and here it is garbage.
+function forget(holder, id, got)
+  local gone = holder.gone
+  gone[#gone + 1] = id
+  gone[#gone + 1] = got
   if #gone == 2 or not holder.helper then
     pcall(start_letting_go, holder)
+  end
+end
+
+function mt.__gc(self)
+  local state = known[self]
+  if state then
+    forget(state.holder, state.id, state.got)
   end
 end
 
@@ -303,6 +322,7 @@ function M.new(what, opts)
     gone = {},
     text = "Proxy",
   }
+  holder_of[holder.pin] = holder
   return receive(holder, execute_pinned(pool, holder.pin, objects.hold, holder.name, what,
     autowrap))
 end
