@@ -176,6 +176,16 @@ describe("cdata that crosses", function()
     assert.equal(9, t[2].x)
   end)
 
+  it("does not ask the text that a script gives a struct", function()
+    for i, text in ipairs { "ctype<int>", false } do
+      local name = "parcel_spec_text_" .. i
+      ffi.cdef("typedef struct " .. name .. " { int n; } " .. name)
+      local type = ffi.metatype(name, { __tostring = function() return text or error "no" end })
+      assert.equal(5, cross(type(5)).n)
+      assert.equal(("ctype<struct %s>"):format(name), tostring(cross(type)))
+    end
+  end)
+
   it("is no address, and has a name", function()
     local array = ffi.new("parcel_spec_point[2]")
     assert.matches("arg%[1%] is a cdata 'void %*', an address, which no other",

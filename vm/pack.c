@@ -340,11 +340,42 @@ static void call_ffi(lua_State *L, int ffi, const char *name, int n)
   lua_call(L, n, 1);
 }
 
-/* Is the cdata at i a type, and no value of one? Only its text tells. */
-static int is_type(lua_State *L, int i)
+/* "struct point": a struct or union, not a pointer to one, or an array. */
+static int is_record(const char *name)
 {
-  if (!luaL_callmeta(L, i, "__tostring")) return 0;
+  static const char *const kinds[] = {"struct ", "union "};
+  for (int k = 0; k < 2; k++) {
+    size_t n = strlen(kinds[k]);
+    if (strncmp(name, kinds[k], n) != 0) continue;
+    for (name += n; isalnum((unsigned char)*name) || *name == '_'; name++) {
+    }
+    return *name == '>';
+  }
+  return 0;
+}
+
+/* As an integer a type is its number, and a struct is none. */
+static int is_integer(lua_State *L, int i, int ffi)
+{
+  lua_getfield(L, ffi, "cast");
+  lua_pushliteral(L, "int32_t");
+  lua_pushvalue(L, i);
+  int is = lua_pcall(L, 2, 1, 0) == 0;
+  lua_pop(L, 1);
+  return is;
+}
+
+/* Is the cdata at i, whose ctype is at the top, a type, and no value of one?
+** Only its text tells; but that of a struct may be the script's. */
+static int is_type(lua_State *L, int i, int ffi)
+{
+  if (!luaL_callmeta(L, lua_gettop(L), "__tostring")) return 0;
   const char *text = lua_tostring(L, -1);
+  int records = !strncmp(text, "ctype<", 6) && is_record(text + 6);
+  lua_pop(L, 1);
+  if (records) return is_integer(L, i, ffi);
+  if (!luaL_callmeta(L, i, "__tostring")) return 0;
+  text = lua_tostring(L, -1);
   int is = text && !strncmp(text, "ctype<", 6);
   lua_pop(L, 1);
   return is;
@@ -416,7 +447,7 @@ static void write_cdata(vm__packer *w, int i)
   int ffi = lua_gettop(L);
   lua_pushvalue(L, i);
   call_ffi(L, ffi, "typeof", 1);
-  int is_value = !is_type(L, i);
+  int is_value = !is_type(L, i, ffi);
   name_type(w, i, is_value);
   if (!was_met(w, lua_topointer(L, i))) {
     if (is_value) {
