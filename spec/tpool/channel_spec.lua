@@ -285,6 +285,27 @@ describe("tpool.channel", function()
     assert.matches("EDEADLOCK", p.err)
   end)
 
+  it("is not looked for in an object that has none", function()
+    local core = require "green.core"
+    local none, message, share = core.object "channel", core.object "message", core.object "share"
+    for text, fn in pairs {
+      ["channel_get.*a channel expected"] = function() core.channel_get(none) end,
+      ["channel_wait.*a channel expected"] = function()
+        core.channel_wait(core.object "channel_wait", none)
+      end,
+      ["channel_put.*a message expected"] = function()
+        core.channel_put(core.object("channel", 1), message)
+      end,
+      ["share_part.*shared values expected"] = function() core.share_part(share, 1) end,
+      ["it is empty"] = function() error((core.crosses(none))) end,
+      ["has no values"] = function() error((core.crosses(share))) end,
+    } do
+      local ok, err = pcall(fn)
+      assert.is_false(ok)
+      assert.matches(text, err)
+    end
+  end)
+
   it("is freed with thousands in it, each in another", function()
     local p = program.run { "sh", "-c", 'ulimit -s 1024; exec "$0" -e "$1"', program.greenlua, [[
       local tpool = require "green.tpool"

@@ -9,7 +9,9 @@
 
 static void *channel_hold(lua_State *L, int i)
 {
-  return green_channel_ref(*(green_channel **)lua_touserdata(L, i));
+  green_channel *c = *(green_channel **)lua_touserdata(L, i);
+  if (!c) luaL_error(L, "channel: it is empty");
+  return green_channel_ref(c);
 }
 
 static void channel_push(lua_State *L, void *held)
@@ -38,7 +40,9 @@ void vm_open_channels(lua_State *L)
 
 static green_channel *channel_of(lua_State *L, int i)
 {
-  return *(green_channel **)vm_pointer(L, i);
+  green_channel *c = *(green_channel **)vm_pointer(L, i);
+  if (!c) luaL_argerror(L, i, "a channel expected");
+  return c;
 }
 
 /* text = channel_pack(message, value): fills the message; or what cannot
@@ -64,6 +68,7 @@ static int channel_put(lua_State *L)
 {
   core_vm(L);
   vm_message **m = vm_pointer(L, 2);
+  luaL_argcheck(L, *m, 2, "a message expected");
   int err = green_channel_put(channel_of(L, 1), &(*m)->item);
   if (err == 0) *m = NULL;
   lua_pushinteger(L, err);

@@ -10,7 +10,9 @@
 
 static void *share_hold(lua_State *L, int i)
 {
-  return vm_share_ref(*(vm_share **)lua_touserdata(L, i));
+  vm_share *s = *(vm_share **)lua_touserdata(L, i);
+  if (!s) luaL_error(L, "share: it has no values");
+  return vm_share_ref(s);
 }
 
 static void share_push(lua_State *L, void *held)
@@ -70,6 +72,7 @@ static int share_part(lua_State *L)
   core_vm(L);
   vm_share *s = *(vm_share **)vm_pointer(L, 1);
   lua_Integer i = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, s, 1, "shared values expected");
   luaL_argcheck(L, i >= 1 && (uint32_t)i <= s->n, 2, "no such part");
   luaL_checkstack(L, 8, "shared values");
   int n = vm_unpack(L, &s->parts[i - 1]);
