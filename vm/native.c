@@ -3,6 +3,7 @@
 */
 
 #include "native.h"
+#include "keys.h"
 
 #include "base/err.h"
 #include "base/fork.h"
@@ -94,11 +95,19 @@ static int load_body(lua_State *L)
   return args < 0 ? lua_error(L) : args + 1;
 }
 
+static int keep_body(lua_State *L)
+{
+  lua_pushcfunction(L, load_body);
+  vm_set_key(L, VM_KEY_NATIVE_BODY);
+  return 0;
+}
+
 /* How many arguments stand above the chunk; -1: an error does. */
 static int push_chunk(vm_native *n, lua_State *L)
 {
   int top = lua_gettop(L);
-  lua_pushcfunction(L, load_body);
+  if (lua_cpcall(L, keep_body, NULL) != 0) return -1;
+  vm_push_key(L, VM_KEY_NATIVE_BODY);
   lua_pushlightuserdata(L, n);
   if (lua_pcall(L, 1, LUA_MULTRET, 0) != 0) return -1;
   return lua_gettop(L) - top - 1;

@@ -79,10 +79,12 @@ function M.adopt(fd)
   if not theirs then
     return nil, err
   end
-  local ours
-  ours, err = theirs:dup()
-  theirs:detach()
-  return ours, err
+  local ok, ours, problem = pcall(theirs.dup, theirs)
+  theirs:detach() -- whatever came: the collector must not close what is another's
+  if not ok then
+    error(ours, 0)
+  end
+  return ours, problem
 end
 
 return M
