@@ -187,8 +187,7 @@ static int save_may(const struct stat *old, int how)
 {
   if (S_ISDIR(old->st_mode)) return -EISDIR;
   if (how & GREEN_DISK_NOREPLACE) return GREEN_EEXIST;
-  return S_ISREG(old->st_mode) || S_ISLNK(old->st_mode) ? 0
-                                                        : GREEN_EOPNOTSUPP;
+  return S_ISREG(old->st_mode) || S_ISLNK(old->st_mode) ? 0 : GREEN_EOPNOTSUPP;
 }
 
 int64_t green__disk_save(green_disk *d)

@@ -19,7 +19,8 @@ describe("a watch", function()
     for i = 1, count do
       os.rename(dir() .. "/n" .. i - 1, dir() .. "/n" .. i)
     end
-    local kinds, event = {}, nil
+    local kinds = {}
+    local event
     repeat
       event = assert(watch:next())
       kinds[event.type] = (kinds[event.type] or 0) + 1

@@ -59,8 +59,8 @@ describe("with closed standard streams", function()
       local function place(i)
         return closed:find(i) and "/dev/null" or "ours"
       end
-      assert.equal(("1 %s\n2 %s\nended\nhello\nended\nhi\n\ntty\n"):format(place(1), place(2)), text,
-        err)
+      assert.equal(("1 %s\n2 %s\nended\nhello\nended\nhi\n\ntty\n"):format(place(1), place(2)),
+        text, err)
     end)
   end
 end)

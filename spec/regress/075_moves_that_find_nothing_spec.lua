@@ -1,6 +1,6 @@
 -- A move of a folder to another file system copied it, and where the copy failed removed what stood
--- at its place: also what had been there before, if the copy failed before it had begun, as when the
--- original went away meanwhile.
+-- at its place: also what had been there before, if the copy failed before it had begun, as when
+-- the original went away meanwhile.
 
 local fs = require "green.fs"
 local testing = require "green.testing"
