@@ -46,6 +46,7 @@ describe("a watch", function()
     repeat
       local event, err = watch:next()
       assert.is_nil(err)
+      assert.is_false(event ~= nil and event.type == "error")
     until not event
   end)
 end)

@@ -24,7 +24,7 @@ local WATCH, NOFOLLOW = tonumber(C.GREEN_DISK_WATCH), tonumber(C.GREEN_DISK_NOFO
 local IN_IT = bits "WRITTEN ATTRIB CLOSED MOVED_FROM MOVED_TO CREATED DELETED"
 local TOP = IN_IT + bits "SELF_DELETED SELF_MOVED"
 local BELOW = IN_IT + bits "ONLY_FOLDER"
-local ENOENT, ENOTDIR, ELOOP = core.codes.ENOENT, -20, -40
+local ENOENT, ECLOSED, ENOTDIR, ELOOP = core.codes.ENOENT, core.codes.ECLOSED, -20, -40
 
 local M = {}
 
@@ -63,9 +63,11 @@ local function is_ignored(self, path)
 end
 M.is_ignored = is_ignored
 
---- Has it gone while we looked? Then its end is told, or was never of interest.
+--- Has it gone while we looked? Then its end is told, or was never of interest. So it is where
+-- the watch was closed.
 local function has_gone(err)
-  return err.number == ENOENT or err.number == ENOTDIR or err.number == ELOOP
+  local n = err.number
+  return n == ENOENT or n == ENOTDIR or n == ELOOP or n == ECLOSED
 end
 
 --- Is there nothing to do about a folder? One whose turn was cut off by a kill is listed again.
