@@ -76,7 +76,7 @@ describe("green.fs", function()
       ["fs.utime: mtime must be a number of seconds"] =
         function() fs.utime("x", { mtime = "now" }) end,
       ["fs.truncate: size must be a whole number"] = function() fs.truncate("x", -1) end,
-      ["fs.write_file: data must be a string, not true"] =
+      ["fs.write_file: data must be a string or a list of strings, not true"] =
         function() fs.write_file("x", true) end,
     }
     for text, call in pairs(calls) do
