@@ -72,8 +72,8 @@ enum vm_key {
   VM_KEY_TRACE_BODY,
   VM_KEY_UNMARK_BODY,
   VM_KEY_NATIVE_BODY, /* Loads what a runtime of a native thread runs. */
-  VM_KEY_LOADING, /* What require puts in a module's place meanwhile. */
-  VM_KEY_TRACE /* The traceback of the last error, or nil. */
+  VM_KEY_LOADING,     /* What require puts in a module's place meanwhile. */
+  VM_KEY_TRACE        /* The traceback of the last error, or nil. */
 };
 
 /* Numbers that nobody else has: LuaJIT finds those faster than addresses, which

@@ -183,8 +183,8 @@ static void loop_start(green__loop *loop)
 }
 
 /* Where libev finds no descriptor for a loop it ends the process. It takes one
-** for the kernel's poll and one for wake-ups, or two of these. Other threads may
-** be faster still. 0, GREEN_EMFILE, GREEN_ENFILE, GREEN_ENOMEM. */
+** for the kernel's poll and one for wake-ups, or two of these. Other threads
+** may be faster still. 0, GREEN_EMFILE, GREEN_ENFILE, GREEN_ENOMEM. */
 static int loop_has_room(void)
 {
   int fds[3], n = 0;

@@ -223,7 +223,7 @@ static int number_path(int fd, char *text)
 /* Of what is beneath a folder: from there. */
 static int64_t number_realpath(green_disk *d, int fd)
 {
-  char top[PATH_MAX], path[PATH_MAX];
+  char top[PATH_MAX] = "", path[PATH_MAX] = "";
   int err = number_path(green_desc_number(d->call.at), top);
   if (err == 0) err = number_path(fd, path);
   if (err < 0) return err;

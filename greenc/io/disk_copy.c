@@ -184,7 +184,8 @@ static int copy_rights(const green__copy *c, int how)
   return fchmod(c->to, mode) < 0 ? -errno : 0;
 }
 
-/* Whatever close says, the number is free by then, and may be another thread's. */
+/* Whatever close says, the number is free by then, and may be another
+** thread's. */
 static int copy_close(green__copy *c)
 {
   int fd = c->to;

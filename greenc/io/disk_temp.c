@@ -180,9 +180,9 @@ static int save_at(green_disk *d, const green__place *p, const struct stat *old)
   return err;
 }
 
-/* May it be replaced by a file? What has other things behind its name (a device,
-** a FIFO, a socket) is not to be put out of the way by who means to write to it:
-** /dev/null would be gone for all. */
+/* May it be replaced by a file? What has other things behind its name (a
+** device, a FIFO, a socket) is not to be put out of the way by who means to
+** write to it: /dev/null would be gone for all. */
 static int save_may(const struct stat *old, int how)
 {
   if (S_ISDIR(old->st_mode)) return -EISDIR;

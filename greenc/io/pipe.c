@@ -102,8 +102,8 @@ static int pipe_own(green_pipe *p, int fd)
   return err;
 }
 
-/* A number that was just opened, but not one of the standard streams: where such
-** a one has been closed, a child that inherits it would get what is ours, and
+/* A number that was just opened, but not one of the standard streams: where
+** such a one has been closed, a child that inherits it would get what is ours, and
 ** wait for the end of a pipe that it holds itself. Or an error. */
 static int fd_raised(int fd)
 {

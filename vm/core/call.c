@@ -105,7 +105,7 @@ static int core_call_start(lua_State *L)
   (*slot)->run.killable = (uint8_t)lua_toboolean(L, AT_KILLABLE);
   if (lua_isuserdata(L, AT_PIN))
     (*slot)->job.pin = *(green_pin **)lua_touserdata(L, AT_PIN);
-  /* Packing may have run finalizers, and metamethods: the pool may be closed. */
+  /* Packing may have run finalizers, and these may have closed the pool. */
   if (err == 0) err = *p ? vm_call_start(*slot, *p) : GREEN_ECLOSED;
   if (err < 0) {
     vm_close_object(v, L, AT_SETUP);
