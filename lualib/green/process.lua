@@ -21,8 +21,8 @@ local M = {
 -- A list of words never meets a shell. The program is looked for in the PATH that it will
 -- have, of which parts that are no absolute paths do not count.
 -- @tparam table command `{ "cmd", "arg", ..., option = value, ... }`; or a string
--- @tparam[opt] table opts behind a string: its options, of which `shell` is true. Options: those
--- of spawn, and `check` true: an end that is not status 0 is an error;
+-- @tparam[opt] table opts options may stand here, too; behind a string, `shell` true is one of
+-- them. Options: those of spawn, and `check` true: an end that is not status 0 is an error;
 -- `timeout` seconds; `input`, a string or a list of
 -- strings; `max_output` bytes of each output (64 MB); `linger` seconds that the outputs are
 -- read after its end, while others hold them (1). Outputs are collected unless said otherwise
@@ -36,7 +36,8 @@ end
 --- Start a program. It ends with the green thread that started it, and with the program:
 -- TERM, and KILL after `grace` seconds. Does not park.
 -- @tparam table command `{ "cmd", "arg", ..., option = value, ... }`; or a string
--- @tparam[opt] table opts behind a string: its options, of which `shell` is true. Options:
+-- @tparam[opt] table opts options may stand here, too; behind a string, `shell` true is one of
+-- them. Options:
 --
 --   * `stdin` ("null"), `stdout` ("inherit"), `stderr` ("inherit"): "pipe" (child.stdin,
 --     child.stdout, child.stderr), "null", "inherit", for stderr "stdout"; a file of Lua's, a

@@ -63,7 +63,8 @@ describe("green.process.spawn", function()
     refuses("kill_group needs a group of its own", process.spawn,
       { "ls", kill_group = true, group = 1 })
     refuses("with a pty", process.spawn, { "ls", pty = true, stdin = "null" })
-    refuses("options stand in the command's table", process.spawn, { "ls" }, {})
+    refuses('"env" stands in the command\'s table and behind it', process.spawn,
+      { "ls", env = {} }, { env = {} })
   end)
 end)
 

@@ -22,9 +22,10 @@ end
 
 -- -- The words ----------------------------------------------------------------
 
---- Take apart `{ "cmd", "arg", option = ... }`: the list, and the options.
-function M.split(spec, known, where)
-  args.type(spec, "table", where, "command")
+--- Take apart `{ "cmd", "arg", option = ... }`: the list, and the options. name: of which
+-- argument ("command").
+function M.split(spec, known, where, name)
+  args.type(spec, "table", where, name or "command")
   local list, opts = {}, {}
   for key, value in pairs(spec) do
     if type(key) == "number" then
@@ -73,23 +74,27 @@ function M.words(list, shell, where)
   return { SHELL, "-c", all[1] }
 end
 
---- A command that may have been given as a string, as a table that split takes.
+--- A command, a list of words or a string, with the options behind it, as a table that split
+-- takes.
 function M.table_of(spec, opts, where)
-  if type(spec) ~= "string" then
-    if opts ~= nil then
-      args.misuse("%s: options stand in the command's table", where)
-    end
+  local is_text = type(spec) == "string"
+  if opts == nil and not is_text then
     return spec
   end
   local all = {}
-  for key, value in pairs(opts == nil and {} or args.type(opts, "table", where, "opts")) do
+  for key, value in pairs(is_text and { spec } or args.type(spec, "table", where, "command")) do
     all[key] = value
   end
-  if not all.shell then
-    args.misuse("%s: a command is a list of words; a string is one for a shell, with shell = true",
-      where)
+  for key, value in pairs(opts == nil and {} or args.type(opts, "table", where, "opts")) do
+    if all[key] ~= nil then
+      args.misuse("%s: %s stands in the command's table and behind it", where, args.shown(key))
+    end
+    all[key] = value
   end
-  all[1] = spec
+  if is_text and not all.shell then
+    args.misuse("%s: command must be a list of words, not %s; a string is one for a shell, with "
+      .. "shell = true", where, args.shown(spec))
+  end
   return all
 end
 

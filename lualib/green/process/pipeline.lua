@@ -197,7 +197,7 @@ end
 
 --- See green.process.
 function M.run(spec)
-  local list, opts = command.split(spec, known, "pipe")
+  local list, opts = command.split(spec, known, "pipe", "list")
   check_commands(list)
   args.optional(opts.check, "boolean", "pipe", "check")
   if opts.input ~= nil and opts.stdin ~= nil then

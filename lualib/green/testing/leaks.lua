@@ -106,7 +106,7 @@ function M.report(before)
   if #found > 0 then
     -- Compiled code keeps the functions that it was made of, and all that they refer to: who
     -- has dropped a connection has left nothing behind, though one of these still has it.
-    flush_traces()
+    pcall(flush_traces) -- not in a finalizer
     found = look(before)
   end
   end_new_threads(before)

@@ -28,7 +28,7 @@ local function move_socket(x)
   refuse_held(x)
   local fd, rest = x:detach()
   if not fd then
-    args.misuse("move: %s is closed", tostring(x))
+    args.misuse("move: x must be an open socket, not %s", tostring(x))
   end
   local ok, token = pcall(core.move_fd, fd, rest, x._timeout or -1)
   if not ok then
@@ -45,7 +45,7 @@ end
 -- once; one that never does is closed when it is collected. Raises where a green thread waits
 -- for x
 function M.move(x)
-  if type(x) == "userdata" and io_type(x) then
+  if type(x) == "userdata" and io_type(x) == "file" then
     return core.move_file(x)
   elseif not socket.is_socket(x) then
     args.wrong("move", "x", "an open socket, or an open file of io.open's", x)

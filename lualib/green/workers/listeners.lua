@@ -2,6 +2,7 @@
 -- @module green.workers.listeners
 
 local addr = require "green.socket.addr"
+local args = require "green.args"
 local listen = require "green.net.listen"
 local socket = require "green.socket"
 
@@ -48,11 +49,21 @@ local function is_list(what)
   return type(what) == "table" and not socket.is_socket(what) and not addr.is_address(what)
 end
 
+local KINDS = { string = true, number = true, ["nil"] = true }
+
+--- One that can be listened at, as far as that can be told without a try.
+local function check(what)
+  if not (KINDS[type(what)] or socket.is_socket(what) or addr.is_address(what)) then
+    args.wrong("workers", "listen", "an address, a listener, or a list of these", what)
+  end
+end
+
 --- What `listen` names: an address, a listener, or a list of them. Parks for names.
 -- @return a list of rows of sockets; or nil, err as green.listen's
 function M.open(what, count, reuse_port)
   local rows = {}
   for i, target in ipairs(is_list(what) and what or { what }) do
+    check(target)
     local row, err = open(target, count, reuse_port)
     if not row then
       M.close(rows)
