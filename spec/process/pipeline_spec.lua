@@ -67,7 +67,7 @@ describe("green.process.pipe", function()
   end)
 
   it("refuses what is no line of commands", function()
-    refuses("there is no command", process.pipe, {})
+    refuses("list must have a command", process.pipe, {})
     refuses("command 1 must be a list of words, not a string", process.pipe, { "ls" })
     refuses("command 1 must be a table", process.pipe, { 7 })
     refuses("unknown option 'stdout'", process.pipe, { { "ls", stdout = "null" } })

@@ -148,6 +148,14 @@ function M.method(value, name)
   return kind == "table" and M.callee(value[name]) or nil
 end
 
+--- A table without a metatable: whose fields are what they seem.
+function M.plain(value, where, name)
+  if type(value) ~= "table" or core.class_of(value) then
+    wrong(where, name, "a table without a metatable", value)
+  end
+  return value
+end
+
 --- A list without holes. Each of `#value` places has something, and there is nothing
 -- else in it: what is left out would be passed over without a word.
 -- @tparam[opt] string what the list is of

@@ -56,7 +56,8 @@ local function words(list, where)
     all[i] = word(list[i], i, where)
   end
   if all[1] == nil or all[1] == "" then
-    args.misuse("%s: there is no command", where)
+    args.misuse("%s: command must begin with the program's name, not %s: there is no command", where,
+      all[1] and '""' or args.shown(list))
   end
   return all
 end
@@ -151,7 +152,7 @@ local function check_variable(name, value, where, option)
 end
 
 local function put_all(values, names, given, where, option)
-  args.type(given, "table", where, option)
+  args.plain(given, where, option)
   for name, value in pairs(given) do
     local text = check_variable(name, value, where, option)
     if values[name] == nil then

@@ -183,9 +183,9 @@ local function hold(self)
 end
 
 local function check_commands(list)
-  args.list(list, "pipe", "commands", "commands")
+  args.list(list, "pipe", "list", "commands")
   if #list == 0 then
-    args.misuse("pipe: there is no command")
+    args.misuse("pipe: list must have a command, not be %s without one", args.shown(list))
   end
   for i = 1, #list do
     if type(list[i]) == "string" then

@@ -30,25 +30,31 @@ end
 
 -- -- Who it is ------------------------------------------------------------------
 
---- A user without a group would keep ours, and all of our supplementary ones.
-local function put_ids(plan, kept, opts, where)
-  plan.uid, plan.gid, plan.n_groups = -1, -1, -1
-  if opts.gid == nil and (opts.uid ~= nil or opts.groups ~= nil) then
-    args.misuse("%s: uid and groups need a gid", where)
-  elseif opts.gid == nil then
-    return
-  end
-  plan.gid = args.integer(opts.gid, 0, where, "gid", ID_MOST)
-  if opts.uid ~= nil then
-    plan.uid = args.integer(opts.uid, 0, where, "uid", ID_MOST)
-  end
-  local groups = opts.groups == nil and {} or opts.groups
+local function put_groups(plan, kept, groups, where)
   args.list(groups, where, "groups", "numbers")
   kept.groups = ids_t(math.max(#groups, 1))
   for i = 1, #groups do
     kept.groups[i - 1] = args.integer(groups[i], 0, where, "groups", ID_MOST)
   end
   plan.groups, plan.n_groups = kept.groups, #groups
+end
+
+local function id(value, where, name)
+  return value == nil and -1 or args.integer(value, 0, where, name, ID_MOST)
+end
+
+--- A user without a group would keep ours, and all of our supplementary ones.
+local function put_ids(plan, kept, opts, where)
+  plan.uid, plan.gid = id(opts.uid, where, "uid"), id(opts.gid, where, "gid")
+  plan.n_groups = -1
+  if opts.gid ~= nil or opts.groups ~= nil then
+    put_groups(plan, kept, opts.groups == nil and {} or opts.groups, where)
+  end
+  if opts.gid == nil and (opts.uid ~= nil or opts.groups ~= nil) then
+    local name = opts.uid ~= nil and "uid" or "groups"
+    args.misuse("%s: %s must not be %s alone: uid and groups need a gid", where, name,
+      args.shown(opts[name]))
+  end
 end
 
 -- -- What it may use --------------------------------------------------------------
@@ -76,7 +82,7 @@ local function put_limits(plan, kept, limits, where)
   if limits == nil then
     return
   end
-  args.type(limits, "table", where, "limits")
+  args.plain(limits, where, "limits")
   local n = 0
   for _ in pairs(limits) do
     n = n + 1
