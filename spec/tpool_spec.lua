@@ -557,7 +557,8 @@ describe("tpool.move", function()
     b:write("x\n")
     assert.equal("x", reader:wait())
     a:close()
-    assert.matches("move: x must be an open socket, not green.socket{closed}", raised(tpool.move, a))
+    assert.matches("move: x must be an open socket, not green.socket{closed}",
+      raised(tpool.move, a))
     b:close()
     assert.matches("a standard stream, or a pipe of popen's, stays here",
       raised(tpool.move, io.stdout))

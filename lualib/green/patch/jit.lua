@@ -40,9 +40,12 @@ local function on_event(what, trace, fn)
   began = nil -- nobody has a function for being compiled
 end
 
---- May this LuaJIT have the fault? Later ones have a date in the place of "beta3".
+--- May this LuaJIT have the fault? Later ones have a date in the place of "beta3", and luajit2,
+-- which mended it, modules of its own. Where there is no need the handler is not there: it runs
+-- in whichever thread compiles, and may be where its stack ends.
 local function may_be_faulty()
   return has_util and jit.arch == "x64" and jit.version:find("beta", 1, true)
+    and not package.preload["table.isempty"]
 end
 
 --- Somebody looks at the traces already, as -jv and -jdump do: LuaJIT tells one alone.

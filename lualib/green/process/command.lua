@@ -56,8 +56,8 @@ local function words(list, where)
     all[i] = word(list[i], i, where)
   end
   if all[1] == nil or all[1] == "" then
-    args.misuse("%s: command must begin with the program's name, not %s: there is no command", where,
-      all[1] and '""' or args.shown(list))
+    args.misuse("%s: command must begin with a program's name, not %s: there is no command",
+      where, all[1] and '""' or args.shown(list))
   end
   return all
 end
