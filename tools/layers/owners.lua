@@ -34,7 +34,7 @@ local CALLERS = {
 -- What comes with the compiler, libc and the kernel.
 local SYSTEM = words [[
   assert.h ctype.h dirent.h dlfcn.h errno.h fcntl.h float.h getopt.h grp.h
-  inttypes.h limits.h link.h locale.h math.h netdb.h poll.h pthread.h pwd.h sched.h
+  inttypes.h limits.h locale.h math.h netdb.h poll.h pthread.h pwd.h sched.h
   semaphore.h setjmp.h signal.h spawn.h stdarg.h stdatomic.h stdbool.h stddef.h
   stdint.h stdio.h stdlib.h string.h strings.h termios.h time.h unistd.h
   cpuid.h emmintrin.h endian.h immintrin.h arm_neon.h

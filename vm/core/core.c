@@ -216,7 +216,6 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_ws_functions);
   set_functions(L, v, vm_resp_functions);
   set_functions(L, v, vm_file_functions);
-  set_functions(L, v, vm_jit_functions);
   set_functions(L, v, vm_gather_functions);
   set_functions(L, v, vm_native_functions);
   set_functions(L, v, vm_object_functions);

@@ -24,7 +24,6 @@ extern const luaL_Reg vm_relay_functions[];  /* relay.c */
 extern const luaL_Reg vm_ws_functions[];     /* ws.c */
 extern const luaL_Reg vm_resp_functions[];   /* resp.c */
 extern const luaL_Reg vm_file_functions[];   /* file.c */
-extern const luaL_Reg vm_jit_functions[];    /* jit.c */
 extern const luaL_Reg vm_gather_functions[]; /* gather.c */
 extern const luaL_Reg vm_native_functions[]; /* native.c */
 extern const luaL_Reg vm_object_functions[];
