@@ -30,7 +30,7 @@ static int temp_name(char *text, const char *prefix, const char *suffix)
   if (err < 0) return err;
   memcpy(text, prefix, n);
   for (int i = 0; i < TEMP_LETTERS; i++) text[n++] = letters[bytes[i] & 31];
-  strcpy(text + n, suffix);
+  memcpy(text + n, suffix, strlen(suffix) + 1);
   return 0;
 }
 
@@ -66,11 +66,11 @@ static int temp_beside(char *path, const char *name)
   const char *slash = strrchr(name, '/');
   size_t n = slash ? (size_t)(slash - name) + 1 : 0;
   snprintf(prefix, NAME_MAX - TEMP_LETTERS, ".%s", name + n);
-  strcat(prefix, ".");
+  memcpy(prefix + strlen(prefix), ".", 2);
   int err = temp_name(text, prefix, "");
   if (err < 0) return err;
   memcpy(path, name, n);
-  strcpy(path + n, text);
+  memcpy(path + n, text, strlen(text) + 1);
   return 0;
 }
 
@@ -156,7 +156,7 @@ int green__sync_folder(int dir, const char *name)
   size_t n = slash ? (size_t)(slash - name) : 0;
   if (n >= sizeof(path)) return GREEN_ENAMETOOLONG;
   memcpy(path, name, n);
-  strcpy(path + n, slash && !n ? "/" : n ? "" : ".");
+  snprintf(path + n, sizeof(path) - n, "%s", slash && !n ? "/" : n ? "" : ".");
   int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return -errno;
   int err = fsync(fd) < 0 ? -errno : 0;

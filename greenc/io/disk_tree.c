@@ -204,13 +204,12 @@ static int tree_enter(tree *t, int dir, const char *name)
   int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return -errno;
   int err = fstat(fd, &st) < 0 ? -errno : 0;
-  char *copy = err < 0 ? NULL : green__alloc(strlen(name) + 1);
+  char *copy = err < 0 ? NULL : green__copy_text(name);
   if (!copy) {
     close(fd);
     return err < 0 ? err : GREEN_ENOMEM;
   }
-  t->levels[t->n++] =
-      (level){.dev = st.st_dev, .ino = st.st_ino, .name = strcpy(copy, name)};
+  t->levels[t->n++] = (level){.dev = st.st_dev, .ino = st.st_ino, .name = copy};
   if (t->fd >= 0) close(t->fd);
   t->fd = fd;
   return 0;
@@ -254,10 +253,10 @@ static int tree_leave(tree *t)
 static int tree_sweep(tree *t)
 {
   batch b;
-  const struct dirent64 *e;
+  const struct dirent64 *e = NULL;
   int r;
   b.at = b.len = 0;
-  while ((r = batch_next(&b, t->fd, &e)) > 0) {
+  while ((r = batch_next(&b, t->fd, &e)) > 0 && e) {
     if (unlinkat(t->fd, e->d_name, 0) == 0 || errno == ENOENT) continue;
     int err = -errno;
     if (err == -EISDIR) err = tree_enter(t, t->fd, e->d_name);

@@ -103,8 +103,8 @@ static int pipe_own(green_pipe *p, int fd)
 }
 
 /* A number that was just opened, but not one of the standard streams: where
-** such a one has been closed, a child that inherits it would get what is ours, and
-** wait for the end of a pipe that it holds itself. Or an error. */
+** such a one has been closed, a child that inherits it would get what is ours,
+** and wait for the end of a pipe that it holds itself. Or an error. */
 static int fd_raised(int fd)
 {
   if (fd < 0) return -errno;
