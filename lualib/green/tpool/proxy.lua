@@ -4,19 +4,16 @@
 
 local core = require "green.core"
 local args = require "green.args"
-local background = require "green.thread.background"
-local errors = require "green.error"
+local holders = require "green.tpool.holder"
 local objects = require "green.tpool.objects"
 local options = require "green.args.options"
-local pools = require "green.tpool.pool"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, format, getmetatable, gsub, newproxy, pcall, rawequal, rawget, select, setmetatable,
-  tostring, type, unpack = error, string.format, getmetatable, string.gsub, newproxy, pcall,
-  rawequal, rawget, select, setmetatable, tostring, type, unpack
+local format, getmetatable, newproxy, rawget, select, setmetatable, tostring, type, unpack =
+  string.format, getmetatable, newproxy, rawget, select, setmetatable, tostring, type, unpack
 
-local execute_pinned = pools.execute_pinned
+local ask, forget = holders.ask, holders.forget
 
 local REF = "\0ref" -- as green.tpool.objects has it
 
@@ -27,90 +24,7 @@ mt.__name = "green.Proxy"
 -- proxy -> { holder, id, got = how often the thread has sent it, class, text }
 local known = setmetatable({}, { __mode = "k" })
 
-local n_holders = 0
-
-local M = {}
-
--- -- The pool -----------------------------------------------------------------
-
-local THREADS = 4
-
-local pool
-local holder_of = setmetatable({}, { __mode = "kv" }) -- by its pin
-local forget -- below
-
---- For what a call gives that nobody waits for any more: its objects are garbage.
-local function late(pin)
-  local holder = holder_of[pin]
-  return function(outcome, ...)
-    for i = 1, outcome == 1 and select("#", ...) or 0 do
-      local value = select(i, ...)
-      if type(value) == "table" and getmetatable(value) == nil and rawget(value, REF) then
-        forget(holder, value[REF], 1)
-      end
-    end
-  end
-end
-
---- The threads where the objects live. No other jobs come there, and what runs there is not
--- told to stop when nobody waits for it any more: a thread that was stopped amidst something
--- begins anew, and all objects would be gone.
-local function get_pool()
-  if not pool then
-    pool = pools.new(THREADS, { patient = late })
-    if tonumber(core.env("GREENLUA_THREADS") or 1) == 0 then
-      pool:set_num_threads(0)
-    end
-  end
-  return pool
-end
-
---- End the threads, and all objects with them. Parks.
-function M.killall()
-  if pool then
-    pool:killall()
-  end
-end
-
--- -- Calls --------------------------------------------------------------------
-
-local OURS = "^" .. gsub(objects.SOURCE, "%p", "%%%0") .. ":%d+: "
-
---- C functions blame the line that has called them: there it is one of ours, and `fn` is what
--- they are called there. The error with the caller's line and the key's name.
-local function blamed(err, key)
-  local text, n = gsub(err, OURS, "")
-  if n == 0 then
-    return err
-  elseif type(key) == "string" then
-    text = gsub(text, "^(bad argument #%d+ to )'fn'", function(words)
-      return format("%s'%s'", words, key)
-    end)
-  end
-  local inner = core.data(core.current()).inner
-  text = core.placed(text)
-  if inner and rawequal(inner.error, err) then
-    inner.error = text -- its traceback is this one's
-  end
-  return text
-end
-
-local function finish(holder, key, ok, ...)
-  if ok then
-    return ...
-  elseif objects.is_gone((...)) then
-    error(errors.new("ECLOSED", holder.text, "its native thread has ended"), 0)
-  end
-  local err = ...
-  error(type(err) == "string" and blamed(err, key) or err, 0)
-end
-
---- fn(holder's name, ...) in the holder's thread. Parks.
-local function ask(holder, fn, ...)
-  thread.checkpoint()
-  local key = select(2, ...)
-  return finish(holder, key, pcall(execute_pinned, get_pool(), holder.pin, fn, holder.name, ...))
-end
+local M = { killall = holders.killall }
 
 -- -- Values on their way ------------------------------------------------------
 
@@ -244,31 +158,6 @@ function mt.__tostring(self)
   return format("green.Proxy{%s}", known[self].text)
 end
 
--- -- Ends ---------------------------------------------------------------------
-
---- Tell the thread of all that is garbage here.
-local function let_go(holder)
-  local gone = holder.gone
-  holder.gone, holder.helper = {}, nil
-  pcall(ask, holder, objects.release, gone)
-end
-
-local function start_letting_go(holder)
-  local helper = core.spawn(let_go, holder)
-  background[helper] = true
-  holder.helper = helper
-end
-
---- The other side has sent an object so often, and here it is garbage.
-function forget(holder, id, got)
-  local gone = holder.gone
-  gone[#gone + 1] = id
-  gone[#gone + 1] = got
-  if #gone == 2 or not holder.helper then
-    pcall(start_letting_go, holder)
-  end
-end
-
 function mt.__gc(self)
   local state = known[self]
   if state then
@@ -313,18 +202,8 @@ function M.new(what, opts)
   local autowrap = check_names(opts.autowrap)
   check_what(what)
   thread.checkpoint()
-  n_holders = n_holders + 1
-  local holder = {
-    pin = pools.new_pin(get_pool()),
-    name = format("%s %d", tostring(core), n_holders), -- other states have the same threads
-    proxies = setmetatable({}, WEAK_VALUES),
-    methods = {},
-    gone = {},
-    text = "Proxy",
-  }
-  holder_of[holder.pin] = holder
-  return receive(holder, execute_pinned(pool, holder.pin, objects.hold, holder.name, what,
-    autowrap))
+  local holder = holders.new()
+  return receive(holder, holders.hold(holder, what, autowrap))
 end
 
 --- Is it one?
