@@ -42,6 +42,6 @@ describe("out of memory", function()
   end
 
   it("ends a websocket at worst, and is no other's affair", function() -- has waits of its own
-    run("websocket", { JITOFF = "1", OOM_STEP = full and "1" or slow and "41" or "13" })
+    run("websocket", { JITOFF = "1", OOM_STEP = full and "1" or slow and "23" or "2" })
   end)
 end)

@@ -96,22 +96,37 @@ local function run(ws, server, fn)
   over(ws, server, xpcall(fn, thread.note_traceback, ws))
 end
 
+--- The light form: the connection has no thread from here on. Its first message may be there.
+local function rest(set, ws)
+  core.ws_finish_open(set.pointer, ws[HANDLE])
+end
+
+--- The thread that open runs in was abandoned (green.thread.exits).
+local function open_ends(held)
+  core.ws_abort(held.set.pointer, held.ws[HANDLE])
+  rest(held.set, held.ws)
+end
+
 --- The connection begins: its object, and its green thread where it is to have one. That is new,
--- and its stack small: the worker's is deep, and would be kept as long as the connection. What
--- raises (no memory) leaves none behind.
+-- and its stack small: the worker's is deep, and would be kept as long as the connection. The light
+-- form gets what `open` is held by (green.thread.exits). Here is all that can raise (no memory):
+-- once it has returned, somebody answers for the connection.
 local function begin(self, set, handle, env, shake, known)
   local code = core.ws_send_raw(set.pointer, handle, head_of(shake))
   if code < 0 then
     error(errors.new(code, "websocket"), 0)
   end
   local ws = conns.new(set, handle, terms_module.known(shake, env, known.packed))
-  return ws, self.fn and exits.make(1, ws, false, run, ws, known.server, self.fn)
+  if self.handlers then
+    return ws, { _exit = open_ends, set = set, ws = ws }
+  end
+  return ws, exits.make(1, ws, false, run, ws, known.server, self.fn)
 end
 
 --- Take the connection into the server's set, and answer the handshake. Parks.
 -- @tparam table known what cannot be had of env when it has been taken: `server`, and `packed`
 -- (its env, if it is kept)
--- @return its object, the set and its green thread, if it has one; or nil, err
+-- @return its object, the set, and its green thread or what its `open` is held by; or nil, err
 local function take(self, env, shake, known)
   local socket, set = env["green.give"](function(server)
     return set_of(self, server)
@@ -129,26 +144,15 @@ local function take(self, env, shake, known)
   if not handle then
     return nil, errors.new(code, "websocket")
   end
-  local ok, ws, own_thread = pcall(begin, self, set, handle, env, shake, known)
+  local ok, ws, owner = pcall(begin, self, set, handle, env, shake, known)
   if not ok then
     set:free(handle)
     error(ws, 0)
   end
-  return ws, set, own_thread
+  return ws, set, owner
 end
 
 -- -- Handlers -----------------------------------------------------------------
-
---- The connection has no thread from here on. Its first message may be there already.
-local function rest(set, ws)
-  core.ws_finish_open(set.pointer, ws[HANDLE])
-end
-
---- The thread that open runs in was abandoned (green.thread.exits).
-local function open_ends(held)
-  core.ws_abort(held.set.pointer, held.ws[HANDLE])
-  rest(held.set, held.ws)
-end
 
 local function open(set, ws, held)
   light.start(set)
@@ -159,8 +163,7 @@ local function open(set, ws, held)
 end
 
 --- The light form: open runs here, the rest in workers. Parks if that does.
-local function run_light(set, ws)
-  local held = { _exit = open_ends, set = set, ws = ws }
+local function run_light(set, ws, held)
   local ok, err = xpcall(open, thread.note_traceback, set, ws, held)
   exits.release(held)
   if not ok then
@@ -186,15 +189,15 @@ local function answer(self, env)
   local is_kept = self.fn or self.options.keep_env
   local known = { server = env["green.server"], packed = is_kept and envs.pack(env) or nil }
   local _ = env.RAW_PATH_INFO -- for the report of what open raises: it cannot be read later
-  local ws, set, own_thread = take(self, env, shake, known)
+  local ws, set, owner = take(self, env, shake, known)
   if not ws and errors.is_error(set, "ECLOSED") then
     return 101, {}, "" -- the peer has gone, and there is nobody to be told
   elseif not ws then
     error(set, 0)
   elseif self.handlers then
-    run_light(set, ws)
+    run_light(set, ws, owner)
   else
-    core.start(own_thread)
+    core.start(owner)
   end
   return 101, {}, ""
 end
