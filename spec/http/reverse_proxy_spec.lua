@@ -258,7 +258,9 @@ Via: 1.1 greenlua
     assert.equal(BIG, tonumber(sh "curl -s URL/download | wc -c"))
     local zeros = "head -c " .. BIG .. " /dev/zero | curl -s -T - URL"
     assert.equal(BIG .. " bytes", sh(zeros .. "/upload"))
-    assert.is_true(most_memory(proxy) - before < BIG / 4)
+    local grown = most_memory(proxy) - before
+    -- A sanitizer's allocator keeps what was freed: nothing can be told of it.
+    assert.is_true(program.is_sanitized or grown < BIG / 4, grown .. " bytes more")
   end))
 
   it("passes pieces on as they come", with(1, {}, function(proxy, one)
