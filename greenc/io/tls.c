@@ -197,9 +197,7 @@ void green_tls_set_any_host(green_tls *t)
 
 /* -- Handshake ------------------------------------------------------------ */
 
-/* From here on it needs no BIO of its own: OpenSSL puts a buffer before that
-** while hands are shaken, which would get in another's way. */
-static void use_shared_bio(green_tls *t)
+void green__tls_share_bio(green_tls *t)
 {
   BIO *bio = t->io->bio;
   lib.BIO_up_ref(bio);
@@ -221,7 +219,7 @@ void green__tls_shaken(green_tls *t)
   t->done = true;
   t->part = 0; /* A hello of SSL 2 is no record. */
   green__tls_offer_forget(t);
-  use_shared_bio(t);
+  green__tls_share_bio(t);
 }
 
 static bool has_input(const green_tls *t)

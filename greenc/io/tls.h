@@ -47,6 +47,16 @@ GREEN_API void green_tls_io_free(green_tls_io *io);
 GREEN_API green_tls *green_tls_new(green_tls_io *io, green_tls_ctx *ctx);
 GREEN_API void green_tls_free(green_tls *t);
 
+/* Take it from its thread, with what it has read and not given and what it has
+** not sent: from here on any thread may free it or have it by
+** green_tls_arrive, and nothing else may be done to it. 0; GREEN_EAGAIN: the
+** handshake is not done; GREEN_ENOMEM, which ends the connection: then it has
+** not gone. */
+GREEN_API int green_tls_depart(green_tls *t);
+
+/* It is this thread's from here on, and a connection of that io. */
+GREEN_API void green_tls_arrive(green_tls *t, green_tls_io *io);
+
 /* Can it be the host of a server: a name, or an IP address? */
 GREEN_API bool green_tls_is_host(const char *host);
 

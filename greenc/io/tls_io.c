@@ -76,7 +76,7 @@ static int put_shared(green_tls *t, const char *p, size_t n)
 void green__tls_drop_output(green_tls *t)
 {
   green_buf_reset(&t->out);
-  if (!t->pooled && t->io->owner == t) io_empty(t->io);
+  if (!t->pooled && t->io && t->io->owner == t) io_empty(t->io);
 }
 
 size_t green_tls_output(const green_tls *t, const char **p)

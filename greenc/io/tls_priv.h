@@ -8,7 +8,7 @@
 **
 ** From the bottom: lib; error, alert, text, policy, offer; file; key, slow,
 ** trust, ticket, hello, verify, pin, session; ctx; reload; io; failure; tls;
-** info, work; pool.
+** info, work, move; pool.
 */
 #ifndef GREEN_TLS_PRIV_H
 #define GREEN_TLS_PRIV_H
@@ -426,7 +426,7 @@ typedef struct green__tls_away {
 struct green_tls {
   SSL *ssl;
   green_tls *self; /* What its own BIO has for current. */
-  green_tls_io *io;
+  green_tls_io *io; /* NULL: it is on its way to another thread. */
   green_tls_ctx *ctx;    /* It began with. */
   green_tls_ctx *chosen; /* By name or green_tls_choose; NULL: ctx. */
   green_buf in;          /* Fed, and not taken yet. */
@@ -494,6 +494,11 @@ void green__tls_leave(green_tls *t);
 
 /* The handshake is done: what follows is for connections in use. */
 void green__tls_shaken(green_tls *t);
+
+/* From here on OpenSSL reads and writes by the BIO of all of t's io. It needs
+** no BIO of its own: OpenSSL puts a buffer before that while hands are shaken,
+** which would get in another's way. */
+void green__tls_share_bio(green_tls *t);
 
 /* A BIO that belongs to one connection, for its handshake. NULL: no memory. */
 BIO *green__tls_io_bio(green_tls_io *io, green_tls **current);
