@@ -1,7 +1,6 @@
 local errors = require "green.error"
 local green = require "green"
 local program = require "spec.support.program"
-local socket = require "green.socket"
 local testing = require "green.testing"
 local tpool = require "green.tpool"
 
@@ -508,79 +507,6 @@ describe("a pool of one's own", function()
     assert.matches("unknown option 'thread'; did you mean 'threads'", raised(tpool.pool,
       { thread = 1 }))
     assert.matches("killable must be true or false", raised(tpool.with, { killable = 1 }))
-  end)
-end)
-
-describe("tpool.move", function()
-  it("hands a socket over, with what was read of it already, and back", function()
-    local a, b = assert(socket.pair())
-    b:settimeout(5)
-    a:write("first\nsecond\n")
-    assert.equal("first", b:read_line())
-    local back, said = tpool.execute(function(s)
-      local line = s:read_line()
-      s:write("there ", line, "\n")
-      return require("green.tpool").move(s), s:gettimeout()
-    end, tpool.move(b))
-    assert.matches("closed", tostring(b))
-    assert.equal(5, said)
-    assert.equal("there second", a:read_line())
-    assert.equal(5, back:gettimeout())
-    back:write("here\n")
-    assert.equal("here", a:read_line())
-    a:close()
-    back:close()
-  end)
-
-  it("hands a file over where it stands", function()
-    local path = os.tmpname()
-    local file = assert(io.open(path, "w+"))
-    file:write("one\ntwo\n")
-    file:seek("set")
-    assert.equal("one", file:read("*l"))
-    assert.equal("two", tpool.execute(function(f)
-      local line = f:read("*l")
-      f:close()
-      return line
-    end, tpool.move(file)))
-    assert.matches("closed", tostring(file))
-    os.remove(path)
-  end)
-
-  it("refuses what somebody waits for, by name, and what cannot be moved", function()
-    local a, b = assert(socket.pair())
-    local reader = green.spawn(function() return a:read_line() end)
-    reader:name("the reader")
-    green.sleep(0)
-    assert.matches("move: green.socket{.*} has green thread the reader.*waiting for it",
-      raised(tpool.move, a))
-    b:write("x\n")
-    assert.equal("x", reader:wait())
-    a:close()
-    assert.matches("move: x must be an open socket, not green.socket{closed}",
-      raised(tpool.move, a))
-    b:close()
-    assert.matches("a standard stream, or a pipe of popen's, stays here",
-      raised(tpool.move, io.stdout))
-    assert.matches("move: x must be an open socket, or an open file of io.open's, not 5",
-      raised(tpool.move, 5))
-    assert.matches("arg%[1%] is a green.socket.*metatable", raised(tpool.execute, print, b))
-  end)
-
-  it("closes what never arrives, and what has arrived arrives once", function()
-    local a, b = assert(socket.pair())
-    local token = tpool.move(b)
-    assert.matches("upvalue", raised(tpool.execute, function() return a end, token))
-    token = nil -- luacheck: ignore
-    collectgarbage()
-    collectgarbage()
-    assert.is_nil(a:read_line())
-    a:close()
-    a, b = assert(socket.pair())
-    token = tpool.move(b)
-    tpool.execute(function(s) s:close() end, token)
-    assert.matches("it has been moved already", raised(tpool.execute, print, token))
-    a:close()
   end)
 end)
 

@@ -20,13 +20,14 @@
 typedef struct moved {
   atomic_int refs;
   atomic_int arrived;
-  int fd;     /* -1: a file. */
-  FILE *file; /* NULL: a descriptor. */
-  lua_Number number;
-  size_t n;
-  char rest[];
+  int fd;         /* -1: a file, or nothing yet. */
+  uint32_t type;  /* Of the file. */
+  FILE *file;     /* NULL: a descriptor. */
+  green_tls *tls; /* NULL: none. */
+  vm_parcel what; /* That is told of it. */
 } moved;
 
+static const char NAME[] = "green.moved";
 static const char ARRIVE[] = "green.tpool.move\0arrive";
 
 /* LuaJIT's own files. */
@@ -35,28 +36,34 @@ typedef struct lua_file {
   uint32_t type;
 } lua_file;
 
-enum { FILE_PLAIN = 0 };
+enum { FILE_PLAIN = 0, FILE_PIPE = 1, FILE_KINDS = 3 };
 
 /* -- Life ----------------------------------------------------------------- */
 
-static moved *moved_new(lua_State *L, size_t n)
+static moved *moved_new(lua_State *L)
 {
-  moved *m = green__zalloc(sizeof(*m) + n);
+  moved *m = green__zalloc(sizeof(*m));
   if (!m) luaL_error(L, "not enough memory");
   atomic_init(&m->refs, 1);
   m->fd = -1;
-  m->n = n;
   return m;
+}
+
+/* What it has is nobody's: no word to the peer. A program of popen's is waited
+** for, as by a file that is collected. */
+static void moved_close(moved *m)
+{
+  green_tls_free(m->tls);
+  if (m->fd >= 0) close(m->fd);
+  if (m->file) (m->type == FILE_PIPE ? pclose : fclose)(m->file);
 }
 
 static void moved_unref(void *p)
 {
   moved *m = p;
   if (atomic_fetch_sub(&m->refs, 1) > 1) return;
-  if (!atomic_load(&m->arrived)) {
-    if (m->fd >= 0) close(m->fd);
-    if (m->file) fclose(m->file);
-  }
+  if (!atomic_load(&m->arrived)) moved_close(m);
+  vm_parcel_free(&m->what);
   green__free(m);
 }
 
@@ -85,17 +92,21 @@ static void push_file(lua_State *L, moved *m)
   lua_file *f = luaL_checkudata(L, -1, LUA_FILEHANDLE);
   fclose(f->f);
   f->f = m->file;
+  f->type = (f->type & ~(uint32_t)FILE_KINDS) | m->type;
   lua_replace(L, -3);
   lua_pop(L, 1);
 }
 
-static void push_descriptor(lua_State *L, const moved *m)
+static void push_stream(lua_State *L, const moved *m)
 {
   lua_pushlstring(L, ARRIVE, sizeof(ARRIVE) - 1);
   vm_names_get(L);
+  vm_unpack_here(L, &m->what);
   lua_pushinteger(L, m->fd);
-  lua_pushlstring(L, m->rest, m->n);
-  lua_pushnumber(L, m->number);
+  if (m->tls)
+    lua_pushlightuserdata(L, m->tls);
+  else
+    lua_pushnil(L);
   lua_call(L, 3, 1);
 }
 
@@ -106,7 +117,7 @@ static int push_body(lua_State *L)
   if (m->file)
     push_file(L, m);
   else
-    push_descriptor(L, m);
+    push_stream(L, m);
   return 1;
 }
 
@@ -141,35 +152,44 @@ static moved **push_token(lua_State *L)
 {
   moved **m = lua_newuserdata(L, sizeof(*m));
   *m = NULL;
-  if (luaL_newmetatable(L, "green.moved")) {
+  if (luaL_newmetatable(L, NAME)) {
     vm_carrier_set(L, &carrier);
     lua_pushcfunction(L, token_gc);
     lua_setfield(L, -2, "__gc");
-    lua_pushliteral(L, "green.moved");
+    lua_pushstring(L, NAME);
     lua_setfield(L, -2, "__name");
   }
   lua_setmetatable(L, -2);
   return m;
 }
 
-void vm_moved_push_fd(lua_State *L, int fd, const char *rest, size_t n,
-                      lua_Number number)
+void vm_moved_push(lua_State *L, int i)
 {
+  luaL_checkstack(L, 8, "what is moved");
   moved **m = push_token(L);
-  *m = moved_new(L, n);
-  memcpy((*m)->rest, rest, n);
-  (*m)->number = number;
-  (*m)->fd = fd;
+  *m = moved_new(L);
+  lua_pushvalue(L, i);
+  if (vm_pack(L, 1, "what", 0, &(*m)->what) < 0) lua_error(L);
+}
+
+void vm_moved_give(lua_State *L, int i, int fd, green_tls *tls)
+{
+  moved *m = *(moved **)luaL_checkudata(L, i, NAME);
+  if (!m || m->fd >= 0 || m->file) luaL_argerror(L, i, "it has something");
+  m->fd = fd;
+  m->tls = tls;
 }
 
 void vm_moved_push_file(lua_State *L, int i)
 {
   lua_file *f = luaL_checkudata(L, i, LUA_FILEHANDLE);
+  uint32_t type = f->type & FILE_KINDS;
   if (!f->f) luaL_error(L, "move: the file is closed");
-  if (f->type != FILE_PLAIN)
-    luaL_error(L, "move: a standard stream, or a pipe of popen's, stays here");
+  if (type != FILE_PLAIN && type != FILE_PIPE)
+    luaL_error(L, "move: a standard stream stays here");
   moved **m = push_token(L);
-  *m = moved_new(L, 0);
+  *m = moved_new(L);
   (*m)->file = f->f;
+  (*m)->type = type;
   f->f = NULL;
 }

@@ -425,8 +425,8 @@ typedef struct green__tls_away {
 
 struct green_tls {
   SSL *ssl;
-  green_tls *self; /* What its own BIO has for current. */
-  green_tls_io *io; /* NULL: it is on its way to another thread. */
+  green_tls *self;       /* What its own BIO has for current. */
+  green_tls_io *io;      /* NULL: it is on its way to another thread. */
   green_tls_ctx *ctx;    /* It began with. */
   green_tls_ctx *chosen; /* By name or green_tls_choose; NULL: ctx. */
   green_buf in;          /* Fed, and not taken yet. */

@@ -126,11 +126,13 @@ function M.stats()
   return get():stats()
 end
 
---- Take an open socket (not of TLS) or file (of io.open) from here, to hand it to a native
--- thread: a token, which is the socket or the file where it arrives, once. x is closed here
--- from then on. Does not park.
--- @param x
--- @return the token. Raises where a green thread waits for x
+--- Take an open stream or file from here, to hand it to a native thread: a token, which is
+-- what x was where it arrives, once, with the bytes that x had read. x is closed here from
+-- then on. Does not park.
+-- @param x a socket, a TLS connection over one whose handshake is done, a file of io.open, a
+-- pipe of io.popen
+-- @return the token. Raises where a green thread waits for x, by its name, and where x cannot
+-- go; raises ENOMEM
 function M.move(x)
   return require("green.tpool.move").move(x)
 end

@@ -205,15 +205,30 @@ static int core_thread_id(lua_State *L)
   return 1;
 }
 
-/* token = move_fd(fd, rest, number), token = move_file(file): moved.h. */
-static int core_move_fd(lua_State *L)
+/* token = move_begin(what), move_give(token, fd, box), token = move_file(file):
+** moved.h. box: nil, or cdata that begins with a green_tls *, which is NULL from
+** then on. */
+static int core_move_begin(lua_State *L)
 {
-  size_t n;
   core_vm(L);
-  const char *rest = luaL_checklstring(L, 2, &n);
-  vm_moved_push_fd(L, (int)luaL_checkinteger(L, 1), rest, n,
-                   luaL_checknumber(L, 3));
+  luaL_checktype(L, 1, LUA_TTABLE);
+  vm_moved_push(L, 1);
   return 1;
+}
+
+static int core_move_give(lua_State *L)
+{
+  core_vm(L);
+  int fd = (int)luaL_checkinteger(L, 2);
+  if (lua_isnoneornil(L, 3)) {
+    vm_moved_give(L, 1, fd, NULL);
+    return 0;
+  }
+  if (lua_type(L, 3) <= LUA_TTHREAD) luaL_typerror(L, 3, "box");
+  green_tls **box = (green_tls **)(uintptr_t)lua_topointer(L, 3);
+  vm_moved_give(L, 1, fd, *box);
+  *box = NULL;
+  return 0;
 }
 
 static int core_move_file(lua_State *L)
@@ -243,7 +258,8 @@ const luaL_Reg vm_call_functions[] = {
     {"pin", core_pin},
     {"inside", core_inside},
     {"thread_id", core_thread_id},
-    {"move_fd", core_move_fd},
+    {"move_begin", core_move_begin},
+    {"move_give", core_move_give},
     {"move_file", core_move_file},
     {"env", core_env},
     {NULL, NULL},

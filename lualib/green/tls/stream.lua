@@ -252,4 +252,4 @@ local function adopt(socket, context)
   return self
 end
 
-return { new = new, adopt = adopt, mt = mt }
+return { new = new, adopt = adopt, wrap = wrap, io_of = io_of, mt = mt }

@@ -1,79 +1,64 @@
---- Open sockets and files that go to another native thread. Private to green.tpool.
+--- Open streams and files that go to another native thread. Private to green.tpool.
+--
+-- Each kind has a module with
+--
+--   * `describe(x)`: what there is to know of x besides its descriptor, as a table that
+--     crosses. Raises misuse where x cannot go; x stays as it is
+--   * `leave(x)`: the descriptor, x being closed from then on; and the box of what goes along
+--     that is C's. May raise where memory is short, before that alone
+--   * `arrive(what, fd, pointer)`: the new object. Where it raises, the descriptor and what is
+--     behind the pointer are still not its own
 -- @module green.tpool.move
 
-local core = require "green.core"
 local args = require "green.args"
-local gate = require "green.stream.gate"
-local report = require "green.thread.report"
-local socket = require "green.socket"
-
-local buf = require "green.ffi.buf"
+local class = require "green.args.class"
+local core = require "green.core"
 
 -- Scripts may put their own in their places.
-local error, io_type, ipairs, pcall, tostring, type = error, io.type, ipairs, pcall, tostring, type
+local io_type, getmetatable, pairs, require, type = io.type, getmetatable, pairs, require, type
 
 local M = {}
 
---- Somebody waits for it: who, by name.
-local function refuse_held(x)
-  for _, side in ipairs { "_reader", "_writer" } do
-    if x[side] and gate.is_held(x, side) then
-      args.misuse("move: %s has green thread %s waiting for it", tostring(x),
-        report.label(x[side]))
+-- The class of an object -> the module of its kind.
+local kinds = {
+  ["green.socket"] = "green.socket.move",
+  ["green.socket.datagram"] = "green.socket.move",
+  ["green.tls"] = "green.tls.move",
+}
+
+local function kind_of(x)
+  local mt = type(x) == "table" and getmetatable(x)
+  for name, module in pairs(kinds) do
+    if mt and mt == class.all[name] then
+      return module
     end
   end
+  return args.wrong("move", "x", "an open socket, TLS connection or file", x)
 end
 
-local function move_socket(x)
-  refuse_held(x)
-  local fd, rest = x:detach()
-  if not fd then
-    args.misuse("move: x must be an open socket, not %s", tostring(x))
-  end
-  local ok, token = pcall(core.move_fd, fd, rest, x._timeout or -1)
-  if not ok then
-    socket.from_fd(fd):close() -- no memory
-    error(token, 0)
-  end
-  return token
-end
-
---- Take an open socket or file from here, to hand it to a native thread: a token, which is the
--- socket or the file there. x is closed here from now on. Does not park.
--- @param x a socket of green.socket (not of TLS), or a file of io.open
+--- Take an open stream or file from here, to hand it to a native thread: a token, which is
+-- what x was there. x is closed here from now on. Does not park.
+-- @param x a socket of green.socket, a connection of green.tls over one, a file of io.open, a
+-- pipe of io.popen
 -- @return the token, an argument or a part of one; or a result, on the way back. It arrives
 -- once; one that never does is closed when it is collected. Raises where a green thread waits
--- for x
+-- for x, and ENOMEM
 function M.move(x)
   if type(x) == "userdata" and io_type(x) == "file" then
     return core.move_file(x)
-  elseif not socket.is_socket(x) then
-    args.wrong("move", "x", "an open socket, or an open file of io.open's", x)
   end
-  return move_socket(x)
+  local module = kind_of(x)
+  local kind = require(module)
+  local what = kind.describe(x)
+  what.kind = module
+  local token = core.move_begin(what)
+  core.move_give(token, kind.leave(x))
+  return token
 end
 
-local function fill(s, rest, timeout)
-  if #rest > 0 then
-    buf.append(s._in, rest, #rest)
-  end
-  if timeout >= 0 then
-    s:settimeout(timeout)
-  end
-end
-
---- What a token arrives as: vm calls this. Where it raises the descriptor is the token's still.
-function M.arrive(fd, rest, timeout)
-  local s, err = socket.from_fd(fd)
-  if not s then
-    error(err, 0)
-  end
-  local ok, problem = pcall(fill, s, rest, timeout)
-  if not ok then
-    s:detach()
-    error(problem, 0)
-  end
-  return s
+--- What a token arrives as: vm calls this. Where it raises, what it has is the token's still.
+function M.arrive(what, fd, pointer)
+  return require(what.kind).arrive(what, fd, pointer)
 end
 
 return M
