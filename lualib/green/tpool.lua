@@ -129,8 +129,8 @@ end
 --- Take an open stream or file from here, to hand it to a native thread: a token, which is
 -- what x was where it arrives, once, with the bytes that x had read. x is closed here from
 -- then on. Does not park.
--- @param x a socket, a TLS connection over one whose handshake is done, a file of io.open, a
--- pipe of io.popen
+-- @param x a socket, a TLS connection over one whose handshake is done, a pipe of green.pipe or
+-- green.process, a file of green.fs or io.open, a pipe of io.popen
 -- @return the token. Raises where a green thread waits for x, by its name, and where x cannot
 -- go; raises ENOMEM
 function M.move(x)

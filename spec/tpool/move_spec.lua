@@ -1,5 +1,9 @@
 -- tpool.move: open streams and files that go to another native thread, and come back.
+local errors = require "green.error"
+local fs = require "green.fs"
 local green = require "green"
+local pipe = require "green.pipe"
+local process = require "green.process"
 local socket = require "green.socket"
 local testing = require "green.testing"
 local tls = require "green.tls"
@@ -91,7 +95,7 @@ describe("tpool.move of a socket", function()
     a:close()
     assert.matches("move: green.socket{closed} is not open", raised(tpool.move, a))
     b:close()
-    assert.matches("move: x must be an open socket, TLS connection or file, not 5",
+    assert.matches("move: x must be an open socket, TLS connection, pipe or file, not 5",
       raised(tpool.move, 5))
     assert.matches("arg%[1%] is a green.socket.*metatable", raised(execute, print, b))
   end)
@@ -446,5 +450,98 @@ describe("tpool.move of files and pipes", function()
     assert.equal("file", kind)
     tpool.move(assert(io.popen "cat >/dev/null"))
     collect()
+  end)
+
+  it("hands a file of green.fs over, with its place and its path, and back", function()
+    local path = temporary(("line\n"):rep(200000))
+    local file = assert(fs.open(path, "r+"))
+    for _ = 1, 1000 do
+      assert.equal("line", file:read_line())
+    end
+    local back, at, name = execute(function(f)
+      local place = f:seek()
+      assert(f:read_line() == "line")
+      return require("green.tpool").move(f), place, f.path
+    end, tpool.move(file))
+    assert.equal(5000, at)
+    assert.equal(path, name)
+    assert.equal(5005, back:seek())
+    assert.equal(1000000 - 5005, #back:read_all())
+    assert(back:write "end")
+    back:close()
+    assert.matches("move: green.file{closed} is not open", raised(tpool.move, back))
+    os.remove(path)
+  end)
+
+  it("refuses a file while a thread is at it", function()
+    local path = temporary "text"
+    local file = assert(fs.open(path, "r"))
+    local reader = green.spawn(function() return file:read_all() end)
+    reader:name("the reader")
+    green.sleep(0)
+    assert.matches("has green thread the reader.*waiting for it", raised(tpool.move, file))
+    assert.equal("text", reader:wait())
+    file:close()
+    os.remove(path)
+  end)
+
+  it("hands the ends of a pipe over, with what was read", function()
+    local reader, writer = assert(pipe.new())
+    writer:write("first\nsecond\n")
+    assert.equal("first", reader:read_line())
+    local there = green.spawn(execute, function(r)
+      local lines = { r:read_line(), r:read_line() }
+      return lines, r:read_line(), require("green.tpool").move(r)
+    end, tpool.move(reader))
+    execute(function(w)
+      w:write("third\n")
+      w:close()
+    end, tpool.move(writer))
+    local lines, last, back = there:wait()
+    assert.same({ "second", "third" }, lines)
+    assert.is_nil(last)
+    assert.is_nil(back:read_line())
+    back:close()
+  end)
+
+  it("hands a FIFO over that nobody has written to yet", function()
+    local path = os.tmpname()
+    os.remove(path)
+    os.execute("mkfifo " .. path)
+    local fifo = assert(pipe.open(path))
+    local there = green.spawn(execute, function(r)
+      local line = r:read_line()
+      r:close()
+      return line
+    end, tpool.move(fifo))
+    green.sleep(0.01)
+    local writer = assert(pipe.open(path, "w"))
+    writer:write("late\n")
+    writer:close()
+    assert.equal("late", there:wait())
+    os.remove(path)
+  end)
+
+  it("hands the streams of a process over", function()
+    local cat = assert(process.spawn { "cat", stdin = "pipe", stdout = "pipe" })
+    local there = green.spawn(execute, function(out, into)
+      into:write("through cat\n")
+      into:close()
+      local text = out:read_all()
+      out:close()
+      return text
+    end, tpool.move(cat.stdout), tpool.move(cat.stdin))
+    assert.equal("through cat\n", there:wait())
+    assert.truthy(cat:wait())
+    assert.matches("move: green.pipe{closed} is not open", raised(tpool.move, cat.stdin))
+  end)
+
+  it("closes those that never arrive", function()
+    local reader, writer = assert(pipe.new())
+    tpool.move(writer)
+    collect()
+    assert.is_nil(reader:read_line())
+    reader:close()
+    assert.is_true(errors.is_error(select(2, reader:read_line()), "ECLOSED"))
   end)
 end)

@@ -219,11 +219,12 @@ function own:_shutdown(mode)
   return 0
 end
 
---- Calls that are under way hold the descriptor until they are over.
-function own:_close()
+--- Be closed, without the descriptor's holder, which is returned; false: it was. Calls that
+-- are under way hold the descriptor until they are over.
+function own:_give_up()
   local desc = self._desc
   if not desc then
-    return
+    return false
   end
   self._desc = false
   for _, name in ipairs { "_job", "_other", "_third", "_writing" } do
@@ -232,7 +233,14 @@ function own:_close()
       self[name] = nil
     end
   end
-  job.close_desc(desc)
+  return desc
+end
+
+function own:_close()
+  local desc = self:_give_up()
+  if desc then
+    job.close_desc(desc)
+  end
 end
 
 function own:_why(status)

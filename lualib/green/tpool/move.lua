@@ -24,6 +24,8 @@ local kinds = {
   ["green.socket"] = "green.socket.move",
   ["green.socket.datagram"] = "green.socket.move",
   ["green.tls"] = "green.tls.move",
+  ["green.pipe"] = "green.pipe.move",
+  ["green.file"] = "green.fs.move",
 }
 
 local function kind_of(x)
@@ -33,13 +35,13 @@ local function kind_of(x)
       return module
     end
   end
-  return args.wrong("move", "x", "an open socket, TLS connection or file", x)
+  return args.wrong("move", "x", "an open socket, TLS connection, pipe or file", x)
 end
 
 --- Take an open stream or file from here, to hand it to a native thread: a token, which is
 -- what x was there. x is closed here from now on. Does not park.
--- @param x a socket of green.socket, a connection of green.tls over one, a file of io.open, a
--- pipe of io.popen
+-- @param x a socket of green.socket, a connection of green.tls over one, a pipe or a process's
+-- stream of green.pipe, a file of green.fs or io.open, a pipe of io.popen
 -- @return the token, an argument or a part of one; or a result, on the way back. It arrives
 -- once; one that never does is closed when it is collected. Raises where a green thread waits
 -- for x, and ENOMEM

@@ -1,0 +1,50 @@
+--- Pipes, FIFOs and terminals that go to another native thread, those of processes too: see
+-- green.tpool.move.
+-- @module green.pipe.move
+
+local errors = require "green.error"
+local moving = require "green.stream.moving"
+local pipe = require "green.pipe"
+
+local api = require "green.ffi.pipe"
+
+local error, pcall = error, pcall -- scripts may put their own there
+
+local M = {}
+
+function M.describe(x)
+  moving.refuse_held(x, x)
+  if api.fileno(x._p) < 0 then
+    moving.refuse(x, "is not open")
+  end
+  local what = moving.describe(x)
+  what.mode = api.mode(x._p)
+  return what
+end
+
+function M.leave(x)
+  return api.detach(x._p)
+end
+
+--- A FIFO may still wait for its first writer: nothing is read before there is something.
+local function fill(stream, what)
+  api.await(stream._p)
+  moving.fill(stream, what)
+end
+
+function M.arrive(what, fd)
+  local p = pipe._handle()
+  local stream = pipe._wrap(p)
+  local status = api.adopt(p, fd, what.mode)
+  if status < 0 then
+    error(errors.new(status, "move"), 0)
+  end
+  local ok, problem = pcall(fill, stream, what)
+  if not ok then
+    api.detach(p)
+    error(problem, 0)
+  end
+  return stream
+end
+
+return M
