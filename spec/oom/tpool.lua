@@ -3,7 +3,9 @@
 
 local green = require "green"
 local kit = require "spec.oom.kit"
+local certs = require "spec.support.certs"
 local socket = require "green.socket"
+local tls = require "green.tls"
 local tpool = require "green.tpool"
 
 --- Nothing may stay under way: jobs are done, or were never sent.
@@ -97,5 +99,47 @@ kit.run("tpool: a socket that is moved there and back", function()
   a:close()
   c:close()
 end, all_quiet)
+
+-- -- What is moved comes back, or is closed: not lost -----------------------------
+
+local channel = tpool.channel(1)
+local near, far -- far goes
+local count = 0
+
+local function renew()
+  far = channel:get_nowait() or far -- a get that found no memory has left it there
+  collectgarbage()
+  collectgarbage()
+  if near and tostring(far):find "closed" then
+    near:settimeout(20)
+    local text, err = near:read_line()
+    assert(text == nil and not (err and err:is("ETIMEDOUT")), "the descriptor was lost")
+    near:close()
+    near = nil
+  end
+  if not near then
+    local a, b = assert(socket.pair())
+    local server = green.spawn(tls.server, b, certs.server "a")
+    near = assert(tls.client(a, certs.client "a.test"))
+    far = server:wait()
+  end
+  far:settimeout(20)
+  count = count + 1
+  near:write("mark ", count, "\n")
+  repeat
+    local line = assert(far:read_line())
+  until line == "mark " .. count
+  near:write("kept\nkept\n")
+  assert(far:read_line() == "kept")
+end
+
+renew()
+kit.run("tpool: a TLS connection that is moved", function()
+  local token = tpool.move(far)
+  local put = channel:put(token)
+  token = nil -- luacheck: ignore
+  far = put and channel:get() or far
+  assert(far:read_line() == "kept")
+end, renew)
 
 kit.finish()
