@@ -180,6 +180,24 @@ void vm_moved_give(lua_State *L, int i, int fd, green_tls *tls)
   m->tls = tls;
 }
 
+static int is_token(lua_State *L, int i)
+{
+  if (lua_type(L, i) != LUA_TUSERDATA || !lua_getmetatable(L, i)) return 0;
+  luaL_getmetatable(L, NAME);
+  int same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
+void vm_moved_land(lua_State *L, int i)
+{
+  luaL_checkstack(L, 4, "what was moved");
+  if (is_token(L, i))
+    moved_push(L, *(moved **)lua_touserdata(L, i));
+  else
+    lua_pushvalue(L, i);
+}
+
 void vm_moved_push_file(lua_State *L, int i)
 {
   lua_file *f = luaL_checkudata(L, i, LUA_FILEHANDLE);

@@ -21,6 +21,10 @@ void vm_moved_push(lua_State *L, int i);
 ** closed. Raises when there is no such token, or it has something. */
 void vm_moved_give(lua_State *L, int i, int fd, green_tls *tls);
 
+/* Push what the token at index i stands for, which arrives here; of any other
+** value the value. Raises as an arrival does. */
+void vm_moved_land(lua_State *L, int i);
+
 /* Push a token that has the file of Lua's at index i, which is closed then.
 ** Raises for one that cannot be moved: closed, or a standard stream. */
 void vm_moved_push_file(lua_State *L, int i);

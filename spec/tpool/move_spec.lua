@@ -100,6 +100,37 @@ describe("tpool.move of a socket", function()
     assert.matches("arg%[1%] is a green.socket.*metatable", raised(execute, print, b))
   end)
 
+  it("has it arrive where a function is called straight on, too", function()
+    local a, b = assert(socket.pair())
+    local function say(s, text)
+      assert(s:write(text, "\n"))
+      return false, nil, require("green.tpool").move(s), nil
+    end
+    local function say_again(s, text, inner)
+      local there = require "green.tpool"
+      local no, none, back, last = there.execute(inner, there.move(s), text)
+      assert(no == false and none == nil and last == nil)
+      return there.move(back)
+    end
+    local back = execute(say_again, tpool.move(b), "there", say)
+    assert.equal("there", a:read_line())
+    local r = program.run_greenlua { "-e", [[
+      local tpool, socket = require "green.tpool", require "green.socket"
+      tpool.set_num_threads(0)
+      local a, b = socket.pair()
+      local token = tpool.move(b)
+      local function say(s, ...)
+        s:write("here\n")
+        return select("#", ...)
+      end
+      print(tpool.execute(say, token, nil))
+      print(a:read_line(), pcall(tpool.execute, print, token))
+    ]] }
+    assert.matches("^1\nhere\tfalse\t.*arrived already", r.out)
+    back:close()
+    a:close()
+  end)
+
   it("closes what never arrives, and what has arrived arrives once", function()
     local a, b = assert(socket.pair())
     local token = tpool.move(b)

@@ -231,6 +231,15 @@ static int core_move_give(lua_State *L)
   return 0;
 }
 
+/* x = move_land(token or x) */
+static int core_move_land(lua_State *L)
+{
+  core_vm(L);
+  luaL_checkany(L, 1);
+  vm_moved_land(L, 1);
+  return 1;
+}
+
 static int core_move_file(lua_State *L)
 {
   core_vm(L);
@@ -260,6 +269,7 @@ const luaL_Reg vm_call_functions[] = {
     {"thread_id", core_thread_id},
     {"move_begin", core_move_begin},
     {"move_give", core_move_give},
+    {"move_land", core_move_land},
     {"move_file", core_move_file},
     {"env", core_env},
     {NULL, NULL},

@@ -15,7 +15,8 @@ local class = require "green.args.class"
 local core = require "green.core"
 
 -- Scripts may put their own in their places.
-local io_type, getmetatable, pairs, require, type = io.type, getmetatable, pairs, require, type
+local io_type, getmetatable, pairs, require = io.type, getmetatable, pairs, require
+local select, type = select, type
 
 local M = {}
 
@@ -61,6 +62,21 @@ end
 --- What a token arrives as: vm calls this. Where it raises, what it has is the token's still.
 function M.arrive(what, fd, pointer)
   return require(what.kind).arrive(what, fd, pointer)
+end
+
+local function land(n, x, ...)
+  if n > 0 then
+    return type(x) == "userdata" and core.move_land(x) or x, land(n - 1, ...)
+  end
+end
+
+--- fn(...) in this thread: tokens among the arguments and results arrive all the same. In
+-- tables, which are not copied here, they stay what they are.
+function M.call(fn, ...)
+  local function back(...)
+    return land(select("#", ...), ...)
+  end
+  return back(fn(land(select("#", ...), ...)))
 end
 
 return M

@@ -11,6 +11,7 @@ local ends = require "green.tpool.ends"
 local errors = require "green.error"
 local job = require "green.tpool.job"
 local map = require "green.tpool.map"
+local move = require "green.tpool.move"
 local options = require "green.args.options"
 local show = require "green.args.show"
 local thread = require "green.thread"
@@ -182,11 +183,11 @@ local function execute(self, fn, ...)
   args.callable(fn, "execute", "fn")
   local root = self.root
   if inside then
-    return fn(...)
+    return move.call(fn, ...)
   elseif root.size == 0 then
     warn(root)
     thread.checkpoint()
-    return fn(...)
+    return move.call(fn, ...)
   end
   return job.run(self, M.setup(root), self.affinity and pin_of(root) or nil, fn, ...)
 end
