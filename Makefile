@@ -111,7 +111,7 @@ EMBED := $(if $(wildcard examples/embed/host.c),\
   $(patsubst spec/embed/%.c,$(P)/examples/spec_%,$(wildcard spec/embed/*.c))
 # What a C program may include.
 PUBLIC_H := $(filter-out %_priv.h %/mem.h %/library.h %/crew.h %/shared.h \
-  %/futex.h %/line.h %/arena.h %/robust.h %/shm.h %/siphash.h,$(GREENC_H))
+  %/futex.h %/zmq_lib.h %/line.h %/arena.h %/robust.h %/shm.h %/siphash.h,$(GREENC_H))
 HEADERS := $(P)/include/greenlua.h $(PUBLIC_H:greenc/%=$(P)/include/greenc/%)
 OOM := $(P)/spec/oom/host
 RUNTIMES := $(P)/spec/storm/runtimes

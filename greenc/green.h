@@ -76,6 +76,8 @@
 #include "io/tls_pool.h"
 #include "io/tls_sock.h"
 #include "io/tpool.h"
+#include "io/zmq.h"
+#include "io/zmq_ctx.h"
 
 #include "httpd/conn.h"
 #include "httpd/httpd.h"

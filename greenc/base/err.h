@@ -100,6 +100,10 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(EHTTPSTATUS,     -4301, "the server answered with an error") \
   X(EREDIRECT,       -4302, "a redirect that is not followed") \
   X(EREDIS,          -4401, "the Redis server refused a command") \
+  X(EFSM,            -4601, "not in this state of the socket") \
+  X(ENOCOMPATPROTO,  -4602, "the protocol does not fit the socket's type") \
+  X(ETERM,           -4603, "the ZeroMQ context was ended") \
+  X(EMTHREAD,        -4604, "no ZeroMQ I/O thread is available") \
   X(EWORKER,         -4501, "a worker ended with an error") \
   X(EEXITSTATUS,     -4502, "the command failed")
 /* clang-format on */

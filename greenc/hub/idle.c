@@ -213,6 +213,7 @@ green_fd *green_idle_hold(green_idle *s, green_list *held)
 int green__idle_event(green_fd *f)
 {
   green_assert(f->idle, "Treat f, which is in a set");
+  if (f->idle->told) return f->idle->told(f);
   idle_ready(f->idle, f);
   return f->idle_events++ < IDLE_EVENTS;
 }

@@ -36,6 +36,9 @@ typedef struct green_idle {
   green_list ready;   /* Those with bytes or expired, oldest first. */
   green_timer timer;
   int64_t timeout;    /* Nanoseconds, or GREEN_NEVER. */
+  /* NULL; else told of an fd's event instead of all that is ready above: it
+  ** wakes whom it likes, and returns 0 if nobody is interested any more. */
+  int (*told)(green_fd *f);
   uint32_t n_waiting; /* In the set, ready ones included. */
   uint32_t n_ready;   /* On the ready list, or held (green_idle_hold). */
 } green_idle;

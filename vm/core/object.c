@@ -27,6 +27,7 @@
 #include "io/stdfd.h"
 #include "io/tls_pool.h"
 #include "io/tpool.h"
+#include "io/zmq.h"
 #include "proto/hosts.h"
 
 #include <errno.h>
@@ -383,6 +384,37 @@ static void hosts_deinit(void *p, vm *v)
   green_hosts_deinit(p);
 }
 
+static int zmq_init(void *p, vm *v, int a, int b)
+{
+  (void)a, (void)b;
+  green_zmq_init(p, v->hub);
+  return 0;
+}
+
+static void zmq_deinit(void *p, vm *v)
+{
+  (void)v;
+  green_zmq_deinit(p);
+}
+
+/* A pointer to one, NULL when it is closed: its sockets hold it, too. a: is it
+** to be one of its own, not the process's? */
+static int zmq_context_init(void *p, vm *v, int a, int b)
+{
+  green_zmq_context **c = p;
+  (void)v, (void)b;
+  *c = green_zmq_ctx_new(a);
+  return *c ? 0 : GREEN_ENOMEM;
+}
+
+static void zmq_context_deinit(void *p, vm *v)
+{
+  green_zmq_context **c = p;
+  (void)v;
+  green_zmq_ctx_unref(*c);
+  *c = NULL;
+}
+
 static const object_kind kinds[] = {
     {"call", pointer_size, empty_init, call_deinit},
     {"sock", green_sock_size, sock_init, sock_deinit},
@@ -409,6 +441,8 @@ static const object_kind kinds[] = {
     {"channel", pointer_size, channel_init, channel_deinit},
     {"channel_wait", green_channel_wait_size, empty_init, channel_wait_deinit},
     {"share", pointer_size, empty_init, share_deinit},
+    {"zmq", green_zmq_size, zmq_init, zmq_deinit},
+    {"zmq_context", pointer_size, zmq_context_init, zmq_context_deinit},
     {"hosts", hosts_size, hosts_init, hosts_deinit},
 };
 

@@ -1,0 +1,286 @@
+/*
+** zmq.c: ZeroMQ sockets: life, endpoints, messages.
+*/
+
+#include "io/zmq_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* zmq.h's numbers of the types. */
+enum { TYPE_PAIR = 0 };
+
+/* -- Life ----------------------------------------------------------------- */
+
+size_t green_zmq_size(void)
+{
+  return sizeof(green_zmq);
+}
+
+void green_zmq_init(green_zmq *z, green_hub *hub)
+{
+  memset(z, 0, sizeof(*z));
+  z->hub = hub;
+  z->f.fd = -1;
+  green__zmq_wait_init(z);
+}
+
+void green_zmq_deinit(green_zmq *z)
+{
+  green_zmq_close(z, -2);
+}
+
+/* libzmq's number is libzmq's to close: a dup of it is watched. */
+static int zmq_open_fd(green_zmq *z, void *socket)
+{
+  int fd = -1;
+  size_t n = sizeof(fd);
+  if (lib.f_getsockopt(socket, GREEN__ZMQ_FD, &fd, &n) < 0)
+    return green__zmq_error();
+  fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int err = green__fd_adopt(&z->f, z->hub, fd);
+  if (err < 0) close(fd);
+  return err;
+}
+
+int green_zmq_open(green_zmq *z, green_zmq_context *ctx, int type)
+{
+  if (!ctx || green_fork_differs(ctx->generation)) return GREEN_ECLOSED;
+  if (z->socket) return GREEN_EINVAL;
+  void *socket = lib.f_socket(ctx->ctx, type);
+  if (!socket) return green__zmq_error();
+  int err = zmq_open_fd(z, socket);
+  if (err < 0) {
+    lib.f_close(socket);
+    return err;
+  }
+  z->socket = socket;
+  z->ctx = green_zmq_ctx_ref(ctx);
+  z->generation = ctx->generation;
+  z->type = type;
+  lib.f_msg_init(&z->msg);
+  green__zmq_wait_open(z);
+  return 0;
+}
+
+/* In a child it is forgotten: libzmq's threads are not there to end it. */
+static void zmq_end(green_zmq *z, int linger)
+{
+  if (green_fork_differs(z->generation)) return;
+  lib.f_msg_close(&z->msg);
+  if (linger >= -1)
+    lib.f_setsockopt(z->socket, GREEN__ZMQ_LINGER, &linger, sizeof(linger));
+  lib.f_close(z->socket);
+}
+
+int green_zmq_close(green_zmq *z, int linger)
+{
+  if (!z->socket) return 0;
+  green__zmq_wait_deinit(z);
+  green_idle_deinit(&z->set);
+  green_fd_close(&z->f);
+  zmq_end(z, linger);
+  z->socket = NULL;
+  z->part = (green_zmq_part){NULL, 0, 0};
+  green_zmq_ctx_unref(z->ctx);
+  z->ctx = NULL;
+  return 0;
+}
+
+int green_zmq_is_closed(const green_zmq *z)
+{
+  return !z->socket;
+}
+
+/* -- Endpoints ------------------------------------------------------------ */
+
+/* 0, or libzmq's error. What changes peers wakes who waits for one. */
+static int zmq_result(green_zmq *z, int r)
+{
+  r = r < 0 ? green__zmq_error() : 0;
+  green__zmq_called(z, -1, r);
+  return r;
+}
+
+static int is_ipc(const char *endpoint)
+{
+  return !strncmp(endpoint, "ipc://", 6) && endpoint[6] != '@';
+}
+
+/* The mask is the whole process's: one at a time, and what another thread makes
+** meanwhile is the user's alone, too. */
+static int bind_private(void *socket, const char *endpoint)
+{
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&lock);
+  mode_t old = umask(0177);
+  int r = lib.f_bind(socket, endpoint);
+  umask(old);
+  pthread_mutex_unlock(&lock);
+  return r;
+}
+
+int green_zmq_bind(green_zmq *z, const char *endpoint)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  r = is_ipc(endpoint) ? bind_private(z->socket, endpoint)
+                       : lib.f_bind(z->socket, endpoint);
+  return zmq_result(z, r);
+}
+
+int green_zmq_connect(green_zmq *z, const char *endpoint)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  return zmq_result(z, lib.f_connect(z->socket, endpoint));
+}
+
+int green_zmq_unbind(green_zmq *z, const char *endpoint)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  return zmq_result(z, lib.f_unbind(z->socket, endpoint));
+}
+
+int green_zmq_disconnect(green_zmq *z, const char *endpoint)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  return zmq_result(z, lib.f_disconnect(z->socket, endpoint));
+}
+
+int green_zmq_set(green_zmq *z, int option, const void *value, size_t n)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  return zmq_result(z, lib.f_setsockopt(z->socket, option, value, n));
+}
+
+int green_zmq_get(green_zmq *z, int option, void *value, size_t *n)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  return zmq_result(z, lib.f_getsockopt(z->socket, option, value, n));
+}
+
+/* -- Receiving ------------------------------------------------------------ */
+
+static int recv_part(green_zmq *z)
+{
+  int n;
+  do n = lib.f_msg_recv(&z->msg, z->socket, GREEN__ZMQ_DONTWAIT);
+  while (green_unlikely(n < 0) && green__zmq_error() == GREEN_EINTR);
+  if (n < 0) return green__zmq_error();
+  z->part.data = lib.f_msg_data(&z->msg);
+  z->part.size = lib.f_msg_size(&z->msg);
+  z->part.more = lib.f_msg_more(&z->msg);
+  z->in_message = (uint8_t)z->part.more;
+  return z->part.size > INT_MAX ? INT_MAX : (int)z->part.size;
+}
+
+int green_zmq_recv(green_zmq *z, int told)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  if (told)
+    z->told[GREEN_ZMQ_IN] = 0;
+  else if (green__zmq_is_taken(z, GREEN_ZMQ_IN))
+    return GREEN_EAGAIN;
+  if (green_unlikely(z->in_message)) green_zmq_drop(z);
+  r = recv_part(z);
+  green__zmq_called(z, GREEN_ZMQ_IN, r);
+  return r;
+}
+
+int green_zmq_recv_more(green_zmq *z)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  return z->in_message ? recv_part(z) : GREEN_EFSM;
+}
+
+void green_zmq_drop(green_zmq *z)
+{
+  if (green__zmq_usable(z) < 0) return;
+  while (z->in_message)
+    if (recv_part(z) < 0) z->in_message = 0;
+  lib.f_msg_close(&z->msg);
+  lib.f_msg_init(&z->msg);
+  z->part = (green_zmq_part){NULL, 0, 0};
+}
+
+const green_zmq_part *green_zmq_input(const green_zmq *z)
+{
+  return &z->part;
+}
+
+/* -- Sending -------------------------------------------------------------- */
+
+static int send_part(green_zmq *z, const void *data, size_t n, int flags)
+{
+  int r;
+  do r = lib.f_send(z->socket, data, n, flags | GREEN__ZMQ_DONTWAIT);
+  while (green_unlikely(r < 0) && green__zmq_error() == GREEN_EINTR);
+  return r < 0 ? green__zmq_error() : 0;
+}
+
+/* Is it this task's turn? GREEN_EAGAIN: no. */
+static int send_begin(green_zmq *z, int told)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  if (told)
+    z->told[GREEN_ZMQ_OUT] = 0;
+  else if (green__zmq_is_taken(z, GREEN_ZMQ_OUT))
+    return GREEN_EAGAIN;
+  return 0;
+}
+
+int green_zmq_send(green_zmq *z, const void *data, size_t n, int told)
+{
+  int r = send_begin(z, told);
+  if (r < 0) return r;
+  r = send_part(z, data, n, 0);
+  green__zmq_called(z, GREEN_ZMQ_OUT, r);
+  return r;
+}
+
+/* The peer has gone in the middle of the message, and takes the parts that it
+** has along. libzmq throws away what else comes of the same message: so that
+** the next one is not taken for the rest, it has to come. A PAIR forgets it at
+** once. */
+static void send_rest(green_zmq *z, const green_iov *v, int i, int n)
+{
+  if (z->type == TYPE_PAIR) return;
+  for (; i < n; i++)
+    if (send_part(z, v[i].ptr, v[i].len, i + 1 < n ? GREEN__ZMQ_SNDMORE : 0) <
+        0)
+      return;
+}
+
+static int send_parts(green_zmq *z, const green_iov *v, int n)
+{
+  for (int i = 0; i < n; i++) {
+    int r =
+        send_part(z, v[i].ptr, v[i].len, i + 1 < n ? GREEN__ZMQ_SNDMORE : 0);
+    if (r == 0) continue;
+    if (i > 0) send_rest(z, v, i + 1, n);
+    return r;
+  }
+  return 0;
+}
+
+int green_zmq_sendv(green_zmq *z, const green_iov *parts, int n, int told)
+{
+  int r = send_begin(z, told);
+  if (r < 0) return r;
+  r = send_parts(z, parts, n);
+  green__zmq_called(z, GREEN_ZMQ_OUT, r);
+  return r;
+}

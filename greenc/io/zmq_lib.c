@@ -1,0 +1,63 @@
+/*
+** zmq_lib.c: libzmq's functions, and its errors.
+*/
+
+#include "io/zmq_lib.h"
+
+#include "base/library.h"
+
+#include <stdio.h>
+
+green__zmq_table green__zmq_lib;
+#define lib green__zmq_lib
+
+/* What libzmq's errors of its own begin at, and what follows there. */
+enum { ZMQ_OWN = 156384712, ZMQ_EFSM = ZMQ_OWN + 51 };
+
+static const int own_errors[] = {GREEN_EFSM, GREEN_ENOCOMPATPROTO, GREEN_ETERM,
+                                 GREEN_EMTHREAD};
+
+static const char *const zmq_names[] = {
+#define X(type, name, parameters) "zmq_" #name,
+    GREEN__ZMQ_FUNCTIONS(X)
+#undef X
+};
+
+/* The version that has all of what is used here with the present meaning. */
+static int zmq_begin(green__library *l)
+{
+  int major, minor, patch;
+  lib.f_version(&major, &minor, &patch);
+  if (major > 4 || (major == 4 && minor >= 2)) return 0;
+  snprintf(l->why, sizeof(l->why), "%s: version %d.%d.%d is older than 4.2",
+           l->needs, major, minor, patch);
+  return GREEN_ENOLIBRARY;
+}
+
+static green__library zmq = {
+    .file = "libzmq.so.5",
+    .env = "GREENLUA_LIBZMQ",
+    .needs = "ZeroMQ needs libzmq, Debian's package libzmq5",
+    .names = zmq_names,
+    .table = &green__zmq_lib,
+    .n = sizeof(zmq_names) / sizeof(zmq_names[0]),
+    .begin = zmq_begin,
+};
+
+int green__zmq_load(void)
+{
+  return green__library_load(&zmq);
+}
+
+const char *green__zmq_why(void)
+{
+  return zmq.why;
+}
+
+int green__zmq_error(void)
+{
+  int number = lib.f_errno();
+  if (number >= ZMQ_EFSM && number < ZMQ_EFSM + 4)
+    return own_errors[number - ZMQ_EFSM];
+  return number > 0 ? -number : GREEN_EIO;
+}

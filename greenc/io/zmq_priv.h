@@ -1,0 +1,78 @@
+/*
+** zmq_priv.h: what the files of ZeroMQ share.
+*/
+#ifndef GREEN_ZMQ_PRIV_H
+#define GREEN_ZMQ_PRIV_H
+
+#include "io/zmq.h"
+#include "io/zmq_ctx.h"
+#include "io/zmq_lib.h"
+
+#include "base/fork.h"
+#include "hub/hub.h"
+#include "hub/idle.h"
+
+#include <pthread.h>
+
+#define lib green__zmq_lib
+
+struct green_zmq_context {
+  void *ctx;
+  int refs; /* Atomic. */
+  uint8_t is_shared;
+  uint32_t generation; /* Of the process it was made in. */
+};
+
+/* A socket. Waiters stand in queues, by direction; the descriptor is watched by
+** a set of its own while there are some, with no task.
+**
+** libzmq's descriptor tells of a change once, and any call may take the news
+** away: "dry" and "stirred" say whether somebody has to look (zmq_wait.c). */
+struct green_zmq {
+  green_fd f; /* A dup of libzmq's descriptor. */
+  green_idle set;
+  green_defer look;
+  void *socket; /* libzmq's; NULL: closed. */
+  green_zmq_context *ctx;
+  green_hub *hub;
+  uint32_t generation;
+  int32_t type;
+  green_waitq lines[2]; /* By GREEN_ZMQ_IN and GREEN_ZMQ_OUT. */
+  green_waitq again[2]; /* Were told, and found nothing: before the others. */
+  green_waitq watchers; /* Want to know, and take nothing: told of what is in */
+  uint8_t watched;      /* this: GREEN_READ | GREEN_WRITE. */
+  uint8_t told[2];      /* One was woken who has not tried yet. */
+  int8_t dry;           /* Nothing has happened since a call in this direction
+                           found that it would have to wait; -1: no such call. */
+  uint8_t stirred;      /* Something has, and somebody waits. */
+  uint8_t in_message;   /* The last part received says that more follow. */
+  green_zmq_part part;
+  green__zmq_msg msg; /* Where part is. */
+};
+
+/* 0; GREEN_ECLOSED; GREEN_ZMQ_FORKED. */
+static inline int green__zmq_usable(const green_zmq *z)
+{
+  if (green_unlikely(!z->socket)) return GREEN_ECLOSED;
+  return green_fork_differs(z->generation) ? GREEN_ZMQ_FORKED : 0;
+}
+
+/* -- zmq_wait.c ----------------------------------------------------------- */
+
+void green__zmq_wait_init(green_zmq *z);
+/* It is open, with its descriptor. */
+void green__zmq_wait_open(green_zmq *z);
+/* All who wait get GREEN_ECLOSED. */
+void green__zmq_wait_deinit(green_zmq *z);
+
+/* A call in that direction has given r (-1: a call that is of none): whoever
+** else waits may have to know. */
+void green__zmq_called(green_zmq *z, int direction, int r);
+
+/* Has somebody a better right to try? */
+static inline int green__zmq_is_taken(const green_zmq *z, int direction)
+{
+  return z->lines[direction].n || z->again[direction].n || z->told[direction];
+}
+
+#endif

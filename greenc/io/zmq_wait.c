@@ -1,0 +1,203 @@
+/*
+** zmq_wait.c: who waits for a ZeroMQ socket, and when to look for them.
+**
+** libzmq's descriptor becomes readable when something has changed, and any call
+** on the socket takes the news and the readability away. So whoever waits has
+** to be looked for after each call of somebody else: once a turn, before the
+** poll, and not at all when nobody waits. Asking for the events costs as much
+** as nine small messages.
+**
+** A call that found that it must wait has looked at everything: what comes
+** later makes the descriptor readable.
+*/
+
+#include "io/zmq_priv.h"
+
+#include <string.h>
+
+static uint64_t looks; /* Atomic; for tests. */
+
+double green_zmq_looks(void)
+{
+  return (double)__atomic_load_n(&looks, __ATOMIC_RELAXED);
+}
+
+static uint32_t wait_count(const green_zmq *z, int direction)
+{
+  return z->lines[direction].n + z->again[direction].n;
+}
+
+static int wait_any(const green_zmq *z)
+{
+  return wait_count(z, GREEN_ZMQ_IN) || wait_count(z, GREEN_ZMQ_OUT) ||
+         z->watchers.n;
+}
+
+/* Somebody has to look before the poll. */
+static void wait_stir(green_zmq *z)
+{
+  z->stirred = 1;
+  green_hub_defer(z->hub, &z->look);
+}
+
+/* The one whose turn it is. It tries in the next turn; whether it did is seen
+** at the end of that. */
+static void wake_one(green_zmq *z, int direction)
+{
+  if (!green_waitq_wake(&z->again[direction], 0) &&
+      !green_waitq_wake(&z->lines[direction], 0))
+    return;
+  z->told[direction] = 1;
+  green_hub_defer(z->hub, &z->look);
+}
+
+static void wake_watchers(green_zmq *z, int events)
+{
+  if (!(events & z->watched)) return;
+  z->watched = 0;
+  green_waitq_wake_all(&z->watchers, 0);
+}
+
+static int ask_events(green_zmq *z)
+{
+  int events = 0;
+  size_t n = sizeof(events);
+  __atomic_fetch_add(&looks, 1, __ATOMIC_RELAXED);
+  int r = lib.f_getsockopt(z->socket, GREEN__ZMQ_EVENTS, &events, &n);
+  if (r < 0) return green__zmq_error();
+  return (events & GREEN__ZMQ_POLLIN ? GREEN_READ : 0) |
+         (events & GREEN__ZMQ_POLLOUT ? GREEN_WRITE : 0);
+}
+
+/* An error is for those who call. */
+static void wake_ready(green_zmq *z)
+{
+  int events = ask_events(z);
+  if (events < 0) events = GREEN_READ | GREEN_WRITE;
+  if (events & GREEN_READ) wake_one(z, GREEN_ZMQ_IN);
+  if (events & GREEN_WRITE) wake_one(z, GREEN_ZMQ_OUT);
+  wake_watchers(z, events);
+}
+
+void green_zmq_leave(green_zmq *z)
+{
+  if (z->socket && !wait_any(z)) green_idle_remove(&z->f);
+}
+
+/* Who was told in the last turn and has not tried has ended without a word. */
+static void wait_look(green_defer *d)
+{
+  green_zmq *z = green_container(d, green_zmq, look);
+  int lost = z->told[GREEN_ZMQ_IN] || z->told[GREEN_ZMQ_OUT];
+  int stirred = z->stirred;
+  z->told[GREEN_ZMQ_IN] = z->told[GREEN_ZMQ_OUT] = 0;
+  z->stirred = 0;
+  if (green__zmq_usable(z) < 0) return;
+  if ((stirred || lost) && wait_any(z)) wake_ready(z);
+  green_zmq_leave(z);
+}
+
+/* The descriptor is readable. With one kind of waiters only, the first of them
+** finds out by trying. */
+static int wait_told(green_fd *f)
+{
+  green_zmq *z = green_container(f, green_zmq, f);
+  z->dry = -1;
+  if (!wait_any(z)) {
+    green_idle_remove(f);
+    return 0;
+  }
+  if (f->fd < 0 || green__zmq_usable(z) < 0) return 1;
+  if (z->watchers.n ||
+      (wait_count(z, GREEN_ZMQ_IN) && wait_count(z, GREEN_ZMQ_OUT)))
+    wake_ready(z);
+  else
+    wake_one(z, wait_count(z, GREEN_ZMQ_IN) ? GREEN_ZMQ_IN : GREEN_ZMQ_OUT);
+  if (!wait_any(z)) green_idle_remove(f);
+  return 1;
+}
+
+void green__zmq_called(green_zmq *z, int direction, int r)
+{
+  int is_dry = r == GREEN_EAGAIN && direction >= 0;
+  z->dry = (int8_t)(is_dry ? direction : -1);
+  int others =
+      is_dry ? wait_count(z, !direction) || z->watchers.n : wait_any(z);
+  if (green_unlikely(others)) wait_stir(z);
+}
+
+void green_zmq_touch(green_zmq *z)
+{
+  if (green__zmq_usable(z) == 0) green__zmq_called(z, -1, 0);
+}
+
+int green_zmq_events(green_zmq *z)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  r = ask_events(z);
+  green__zmq_called(z, -1, 0);
+  return r;
+}
+
+static int wait_arm(green_zmq *z)
+{
+  int r = green__zmq_usable(z);
+  if (r < 0) return r;
+  if (z->f.idle) return green__fd_arm_read(&z->f);
+  return green_idle_add(&z->set, &z->f);
+}
+
+int green_zmq_wait(green_zmq *z, int direction)
+{
+  int r = wait_arm(z);
+  if (r == 0 && z->dry != direction) wait_stir(z);
+  return r;
+}
+
+int green_zmq_watch(green_zmq *z, int events)
+{
+  int r = wait_arm(z);
+  if (r < 0) return r;
+  z->watched |= (uint8_t)events;
+  wait_stir(z);
+  return 0;
+}
+
+green_waitq *green_zmq_line(green_zmq *z, int direction, int again)
+{
+  return again ? &z->again[direction] : &z->lines[direction];
+}
+
+green_waitq *green_zmq_watchers(green_zmq *z)
+{
+  return &z->watchers;
+}
+
+void green__zmq_wait_init(green_zmq *z)
+{
+  for (int i = 0; i < 2; i++) {
+    green_waitq_init(&z->lines[i]);
+    green_waitq_init(&z->again[i]);
+  }
+  green_waitq_init(&z->watchers);
+  z->look.run = wait_look;
+}
+
+void green__zmq_wait_deinit(green_zmq *z)
+{
+  for (int i = 0; i < 2; i++) {
+    green_waitq_wake_all(&z->again[i], GREEN_ECLOSED);
+    green_waitq_wake_all(&z->lines[i], GREEN_ECLOSED);
+    z->told[i] = 0;
+  }
+  green_waitq_wake_all(&z->watchers, GREEN_ECLOSED);
+  green_hub_undefer(&z->look);
+}
+
+void green__zmq_wait_open(green_zmq *z)
+{
+  green_idle_init(&z->set, z->hub, GREEN_NEVER);
+  z->set.told = wait_told;
+  z->dry = -1;
+}

@@ -1,0 +1,78 @@
+--- ZeroMQ: sockets that carry whole messages, for green threads.
+--
+-- libzmq 4.2 or later is opened when this module is required; where it is absent that fails, and
+-- the message names Debian's package. Failures of calls are nil, err.
+-- @module green.zmq
+
+local contexts = require "green.zmq.context"
+local sockets = require "green.zmq.socket"
+local args = require "green.args"
+local class = require "green.args.class"
+
+local ffi = require "ffi"
+local api = require "green.ffi.zmq_ctx"
+
+if api.load() ~= 0 then
+  error(ffi.string(api.why()), 0)
+end
+
+local M = {}
+for name, number in pairs(sockets.types) do
+  M[name] = number
+end
+
+local default
+
+--- A context: the threads that do the I/O. Without options the process's, which all runtimes of
+-- the process share. Does not park.
+-- @tparam[opt] table opts one of its own, with `io_threads` (1), `max_sockets` (1023), `max_msgsz`,
+-- `ipv6` (false); `ending`: seconds that its end waits for messages (1)
+-- @return the context (green.zmq.context); or nil, err: ENOMEM, EINVAL
+function M.Context(opts)
+  if opts ~= nil then
+    return contexts.new(opts)
+  elseif not default or default.closed then
+    local err
+    default, err = contexts.new()
+    return default, err
+  end
+  return default
+end
+
+--- A socket of the process's context. As a context's method. Does not park.
+-- @param kind zmq.REQ, or "REQ"
+-- @tparam[opt] table opts
+-- @return the socket (green.zmq.socket); or nil, err
+function M.socket(kind, opts)
+  local context, err = M.Context()
+  if not context then
+    return nil, err
+  end
+  return context:socket(kind, opts)
+end
+
+--- Is it one of these sockets? Does not park.
+function M.is_socket(value)
+  return class.is(value, sockets.mt)
+end
+
+--- libzmq's version. Does not park.
+-- @treturn string "4.3.4"
+-- @treturn number major
+-- @treturn number minor
+-- @treturn number patch
+function M.version()
+  local n = ffi.new("int32_t[3]")
+  api.version(n)
+  return ("%d.%d.%d"):format(n[0], n[1], n[2]), n[0], n[1], n[2]
+end
+
+--- Can libzmq do that? Does not park.
+-- @tparam string capability "curve", "ipc", "pgm", "tipc", "norm", "gssapi", "draft"
+-- @treturn boolean
+function M.has(capability)
+  args.type(capability, "string", "has", "capability")
+  return api.has(capability) ~= 0
+end
+
+return M

@@ -1,0 +1,108 @@
+--- ZeroMQ contexts.
+-- @module green.zmq.context
+
+local core = require "green.core"
+local args = require "green.args"
+local class = require "green.args.class"
+local errors = require "green.error"
+local options = require "green.args.options"
+local show = require "green.args.show"
+local sockets = require "green.zmq.socket"
+local ends = require "green.zmq.ends"
+local thread = require "green.thread"
+
+local ffi = require "ffi"
+local api = require "green.ffi.zmq_ctx"
+
+local context_t = ffi.typeof("green_zmq_context **")
+
+--- Names of a context's numbers -> zmq.h's.
+local numbers = { io_threads = 1, max_sockets = 2, max_msgsz = 5, ipv6 = 42 }
+local known = { io_threads = true, max_sockets = true, max_msgsz = true, ipv6 = true,
+  ending = true }
+
+local ENDING = 1 -- seconds
+
+local methods = {}
+local mt = { __name = "green.zmq.context", __index = methods }
+
+--- A socket of this context. Does not park.
+-- @param kind zmq.REQ, or "REQ"
+-- @tparam[opt] table opts options by name, set before anything else; `max_parts`: how many parts
+-- a message may have that is received (1,024)
+-- @return the socket (green.zmq.socket); or nil, err: EINVAL (no such type in this library, or an
+-- option's value), EMFILE (no more sockets, or descriptors), ETERM, ECLOSED
+function methods:socket(kind, opts)
+  if self.closed then
+    return nil, errors.new("ECLOSED", "socket")
+  end
+  local s, err = sockets.open(self._at[0], kind, opts, "socket")
+  if s then
+    self._sockets[s] = true
+  end
+  return s, err
+end
+
+function methods:_end()
+  if self.closed then
+    return
+  end
+  self.closed = true
+  for s in pairs(self._sockets) do
+    s:close()
+  end
+  core.release(self._object)
+end
+
+--- End the context: its sockets are closed, and those of other runtimes that share it give ETERM
+-- if it is not the process's common one. Waits for messages that are still to be sent; what is
+-- left after that goes on in the background as long as the program runs. Idempotent. Parks.
+-- @tparam[opt] number timeout seconds to wait (the context's `ending`, 1)
+-- @treturn true or nil, err: ETIMEDOUT
+function methods:term(timeout)
+  args.timeout(timeout, "term")
+  thread.checkpoint()
+  self:_end()
+  return ends.wait(timeout or self._ending, "term")
+end
+
+show.kind(mt, function(self)
+  return self.closed and "closed" or self._is_own and "its own" or "the process's"
+end)
+class.seal(mt)
+
+--- A context. nil, err.
+-- @tparam ?table opts nil: the process's
+local function new(opts)
+  local is_own = opts ~= nil
+  opts = options.check(opts, known, "Context")
+  local object, code = core.object("zmq_context", is_own and 1 or 0)
+  if not object then
+    return nil, errors.new(code, "Context")
+  end
+  local self = setmetatable({
+    closed = false,
+    state = {}, -- of those who add to contexts: ZAP
+    _object = object, _at = ffi.cast(context_t, object), _is_own = is_own,
+    _ending = opts.ending == nil and ENDING or args.timeout(opts.ending, "Context"),
+    _sockets = setmetatable({}, { __mode = "k" }),
+  }, mt)
+  for name, number in pairs(numbers) do
+    local value = opts[name]
+    if value ~= nil then
+      if name == "ipv6" then
+        value = args.type(value, "boolean", "Context", name) and 1 or 0
+      end
+      args.integer(value, 0, "Context", name, 2 ^ 31 - 1)
+      local status = api.set(self._at[0], number, value)
+      if status < 0 then
+        core.release(object)
+        return nil, errors.new(status, "Context " .. name)
+      end
+    end
+  end
+  ends.add(self)
+  return self
+end
+
+return { new = new, mt = mt }

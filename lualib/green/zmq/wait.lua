@@ -1,0 +1,86 @@
+--- How green threads wait for a ZeroMQ socket, and what its calls fail with.
+--
+-- Who has to wait stands in one of the socket's two lines, for something to receive or for
+-- room to send, in order of arrival. Who was told and found nothing stands before those who
+-- have not been told yet.
+-- @module green.zmq.wait
+
+local core = require "green.core"
+local args = require "green.args"
+local errors = require "green.error"
+local options = require "green.args.options"
+local thread = require "green.thread"
+
+local ffi = require "ffi"
+local zmq = require "green.ffi.zmq"
+
+local now, park, waiter, QUEUE = core.now, core.park, core.waiter, core.QUEUE
+local failed = thread.failed
+local zmq_wait, zmq_leave = zmq.wait, zmq.leave
+local codes = core.codes
+local EAGAIN, ECANCELED, EDEADLOCK = codes.EAGAIN, codes.ECANCELED, codes.EDEADLOCK
+local FORKED = tonumber(ffi.C.GREEN_ZMQ_FORKED)
+local IN, OUT = tonumber(ffi.C.GREEN_ZMQ_IN), tonumber(ffi.C.GREEN_ZMQ_OUT)
+
+local M = { IN = IN, OUT = OUT }
+
+--- Raise for a call in a child of the process that opened the socket; else the error of a
+-- call: nil, err.
+function M.failed(status, op, fields)
+  if status == FORKED then
+    args.misuse("%s: the socket is one of the parent's: a child of a fork opens its own", op)
+  elseif status == EAGAIN then
+    fields = fields or {}
+    fields.is_timeout = true
+  end
+  return nil, errors.new(status, op, nil, fields)
+end
+
+--- Where one stands who waits in that direction.
+function M.lines(s)
+  return {
+    [IN] = zmq.line(s, IN, 0), [OUT] = zmq.line(s, OUT, 0),
+    again = { [IN] = zmq.line(s, IN, 1), [OUT] = zmq.line(s, OUT, 1) },
+  }
+end
+
+--- Wait for one's turn. 0, or a negative status; raises what cancels the thread. Parks.
+-- @tparam boolean told whether one had it, and found nothing
+-- @tparam ?number deadline absolute seconds
+function M.wait(self, direction, told, deadline)
+  waiter() -- where that raises, nothing is registered
+  local status = zmq_wait(self._s, direction)
+  if status ~= 0 then
+    return status
+  end
+  local lines = told and self._lines.again or self._lines
+  status = park(lines[direction], deadline, QUEUE)
+  if status ~= 0 then
+    zmq_leave(self._s)
+    if status == ECANCELED or status == EDEADLOCK then
+      failed(status)
+    end
+  end
+  return status
+end
+
+--- When a call must be over that begins now. nil: never.
+function M.deadline(timeout)
+  return timeout and now() + timeout or nil
+end
+
+--- The timeout of one call: a number, or in its options. false: none.
+-- @tparam table known the options that the call knows
+function M.timeout(opts, default, known, where)
+  if type(opts) == "number" then
+    return args.timeout(opts, where)
+  end
+  options.check(opts, known, where)
+  local timeout = opts.timeout
+  if timeout == nil then
+    return default
+  end
+  return args.timeout(timeout, where)
+end
+
+return M
