@@ -193,7 +193,7 @@ function methods:recv_multipart(opts)
   elseif self._part.more == 0 then
     return { (take(self)) }
   end
-  local part, status = self._part, nil
+  local part, status = self._part
   list, status = rest(self, { (ffi_string(part.data, tonumber(part.size))) })
   if not list then
     return wait.failed(status, "recv_multipart")

@@ -9,7 +9,7 @@ local wait = require "green.zmq.wait"
 local ffi = require "ffi"
 local zmq = require "green.ffi.zmq"
 
-local floor, tonumber, type = math.floor, tonumber, type
+local floor, tonumber = math.floor, tonumber
 
 local int_t, int64_t, uint64_t = ffi.typeof("int[1]"), ffi.typeof("int64_t[1]"),
   ffi.typeof("uint64_t[1]")
@@ -109,7 +109,8 @@ local function find(name, where, way)
   if not option then
     options.unknown("option", name, known, where)
   elseif not option[way] then
-    args.misuse("%s: option '%s' can only be %s", where, name, way == "read" and "set" or "asked for")
+    args.misuse("%s: option '%s' can only be %s", where, name,
+      way == "read" and "set" or "asked for")
   end
   return option
 end

@@ -10,7 +10,6 @@ local setting = require "green.zmq.setting"
 local show = require "green.args.show"
 local wait = require "green.zmq.wait"
 
-local ffi = require "ffi"
 local zmq = require "green.ffi.zmq"
 
 local PARTS = 1024 -- of a message that is received
@@ -36,13 +35,13 @@ local defaults = {
   heartbeat_ttl = 30,
 }
 
-local methods, mt = {}, nil
+local methods = {}
 for _, part in ipairs { recv.methods, send.methods, setting.methods } do
   for name, method in pairs(part) do
     methods[name] = method
   end
 end
-mt = { __name = "green.zmq.socket", __index = methods }
+local mt = { __name = "green.zmq.socket", __index = methods }
 
 -- -- Endpoints ----------------------------------------------------------------
 
@@ -61,12 +60,17 @@ local function act(self, fn, endpoint, op)
   return true
 end
 
+local ZAP, of_zap = "inproc://zeromq.zap.01", { REP = true, ROUTER = true }
+
 --- Be reached at an endpoint: "tcp://127.0.0.1:5555" ("tcp://127.0.0.1:*": any free port, see
 -- `s.last_endpoint`), "ipc://path" (the file is the user's alone), "inproc://name". Does not park.
 -- @tparam string endpoint
 -- @treturn true or nil, err: EINVAL (no such endpoint), EADDRINUSE, EADDRNOTAVAIL, ENODEV, EACCES,
 -- EPROTONOSUPPORT, ENOCOMPATPROTO, ETERM, ECLOSED
 function methods:bind(endpoint)
+  if endpoint == ZAP and not of_zap[self.type] then
+    return wait.failed(core.codes.EINVAL, "bind " .. endpoint) -- libzmq would end the process
+  end
   local ok, err = act(self, zmq.bind, endpoint, "bind")
   if ok then
     self.last_endpoint = self:get("last_endpoint")

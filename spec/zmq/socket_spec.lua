@@ -1,0 +1,290 @@
+-- green.zmq: every pattern of sockets, over inproc, ipc and tcp; messages stay whole.
+
+local green = require "green"
+local kit = require "spec.support.zmq_kit"
+local process = require "green.process"
+local testing = require "green.testing"
+local zmq = require "green.zmq"
+
+local ffi = require "ffi"
+local lfs = require "lfs"
+
+local _, it = testing.busted()
+local fails, with = kit.fails, kit.with
+
+local COUNT = 1000
+
+--- n messages from one to the other: each whole, in order.
+local function stream(from, to, n, prefix)
+  local t = green.spawn(function()
+    for i = 1, n do assert(from:send_multipart { prefix or "p", tostring(i), ("x"):rep(i % 300) }) end
+  end)
+  for i = 1, n do
+    local m = assert(to:recv_multipart(20))
+    assert(#m == 3 and m[2] == tostring(i) and #m[3] == i % 300, m[2])
+  end
+  t:wait()
+end
+
+--- One asks, the other answers.
+local function ask(req, rep, n)
+  local t = green.spawn(function()
+    for _ = 1, n do
+      local m = assert(rep:recv(20))
+      assert(rep:send("re:" .. m))
+    end
+  end)
+  for i = 1, n do
+    assert(req:send("m" .. i))
+    assert.equal("re:m" .. i, (req:recv(20)))
+  end
+  t:wait()
+end
+
+for _, transport in ipairs { "inproc", "ipc", "tcp" } do
+  describe("green.zmq over " .. transport, function()
+    it("carries PUSH to PULL", with(function(ctx)
+      local pull, push = kit.pair(ctx, "PULL", "PUSH", transport)
+      stream(push, pull, COUNT)
+    end))
+
+    it("carries REQ to REP and back", with(function(ctx)
+      local rep, req = kit.pair(ctx, "REP", "REQ", transport)
+      ask(req, rep, COUNT)
+    end))
+
+    it("carries DEALER to ROUTER and back", with(function(ctx)
+      local router, dealer = kit.pair(ctx, "ROUTER", "DEALER", transport)
+      local t = green.spawn(function()
+        for _ = 1, COUNT do
+          local m = assert(router:recv_multipart(20))
+          assert(#m == 3)
+          assert(router:send_multipart(m))
+        end
+      end)
+      local sender = green.spawn(function()
+        for i = 1, COUNT do assert(dealer:send_multipart("d", tostring(i))) end
+      end)
+      for i = 1, COUNT do
+        assert.same({ "d", tostring(i) }, dealer:recv_multipart(20))
+      end
+      t:wait()
+      sender:wait()
+    end))
+
+    it("carries PUB to SUB, what was subscribed to", with(function(ctx)
+      local pub, sub = kit.pair(ctx, "XPUB", "SUB", transport, { sndhwm = 0, rcvhwm = 0 })
+      assert(sub:subscribe "a")
+      assert.equal("\1a", (pub:recv(20)))
+      for i = 1, COUNT do
+        assert(pub:send("b" .. i))
+        assert(pub:send("a" .. i))
+      end
+      for i = 1, COUNT do assert.equal("a" .. i, (sub:recv(20))) end
+      assert(sub:unsubscribe "a")
+      assert.equal("\0a", (pub:recv(20)))
+    end))
+
+    it("carries PUB to XSUB, which subscribes by sending", with(function(ctx)
+      local pub, sub = kit.pair(ctx, "PUB", "XSUB", transport)
+      assert(sub:send "\1")
+      local heard
+      repeat
+        assert(pub:send "x")
+        heard = sub:recv(0.01)
+      until heard
+      assert.equal("x", heard)
+    end))
+
+    it("carries PAIR both ways", with(function(ctx)
+      local a, b = kit.pair(ctx, "PAIR", "PAIR", transport)
+      stream(a, b, COUNT)
+      stream(b, a, COUNT)
+    end))
+  end)
+end
+
+describe("green.zmq", function()
+  it("speaks plain TCP with STREAM", with(function(ctx)
+    local s = assert(ctx:socket "STREAM")
+    assert(s:bind "tcp://127.0.0.1:*")
+    local conn = assert(green.connect("127.0.0.1", tonumber(s.last_endpoint:match ":(%d+)$")))
+    local m = assert(s:recv_multipart(20))
+    assert.equal("", m[2])
+    assert(conn:write "hello")
+    assert.same({ m[1], "hello" }, s:recv_multipart(20))
+    assert(s:send_multipart(m[1], "world"))
+    assert.equal("world", conn:read(5))
+    conn:close()
+  end))
+
+  it("keeps the messages of many threads whole, and gives all a turn", with(function(ctx)
+    local router, dealer = kit.pair(ctx, "ROUTER", "DEALER")
+    local group, turns = {}, {}
+    for i = 1, 5 do
+      group[#group + 1] = green.spawn(function()
+        for k = 1, 300 do
+          assert(dealer:send("a" .. i, { more = true }))
+          if k % 7 == 0 then green.sleep(0) end
+          assert(dealer:send("b" .. i))
+        end
+      end)
+      group[#group + 1] = green.spawn(function()
+        for _ = 1, 300 do
+          local id = assert(router:recv(20))
+          if i % 2 == 0 then green.sleep(0) end
+          local a, more = router:recv()
+          assert.is_true(more)
+          local b
+          b, more = router:recv()
+          assert.is_false(more)
+          assert.equal(a:sub(2), b:sub(2))
+          assert(router:send_multipart { id, a, b })
+        end
+      end)
+      group[#group + 1] = green.spawn(function()
+        for _ = 1, 300 do
+          local m = assert(dealer:recv_multipart(20))
+          assert(#m == 2 and m[1]:sub(2) == m[2]:sub(2))
+          turns[i] = (turns[i] or 0) + 1
+        end
+      end)
+    end
+    for _, t in ipairs(group) do t:wait() end
+    assert.same({ 300, 300, 300, 300, 300 }, turns)
+  end))
+
+  it("drops what a thread has left of its message", with(function(ctx)
+    local pull, push = kit.pair(ctx, "PULL", "PUSH")
+    green.spawn(function() push:send("lost", { more = true }) end):wait()
+    assert(push:send_multipart("one", "two"))
+    assert.equal("one", green.spawn(function() return (pull:recv()) end):wait())
+    assert(push:send "three")
+    assert.equal("three", (pull:recv(20)))
+    assert.is_true(next(pull._rests) == nil and next(push._begun) == nil)
+  end))
+
+  it("refuses messages of too many parts, and goes on", with(function(ctx)
+    local pull, push = kit.pair(ctx, "PULL", "PUSH", nil, { max_parts = 3 })
+    assert(push:send_multipart("1", "2", "3", "4", "5"))
+    assert(push:send_multipart("1", "2", "3"))
+    fails("EMSGSIZE", pull:recv_multipart(20))
+    assert.same({ "1", "2", "3" }, pull:recv_multipart(20))
+  end))
+
+  it("receives into memory of the caller's", with(function(ctx)
+    local pull, push = kit.pair(ctx, "PULL", "PUSH")
+    local buffer = ffi.new("char[8]")
+    assert(push:send_multipart("hello", "a longer one"))
+    local n, more = pull:recv_into(buffer, 8, 20)
+    assert.equal("hello", ffi.string(buffer, n))
+    assert.is_true(more)
+    n, more = pull:recv_into(buffer, 8)
+    assert.equal(12, n)
+    assert.is_false(more)
+    assert.equal("a longer", ffi.string(buffer, 8))
+  end))
+
+  it("carries zero bytes, empty parts and megabytes", with(function(ctx)
+    local pull, push = kit.pair(ctx, "PULL", "PUSH", "ipc")
+    local big = ("0123456789abcdef"):rep(256 * 1024)
+    local t = green.spawn(function()
+      assert(push:send_multipart("", "a\0b", big, ""))
+      assert(push:send(big))
+    end)
+    assert.same({ "", "a\0b", big, "" }, pull:recv_multipart(20))
+    assert.is_true(big == pull:recv(20))
+    t:wait()
+  end))
+
+  it("says what a REQ and a REP may not do", with(function(ctx)
+    local rep, req = kit.pair(ctx, "REP", "REQ")
+    fails("EFSM", req:recv(0.1))
+    fails("EFSM", rep:send "x")
+    fails("EAFNOSUPPORT", nil, green.error and require("green.error").new("EAFNOSUPPORT"))
+    assert(req:send "x")
+    fails("EFSM", req:send "y")
+  end))
+
+  it("says what cannot be bound", with(function(ctx)
+    local a, b = assert(ctx:socket "REP"), assert(ctx:socket "PULL")
+    assert(a:bind "tcp://127.0.0.1:*")
+    fails("EADDRINUSE", b:bind(a.last_endpoint))
+    fails("EINVAL", b:bind "nonsense")
+    fails("EPROTONOSUPPORT", b:bind "gopher://x")
+    fails("EINVAL", b:bind "inproc://zeromq.zap.01")
+    assert(a:unbind(a.last_endpoint))
+    fails("ENOENT", a:unbind(a.last_endpoint))
+  end))
+
+  it("makes files of ipc endpoints for the user alone", with(function(ctx)
+    local a = assert(ctx:socket "REP")
+    assert(a:bind(kit.endpoint "ipc"))
+    assert.equal("rw-------", lfs.attributes(a.last_endpoint:sub(7), "permissions"))
+  end))
+
+  it("knows options by name, with types of Lua's", with(function(ctx)
+    local s = assert(ctx:socket("DEALER", { sndhwm = 7, linger = 0.25, immediate = true }))
+    assert.equal(7, s:get "sndhwm")
+    assert.equal(0.25, s:get "linger")
+    assert.is_true(s:get "immediate")
+    assert.equal(64 * 1024 * 1024, s:get "maxmsgsize")
+    assert.equal(10, s:get "handshake_ivl")
+    assert(s:set("routing_id", "me\0"))
+    assert.equal("me\0", s:get "routing_id")
+    assert.error_matches(function() s:set("sndhmw", 1) end, "sndhwm")
+  end))
+
+  it("wakes who waits when another thread's call took the news away", with(function(ctx)
+    local router, dealer = kit.pair(ctx, "ROUTER", "DEALER", "ipc")
+    local got = 0
+    local reader = green.spawn(function()
+      while dealer:recv() do got = got + 1 end
+    end)
+    local echo = green.spawn(function()
+      for m in router:messages() do router:send_multipart(m) end
+    end)
+    for i = 1, 2000 do
+      assert(dealer:send("m" .. i))
+      if i % 3 == 0 then green.sleep(0) end
+    end
+    green.timeout(20, function()
+      while got < 2000 do green.sleep(0.001) end
+    end)
+    assert.equal(2000, got)
+    dealer:close()
+    router:close()
+    reader:wait()
+    echo:wait()
+  end))
+
+  it("gives ETERM when its context is ended, and term never hangs", function()
+    local ctx = assert(zmq.Context {})
+    local push = assert(ctx:socket "PUSH")
+    assert(push:connect "tcp://127.0.0.1:1")
+    assert(push:send "nobody takes it")
+    local t = green.spawn(function() return push:recv() end)
+    t:wait()
+    fails("ETIMEDOUT", ctx:term(0.02))
+    assert.is_true(push.closed and ctx.closed)
+    fails("ECLOSED", ctx:socket "REQ")
+  end)
+
+  it("refuses sockets of the parent's in a forked child, where new ones work", with(function(ctx)
+    local pull, push = kit.pair(ctx, "PULL", "PUSH")
+    local child = assert(process.fork(function()
+      local ok, err = pcall(push.send, push, "x")
+      if ok or not tostring(err):find "one of the parent's" then os.exit(1) end
+      local a = assert(zmq.socket "PULL")
+      assert(a:bind "inproc://own")
+      local b = assert(zmq.socket "PUSH")
+      assert(b:connect "inproc://own")
+      assert(b:send "hello")
+      os.exit(a:recv(10) == "hello" and 0 or 2)
+    end))
+    local status = child:wait()
+    assert.equal(0, type(status) == "table" and status.code or status)
+    assert(push:send "still there")
+    assert.equal("still there", (pull:recv(20)))
+  end))
+end)
