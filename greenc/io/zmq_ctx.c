@@ -35,11 +35,18 @@ int green_zmq_ctx_has(const char *capability)
 
 /* -- Those that are being ended ------------------------------------------- */
 
+typedef struct end {
+  struct end *next;
+  void *ctx;
+  uint32_t id;
+} end;
+
 /* In a child: the parent's are nobody's. */
 static struct {
   pthread_mutex_t lock;
   pthread_cond_t cond;
-  int n;
+  end *first;
+  uint32_t last_id;
   green_forkonce made;
 } ending;
 
@@ -52,53 +59,86 @@ static void ending_make(void *arg)
   pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
   pthread_cond_init(&ending.cond, &attr);
   pthread_condattr_destroy(&attr);
-  ending.n = 0;
+  ending.first = NULL;
 }
 
 static void ending_lock(void)
 {
-  green_fork_watch();
   green_forkonce_check(&ending.made, ending_make, NULL);
   pthread_mutex_lock(&ending.lock);
 }
 
-static void ending_add(int n)
+static uint32_t ending_new_id(void)
 {
   ending_lock();
-  ending.n += n;
-  if (!ending.n) pthread_cond_broadcast(&ending.cond);
+  uint32_t id = ++ending.last_id;
+  pthread_mutex_unlock(&ending.lock);
+  return id;
+}
+
+static void ending_add(end *e)
+{
+  ending_lock();
+  e->next = ending.first;
+  ending.first = e;
   pthread_mutex_unlock(&ending.lock);
 }
 
-static void *end_thread(void *ctx)
+static void ending_remove(end *e)
 {
-  while (lib.f_ctx_term(ctx) < 0 && green__zmq_error() == GREEN_EINTR) {
+  ending_lock();
+  end **at = &ending.first;
+  while (*at && *at != e) at = &(*at)->next;
+  if (*at) *at = e->next;
+  pthread_cond_broadcast(&ending.cond);
+  pthread_mutex_unlock(&ending.lock);
+  green__free(e);
+}
+
+static void *end_thread(void *arg)
+{
+  end *e = arg;
+  while (lib.f_ctx_term(e->ctx) < 0 && green__zmq_error() == GREEN_EINTR) {
   }
-  ending_add(-1);
+  ending_remove(e);
   return NULL;
 }
 
-/* Without a thread to wait in, what it still has to send goes with the
-** process. */
-static void context_end(void *ctx)
+/* Signals are for the threads that want them. */
+static int end_start(end *e)
 {
   pthread_t thread;
   sigset_t all, old;
-  ending_add(1);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  int r = pthread_create(&thread, NULL, end_thread, ctx);
+  int r = pthread_create(&thread, NULL, end_thread, e);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
-  if (r == 0)
-    pthread_detach(thread);
-  else
-    ending_add(-1);
+  if (r == 0) pthread_detach(thread);
+  return r;
 }
 
-int green_zmq_ctx_ending(void)
+/* Without memory or a thread to wait in, what it still has to send goes on
+** until the process ends. */
+static void context_end(const green_zmq_context *c)
 {
+  end *e = green__zalloc(sizeof(*e));
+  if (!e) return;
+  e->ctx = c->ctx;
+  e->id = c->id;
+  ending_add(e);
+  if (end_start(e) != 0) ending_remove(e);
+}
+
+uint32_t green_zmq_ctx_id(const green_zmq_context *c)
+{
+  return c ? c->id : 0;
+}
+
+int green_zmq_ctx_ending(uint32_t id)
+{
+  int n = 0;
   ending_lock();
-  int n = ending.n;
+  for (const end *e = ending.first; e; e = e->next) n += !id || e->id == id;
   pthread_mutex_unlock(&ending.lock);
   return n;
 }
@@ -109,9 +149,9 @@ int green_zmq_ctx_end_wait(int64_t deadline)
   struct timespec t = {.tv_sec = deadline / 1000000000,
                        .tv_nsec = deadline % 1000000000};
   ending_lock();
-  while (ending.n && r == 0)
+  while (ending.first && r == 0)
     r = pthread_cond_timedwait(&ending.cond, &ending.lock, &t);
-  r = ending.n ? GREEN_ETIMEDOUT : 0;
+  r = ending.first ? GREEN_ETIMEDOUT : 0;
   pthread_mutex_unlock(&ending.lock);
   return r;
 }
@@ -129,6 +169,7 @@ static void *context_make(const void *arg)
     return NULL;
   }
   c->generation = green_fork_generation();
+  c->id = ending_new_id();
   c->refs = 1;
   return c;
 }
@@ -136,7 +177,7 @@ static void *context_make(const void *arg)
 static void context_free(void *it)
 {
   green_zmq_context *c = it;
-  if (!green_fork_differs(c->generation)) context_end(c->ctx);
+  if (!green_fork_differs(c->generation)) context_end(c);
   green__free(c);
 }
 
@@ -164,6 +205,7 @@ green_zmq_context *green_zmq_ctx_new(int is_own)
     return NULL;
   }
   *c = (context){.ctx = one->ctx,
+                 .id = one->id,
                  .refs = 1,
                  .is_shared = 1,
                  .generation = one->generation};

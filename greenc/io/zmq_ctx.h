@@ -13,7 +13,7 @@
 #define GREEN_ZMQ_CTX_H
 
 #include "base/err.h"
-#include "hub/task.h"
+#include <stdint.h>
 
 /* ffi */
 typedef struct green_zmq_context green_zmq_context;
@@ -37,9 +37,12 @@ GREEN_API int green_zmq_ctx_get(green_zmq_context *c, int option);
 /* Let all its sockets give GREEN_ETERM, those of other runtimes, too, and no
 ** new one be made. Idempotent. */
 GREEN_API void green_zmq_ctx_shutdown(green_zmq_context *c);
-/* How many contexts of this process are being ended: they wait for messages to
-** be sent. Any thread. */
-GREEN_API int green_zmq_ctx_ending(void);
+/* A number that no other context of the process has, or has had. */
+GREEN_API uint32_t green_zmq_ctx_id(const green_zmq_context *c);
+
+/* Is the context with that number being ended, and waits for messages to be
+** sent? 0: how many are. Any thread. */
+GREEN_API int green_zmq_ctx_ending(uint32_t id);
 
 /* Block until there is none, or the deadline has passed: GREEN_ETIMEDOUT. Any
 ** thread. */

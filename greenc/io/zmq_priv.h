@@ -18,6 +18,7 @@
 
 struct green_zmq_context {
   void *ctx;
+  uint32_t id;
   int refs; /* Atomic. */
   uint8_t is_shared;
   uint32_t generation; /* Of the process it was made in. */

@@ -63,7 +63,7 @@ function methods:term(timeout)
   args.timeout(timeout, "term")
   thread.checkpoint()
   self:_end()
-  return ends.wait(timeout or self._ending, "term")
+  return ends.wait(self._id, timeout or self._ending, "term")
 end
 
 show.kind(mt, function(self)
@@ -84,6 +84,7 @@ local function new(opts)
     closed = false,
     state = {}, -- of those who add to contexts: ZAP
     _object = object, _at = ffi.cast(context_t, object), _is_own = is_own,
+    _id = api.id(ffi.cast(context_t, object)[0]),
     _ending = opts.ending == nil and ENDING or args.timeout(opts.ending, "Context"),
     _sockets = setmetatable({}, { __mode = "k" }),
   }, mt)

@@ -16,10 +16,11 @@ local FIRST, MOST = 0.001, 0.02 -- seconds between two looks
 
 local M = {}
 
---- Wait until no context is being ended. true; nil, err: ETIMEDOUT. Parks.
-function M.wait(timeout, op)
+--- Wait until the context with that number is not being ended; 0: none is. true; nil, err:
+-- ETIMEDOUT. Parks.
+function M.wait(id, timeout, op)
   local due, pause = core.now() + timeout, FIRST
-  while api.ending() > 0 do
+  while api.ending(id) > 0 do
     local left = due - core.now()
     if left <= 0 then
       return nil, errors.new("ETIMEDOUT", op)
@@ -48,12 +49,12 @@ local function end_all()
   end
   local ok
   if pcall(core.waiter) then
-    ok = M.wait(seconds, "end")
+    ok = M.wait(0, seconds, "end")
   else
     ok = api.end_wait((core.now() + seconds) * 1e9) == 0
   end
   if not ok then
-    tell(seconds, api.ending())
+    tell(seconds, api.ending(0))
   end
 end
 
