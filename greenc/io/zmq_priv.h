@@ -28,7 +28,7 @@ struct green_zmq_context {
 ** a set of its own while there are some, with no task.
 **
 ** libzmq's descriptor tells of a change once, and any call may take the news
-** away: "dry" and "stirred" say whether somebody has to look (zmq_wait.c). */
+** away: "quiet" and "stirred" say whether somebody has to look (zmq_wait.c). */
 struct green_zmq {
   green_fd f; /* A dup of libzmq's descriptor. */
   green_idle set;
@@ -43,8 +43,8 @@ struct green_zmq {
   green_waitq watchers; /* Want to know, and take nothing: told of what is in */
   uint8_t watched;      /* this: GREEN_READ | GREEN_WRITE. */
   uint8_t told[2];      /* One was woken who has not tried yet. */
-  int8_t dry;           /* Nothing has happened since a call in this direction
-                           found that it would have to wait; -1: no such call. */
+  uint8_t quiet;        /* GREEN_READ | GREEN_WRITE: was looked for and not
+                           there, and nothing has happened since. */
   uint8_t stirred;      /* Something has, and somebody waits. */
   uint8_t in_message;   /* The last part received says that more follow. */
   green_zmq_part part;

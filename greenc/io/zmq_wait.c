@@ -55,7 +55,7 @@ static void wake_watchers(green_zmq *z, int events)
 {
   if (!(events & z->watched)) return;
   z->watched = 0;
-  green_waitq_wake_all(&z->watchers, 0);
+  green_waitq_wake_all(&z->watchers, events);
 }
 
 static int ask_events(green_zmq *z)
@@ -69,11 +69,17 @@ static int ask_events(green_zmq *z)
          (events & GREEN__ZMQ_POLLOUT ? GREEN_WRITE : 0);
 }
 
+static uint8_t bits_without(int events)
+{
+  return (uint8_t)(~events & (GREEN_READ | GREEN_WRITE));
+}
+
 /* An error is for those who call. */
 static void wake_ready(green_zmq *z)
 {
   int events = ask_events(z);
   if (events < 0) events = GREEN_READ | GREEN_WRITE;
+  z->quiet = bits_without(events);
   if (events & GREEN_READ) wake_one(z, GREEN_ZMQ_IN);
   if (events & GREEN_WRITE) wake_one(z, GREEN_ZMQ_OUT);
   wake_watchers(z, events);
@@ -102,7 +108,7 @@ static void wait_look(green_defer *d)
 static int wait_told(green_fd *f)
 {
   green_zmq *z = green_container(f, green_zmq, f);
-  z->dry = -1;
+  z->quiet = 0;
   if (!wait_any(z)) {
     green_idle_remove(f);
     return 0;
@@ -117,10 +123,15 @@ static int wait_told(green_fd *f)
   return 1;
 }
 
+static uint8_t bit_of(int direction)
+{
+  return direction == GREEN_ZMQ_IN ? GREEN_READ : GREEN_WRITE;
+}
+
 void green__zmq_called(green_zmq *z, int direction, int r)
 {
   int is_dry = r == GREEN_EAGAIN && direction >= 0;
-  z->dry = (int8_t)(is_dry ? direction : -1);
+  z->quiet = is_dry ? bit_of(direction) : 0;
   int others =
       is_dry ? wait_count(z, !direction) || z->watchers.n : wait_any(z);
   if (green_unlikely(others)) wait_stir(z);
@@ -137,6 +148,7 @@ int green_zmq_events(green_zmq *z)
   if (r < 0) return r;
   r = ask_events(z);
   green__zmq_called(z, -1, 0);
+  if (r >= 0) z->quiet = bits_without(r);
   return r;
 }
 
@@ -151,7 +163,7 @@ static int wait_arm(green_zmq *z)
 int green_zmq_wait(green_zmq *z, int direction)
 {
   int r = wait_arm(z);
-  if (r == 0 && z->dry != direction) wait_stir(z);
+  if (r == 0 && !(z->quiet & bit_of(direction))) wait_stir(z);
   return r;
 }
 
@@ -160,7 +172,7 @@ int green_zmq_watch(green_zmq *z, int events)
   int r = wait_arm(z);
   if (r < 0) return r;
   z->watched |= (uint8_t)events;
-  wait_stir(z);
+  if (events & ~z->quiet) wait_stir(z);
   return 0;
 }
 
@@ -199,5 +211,5 @@ void green__zmq_wait_open(green_zmq *z)
 {
   green_idle_init(&z->set, z->hub, GREEN_NEVER);
   z->set.told = wait_told;
-  z->dry = -1;
+  z->quiet = 0;
 }
