@@ -12,7 +12,20 @@
 #include <unistd.h>
 
 /* zmq.h's numbers of the types. */
-enum { TYPE_PAIR = 0 };
+enum {
+  TYPE_PAIR = 0,
+  TYPE_ROUTER = 6,
+  TYPE_XPUB = 9,
+  TYPE_STREAM = 11,
+  TYPE_SERVER = 12,
+  TYPE_PEER = 19
+};
+
+static int type_is_choosy(int type)
+{
+  return type == TYPE_ROUTER || type == TYPE_XPUB || type == TYPE_STREAM ||
+         type == TYPE_SERVER || type == TYPE_PEER;
+}
 
 /* -- Life ----------------------------------------------------------------- */
 
@@ -63,6 +76,7 @@ int green_zmq_open(green_zmq *z, green_zmq_context *ctx, int type)
   z->ctx = green_zmq_ctx_ref(ctx);
   z->generation = ctx->generation;
   z->type = type;
+  z->is_choosy = (uint8_t)type_is_choosy(type);
   lib.f_msg_init(&z->msg);
   green__zmq_wait_open(z);
   return 0;

@@ -46,6 +46,7 @@ struct green_zmq {
   uint8_t quiet;        /* GREEN_READ | GREEN_WRITE: was looked for and not
                            there, and nothing has happened since. */
   uint8_t stirred;      /* Something has, and somebody waits. */
+  uint8_t is_choosy;    /* Who can send depends on what is sent. */
   uint8_t in_message;   /* The last part received says that more follow. */
   green_zmq_part part;
   green__zmq_msg msg; /* Where part is. */
@@ -70,9 +71,17 @@ void green__zmq_wait_deinit(green_zmq *z);
 ** else waits may have to know. */
 void green__zmq_called(green_zmq *z, int direction, int r);
 
+/* A ROUTER sends to the peer that the message names, an XPUB to some: that one
+** has no room says nothing of the next. Each sender tries for itself. */
+static inline int green__zmq_is_choosy(const green_zmq *z, int direction)
+{
+  return direction == GREEN_ZMQ_OUT && z->is_choosy;
+}
+
 /* Has somebody a better right to try? */
 static inline int green__zmq_is_taken(const green_zmq *z, int direction)
 {
+  if (green__zmq_is_choosy(z, direction)) return 0;
   return z->lines[direction].n || z->again[direction].n || z->told[direction];
 }
 

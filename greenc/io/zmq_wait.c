@@ -40,13 +40,20 @@ static void wait_stir(green_zmq *z)
   green_hub_defer(z->hub, &z->look);
 }
 
+/* Those who were told before first. How many. */
+static int wake_some(green_zmq *z, int direction)
+{
+  green_waitq *again = &z->again[direction], *line = &z->lines[direction];
+  if (green__zmq_is_choosy(z, direction))
+    return green_waitq_wake_all(again, 0) + green_waitq_wake_all(line, 0);
+  return green_waitq_wake(again, 0) || green_waitq_wake(line, 0);
+}
+
 /* The one whose turn it is. It tries in the next turn; whether it did is seen
 ** at the end of that. */
-static void wake_one(green_zmq *z, int direction)
+static void wake_next(green_zmq *z, int direction)
 {
-  if (!green_waitq_wake(&z->again[direction], 0) &&
-      !green_waitq_wake(&z->lines[direction], 0))
-    return;
+  if (!wake_some(z, direction)) return;
   z->told[direction] = 1;
   green_hub_defer(z->hub, &z->look);
 }
@@ -80,8 +87,8 @@ static void wake_ready(green_zmq *z)
   int events = ask_events(z);
   if (events < 0) events = GREEN_READ | GREEN_WRITE;
   z->quiet = bits_without(events);
-  if (events & GREEN_READ) wake_one(z, GREEN_ZMQ_IN);
-  if (events & GREEN_WRITE) wake_one(z, GREEN_ZMQ_OUT);
+  if (events & GREEN_READ) wake_next(z, GREEN_ZMQ_IN);
+  if (events & GREEN_WRITE) wake_next(z, GREEN_ZMQ_OUT);
   wake_watchers(z, events);
 }
 
@@ -118,7 +125,7 @@ static int wait_told(green_fd *f)
       (wait_count(z, GREEN_ZMQ_IN) && wait_count(z, GREEN_ZMQ_OUT)))
     wake_ready(z);
   else
-    wake_one(z, wait_count(z, GREEN_ZMQ_IN) ? GREEN_ZMQ_IN : GREEN_ZMQ_OUT);
+    wake_next(z, wait_count(z, GREEN_ZMQ_IN) ? GREEN_ZMQ_IN : GREEN_ZMQ_OUT);
   if (!wait_any(z)) green_idle_remove(f);
   return 1;
 }
