@@ -17,7 +17,9 @@ local COUNT = 1000
 --- n messages from one to the other: each whole, in order.
 local function stream(from, to, n, prefix)
   local t = green.spawn(function()
-    for i = 1, n do assert(from:send_multipart { prefix or "p", tostring(i), ("x"):rep(i % 300) }) end
+    for i = 1, n do
+      assert(from:send_multipart { prefix or "p", tostring(i), ("x"):rep(i % 300) })
+    end
   end)
   for i = 1, n do
     local m = assert(to:recv_multipart(20))

@@ -165,11 +165,11 @@ local function check_parts(list)
   args.list(list, "send_multipart", "parts", "strings")
   local n = #list
   if n == 0 or n > PARTS then
-    args.misuse("send_multipart: parts must be 1 to %d strings, not %d", PARTS, n)
+    args.wrong("send_multipart", "parts", "1 to " .. PARTS .. " strings", list)
   end
   for i = 1, n do
     if type(list[i]) ~= "string" then
-      args.wrong("send_multipart", "part " .. i, "a string", list[i])
+      args.wrong("send_multipart", "parts", "strings", list[i])
     end
   end
   return list
@@ -182,6 +182,7 @@ end
 -- @treturn true or nil, err: as send
 function methods:send_multipart(parts, ...)
   if type(parts) ~= "table" then
+    args.type(parts, "string", "send_multipart", "parts")
     return transmit(self, check_parts { parts, ... }, self._sndtimeo, "send_multipart")
   end
   check_parts(parts)

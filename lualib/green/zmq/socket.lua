@@ -133,7 +133,7 @@ class.seal(mt)
 local function type_of(value, where)
   local number = type(value) == "string" and types[value:upper()] or value
   if not names[number] then
-    args.wrong(where, "type", "a type of sockets: zmq.REQ, \"REQ\", ...", value)
+    args.wrong(where, "kind", "a type of sockets: zmq.REQ, \"REQ\", ...", value)
   end
   return number
 end

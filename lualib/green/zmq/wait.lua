@@ -73,7 +73,7 @@ end
 -- @tparam table known the options that the call knows
 function M.timeout(opts, default, known, where)
   if type(opts) == "number" then
-    return args.timeout(opts, where)
+    return args.number(opts, 0, where, "opts")
   end
   options.check(opts, known, where)
   local timeout = opts.timeout
