@@ -161,7 +161,7 @@ local acts = {
 
 --- Somebody who comes and goes at a socket that others use: closed while he waits.
 local function disturb()
-  local a, b = pair("PULL", "PUSH", { sndhwm = 1, rcvhwm = 1 })
+  local a, b = pair("PULL", "PUSH", { sndhwm = 1, rcvhwm = 1, linger = 0 })
   local group = {}
   for i = 1, 4 do
     group[i] = green.spawn(function()
