@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/random.h"
 #include "base/tally.h"
+#include "base/z85.h"
 
 #include "proto/brotli.h"
 #include "proto/chunked.h"
