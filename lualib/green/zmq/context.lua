@@ -5,21 +5,17 @@ local core = require "green.core"
 local args = require "green.args"
 local class = require "green.args.class"
 local errors = require "green.error"
-local options = require "green.args.options"
+local known = require "green.zmq.context_options"
 local show = require "green.args.show"
 local sockets = require "green.zmq.socket"
 local ends = require "green.zmq.ends"
 local thread = require "green.thread"
+local value_of = require "green.zmq.option_value"
 
 local ffi = require "ffi"
 local api = require "green.ffi.zmq_ctx"
 
 local context_t = ffi.typeof("green_zmq_context **")
-
---- Names of a context's numbers -> zmq.h's.
-local numbers = { io_threads = 1, max_sockets = 2, max_msgsz = 5, ipv6 = 42 }
-local known = { io_threads = true, max_sockets = true, max_msgsz = true, ipv6 = true,
-  ending = true }
 
 local ENDING = 1 -- seconds
 
@@ -36,7 +32,7 @@ function methods:socket(kind, opts)
   if self.closed then
     return nil, errors.new("ECLOSED", "socket")
   end
-  local s, err = sockets.open(self._at[0], kind, opts, "socket")
+  local s, err = sockets.open(self._at[0], kind, opts, "socket", self.state)
   if s then
     self._sockets[s] = true
   end
@@ -66,16 +62,44 @@ function methods:term(timeout)
   return ends.wait(self._id, timeout or self._ending, "term")
 end
 
+--- Ask for one of libzmq's numbers of the context; docs/modules/zmq_options.md has them. Does not park.
+-- @tparam string name "io_threads", "max_sockets", ...
+-- @return the value; or nil, err: EINVAL (not in this libzmq), ECLOSED
+function methods:get(name)
+  local option = value_of.readable(name, "get", known)
+  if self.closed then
+    return nil, errors.new("ECLOSED", "get")
+  end
+  local raw = api.get(self._at[0], option.number)
+  if raw < 0 then
+    return nil, errors.new(raw, "get " .. name)
+  end
+  return value_of.decode(option, raw)
+end
+
 show.kind(mt, function(self)
   return self.closed and "closed" or self._is_own and "its own" or "the process's"
 end)
 class.seal(mt)
 
+--- What libzmq is to be told: a list of number, raw value and name.
+local function settings_of(opts)
+  local list = {}
+  for _, name in ipairs(value_of.ordered(opts)) do
+    if name ~= "ending" then
+      local option, raw = value_of.encode(name, opts[name], "Context", known)
+      list[#list + 1] = { number = option.number, raw = raw, name = name }
+    end
+  end
+  return list
+end
+
 --- A context. nil, err.
 -- @tparam ?table opts nil: the process's
 local function new(opts)
   local is_own = opts ~= nil
-  opts = options.check(opts, known, "Context")
+  opts = args.plain(opts or {}, "Context", "options")
+  local settings = settings_of(opts)
   local object, code = core.object("zmq_context", is_own and 1 or 0)
   if not object then
     return nil, errors.new(code, "Context")
@@ -88,18 +112,11 @@ local function new(opts)
     _ending = opts.ending == nil and ENDING or args.timeout(opts.ending, "Context"),
     _sockets = setmetatable({}, { __mode = "k" }),
   }, mt)
-  for name, number in pairs(numbers) do
-    local value = opts[name]
-    if value ~= nil then
-      if name == "ipv6" then
-        value = args.type(value, "boolean", "Context", name) and 1 or 0
-      end
-      args.integer(value, 0, "Context", name, 2 ^ 31 - 1)
-      local status = api.set(self._at[0], number, value)
-      if status < 0 then
-        core.release(object)
-        return nil, errors.new(status, "Context " .. name)
-      end
+  for _, option in ipairs(settings) do
+    local status = api.set(self._at[0], option.number, option.raw)
+    if status < 0 then
+      core.release(object)
+      return nil, errors.new(status, "Context " .. option.name)
     end
   end
   ends.add(self)

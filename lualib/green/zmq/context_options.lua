@@ -9,7 +9,7 @@ return {
     max = 65535 },
   socket_limit = { number = 3, kind = "int", read = true, write = false },
   thread_priority = { number = 3, kind = "int", read = false, write = true, early = true, max = 99 },
-  thread_sched_policy = { number = 4, kind = "int", read = true, write = true, early = true, max = 6 },
+  thread_sched_policy = { number = 4, kind = "int", read = false, write = true, early = true, max = 6 },
   max_msgsz = { number = 5, kind = "int", read = true, write = true },
   msg_t_size = { number = 6, kind = "int", read = true, write = false },
   thread_affinity_cpu_add = { number = 7, kind = "int", read = false, write = true, early = true,

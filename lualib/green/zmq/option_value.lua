@@ -48,12 +48,12 @@ end
 words.uint64 = words.int
 
 function words.int64()
-  return "a whole number of at least 0, or math.huge"
+  return "a whole number of at least 0, or math.huge for none"
 end
 
 function words.seconds_ms(option)
   local most = option.max and format(", at most %.14g", option.max / 1000) or ""
-  return "a number of seconds, at least 0" .. most .. (option.huge and ", or math.huge" or "")
+  return "a number of seconds, at least 0" .. most .. (option.huge and "; math.huge: for ever" or "")
 end
 
 function words.text(option)
@@ -95,12 +95,13 @@ function fits.uint64(_, value)
 end
 
 function fits.int64(_, value)
-  return value == huge and -1 or whole(value, 0, 2 ^ 53)
+  return whole(value == huge and -1 or value, -1, 2 ^ 53)
 end
 
---- Up to the next millisecond: a short time is not none.
+--- Up to the next millisecond: a short time is not none. -1 is what ZeroMQ's own pages write for
+-- ever.
 function fits.seconds_ms(option, value)
-  if value == huge then
+  if value == huge or value == -1 then
     return option.huge and -1
   end
   return type(value) == "number" and value >= 0 and value * 1000 <= (option.max or INT_MOST)

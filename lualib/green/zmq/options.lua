@@ -70,8 +70,8 @@ add(M, "bool", {
   wss_trust_system = { 107, "w", build = "draft" },
   only_first_subscribe = { 108, "w", types = "PUB XPUB XSUB" },
   xsub_verbose_unsubscribe = { 115, "w", types = "XSUB", build = "draft" },
-  norm_unicast_nack = { 118, "rw", build = "norm" },
-  norm_push = { 124, "rw", build = "norm" },
+  norm_unicast_nack = { 118, "rw", build = "draft" },
+  norm_push = { 124, "rw", build = "draft" },
 })
 
 add(M, "int", {
@@ -105,12 +105,12 @@ add(M, "int", {
   priority = { 112, "rw", build = "draft" },
   busy_poll = { 113, "rw", build = "draft" },
   topics_count = { 116, "r", types = "PUB XPUB SUB XSUB", build = "draft" },
-  norm_mode = { 117, "rw", max = 4, build = "norm" },
-  norm_buffer_size = { 119, "rw", min = 1, build = "norm" },
-  norm_segment_size = { 120, "rw", min = 1, build = "norm" },
-  norm_block_size = { 121, "rw", min = 1, max = 255, build = "norm" },
-  norm_num_parity = { 122, "rw", max = 254, build = "norm" },
-  norm_num_autoparity = { 123, "rw", max = 254, build = "norm" },
+  norm_mode = { 117, "rw", max = 4, build = "draft" },
+  norm_buffer_size = { 119, "rw", min = 1, build = "draft" },
+  norm_segment_size = { 120, "rw", min = 1, build = "draft" },
+  norm_block_size = { 121, "rw", min = 1, max = 255, build = "draft" },
+  norm_num_parity = { 122, "rw", max = 254, build = "draft" },
+  norm_num_autoparity = { 123, "rw", max = 254, build = "draft" },
 })
 
 add(M, "int64", {

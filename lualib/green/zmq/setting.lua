@@ -1,19 +1,16 @@
---- Options of ZeroMQ sockets: how their values go between Lua and libzmq.
+--- Options of ZeroMQ sockets: how their values get to libzmq and back.
 -- @module green.zmq.setting
 
 local args = require "green.args"
-local options = require "green.args.options"
-local known = require "green.zmq.options"
+local value_of = require "green.zmq.option_value"
 local wait = require "green.zmq.wait"
 
 local ffi = require "ffi"
+local digest = require "green.ffi.digest"
 local zmq = require "green.ffi.zmq"
 
-local floor, tonumber = math.floor, tonumber
+local type, tonumber = type, tonumber
 
-local int_t, int64_t, uint64_t = ffi.typeof("int[1]"), ffi.typeof("int64_t[1]"),
-  ffi.typeof("uint64_t[1]")
-local INT_MOST, MOST = 2 ^ 31 - 1, 2 ^ 53
 local ROOM = 4096 -- bytes; no option's text is longer
 local room, room_len = ffi.new("uint8_t[?]", ROOM), ffi.new("size_t[1]")
 
@@ -21,154 +18,155 @@ local methods = {}
 
 -- -- To libzmq ----------------------------------------------------------------
 
-local writers = {}
+local boxes = {
+  int = ffi.typeof("int[1]"), int64 = ffi.typeof("int64_t[1]"), uint64 = ffi.typeof("uint64_t[1]"),
+}
+boxes.bool, boxes.seconds_ms = boxes.int, boxes.int
+local sizes = { int = 4, bool = 4, seconds_ms = 4, int64 = 8, uint64 = 8 }
 
-function writers.int(value, where, name)
-  return int_t(args.integer(value, -1, where, name, INT_MOST)), 4
-end
-
-function writers.int64(value, where, name)
-  return int64_t(args.integer(value, -1, where, name, MOST)), 8
-end
-
-function writers.uint64(value, where, name)
-  return uint64_t(args.integer(value, 0, where, name, MOST)), 8
-end
-
-function writers.bool(value, where, name)
-  return int_t(args.type(value, "boolean", where, name) and 1 or 0), 4
-end
-
---- Seconds; -1 or math.huge: without an end.
-function writers.seconds_ms(value, where, name)
-  if value == -1 or value == math.huge then
-    return int_t(-1), 4
+--- 0, or a negative status. Nothing, and not an empty text, clears what was set before.
+local function give(self, option, raw)
+  if type(raw) == "string" then
+    return zmq.set(self._s, option.number, raw ~= "" and raw or nil, #raw)
   end
-  args.number(value, 0, where, name)
-  if value > INT_MOST / 1000 then
-    args.wrong(where, name, "a number of seconds, at most 2,147,483", value)
-  end
-  return int_t(floor(value * 1000 + 0.5)), 4
+  return zmq.set(self._s, option.number, boxes[option.kind](raw), sizes[option.kind])
 end
 
-function writers.bytes(value, where, name)
-  return args.type(value, "string", where, name), #value
+-- -- What hangs together ------------------------------------------------------
+
+local after = {}
+
+--- Timeouts of calls are ours: libzmq never waits. false: none.
+local function note_timeout(self, name, _, raw)
+  self["_" .. name] = raw >= 0 and raw / 1000 or false
 end
 
-function writers.text(value, where, name)
-  if args.type(value, "string", where, name):find("\0", 1, true) then
-    args.wrong(where, name, "a text without a zero byte", value)
+after.rcvtimeo, after.sndtimeo = note_timeout, note_timeout
+
+local enforce = value_of.find("zap_enforce_domain", "set")
+
+--- Where there is a domain, nobody is let in without an authenticator that says so: libzmq takes
+-- an absent one for a yes unless it is told.
+local function set_domain(self, option, raw)
+  local before = self._zap_domain or ""
+  self._zap_domain = raw
+  if raw == "" and before == "" then
+    return 0 -- libzmq knows no empty one
   end
-  return value, #value
+  local status = give(self, option, raw)
+  if status == 0 then
+    return give(self, enforce, raw ~= "" and 1 or 0)
+  end
+  self._zap_domain = before
+  return status
 end
 
-function writers.key(value, where, name)
-  args.type(value, "string", where, name)
-  if #value ~= 32 and #value ~= 40 then
-    args.misuse("%s: %s must be a key of 32 bytes or of 40 characters, not of %d", where, name,
-      #value)
+--- libzmq ends the program where PLAIN is to be enforced and there is no domain; and with the other
+-- mechanisms it enforces nothing.
+local function set_enforce(self, option, raw, where)
+  if raw == 1 and (self._zap_domain or "") == "" then
+    args.misuse("%s: zap_enforce_domain needs a zap_domain, which sets it", where)
   end
-  return value, #value
+  return give(self, option, raw)
+end
+
+local special = { zap_domain = set_domain, zap_enforce_domain = set_enforce }
+
+--- Servers of CURVE and PLAIN ask the authenticator that their context has, though nobody has named a
+-- domain: with one of no name libzmq would let all keys in when the authenticator has gone. What a
+-- script has said stays.
+local function guard(self)
+  if self._zap_domain == nil and self._state.zap
+    and (self:get "curve_server" or self:get "plain_server") then
+    set_domain(self, value_of.find("zap_domain", "bind"), "*")
+  end
 end
 
 -- -- From libzmq --------------------------------------------------------------
 
-local readers = {}
+local rooms = { int = 4, bool = 4, seconds_ms = 4, int64 = 8, uint64 = 8, text = ROOM, bytes = ROOM,
+  key = 41 }
+local int_p, int64_p, uint64_p = ffi.typeof("int *"), ffi.typeof("int64_t *"),
+  ffi.typeof("uint64_t *")
 
-local function number(size, ptr_t)
-  ptr_t = ffi.typeof(ptr_t)
-  return { size = size, read = function(p)
-    return tonumber(ffi.cast(ptr_t, p)[0])
-  end }
+local takes = {}
+
+function takes.int()
+  return ffi.cast(int_p, room)[0]
 end
 
-readers.int, readers.int64 = number(4, "int *"), number(8, "int64_t *")
-readers.uint64 = number(8, "uint64_t *")
-readers.bool = { size = 4, read = function(p)
-  return ffi.cast("int *", p)[0] ~= 0
-end }
-readers.seconds_ms = { size = 4, read = function(p)
-  local ms = ffi.cast("int *", p)[0]
-  return ms < 0 and -1 or ms / 1000
-end }
-readers.bytes = { size = ROOM, read = function(p, n)
-  return ffi.string(p, n)
-end }
-readers.text = { size = ROOM, read = function(p)
-  return ffi.string(p)
-end }
-readers.key = { size = 41, read = function(p)
-  return ffi.string(p)
-end }
+takes.bool, takes.seconds_ms = takes.int, takes.int
+
+function takes.int64()
+  return tonumber(ffi.cast(int64_p, room)[0])
+end
+
+function takes.uint64()
+  return tonumber(ffi.cast(uint64_p, room)[0])
+end
+
+function takes.bytes()
+  return ffi.string(room, tonumber(room_len[0]))
+end
+
+takes.text, takes.key = takes.bytes, takes.bytes
+
+local function take(option)
+  local raw = takes[option.kind]()
+  if option.secret then
+    digest.wipe(room, ROOM)
+  end
+  return raw
+end
 
 -- -- Options ------------------------------------------------------------------
 
-local function find(name, where, way)
-  args.type(name, "string", where, "name")
-  local option = known[name]
-  if not option then
-    options.unknown("option", name, known, where)
-  elseif not option[way] then
-    args.misuse("%s: option '%s' can only be %s", where, name,
-      way == "read" and "set" or "asked for")
-  end
-  return option
-end
-
---- Timeouts of calls are ours: libzmq never waits. false: none.
-local function note(self, name, value)
-  if name == "rcvtimeo" or name == "sndtimeo" then
-    self["_" .. name] = value >= 0 and value ~= math.huge and value or false
-  end
-end
-
 --- Set an option. true; or nil, err.
 local function set(self, name, value, where)
-  local option = find(name, where, "write")
-  local data, n = writers[option.kind](value, where, name)
-  local status = zmq.set(self._s, option.number, data, n)
+  local option, raw = value_of.encode(name, value, where)
+  local status = (special[name] or give)(self, option, raw, where)
   if status < 0 then
     return wait.failed(status, where .. " " .. name)
+  elseif after[name] then
+    after[name](self, name, option, raw)
   end
-  note(self, name, value)
   return true
 end
 
---- Set an option of libzmq's. Does not park.
+--- Set an option of libzmq's; docs/modules/zmq_options.md has them all. Does not park.
 -- @tparam string name as libzmq's, in small letters and without ZMQ_: "sndhwm", "linger"
--- @param value true or false; durations in seconds, -1 for ever; sizes in bytes; keys as 32 bytes
--- or 40 characters
--- @treturn true or nil, err: EINVAL (not for this type of socket, or this value), ETERM, ECLOSED
+-- @param value true or false; durations in seconds, math.huge: for ever; sizes in bytes; keys as 32
+-- bytes or 40 letters of Z85
+-- @treturn true or nil, err: EINVAL (not for this type of socket, or not in this libzmq), ETERM,
+-- ECLOSED
 function methods:set(name, value)
   return set(self, name, value, "set")
 end
 
 --- Ask for an option of libzmq's. Does not park.
 -- @tparam string name as set
--- @return the value; or nil, err: EINVAL (not for this type of socket), ETERM, ECLOSED
+-- @return the value, nil for one that nobody has set (keys, heartbeat_timeout); or nil, err: EINVAL
+-- (not for this type of socket, or not in this libzmq), ETERM, ECLOSED
 function methods:get(name)
-  local option = find(name, "get", "read")
-  local reader = readers[option.kind]
-  room_len[0] = reader.size
+  local option = value_of.readable(name, "get")
+  room_len[0] = rooms[option.kind]
   local status = zmq.get(self._s, option.number, room, room_len)
   if status < 0 then
     return wait.failed(status, "get " .. name)
   end
-  return reader.read(room, tonumber(room_len[0]))
+  return value_of.decode(option, take(option))
 end
 
---- Receive messages that begin with a text. SUB and XSUB only. Does not park.
+--- Receive messages that begin with a text. SUB, and XPUB where it is "manual". Does not park.
 -- @tparam string topic "": all
 -- @treturn true or nil, err: EINVAL, ETERM, ECLOSED
 function methods:subscribe(topic)
-  args.type(topic, "string", "subscribe", "topic")
   return set(self, "subscribe", topic, "subscribe")
 end
 
 --- Undo one subscribe. As that. Does not park.
 function methods:unsubscribe(topic)
-  args.type(topic, "string", "unsubscribe", "topic")
   return set(self, "unsubscribe", topic, "unsubscribe")
 end
 
-return { methods = methods, set = set, find = find }
+return { methods = methods, set = set, guard = guard }

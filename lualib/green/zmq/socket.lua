@@ -8,6 +8,7 @@ local recv = require "green.zmq.recv"
 local send = require "green.zmq.send"
 local setting = require "green.zmq.setting"
 local show = require "green.args.show"
+local value_of = require "green.zmq.option_value"
 local wait = require "green.zmq.wait"
 
 local zmq = require "green.ffi.zmq"
@@ -71,6 +72,7 @@ function methods:bind(endpoint)
   if endpoint == ZAP and not of_zap[self.type] then
     return wait.failed(core.codes.EINVAL, "bind " .. endpoint) -- libzmq would end the process
   end
+  setting.guard(self)
   local ok, err = act(self, zmq.bind, endpoint, "bind")
   if ok then
     self.last_endpoint = self:get("last_endpoint")
@@ -83,6 +85,7 @@ end
 -- @tparam string endpoint as bind
 -- @treturn true or nil, err: EINVAL, EPROTONOSUPPORT, ENOCOMPATPROTO, ETERM, EMTHREAD, ECLOSED
 function methods:connect(endpoint)
+  setting.guard(self)
   local ok, err = act(self, zmq.connect, endpoint, "connect")
   if ok then
     self.last_endpoint = self:get("last_endpoint")
@@ -144,8 +147,8 @@ local function configure(self, opts, where)
       setting.set(self, name, value, where)
     end
   end
-  for name, value in pairs(opts) do
-    local ok, err
+  for _, name in ipairs(value_of.ordered(opts)) do
+    local value, ok, err = opts[name], nil, nil
     if name == "max_parts" then
       self._max_parts = args.count(value, 1, where, "max_parts")
       ok = true
@@ -161,7 +164,8 @@ end
 
 --- A socket of a context. nil, err.
 -- @param context a pointer to a green_zmq_context
-local function open(context, kind, opts, where)
+-- @tparam table state what others have put into the context
+local function open(context, kind, opts, where, state)
   local number = type_of(kind, where)
   if opts == nil then
     opts = {}
@@ -169,7 +173,7 @@ local function open(context, kind, opts, where)
     args.plain(opts, where, "options")
     for name in pairs(opts) do
       if name ~= "max_parts" then
-        setting.find(name, where, "write")
+        value_of.encode(name, opts[name], where)
       end
     end
   end
@@ -183,6 +187,7 @@ local function open(context, kind, opts, where)
     _s = s, _part = zmq.input(s), _lines = wait.lines(s),
     _rcvtimeo = false, _sndtimeo = false, _max_parts = PARTS,
     _rests = nil, _begun = nil,
+    _state = state, _zap_domain = nil,
   }, mt)
   local ok, err = configure(self, opts, where)
   if not ok then
