@@ -50,6 +50,9 @@ GREEN_API int green_zmq_open(green_zmq *z, green_zmq_context *ctx, int type);
 ** says). Idempotent; 0. */
 GREEN_API int green_zmq_close(green_zmq *z, int linger);
 
+/* Let go of all who wait, without a word: at the end of the program. */
+GREEN_API void green_zmq_forget(green_zmq *z);
+
 /* 1: it is closed. */
 GREEN_API int green_zmq_is_closed(const green_zmq *z);
 

@@ -203,6 +203,16 @@ void green__zmq_wait_init(green_zmq *z)
   z->look.run = wait_look;
 }
 
+void green_zmq_forget(green_zmq *z)
+{
+  for (int i = 0; i < 2; i++) {
+    green_waitq_forget(&z->again[i]);
+    green_waitq_forget(&z->lines[i]);
+  }
+  green_waitq_forget(&z->watchers);
+  green_zmq_leave(z);
+}
+
 void green__zmq_wait_deinit(green_zmq *z)
 {
   for (int i = 0; i < 2; i++) {

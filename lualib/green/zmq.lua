@@ -4,6 +4,7 @@
 -- the message names Debian's package. Failures of calls are nil, err.
 -- @module green.zmq
 
+local core = require "green.core"
 local contexts = require "green.zmq.context"
 local sockets = require "green.zmq.socket"
 local args = require "green.args"
@@ -21,7 +22,7 @@ for name, number in pairs(sockets.types) do
   M[name] = number
 end
 
-local default
+local default, made_in -- and the process it is of
 
 --- A context: the threads that do the I/O. Without options the process's, which all runtimes of
 -- the process share. Does not park.
@@ -31,12 +32,13 @@ local default
 function M.Context(opts)
   if opts ~= nil then
     return contexts.new(opts)
-  elseif not default or default.closed then
-    local err
-    default, err = contexts.new()
-    return default, err
   end
-  return default
+  local err
+  if not default or default.closed or made_in ~= core.getpid() then
+    default, err = contexts.new()
+    made_in = core.getpid()
+  end
+  return default, err
 end
 
 --- A socket of the process's context. As a context's method. Does not park.

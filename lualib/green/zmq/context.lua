@@ -14,6 +14,7 @@ local value_of = require "green.zmq.option_value"
 
 local ffi = require "ffi"
 local api = require "green.ffi.zmq_ctx"
+local zmq = require "green.ffi.zmq"
 
 local context_t = ffi.typeof("green_zmq_context **")
 
@@ -35,16 +36,22 @@ function methods:socket(kind, opts)
   local s, err = sockets.open(self._at[0], kind, opts, "socket", self.state)
   if s then
     self._sockets[s] = true
+    s._context = self -- sockets keep it
   end
   return s, err
 end
 
-function methods:_end()
+--- Close its sockets and let go of it. at_end: at the end of the program nobody is woken, to run
+-- on where all others stand still.
+function methods:_end(at_end)
   if self.closed then
     return
   end
   self.closed = true
   for s in pairs(self._sockets) do
+    if at_end then
+      zmq.forget(s._s)
+    end
     s:close()
   end
   core.release(self._object)
@@ -62,7 +69,8 @@ function methods:term(timeout)
   return ends.wait(self._id, timeout or self._ending, "term")
 end
 
---- Ask for one of libzmq's numbers of the context; docs/modules/zmq_options.md has them. Does not park.
+--- Ask for one of libzmq's numbers of the context; docs/modules/zmq_options.md has them. Does
+-- not park.
 -- @tparam string name "io_threads", "max_sockets", ...
 -- @return the value; or nil, err: EINVAL (not in this libzmq), ECLOSED
 function methods:get(name)

@@ -10,7 +10,7 @@ local thread = require "green.thread"
 local api = require "green.ffi.zmq_ctx"
 
 local format, max, min = string.format, math.max, math.min -- scripts may put their own there
-local next, pairs, pcall, setmetatable = next, pairs, pcall, setmetatable
+local pairs, pcall, setmetatable = pairs, pcall, setmetatable
 
 local FIRST, MOST = 0.001, 0.02 -- seconds between two looks
 
@@ -33,7 +33,7 @@ end
 
 -- -- The end of the program ---------------------------------------------------
 
-local contexts = setmetatable({}, { __mode = "k" })
+local contexts, added_in -- and the process they are of
 
 local function tell(seconds, n)
   core.complain(format("greenlua: ZeroMQ messages of %d context%s were not sent within %g s of the "
@@ -45,7 +45,7 @@ local function end_all()
   local seconds = 0
   for context in pairs(contexts) do
     seconds = max(seconds, context._ending)
-    context:_end()
+    context:_end(true)
   end
   local ok
   if pcall(core.waiter) then
@@ -60,7 +60,8 @@ end
 
 --- Have a context ended with the program. Does not park.
 function M.add(context)
-  if not next(contexts) then
+  if added_in ~= core.getpid() then -- a child's are not ended with its parent's
+    contexts, added_in = setmetatable({}, { __mode = "k" }), core.getpid()
     ending.at_exit(end_all)
   end
   contexts[context] = true
