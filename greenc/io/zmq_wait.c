@@ -7,8 +7,8 @@
 ** poll, and not at all when nobody waits. Asking for the events costs as much
 ** as nine small messages.
 **
-** A call that found that it must wait has looked at everything: what comes
-** later makes the descriptor readable.
+** A call that found that it must wait has looked at everything, or left the
+** descriptor readable: what comes later makes it so.
 */
 
 #include "io/zmq_priv.h"
@@ -110,8 +110,9 @@ static void wait_look(green_defer *d)
   green_zmq_leave(z);
 }
 
-/* The descriptor is readable. With one kind of waiters only, the first of them
-** finds out by trying. */
+/* The descriptor is readable. If all wait for messages, the first of them finds
+** out by trying. A try to send would not: for a millisecond after its last look
+** libzmq sends without one, so the descriptor stays as it is. */
 static int wait_told(green_fd *f)
 {
   green_zmq *z = green_container(f, green_zmq, f);
@@ -121,11 +122,10 @@ static int wait_told(green_fd *f)
     return 0;
   }
   if (f->fd < 0 || green__zmq_usable(z) < 0) return 1;
-  if (z->watchers.n ||
-      (wait_count(z, GREEN_ZMQ_IN) && wait_count(z, GREEN_ZMQ_OUT)))
+  if (z->watchers.n || wait_count(z, GREEN_ZMQ_OUT))
     wake_ready(z);
   else
-    wake_next(z, wait_count(z, GREEN_ZMQ_IN) ? GREEN_ZMQ_IN : GREEN_ZMQ_OUT);
+    wake_next(z, GREEN_ZMQ_IN);
   if (!wait_any(z)) green_idle_remove(f);
   return 1;
 }
