@@ -25,7 +25,7 @@ dependencies = {
 -- Needed at build time: a C compiler, GNU make, pkg-config, LuaJIT's headers
 -- (asked of pkg-config: LUA_INCDIR names those of PUC Lua), libev's, OpenSSL's,
 -- c-ares' and zlib's. Opened at run time where they are first used: libssl3 (TLS), libc-ares2
--- (names), zlib1g (gzip and deflate), libbrotli1 (br).
+-- (names), zlib1g (gzip and deflate), libbrotli1 (br), libzmq5 (ZeroMQ).
 build = {
   type = "make",
   build_target = "build-rock",
