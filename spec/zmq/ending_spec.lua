@@ -76,3 +76,25 @@ describe("the end of a program with ZeroMQ", function()
     ]])
   end)
 end)
+
+describe("a socket that anybody may talk to", function()
+  it("is told of once", function()
+    local out = run [[
+      for _, endpoint in ipairs { "tcp://127.0.0.1:*", "tcp://0.0.0.0:*", "tcp://0.0.0.0:*" } do
+        assert(zmq.socket("PULL"):bind(endpoint))
+      end
+    ]]
+    local _, n = out:gsub("takes whoever can reach it", "")
+    assert.equal(1, n, out)
+    assert.matches("PULL at tcp://0.0.0.0:", out, 1, true)
+  end)
+
+  it("is not told of with CURVE, or a domain of ZAP", function()
+    assert.equal("status 0\n", run [[
+      local ctx = zmq.Context {}
+      local s = ctx:socket("PULL", { zap_domain = "here" })
+      s:bind "tcp://0.0.0.0:*"
+      ctx:socket("PULL", { plain_server = true }):bind "tcp://0.0.0.0:*"
+    ]])
+  end)
+end)

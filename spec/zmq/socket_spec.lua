@@ -280,6 +280,14 @@ describe("green.zmq", function()
     assert(ctx:term(20))
   end)
 
+  it("does not let a socket go to another runtime", with(function(ctx)
+    local tpool = require "green.tpool"
+    local s = assert(ctx:socket "PUSH")
+    local ok, err = pcall(tpool.execute, function(it) return it.type end, s)
+    assert.is_false(ok)
+    assert.matches("green.zmq.socket", tostring(err), 1, true)
+  end))
+
   it("refuses sockets of the parent's in a forked child, where new ones work", with(function(ctx)
     local pull, push = kit.pair(ctx, "PULL", "PUSH")
     assert(zmq.socket "PULL"):close()

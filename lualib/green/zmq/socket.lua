@@ -4,6 +4,7 @@
 local core = require "green.core"
 local args = require "green.args"
 local class = require "green.args.class"
+local exposed = require "green.zmq.exposed"
 local recv = require "green.zmq.recv"
 local send = require "green.zmq.send"
 local setting = require "green.zmq.setting"
@@ -64,7 +65,9 @@ end
 local ZAP, of_zap = "inproc://zeromq.zap.01", { REP = true, ROUTER = true }
 
 --- Be reached at an endpoint: "tcp://127.0.0.1:5555" ("tcp://127.0.0.1:*": any free port, see
--- `s.last_endpoint`), "ipc://path" (the file is the user's alone), "inproc://name". Does not park.
+-- `s.last_endpoint`), "ipc://path" (the file is the user's alone), "inproc://name". Once in a
+-- program it is told on standard error that anybody may connect: neither loopback, nor CURVE,
+-- PLAIN or a `zap_domain`. Does not park.
 -- @tparam string endpoint
 -- @treturn true or nil, err: EINVAL (no such endpoint), EADDRINUSE, EADDRNOTAVAIL, ENODEV, EACCES,
 -- EPROTONOSUPPORT, ENOCOMPATPROTO, ETERM, ECLOSED
@@ -76,6 +79,7 @@ function methods:bind(endpoint)
   local ok, err = act(self, zmq.bind, endpoint, "bind")
   if ok then
     self.last_endpoint = self:get("last_endpoint")
+    exposed.look(self, self.last_endpoint)
   end
   return ok, err
 end
