@@ -35,17 +35,11 @@ int green_zmq_ctx_has(const char *capability)
 
 /* -- Those that are being ended ------------------------------------------- */
 
-typedef struct end {
-  struct end *next;
-  void *ctx;
-  uint32_t id;
-} end;
-
 /* In a child: the parent's are nobody's. */
 static struct {
   pthread_mutex_t lock;
   pthread_cond_t cond;
-  end *first;
+  green_zmq_context *first;
   uint32_t last_id;
   green_forkonce made;
 } ending;
@@ -76,57 +70,53 @@ static uint32_t ending_new_id(void)
   return id;
 }
 
-static void ending_add(end *e)
+static void ending_add(green_zmq_context *c)
 {
   ending_lock();
-  e->next = ending.first;
-  ending.first = e;
+  c->next = ending.first;
+  ending.first = c;
   pthread_mutex_unlock(&ending.lock);
 }
 
-static void ending_remove(end *e)
+static void ending_remove(green_zmq_context *c)
 {
   ending_lock();
-  end **at = &ending.first;
-  while (*at && *at != e) at = &(*at)->next;
-  if (*at) *at = e->next;
+  green_zmq_context **at = &ending.first;
+  while (*at && *at != c) at = &(*at)->next;
+  if (*at) *at = c->next;
   pthread_cond_broadcast(&ending.cond);
   pthread_mutex_unlock(&ending.lock);
-  green__free(e);
+  green__free(c);
 }
 
 static void *end_thread(void *arg)
 {
-  end *e = arg;
-  while (lib.f_ctx_term(e->ctx) < 0 && green__zmq_error() == GREEN_EINTR) {
+  green_zmq_context *c = arg;
+  while (lib.f_ctx_term(c->ctx) < 0 && green__zmq_error() == GREEN_EINTR) {
   }
-  ending_remove(e);
+  ending_remove(c);
   return NULL;
 }
 
 /* Signals are for the threads that want them. */
-static int end_start(end *e)
+static int end_start(green_zmq_context *c)
 {
   pthread_t thread;
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  int r = pthread_create(&thread, NULL, end_thread, e);
+  int r = pthread_create(&thread, NULL, end_thread, c);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   if (r == 0) pthread_detach(thread);
   return r;
 }
 
-/* Without memory or a thread to wait in, what it still has to send goes on
+/* Takes it. Without a thread to wait in, what it still has to send goes on
 ** until the process ends. */
-static void context_end(const green_zmq_context *c)
+static void context_end(green_zmq_context *c)
 {
-  end *e = green__zalloc(sizeof(*e));
-  if (!e) return;
-  e->ctx = c->ctx;
-  e->id = c->id;
-  ending_add(e);
-  if (end_start(e) != 0) ending_remove(e);
+  ending_add(c);
+  if (end_start(c) != 0) ending_remove(c);
 }
 
 uint32_t green_zmq_ctx_id(const green_zmq_context *c)
@@ -138,7 +128,8 @@ int green_zmq_ctx_ending(uint32_t id)
 {
   int n = 0;
   ending_lock();
-  for (const end *e = ending.first; e; e = e->next) n += !id || e->id == id;
+  for (const green_zmq_context *c = ending.first; c; c = c->next)
+    n += !id || c->id == id;
   pthread_mutex_unlock(&ending.lock);
   return n;
 }
@@ -177,8 +168,10 @@ static void *context_make(const void *arg)
 static void context_free(void *it)
 {
   green_zmq_context *c = it;
-  if (!green_fork_differs(c->generation)) context_end(c);
-  green__free(c);
+  if (green_fork_differs(c->generation))
+    green__free(c);
+  else
+    context_end(c);
 }
 
 /* libzmq's own memory stays as the fork left it. */

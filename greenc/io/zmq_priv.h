@@ -19,7 +19,8 @@
 struct green_zmq_context {
   void *ctx;
   uint32_t id;
-  int refs; /* Atomic. */
+  int refs;                       /* Atomic. */
+  struct green_zmq_context *next; /* Among those that are being ended. */
   uint8_t is_shared;
   uint32_t generation; /* Of the process it was made in. */
 };

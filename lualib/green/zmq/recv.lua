@@ -154,8 +154,8 @@ end
 -- @param[opt] opts `timeout`, or that number of seconds itself; 0: at once
 -- @treturn string the part
 -- @treturn boolean whether more of the same message follow. Or nil, err: ETIMEDOUT; EAGAIN (the
--- timeout is 0; `is_timeout`); EFSM (a REQ that has not sent, a type that only sends: ENOTSUP);
--- EMSGSIZE (more parts than allowed); ETERM, ECLOSED
+-- timeout is 0; `is_timeout`); EFSM (a REQ that has not sent, a type that only
+-- sends: EOPNOTSUPP); EMSGSIZE (more parts than allowed); ETERM, ECLOSED
 function methods:recv(opts)
   if self._rests then
     checkpoint()

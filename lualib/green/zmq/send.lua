@@ -182,6 +182,9 @@ end
 -- @treturn true or nil, err: as send
 function methods:send_multipart(parts, ...)
   if type(parts) ~= "table" then
+    for i = 1, select("#", ...) do
+      args.type((select(i, ...)), "string", "send_multipart", "parts")
+    end
     args.type(parts, "string", "send_multipart", "parts")
     return transmit(self, check_parts { parts, ... }, self._sndtimeo, "send_multipart")
   end

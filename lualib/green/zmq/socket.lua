@@ -14,6 +14,7 @@ local wait = require "green.zmq.wait"
 
 local zmq = require "green.ffi.zmq"
 
+local EINVAL = core.codes.EINVAL
 local PARTS = 1024 -- of a message that is received
 
 --- libzmq's numbers.
@@ -54,10 +55,19 @@ local function endpoint_of(value, where)
   return value
 end
 
+local PORT_MOST = 65535 -- libzmq takes what is left of a larger one
+local NO_ENDPOINT = 'no endpoint: "tcp://ADDRESS:PORT", "ipc://PATH", "inproc://NAME"'
+
+local function is_endpoint(text)
+  local port = text:match "^tcp://.*:(%d+)$"
+  return not port or tonumber(port) <= PORT_MOST
+end
+
 local function act(self, fn, endpoint, op)
-  local status = fn(self._s, endpoint_of(endpoint, op))
+  endpoint_of(endpoint, op)
+  local status = is_endpoint(endpoint) and fn(self._s, endpoint) or EINVAL
   if status < 0 then
-    return wait.failed(status, op .. " " .. endpoint)
+    return wait.failed(status, op .. " " .. endpoint, nil, status == EINVAL and NO_ENDPOINT or nil)
   end
   return true
 end
@@ -73,7 +83,7 @@ local ZAP, of_zap = "inproc://zeromq.zap.01", { REP = true, ROUTER = true }
 -- EPROTONOSUPPORT, ENOCOMPATPROTO, ETERM, ECLOSED
 function methods:bind(endpoint)
   if endpoint == ZAP and not of_zap[self.type] then
-    return wait.failed(core.codes.EINVAL, "bind " .. endpoint) -- libzmq would end the process
+    return wait.failed(EINVAL, "bind " .. endpoint) -- libzmq would end the process
   end
   setting.guard(self)
   local ok, err = act(self, zmq.bind, endpoint, "bind")

@@ -26,14 +26,15 @@ local M = { IN = IN, OUT = OUT }
 
 --- Raise for a call in a child of the process that opened the socket; else the error of a
 -- call: nil, err.
-function M.failed(status, op, fields)
+-- @tparam ?string text instead of the code's
+function M.failed(status, op, fields, text)
   if status == FORKED then
     args.misuse("%s: the socket is one of the parent's: a child of a fork opens its own", op)
   elseif status == EAGAIN then
     fields = fields or {}
     fields.is_timeout = true
   end
-  return nil, errors.new(status, op, nil, fields)
+  return nil, errors.new(status, op, text, fields)
 end
 
 --- Where one stands who waits in that direction.

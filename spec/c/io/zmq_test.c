@@ -20,6 +20,16 @@
 #endif
 #endif
 
+/* libzmq and what it brings along were not built for it. */
+#ifdef __SANITIZE_THREAD__
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+  return "race:libzmq.so\nrace:libpgm\nmutex:libzmq.so\n"
+         "called_from_lib:libzmq.so\n";
+}
+#endif
+
 static int fail_dup;
 
 int __real_fcntl(int fd, int cmd, ...);
