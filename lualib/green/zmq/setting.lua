@@ -126,7 +126,7 @@ local function set(self, name, value, where)
   local option, raw = value_of.encode(name, value, where)
   local status = (special[name] or give)(self, option, raw, where)
   if status < 0 then
-    return wait.failed(status, where .. " " .. name)
+    return wait.failed(status, where == name and name or where .. " " .. name)
   elseif after[name] then
     after[name](self, name, option, raw)
   end
@@ -161,11 +161,13 @@ end
 -- @tparam string topic "": all
 -- @treturn true or nil, err: EINVAL, ETERM, ECLOSED
 function methods:subscribe(topic)
+  args.type(topic, "string", "subscribe", "topic")
   return set(self, "subscribe", topic, "subscribe")
 end
 
 --- Undo one subscribe. As that. Does not park.
 function methods:unsubscribe(topic)
+  args.type(topic, "string", "unsubscribe", "topic")
   return set(self, "unsubscribe", topic, "unsubscribe")
 end
 
