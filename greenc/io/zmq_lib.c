@@ -23,12 +23,23 @@ static const char *const zmq_names[] = {
 #undef X
 };
 
+/* The first context begins what libzmq stands on (libpgm, libsodium), the last
+** one ends it, and they do not look whether the other is at it in another
+** thread. One that is never used, and costs no thread or descriptor, is always
+** there: there is no last one. */
+static void *kept;
+
 /* The version that has all of what is used here with the present meaning. */
 static int zmq_begin(green__library *l)
 {
   int major, minor, patch;
   lib.f_version(&major, &minor, &patch);
-  if (major > 4 || (major == 4 && minor >= 2)) return 0;
+  if (major > 4 || (major == 4 && minor >= 2)) {
+    kept = lib.f_ctx_new();
+    if (kept) return 0;
+    snprintf(l->why, sizeof(l->why), "%s: it did not start", l->needs);
+    return GREEN_ENOLIBRARY;
+  }
   snprintf(l->why, sizeof(l->why), "%s: version %d.%d.%d is older than 4.2",
            l->needs, major, minor, patch);
   return GREEN_ENOLIBRARY;
