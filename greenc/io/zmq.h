@@ -112,7 +112,8 @@ GREEN_API void green_zmq_touch(green_zmq *z);
 
 /* Where those wait who want to know only, without taking or sending: all are
 ** woken when one of the events (GREEN_READ | GREEN_WRITE) that were asked for
-** is there. Call it before each park. 0 or as green_zmq_wait. */
+** is there, and their status is the events. Call it before each park. 0 or as
+** green_zmq_wait. */
 GREEN_API int green_zmq_watch(green_zmq *z, int events);
 GREEN_API green_waitq *green_zmq_watchers(green_zmq *z);
 
