@@ -6,6 +6,7 @@
 
 local core = require "green.core"
 local contexts = require "green.zmq.context"
+local poller = require "green.zmq.poller"
 local sockets = require "green.zmq.socket"
 local args = require "green.args"
 local class = require "green.args.class"
@@ -21,6 +22,8 @@ local M = {}
 for name, number in pairs(sockets.types) do
   M[name] = number
 end
+
+M.Poller = poller.Poller
 
 local default, made_in -- and the process it is of
 

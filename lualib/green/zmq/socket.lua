@@ -5,6 +5,7 @@ local core = require "green.core"
 local args = require "green.args"
 local class = require "green.args.class"
 local exposed = require "green.zmq.exposed"
+local poll = require "green.zmq.poll"
 local recv = require "green.zmq.recv"
 local send = require "green.zmq.send"
 local setting = require "green.zmq.setting"
@@ -39,7 +40,7 @@ local defaults = {
 }
 
 local methods = {}
-for _, part in ipairs { recv.methods, send.methods, setting.methods } do
+for _, part in ipairs { recv.methods, send.methods, setting.methods, poll.methods } do
   for name, method in pairs(part) do
     methods[name] = method
   end
