@@ -79,6 +79,7 @@
 #include "io/tpool.h"
 #include "io/zmq.h"
 #include "io/zmq_ctx.h"
+#include "io/zmq_pump.h"
 
 #include "httpd/conn.h"
 #include "httpd/httpd.h"

@@ -7,6 +7,7 @@
 local core = require "green.core"
 local contexts = require "green.zmq.context"
 local poller = require "green.zmq.poller"
+local proxies = require "green.zmq.proxy"
 local sockets = require "green.zmq.socket"
 local args = require "green.args"
 local class = require "green.args.class"
@@ -24,6 +25,7 @@ for name, number in pairs(sockets.types) do
 end
 
 M.Poller = poller.Poller
+M.proxy, M.proxy_steerable = proxies.proxy, proxies.proxy_steerable
 
 local default, made_in -- and the process it is of
 

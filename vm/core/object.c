@@ -28,6 +28,7 @@
 #include "io/tls_pool.h"
 #include "io/tpool.h"
 #include "io/zmq.h"
+#include "io/zmq_pump.h"
 #include "proto/hosts.h"
 
 #include <errno.h>
@@ -415,6 +416,12 @@ static void zmq_context_deinit(void *p, vm *v)
   *c = NULL;
 }
 
+static void zmq_pump_deinit(void *p, vm *v)
+{
+  (void)v;
+  green_zmq_pump_deinit(p);
+}
+
 static const object_kind kinds[] = {
     {"call", pointer_size, empty_init, call_deinit},
     {"sock", green_sock_size, sock_init, sock_deinit},
@@ -442,6 +449,7 @@ static const object_kind kinds[] = {
     {"channel_wait", green_channel_wait_size, empty_init, channel_wait_deinit},
     {"share", pointer_size, empty_init, share_deinit},
     {"zmq", green_zmq_size, zmq_init, zmq_deinit},
+    {"zmq_pump", green_zmq_pump_size, empty_init, zmq_pump_deinit},
     {"zmq_context", pointer_size, zmq_context_init, zmq_context_deinit},
     {"hosts", hosts_size, hosts_init, hosts_deinit},
 };
