@@ -58,7 +58,7 @@ describe("docs/modules", function()
 
   -- The pages about the core are programs too.
   for _, page in ipairs { "green", "thread", "timeout", "error", "group", "trampoline", "url",
-    "shared" } do
+    "shared", "zmq_poll" } do
     it(page .. ".md has examples that run", function()
       local n = 0
       for code in blocks_of(page) do
