@@ -1,5 +1,6 @@
 -- Pairs of ZeroMQ sockets over inproc, and an `it` for specs that open some.
 
+local clock = require "green.ffi.clock"
 local green = require "green"
 local testing = require "green.testing"
 local zmq = require "green.zmq"
@@ -96,6 +97,12 @@ function M.busted(is_shared)
     end
   end
   return it, each_hub
+end
+
+--- A send takes the news of a message away when libzmq has not looked for a millisecond: that
+-- has passed, of libzmq's clock, which is the processor's, with no turn of the loop.
+function M.let_libzmq_look()
+  clock.rest(3000000)
 end
 
 --- The call has given nil, and an error with that code.

@@ -79,6 +79,23 @@ describe("socket:poll", function()
     assert.equal("in", two:wait())
   end)
 
+  each_hub("is told of a message the news of which another call takes away", function()
+    local a, b = kit.pair("PAIR", "PAIR")
+    local p = zmq.Poller()
+    p:register(a)
+    for _ = 1, 10 do
+      local waits = { started(a.poll, a, "in", 20), started(p.poll, p, 20),
+        started(green.wait, { a }, 20) }
+      kit.let_libzmq_look()
+      b:send "news"
+      a:send "takes it away"
+      assert.equal("in", waits[1]:wait())
+      assert.equal(1, #waits[2]:wait())
+      assert.same({ a }, waits[3]:wait())
+      a:recv()
+    end
+  end)
+
   it("gives up when the time is up, and can be called again", function()
     local a, b = kit.pair("PAIR", "PAIR")
     fails("ETIMEDOUT", a:poll("in", 0.005))

@@ -111,6 +111,20 @@ describe("zmq.proxy", function()
     proxy:kill()
   end)
 
+  each_hub("sees a message the news of which the other direction takes away", function()
+    local front, back, a, b = line("DEALER", "DEALER", "DEALER", "DEALER")
+    local proxy = started(zmq.proxy, front, back)
+    for i = 1, 20 do
+      kit.let_libzmq_look()
+      a:send("there " .. i)
+      green.sleep(0) -- the proxy is ready to take it, behind this thread
+      b:send("back " .. i)
+      assert.equal("back " .. i, a:recv { timeout = 20 })
+      assert.equal("there " .. i, b:recv { timeout = 20 })
+    end
+    proxy:kill()
+  end)
+
   it("does not read a side while the other takes no more, and loses nothing", function()
     local front, back, source, sink = line("PULL", "PUSH", "PUSH", "PULL",
       { sndhwm = 5, rcvhwm = 5 })
