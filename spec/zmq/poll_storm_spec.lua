@@ -204,6 +204,39 @@ describe("storm of ZeroMQ waits", function()
     run(threads, others)
   end)
 
+  -- Nobody else looks here, and nothing follows that would wake who was forgotten.
+  each_hub("loses no wake-up of a chain of proxies with a few messages on their way", function()
+    local client, a = wire("DEALER", "ROUTER", "tcp")
+    local b, c = wire("DEALER", "ROUTER", "inproc")
+    local d, worker = wire("DEALER", "DEALER", "ipc")
+    local others = { green.spawn(zmq.proxy, a, b), green.spawn(zmq.proxy, c, d) }
+    others[3] = green.spawn(function()
+      while true do
+        local parts = assert(worker:recv_multipart())
+        if random() < 0.1 then
+          green.sleep(random() * 0.002)
+        end
+        worker:send_multipart(parts)
+      end
+    end)
+    local here = green.spawn(function()
+      for i = 1, 3 do
+        client:send("token " .. i)
+      end
+      local p = zmq.Poller()
+      p:register(client)
+      for _ = 1, N do
+        assert(#p:poll(PATIENCE) > 0, "a wake-up was lost")
+        local token = client:recv { timeout = 0 }
+        if random() < 0.1 then
+          green.sleep(random() * 0.002)
+        end
+        client:send(token)
+      end
+    end)
+    run({ here }, others)
+  end)
+
   each_hub("loses no more than one message a direction by the end of a proxy", function()
     local source, a = wire("PUSH", "PULL", "tcp", { sndhwm = 5, rcvhwm = 5 })
     local b, sink = wire("PUSH", "PULL", "inproc", { sndhwm = 5, rcvhwm = 5 })
