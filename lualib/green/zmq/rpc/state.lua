@@ -180,10 +180,18 @@ function methods:tick(now)
   end
 end
 
---- Tell all workers that this is the end. Does not park.
+--- Tell workers and clients that this is the end. Does not park.
 function methods:close()
   for identity, worker in pairs(self.workers) do
     roster.disconnect(self, identity, worker.version)
+  end
+  for _, client in pairs(self.clients) do
+    for _, call in pairs(client.by_id) do
+      if not call.abandoned then
+        calls.refuse(self, call, call.worker and "ECONNRESET" or "ENOSERVICE",
+          "the broker was stopped")
+      end
+    end
   end
 end
 

@@ -1,0 +1,161 @@
+--- The broker's socket and its green thread, around green.zmq.rpc.state. Private to green.zmq.rpc;
+-- its methods are what rpc.broker gives to users.
+-- @module green.zmq.rpc.broker
+
+local args = require "green.args"
+local class = require "green.args.class"
+local core = require "green.core"
+local digest = require "green.digest"
+local errors = require "green.error"
+local exits = require "green.thread.exits"
+local open = require "green.zmq.rpc.open"
+local options = require "green.zmq.rpc.options"
+local show = require "green.args.show"
+local states = require "green.zmq.rpc.state"
+local thread = require "green.thread"
+
+-- Scripts may put their own in their places.
+local ipairs, pairs, pcall, setmetatable = ipairs, pairs, pcall, setmetatable
+
+local now_of = core.now
+
+local methods = {}
+local mt = { __name = "green.zmq.rpc.broker", __index = methods }
+local M = {}
+
+local AT_ONCE = { timeout = 0 } -- a peer that takes nothing is not waited for
+local LINGER = 1 -- seconds for what has not left when it is stopped
+local PAUSE = 0.05 -- seconds after a failure of the socket that is none of a message
+
+--- A broker that does nothing so far. Does not park.
+function M.new(opts)
+  local settings = options.broker(opts, "rpc.broker")
+  return setmetatable({
+    endpoint = nil, -- the first one that it listens at
+    endpoints = {},
+    _settings = settings,
+    _socket = false, _thread = false, _state = false,
+  }, mt)
+end
+
+-- -- The thread ---------------------------------------------------------------------
+
+local function guard(ok, err)
+  if not ok then -- a mistake of ours costs one message, not the broker
+    thread.report(err, core.current(), "(a message to a broker of green.zmq.rpc)")
+  end
+end
+
+--- One message, or the time of the next tick. false: the socket has been closed. Parks.
+local function turn(socket, state)
+  local left = state.due - now_of()
+  if left > 0 then
+    local frames, err = socket:recv_multipart(left)
+    if frames then
+      guard(pcall(state.receive, state, frames, now_of()))
+    elseif errors.is_error(err, "ECLOSED") then
+      return false
+    elseif not errors.is_timeout(err) then
+      state.counts.garbage = state.counts.garbage + 1
+      thread.sleep(PAUSE)
+    end
+  end
+  if now_of() >= state.due then
+    guard(pcall(state.tick, state, now_of()))
+  end
+  return true
+end
+
+local function serve(self)
+  local socket, state = self._socket, self._state
+  while self._socket == socket and turn(socket, state) do
+    thread.checkpoint()
+  end
+end
+
+local function ended(record)
+  local self = record.broker
+  if self._socket == record.socket then
+    self._socket, self._thread = false, false
+    record.socket:close(LINGER)
+  end
+end
+
+-- -- Start and stop -------------------------------------------------------------------
+
+--- Bind, and take requests in a green thread. Does not park.
+-- @return the broker; or nil, err: EADDRINUSE and what else green.zmq's bind gives
+function methods:start()
+  if self._socket then
+    args.misuse("start: the broker has been started already")
+  end
+  local settings = self._settings
+  local socket, err = open.socket("ROUTER", settings,
+    { router_mandatory = true, sndhwm = settings.max_pending + 1000, rcvhwm = 1000 })
+  if not socket then
+    return nil, err
+  end
+  local endpoints = {}
+  for i, endpoint in ipairs(settings.bind) do
+    local ok
+    ok, err = socket:bind(endpoint)
+    if not ok then
+      socket:close(0)
+      return nil, err
+    end
+    endpoints[i] = socket.last_endpoint
+  end
+  self.endpoint, self.endpoints, self._socket = endpoints[1], endpoints, socket
+  self._state = states.new(settings, function(frames)
+    return socket:send_multipart(frames, AT_ONCE)
+  end, digest.random(4) or "", now_of())
+  self._thread = exits.make(2, { _exit = ended, broker = self, socket = socket }, false, serve,
+    self)
+  core.start(self._thread)
+  return self
+end
+
+--- End: workers are told, and callers whose calls are not answered (what no worker has is known
+-- not to have begun). Idempotent, does not park.
+function methods:stop()
+  local socket, running = self._socket, self._thread
+  if not socket then
+    return
+  end
+  self._socket, self._thread = false, false
+  pcall(self._state.close, self._state)
+  socket:close(LINGER)
+  if running ~= core.current() then
+    running:kill_soon()
+  end
+end
+
+--- Figures: `services`, `workers`, `waiting` requests, `bytes` of these, `clients` with requests,
+-- and counts since the start: `requests`, `answered`, `refused`, `expired`, `repeated` (given to
+-- another worker), `unsent` (answers to clients that had gone), `garbage`; workers that were lost:
+-- `silent`, `gone`, `flood`, and those that `left`. Does not park.
+function methods:stats()
+  local state, stats = self._state, {}
+  if not state then
+    return { services = 0, workers = 0, waiting = 0, bytes = 0, clients = 0 }
+  end
+  for name, n in pairs(state.counts) do
+    stats[name] = n
+  end
+  local clients = 0
+  for _ in pairs(state.clients) do
+    clients = clients + 1
+  end
+  stats.services, stats.workers, stats.clients = state.n_services, state.n_workers, clients
+  stats.waiting, stats.bytes = state.waiting, state.bytes
+  return stats
+end
+
+show.kind(mt, function(self)
+  local state = self._state
+  return self._socket and ("%s, %d workers, %d waiting"):format(self.endpoint, state.n_workers,
+    state.waiting) or "stopped"
+end)
+class.seal(mt)
+
+return M
