@@ -21,7 +21,7 @@ function M.alone(body)
   end
 end
 
-local WAIT = 10 -- seconds that something may take at most
+local WAIT = 30 -- seconds that something may take at most
 
 --- Wait until a condition holds.
 function M.eventually(holds, what)

@@ -12,7 +12,7 @@ local function it(title, body)
   it_real(title, kit.alone(body))
 end
 
-local WAIT = 10 -- seconds that something may take at most
+local WAIT = 30 -- seconds that something may take at most
 
 describe("green.zmq.rpc", function()
   it("calls a method of a service: several results, nil in the middle and at the end", function()

@@ -1,5 +1,5 @@
--- rpc_worker.lua ENDPOINT SERVICE: a worker in a process of its own. Prints the name of each
--- call as it begins.
+-- rpc_worker.lua ENDPOINT SERVICE HEARTBEAT: a worker in a process of its own. Prints the name of
+-- each call as it begins.
 
 local green = require "green"
 local rpc = require "green.zmq.rpc"
@@ -10,7 +10,7 @@ local function begin(name)
 end
 
 assert(rpc.worker {
-  broker = arg[1], service = arg[2], heartbeat = 0.2,
+  broker = arg[1], service = arg[2], heartbeat = tonumber(arg[3]),
   handlers = {
     pid = function()
       return require("green.process").getpid()
@@ -22,8 +22,8 @@ assert(rpc.worker {
     end,
     block = function(seconds) -- the whole process stands still: no heartbeats
       begin "block"
-      local stop = os.clock() + seconds -- of the processor, all of which it has
-      while os.clock() < stop do end
+      local stop = green.now() + seconds
+      while green.now() < stop do end
       return "blocked"
     end,
   },

@@ -46,7 +46,7 @@ describe("green.zmq.rpc with peers of python3-zmq", function()
     end)
 
     it("gives requests to a worker of MDP " .. version, function()
-      local broker = kit.broker { heartbeat = 0.5 }
+      local broker = kit.broker { heartbeat = 3 }
       local child = start { "worker", version, broker.endpoint, "up" }
       assert.are.equal("ready", child.stdout:read_line())
       local client = kit.client(broker)
@@ -72,7 +72,7 @@ describe("green.zmq.rpc with peers of python3-zmq", function()
     it("works through a broker of MDP " .. version, function()
       local child = start { "broker", version, "tcp://127.0.0.1:*" }
       local broker = { endpoint = child.stdout:read_line() }
-      local worker = kit.worker(broker, { protocol = version, heartbeat = 0.5, concurrency = 1,
+      local worker = kit.worker(broker, { protocol = version, heartbeat = 3, concurrency = 1,
         handlers = { add = function(a, b) return a + b end } })
       local client = kit.client(broker, { protocol = version })
       kit.eventually(function() return worker:stats().connected end)

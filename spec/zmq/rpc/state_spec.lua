@@ -370,10 +370,6 @@ describe("the broker of green.zmq.rpc, without a socket", function()
       end,
       ["frames that are no MDP"] = function() return { "w", "", "" } end,
       ["no frames"] = function() return { "w" } end,
-      ["an answer to another call"] = function(b)
-        return mdp.worker("w", 2, "final", b.last.address,
-          { envelope.write(RESULT, envelope.id("call", 9)), "[]" })
-      end,
     }
     for title, make in pairs(cases) do
       it(title, function()
@@ -400,6 +396,20 @@ describe("the broker of green.zmq.rpc, without a socket", function()
       assert.are.equal("disconnect", b:take "w")
       assert.are.equal(1, b.state.counts.flood)
     end)
+  end)
+
+  it("does not blame a worker that sends our head back changed, or none", function()
+    local b = broker()
+    b:ready("w")
+    for n, head in ipairs { envelope.write(RESULT, envelope.id("call", 9)), "GRN1", "",
+      envelope.write(RETURNED, envelope.id("CALL", 4)) } do
+      b:call("c", n)
+      assert.are.equal("request:" .. n, b:take "w")
+      b:get(mdp.worker("w", 2, "partial", b.last.address, { head }))
+      b:get(mdp.worker("w", 2, "final", b.last.address, { head, "[]" }))
+      assert.are.equal("EPROTO:" .. n, b:take("c", "client"))
+    end
+    assert.are.same({ 0, 1 }, { b.state.counts.garbage, b.state.n_workers })
   end)
 
   it("passes partial answers on to clients of 0.2, and not to those of 0.1", function()

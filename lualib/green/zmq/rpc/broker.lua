@@ -15,9 +15,10 @@ local states = require "green.zmq.rpc.state"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local ipairs, pairs, pcall, setmetatable = ipairs, pairs, pcall, setmetatable
+local error, ipairs, pairs, pcall, setmetatable = error, ipairs, pairs, pcall, setmetatable
 
 local now_of = core.now
+local ECANCELED = core.codes.ECANCELED
 
 local methods = {}
 local mt = { __name = "green.zmq.rpc.broker", __index = methods }
@@ -40,8 +41,11 @@ end
 
 -- -- The thread ---------------------------------------------------------------------
 
+--- A mistake of ours costs one message, not the broker; a kill of its thread is none.
 local function guard(ok, err)
-  if not ok then -- a mistake of ours costs one message, not the broker
+  if not ok and core.check() == ECANCELED then
+    error(err, 0)
+  elseif not ok then
     thread.report(err, core.current(), "(a message to a broker of green.zmq.rpc)")
   end
 end

@@ -61,18 +61,22 @@ local function too_fast(state, worker, now)
 end
 
 --- Does an answer belong to the call that it is given for?
+-- A worker that does not know our heads may do with them what it does with any text.
 local function fits(call, header)
-  return not header or not call.header or header.id == call.header.id
+  return not call.header or header and header.id == call.header.id
 end
 
 local function final(state, worker, message, frames, now)
   local header = envelope.read(frames[message.at])
   local call = roster.take_off(worker, message.address)
   local size = mdp.size(frames, message.at)
-  if header and header.kind == envelope.RETURNED then
+  if header and header.kind == envelope.RETURNED and fits(call, header) then
     worker.draining = true
     roster.place(worker)
     calls.give_back(state, call)
+  elseif not fits(call, header) and not call.abandoned then
+    calls.refuse(state, call, "EPROTO", "the worker's answer is none to this call")
+    calls.close(state, call)
   elseif size > worker.max_message and not call.abandoned then
     calls.refuse(state, call, "EMSGSIZE", format("an answer of %d bytes; the worker may send %d",
       size, worker.max_message))
@@ -99,17 +103,15 @@ end
 
 function kinds.partial(state, worker, message, frames, now)
   local call = worker.requests[message.address]
-  if not call or mdp.size(frames, message.at) > worker.max_message
-    or not fits(call, envelope.read(frames[message.at])) then
+  if not call or mdp.size(frames, message.at) > worker.max_message then
     return lose(state, worker, "garbage", now)
-  elseif not too_fast(state, worker, now) then
+  elseif not too_fast(state, worker, now) and fits(call, envelope.read(frames[message.at])) then
     calls.answer(state, call, "partial", frames, message.at)
   end
 end
 
 function kinds.final(state, worker, message, frames, now)
-  local call = worker.requests[message.address]
-  if not call or not fits(call, envelope.read(frames[message.at])) then
+  if not worker.requests[message.address] then
     return lose(state, worker, "garbage", now)
   end
   final(state, worker, message, frames, now)
