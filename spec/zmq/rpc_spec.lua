@@ -237,6 +237,18 @@ describe("green.zmq.rpc", function()
     end
   end)
 
+  it("has workers that start again at once", function()
+    kit.with({ handlers = { one = function() return 1 end } }, function(client, _, worker)
+      for _ = 1, 3 do
+        worker:stop()
+        worker:start()
+        green.sleep(0.01) -- the thread of before has ended by now
+        assert.are.equal(1, client:call("s", "one"))
+      end
+      assert.are.equal(4, worker:stats().connects)
+    end)
+  end)
+
   it("fails where it cannot bind", function()
     local one = kit.broker()
     local other, err = rpc.broker({ bind = one.endpoint, context = kit.context }):start()

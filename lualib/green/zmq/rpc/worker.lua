@@ -171,11 +171,12 @@ end
 
 local function ended(record)
   local self = record.worker
+  if self._thread ~= record.thread then
+    return -- it was stopped, and may have been started again
+  end
+  self._thread = false
   if self._conn then
     drop(self, self._conn, LINGER)
-  end
-  if self._thread == record.thread then
-    self._thread = false
   end
 end
 
