@@ -20,8 +20,8 @@ local DEPTH_MOST = 100 -- tables in tables
 local function json(where)
   local ok, cjson = pcall(require, "cjson")
   if not ok then
-    error(where .. ": JSON needs the library lua-cjson (Debian's package lua-cjson); or give "
-      .. "another codec", 0)
+    args.misuse("%s: JSON needs the library lua-cjson (Debian's package lua-cjson); or give "
+      .. "another codec", where)
   end
   local own = cjson.new()
   own.encode_max_depth(DEPTH_MOST)
