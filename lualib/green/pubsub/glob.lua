@@ -104,6 +104,15 @@ function M.matches(tokens, text)
   return at > tokens.n
 end
 
+--- What all texts begin with that a pattern, taken apart, matches.
+function M.prefix(tokens)
+  local n = 0
+  while type(tokens[n + 1]) == "number" do
+    n = n + 1
+  end
+  return string.char(unpack(tokens, 1, n))
+end
+
 --- The pattern that matches a text and nothing else.
 function M.literal(text)
   return (text:gsub("[%*%?%[%]\\]", "\\%0"))

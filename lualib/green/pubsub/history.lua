@@ -10,7 +10,7 @@ local core = require "green.core"
 local digest = require "green.digest"
 local errors = require "green.error"
 
-local floor, format = math.floor, string.format
+local floor, format, max, min = math.floor, string.format, math.max, math.min
 
 local MOST = 2 ^ 53
 
@@ -19,10 +19,13 @@ local M = {}
 --- What the hub keeps for it.
 -- @tparam number limit messages a topic
 -- @tparam ?number seconds nil: they do not grow old
-function M.new(limit, seconds)
+-- @tparam[opt] function clock seconds by which they do (default: the hub's)
+function M.new(limit, seconds, clock)
   return {
     limit = limit,
     seconds = seconds,
+    clock = clock or core.now,
+    bytes = 0, -- of all messages
     name = digest.random(6):gsub(".", function(c)
       return format("%02x", c:byte())
     end),
@@ -54,40 +57,47 @@ end
 
 -- -- The messages of a topic --------------------------------------------------
 
-local function forget_first(past)
+local function forget_first(history, past)
   local at = past.first
   past.lost = past[at].number
+  past.bytes = past.bytes - #past[at].text
+  history.bytes = history.bytes - #past[at].text
   past[at] = nil
   past.first = at + 1
 end
 
 --- Keep a message.
--- @tparam table topic its field `past` is ours
-function M.add(history, topic, record)
+-- @tparam table topic its field `past` is ours; `newest`, if it is there, the number of the
+-- last message before this one, kept or not
+-- @tparam table record
+-- @tparam[opt] number limit messages of this topic (default, and at most: the history's)
+function M.add(history, topic, record, limit)
   local past = topic.past
   if past then
     unlink(history, past)
   else
-    past = { topic = topic, first = 1, last = 0, lost = history.floor }
+    past = { topic = topic, first = 1, last = 0, bytes = 0, lost = topic.newest or history.floor }
     topic.past = past
   end
-  record.at = core.now()
+  record.at = history.clock()
   past.last = past.last + 1
   past[past.last] = record
-  if past.last - past.first >= history.limit then
-    forget_first(past)
+  past.bytes, history.bytes = past.bytes + #record.text, history.bytes + #record.text
+  limit = min(limit or history.limit, history.limit)
+  while past.last - past.first >= limit do
+    forget_first(history, past)
   end
   link(history, past)
 end
 
 local function is_old(history, record)
-  return history.seconds and record.at + history.seconds <= core.now()
+  return history.seconds and record.at + history.seconds <= history.clock()
 end
 
 --- Forget what a topic has that is too old. Returns whether something is left.
 local function expire(history, past)
   while past.first <= past.last and is_old(history, past[past.first]) do
-    forget_first(past)
+    forget_first(history, past)
   end
   return past.first <= past.last
 end
@@ -97,8 +107,22 @@ function M.drop(history, topic)
   local past = topic.past
   if past then
     unlink(history, past)
-    history.floor = math.max(history.floor, past[past.last] and past[past.last].number or past.lost)
+    history.bytes = history.bytes - past.bytes
+    history.floor = max(history.floor, past[past.last] and past[past.last].number or past.lost)
     topic.past = nil
+  end
+end
+
+--- Forget the oldest messages until there are no more bytes than that: those of the topics
+-- that have been silent for longest. Each topic that is left without one is handed to gone().
+function M.shrink(history, bytes, gone)
+  while history.bytes > bytes do
+    local past = history.oldest
+    forget_first(history, past)
+    if past.first > past.last then
+      M.drop(history, past.topic)
+      gone(past.topic)
+    end
   end
 end
 
@@ -139,7 +163,7 @@ function M.since(history, name, topic, since)
     expire(history, past)
   end
   local number = since == "0" and 0 or number_of(history, since)
-  local lost = past and past.lost or history.floor
+  local lost = past and past.lost or topic and topic.newest or history.floor
   if not number or since ~= "0" and number < lost then
     return gap(name)
   end
