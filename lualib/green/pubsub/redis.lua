@@ -8,9 +8,10 @@
 local args = require "green.args"
 local channels = require "green.pubsub.channel"
 local ear = require "green.pubsub.redis.ear"
-local members = require "green.pubsub.redis.members"
+local members = require "green.pubsub.members"
 local past = require "green.pubsub.redis.past"
 local redis = require "green.redis"
+local registers = require "green.pubsub.redis.register"
 local wire = require "green.pubsub.redis.wire"
 
 local floor, setmetatable, type = math.floor, setmetatable, type
@@ -59,7 +60,7 @@ local function new(hub)
     changed = { topics = {}, patterns = {} },
     openings = {},
     recent = nil,
-    members_state = members.new(db, hub),
+    members_state = members.new(hub, registers.new(db, hub)),
   }, mt)
 end
 

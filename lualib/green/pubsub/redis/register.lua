@@ -1,4 +1,5 @@
---- What Redis keeps of who is there, and the script that changes it.
+--- What Redis keeps of who is there, and the script that changes it: a register of
+-- green.pubsub.members.
 --
 -- A topic has a sorted set with one entry for each hub and member, scored with the time
 -- until which it is good; how many entries each member has; and what is told of it. A hub
@@ -9,7 +10,7 @@
 local digest = require "green.digest"
 
 -- Scripts may put their own in their places.
-local pairs, unpack, floor, min = pairs, unpack, math.floor, math.min
+local setmetatable, unpack, floor, min = setmetatable, unpack, math.floor, math.min
 
 local LONGEST = 1e9 -- seconds that a member may have: the server counts milliseconds
 
@@ -62,47 +63,29 @@ end
 return { came, went, what == "list" and redis.call("HGETALL", infos) or false }
 ]]
 
-local M = {}
+local methods = {}
+local mt = { __index = methods }
 
 --- The register as one hub sees it. Does not park.
-function M.new(db, hub)
-  return {
-    hub = hub,
+local function new(db, hub)
+  return setmetatable({
     script = db:script(SCRIPT),
+    prefix = hub._options.prefix,
     name = digest.hex(digest.random(6)), -- the hub's, before its entries
     ttl = min(hub._options.presence_ttl, LONGEST),
-  }
+  }, mt)
 end
 
-local function publish(self, name, what, member, info)
-  local text = self.hub:_event(what, name, member, info)
-  if text then
-    self.hub._backend:publish(name, text, {})
-  end
-end
-
---- Do something with pairs of members and infos, and tell who came and went. The three
--- lists of the script; or nil, err. Parks.
-function M.call(self, name, what, list)
-  local prefix = self.hub._options.prefix
-  local keys = { prefix .. "members:" .. name, prefix .. "counts:" .. name,
-    prefix .. "infos:" .. name }
+--- See green.pubsub.members. Parks.
+function methods:ask(what, topic, list)
+  local keys = { self.prefix .. "members:" .. topic, self.prefix .. "counts:" .. topic,
+    self.prefix .. "infos:" .. topic }
   local reply, err = self.script:call(keys, what, self.name, floor(self.ttl * 1000),
     unpack(list))
   if not reply then
     return nil, err
   end
-  local infos = {}
-  for i = 1, #list, 2 do
-    infos[list[i]] = list[i + 1]:sub(2)
-  end
-  for _, member in pairs(reply[1]) do
-    publish(self, name, "join", member, infos[member])
-  end
-  for i = 1, #reply[2], 2 do
-    publish(self, name, "leave", reply[2][i], reply[2][i + 1])
-  end
-  return reply
+  return reply[1], reply[2], reply[3] or {}
 end
 
-return M
+return { new = new }

@@ -1,24 +1,59 @@
---- Who is there, over Redis: the members of this hub, which come, go and are renewed before
--- their entries grow old (green.pubsub.redis.register).
--- @module green.pubsub.redis.members
+--- Who is there, where many hubs share that: the members of this hub, which come, go and are
+-- renewed before their entries grow old.
+--
+-- A register keeps them for all hubs. It has `ttl`, seconds that an entry is good for, and
+-- ask(what, topic, list): what is "join", "leave", "look" or "list", list pairs of a member and
+-- its info ("=" before it; "": it stays what it is). That returns who came, who went with
+-- their infos, and for "list" all with theirs, flat lists; or nil, err, whose `sent` says that it
+-- may have been done. It parks.
+-- @module green.pubsub.members
 
-local register = require "green.pubsub.redis.register"
 local semaphore = require "green.semaphore"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
 local error, next, pairs, xpcall = error, next, pairs, xpcall
 
-local call = register.call
-
 local AT_ONCE = 500 -- members in one call
 
 local M = {}
 
-function M.new(db, hub)
-  local self = register.new(db, hub)
-  self.topics = {} -- name -> { members = { member = { count, info } }, lock, users }
-  return self
+--- The members of a hub. Does not park.
+function M.new(hub, register)
+  return {
+    hub = hub,
+    register = register,
+    topics = {}, -- name -> { members = { member = { count, info } }, lock, users }
+  }
+end
+
+-- -- Asking the register ------------------------------------------------------
+
+local function publish(self, name, what, member, info)
+  local text = self.hub:_event(what, name, member, info)
+  if text then
+    self.hub._backend:publish(name, text, {})
+  end
+end
+
+--- Do something with pairs of members and infos, and tell who came and went. The three
+-- lists of the register; or nil, err. Parks.
+local function call(self, name, what, list)
+  local came, went, all = self.register:ask(what, name, list)
+  if not came then
+    return nil, went
+  end
+  local infos = {}
+  for i = 1, #list, 2 do
+    infos[list[i]] = list[i + 1]:sub(2)
+  end
+  for _, member in pairs(came) do
+    publish(self, name, "join", member, infos[member])
+  end
+  for i = 1, #went, 2 do
+    publish(self, name, "leave", went[i], went[i + 1])
+  end
+  return came, went, all
 end
 
 local function topic_of(self, name)
@@ -90,7 +125,7 @@ local function names_of(self)
 end
 
 local function renew(self)
-  thread.sleep(self.ttl / 3)
+  thread.sleep(self.register.ttl / 3)
   local names = names_of(self)
   while next(names) and not self.is_closed do
     for name in pairs(names) do
@@ -100,7 +135,7 @@ local function renew(self)
         call(self, name, "look", {})
       end
     end
-    thread.sleep(self.ttl / 3)
+    thread.sleep(self.register.ttl / 3)
     names = names_of(self)
   end
 end
@@ -132,12 +167,12 @@ local function leave_now(self, name, topic, member)
   if not forget_one(topic, member) then
     return false
   end
-  local reply, err = call(self, name, "leave", { member, "" })
-  if not reply then
-    return nil, err
+  local came, went = call(self, name, "leave", { member, "" })
+  if not came then
+    return nil, went
   end
-  for i = 1, #reply[2], 2 do
-    if reply[2][i] == member then
+  for i = 1, #went, 2 do
+    if went[i] == member then
       return true
     end
   end
@@ -169,10 +204,10 @@ local function join_now(self, name, topic, member, info, held)
   end
   held.counted = true
   M.look_after(self)
-  local reply, err = call(self, name, "join", { member, info and "=" .. info or "" })
+  local came, err = call(self, name, "join", { member, info and "=" .. info or "" })
   held.counted = false
-  if reply then
-    return not entry and reply[1][1] == member
+  if came then
+    return not entry and came[1] == member
   elseif err.sent then -- it may be there
     leave_now(self, name, topic, member)
   else
@@ -198,11 +233,11 @@ function M.join(self, name, member, info)
 end
 
 function M.list(self, name)
-  local reply, err = call(self, name, "list", {})
-  if not reply then
+  local came, err, flat = call(self, name, "list", {})
+  if not came then
     return nil, err
   end
-  local list, flat = {}, reply[3]
+  local list = {}
   for i = 1, #flat, 2 do
     list[flat[i]] = flat[i + 1]
   end
@@ -231,9 +266,9 @@ local function leave_all(self)
   end
 end
 
---- All of the hub's members leave, then the client is closed; a thread does that. Does not
+--- All of the hub's members leave, then db:close() is called; a thread does that. Does not
 -- park.
--- @param[opt] db the client, if it is the hub's
+-- @param[opt] db what the members need to leave
 function M.close(self, db)
   self.is_closed = true
   self.hub._crew:dismiss("renew")
