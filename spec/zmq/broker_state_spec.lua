@@ -316,8 +316,8 @@ describe("a broker", function()
   it("survives whatever bytes there are", function()
     local state = broker()
     local words = { "", "0", "1", "t", "b", "hello", "publish", "since", "newest", "last",
-      "members", "join", "leave", "list", "look", "hub", "5:abcde", "1:", ":", "9999999999999999", "-1",
-      wire.VERSION, wire.FENCE, wire.FENCE .. "x", "t\0", ("x"):rep(200), state.epoch,
+      "members", "join", "leave", "list", "look", "hub", "5:abcde", "1:", ":", "9999999999999999",
+      "-1", wire.VERSION, wire.FENCE, wire.FENCE .. "x", "t\0", ("x"):rep(200), state.epoch,
       state.epoch .. "-1", wire.pack { "a", "=b" }, "\255\0\1" }
     local function word()
       return words[math.random(#words)]

@@ -1,0 +1,109 @@
+--- `greenlua -m zmq.broker`: the broker of publish and subscribe from the command line.
+-- @module green.zmq.broker.main
+
+local broker = require "green.zmq.broker"
+local event = require "green.event"
+local signal = require "green.signal"
+
+-- The command may come behind statements of the user's.
+local io, print, tonumber, tostring = io, print, tonumber, tostring
+local format = string.format
+
+local M = {}
+
+local USAGE = [[
+usage: greenlua -m zmq.broker [options]
+  --ask ENDPOINT          where hubs ask (tcp://127.0.0.1:5570)
+  --pub ENDPOINT          the feed, for SUB sockets (tcp://127.0.0.1:5571)
+  --sub ENDPOINT          where PUB sockets connect (tcp://127.0.0.1:5572)
+  --history N             messages that are kept of a topic, at most (1000)
+  --history-seconds S     and not longer than that
+  --last                  who subscribes is sent the last message of its topic
+  --max-topics N          topics (100000)
+  --max-topic BYTES       of a topic's name (512)
+  --max-message BYTES     of a message (1048576)
+  --max-bytes BYTES       of all history (268435456)
+  --max-members N         entries of who is there (100000)
+  --max-info BYTES        what is told of each (1024)
+  --queue N               messages that wait for a subscriber (10000)
+Endpoints are tcp://ADDRESS:PORT (* for a free port) or ipc://PATH.
+]]
+
+local function complain(text)
+  io.stderr:write("greenlua -m zmq.broker: ", text, "\n")
+  return 2
+end
+
+--- The name of an option of green.zmq.broker; nil: there is none.
+local function name_of(word)
+  local name = word:match "^%-%-([%l-]+)$"
+  name = name and name:gsub("-", "_")
+  return name ~= "options" and broker.defaults[name] ~= nil and name or nil
+end
+
+--- Options of the words; nil, text.
+local function parse(words)
+  local opts, i = {}, 1
+  while words[i] do
+    local name = name_of(words[i])
+    local default = broker.defaults[name]
+    if not name then
+      return nil, "no such option: " .. words[i]
+    elseif default == false then
+      opts[name] = true
+    else
+      local value = words[i + 1]
+      i = i + 1
+      opts[name] = type(default) == "string" and value or tonumber(value)
+      if not value or opts[name] == nil then
+        return nil, format("%s needs %s behind it", words[i - 1],
+          type(default) == "string" and "an endpoint" or "a number")
+      end
+    end
+    i = i + 1
+  end
+  return opts
+end
+
+--- Wait until a signal says that it is enough. Parks.
+local function wait_for_end()
+  local ended, handlers = event.Event(), {}
+  for i, name in ipairs { "TERM", "INT" } do
+    handlers[i] = signal.handler(name, function()
+      if not ended:ready() then
+        ended:send(true)
+      end
+    end)
+  end
+  ended:wait()
+  for i = 1, #handlers do
+    handlers[i]:cancel()
+  end
+end
+
+--- @param ... the words behind the module's name
+-- @treturn number the exit status: 0; 1: it cannot bind; 2: the words are wrong
+function M.main(...)
+  if ... == "-h" or ... == "--help" then
+    print((USAGE:gsub("\n$", "")))
+    return 0
+  end
+  local opts, why = parse { ... }
+  if not opts then
+    return complain(why)
+  end
+  local ok, made, err = pcall(broker.start, opts)
+  if not ok then
+    return complain(tostring(made))
+  elseif not made then
+    io.stderr:write("greenlua -m zmq.broker: ", tostring(err), "\n")
+    return 1
+  end
+  print(format("zmq.broker: ask %s pub %s sub %s", made.ask, made.pub, made.sub))
+  io.stdout:flush()
+  wait_for_end()
+  made:close()
+  return 0
+end
+
+return M
