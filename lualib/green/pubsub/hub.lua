@@ -46,6 +46,12 @@ local function websocket_frame(text, binary)
   return require("green.websocket").frame(text, binary)
 end
 
+--- The kind of backend that options ask for.
+local function backend_of(opts)
+  return opts.redis and require "green.pubsub.redis" or opts.zmq and require "green.pubsub.zmq"
+    or memory
+end
+
 --- A hub; see green.pubsub.
 local function new(opts)
   opts = options.of_hub(opts)
@@ -65,7 +71,7 @@ local function new(opts)
     _room = core.waitq(), -- publishers that wait
     _closed = false,
   }, mt)
-  local made, err = (opts.redis and require "green.pubsub.redis" or memory).new(self)
+  local made, err = backend_of(opts).new(self)
   self._backend = made
   return made and self, err
 end

@@ -140,6 +140,21 @@ local function renew(self)
   end
 end
 
+local function renew_all(self)
+  for name in pairs(names_of(self)) do
+    if self.topics[name] and not self.is_closed then
+      locked(self, name, renew_topic)
+    end
+  end
+end
+
+--- The register has forgotten them: a thread enters them again. Does not park.
+function M.renew_now(self)
+  if not self.is_closed then
+    self.hub._crew:need("enter", renew_all, self, true)
+  end
+end
+
 --- Somebody is there, or wants to be told: entries must not grow old. Does not park.
 function M.look_after(self)
   if not self.is_closed then
@@ -272,6 +287,7 @@ end
 function M.close(self, db)
   self.is_closed = true
   self.hub._crew:dismiss("renew")
+  self.hub._crew:dismiss("enter")
   if next(self.topics) then
     self.own_db = db
     self.hub._crew:need("farewell", leave_all, self)

@@ -6,6 +6,7 @@ local errors = require "green.error"
 local options = require "green.args.options"
 local outlet = require "green.pubsub.outlet"
 local policy = require "green.pubsub.policy"
+local target = require "green.pubsub.zmq.target"
 
 local M = {}
 
@@ -13,6 +14,7 @@ local limits = { slow = "drop", max_queued = 1000, max_buffered = 524288 }
 
 local hub_options = {
   redis = true,
+  zmq = true,
   prefix = "green:",
   history = 0,
   history_seconds = true,
@@ -85,6 +87,7 @@ function M.of_hub(opts)
       args.callable(made[name], "pubsub.new", name)
     end
   end
+  made.zmq = made.zmq ~= nil and target.of(made) or nil
   made.limits = limits_of(made, limits, "pubsub.new")
   return made
 end

@@ -1,0 +1,364 @@
+-- Hubs over ZeroMQ with a broker: what holds for every hub, and what several have in common.
+
+local green = require "green"
+local beside = require "spec.support.zmq_beside"
+local kit = require "spec.support.pubsub_kit"
+local process = require "green.process"
+local patient = require "spec.support.patient"
+local program = require "spec.support.program"
+local pubsub = require "green.pubsub"
+
+local it = beside.settled(patient.busted())
+
+local function hub_at(server, more)
+  local opts = kit.options(more)
+  opts.zmq = server.ask
+  return assert(pubsub.new(opts))
+end
+
+describe("pubsub over a broker", function()
+  for title, test in kit.each() do
+    it(title, function()
+      beside.with(function(server)
+        local opts, encoder = kit.options { zmq = server.ask }
+        local hub = assert(pubsub.new(opts))
+        test(hub, opts.history, encoder)
+        kit.close(hub)
+      end)
+    end)
+  end
+end)
+
+describe("two hubs over one broker", function()
+  it("give each message to the receivers of both, once and in one order", function()
+    beside.with(function(server)
+      local one, two = hub_at(server), hub_at(server)
+      local subs = { one:subscribe("t"), two:subscribe("t"), one:psubscribe("t*"),
+        two:psubscribe("*") }
+      local writers = {}
+      for w = 1, 4 do
+        writers[w] = green.spawn(function()
+          for i = 1, 50 do
+            local hub = w % 2 == 0 and one or two
+            local _, hubs = assert(hub:publish("t", w .. "-" .. i))
+            assert.are.equal(2, hubs)
+          end
+        end)
+      end
+      for _, writer in ipairs(writers) do writer:wait() end
+      local all = kit.take(subs[1], 200)
+      for i = 2, 4 do
+        assert.are.same(all, kit.take(subs[i], 200))
+      end
+      local last = {}
+      for _, text in ipairs(all) do
+        local w, i = text:match "(%d+)-(%d+)"
+        assert.are.equal((last[w] or 0) + 1, tonumber(i))
+        last[w] = tonumber(i)
+      end
+      kit.close(one)
+      kit.close(two)
+    end)
+  end)
+
+  it("share history: who was at one resumes at the other", function()
+    beside.with(function(server)
+      local one, two = hub_at(server), hub_at(server)
+      local id = assert(one:publish("t", "1"))
+      local second = assert(one:publish("t", "2", { key = "k", binary = true }))
+      local sub = assert(two:subscribe("t", nil, { since = id }))
+      assert.are.same({ "2", "t", second, true }, { sub:recv(5) })
+      kit.close(one)
+      kit.close(two)
+    end)
+  end)
+
+  it("know the members of both, and tell of both", function()
+    beside.with(function(server)
+      local one, two = hub_at(server), hub_at(server)
+      local sub = assert(two:subscribe("room"))
+      assert.is_true(one:join("room", "ann", "1"))
+      assert.is_false(two:join("room", "ann", "2"))
+      assert.is_true(two:join("room", "bob"))
+      assert.are.same({ ann = "2", bob = "" }, one:members "room")
+      assert.is_false(one:leave("room", "ann"))
+      assert.is_true(two:leave("room", "ann"))
+      assert.are.same({ "join ann 1", "join bob ", "leave ann 2" }, kit.take(sub, 3))
+      kit.close(two)
+      kit.eventually(function() return next(one:members "room") == nil end)
+      kit.close(one)
+    end)
+  end)
+
+  it("outlive one that goes without a word: its members do not", function()
+    beside.with(function(server)
+      local opts = { presence_ttl = 0.5 }
+      local one, two = hub_at(server, opts), hub_at(server, opts)
+      local sub = assert(two:subscribe("room"))
+      one:join("room", "ann", "1")
+      two:join("room", "bob")
+      green.sleep(1) -- they are renewed, and not by what this spec does
+      assert.are.same({ ann = "1", bob = "" }, two:members "room")
+      one._crew:dismiss "renew"
+      assert.are.same({ "join ann 1", "join bob ", "leave ann 1" }, kit.take(sub, 3))
+      assert.are.same({ bob = "" }, two:members "room")
+      kit.close(one)
+      kit.close(two)
+    end)
+  end)
+
+  it("hear only what somebody here wants", function()
+    beside.with(function(server)
+      local one, two = hub_at(server, { prefix = "a*b:" }), hub_at(server, { prefix = "a*b:" })
+      local other = hub_at(server)
+      local sub, pattern = assert(one:subscribe "t"), assert(one:psubscribe "u[12]")
+      assert.are.equal(1, select(2, two:publish("t", "x")))
+      assert.are.equal(0, select(2, other:publish("t", "no")))
+      two:publish("u3", "no")
+      two:publish("u2", "y")
+      two:publish("tt", "no")
+      assert.are.same({ "x" }, kit.take(sub, 1))
+      assert.are.same({ "y" }, kit.take(pattern, 1))
+      sub:close()
+      kit.eventually(function() return select(2, two:publish("t", "x")) == 0 end)
+      kit.nothing_before(one, pattern, "u1")
+      for _, hub in ipairs { one, two, other } do kit.close(hub) end
+    end)
+  end)
+
+  it("hear of hundreds of topics that are wanted at a time", function()
+    beside.with(function(server)
+      local hub, subs = hub_at(server), {}
+      for i = 1, 300 do
+        subs[i] = green.spawn(hub.subscribe, hub, "t" .. i)
+      end
+      for i = 1, 300 do
+        subs[i] = assert(subs[i]:wait())
+      end
+      for i = 1, 300 do
+        assert(hub:publish("t" .. i, "m" .. i))
+      end
+      for i = 1, 300 do
+        assert.are.same({ "m" .. i }, kit.take(subs[i], 1))
+        subs[i]:close()
+      end
+      kit.eventually(function() return select(2, hub:publish("t1", "x")) == 0 end)
+      kit.close(hub)
+    end)
+  end)
+
+  it("reach each other over tcp, knowing where the broker is asked", function()
+    local server = beside.new()
+    for _, name in ipairs { "ask", "pub", "sub" } do
+      server[name] = "tcp://127.0.0.1:*"
+    end
+    server:start()
+    server.ask = server.said:match "^ask (%S+)" or server.program.out:match "ask (%S+)"
+    local one, two = hub_at(server), hub_at(server)
+    local sub = assert(one:subscribe "t")
+    assert(two:publish("t", "x"))
+    assert.are.same({ "x" }, kit.take(sub, 1))
+    kit.close(one)
+    kit.close(two)
+    server:remove()
+  end)
+end)
+
+-- A process of its own: what it hears of "down" it counts, and says so on "up".
+local OTHER = [[
+local green, pubsub = require "green", require "green.pubsub"
+local own = assert(pubsub.new { zmq = arg[1], history = 1000 })
+local down = assert(own:subscribe("down", nil, { member = "child" }))
+assert(own:publish("up", "ready"))
+for i = 1, 100 do
+  assert(own:publish("up", tostring(i)))
+end
+local count = 0
+for text in down:messages() do
+  count = count + 1
+  if text == "bye" then break end
+end
+assert(own:publish("up", "heard " .. count))
+if arg[2] then
+  green.sleep(1000) -- until it is killed
+end
+own:close()
+green.wait()
+]]
+
+describe("hubs of several processes", function()
+  it("are one: each process hears all, once", function()
+    beside.with(function(server)
+      local hub = hub_at(server)
+      local sub = assert(hub:subscribe "up")
+      local file = program.file(OTHER)
+      local child = program.start { program.greenlua, file, server.ask }
+      assert.are.same({ "ready" }, kit.take(sub, 1))
+      assert.are.same({ child = "" }, hub:members "down")
+      for i = 1, 50 do
+        assert(hub:publish("down", tostring(i)))
+      end
+      assert(hub:publish("down", "bye"))
+      for i = 1, 100 do
+        assert.are.equal(tostring(i), (sub:recv(10)))
+      end
+      assert.are.equal("heard 51", (sub:recv(10)))
+      kit.nothing_before(hub, sub, "up")
+      child:wait()
+      os.remove(file)
+      assert.are.same({ 0, "" }, { child.status, child.err })
+      kit.eventually(function() return next(hub:members "down") == nil end)
+      kit.close(hub)
+    end)
+  end)
+
+  it("lose nothing of the others when one is killed", function()
+    beside.with(function(server)
+      local hub, two = hub_at(server, { history = 1000, presence_ttl = 1 }),
+        hub_at(server, { history = 1000 })
+      local sub = assert(two:subscribe "t")
+      local up = assert(two:subscribe "up")
+      local file = program.file(OTHER)
+      local child = program.start { program.greenlua, file, server.ask, "stay" }
+      assert.are.same({ "ready" }, kit.take(up, 1))
+      for i = 1, 300 do
+        assert(hub:publish("t", tostring(i)))
+        if i == 100 then
+          child:kill(program.KILL)
+          child:wait()
+          os.remove(file)
+        end
+      end
+      for i = 1, 300 do
+        assert.are.equal(tostring(i), (assert(sub:recv(10))))
+      end
+      assert(hub:publish("up", "the end"))
+      local all, n, text = assert(hub:subscribe("up", nil, { since = "0" })), 0, ""
+      assert.are.same({ "ready" }, kit.take(all, 1))
+      while text ~= "the end" do -- what it had said is there, and others have heard it
+        n, text = n + 1, assert(all:recv(10))
+        assert.are.equal(text, (assert(up:recv(10))))
+        assert.is_true(text == tostring(n) or text == "the end", text)
+      end
+      kit.close(hub)
+      kit.close(two)
+    end)
+  end)
+end)
+
+describe("a broker that is not there", function()
+  it("is told by whoever needs it, and nothing is left", function()
+    local hub = assert(pubsub.new { history = 5,
+      zmq = { ask = "ipc:///tmp/nowhere-" .. process.getpid(), timeout = 0.05 } })
+    for _, try in ipairs {
+      function() return hub:publish("t", "x") end,
+      function() return hub:subscribe "t" end,
+      function() return hub:psubscribe "t" end,
+      function() return hub:subscribe("t", nil, { since = "0" }) end,
+      function() return hub:subscribe("t", nil, { member = "m" }) end,
+      function() return hub:join("t", "m") end,
+      function() return hub:members "t" end,
+    } do
+      local ok, err = try()
+      assert.is_nil(ok)
+      assert.is_true(err:is "ETIMEDOUT", tostring(err))
+    end
+    assert.are.equal(0, hub:stats().subscriptions)
+    assert.are.equal(0, hub:stats().topics)
+    kit.close(hub)
+    for _, endpoint in ipairs { "nonsense://x", "x", "" } do
+      local bad = assert(pubsub.new { zmq = endpoint })
+      local ok, err = bad:publish("t", "x")
+      assert.is_nil(ok)
+      assert.is_truthy(err.code == "EINVAL" or err.code == "EPROTONOSUPPORT", tostring(err))
+      kit.close(bad)
+    end
+  end)
+
+  it("comes, and all goes on", function()
+    local server = beside.new()
+    local hub = hub_at(server)
+    local opening = green.spawn(hub.subscribe, hub, "t")
+    green.sleep(0.1) -- it has asked in vain
+    server:start()
+    local sub = assert(opening:wait())
+    assert(hub:publish("t", "x"))
+    assert.are.same({ "x" }, kit.take(sub, 1))
+    kit.close(hub)
+    server:remove()
+  end)
+end)
+
+describe("a broker that is killed and started again", function()
+  it("is another one: gaps are told, and everything goes on", function()
+    beside.with(function(server)
+      local gaps = {}
+      local hub = hub_at(server, { on_gap = function(name) gaps[#gaps + 1] = name end })
+      local sub, pattern = assert(hub:subscribe "t"), assert(hub:psubscribe "p*")
+      local id = assert(hub:publish("t", "1"))
+      assert.are.same({ "1" }, kit.take(sub, 1))
+      assert.is_true(hub:join("room", "ann", "x"))
+      server:stop()
+      server:start()
+      kit.eventually(function() return #gaps >= 2 end, "no gap was told")
+      table.sort(gaps)
+      assert.are.same({ "p*", "t" }, gaps)
+      assert(hub:publish("t", "2"))
+      assert.are.same({ "2" }, kit.take(sub, 1))
+      assert(hub:publish("pp", "3"))
+      assert.are.same({ "3" }, kit.take(pattern, 1))
+      kit.eventually(function() return hub:members("room").ann == "x" end, "ann never came back")
+      local none, err = hub:subscribe("t", nil, { since = id })
+      assert.is_nil(none)
+      assert.is_true(err:is "EGAP", tostring(err))
+      kit.close(hub)
+    end)
+  end)
+
+  it("gives what was published before a hub had connected again", function()
+    beside.with(function(server)
+      local hub = hub_at(server)
+      local sub = assert(hub:subscribe "t")
+      server:stop()
+      server:start()
+      local two = hub_at(server) -- whose connection is there at once
+      for i = 1, 50 do assert(two:publish("t", tostring(i))) end
+      for i = 1, 50 do
+        assert.are.equal(tostring(i), (assert(sub:recv(10))))
+      end
+      kit.nothing_before(two, sub, "t")
+      kit.close(two)
+      kit.close(hub)
+    end)
+  end)
+
+  it("publishes nothing twice, whenever it dies", function()
+    beside.with(function(server)
+      local hub = hub_at(server, { history = 1000 })
+      local sub, total = assert(hub:subscribe "t"), 200
+      local publisher = green.spawn(function()
+        local sent = {}
+        for i = 1, total do
+          local ok, err = hub:publish("t", tostring(i))
+          assert(ok or err.sent ~= nil or err.code, err)
+          sent[i] = ok and true or false
+        end
+        assert(hub:publish("t", "the end"))
+        return sent
+      end)
+      for _ = 1, 3 do
+        green.sleep(0.02) -- some are on their way
+        server:stop()
+        server:start()
+      end
+      publisher:wait()
+      local seen, text = {}
+      repeat
+        text = assert(sub:recv(20))
+        assert.is_nil(seen[text], text)
+        seen[text] = true
+      until text == "the end"
+      kit.close(hub)
+    end)
+  end)
+end)
