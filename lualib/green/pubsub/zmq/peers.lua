@@ -1,0 +1,270 @@
+--- The backend of hubs that share their topics over ZeroMQ without a broker. See
+-- green.pubsub.memory, which it stands on, for what a backend has.
+--
+-- Each process binds one XPUB, and connects one SUB to the XPUBs of all others. What is
+-- published here goes to the receivers of this process, and out; what comes in goes to the
+-- receivers. So each process has its own order of what several publish at a time, its own ids
+-- and its own history: of what it has published and heard. Where a hub has history it hears
+-- all topics of its prefix, else those that somebody here is subscribed to.
+-- @module green.pubsub.zmq.peers
+
+local channels = require "green.pubsub.channel"
+local errors = require "green.error"
+local histories = require "green.pubsub.history"
+local memory = require "green.pubsub.memory"
+local meeting = require "green.pubsub.zmq.meeting"
+local outbox = require "green.zmq.broker.outbox"
+local thread = require "green.thread"
+local topics = require "green.pubsub.topics"
+local wire = require "green.zmq.broker.wire"
+local zmq = require "green.zmq"
+
+local error, pairs, setmetatable, xpcall = error, pairs, setmetatable, xpcall
+local bytes = string.sub
+
+local PUBLISHERS = 10000 -- whose numbers are remembered
+
+local methods = {}
+local mt = { __index = methods }
+
+-- -- Reading ------------------------------------------------------------------
+
+--- Is it newer than all that this publisher has sent? Its messages come in order, by one
+-- way or by several.
+local function is_new(self, record)
+  local latest = self.latest[record.epoch]
+  if latest and record.number <= latest then
+    return false
+  elseif not latest then
+    if self.n_latest >= PUBLISHERS then
+      self.latest, self.n_latest = {}, 0
+    end
+    self.n_latest = self.n_latest + 1
+  end
+  self.latest[record.epoch] = record.number
+  return true
+end
+
+local function take(self, frames)
+  local key, prefix = frames[1], self.prefix
+  if wire.is_reserved(key) then
+    return frames[2] and meeting.pass(self, key, frames[2])
+  end
+  local topic = #frames == 3 and bytes(key, 1, #prefix) == prefix and wire.topic_of(key)
+  local name = topic and bytes(topic, #prefix + 1)
+  local limits = self.hub._options
+  local record = name and name ~= "" and #name <= limits.max_topic
+    and #frames[3] <= limits.max_message and wire.read(name, frames[2], frames[3])
+  if record and record.epoch ~= self.name and is_new(self, record) then
+    self.own:publish(name, record.text, record)
+  end
+end
+
+local function read_messages(self)
+  local frames, err = self.sub:recv_multipart()
+  while frames do
+    take(self, frames)
+    frames, err = self.sub:recv_multipart()
+  end
+  return err
+end
+
+--- What others want to hear.
+local function read_wants(self)
+  local frames, err = self.pub:recv_multipart()
+  while frames do
+    meeting.hear(self, frames[1])
+    frames, err = self.pub:recv_multipart()
+  end
+  return err
+end
+
+local function read_all(what)
+  local self = what[1]
+  local ok, err = xpcall(what[2], thread.note_traceback, self)
+  if not self.hub._closed then
+    self.hub:_end_all(ok and err
+      or errors.new("ECLOSED", "subscribe", "the hub's reader has ended"))
+  end
+  if not ok then
+    error(err, 0)
+  end
+end
+
+-- -- Making one ---------------------------------------------------------------
+
+local function connect(self)
+  local target, ok, err = self.target, self.pub:bind(self.target.bind)
+  for i = 1, ok and #target.peers or 0 do
+    if ok then
+      ok, err = self.sub:connect(target.peers[i])
+    end
+  end
+  return ok, err
+end
+
+local function start(self)
+  self.sub:subscribe(self.own_key)
+  if self.hub._options.history > 0 then
+    self.sub:subscribe(self.prefix)
+  end
+  self.hub._crew:need("messages", read_all, { self, read_messages }, true)
+  self.hub._crew:need("wants", read_all, { self, read_wants }, true)
+end
+
+local function socket_of(self, kind, more)
+  for name, value in pairs(self.target.options or {}) do
+    more[name] = value
+  end
+  return zmq.socket(kind, more)
+end
+
+local function open(self)
+  local err
+  self.pub, err = socket_of(self, zmq.XPUB, { xpub_verboser = true })
+  if not self.pub then
+    return nil, err
+  end
+  self.sub, err = socket_of(self, zmq.SUB, {})
+  local ok = self.sub
+  if ok then
+    ok, err = connect(self)
+  end
+  if not ok then
+    self.pub:close(0)
+    if self.sub then
+      self.sub:close(0)
+    end
+  end
+  return ok, err
+end
+
+--- @return the backend; or nil, err: an endpoint is none, or taken
+local function new(hub)
+  local target, own = hub._options.zmq, memory.new(hub)
+  local self = setmetatable({
+    hub = hub,
+    own = own, -- the backend of this process
+    target = target,
+    prefix = hub._options.prefix,
+    name = own.history.name,
+    pub = false, -- XPUB
+    sub = false, -- SUB
+    latest = {}, -- name of a publisher -> number of its newest message
+    n_latest = 0,
+    sent = 0,
+  }, mt)
+  meeting.init(self)
+  local ok, err = open(self)
+  if not ok then
+    return nil, err
+  end
+  self.out = outbox.new(self.pub)
+  start(self)
+  return self
+end
+
+-- -- Messages -----------------------------------------------------------------
+
+--- Waits for peers the first time.
+function methods:publish(topic, text, opts)
+  local ok, err = meeting.meet(self)
+  if not ok then
+    return nil, err
+  end
+  local id, count = self.own:publish(topic, text, opts)
+  if id then
+    self.sent = self.sent + 1
+    local head = wire.head(self.name, { number = self.sent, previous = 0,
+      flags = wire.flags(opts), key = opts.key or "" })
+    outbox.push(self.out, { { wire.key(self.prefix .. topic), head, text } })
+  end
+  return id, count
+end
+
+local function key_of(self, channel)
+  return meeting.key_of(self.prefix, channel)
+end
+
+--- Hear what others publish to a channel.
+local function listen(self, channel)
+  if self.hub._options.history > 0 then
+    return meeting.meet(self)
+  elseif not channel.heard then
+    channel.heard = true
+    self.sub:subscribe(key_of(self, channel))
+  end
+  local ok, err = meeting.meet(self)
+  if ok then
+    ok, err = meeting.fence(self)
+  end
+  return ok, err
+end
+
+--- With since: what comes meanwhile is held back, and goes behind what is replayed.
+function methods:attend(sub, channel, since)
+  channels.add(channel, sub)
+  if since then
+    sub:_hold()
+  end
+  local ok, err = listen(self, channel)
+  if not ok then
+    return nil, err
+  elseif not since then
+    return true
+  elseif self.hub._closed then
+    return topics.closed "subscribe"
+  end
+  local list
+  list, err = histories.since(self.own.history, channel.name, channel, since)
+  if not list then
+    return nil, err
+  end
+  sub:_resume(list, since == "0" and wire.NONE or since, wire.is_newer)
+  return true
+end
+
+function methods:shut(channel)
+  if channel.heard then
+    channel.heard = false
+    if not self.sub.closed then
+      self.sub:unsubscribe(key_of(self, channel))
+    end
+  end
+end
+
+function methods:sweep(most)
+  self.own:sweep(most)
+end
+
+-- -- Members ------------------------------------------------------------------
+
+local function no_members(op)
+  return nil, errors.new("EOPNOTSUPP", op,
+    "who is there is known by a broker alone: greenlua -m zmq.broker, or Redis")
+end
+
+function methods:join() -- luacheck: no self
+  return no_members "join"
+end
+
+function methods:leave() -- luacheck: no self
+  return no_members "leave"
+end
+
+function methods:leave_soon()
+end
+
+function methods:members() -- luacheck: no self
+  return no_members "members"
+end
+
+--- What was published is sent for a second more.
+function methods:close()
+  meeting.give_up(self, errors.new("ECLOSED", "subscribe", "the hub was closed"))
+  self.own:close()
+  self.pub:close(1)
+  self.sub:close()
+end
+
+return { new = new }
