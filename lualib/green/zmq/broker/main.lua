@@ -65,8 +65,9 @@ local function parse(words)
   return opts
 end
 
---- Wait until a signal says that it is enough. Parks.
-local function wait_for_end()
+--- An event that a signal sends, which says that it is enough, and a function that catches
+-- signals no more.
+local function on_end()
   local ended, handlers = event.Event(), {}
   for i, name in ipairs { "TERM", "INT" } do
     handlers[i] = signal.handler(name, function()
@@ -75,9 +76,10 @@ local function wait_for_end()
       end
     end)
   end
-  ended:wait()
-  for i = 1, #handlers do
-    handlers[i]:cancel()
+  return ended, function()
+    for i = 1, #handlers do
+      handlers[i]:cancel()
+    end
   end
 end
 
@@ -99,9 +101,11 @@ function M.main(...)
     io.stderr:write("greenlua -m zmq.broker: ", tostring(err), "\n")
     return 1
   end
+  local ended, forget = on_end()
   print(format("zmq.broker: ask %s pub %s sub %s", made.ask, made.pub, made.sub))
   io.stdout:flush()
-  wait_for_end()
+  ended:wait()
+  forget()
   made:close()
   return 0
 end
