@@ -1,12 +1,13 @@
 -- A chat: groups, topics in them, who is there, what one has not read, search, "is writing".
 -- The page beside this file is plain HTML, CSS and JavaScript.
 --
---     greenlua examples/chat/chat.lua [ADDRESS] [--redis URL] [--workers N]
+--     greenlua examples/chat/chat.lua [ADDRESS] [--redis URL | --zmq ENDPOINT] [--workers N]
 --
 -- Then open http://127.0.0.1:8080/ in two windows. In one process all is kept in memory, and
 -- gone when that ends. Over Redis it stays, and any number of processes share it: --workers
--- forks them, and more may run on other machines. A name is no account here: who is to be
--- believed belongs into `accept` (docs/modules/websocket.md).
+-- forks them, and more may run on other machines. Over ZeroMQ they share it, too, as long as
+-- their broker runs: `greenlua -m zmq.broker`, and --zmq tcp://127.0.0.1:5570. A name is no
+-- account here: who is to be believed belongs into `accept` (docs/modules/websocket.md).
 
 local green = require "green"
 local process = require "green.process"
@@ -30,9 +31,12 @@ local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 -- -- The words of the command line ---------------------------------------------
 
 local function usage(problem)
-  io.stderr:write(problem, "\nusage: chat.lua [ADDRESS] [--redis URL] [--workers N]\n")
+  io.stderr:write(problem, "\n",
+    "usage: chat.lua [ADDRESS] [--redis URL | --zmq ENDPOINT] [--workers N]\n")
   os.exit(2)
 end
+
+local NAMES = { redis = true, zmq = true, workers = true }
 
 local function read_options(words)
   local options, i = { address = "127.0.0.1:8080", workers = 1 }, 1
@@ -40,7 +44,7 @@ local function read_options(words)
     local name = words[i]:match "^%-%-(.+)$"
     if not name then
       options.address = words[i]
-    elseif (name == "redis" or name == "workers") and words[i + 1] then
+    elseif NAMES[name] and words[i + 1] then
       i = i + 1
       options[name] = words[i]
     else
@@ -49,8 +53,10 @@ local function read_options(words)
     i = i + 1
   end
   options.workers = tonumber(options.workers) or usage "N is a number"
-  if options.workers > 1 and not options.redis then
-    usage "several workers share what is said by Redis: --redis redis://127.0.0.1"
+  if options.redis and options.zmq then
+    usage "it is --redis or --zmq"
+  elseif options.workers > 1 and not options.redis and not options.zmq then
+    usage "several workers share what is said by --redis or --zmq"
   end
   return options
 end
@@ -93,7 +99,7 @@ local listener = assert(green.listen(options.address))
 
 --- All of one process: its hubs are made here, behind the fork.
 local function work()
-  local room = rooms.new { redis = options.redis }
+  local room = rooms.new { redis = options.redis, zmq = options.zmq }
   assert(wsgi.server(listener, function(env)
     if env.PATH_INFO == "/chat" then
       return room.app(env)

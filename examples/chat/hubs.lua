@@ -41,12 +41,12 @@ function room_methods:note_change(group)
   end
 end
 
-local function make_hubs(room, redis)
-  room.talk = assert(pubsub.new { redis = redis, prefix = "chat:talk:", history = HISTORY,
-    max_message = 16384, frame = with_id })
+local function make_hubs(room, over)
+  room.talk = assert(pubsub.new { redis = over.redis, zmq = over.zmq, prefix = "chat:talk:",
+    history = HISTORY, max_message = 16384, frame = with_id })
   -- What nobody needs who was not there.
-  room.live = assert(pubsub.new { redis = redis, prefix = "chat:live:", slow = "skip",
-    presence_ttl = PRESENCE, presence = function(_, group)
+  room.live = assert(pubsub.new { redis = over.redis, zmq = over.zmq, prefix = "chat:live:",
+    slow = "skip", presence_ttl = PRESENCE, presence = function(_, group)
       room:note_change(group)
     end })
 end
@@ -72,10 +72,11 @@ function room_methods:close()
 end
 
 --- A room: `talk` and `live`, hubs.
-local function new(redis)
+-- @tparam table over `redis`, a URL, or `zmq`, where a broker is asked, or neither
+local function new(over)
   local room = setmetatable({}, room_methods)
   room.changed = {} -- groups where somebody has come or gone
-  make_hubs(room, redis)
+  make_hubs(room, over)
   return room
 end
 

@@ -63,9 +63,9 @@ local function leave_all(ws)
 end
 
 --- All of the chat in this process: `app`, a handler of requests, and `close`.
--- @tparam table options `redis`: a URL, or nil
+-- @tparam table options `redis`: a URL, or `zmq`: where a broker is asked; or neither
 local function new(options)
-  local room = hubs.new(options.redis)
+  local room = hubs.new(options)
   room.app = websocket.handler({
     open = function(ws)
       ws.data = { buckets = {}, joined = {}, mistakes = 0 }

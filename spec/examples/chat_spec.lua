@@ -5,6 +5,7 @@ local http = require "green.http"
 local url = require "green.url"
 local websocket = require "green.websocket"
 
+local beside_broker = require("spec.support.zmq_beside").with
 local beside_redis = require("spec.support.redis_beside").with
 local kit = require "spec.support.chat_kit"
 local patient = require "spec.support.patient"
@@ -206,14 +207,16 @@ describe("examples/chat", function()
   end)
 end)
 
-describe("examples/chat over Redis", function()
+--- What holds for a chat in several processes. beside(fn) runs fn(option, where) beside a server
+-- that these share what is said through.
+local function in_several_processes(beside)
   local N = 12 -- people, who are spread over the workers as the system likes
   local LATER = { "later 1", "later 2", "later 3", "later 4", "later 5" }
 
-  --- Run body(target, chat) beside two workers and a Redis of their own. Parks.
+  --- Run body(target, chat) beside two workers and a server of their own. Parks.
   local function with_workers(body)
-    beside_redis(function(redis)
-      local chat, target = kit.start(nil, "--redis", redis.url, "--workers", "2")
+    beside(function(option, where)
+      local chat, target = kit.start(nil, option, where, "--workers", "2")
       local ok, err = patient.try(function()
         kit.await("workers", function() return #kit.children(chat.pid) == 2 end)
         body(target, chat)
@@ -251,6 +254,32 @@ describe("examples/chat over Redis", function()
     return gone, still
   end
 
+  it("loses nothing that people of another process say while one dies", function()
+    with_workers(function(target, chat)
+      local people, last = gather(target)
+      local wanted, heard = {}, {}
+      local killer = green.spawn(function()
+        green.sleep(0.1) -- some of it has been said
+        program.run { "kill", "-KILL", tostring(kit.children(chat.pid)[1]) }
+      end)
+      for i = 1, 40 do -- who has lost the connection comes again, and says it again
+        local k, text = i % N + 1, "text " .. i
+        while not pcall(people[k].say, people[k], "Kitchen", "Tea", text, "key" .. i) do
+          people[k] = kit.person(target, people[k].name)
+          people[k]:join("Kitchen", last)
+        end
+        wanted[i] = text
+        green.sleep(0.01) -- so that the kill comes in between
+      end
+      killer:wait()
+      local late = kit.person(target, "late")
+      for _, text in ipairs((late:join("Kitchen", last))) do
+        heard[#heard + 1] = text ~= heard[#heard] and text or nil -- said twice, with one key
+      end
+      assert.same(wanted, heard)
+    end)
+  end)
+
   it("is one chat in several processes, and goes on when one of them dies", function()
     with_workers(function(target, chat)
       local people, last = gather(target)
@@ -275,5 +304,17 @@ describe("examples/chat over Redis", function()
       end)
       assert.matches("^worker %d+ ended: signal 9; the next one comes\n", chat.err)
     end)
+  end)
+end
+
+describe("examples/chat over Redis", function()
+  in_several_processes(function(fn)
+    beside_redis(function(server) fn("--redis", server.url) end)
+  end)
+end)
+
+describe("examples/chat over ZeroMQ", function()
+  in_several_processes(function(fn)
+    beside_broker(function(server) fn("--zmq", server.ask) end)
   end)
 end)
