@@ -362,3 +362,98 @@ describe("a broker that is killed and started again", function()
     end)
   end)
 end)
+
+describe("kills and closes while the broker is asked", function()
+  it("take back no join of others", function()
+    beside.with(function(server)
+      local hub = hub_at(server)
+      assert.is_true(hub:join("t", "m"))
+      local other = green.spawn(hub.join, hub, "t", "x")
+      green.sleep(0)
+      local late = green.spawn(hub.join, hub, "t", "m", "again") -- stands in line behind it
+      green.sleep(0)
+      late:kill()
+      assert.is_true(other:wait())
+      assert.is_true(hub:leave("t", "m"))
+      assert.same({ x = "" }, hub:members "t")
+      kit.close(hub)
+    end)
+  end)
+
+  it("leave nothing", function()
+    beside.with(function(server)
+      local hub = hub_at(server)
+      assert(hub:publish("t", "x"))
+      for round = 1, 150 do
+        local opts = ({ [0] = { since = "0" }, { member = "m" } })[round % 3]
+        local thread = green.spawn(function()
+          local name = "t" .. round % 5
+          local sub = hub:subscribe(name, nil, opts)
+          assert(hub:publish(name, "x"))
+          green.sleep(10)
+          sub:close()
+        end)
+        for _ = 1, math.random(0, 8) do
+          green.sleep(0)
+        end
+        if round % 2 == 0 then
+          green.sleep(0.001)
+        end
+        thread:kill()
+        local channel = hub._topics["t" .. round % 5]
+        for _, sub in ipairs(channel and channel.subs or {}) do
+          if sub then sub:close() end -- it was whole when the kill came: nobody holds it
+        end
+      end
+      local probe = hub_at(server)
+      kit.eventually(function() return hub:stats().subscriptions == 0 end, "subscriptions")
+      kit.eventually(function() return next(hub:members "t1") == nil end, "members")
+      for i = 0, 4 do
+        kit.eventually(function() return select(2, probe:publish("t" .. i, "x")) == 0 end,
+          "the broker counts a subscription")
+      end
+      assert.is_nil(next(hub._backend.caller.waiting))
+      assert.is_nil(next(hub._backend.fences))
+      assert.is_nil(next(hub._backend.openings))
+      kit.close(probe)
+      kit.close(hub)
+    end)
+  end)
+
+  it("tell whoever waits that the hub is closed", function()
+    beside.with(function(server)
+      local hub, told = hub_at(server), 0
+      for i = 1, 20 do
+        green.spawn(function()
+          local sub, err = hub:subscribe("t" .. i % 4)
+          if sub then
+            sub, err = sub:recv()
+          end
+          assert.is_nil(sub)
+          assert.is_true(err:is "ECLOSED", tostring(err))
+          told = told + 1
+        end)
+      end
+      green.sleep(0)
+      hub:close()
+      kit.eventually(function() return told == 20 end)
+    end)
+  end)
+end)
+
+describe("docs/modules/pubsub.md", function()
+  it("has samples over ZeroMQ that run, and print what they say", function()
+    local file = assert(io.open "docs/modules/pubsub.md")
+    local text, n = file:read "*a":match "\n## Over ZeroMQ\n(.*)$", 0
+    file:close()
+    for code in text:gmatch "\n```lua\n(.-)\n```\n" do
+      local run = program.run_greenlua { "-", input = code }
+      assert.are.same({ 0, "" }, { run.status, run.err }, code)
+      for line in code:gmatch "%-%->%s*([^\n]*)" do
+        assert.is_truthy(run.out:find(line, 1, true), line .. "\n" .. run.out)
+        n = n + 1
+      end
+    end
+    assert.are.equal(3, n)
+  end)
+end)

@@ -21,6 +21,7 @@ local zmq = require "green.zmq"
 
 local pairs, setmetatable, type = pairs, setmetatable, type
 
+local BESIDE = 1048576 -- bytes of what is no message: members, topics
 local TICK = 1 -- seconds between two looks at what has grown old
 
 local M = {}
@@ -142,7 +143,7 @@ end
 
 --- A bound socket under a name; nil, err.
 local function bind(self, name, kind, endpoint, more)
-  more.maxmsgsize = self.options.max_message + 131072
+  more.maxmsgsize = self.options.max_message + BESIDE
   for option, value in pairs(self.options.options or {}) do
     more[option] = value
   end
@@ -157,7 +158,8 @@ local function bind(self, name, kind, endpoint, more)
 end
 
 local function open(self)
-  local opts, err = self.options, nil
+  local opts = self.options
+  local err
   self.pub, err = bind(self, "feed", "XPUB", opts.pub, { xpub_verboser = true,
     sndhwm = opts.queue })
   if self.pub then
@@ -193,8 +195,8 @@ end
 -- - `max_members` (100,000), `max_info` (1 KiB): entries of who is there
 -- - `queue` (10,000): messages that wait for a subscriber; it loses what is more
 -- - `options`: options of all three sockets, for instance CURVE's
--- @return the broker, with `ask`, `pub` and `sub`, its endpoints, and `closed`; or nil, err: EINVAL,
--- EADDRINUSE and what else bind fails with
+-- @return the broker, with `ask`, `pub` and `sub`, its endpoints, and `closed`; or nil, err:
+-- EINVAL, EADDRINUSE and what else bind fails with
 function M.start(opts)
   local self = setmetatable({ options = check(opts), closed = false, left = 0 }, mt)
   self.state = asks.init(states.new(self.options, core.now))

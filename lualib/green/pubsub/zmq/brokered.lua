@@ -33,6 +33,7 @@ local function new(hub)
     -- of ear and feed
     own_key = wire.FENCE .. name,
     socket = false,
+    keys = {}, -- what the socket is subscribed to -> how many channels want it
     epoch = false, -- the broker's life
     newest = 0, -- number of the newest message of it
     openings = {}, -- channels that are to be heard

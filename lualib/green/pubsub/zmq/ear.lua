@@ -41,7 +41,7 @@ local function connect(self, endpoint)
     return nil, err
   end
   socket:subscribe(self.own_key) -- what tells of a new connection
-  self.socket = socket
+  self.socket, self.keys = socket, {}
   return true
 end
 
@@ -72,9 +72,23 @@ local function key_of(self, channel)
   return wire.key(self.prefix .. channel.name)
 end
 
+--- One that wants a key more. libzmq tells the broker of each subscribe, but of the last
+-- unsubscribe alone: it would count too many.
+local function listen(self, channel)
+  local key = key_of(self, channel)
+  local n = self.keys[key] or 0
+  self.keys[key] = n + 1
+  if n == 0 then
+    self.socket:subscribe(key)
+  end
+end
+
 local function mute(self, channel)
-  if self.socket and not self.socket.closed then
-    self.socket:unsubscribe(key_of(self, channel))
+  local key = key_of(self, channel)
+  local n = self.keys[key]
+  self.keys[key] = n and n > 1 and n - 1 or nil
+  if n == 1 and self.socket and not self.socket.closed then
+    self.socket:unsubscribe(key)
   end
 end
 
@@ -110,7 +124,7 @@ local function add(self, list)
   local number, err = opened(self)
   if number then
     for i = 1, #list do
-      self.socket:subscribe(key_of(self, list[i]))
+      listen(self, list[i])
     end
     number, err = feed.fence(self)
     for i = 1, number and 0 or #list do
