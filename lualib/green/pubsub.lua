@@ -1,5 +1,5 @@
 --- Publish and subscribe: a message to a topic reaches all who are subscribed to it, in
--- this process or, over Redis, in many.
+-- this process or, over Redis or ZeroMQ, in many.
 -- @module green.pubsub
 
 local args = require "green.args"
@@ -24,11 +24,14 @@ local M = {}
 -- - `frame` (green.websocket's): function(text, binary, topic, id), what receivers with
 -- `send_frame` are given: made once for each message
 -- - `redis` (nil): a URL, or a client of green.redis
--- - `prefix` ("green:"): what its keys and channels in Redis begin with
+-- - `zmq` (nil): where a broker (green.zmq.broker) is asked; or a table with `ask`, `pub`,
+-- `timeout` (5), `options` (of sockets); or, without one, `bind`, `peers`, `wait` (5), `options`
+-- - `prefix` ("green:"): what its keys and channels in Redis, and its topics over ZeroMQ, begin
+-- with
 -- - `presence_ttl` (30): seconds after which members of a hub that is gone are, too
--- - `on_gap`: function(topic): messages were lost on the way from Redis, and history has
--- not all of them
--- @return a hub
+-- - `on_gap`: function(topic): messages were lost on the way from Redis or a broker, and
+-- history has not all of them
+-- @return a hub; or nil, err: an endpoint or URL is none, or taken
 function M.new(opts)
   return hubs.new(opts)
 end

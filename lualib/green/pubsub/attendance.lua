@@ -86,7 +86,7 @@ local function subscribe(self, channel, limits, receiver, opts)
   return attended(held, xpcall(attend, thread.note_traceback, self, sub, channel, opts))
 end
 
---- Get the messages of a topic. Over Redis it parks.
+--- Get the messages of a topic. Over Redis and ZeroMQ it parks.
 -- @tparam string topic
 -- @param[opt] receiver a websocket or another object with `send_frame(frame, 0)` or
 -- `send_message(text, topic, id)`, which must not park, and fields `buffered` and
@@ -96,7 +96,8 @@ end
 -- `slow`, `max_queued`, `max_buffered`: as of pubsub.new; `member`, `info`: join, until
 -- the subscription ends
 -- @return a subscription; or nil, err: EINVAL, ENAMETOOLONG, ENOSPC, EGAP (messages after
--- `since` are lost), ECLOSED, and what green.redis fails with
+-- `since` are lost), ECLOSED, what green.redis fails with, and over ZeroMQ ETIMEDOUT and
+-- EOPNOTSUPP (a member, without a broker)
 function methods:subscribe(topic, receiver, opts)
   local limits
   options.receiver(receiver, "subscribe")
@@ -116,7 +117,7 @@ function methods:subscribe(topic, receiver, opts)
 end
 
 --- Get the messages of all topics that match a pattern: `*` any bytes, `?` one byte,
--- `[a-z]`, `[^a-z]`, `\` before one that is meant. Over Redis it parks.
+-- `[a-z]`, `[^a-z]`, `\` before one that is meant. Over Redis and ZeroMQ it parks.
 -- @tparam string pattern
 -- @param[opt] receiver as of subscribe
 -- @tparam[opt] table opts as of subscribe, without `since`, `member` and `info`

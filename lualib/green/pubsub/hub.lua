@@ -79,14 +79,15 @@ end
 -- -- Publishing ---------------------------------------------------------------
 
 --- Send a message to all who are subscribed to the topic. Parks while many messages of
--- the topic wait for their receivers, and over Redis.
+-- the topic wait for their receivers, and over Redis and ZeroMQ.
 -- @tparam string topic
 -- @tparam string message
 -- @tparam[opt] table opts `binary` (false), `key`: what it is the newest of, for those who
 -- are behind and coalesce (default: the topic)
--- @return its id, and how many get it (over Redis: how many hubs); or nil, err: EINVAL,
--- ENAMETOOLONG, EMSGSIZE, ENOSPC (too many topics with history), ECLOSED, and what
--- green.redis fails with
+-- @return its id, and how many get it (over Redis and a broker: how many hubs); or nil, err:
+-- EINVAL, ENAMETOOLONG, EMSGSIZE, ENOSPC (too many topics with history), ECLOSED, what
+-- green.redis fails with, and over ZeroMQ ETIMEDOUT (with `sent`: it may have been done) and
+-- ECONNRESET (the broker was started again meanwhile)
 function methods:publish(topic, message, opts)
   local ok, err = options.topic(topic, self._options, "publish")
   if ok then
@@ -146,8 +147,8 @@ function methods:_end_all(err, is_over)
 end
 
 --- End all subscriptions with ECLOSED; receivers are not closed. Members and history are
--- forgotten here; over Redis its members leave, and history stays. Idempotent. Does not
--- park.
+-- forgotten here; over Redis and at a broker its members leave, and history stays.
+-- Idempotent. Does not park.
 function methods:close()
   if not self._closed then
     self._closed = true

@@ -23,7 +23,7 @@ local function check_member(self, topic, member, where)
 end
 
 --- Say that somebody is there. Who joins several times counts once, and has to leave as
--- often. Over Redis it parks.
+-- often. Over Redis and ZeroMQ it parks.
 -- @tparam string topic
 -- @tparam string member
 -- @tparam[opt] string info what members() tells of it; the last one counts
@@ -37,7 +37,7 @@ function methods:join(topic, member, info)
   return self._backend:join(topic, member, info)
 end
 
---- Take back a join. Over Redis it parks.
+--- Take back a join. Over Redis and ZeroMQ it parks.
 -- @return true: it is there no more; false: it still is, or was not; or nil, err
 function methods:leave(topic, member)
   local ok, err = check_member(self, topic, member, "leave")
@@ -47,7 +47,7 @@ function methods:leave(topic, member)
   return self._backend:leave(topic, member)
 end
 
---- Who is there. Over Redis it parks.
+--- Who is there. Over Redis and ZeroMQ it parks.
 -- @return a table of member = info ("" where it gave none); or nil, err
 function methods:members(topic)
   local ok, err = check_member(self, topic, "", "members")
