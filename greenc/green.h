@@ -80,6 +80,7 @@
 #include "io/zmq.h"
 #include "io/zmq_ctx.h"
 #include "io/zmq_pump.h"
+#include "io/zmq_key.h"
 
 #include "httpd/conn.h"
 #include "httpd/httpd.h"

@@ -5,9 +5,11 @@
 -- @module green.zmq
 
 local core = require "green.core"
+local certificates = require "green.zmq.certificate"
 local contexts = require "green.zmq.context"
 local poller = require "green.zmq.poller"
 local proxies = require "green.zmq.proxy"
+local keys = require "green.zmq.key"
 local sockets = require "green.zmq.socket"
 local args = require "green.args"
 local class = require "green.args.class"
@@ -23,6 +25,11 @@ local M = {}
 for name, number in pairs(sockets.types) do
   M[name] = number
 end
+M.curve_keypair, M.curve_public = keys.curve_keypair, keys.curve_public
+M.z85_encode, M.z85_decode = keys.z85_encode, keys.z85_decode
+M.load_certificate = certificates.load_certificate
+M.load_certificates = certificates.load_certificates
+M.create_certificates = certificates.create_certificates
 
 M.Poller = poller.Poller
 M.proxy, M.proxy_steerable = proxies.proxy, proxies.proxy_steerable
