@@ -81,6 +81,7 @@
 #include "io/zmq_ctx.h"
 #include "io/zmq_pump.h"
 #include "io/zmq_key.h"
+#include "io/zmq_monitor.h"
 
 #include "httpd/conn.h"
 #include "httpd/httpd.h"

@@ -2,6 +2,7 @@
 ** zmq.c: ZeroMQ sockets: life, endpoints, messages.
 */
 
+#include "io/zmq_monitor.h"
 #include "io/zmq_priv.h"
 
 #include <errno.h>
@@ -95,6 +96,7 @@ static void zmq_end(green_zmq *z, int linger)
 int green_zmq_close(green_zmq *z, int linger)
 {
   if (!z->socket) return 0;
+  green__zmq_monitor_leave(z);
   green__zmq_wait_deinit(z);
   green_idle_deinit(&z->set);
   green_fd_close(&z->f);

@@ -49,6 +49,8 @@ struct green_zmq {
   uint8_t stirred;      /* Something has, and somebody waits. */
   uint8_t is_choosy;    /* Who can send depends on what is sent. */
   uint8_t in_message;   /* The last part received says that more follow. */
+  green_zmq *monitor;   /* Receives what becomes of this one's connections, */
+  green_zmq *monitored; /* or receives that of this one (zmq_monitor.c). */
   green_zmq_part part;
   green__zmq_msg msg; /* Where part is. */
 };

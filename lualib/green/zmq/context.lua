@@ -114,12 +114,13 @@ local function new(opts)
   end
   local self = setmetatable({
     closed = false,
-    state = {}, -- of those who add to contexts: ZAP
+    state = {}, -- what its sockets know of it: itself, who authenticates
     _object = object, _at = ffi.cast(context_t, object), _is_own = is_own,
     _id = api.id(ffi.cast(context_t, object)[0]),
     _ending = opts.ending == nil and ENDING or args.timeout(opts.ending, "Context"),
     _sockets = setmetatable({}, { __mode = "k" }),
   }, mt)
+  self.state.context = self
   for _, option in ipairs(settings) do
     local status = api.set(self._at[0], option.number, option.raw)
     if status < 0 then

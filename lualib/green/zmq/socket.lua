@@ -6,6 +6,7 @@ local args = require "green.args"
 local class = require "green.args.class"
 local exposed = require "green.zmq.exposed"
 local poll = require "green.zmq.poll"
+local monitor = require "green.zmq.monitor"
 local recv = require "green.zmq.recv"
 local send = require "green.zmq.send"
 local setting = require "green.zmq.setting"
@@ -40,7 +41,8 @@ local defaults = {
 }
 
 local methods = {}
-for _, part in ipairs { recv.methods, send.methods, setting.methods, poll.methods } do
+for _, part in ipairs { monitor.methods, poll.methods, recv.methods, send.methods,
+  setting.methods } do
   for name, method in pairs(part) do
     methods[name] = method
   end
