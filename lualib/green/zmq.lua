@@ -4,7 +4,7 @@
 -- the message names Debian's package. Failures of calls are nil, err.
 -- @module green.zmq
 
-local core = require "green.core"
+local auth = require "green.zmq.auth"
 local certificates = require "green.zmq.certificate"
 local contexts = require "green.zmq.context"
 local poller = require "green.zmq.poller"
@@ -13,6 +13,7 @@ local keys = require "green.zmq.key"
 local sockets = require "green.zmq.socket"
 local args = require "green.args"
 local class = require "green.args.class"
+local core = require "green.core"
 
 local ffi = require "ffi"
 local api = require "green.ffi.zmq_ctx"
@@ -33,6 +34,8 @@ M.create_certificates = certificates.create_certificates
 
 M.Poller = poller.Poller
 M.proxy, M.proxy_steerable = proxies.proxy, proxies.proxy_steerable
+--- For configure_curve of authenticators: all keys.
+M.CURVE_ALLOW_ANY = auth.ANY
 
 local default, made_in -- and the process it is of
 
@@ -63,6 +66,26 @@ function M.socket(kind, opts)
     return nil, err
   end
   return context:socket(kind, opts)
+end
+
+--- An authenticator for the sockets of a context, at work: see docs/modules/zmq_auth.md. Make it before
+-- they are bound. Does not park.
+-- @tparam[opt] green.zmq.context context the process's, if nothing is said
+-- @tparam[opt] table opts `timeout`: seconds for a decision (5), `most`: decisions that may be under way
+-- at the same time (100), `log`: a function that is told each one
+-- @return the authenticator (green.zmq.auth); or nil, err: EBUSY (the context has one), EADDRINUSE
+-- (somebody else has), EMFILE, ETERM, ECLOSED
+function M.auth(context, opts)
+  if context == nil then
+    local err
+    context, err = M.Context()
+    if not context then
+      return nil, err
+    end
+  elseif not class.is(context, contexts.mt) then
+    args.wrong("auth", "context", "a ZeroMQ context", context)
+  end
+  return auth.new(context, opts)
 end
 
 --- Is it one of these sockets? Does not park.

@@ -1,0 +1,72 @@
+--- Lists of addresses that may, or may not, connect.
+-- @module green.zmq.auth_address
+
+local args = require "green.args"
+local ip = require "green.http.ip"
+
+local ipairs, tonumber = ipairs, tonumber
+
+local MAPPED = ("\0"):rep(10) .. "\255\255" -- before an IPv4 address in IPv6's form
+
+local M = {}
+
+--- IPv4 in IPv6's form is IPv4: who is shut out by one shall not come in by the other.
+local function plain(bytes)
+  return bytes and #bytes == 16 and bytes:sub(1, 12) == MAPPED and bytes:sub(13) or bytes
+end
+
+--- What a text stands for; a wrong one raises.
+local function entry_of(text, where)
+  args.type(text, "string", where, "address")
+  local uid = text:match("^ipc:(%d+)$")
+  if text == "ipc" or uid then
+    return { ipc = true, uid = tonumber(uid) }
+  end
+  local bytes, bits = ip.block(text)
+  if not bytes then
+    bytes = plain(ip.bytes(text))
+    bits = bytes and #bytes * 8
+  end
+  if not bytes then
+    args.wrong(where, "address", 'an IP address, a block of them ("10.0.0.0/8"), "ipc" or "ipc:UID"', text)
+  end
+  return { bytes = bytes, bits = bits }
+end
+
+--- Add addresses to a list.
+function M.add(list, where, ...)
+  local new = {}
+  for i, text in ipairs { ... } do
+    new[i] = entry_of(text, where)
+  end
+  for _, entry in ipairs(new) do
+    list[#list + 1] = entry
+  end
+end
+
+--- What libzmq says of a peer: bytes of an IP address, or a user's number of an ipc one; nil: neither.
+function M.read(text)
+  local uid = text:match("^[^:]*:(%d+):%d+:%d+$")
+  if uid then
+    return { ipc = true, uid = tonumber(uid) }
+  end
+  local bytes = plain(ip.bytes((text:gsub("^%[(.*)%]$", "%1"))))
+  return bytes and { bytes = bytes }
+end
+
+--- Is that address in the list?
+function M.has(list, address)
+  for _, entry in ipairs(list) do
+    if entry.ipc then
+      if address.ipc and (not entry.uid or entry.uid == address.uid) then
+        return true
+      end
+    elseif address.bytes and #address.bytes == #entry.bytes
+      and ip.matches(address.bytes, entry.bytes, entry.bits) then
+      return true
+    end
+  end
+  return false
+end
+
+return M
