@@ -68,11 +68,11 @@ function M.socket(kind, opts)
   return context:socket(kind, opts)
 end
 
---- An authenticator for the sockets of a context, at work: see docs/modules/zmq_auth.md. Make it before
--- they are bound. Does not park.
+--- An authenticator for the sockets of a context, at work: see docs/modules/zmq_auth.md. Make it
+-- before they are bound. Does not park.
 -- @tparam[opt] green.zmq.context context the process's, if nothing is said
--- @tparam[opt] table opts `timeout`: seconds for a decision (5), `most`: decisions that may be under way
--- at the same time (100), `log`: a function that is told each one
+-- @tparam[opt] table opts `timeout`: seconds for a decision (5), `most`: decisions that may be
+-- under way at the same time (100), `log`: a function that is told each one
 -- @return the authenticator (green.zmq.auth); or nil, err: EBUSY (the context has one), EADDRINUSE
 -- (somebody else has), EMFILE, ETERM, ECLOSED
 function M.auth(context, opts)

@@ -34,8 +34,8 @@ def say(*words):
     print(*words, flush=True)
 ]]
 
---- What a script of Python's says, without the last line end; `args`, `ctx` and `say` are there. It must
--- end well. Parks.
+--- What a script of Python's says, without the last line end; `args`, `ctx` and `say` are there.
+-- It must end well. Parks.
 function M.python(script, ...)
   local run = process.run { PYTHON, "-c", BEGIN .. script, timeout = 60,
     ... }

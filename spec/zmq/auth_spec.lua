@@ -407,7 +407,9 @@ describe("zmq.auth", function()
 
   it("raises for rules that cannot be meant", with_auth(function(_, auth)
     for text, call in pairs {
-      ["configure_plain: users must be texts"] = function() auth:configure_plain("a", { joe = 7 }) end,
+      ["configure_plain: users must be texts"] = function()
+        auth:configure_plain("a", { joe = 7 })
+      end,
       ["configure_plain: domain must be a text of 1 to 255 bytes"] = function()
         auth:configure_plain("", {})
       end,
@@ -415,7 +417,9 @@ describe("zmq.auth", function()
         auth:configure_curve("a", { "short" })
       end,
       ["configure_curve: known must be a folder"] = function() auth:configure_curve("a", 7) end,
-      ["configure_callback: fn must be a function"] = function() auth:configure_callback("a", 7) end,
+      ["configure_callback: fn must be a function"] = function()
+        auth:configure_callback("a", 7)
+      end,
       ["auth: unknown option 'tiemout'"] = function() zmq.auth(zmq.Context {}, { tiemout = 1 }) end,
     } do
       local ok, err = pcall(call)
@@ -458,8 +462,10 @@ describe("requests", function()
       assert.are.equal("|1.0|id|400|" .. text .. "||", ask(ctx, unpack(parts)), text)
     end
     for _, parts in ipairs {
-      { "", "1.0", "id", "d", "a", "", "NULL", "x" }, { "", "1.0", "id", "d", "a", "", "PLAIN", "x" },
-      { "", "1.0", "id", "d", "a", "", "CURVE", "short" }, { "", "1.0", "id", "d", "a", "", "CURVE" },
+      { "", "1.0", "id", "d", "a", "", "NULL", "x" },
+      { "", "1.0", "id", "d", "a", "", "PLAIN", "x" },
+      { "", "1.0", "id", "d", "a", "", "CURVE", "short" },
+      { "", "1.0", "id", "d", "a", "", "CURVE" },
       { "", "1.0", "id", "d", "a", "", "CURVE", ("x"):rep(32), "more" },
     } do
       assert.are.equal("|1.0|id|400|Invalid credentials||", ask(ctx, unpack(parts)))
@@ -506,18 +512,14 @@ describe("pyzmq", function()
       { opts = { plain_server = true }, good = "s.plain_username, s.plain_password = b'joe', b'p'",
         bad = "s.plain_username, s.plain_password = b'joe', b'q'" },
       { opts = { curve_server = true, curve_secretkey = SECRET },
-        good = ("s.curve_publickey, s.curve_secretkey, s.curve_serverkey = b'%s', b'%s', b'%s'"):format(key,
-          secret, KEY),
-        bad = ("s.curve_publickey, s.curve_secretkey = zmq.curve_keypair(); s.curve_serverkey = b'%s'")
-          :format(KEY) },
+        good = ("s.curve_publickey, s.curve_secretkey = b'%s', b'%s'; s.curve_serverkey = b'%s'")
+          :format(key, secret, KEY),
+        bad = "s.curve_publickey, s.curve_secretkey = zmq.curve_keypair(); "
+          .. ("s.curve_serverkey = b'%s'"):format(KEY) },
     } do
-      local server, seen = server_of(ctx, case.opts)
       local script = "s = ctx.socket(zmq.REQ); %s; s.connect(args[0]); s.send(b'x')\n"
         .. "say(s.poll(%d) and s.recv().decode() or 'nothing')"
-      server:close(0)
-      seen:close()
-      case.opts.linger = nil
-      server = assert(ctx:socket("REP", case.opts))
+      local server = assert(ctx:socket("REP", case.opts))
       assert(server:bind "tcp://127.0.0.1:*")
       local echo = green.spawn(function()
         for parts in server:messages() do

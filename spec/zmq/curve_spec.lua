@@ -64,7 +64,8 @@ describe("keys", function()
   it("that are none are EINVAL, and not shown", function()
     for _, wrong in ipairs { "", "short", SECRET .. "x", ("~"):rep(40), ("#"):rep(40) } do
       local err = fails("EINVAL", zmq.curve_public(wrong))
-      assert.are.equal("curve_public: not a key: 40 letters of Z85, or 32 bytes (EINVAL)", tostring(err))
+      assert.are.equal("curve_public: not a key: 40 letters of Z85, or 32 bytes (EINVAL)",
+        tostring(err))
     end
     raises("curve_public: secret must be a string, not a table", zmq.curve_public, {})
   end)
@@ -77,7 +78,8 @@ end)
 
 describe("certificates", function()
   it("are two new files, the user's alone, with both keys in the secret one", function()
-    local public_path, secret_path = zmq.create_certificates(dir(), "server", { name = "the server" })
+    local public_path, secret_path = zmq.create_certificates(dir(), "server",
+      { name = "the server" })
     assert.are.equal(dir() .. "/server.key", public_path)
     assert.are.equal(dir() .. "/server.key_secret", secret_path)
     for _, path in ipairs { public_path, secret_path } do
@@ -108,9 +110,11 @@ describe("certificates", function()
   end)
 
   it("have metadata of one line, and no keys among it", function()
-    raises('a name of metadata must be letters, digits and . _ -, not "a b"', zmq.create_certificates,
+    raises('a name of metadata must be letters, digits and . _ -, not "a b"',
+      zmq.create_certificates,
       dir(), "x", { ["a b"] = "c" })
-    raises("a name of metadata must be", zmq.create_certificates, dir(), "x", { ["public-key"] = "c" })
+    raises("a name of metadata must be", zmq.create_certificates, dir(), "x",
+      { ["public-key"] = "c" })
     raises("note must be a text of one line", zmq.create_certificates, dir(), "x",
       { note = "a\ncurve\n    public-key = \"" .. PUBLIC .. "\"" })
     raises("name must be the name of a file", zmq.create_certificates, dir(), "../x")
@@ -131,7 +135,8 @@ describe("certificates", function()
       [""] = "no public key in it",
       ["metadata\n    public-key = \"" .. PUBLIC .. "\"\n"] = "no public key in it",
       ["curve\n    public-key = \"short\"\n"] = "its public key is not 40 letters of Z85",
-      ["curve\n    public-key = \"" .. ("~"):rep(40) .. "\"\n"] = "its public key is not 40 letters of Z85",
+      ["curve\n    public-key = \"" .. ("~"):rep(40)
+        .. "\"\n"] = "its public key is not 40 letters of Z85",
       ["curve\n    public-key = \"" .. PUBLIC .. "\"\n    secret-key = \"hunter2\"\n"]
         = "its secret key is not 40 letters of Z85",
     } do
@@ -148,7 +153,8 @@ describe("certificates", function()
 
   it("are read with any quotes, comments and line ends", function()
     local path = dir() .. "/x.key"
-    assert(fs.write_file(path, "# hello\r\nmetadata\r\n    a = 'b = c'\r\n\r\ncurve\r\n\tpublic-key='" .. PUBLIC
+    assert(fs.write_file(path,
+      "# hello\r\nmetadata\r\n    a = 'b = c'\r\n\r\ncurve\r\n\tpublic-key='" .. PUBLIC
       .. "'\r\n#   secret-key = \"x\"\r\n"))
     local public, secret, metadata = zmq.load_certificate(path)
     assert.are.equal(PUBLIC, public)
@@ -158,7 +164,8 @@ describe("certificates", function()
 
   it("of ours are pyzmq's", function()
     peers.need_pyzmq()
-    local public_path, secret_path = zmq.create_certificates(dir(), "ours", { name = "x", mail = "a@b" })
+    local public_path, secret_path = zmq.create_certificates(dir(), "ours", { name = "x",
+      mail = "a@b" })
     local said = peers.python([[
 import zmq.auth
 public, none = zmq.auth.load_certificate(args[0])

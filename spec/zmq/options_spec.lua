@@ -177,7 +177,8 @@ describe("values of options", function()
 
   it("raise where they are wrong, and say what they must be", function()
     refused("ipv6", 1, "ipv6 must be true or false, not 1")
-    refused("linger", -2, "linger must be a number of seconds, at least 0; math.huge: for ever, not -2")
+    refused("linger", -2,
+      "linger must be a number of seconds, at least 0; math.huge: for ever, not -2")
     refused("handshake_ivl", -1, "handshake_ivl must be a number of seconds, at least 0, not -1")
     refused("linger", "1", "linger must be")
     refused("linger", 0 / 0, "linger must be")
@@ -201,7 +202,8 @@ describe("values of options", function()
   it("are not shown where they are secret", function()
     refused("curve_secretkey", "hunter2", "not a string of 7 bytes")
     refused("plain_password", "hunter2\0", "not a string of 8 bytes")
-    for _, name in ipairs { "curve_secretkey", "plain_password", "socks_password", "wss_key_pem" } do
+    for _, name in ipairs { "curve_secretkey", "plain_password", "socks_password",
+      "wss_key_pem" } do
       local ok, err = pcall(value.encode, name, "hunter2\0", "set")
       assert.is_false(ok, name)
       assert.is_nil(tostring(err):find("hunter2", 1, true), name)
@@ -222,6 +224,7 @@ describe("values of options", function()
 
   it("are set in an order in which each finds what it is read by", function()
     assert.are.same({ "ipv6", "zap_domain", "curve_server", "zap_enforce_domain" },
-      value.ordered { zap_enforce_domain = false, zap_domain = "x", ipv6 = true, curve_server = true })
+      value.ordered { zap_enforce_domain = false, zap_domain = "x", ipv6 = true,
+        curve_server = true })
   end)
 end)

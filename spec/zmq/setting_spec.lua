@@ -122,7 +122,8 @@ describe("options of ZeroMQ sockets", function()
     raises("socket: unknown ZeroMQ option 'lingr'; did you mean 'linger'?", function()
       ctx:socket("REQ", { lingr = 0 })
     end)
-    raises('socket: linger must be a number of seconds, at least 0; math.huge: for ever, not "0"', function()
+    raises('socket: linger must be a number of seconds, at least 0; math.huge: for ever, not "0"',
+      function()
       ctx:socket("REQ", { linger = "0" })
     end)
   end))
@@ -188,7 +189,8 @@ describe("a ZAP domain", function()
     s:close()
   end))
 
-  it("has an endpoint that only a REP or a ROUTER may have: libzmq would end the program", with(function(ctx)
+  it("has an endpoint that only a REP or a ROUTER may have: libzmq would end the program",
+    with(function(ctx)
     local s = ctx:socket("PULL")
     fails("EINVAL", s:bind "inproc://zeromq.zap.01")
     s:close()
@@ -200,7 +202,8 @@ end)
 
 describe("options of ZeroMQ contexts", function()
   it("are set when it is made, and can be asked for", function()
-    local ctx = assert(zmq.Context { io_threads = 2, max_sockets = 50, max_msgsz = 1000, ipv6 = true })
+    local ctx = assert(zmq.Context { io_threads = 2, max_sockets = 50, max_msgsz = 1000,
+      ipv6 = true })
     assert.are.equal(2, ctx:get "io_threads")
     assert.are.equal(50, ctx:get "max_sockets")
     assert.are.equal(1000, ctx:get "max_msgsz")
@@ -216,7 +219,7 @@ describe("options of ZeroMQ contexts", function()
 
   it("are wrong before there is a context", function()
     for text, opts in pairs {
-      ["Context: unknown ZeroMQ option 'io_thread'; did you mean 'io_threads'?"] = { io_thread = 1 },
+      ["unknown ZeroMQ option 'io_thread'; did you mean 'io_threads'?"] = { io_thread = 1 },
       ["Context: io_threads must be a whole number from 0 to 1024, not -1"] = { io_threads = -1 },
       ["Context: max_sockets must be a whole number from 1 to 65535, not 65536"]
         = { max_sockets = 65536 },

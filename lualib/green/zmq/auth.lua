@@ -127,7 +127,8 @@ end
 
 --- Decide where that may take a while. Parks.
 local function decide_later(self, rules, request)
-  local ok, status, text, user_id = xpcall(timeouts.timeout, tell, self._timeout, decide, rules, request)
+  local ok, status, text, user_id = xpcall(timeouts.timeout, tell, self._timeout, decide, rules,
+    request)
   self._busy = self._busy - 1
   if ok and status then
     answer(self, request, status, text, user_id)
@@ -179,10 +180,10 @@ end
 local methods = {}
 local mt = { __name = "green.zmq.auth", __index = methods }
 
---- Let only these addresses connect, and those of earlier calls; they still have to say who they are
--- where the socket asks. Does not park.
--- @tparam string ... IP addresses, blocks of them ("10.0.0.0/8"), "ipc" for all peers by ipc, "ipc:UID"
--- for those of a user
+--- Let only these addresses connect, and those of earlier calls; they still have to say who they
+-- are where the socket asks. Does not park.
+-- @tparam string ... IP addresses, blocks of them ("10.0.0.0/8"), "ipc" for all peers by ipc,
+-- "ipc:UID" for those of a user
 function methods:allow(...)
   addresses.add(self._allowed, "allow", ...)
 end
@@ -244,7 +245,8 @@ function methods:configure_curve(domain, known)
   elseif type(known) == "table" then
     known = keys_of(known)
   elseif known ~= nil and known ~= ANY then
-    args.wrong("configure_curve", "known", "a folder, a table of keys, or zmq.CURVE_ALLOW_ANY", known)
+    args.wrong("configure_curve", "known", "a folder, a table of keys, or zmq.CURVE_ALLOW_ANY",
+      known)
   end
   domain_of(self, domain, "configure_curve").curve = known
   return true
@@ -253,8 +255,9 @@ end
 --- Ask a function about a domain, instead of what else is said of it. It may park: it has `timeout`
 -- seconds. Whoever it raises for is refused, and the error is reported. Does not park.
 -- @tparam string domain as configure_plain
--- @tparam ?function fn fn(request): `mechanism`, `domain`, `address`, `identity`, `user` and `password`,
--- `key` (Z85), `principal`. Returns true, or a user's id, to let the peer in; false and a text else
+-- @tparam ?function fn fn(request): `mechanism`, `domain`, `address`, `identity`, `user` and
+-- `password`, `key` (Z85), `principal`. Returns true, or a user's id, to let the peer in; false
+-- and a text else
 function methods:configure_callback(domain, fn)
   if fn ~= nil then
     args.callable(fn, "configure_callback", "fn")

@@ -28,7 +28,8 @@ local function entry_of(text, where)
     bits = bytes and #bytes * 8
   end
   if not bytes then
-    args.wrong(where, "address", 'an IP address, a block of them ("10.0.0.0/8"), "ipc" or "ipc:UID"', text)
+    args.wrong(where, "address",
+      'an IP address, a block of them ("10.0.0.0/8"), "ipc" or "ipc:UID"', text)
   end
   return { bytes = bytes, bits = bits }
 end
@@ -44,7 +45,8 @@ function M.add(list, where, ...)
   end
 end
 
---- What libzmq says of a peer: bytes of an IP address, or a user's number of an ipc one; nil: neither.
+--- What libzmq says of a peer: bytes of an IP address, or a user's number of an ipc one; nil:
+-- neither.
 function M.read(text)
   local uid = text:match("^[^:]*:(%d+):%d+:%d+$")
   if uid then

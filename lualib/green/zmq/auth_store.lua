@@ -48,8 +48,8 @@ function methods:has(key)
   return self._keys[key] == true
 end
 
---- A store of a folder, which has been looked at. nil, err: the folder cannot be read, or a file in it is
--- no certificate. Parks.
+--- A store of a folder, which has been looked at. nil, err: the folder cannot be read, or a file
+-- in it is no certificate. Parks.
 local function new(folder)
   local ok, err = certificates.load_certificates(folder)
   if not ok then

@@ -1,5 +1,5 @@
---- Certificates of CURVE in files, as pyzmq and czmq write and read them: name.key has a public key and
--- name.key_secret both halves, each with lines of metadata.
+--- Certificates of CURVE in files, as pyzmq and czmq write and read them: name.key has a public
+-- key and name.key_secret both halves, each with lines of metadata.
 -- @module green.zmq.certificate
 
 local args = require "green.args"
@@ -26,29 +26,28 @@ local function parse(text)
   for line in text:gmatch("[^\r\n]+") do
     local indent, body = line:match("^(%s*)(.-)%s*$")
     local name, value = body:match("^([^=%s]+)%s*=%s*(.*)$")
-    if body == "" or body:sub(1, 1) == "#" then
-      name = nil
-    elseif indent == "" and not name then
+    local says = body ~= "" and body:sub(1, 1) ~= "#"
+    if says and name then
+      local into = section == "metadata" and metadata or found
+      into[name] = unquoted(value)
+    elseif says and indent == "" then
       section = body
-    elseif name and section == "metadata" then
-      metadata[name] = unquoted(value)
-    elseif name then
-      found[name] = unquoted(value)
     end
   end
   return found["public-key"], found["secret-key"], metadata
 end
 
 local function invalid(path, why)
-  return nil, errors.new("EKEYINVALID", "load_certificate", format("%s: %s", path, why), { path = path })
+  return nil, errors.new("EKEYINVALID", "load_certificate", format("%s: %s", path, why),
+    { path = path })
 end
 
 --- The keys of a certificate in a file. Parks.
 -- @tparam string path
 -- @treturn string the public key, in Z85
 -- @treturn ?string the secret one; nil: it is not in there
--- @treturn table metadata, name = text. Or nil, err: ENOENT, EACCES, ...; EKEYINVALID (no certificate:
--- no public key, or none that can be)
+-- @treturn table metadata, name = text. Or nil, err: ENOENT, EACCES, ...; EKEYINVALID (no
+-- certificate: no public key, or none that can be)
 function M.load_certificate(path)
   args.type(path, "string", "load_certificate", "path")
   local text, err = fs.read_file(path, { max = MOST })
@@ -83,8 +82,8 @@ end
 
 --- The public keys in a folder, of its files NAME.key. Parks.
 -- @tparam string folder
--- @treturn table key (Z85) = true; or nil, err: what there is to say of the folder, or of the first file
--- that is no certificate
+-- @treturn table key (Z85) = true; or nil, err: what there is to say of the folder, or of the
+-- first file that is no certificate
 function M.load_certificates(folder)
   args.type(folder, "string", "load_certificates", "folder")
   local paths, err = M.public_files(folder)
@@ -140,7 +139,8 @@ local function lines_of(metadata)
 end
 
 local function text_of(banner, metadata, public, secret)
-  local list = { format(banner, date("!%Y-%m-%d %H:%M:%S")), "metadata\n", lines_of(metadata), "curve\n",
+  local list = { format(banner, date("!%Y-%m-%d %H:%M:%S")), "metadata\n", lines_of(metadata),
+    "curve\n",
     format('    public-key = "%s"\n', public) }
   if secret then
     list[#list + 1] = format('    secret-key = "%s"\n', secret)
@@ -150,14 +150,14 @@ end
 
 local ALONE = { mode = "0600", replace = false }
 
---- Make a pair of keys, and write its two certificates, folder/name.key and folder/name.key_secret. Both
--- are new files, and the user's alone (0600). Parks.
+--- Make a pair of keys, and write its two certificates, folder/name.key and
+-- folder/name.key_secret. Both are new files, and the user's alone (0600). Parks.
 -- @tparam string folder
 -- @tparam string name of the files
 -- @tparam[opt] table metadata name = text of one line
 -- @treturn string the path of the public one
--- @treturn string the path of the secret one. Or nil, err: EEXIST (one of them is there), ENOENT, EACCES,
--- ...; EOPNOTSUPP (this libzmq has no CURVE). Nothing is left then
+-- @treturn string the path of the secret one. Or nil, err: EEXIST (one of them is there), ENOENT,
+-- EACCES, ...; EOPNOTSUPP (this libzmq has no CURVE). Nothing is left then
 function M.create_certificates(folder, name, metadata)
   args.type(folder, "string", "create_certificates", "folder")
   if args.type(name, "string", "create_certificates", "name"):find("[/%z]") or name == "" then
@@ -169,7 +169,8 @@ function M.create_certificates(folder, name, metadata)
   if not public then
     return nil, secret
   end
-  local public_path, secret_path = folder .. "/" .. name .. ".key", folder .. "/" .. name .. ".key_secret"
+  local public_path, secret_path = folder .. "/" .. name .. ".key", folder .. "/" .. name
+    .. ".key_secret"
   local ok, err = fs.write_file(secret_path, text_of(SECRET, metadata, public, secret), ALONE)
   if not ok then
     return nil, err

@@ -51,14 +51,16 @@ function M.z85_decode(text)
     return ffi.string(buffer, n)
   end
   local place = tonumber(at[0]) + 1
-  local how = place > #text and "its length is no multiple of 5" or format("wrong at byte %d", place)
+  local how = place > #text and "its length is no multiple of 5" or format("wrong at byte %d",
+    place)
   return nil, errors.new("EINVAL", "z85_decode", "not Z85: " .. how, { at = place })
 end
 
 -- -- Keys ---------------------------------------------------------------------
 
 local function failed(status, where)
-  return nil, errors.new(status, where, status == EINVAL and "not a key: 40 letters of Z85, or 32 bytes"
+  return nil, errors.new(status, where, status == EINVAL
+    and "not a key: 40 letters of Z85, or 32 bytes"
     or "this libzmq was built without CURVE")
 end
 

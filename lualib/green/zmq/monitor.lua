@@ -20,7 +20,8 @@ local M = {}
 
 --- libzmq's bits.
 local bits = {
-  connected = 0x1, connect_delayed = 0x2, connect_retried = 0x4, listening = 0x8, bind_failed = 0x10,
+  connected = 0x1, connect_delayed = 0x2, connect_retried = 0x4, listening = 0x8,
+    bind_failed = 0x10,
   accepted = 0x20, accept_failed = 0x40, closed = 0x80, close_failed = 0x100, disconnected = 0x200,
   monitor_stopped = 0x400, handshake_failed_no_detail = 0x800, handshake_succeeded = 0x1000,
   handshake_failed_protocol = 0x2000, handshake_failed_auth = 0x4000,
@@ -76,7 +77,8 @@ function reasons.handshake_failed_auth(value)
   return format("the authenticator said %d", value)
 end
 
-local head_t = ffi.typeof("struct { uint16_t event; uint32_t value; } __attribute__((packed)) const *")
+local head_t = ffi.typeof(
+  "struct { uint16_t event; uint32_t value; } __attribute__((packed)) const *")
 
 --- An event of the two parts that it comes in.
 local function event_of(parts)
@@ -94,9 +96,10 @@ local mt = { __name = "green.zmq.monitor", __index = methods }
 
 --- The next event. Parks.
 -- @tparam[opt] number timeout seconds
--- @treturn table `name`; `value`, a number that libzmq has for it: a descriptor, milliseconds until the
--- next attempt (connect_retried), an errno, a status code; `address`, the endpoint; `reason`, words for
--- what failed. nil alone: the socket was closed. Or nil, err: ETIMEDOUT; ECLOSED, the monitor was
+-- @treturn table `name`; `value`, a number that libzmq has for it: a descriptor, milliseconds
+-- until the next attempt (connect_retried), an errno, a status code; `address`, the endpoint;
+-- `reason`, words for what failed. nil alone: the socket was closed. Or nil, err: ETIMEDOUT;
+-- ECLOSED, the monitor was
 function methods:recv(timeout)
   if self._ended and not self.closed then
     return nil
@@ -110,8 +113,8 @@ function methods:recv(timeout)
   return event
 end
 
---- An iterator over events: `for event in monitor:events() do`. It ends behind "monitor_stopped", when
--- the socket is closed, and when the monitor is. Parks.
+--- An iterator over events: `for event in monitor:events() do`. It ends behind "monitor_stopped",
+-- when the socket is closed, and when the monitor is. Parks.
 function methods:events()
   return function()
     return (self:recv())

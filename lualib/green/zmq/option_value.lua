@@ -53,11 +53,13 @@ end
 
 function words.seconds_ms(option)
   local most = option.max and format(", at most %.14g", option.max / 1000) or ""
-  return "a number of seconds, at least 0" .. most .. (option.huge and "; math.huge: for ever" or "")
+  return "a number of seconds, at least 0" .. most .. (option.huge and "; math.huge: for ever"
+    or "")
 end
 
 function words.text(option)
-  return "a string" .. (option.max and format(" of %s bytes", range(option.min or 0, option.max)) or "")
+  return "a string" .. (option.max and format(" of %s bytes", range(option.min or 0, option.max))
+    or "")
 end
 
 words.bytes = words.text
@@ -109,7 +111,8 @@ function fits.seconds_ms(option, value)
 end
 
 function fits.bytes(option, value)
-  return type(value) == "string" and #value >= (option.min or 0) and #value <= (option.max or INT_MOST)
+  return type(value) == "string" and #value >= (option.min or 0) and #value <= (option.max
+    or INT_MOST)
     and value
 end
 

@@ -20,7 +20,8 @@
 local M = {}
 
 local MECHANISMS = { [0] = "NULL", "PLAIN", "CURVE", "GSSAPI" }
-local TYPES = { [0] = "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB",
+local TYPES = { [0] = "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH",
+  "XPUB",
   "XSUB", "STREAM", "SERVER", "CLIENT", "RADIO", "DISH", "GATHER", "SCATTER", "DGRAM", "PEER",
   "CHANNEL" }
 

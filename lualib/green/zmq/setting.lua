@@ -72,9 +72,9 @@ end
 
 local special = { zap_domain = set_domain, zap_enforce_domain = set_enforce }
 
---- Servers of CURVE and PLAIN ask the authenticator that their context has, though nobody has named a
--- domain: with one of no name libzmq would let all keys in when the authenticator has gone. What a
--- script has said stays.
+--- Servers of CURVE and PLAIN ask the authenticator that their context has, though nobody has
+-- named a domain: with one of no name libzmq would let all keys in when the authenticator has
+-- gone. What a script has said stays.
 local function guard(self)
   if self._zap_domain == nil and self._state.zap
     and (self:get "curve_server" or self:get "plain_server") then

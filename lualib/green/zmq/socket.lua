@@ -165,7 +165,8 @@ local function configure(self, opts, where)
     end
   end
   for _, name in ipairs(value_of.ordered(opts)) do
-    local value, ok, err = opts[name], nil, nil
+    local value = opts[name]
+    local ok, err
     if name == "max_parts" then
       self._max_parts = args.count(value, 1, where, "max_parts")
       ok = true
