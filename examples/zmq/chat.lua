@@ -82,7 +82,7 @@ local function serve(address, front, back)
       return 200, { ["Content-Type"] = "text/html; charset=utf-8" }, PAGE
     end
     return 404, nil, "not found\n"
-  end))
+  end, { log = io.stdout }))
 end
 
 if arg[1] == "link" then
