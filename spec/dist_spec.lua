@@ -137,6 +137,7 @@ local COMPUTED = {
   ['examples/dns_server.lua: dofile(FOLDER .. "/dns_server/zones.lua")'] = true,
   ["examples/webhook.lua: io.lines()"] = true, -- standard input
   ["examples/websocket/client.lua: io.lines()"] = true,
+  ["examples/zmq/clone.lua: io.lines()"] = true,
   ['examples/chat/chat.lua: dofile(FOLDER .. "/room.lua")'] = true,
   ['examples/chat/chat.lua: io.open(FOLDER .. "/" .. name, "rb")'] = true,
   ['examples/websocket/dashboard/dashboard.lua: io.open(FOLDER .. "/" .. name, "rb")'] = true,

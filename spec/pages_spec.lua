@@ -60,6 +60,7 @@ describe("docs/modules", function()
   for _, page in ipairs { "green", "thread", "timeout", "error", "group", "trampoline", "url",
     "shared", "zmq_poll" } do
     "shared", "zmq_auth", "zmq_options" } do
+    "shared", "zmq", "../zmq-from-python" } do
     it(page .. ".md has examples that run" .. (page == "zmq" and " [S12]" or ""), function()
       local n = 0
       for code in blocks_of(page) do
