@@ -5,10 +5,10 @@
 --     greenlua examples/zmq/clone.lua server tcp://127.0.0.1:5570 tcp://127.0.0.1:5560
 --     greenlua examples/zmq/clone.lua client tcp://127.0.0.1:5560 tcp://127.0.0.1:5570
 --
--- A client prints what changes, and sets what it reads: "key value". A server takes two ports, this one
--- and the next. The second server follows the first, as clients do, and serves when that is gone and a
--- client asks; name the servers to all clients in the same order. What the first has confirmed in
--- its very last moment may not have reached the second.
+-- A client prints what changes, and sets what it reads: "key value". A server takes two ports: this
+-- one and the next. The second server follows the first, as clients do, and serves when that is gone
+-- and a client asks; name the servers to all clients in the same order. What the first has confirmed
+-- in its very last moment may not have reached the second.
 
 local green = require "green"
 local zmq = require "green.zmq"
@@ -23,8 +23,8 @@ end
 
 -- -- A copy of the table -----------------------------------------------------
 
--- `seq` is the number of the last update that is in it, `last` each writer's last one; `followed`: it is
--- kept as new as a server's; `behind`: a server that does not serve knows more.
+-- `seq` is the number of the last update that is in it, `last` each writer's last one; `followed`: it
+-- is kept as new as a server's; `behind`: a server that does not serve knows more.
 local function new_copy(on_update)
   return { values = {}, last = {}, seq = 0, on_update = on_update }
 end
@@ -73,8 +73,8 @@ local function fetch(copy, endpoint)
   end, function() ask:close(0) end)
 end
 
---- Keep a copy as new as a server's, for as long as that serves. Parks. Updates are listened to before
--- the snapshot is asked for, so nothing falls between; what is in both has an old number.
+--- Keep a copy as new as a server's, for as long as that serves. Parks. Updates are listened to
+-- before the snapshot is asked for, so nothing falls between; what is in both has an old number.
 local function follow(copy, endpoint)
   local news = zmq.socket(zmq.SUB)
   green.finally(function()
@@ -211,15 +211,15 @@ end
 --- Set a key, at the server that is followed. Parks until one has confirmed it.
 function Client:set(key, value)
   self.n = self.n + 1
-  local answer
+  local said
   repeat
     self:ready()
     local ask = zmq.socket(zmq.REQ)
     assert(ask:connect(self.endpoints[self.at]))
     ask:send_multipart { "set", key, value, self.name, tostring(self.n) }
-    answer = ask:recv(SILENCE)
+    said = ask:recv(SILENCE)
     ask:close(0)
-  until answer == "done"
+  until said == "done"
 end
 
 local function client(...)

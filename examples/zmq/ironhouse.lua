@@ -19,7 +19,8 @@ local function make_keys(folder)
   assert(zmq.create_certificates(folder, "server"))
   for _, name in ipairs(CLIENTS) do
     assert(zmq.create_certificates(folder, name))
-    assert(fs.rename(("%s/%s.key"):format(folder, name), ("%s/clients/%s.key"):format(folder, name)))
+    local key = name .. ".key"
+    assert(fs.rename(folder .. "/" .. key, folder .. "/clients/" .. key))
   end
   assert(zmq.create_certificates(folder, "eve")) -- whose public key the server does not get
 end

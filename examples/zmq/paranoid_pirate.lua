@@ -6,8 +6,8 @@
 --     greenlua examples/zmq/paranoid_pirate.lua worker tcp://127.0.0.1:5556 ann
 --     greenlua examples/zmq/paranoid_pirate.lua client tcp://127.0.0.1:5555 100
 --
--- A worker says READY, once; then each end says HERE every BEAT seconds, and takes the other for dead
--- after SILENCE. A request goes to the worker that has had nothing to do for the longest time.
+-- A worker says READY, once; then each end says HERE every BEAT seconds, and takes the other for
+-- dead after SILENCE. A request goes to the worker that has been idle for the longest time.
 
 local green = require "green"
 local zmq = require "green.zmq"
@@ -123,7 +123,7 @@ local function client(endpoint, count)
   local s = zmq.socket(zmq.REQ, { req_relaxed = true, req_correlate = true })
   assert(s:connect(endpoint))
   for n = 1, tonumber(count or 10) do
-    local answer, tries = nil, 0
+    local tries, answer = 0
     repeat
       tries = tries + 1
       assert(tries <= TRIES, "the queue seems to be gone")

@@ -127,7 +127,8 @@ describe("between green threads, green.zmq moves a thousand messages by", functi
 end)
 
 describe("a green thread in recv", function()
-  for _, kind in ipairs { "REP", "PULL", "SUB", "XPUB", "XSUB", "DEALER", "ROUTER", "PAIR", "STREAM" } do
+  for _, kind in ipairs { "REP", "PULL", "SUB", "XPUB", "XSUB", "DEALER", "ROUTER", "PAIR",
+    "STREAM" } do
     it("of " .. kind .. " lets the others run [S14]", function()
       local s = zmq.socket(kind)
       assert(s:bind(kind == "STREAM" and "tcp://127.0.0.1:*" or "inproc://waits" .. kind))
