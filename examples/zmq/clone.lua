@@ -5,10 +5,10 @@
 --     greenlua examples/zmq/clone.lua server tcp://127.0.0.1:5570 tcp://127.0.0.1:5560
 --     greenlua examples/zmq/clone.lua client tcp://127.0.0.1:5560 tcp://127.0.0.1:5570
 --
--- A client prints what changes, and sets what it reads: "key value". A server takes two ports: this
--- one and the next. The second server follows the first, as clients do, and serves when that is gone
--- and a client asks; name the servers to all clients in the same order. What the first has confirmed
--- in its very last moment may not have reached the second.
+-- A client prints what changes, and sets what it reads: "key value". A server takes two ports, this
+-- one and the next. The second server follows the first, as clients do, and serves when that has
+-- gone and a client asks; name the servers to all clients in the same order. What the first has
+-- confirmed in its very last moment may not have reached the second.
 
 local green = require "green"
 local zmq = require "green.zmq"
@@ -23,8 +23,8 @@ end
 
 -- -- A copy of the table -----------------------------------------------------
 
--- `seq` is the number of the last update that is in it, `last` each writer's last one; `followed`: it
--- is kept as new as a server's; `behind`: a server that does not serve knows more.
+-- `seq` is the number of the last update that is in it, `last` each writer's last one; `followed`:
+-- it is kept as new as a server's; `behind`: a server that does not serve knows more.
 local function new_copy(on_update)
   return { values = {}, last = {}, seq = 0, on_update = on_update }
 end
