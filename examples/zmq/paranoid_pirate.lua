@@ -84,11 +84,11 @@ local function serve(s, work)
   while message do
     if #message > 1 then
       busy = busy + 1
-      green.spawn(function()
-        message[#message] = work(message[#message], s)
-        s:send_multipart(message)
+      green.spawn(function(task)
+        task[#task] = work(task[#task], s)
+        s:send_multipart(task)
         busy = busy - 1
-      end)
+      end, message)
     elseif message[1] == "WHO" and busy == 0 then
       s:send "READY"
     end
