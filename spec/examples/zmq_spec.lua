@@ -181,6 +181,33 @@ describe("examples/zmq/paranoid_pirate.lua", function()
   end)
 end)
 
+describe("examples/zmq/majordomo.lua", function()
+  local function assert_all(count, out)
+    for n = 1, count do
+      assert.matches(("TASK %d, by %%a+\n"):format(n), out)
+    end
+    assert.matches("\nwords: 5\n.*%(ENOMETHOD%)\n$", out)
+  end
+
+  it("does all calls with a worker that stops", function()
+    assert_all(8, run "majordomo")
+  end)
+
+  beside("does all calls when workers die", function(at)
+    start("serving on", "majordomo", "broker", at "broker")
+    local ann = start(nil, "majordomo", "worker", at "broker", "ann")
+    local client = start("by ann", "majordomo", "client", at "broker", "100")
+    local bob = start(nil, "majordomo", "worker", at "broker", "bob")
+    client:expect "by bob"
+    kill(ann)
+    client:expect "by bob"
+    start(nil, "majordomo", "worker", at "broker", "eve")
+    client:expect "by eve"
+    kill(bob)
+    assert_all(100, finish(client))
+  end)
+end)
+
 describe("examples/zmq/clone.lua", function()
   it("goes on with the second server", function()
     assert.matches("\nno more\tpiece 100\t201\n$", run "clone")
