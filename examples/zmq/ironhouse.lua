@@ -26,8 +26,8 @@ local function make_keys(folder)
 end
 
 local function server(folder, endpoint)
-  local auth = zmq.auth()
-  auth:configure_curve("*", folder .. "/clients")
+  local auth = assert(zmq.auth())
+  assert(auth:configure_curve("*", folder .. "/clients")) -- "*": whatever the sockets' domain is
   local public, secret = assert(zmq.load_certificate(folder .. "/server.key_secret"))
   local s = zmq.socket(zmq.REP, {
     curve_server = true, curve_publickey = public, curve_secretkey = secret,

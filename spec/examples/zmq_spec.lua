@@ -4,6 +4,7 @@ local fs = require "green.fs"
 local green = require "green"
 local websocket = require "green.websocket"
 
+local devtools = require "spec.support.devtools"
 local patient = require "spec.support.patient"
 local program = require "spec.support.program"
 
@@ -282,6 +283,31 @@ describe("examples/zmq/chat.lua", function()
     say_until_heard(ann, "hello", bob)
     ann:close()
     bob:close()
+  end)
+
+  beside("is one talk in two browsers at two processes", function(at)
+    local why = devtools.with(function(browser)
+      start("subscribe at", "chat", "link", at "front", at "back")
+      local tabs = {}
+      for i = 1, 2 do
+        local where = serve(at "front", at "back"):gsub("^ws", "http"):gsub("chat$", "")
+        tabs[i] = browser:open(where)
+        tabs[i]:await "ws.readyState === 1"
+      end
+      for i, tab in ipairs(tabs) do
+        local said = ("<b>%d</b> &amp; tea"):format(i)
+        local heard = ("document.querySelector('li')?.textContent === '%s'"):format(said)
+        repeat -- the link may not be there yet
+          tab:write("input", said)
+          tab:enter()
+          green.sleep(0.2)
+        until tabs[3 - i]:eval(heard)
+        assert.equal("", tab:eval "document.querySelector('input').value")
+      end
+    end)
+    if why then
+      pending(why)
+    end
   end)
 
   beside("does so over processes, of which any may die", function(at)
