@@ -2,7 +2,7 @@
 --
 --     greenlua examples/zmq/lazy_pirate.lua                              both in one process
 --     greenlua examples/zmq/lazy_pirate.lua server tcp://127.0.0.1:5555
---     greenlua examples/zmq/lazy_pirate.lua client tcp://127.0.0.1:5555
+--     greenlua examples/zmq/lazy_pirate.lua client tcp://127.0.0.1:5555 [REQUESTS [TRIES]]
 --
 -- Stop the server while the client runs, start it again: the client goes on.
 -- A request may be done twice, when it was the answer that got lost.
@@ -10,15 +10,15 @@
 local green = require "green"
 local zmq = require "green.zmq"
 
-local PATIENCE, TRIES = 0.5, 3 -- seconds; for each request
+local PATIENCE, TRIES = 0.5, 10 -- seconds; for each request
 
 -- A client: its socket may be in the middle of a request that nobody will answer, and REQ allows no
 -- other one then. So a try that failed ends with its socket.
 local Client = {}
 Client.__index = Client
 
-function Client.new(endpoint)
-  return setmetatable({ endpoint = endpoint }, Client)
+function Client.new(endpoint, tries)
+  return setmetatable({ endpoint = endpoint, tries = tries or TRIES }, Client)
 end
 
 local function try(self, request)
@@ -41,7 +41,7 @@ end
 --- The answer; nil, err: there was none in so many tries. Parks.
 function Client:ask(request)
   local answer, err
-  for i = 1, TRIES do
+  for i = 1, self.tries do
     answer, err = try(self, request)
     if answer then
       return answer
@@ -72,8 +72,8 @@ local function server(endpoint, well)
   end
 end
 
-local function client(endpoint, count)
-  local c = Client.new(endpoint)
+local function client(endpoint, count, tries)
+  local c = Client.new(endpoint, tonumber(tries))
   for n = 1, tonumber(count or 8) do
     local answer, err = c:ask("task " .. n)
     if not answer then

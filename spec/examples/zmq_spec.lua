@@ -137,7 +137,7 @@ describe("examples/zmq/lazy_pirate.lua", function()
 
   beside("outlives its server", function(at)
     local server = start("serving on", "lazy_pirate", "server", at "s")
-    local client = start("done task 1\n", "lazy_pirate", "client", at "s", "50")
+    local client = start("done task 1\n", "lazy_pirate", "client", at "s", "50", "100")
     server:expect "a crash"
     kill(server)
     client:expect "try 1"
@@ -146,7 +146,7 @@ describe("examples/zmq/lazy_pirate.lua", function()
   end)
 
   beside("gives up where nobody is", function(at)
-    local client = start(nil, "lazy_pirate", "client", at "nobody"):wait()
+    local client = start(nil, "lazy_pirate", "client", at "nobody", "1", "3"):wait()
     assert.equal(1, client.status)
     assert.matches("try 3: ETIMEDOUT\nthe server seems to be gone: ", client.out)
   end)
