@@ -11,7 +11,7 @@ local figures = dofile("bench/figures.lua")
 
 local ORDER = { "floor", "floor_fd", "luajit", "greenlua", "chunks", "light", "nginx",
   "nginx+lua", "go", "node", "fetch", "requests", "httpx", "lua-http", "curl", "eventlet",
-  "websockets", "hiredis", "redis-py" }
+  "websockets", "hiredis", "redis-py", "zmq_asyncio", "zmq_eventlet", "zmq_blocking" }
 
 local function read_all(path)
   local f = io.open(path)

@@ -1,0 +1,110 @@
+-- ZeroMQ from green threads, the acts of floor_zmq.c: zmq.lua ACT ENDPOINT COUNT SIZE
+--
+-- inproc: zmq.lua inproc COUNT SIZE, two runtimes in two threads of this process.
+--
+-- A text that is sent is one of 1,000, or of as many as make a megabyte; made before, as a
+-- program has them. The first eight bytes are -1: floor_zmq compares no number then.
+local ffi = require "ffi"
+local green = require "green"
+local zmq = require "green.zmq"
+
+ffi.cdef "int clock_gettime(int clock, long *time);"
+
+local PROCESS, THREAD = 2, 3
+
+local function clock(id)
+  local t = ffi.new("long[2]")
+  ffi.C.clock_gettime(id, t)
+  return tonumber(t[0]) * 1e9 + tonumber(t[1])
+end
+
+local act, endpoint = arg[1], arg[2]
+local count, size = tonumber(arg[#arg - 1]), tonumber(arg[#arg])
+
+local function new_texts(length)
+  local texts = {}
+  for i = 1, math.max(2, math.min(1000, 2 ^ 20 / length)) do
+    texts[i] = ("\255"):rep(8) .. ("%08d"):format(i):rep(length / 8 - 1)
+  end
+  return texts
+end
+
+local ends = {}
+
+function ends.push(s, n, texts)
+  local k = #texts
+  for i = 1, n do assert(s:send(texts[i % k + 1])) end
+end
+
+function ends.pull(s, n)
+  for _ = 1, n do assert(#s:recv() == size) end
+end
+
+function ends.req(s, n, texts)
+  local k = #texts
+  for i = 1, n do
+    local text = texts[i % k + 1]
+    assert(s:send(text))
+    assert(s:recv() == text)
+  end
+end
+
+function ends.rep(s, n)
+  for _ = 1, n do assert(s:send((s:recv()))) end
+end
+
+local function one_end()
+  local ctx = zmq.Context {}
+  local s = ctx:socket(act:upper())
+  local binds = act == "pull" or act == "rep"
+  assert(s[binds and "bind" or "connect"](s, endpoint))
+  local texts, work = new_texts(size), ends[act]
+  work(s, count / 10, texts)
+  local cpu, own = clock(PROCESS), clock(THREAD)
+  work(s, count, texts)
+  own = clock(THREAD) - own
+  s:close(30)
+  ctx:term()
+  print(("%s_ns=%.1f %s_own_ns=%.1f"):format(act, (clock(PROCESS) - cpu) / count, act,
+    own / count))
+end
+
+local function echo()
+  local s = zmq.socket(zmq.ROUTER)
+  assert(s:bind(endpoint))
+  while true do
+    s:send_multipart(s:recv_multipart())
+  end
+end
+
+-- What the other thread does: its own runtime, its own hub.
+local function push_there(n, texts)
+  local there = require "green.zmq"
+  local s = there.socket(there.PUSH)
+  assert(s:connect("inproc://bench"))
+  local k = #texts
+  for i = 1, n do assert(s:send(texts[i % k + 1])) end
+  s:close()
+end
+
+local function inproc()
+  local tpool = require "green.tpool"
+  local s = zmq.socket(zmq.PULL)
+  assert(s:bind("inproc://bench"))
+  local texts = new_texts(size)
+  local other = green.spawn(tpool.execute, push_there, count + count / 10, texts)
+  ends.pull(s, count / 10)
+  local cpu = clock(PROCESS)
+  ends.pull(s, count)
+  print(("cpu_ns=%.1f"):format((clock(PROCESS) - cpu) / count))
+  other:wait()
+  s:close()
+end
+
+if act == "inproc" then
+  inproc()
+elseif act == "echo" then
+  echo()
+else
+  one_end()
+end
