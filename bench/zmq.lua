@@ -77,14 +77,16 @@ local function echo()
   end
 end
 
--- What the other thread does: its own runtime, its own hub.
+-- What the other native thread does, in a green thread of a runtime of its own.
 local function push_there(n, texts)
-  local there = require "green.zmq"
-  local s = there.socket(there.PUSH)
-  assert(s:connect("inproc://bench"))
-  local k = #texts
-  for i = 1, n do assert(s:send(texts[i % k + 1])) end
-  s:close()
+  local green_there, there = require "green", require "green.zmq"
+  green_there.spawn(function()
+    local s = there.socket(there.PUSH)
+    assert(s:connect("inproc://bench"))
+    local k = #texts
+    for i = 1, n do assert(s:send(texts[i % k + 1])) end
+    s:close()
+  end):wait()
 end
 
 local function inproc()
