@@ -115,6 +115,9 @@ PUBLIC_H := $(filter-out %_priv.h %/mem.h %/library.h %/crew.h %/shared.h \
 HEADERS := $(P)/include/greenlua.h $(PUBLIC_H:greenc/%=$(P)/include/greenc/%)
 OOM := $(P)/spec/oom/host
 RUNTIMES := $(P)/spec/storm/runtimes
+# A ZeroMQ peer in C, where libzmq's header is.
+ZMQ_PEER := $(if $(wildcard /usr/include/zmq.h /usr/local/include/zmq.h),\
+  $(P)/spec/zmq/peer)
 ALL := $(BIN) $(SHARED) $(STATIC) $(CORE) $(HEADERS) $(EMBED) $(FFI_LUA)
 
 .PHONY: all
@@ -287,6 +290,11 @@ $(RUNTIMES): spec/storm/runtimes.c $(STATIC) $(HEADERS)
 	$(call say,LINK,$@)
 	$(Q)$(LINK_HOST) $(STATIC) $(VM_LIBS)
 
+$(P)/spec/zmq/peer: spec/zmq/peer.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -std=gnu11 $(WARN) $(CFLAGS) -pthread -o $@ $< -lzmq
+
 # C tests link greenc's objects only: it stands without Lua. A test
 # names the calls it replaces in a line `/* wrap: accept4 recv */`, and they
 # reach it as __wrap_accept4; WRAP_<noun> adds other linker flags.
@@ -320,7 +328,8 @@ test: ## C tests, then specs; SPEC=file for one, SEED=n for an order
 
 # What SPEC needs, or everything.
 TESTED = $(if $(filter %_test.c,$(SPEC)),$(SPEC:%.c=$(B)/%),$(if \
-  $(SPEC),$(BIN) $(OOM) $(RUNTIMES),$(ALL) $(OOM) $(RUNTIMES) $(CTESTS)))
+  $(SPEC),$(BIN) $(OOM) $(RUNTIMES) $(ZMQ_PEER),$(ALL) $(OOM) $(RUNTIMES) \
+  $(ZMQ_PEER) $(CTESTS)))
 
 test-now: $(TESTED)
 	@KIND=$(KIND) BUILD=$(BUILD) BIN=$(BIN) LUAJIT='$(LUAJIT)' \
@@ -425,7 +434,7 @@ check: ## lint + test + asan: before every push
 # -- Lint ---------------------------------------------------------------------
 
 OUR_C = $(GREENC_C) $(VM_C) $(wildcard spec/c/*/*.c spec/fuzz/*.c spec/storm/*.c bench/*.c \
-  spec/oom/*.c spec/rock/*.c examples/embed/*.c spec/embed/*.c)
+  spec/oom/*.c spec/zmq/*.c spec/rock/*.c examples/embed/*.c spec/embed/*.c)
 OUR_H = $(GREENC_H) $(VM_H) $(wildcard spec/c/*.h spec/c/*/*.h spec/fuzz/*.h bench/*.h)
 
 .PHONY: lint fmt compatibility

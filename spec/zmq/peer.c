@@ -14,6 +14,7 @@
 ** at the end; else says what was wrong, and status 1.
 */
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,45 @@ static void act(void *s, const char *what)
   }
 }
 
+/* -- Who may come by PLAIN (RFC 27) --------------------------------------- */
+
+/* version, id, domain, address, identity, mechanism, name, password */
+enum { ZAP_PARTS = 8, ZAP_ID = 1, ZAP_NAME = 6, ZAP_TEXT = 256 };
+
+static void answer_zap(void *s, const char text[][ZAP_TEXT])
+{
+  int fine =
+      !strcmp(text[ZAP_NAME], "me") && !strcmp(text[ZAP_NAME + 1], "secret");
+  const char *answer[] = {"1.0", text[ZAP_ID], fine ? "200" : "400",
+                          "",    "me",         ""};
+  for (int i = 0; i < 6; i++)
+    zmq_send(s, answer[i], strlen(answer[i]), i < 5 ? ZMQ_SNDMORE : 0);
+}
+
+static void *run_zap(void *s)
+{
+  for (;;) {
+    char text[ZAP_PARTS][ZAP_TEXT] = {{0}};
+    for (int i = 0; i < ZAP_PARTS; i++) {
+      int n = zmq_recv(s, text[i], ZAP_TEXT - 1, 0);
+      if (n < 0) {
+        zmq_close(s);
+        return NULL;
+      }
+    }
+    answer_zap(s, text);
+  }
+}
+
+static void start_zap(void *context)
+{
+  pthread_t thread;
+  void *s = zmq_socket(context, ZMQ_REP);
+  need(zmq_bind(s, "inproc://zeromq.zap.01") == 0, "zap");
+  pthread_create(&thread, NULL, run_zap, s);
+  pthread_detach(thread);
+}
+
 /* -- Sockets -------------------------------------------------------------- */
 
 static const struct {
@@ -192,7 +232,10 @@ int main(int argc, char **argv)
   void *context = zmq_ctx_new();
   void *s = zmq_socket(context, names[find(argv[1])].number);
   make_messages();
-  for (int i = 6; i < argc; i++) set_option(s, argv[i]);
+  for (int i = 6; i < argc; i++) {
+    if (!strcmp(argv[i], "plain_server=1")) start_zap(context);
+    set_option(s, argv[i]);
+  }
   place(s, argv[2], argv[3]);
   printf("ready\n");
   fflush(stdout);

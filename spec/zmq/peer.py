@@ -2,6 +2,7 @@
 import sys
 
 import zmq
+from zmq.auth.thread import ThreadAuthenticator
 
 MESSAGES = [
     [b"hello"], [b""], [b"", b""], [b"a", b"", b"b"], [bytes(range(256))],
@@ -33,6 +34,11 @@ def act(s, what):
 
 def main(kind, how, endpoint, what, count, *options):
     context = zmq.Context()
+    auth = None
+    if "plain_server=1" in options:
+        auth = ThreadAuthenticator(context)
+        auth.start()
+        auth.configure_plain(domain="*", passwords={"me": "secret"})
     s = context.socket(getattr(zmq, kind))
     for option in options:
         set_option(s, option)
@@ -48,6 +54,8 @@ def main(kind, how, endpoint, what, count, *options):
         else:
             act(s, what)
     s.close()
+    if auth:
+        auth.stop()
     context.term()
     print("ok")
 
