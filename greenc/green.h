@@ -79,9 +79,9 @@
 #include "io/tpool.h"
 #include "io/zmq.h"
 #include "io/zmq_ctx.h"
-#include "io/zmq_pump.h"
 #include "io/zmq_key.h"
 #include "io/zmq_monitor.h"
+#include "io/zmq_pump.h"
 
 #include "httpd/conn.h"
 #include "httpd/httpd.h"

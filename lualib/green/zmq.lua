@@ -7,9 +7,9 @@
 local auth = require "green.zmq.auth"
 local certificates = require "green.zmq.certificate"
 local contexts = require "green.zmq.context"
+local keys = require "green.zmq.key"
 local poller = require "green.zmq.poller"
 local proxies = require "green.zmq.proxy"
-local keys = require "green.zmq.key"
 local sockets = require "green.zmq.socket"
 local args = require "green.args"
 local class = require "green.args.class"
@@ -34,6 +34,7 @@ M.create_certificates = certificates.create_certificates
 
 M.Poller = poller.Poller
 M.proxy, M.proxy_steerable = proxies.proxy, proxies.proxy_steerable
+
 --- For configure_curve of authenticators: all keys.
 M.CURVE_ALLOW_ANY = auth.ANY
 
