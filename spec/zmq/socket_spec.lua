@@ -286,7 +286,7 @@ describe("green.zmq", function()
   it("does not let a socket go to another runtime", with(function(ctx)
     local tpool = require "green.tpool"
     local s = assert(ctx:socket "PUSH")
-    local ok, err = pcall(tpool.execute, function(it) return it.type end, s)
+    local ok, err = pcall(tpool.execute, function(one) return one.type end, s)
     assert.is_false(ok)
     assert.matches("green.zmq.socket", tostring(err), 1, true)
   end))

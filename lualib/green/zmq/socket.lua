@@ -166,10 +166,9 @@ local function configure(self, opts, where)
   end
   for _, name in ipairs(value_of.ordered(opts)) do
     local value = opts[name]
-    local ok, err
+    local ok, err = true, nil
     if name == "max_parts" then
       self._max_parts = args.count(value, 1, where, "max_parts")
-      ok = true
     else
       ok, err = setting.set(self, name, value, where)
     end
