@@ -4,15 +4,15 @@
 **
 **   floor_zmq push ENDPOINT COUNT SIZE    connects and sends
 **   floor_zmq pull ENDPOINT COUNT SIZE    binds and receives
-**   floor_zmq req  ENDPOINT COUNT SIZE    connects, asks and waits for the answer
+**   floor_zmq req  ENDPOINT COUNT SIZE    connects, asks, has answers
 **   floor_zmq rep  ENDPOINT COUNT SIZE    binds and sends back what it got
-**   floor_zmq echo ENDPOINT               a ROUTER that does so, until it is killed
+**   floor_zmq echo ENDPOINT               a ROUTER that does so, for ever
 **   floor_zmq inproc COUNT SIZE           PUSH and PULL in two threads
 **
 ** A tenth as many go before and are not counted. No message is the one before:
-** its number stands at its beginning, and the receiver compares it. Prints ACT_ns:
-** CPU time of all threads of the process for a message, and ACT_own_ns, that of
-** the thread which sends or receives; inproc prints cpu_ns.
+** its number stands at its beginning, and the receiver compares it. Prints
+** ACT_ns: CPU time of all threads of the process for a message, and ACT_own_ns,
+** that of the thread which sends or receives; inproc prints cpu_ns.
 */
 
 #include <pthread.h>

@@ -1,13 +1,14 @@
 /*
-** load_zmq.c: DEALERs that are cheap: they speak ZMTP 3.0 themselves, NULL, over
-** a UNIX socket, each with one message under way.
+** load_zmq.c: DEALERs that are cheap: they speak ZMTP 3.0 themselves, NULL,
+** over a UNIX socket, each with one message under way.
 **
 **   load_zmq PATH PID CLIENTS COUNT SIZE SECONDS
 **
 ** Waits until something listens on PATH. Each answer must be the very bytes of
-** what was sent. Prints requests, errors, seconds, rate and cpu_ns, the CPU time
-** that process PID used for a message, and own_ns, that of its first thread alone;
-** a tenth as many go before and are not counted. Status 1 when an answer was wrong.
+** what was sent. Prints requests, errors, seconds, rate, cpu_ns (the CPU time
+** that process PID used for a message) and own_ns (that of its first thread
+** alone); a tenth as many go before and are not counted. Status 1 when an answer
+** was wrong.
 */
 
 #include "meter.h"
@@ -36,8 +37,8 @@ static size_t size;
 static pid_t server;
 static int64_t cpu_start, own_start, wall_start;
 
-/* What the first thread of the server has used; of a command that started it: of
-** its only child. */
+/* What the first thread of the server has used; of a command that started it:
+** of its only child. */
 static int64_t own_cpu(void)
 {
   char path[64];

@@ -10,8 +10,8 @@
 **   echo   receive COUNT messages and send them back
 **   feed   receive one (a subscription), then send each
 **
-** COUNT times over. Prints where it is bound, "ready" when it has begun, and "ok"
-** at the end; else says what was wrong, and status 1.
+** COUNT times over. Prints where it is bound, "ready" when it has begun, and
+** "ok" at the end; else says what was wrong, and status 1.
 */
 
 #include <pthread.h>
