@@ -146,12 +146,14 @@ local function mask_of(events)
   return mask
 end
 
+local of_sockets = {} -- methods
+
 --- See what becomes of the socket's connections: from here on, and until it, or the monitor, is
 -- closed. Read the events: those that nobody reads are kept. Does not park.
 -- @tparam[opt] table events names of those that are wanted; all, if nothing is said
 -- @return the monitor (green.zmq.monitor); or nil, err: EBUSY (it has one already), EMFILE, ETERM,
 -- ECLOSED
-local function monitor(self, events)
+function of_sockets:monitor(events)
   local mask = mask_of(events)
   if self.closed then
     return nil, errors.new("ECLOSED", "monitor")
@@ -169,5 +171,5 @@ local function monitor(self, events)
   return setmetatable({ closed = false, _reader = reader, _of = self.type, _ended = false }, mt)
 end
 
-M.methods = { monitor = monitor }
+M.methods = of_sockets
 return M

@@ -179,9 +179,8 @@ local function configure(self, opts, where)
   return true
 end
 
---- A socket of a context. nil, err.
--- @param context a pointer to a green_zmq_context
--- @tparam table state what others have put into the context
+-- A socket of a context, a pointer to a green_zmq_context; or nil, err. state: what others have
+-- put into the context.
 local function open(context, kind, opts, where, state)
   local number = type_of(kind, where)
   if opts == nil then
