@@ -245,7 +245,8 @@ describe("addresses", function()
       assert.is_false(ok)
       assert.is_truthy(tostring(err):find("allow: address must be an IP address", 1, true))
     end
-    assert.are.equal(0, #auth._allowed)
+    assert.is_false(pcall(auth.deny, auth, nil, "10.0.0.1"))
+    assert.are.equal(0, #auth._allowed + #auth._denied)
   end))
 end)
 

@@ -4,7 +4,7 @@
 local args = require "green.args"
 local ip = require "green.http.ip"
 
-local ipairs, tonumber = ipairs, tonumber
+local ipairs, select, tonumber = ipairs, select, tonumber
 
 local MAPPED = ("\0"):rep(10) .. "\255\255" -- before an IPv4 address in IPv6's form
 
@@ -37,8 +37,8 @@ end
 --- Add addresses to a list.
 function M.add(list, where, ...)
   local new = {}
-  for i, text in ipairs { ... } do
-    new[i] = entry_of(text, where)
+  for i = 1, select("#", ...) do
+    new[i] = entry_of((select(i, ...)), where)
   end
   for _, entry in ipairs(new) do
     list[#list + 1] = entry

@@ -15,22 +15,13 @@ local EINVAL = require("green.core").codes.EINVAL
 
 local M = {}
 
---- A string, which may be a secret: no message shows it.
-local function text_of(value, where, name)
-  if type(value) ~= "string" then
-    args.misuse("%s: %s must be a string, not %s", where, name,
-      value == nil and "nil" or "a " .. type(value))
-  end
-  return value
-end
-
 -- -- Z85 ----------------------------------------------------------------------
 
 --- Five letters for each four bytes. Does not park.
 -- @tparam string bytes a multiple of 4 of them
 -- @treturn string
 function M.z85_encode(bytes)
-  text_of(bytes, "z85_encode", "bytes")
+  args.type(bytes, "string", "z85_encode", "bytes")
   if #bytes % 4 ~= 0 then
     args.misuse("z85_encode: bytes must be a multiple of 4, not %d", #bytes)
   end
@@ -44,7 +35,7 @@ end
 -- @tparam string text
 -- @treturn string bytes; or nil, err: EINVAL, with the place in `err.at`
 function M.z85_decode(text)
-  text_of(text, "z85_decode", "text")
+  args.type(text, "string", "z85_decode", "text")
   local buffer, at = chars_t(#text), size_t()
   local n = tonumber(z85_api.decode(text, #text, buffer, at))
   if n >= 0 then
@@ -82,7 +73,7 @@ end
 -- @tparam string secret 40 letters of Z85, or 32 bytes
 -- @treturn string in Z85; or nil, err: EINVAL, EOPNOTSUPP
 function M.curve_public(secret)
-  text_of(secret, "curve_public", "secret")
+  args.type(secret, "string", "curve_public", "secret")
   if #secret == 32 then
     secret = M.z85_encode(secret)
   end

@@ -101,6 +101,7 @@ local mt = { __name = "green.zmq.monitor", __index = methods }
 -- `reason`, words for what failed. nil alone: the socket was closed. Or nil, err: ETIMEDOUT;
 -- ECLOSED, the monitor was
 function methods:recv(timeout)
+  args.timeout(timeout, "recv")
   if self._ended and not self.closed then
     return nil
   end
