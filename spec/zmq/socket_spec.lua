@@ -174,6 +174,27 @@ describe("green.zmq", function()
     assert.same({ "1", "2", "3" }, pull:recv_multipart(20))
   end))
 
+  it("sends 1 to 1,024 parts, all of them strings, and says which is none", with(function(ctx)
+    local pull, push = kit.pair(ctx, "PULL", "PUSH")
+    local many = {}
+    for i = 1, 1024 do many[i] = tostring(i) end
+    assert(push:send_multipart(many))
+    assert.same(many, pull:recv_multipart(20))
+    many[1025] = "x"
+    for message, parts in pairs {
+      ["parts must be 1 to 1024 strings, not a table of 0"] = { {} },
+      ["parts must be 1 to 1024 strings, not a table of 1025"] = { many },
+      ["parts must be strings, but part 2 is nil"] = { "a", nil, n = 2 },
+      ["parts must be strings, but part 3 is 7"] = { { "a", "b", 7 } },
+      ["parts must be strings, but part 1 is nil"] = { nil, n = 0 },
+    } do
+      local ok, err = pcall(push.send_multipart, push, unpack(parts, 1, parts.n or 1))
+      assert.is_false(ok, message)
+      assert.is_truthy(tostring(err):find("send_multipart: " .. message, 1, true), tostring(err))
+    end
+    fails("EAGAIN", pull:recv(0))
+  end))
+
   it("receives into memory of the caller's", with(function(ctx)
     local pull, push = kit.pair(ctx, "PULL", "PUSH")
     local buffer = ffi.new("char[8]")

@@ -161,18 +161,29 @@ function methods:send(text, opts)
   return true
 end
 
+local function check_part(text, i)
+  if type(text) ~= "string" then
+    args.misuse("send_multipart: parts must be strings, but part %d is %s", i, args.shown(text))
+  end
+end
+
 local function check_parts(list)
-  args.list(list, "send_multipart", "parts", "strings")
-  local n = #list
+  local n = #args.list(list, "send_multipart", "parts", "strings")
   if n == 0 or n > PARTS then
-    args.wrong("send_multipart", "parts", "1 to " .. PARTS .. " strings", list)
+    args.misuse("send_multipart: parts must be 1 to %d strings, not a table of %d", PARTS, n)
   end
   for i = 1, n do
-    if type(list[i]) ~= "string" then
-      args.wrong("send_multipart", "parts", "strings", list[i])
-    end
+    check_part(list[i], i)
   end
   return list
+end
+
+--- The parts that are arguments: nil is none, wherever it stands.
+local function listed(...)
+  for i = 1, select("#", ...) do
+    check_part((select(i, ...)), i)
+  end
+  return check_parts { ... }
 end
 
 --- send_multipart(parts [, opts]) or send_multipart("a", "b", ...): send a message of several
@@ -181,17 +192,14 @@ end
 -- @param[opt] opts `timeout`, or that number of seconds itself
 -- @treturn true or nil, err: as send
 function methods:send_multipart(parts, ...)
-  if type(parts) ~= "table" then
-    for i = 1, select("#", ...) do
-      args.type((select(i, ...)), "string", "send_multipart", "parts")
-    end
-    args.type(parts, "string", "send_multipart", "parts")
-    return transmit(self, check_parts { parts, ... }, self._sndtimeo, "send_multipart")
-  end
-  check_parts(parts)
   local timeout = self._sndtimeo
-  if select("#", ...) > 0 and ... ~= nil then
-    timeout = wait.timeout(..., timeout, of_multipart, "send_multipart")
+  if type(parts) ~= "table" then
+    parts = listed(parts, ...)
+  else
+    check_parts(parts)
+    if ... ~= nil then
+      timeout = wait.timeout(..., timeout, of_multipart, "send_multipart")
+    end
   end
   return transmit(self, parts, timeout, "send_multipart")
 end
