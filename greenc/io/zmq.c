@@ -2,7 +2,6 @@
 ** zmq.c: ZeroMQ sockets: life, endpoints, messages.
 */
 
-#include "io/zmq_monitor.h"
 #include "io/zmq_priv.h"
 
 #include <errno.h>
@@ -96,7 +95,7 @@ static void zmq_end(green_zmq *z, int linger)
 int green_zmq_close(green_zmq *z, int linger)
 {
   if (!z->socket) return 0;
-  green__zmq_monitor_leave(z);
+  if (z->leave) z->leave(z);
   green__zmq_wait_deinit(z);
   green_idle_deinit(&z->set);
   green_fd_close(&z->f);

@@ -20,7 +20,8 @@ static void monitor_stop(green_zmq *z)
   z->monitor = NULL;
 }
 
-void green__zmq_monitor_leave(green_zmq *z)
+/* One that is about to be closed: nobody is left with it. */
+static void monitor_leave(green_zmq *z)
 {
   if (z->monitor) monitor_stop(z);
   if (z->monitored) monitor_stop(z->monitored);
@@ -53,5 +54,6 @@ int green_zmq_monitor_start(green_zmq *z, green_zmq *reader, int events)
   if (err < 0) return err;
   z->monitor = reader;
   reader->monitored = z;
+  z->leave = reader->leave = monitor_leave;
   return 0;
 }

@@ -22,7 +22,4 @@ GREEN_API int green_zmq_monitor_start(green_zmq *z, green_zmq *reader,
                                       int events);
 /* end ffi */
 
-/* One that is about to be closed: nobody is left with it. */
-void green__zmq_monitor_leave(green_zmq *z);
-
 #endif

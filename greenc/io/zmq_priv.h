@@ -51,6 +51,8 @@ struct green_zmq {
   uint8_t in_message;   /* The last part received says that more follow. */
   green_zmq *monitor;   /* Receives what becomes of this one's connections, */
   green_zmq *monitored; /* or receives that of this one (zmq_monitor.c). */
+  /* NULL; else told that this one is about to be closed. */
+  void (*leave)(green_zmq *z);
   green_zmq_part part;
   green__zmq_msg msg; /* Where part is. */
 };
