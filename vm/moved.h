@@ -15,10 +15,11 @@
 void vm_moved_push(lua_State *L, int i);
 
 /* The token at index i has the descriptor from here on, and the connection of
-** TLS over it (green_tls_depart), which may be NULL. It arrives as what `arrive`
-** of green.tpool.move gives, called with what was told, the descriptor, and a
-** light userdata of the connection, or nil. Where it never arrives, both are
-** closed. Raises when there is no such token, or it has something. */
+** TLS over it (green_tls_depart), which may be NULL. It arrives as what
+** `arrive` of green.tpool.move gives, called with what was told, the
+** descriptor, and a light userdata of the connection, or nil. Where it never
+** arrives, both are closed. Raises when there is no such token, or it has
+** something. */
 void vm_moved_give(lua_State *L, int i, int fd, green_tls *tls);
 
 /* Push what the token at index i stands for, which arrives here; of any other

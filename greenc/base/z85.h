@@ -1,8 +1,8 @@
 /*
 ** z85.h: bytes as letters, five for four bytes (ZeroMQ's RFC 32).
 **
-** How ZeroMQ writes keys: 40 letters for 32 bytes, none of which is a quote or a
-** backslash. One text stands for given bytes and no other does: decoding
+** How ZeroMQ writes keys: 40 letters for 32 bytes, none of which is a quote or
+** a backslash. One text stands for given bytes and no other does: decoding
 ** refuses other letters, and groups beyond 2^32 - 1. Any thread.
 */
 #ifndef GREEN_Z85_H

@@ -35,7 +35,7 @@ typedef struct green_idle {
   green_list expired; /* Those whose time was up, in that order. */
   green_list ready;   /* Those with bytes or expired, oldest first. */
   green_timer timer;
-  int64_t timeout;    /* Nanoseconds, or GREEN_NEVER. */
+  int64_t timeout; /* Nanoseconds, or GREEN_NEVER. */
   /* NULL; else told of an fd's event instead of all that is ready above: it
   ** wakes whom it likes, and returns 0 if nobody is interested any more. */
   int (*told)(green_fd *f);

@@ -1,5 +1,5 @@
 /*
-** zmq_key.h: keys of CURVE, ZeroMQ's encryption: 32 bytes, as 40 letters of Z85.
+** zmq_key.h: keys of CURVE, ZeroMQ's encryption: 32 bytes, 40 letters of Z85.
 **
 ** libzmq is loaded (zmq_ctx.h). Any thread.
 */
@@ -20,8 +20,8 @@ typedef struct green_zmq_keys {
 /* Make a pair. 0, or GREEN_EOPNOTSUPP: this libzmq has no CURVE. */
 GREEN_API int green_zmq_key_make(green_zmq_keys *keys);
 
-/* Fill in the key of keys->secret. 0, GREEN_EOPNOTSUPP, or GREEN_EINVAL: that is
-** no Z85. */
+/* Fill in the key of keys->secret. 0, GREEN_EOPNOTSUPP, or GREEN_EINVAL: that
+** is no Z85. */
 GREEN_API int green_zmq_key_derive(green_zmq_keys *keys);
 
 /* Overwrite both. */

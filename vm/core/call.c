@@ -206,8 +206,8 @@ static int core_thread_id(lua_State *L)
 }
 
 /* token = move_begin(what), move_give(token, fd, box), token = move_file(file):
-** moved.h. box: nil, or cdata that begins with a green_tls *, which is NULL from
-** then on. */
+** moved.h. box: nil, or cdata that begins with a green_tls *, which is NULL
+** from then on. */
 static int core_move_begin(lua_State *L)
 {
   core_vm(L);
