@@ -36,7 +36,7 @@ end
 function M.of(codec, where)
   if codec == nil then
     return json(where)
-  elseif type(codec) ~= "table" then
+  elseif type(codec) ~= "table" or codec.encode == nil or codec.decode == nil then
     args.wrong(where, "codec", "a table with encode and decode", codec)
   end
   args.callable(codec.encode, where, "codec.encode")
@@ -66,8 +66,10 @@ function M.pack(codec, ...)
   if n == 0 and codec.empty then
     return codec.empty
   end
-  local text = codec.encode(list_of(codec, n, ...))
-  if type(text) ~= "string" then
+  local ok, text = pcall(codec.encode, list_of(codec, n, ...)) -- by pcall: without our line
+  if not ok then
+    error(text, 0)
+  elseif type(text) ~= "string" then
     error("the codec's encode has not given a string, but " .. args.shown(text), 0)
   end
   return text

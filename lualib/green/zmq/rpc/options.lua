@@ -2,7 +2,9 @@
 -- @module green.zmq.rpc.options
 
 local args = require "green.args"
+local class = require "green.args.class"
 local codecs = require "green.zmq.rpc.codec"
+local contexts = require "green.zmq.context"
 local mdp = require "green.zmq.rpc.mdp"
 local options = require "green.args.options"
 
@@ -70,6 +72,9 @@ local function read(set, given, where)
   end
   settings.socket = args.optional(given.socket, "table", where, "socket")
   settings.context = given.context
+  if settings.context ~= nil and not class.is(settings.context, contexts.mt) then
+    args.wrong(where, "context", "a ZeroMQ context", settings.context)
+  end
   return settings
 end
 
