@@ -116,13 +116,12 @@ end
 local function handlers_of(given, where)
   if given.handlers == nil then
     if given.handler == nil then
-      args.misuse("%s: give handlers, a table of functions, or handler, one for plain requests",
-        where)
+      args.wrong(where, "handlers", "a table of functions where there is no handler", nil)
     end
     return {}
   end
   local handlers = {}
-  for name, fn in pairs(args.type(given.handlers, "table", where, "handlers")) do
+  for name, fn in pairs(args.plain(given.handlers, where, "handlers")) do
     if not mdp.is_service(name) then
       args.wrong(where, "handlers", "a table with names as keys", given.handlers)
     end
