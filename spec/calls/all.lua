@@ -50,7 +50,8 @@ local function exported(all)
         seen[f.fn].aliases[f.name] = true
       else
         seen[f.fn], f.aliases = f, {}
-        f.source = ("M%q%s"):format(module, f.label:match("^[%w_]+(.*)$"))
+        local within = module == "init" and "green" or module
+        f.source = ("M%q%s"):format(module, f.label:sub(#within + 1))
         f.about = find.describe(f.fn)
         f.subject = "module " .. module
         all[#all + 1] = f

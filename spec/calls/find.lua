@@ -10,7 +10,7 @@ local M = { root = "" } -- where lualib stands, with a slash
 --- Names of all public modules, sorted; but green itself ("init") comes last, as
 -- most of what it has is another's.
 function M.modules()
-  local names = {}
+  local names = { unpack(kit.deeper) }
   for file in lfs.dir(M.root .. "lualib/green") do
     local name = file:match("^([%w_]+)%.lua$")
     if name and name ~= "init" then

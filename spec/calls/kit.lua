@@ -11,6 +11,9 @@ M.own = {
   ["green.wsgi.log"] = "a server's, which calls it for every request: its methods check nothing",
 }
 
+--- Modules that users require, though they stand in another's folder.
+M.deeper = { "zmq.broker", "zmq.rpc" }
+
 --- Exported tables that hold nothing of ours: label -> why.
 M.foreign = {
   ["stdio.raw"] = "Lua's own functions",
@@ -48,6 +51,9 @@ M.args = {
   ["pools.Pool"] = { "{ create = fn }" },
   ["testing.check_stream"] = {
     "function() error('no pair', 0) end", "{ it = fn }" },
+  ["zmq.rpc.broker"] = { "{ bind = 'tcp://127.0.0.1:*' }" },
+  ["zmq.rpc.client"] = { "'tcp://127.0.0.1:9'" },
+  ["zmq.rpc.worker"] = { "{ broker = 'tcp://127.0.0.1:9', service = 'x', handlers = {} }" },
   ["timeout.shield"] = { "0.001", "fn()" },
 }
 
@@ -86,6 +92,9 @@ M.results = {
   ["testing.virtual"] = "left behind:",
   ["error.new"] = "a table without a metatable, not a green.error", -- it made one of it before
   ["testing.check_stream"] = "check_stream: %d+ of %d+ checks failed",
+  ["green.zmq.rpc.client:call"] = "the arguments cannot be encoded", -- by JSON: nan
+  ["green.zmq.rpc.broker:start"] = "started already", -- it is called again and again
+  ["green.zmq.rpc.worker:start"] = "started already",
   ['env["green.give"]'] = "what guest_of gives must be a guest, not nil",
 }
 
@@ -294,6 +303,46 @@ recipes["green.redis.subscription"] = function(K)
   local sub = assert(recipes["green.redis"](K):subscribe "a")
   K.later(function() sub:close() end)
   return sub
+end
+
+recipes["green.zmq.context"] = function(K)
+  local context = assert(require("green.zmq").Context {})
+  K.later(function() context:term(0) end)
+  return context
+end
+
+--- A context has one, so it is given one of its own.
+recipes["green.zmq.auth"] = function(K)
+  local auth = assert(require("green.zmq").auth(recipes["green.zmq.context"](K)))
+  K.later(function() auth:stop() end)
+  return auth
+end
+
+recipes["green.zmq.broker"] = function(K)
+  local at = "tcp://127.0.0.1:*"
+  local broker = assert(require("green.zmq.broker").start { ask = at, pub = at, sub = at })
+  K.later(function() broker:close() end)
+  return broker
+end
+
+recipes["green.zmq.rpc.broker"] = function(K)
+  local broker = require("green.zmq.rpc").broker { bind = "tcp://127.0.0.1:*" }
+  K.later(function() broker:stop() end)
+  return broker
+end
+
+recipes["green.zmq.rpc.worker"] = function(K)
+  local worker = require("green.zmq.rpc").worker { broker = "tcp://127.0.0.1:9", service = "x",
+    handlers = {} }
+  K.later(function() worker:stop(0) end)
+  return worker
+end
+
+recipes["green.zmq.rpc.client"] = function(K)
+  local client = require("green.zmq.rpc").client("tcp://127.0.0.1:9",
+    { timeout = 0.01, retries = 0 })
+  K.later(function() client:close() end)
+  return client
 end
 
 --- One end of a websocket, whose peer sends it a message.

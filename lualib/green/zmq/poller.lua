@@ -14,7 +14,7 @@ local band, bor = bit.band, bit.bor
 local ETIMEDOUT = core.codes.ETIMEDOUT
 
 local methods = {}
-local mt = { __name = "zmq.Poller", __index = methods }
+local mt = { __name = "green.zmq.poller", __index = methods }
 
 show.kind(mt, function(self)
   return ("%d registered"):format(#self._entries)
@@ -68,7 +68,7 @@ end
 function methods:modify(what, events)
   local i = index_of(self, what)
   if not i then
-    args.misuse("modify: %s is not registered", args.shown(what))
+    args.wrong("modify", "what", "registered", what)
   end
   local list = copied(self._entries)
   list[i] = checked(what, events, "modify")
