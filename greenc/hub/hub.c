@@ -20,6 +20,11 @@
 ** waiting. This many take well under a millisecond. */
 #define HUB_EXPIRE_MOST 1024
 
+/* ns without a poll while a task runs that finds all it asks for. A poll costs
+** as much as a dozen small messages; who waits for I/O waits no longer for it
+** than for a turn of a few busy tasks. */
+#define HUB_QUIET_MOST 100000
+
 /* -- Batches -------------------------------------------------------------- */
 
 static green_task *task_of_link(green_link *k)
@@ -280,6 +285,16 @@ int green_hub_poll(green_hub *hub, int64_t nap)
   hub->unpolled = 1; /* The batch goes on. */
   hub->current = me;
   return more;
+}
+
+int green_hub_is_quiet(const green_hub *hub)
+{
+  green__assert_thread(hub);
+  if (hub->is_virtual || hub_is_ready(hub) || !green_list_empty(&hub->batch) ||
+      !green_list_empty(&hub->defers) || green_fork_differs(hub->generation))
+    return 0;
+  int64_t now = green_clock_now();
+  return now - hub->poll_now < HUB_QUIET_MOST && hub_due(hub) > now;
 }
 
 /* -- What the loop calls -------------------------------------------------- */

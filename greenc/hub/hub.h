@@ -78,6 +78,13 @@ GREEN_API void green_hub_hold(green_hub *hub);
 /* Undoes one green_hub_hold; nothing when nothing holds it. */
 GREEN_API void green_hub_unhold(green_hub *hub);
 
+/* For a task that might go on for ever without a wait: 1: a turn would find
+** nothing to do but this task, as far as is known without a poll, and the last
+** poll is not long ago (0.1 ms). 0: let the others have a turn: somebody is
+** ready or was posted to, something was deferred or is due, or the clock is
+** virtual. */
+GREEN_API int green_hub_is_quiet(const green_hub *hub);
+
 /* A virtual clock for tests: time stands still and jumps to the next deadline
 ** when nothing is ready and no fd is armed. Switching back returns to the
 ** system's clock. GREEN_EBUSY while deadlines are pending. */

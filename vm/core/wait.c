@@ -109,13 +109,15 @@ static int core_yield(lua_State *L)
   return vm_wait(v, L);
 }
 
-/* status = check(): the checkpoint whose budget is used up. */
+/* status = check(): the checkpoint whose budget is used up. A trip through the
+** ready queue that nobody else needs is saved, and with it a poll and the look
+** whether one can wait here. */
 static int core_check(lua_State *L)
 {
   vm *v = core_vm(L);
   if (v->current->task.cancel_pending) return vm_cancel(v, L);
   v->turn.budget = GREEN_TURN_BUDGET;
-  if (vm_can_wait(v, L)) {
+  if (!green_hub_is_quiet(v->hub) && vm_can_wait(v, L)) {
     v->want = (vm_want){.kind = VM_WANT_YIELD};
     return vm_wait(v, L);
   }

@@ -294,6 +294,114 @@ static void test_busy(void)
   green_hub_free(hub);
 }
 
+/* -- Whether a turn is needed --------------------------------------------- */
+
+static void step_ask(actor *a)
+{
+  a->value = green_hub_is_quiet(a->task.hub);
+}
+
+static void step_ask_late(actor *a)
+{
+  nanosleep(&(struct timespec){.tv_nsec = MS}, NULL);
+  step_ask(a);
+}
+
+static void step_defer_and_ask(actor *a)
+{
+  green_hub_defer(a->task.hub, (green_defer *)a->q);
+  step_ask(a);
+}
+
+static void step_post_and_ask(actor *a)
+{
+  green_hub_post(a->task.hub, (green_post *)a->q);
+  step_ask(a);
+}
+
+static void step_wake_and_ask(actor *a)
+{
+  green_task_wake(&a->other->task, 0);
+  step_ask(a);
+}
+
+/* What a task is told that runs right behind a poll. */
+static int ask(green_hub *hub, actor_fn *step, void *with)
+{
+  actor a;
+  green_hub_turn(hub, 0);
+  actor_start(&a, hub, 0, step);
+  a.q = with;
+  a.other = with;
+  green_hub_turn(hub, 0);
+  return (int)a.value;
+}
+
+static void run_defer(green_defer *d)
+{
+  (void)d;
+}
+
+static void run_post(green_post *p)
+{
+  (void)p;
+}
+
+/* The tenth of a millisecond may pass before the question. */
+static int is_ever_quiet(green_hub *hub)
+{
+  for (int i = 0; i < 1000; i++)
+    if (ask(hub, step_ask, NULL)) return 1;
+  return 0;
+}
+
+static void test_quiet(void)
+{
+  green_hub *hub = hub_open(NULL);
+  green_defer d = {.run = run_defer};
+  green_post p = {.run = run_post};
+  green_timer t = {.fire = timer_fire};
+  actor waiter;
+  ok(is_ever_quiet(hub), "nobody has anything to do");
+  is(ask(hub, step_ask_late, NULL), 0, "the last poll was long ago");
+  is(ask(hub, step_defer_and_ask, &d), 0, "something was deferred");
+  is(ask(hub, step_post_and_ask, &p), 0, "something was posted");
+  actor_start(&waiter, hub, 0, step_park);
+  is(ask(hub, step_wake_and_ask, &waiter), 0, "somebody is ready");
+  green_hub_timer_set(hub, &t, green_hub_now(hub) + 60 * GREEN_SECOND);
+  ok(is_ever_quiet(hub), "a deadline is far");
+  green_hub_timer_stop(hub, &t);
+  turns(hub, 2);
+  ok(is_clean(hub), "nothing is left");
+  green_hub_free(hub);
+}
+
+static void step_ask_when_due(actor *a)
+{
+  green_timer *t = (green_timer *)a->q;
+  green_hub_timer_set(a->task.hub, t, green_hub_now(a->task.hub));
+  step_ask(a);
+}
+
+static void test_not_quiet(void)
+{
+  green_hub *hub = hub_open(NULL);
+  actor a, b;
+  actor_start(&a, hub, 0, step_ask);
+  actor_start(&b, hub, 0, step_end);
+  turns(hub, 1);
+  is(a.value, 0, "another has its turn behind it");
+  memset(timers, 0, sizeof(timers));
+  memset(fired, 0, sizeof(fired));
+  timers[0].fire = timer_fire;
+  is(ask(hub, step_ask_when_due, timers), 0, "a deadline is due");
+  is(fired[0] != 0, 1, "it fires");
+  green_hub_free(hub);
+  hub = hub_open_virtual();
+  is(ask(hub, step_ask, NULL), 0, "the clock is virtual");
+  green_hub_free(hub);
+}
+
 int main(void)
 {
   t_start();
@@ -311,5 +419,7 @@ int main(void)
   test_two_runs();
   test_done_before_the_run();
   test_busy();
+  test_quiet();
+  test_not_quiet();
   return t_done();
 }
