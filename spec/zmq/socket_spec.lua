@@ -1,9 +1,11 @@
 -- green.zmq: every pattern of sockets, over inproc, ipc and tcp; messages stay whole.
 
+local exits = require "green.thread.exits"
 local green = require "green"
 local kit = require "spec.support.zmq_kit"
 local process = require "green.process"
 local testing = require "green.testing"
+local thread = require "green.thread"
 local zmq = require "green.zmq"
 
 local ffi = require "ffi"
@@ -166,6 +168,58 @@ describe("green.zmq", function()
     assert.is_true(next(pull._rests) == nil and next(push._begun) == nil)
   end))
 
+  it("is closed in the middle of a thread's messages", with(function(ctx)
+    local pull, push = kit.pair(ctx, "PULL", "PUSH")
+    assert(push:send_multipart("one", "two", "three"))
+    local go = green.Event()
+    local t = green.spawn(function()
+      assert.equal("one", (pull:recv(20)))
+      push:send("lost", { more = true })
+      go:wait()
+      fails("ECLOSED", pull:recv(20))
+      fails("ECLOSED", push:send "lost")
+    end)
+    green.sleep(0.01)
+    local held = { next(pull._rests), next(push._begun) }
+    assert.equal(t, held[1])
+    local rest, begun = pull._rests[t], push._begun[t]
+    pull:close()
+    push:close(0)
+    assert.is_nil(exits.thread_of(rest) or exits.thread_of(begun))
+    go:send()
+    t:wait()
+  end))
+
+  it("is closed while a thread that has half a message lets others run", with(function(ctx)
+    for _, method in ipairs { "recv", "recv_multipart" } do
+      local pull, push = kit.pair(ctx, "PULL", "PUSH")
+      assert(push:send_multipart("one", "two", "three"))
+      assert.equal("one", (pull:recv(20)))
+      green.spawn(pull.close, pull)
+      while thread.turn.budget > 0 do thread.checkpoint() end -- the next one lets others run
+      assert.is_false(pull.closed)
+      fails("ECLOSED", pull[method](pull, 20))
+    end
+  end))
+
+  it("is a checkpoint where it has a part already", with(function(ctx)
+    for _, method in ipairs { "recv", "recv_multipart" } do
+      local pull, push = kit.pair(ctx, "PULL", "PUSH")
+      assert(push:send_multipart("one", "two", "three"))
+      local got
+      local t = green.spawn(function()
+        pull:recv(20)
+        pcall(green.sleep, 1000)
+        got = { pcall(pull[method], pull, 20) }
+      end)
+      green.sleep(0.01)
+      t:kill()
+      t:wait()
+      assert.is_false(got[1])
+      assert.is_true(green.is_error(got[2], "ECANCELED"))
+    end
+  end))
+
   it("refuses messages of too many parts, and goes on", with(function(ctx)
     local pull, push = kit.pair(ctx, "PULL", "PUSH", nil, { max_parts = 3 })
     assert(push:send_multipart("1", "2", "3", "4", "5"))
@@ -206,6 +260,15 @@ describe("green.zmq", function()
     assert.equal(12, n)
     assert.is_false(more)
     assert.equal("a longer", ffi.string(buffer, 8))
+  end))
+
+  it("takes nothing where there is no memory to receive into", with(function(ctx)
+    local pull, push = kit.pair(ctx, "PULL", "PUSH")
+    assert(push:send "hello")
+    local ok, err = pcall(pull.recv_into, pull, ffi.new("int"), 4, 20)
+    assert.is_false(ok)
+    assert.matches("socket_spec.*recv_into: buffer must be memory", tostring(err))
+    assert.equal("hello", (pull:recv(20)))
   end))
 
   it("carries zero bytes, empty parts and megabytes", with(function(ctx)

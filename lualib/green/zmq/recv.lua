@@ -101,6 +101,12 @@ local function forget(record)
   record.socket._rests[record.thread] = nil
 end
 
+--- What the running thread has left of a message. nil: nothing, or the socket was closed.
+local function kept_of(self)
+  checkpoint()
+  return self._rests and self._rests[current()]
+end
+
 --- Keep the parts behind the first one for the running thread.
 local function keep(self)
   local list, status = rest(self, {})
@@ -116,9 +122,9 @@ local function keep(self)
 end
 
 --- The next part of a message that the running thread has begun: text, more; nil: there is
--- none.
+-- none. Parks as a checkpoint.
 local function next_kept(self)
-  local record = self._rests[current()]
+  local record = kept_of(self)
   if not record then
     return nil
   end
@@ -132,9 +138,10 @@ local function next_kept(self)
   return record.list[at], more
 end
 
---- The rest of the message that the running thread has begun.
+--- The rest of the message that the running thread has begun; nil: there is none. Parks as a
+-- checkpoint.
 local function all_kept(self)
-  local record = self._rests[current()]
+  local record = kept_of(self)
   if not record then
     return nil
   end
@@ -158,7 +165,6 @@ end
 -- sends: EOPNOTSUPP); EMSGSIZE (more parts than allowed); ETERM, ECLOSED
 function methods:recv(opts)
   if self._rests then
-    checkpoint()
     local text, more = next_kept(self)
     if text then
       return text, more
@@ -209,9 +215,11 @@ end
 -- @treturn boolean whether more follow. Or nil, err: as recv
 function methods:recv_into(buffer, n, opts)
   args.type(buffer, "cdata", "recv_into", "buffer")
+  if not pcall(ffi_copy, buffer, "", 0) then
+    args.wrong("recv_into", "buffer", "memory to write to", buffer)
+  end
   args.size(n, 0, "recv_into", "n")
   if self._rests then
-    checkpoint()
     local text, more = next_kept(self)
     if text then
       ffi_copy(buffer, text, min(n, #text))

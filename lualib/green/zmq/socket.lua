@@ -4,6 +4,7 @@
 local core = require "green.core"
 local args = require "green.args"
 local class = require "green.args.class"
+local exits = require "green.thread.exits"
 local exposed = require "green.zmq.exposed"
 local monitor = require "green.zmq.monitor"
 local poll = require "green.zmq.poll"
@@ -126,6 +127,15 @@ end
 
 -- -- Life ---------------------------------------------------------------------
 
+--- What threads have begun to receive or to send is nothing that they hold any more.
+local function release_all(records)
+  if records then
+    for _, record in pairs(records) do
+      exits.release(record)
+    end
+  end
+end
+
 --- Close the socket: who waits for it gets ECLOSED. Messages that are still to be sent are sent
 -- in the background, as long as the program runs or the option `linger` says. Idempotent, never
 -- raises for a socket, does not park.
@@ -137,6 +147,8 @@ function methods:close(linger)
     ms = linger > 2147483 and -1 or math.floor(linger * 1000 + 0.5)
   end
   self.closed = true
+  release_all(self._rests)
+  release_all(self._begun)
   self._rests, self._begun = nil, nil
   zmq.close(self._s, ms)
 end
