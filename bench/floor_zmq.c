@@ -7,8 +7,6 @@
 **   floor_zmq req  ENDPOINT COUNT SIZE    connects, asks, has answers
 **   floor_zmq rep  ENDPOINT COUNT SIZE    binds and sends back what it got
 **   floor_zmq echo ENDPOINT               a ROUTER that does so, for ever
-**   floor_zmq req  ENDPOINT COUNT SIZE    connects, asks, waits for the answer
-**   floor_zmq echo ENDPOINT               a ROUTER that does so until killed
 **   floor_zmq inproc COUNT SIZE           PUSH and PULL in two threads
 **
 ** A tenth as many go before and are not counted. No message is the one before:

@@ -7,11 +7,7 @@
 ** Waits until something listens on PATH. Each answer must be the very bytes of
 ** what was sent. Prints requests, errors, seconds, rate, cpu_ns (the CPU time
 ** that process PID used for a message) and own_ns (that of its first thread
-** alone); a tenth as many go before and are not counted. Status 1 when an answer
-** was wrong.
-** what was sent. Prints requests, errors, seconds, rate and cpu_ns, the CPU
-** time that process PID used for a message, and own_ns, that of its first
-** thread alone; a tenth as many go before and are not counted. Status 1 when an
+** alone); a tenth as many go before and are not counted. Status 1 when an
 ** answer was wrong.
 */
 
