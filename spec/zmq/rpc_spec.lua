@@ -264,7 +264,7 @@ describe("green.zmq.rpc", function()
         { "rpc.broker: bind must be an endpoint", rpc.broker, {} },
         { "rpc.worker: service must be a name", rpc.worker,
           { broker = "inproc://x", handlers = {} } },
-        { "rpc.worker: give handlers", rpc.worker, { broker = "inproc://x", service = "s" } },
+        { "rpc.worker: handlers must be a table of functions", rpc.worker, { broker = "inproc://x", service = "s" } },
         { "rpc.client: broker must be an endpoint", rpc.client },
         { "rpc.client: protocol must be \"0.1\" or \"0.2\"", rpc.client, "inproc://x",
           { protocol = "7" } },
