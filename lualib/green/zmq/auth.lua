@@ -6,7 +6,7 @@ local args = require "green.args"
 local background = require "green.thread.background"
 local class = require "green.args.class"
 local core = require "green.core"
-local digest = require "green.digest"
+local decision = require "green.zmq.auth_decision"
 local errors = require "green.error"
 local keys = require "green.zmq.key"
 local options = require "green.args.options"
@@ -21,87 +21,7 @@ local traceback, xpcall = debug.traceback, xpcall
 
 local TIMEOUT = 5 -- seconds: less than sockets wait for a handshake
 local MOST = 100 -- that are asked about at the same time
-local USER_MOST = 255 -- bytes of a user's id
-local ANY = "*"
-
--- -- Decisions ----------------------------------------------------------------
-
---- The rules for a request's domain.
-local function rules_of(self, request)
-  return self._domains[request.domain] or self._domains[ANY] or {}
-end
-
-local deciders = {}
-
-function deciders.NULL()
-  return "200", "OK", ""
-end
-
---- As long for a name that is not there as for a wrong password.
-function deciders.PLAIN(rules, request)
-  local password = rules.plain and rules.plain[request.user]
-  local same = digest.equal(digest.sha256(password or ""), digest.sha256(request.password))
-  if password and same then
-    return "200", "OK", request.user
-  end
-  return "400", rules.plain and "Wrong name or password" or "No passwords for this domain"
-end
-
-function deciders.CURVE(rules, request)
-  local key, known = keys.z85_encode(request.key), rules.curve
-  if known == nil then
-    return "400", "No keys for this domain"
-  elseif known == ANY then
-    return "200", "OK", key
-  elseif known.has then
-    return known:has(key) and "200" or "400", "Unknown key", key
-  end
-  local user = known[key]
-  return user and "200" or "400", "Unknown key", type(user) == "string" and user or key
-end
-
-function deciders.GSSAPI()
-  return "400", "GSSAPI needs a callback"
-end
-
---- What a callback has said.
-local function decide_by(fn, request)
-  local user, why = fn(request)
-  if user == true then
-    return "200", "OK", request.user or request.key or request.principal or ""
-  elseif type(user) == "string" and #user <= USER_MOST then
-    return "200", "OK", user
-  elseif user then
-    args.misuse("configure_callback: fn must return true, a user's id or false, not %s",
-      args.shown(user))
-  end
-  return "400", type(why) == "string" and #why <= USER_MOST and why or "Refused"
-end
-
-local function decide(rules, request)
-  if rules.callback then
-    local asked = { domain = request.domain, address = request.address, identity = request.identity,
-      mechanism = request.mechanism, user = request.user, password = request.password,
-      key = request.key and keys.z85_encode(request.key), principal = request.principal }
-    return decide_by(rules.callback, asked)
-  end
-  return deciders[request.mechanism](rules, request)
-end
-
---- Why an address may not connect; nil: it may.
-local function address_fault(self, text)
-  if #self._denied == 0 and #self._allowed == 0 then
-    return nil
-  end
-  local address = addresses.read(text)
-  if not address then
-    return "Unknown address"
-  elseif addresses.has(self._denied, address) then
-    return "Address denied"
-  elseif #self._allowed > 0 and not addresses.has(self._allowed, address) then
-    return "Address not allowed"
-  end
-end
+local ANY = decision.ANY
 
 -- -- Answers ------------------------------------------------------------------
 
@@ -127,8 +47,8 @@ end
 
 --- Decide where that may take a while. Parks.
 local function decide_later(self, rules, request)
-  local ok, status, text, user_id = xpcall(timeouts.timeout, tell, self._timeout, decide, rules,
-    request)
+  local ok, status, text, user_id = xpcall(timeouts.timeout, tell, self._timeout,
+    decision.decide, rules, request)
   self._busy = self._busy - 1
   if ok and status then
     answer(self, request, status, text, user_id)
@@ -141,16 +61,10 @@ local function decide_later(self, rules, request)
   end
 end
 
-local function is_slow(rules, request)
-  local known = rules.curve
-  return rules.callback
-    or request.mechanism == "CURVE" and type(known) == "table" and known.is_old and known:is_old()
-end
-
 local function serve(self, request)
-  local rules = rules_of(self, request)
-  if not is_slow(rules, request) then
-    return answer(self, request, decide(rules, request))
+  local rules = decision.rules(self, request)
+  if not decision.is_slow(rules, request) then
+    return answer(self, request, decision.decide(rules, request))
   elseif self._busy >= self._most then
     return answer(self, request, "300", "Busy")
   end
@@ -163,7 +77,7 @@ local function run(self)
     local parts, err = self._socket:recv_multipart()
     if parts then
       local request, fault = zap.parse(parts)
-      fault = fault or request and address_fault(self, request.address)
+      fault = fault or request and decision.address_fault(self, request.address)
       if fault then
         answer(self, request, "400", fault)
       elseif request then

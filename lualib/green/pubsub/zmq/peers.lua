@@ -13,83 +13,16 @@ local errors = require "green.error"
 local histories = require "green.pubsub.history"
 local memory = require "green.pubsub.memory"
 local meeting = require "green.pubsub.zmq.meeting"
+local intake = require "green.pubsub.zmq.intake"
 local outbox = require "green.zmq.broker.outbox"
-local thread = require "green.thread"
 local topics = require "green.pubsub.topics"
 local wire = require "green.zmq.broker.wire"
 local zmq = require "green.zmq"
 
-local error, pairs, setmetatable, xpcall = error, pairs, setmetatable, xpcall
-local bytes = string.sub
-
-local PUBLISHERS = 10000 -- whose numbers are remembered
+local pairs, setmetatable = pairs, setmetatable
 
 local methods = {}
 local mt = { __index = methods }
-
--- -- Reading ------------------------------------------------------------------
-
---- Is it newer than all that this publisher has sent? Its messages come in order, by one
--- way or by several.
-local function is_new(self, record)
-  local latest = self.latest[record.epoch]
-  if latest and record.number <= latest then
-    return false
-  elseif not latest then
-    if self.n_latest >= PUBLISHERS then
-      self.latest, self.n_latest = {}, 0
-    end
-    self.n_latest = self.n_latest + 1
-  end
-  self.latest[record.epoch] = record.number
-  return true
-end
-
-local function take(self, frames)
-  local key, prefix = frames[1], self.prefix
-  if wire.is_reserved(key) then
-    return frames[2] and meeting.pass(self, key, frames[2])
-  end
-  local topic = #frames == 3 and bytes(key, 1, #prefix) == prefix and wire.topic_of(key)
-  local name = topic and bytes(topic, #prefix + 1)
-  local limits = self.hub._options
-  local record = name and name ~= "" and #name <= limits.max_topic
-    and #frames[3] <= limits.max_message and wire.read(name, frames[2], frames[3])
-  if record and record.epoch ~= self.name and is_new(self, record) then
-    self.own:publish(name, record.text, record)
-  end
-end
-
-local function read_messages(self)
-  local frames, err = self.sub:recv_multipart()
-  while frames do
-    take(self, frames)
-    frames, err = self.sub:recv_multipart()
-  end
-  return err
-end
-
---- What others want to hear.
-local function read_wants(self)
-  local frames, err = self.pub:recv_multipart()
-  while frames do
-    meeting.hear(self, frames[1])
-    frames, err = self.pub:recv_multipart()
-  end
-  return err
-end
-
-local function read_all(what)
-  local self = what[1]
-  local ok, err = xpcall(what[2], thread.note_traceback, self)
-  if not self.hub._closed then
-    self.hub:_end_all(ok and err
-      or errors.new("ECLOSED", "subscribe", "the hub's reader has ended"))
-  end
-  if not ok then
-    error(err, 0)
-  end
-end
 
 -- -- Making one ---------------------------------------------------------------
 
@@ -108,8 +41,8 @@ local function start(self)
   if self.hub._options.history > 0 then
     self.sub:subscribe(self.prefix)
   end
-  self.hub._crew:need("messages", read_all, { self, read_messages }, true)
-  self.hub._crew:need("wants", read_all, { self, read_wants }, true)
+  self.hub._crew:need("messages", intake.run, { self, intake.messages }, true)
+  self.hub._crew:need("wants", intake.run, { self, intake.wants }, true)
 end
 
 local function socket_of(self, kind, more)
