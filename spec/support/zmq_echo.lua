@@ -6,6 +6,10 @@ local zmq = require "green.zmq"
 return function(worker)
   local socket = zmq.socket "REP"
   assert(socket:connect(worker.args.endpoint))
+  local ready = zmq.socket "PUSH"
+  assert(ready:connect(worker.args.ready))
+  ready:send "connected"
+  ready:close()
   while true do
     local parts = assert(socket:recv_multipart())
     socket:send_multipart { "worker", unpack(parts) }

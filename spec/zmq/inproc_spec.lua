@@ -9,11 +9,22 @@ local it, each_hub = kit.busted(true)
 
 local ECHO = "spec.support.zmq_echo"
 
+--- Two that answer at an endpoint, and are connected: what is sent goes to both in turn.
+local function start_workers(at)
+  local ready, ready_at = kit.socket "PULL", kit.endpoint()
+  assert(ready:bind(ready_at))
+  local workers = assert(green.workers(2, ECHO, { args = { endpoint = at, ready = ready_at } }))
+  for _ = 1, 2 do
+    assert(ready:recv { timeout = 20 })
+  end
+  return workers
+end
+
 describe("inproc", function()
   each_hub("reaches the runtimes of other threads, both ways", function()
     local socket, at = kit.socket "DEALER", kit.endpoint()
     assert(socket:bind(at))
-    local workers = assert(green.workers(2, ECHO, { args = { endpoint = at } }))
+    local workers = start_workers(at)
     local N = 500
     for i = 1, N do
       socket:send_multipart { "", tostring(i), "more" }
@@ -35,7 +46,7 @@ describe("inproc", function()
     local front, client = kit.pair("ROUTER", "REQ")
     local back, at = kit.socket "DEALER", kit.endpoint()
     assert(back:bind(at))
-    local workers = assert(green.workers(2, ECHO, { args = { endpoint = at } }))
+    local workers = start_workers(at)
     local proxy = kit.started(zmq.proxy, front, back)
     for i = 1, 50 do
       client:send(tostring(i))
