@@ -18,6 +18,7 @@ enum {
   TYPE_XPUB = 9,
   TYPE_STREAM = 11,
   TYPE_SERVER = 12,
+  TYPE_DGRAM = 18,
   TYPE_PEER = 19
 };
 
@@ -240,9 +241,23 @@ const green_zmq_part *green_zmq_input(const green_zmq *z)
 
 /* -- Sending -------------------------------------------------------------- */
 
+/* libzmq frees what a DGRAM without an endpoint is to send, and says that it has
+** not sent it: zmq_send then frees it again, and ends the process. */
+static int send_dgram(green_zmq *z, const void *data, size_t n, int flags)
+{
+  green__zmq_msg m;
+  if (lib.f_msg_init_size(&m, n) < 0) return green__zmq_error();
+  if (n > 0) memcpy(lib.f_msg_data(&m), data, n);
+  if (lib.f_msg_send(&m, z->socket, flags | GREEN__ZMQ_DONTWAIT) >= 0) return 0;
+  int r = green__zmq_error();
+  return lib.f_msg_close(&m) < 0 ? GREEN_EHOSTUNREACH : r;
+}
+
 static int send_part(green_zmq *z, const void *data, size_t n, int flags)
 {
   int r;
+  if (green_unlikely(z->type == TYPE_DGRAM))
+    return send_dgram(z, data, n, flags);
   do r = lib.f_send(z->socket, data, n, flags | GREEN__ZMQ_DONTWAIT);
   while (green_unlikely(r < 0) && green__zmq_error() == GREEN_EINTR);
   return r < 0 ? green__zmq_error() : 0;

@@ -291,6 +291,16 @@ describe("green.zmq", function()
     fails("EFSM", req:send "y")
   end))
 
+  it("does not end the process for a DGRAM that goes nowhere", with(function(ctx)
+    local s = ctx:socket "DGRAM"
+    if not s then
+      pending("this libzmq has no DGRAM")
+      return
+    end
+    fails("EHOSTUNREACH", s:send("x", 0.1))
+    fails("EHOSTUNREACH", s:send_multipart({ "127.0.0.1:9", "x" }, 0.1))
+  end))
+
   it("says what cannot be bound", with(function(ctx)
     local a, b = assert(ctx:socket "REP"), assert(ctx:socket "PULL")
     assert(a:bind "tcp://127.0.0.1:*")
