@@ -150,7 +150,7 @@ describe("a broker", function()
 
   it("has history and queues of a bounded size in a flood, and a hub that lags loses nothing "
     .. "that history has", function()
-    with({ queue = 10, history = 2000, max_bytes = 300000 }, function(made)
+    with({ queue = 10, history = 2000, max_bytes = 900000 }, function(made)
       local gaps = 0
       local hub = pubsub.new { zmq = { ask = made.ask, options = { rcvhwm = 10 } }, history = 2000,
         on_gap = function() gaps = gaps + 1 end, max_queued = 5000 }
@@ -176,8 +176,8 @@ describe("a broker", function()
       end
       assert.equal(2000, n)
       assert.equal(0, gaps)
-      for i = 1, 50 do assert(writer:publish("flood" .. i, ("x"):rep(10000))) end
-      assert.is_true(made:stats().bytes <= 300000)
+      for i = 1, 150 do assert(writer:publish("flood" .. i, ("x"):rep(10000))) end
+      assert.is_true(made:stats().bytes <= 900000)
       silent:close(0)
       kit.close(hub)
       kit.close(writer)

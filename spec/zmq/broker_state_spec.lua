@@ -9,7 +9,7 @@ local now -- seconds of the broker's clock
 
 local function broker(more)
   now = 1000
-  local opts = { history = 5, max_bytes = 1000, max_topics = 10, max_topic = 20, max_message = 100,
+  local opts = { history = 5, max_bytes = 5000, max_topics = 10, max_topic = 20, max_message = 100,
     max_members = 6, max_info = 10, last = false, pub = "ipc://feed" }
   for name, value in pairs(more or {}) do
     opts[name] = value
@@ -146,17 +146,32 @@ describe("a broker's history", function()
   end)
 
   it("has no more bytes than it may: the silent topics go first", function()
-    local state = broker()
+    local each = states.BESIDE + 100
+    local state = broker { max_bytes = 10 * each }
     local id = publish(state, "old", ("x"):rep(100))
     publish(state, "old", ("y"):rep(100))
     for i = 1, 9 do publish(state, "t" .. i % 3, ("z"):rep(100)) end
-    assert.equal(1000, state:stats().bytes)
+    assert.equal(10 * each, state:stats().bytes)
     assert.equal(1, #since(state, "old", "0"))
     publish(state, "t1", ("z"):rep(100))
     assert.same({}, (since(state, "old", "0")))
     assert.same({ nil, "EGAP" }, { since(state, "old", id) })
-    assert.equal(1000, state:stats().bytes)
+    assert.equal(10 * each, state:stats().bytes)
     assert.is_nil(state.topics.old)
+  end)
+
+  it("counts small messages and their keys, too", function()
+    local state = broker { history = 1000, max_bytes = 50000, max_topics = 1000 }
+    for i = 1, 100 do
+      assert(state:publish("t" .. i % 2, "t", ("k"):rep(1000), "", 1000))
+      assert(state:publish("small", "t", "", "", 1000))
+    end
+    assert.is_true(state:stats().bytes <= 50000)
+    local kept = 0
+    for _, topic in pairs(state.topics) do
+      kept = kept + (topic.past and topic.past.last - topic.past.first + 1 or 0)
+    end
+    assert.is_true(kept <= 50000 / states.BESIDE, kept)
   end)
 
   it("grows old for the broker, or for who asks", function()
@@ -337,7 +352,7 @@ describe("a broker", function()
       now = now + math.random() / 100
     end
     local stats = state:stats()
-    assert.is_true(stats.topics <= 10 and stats.bytes <= 1000 and stats.members <= 6)
+    assert.is_true(stats.topics <= 10 and stats.bytes <= 5000 and stats.members <= 6)
     for _, message in ipairs(state.feed) do
       assert.is_true(wire.is_reserved(message[1])
         or wire.read(assert(wire.topic_of(message[1])), message[2], message[3]) ~= nil)

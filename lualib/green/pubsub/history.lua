@@ -16,15 +16,21 @@ local MOST = 2 ^ 53
 
 local M = {}
 
+local function text_bytes(record)
+  return #record.text
+end
+
 --- What the hub keeps for it.
 -- @tparam number limit messages a topic
 -- @tparam ?number seconds nil: they do not grow old
 -- @tparam[opt] function clock seconds by which they do (default: the hub's)
-function M.new(limit, seconds, clock)
+-- @tparam[opt] function cost bytes that a record counts as, always the same (default: its text's)
+function M.new(limit, seconds, clock, cost)
   return {
     limit = limit,
     seconds = seconds,
     clock = clock or core.now,
+    cost = cost or text_bytes,
     bytes = 0, -- of all messages
     name = digest.random(6):gsub(".", function(c)
       return format("%02x", c:byte())
@@ -60,8 +66,8 @@ end
 local function forget_first(history, past)
   local at = past.first
   past.lost = past[at].number
-  past.bytes = past.bytes - #past[at].text
-  history.bytes = history.bytes - #past[at].text
+  local bytes = history.cost(past[at])
+  past.bytes, history.bytes = past.bytes - bytes, history.bytes - bytes
   past[at] = nil
   past.first = at + 1
 end
@@ -82,7 +88,8 @@ function M.add(history, topic, record, limit)
   record.at = history.clock()
   past.last = past.last + 1
   past[past.last] = record
-  past.bytes, history.bytes = past.bytes + #record.text, history.bytes + #record.text
+  local bytes = history.cost(record)
+  past.bytes, history.bytes = past.bytes + bytes, history.bytes + bytes
   limit = min(limit or history.limit, history.limit)
   while past.last - past.first >= limit do
     forget_first(history, past)

@@ -191,7 +191,8 @@ end
 -- - `last` (false): who subscribes is sent the topic's last message once more, and so are all who
 -- are subscribed to it: for plain SUB sockets
 -- - `max_topics` (100,000), `max_topic` (512 bytes), `max_message` (1 MiB)
--- - `max_bytes` (256 MiB): of all history; the topics that were silent longest lose theirs
+-- - `max_bytes` (256 MiB): of all history, texts and keys, and 256 more for each message; the
+-- topics that were silent longest lose theirs
 -- - `max_members` (100,000), `max_info` (1 KiB): entries of who is there
 -- - `queue` (10,000): messages that wait for a subscriber; it loses what is more
 -- - `options`: options of all three sockets, for instance CURVE's

@@ -12,9 +12,15 @@ local wire = require "green.zmq.broker.wire"
 local max, pairs, setmetatable, sub = math.max, pairs, setmetatable, string.sub
 
 local SWEEP = 4 -- topics that have grown old, looked at with each message
+local BESIDE = 256 -- bytes that a message takes beside its text and its key
 
 local methods = {}
 local mt = { __index = methods }
+
+--- What a kept message counts as: else small ones, or large keys, would fill the memory.
+local function cost(record)
+  return #record.text + #record.key + BESIDE
+end
 
 --- @tparam table opts of green.zmq.broker, with all defaults
 -- @tparam function clock seconds
@@ -22,7 +28,7 @@ local function new(opts, clock)
   local self = setmetatable({
     options = opts,
     clock = clock,
-    history = histories.new(opts.history, opts.history_seconds, clock),
+    history = histories.new(opts.history, opts.history_seconds, clock, cost),
     presence = presence.new(clock, opts.max_members),
     topics = {}, -- name -> { name, newest, subs, past }
     n = 0,
@@ -165,4 +171,4 @@ function methods:stats()
   return stats
 end
 
-return { new = new }
+return { new = new, BESIDE = BESIDE }
