@@ -13,11 +13,17 @@ function M.alone(body)
   return function()
     M.context = assert(zmq.Context {})
     local ok, err = pcall(body)
-    assert(M.context:term(10))
+    if not ok then
+      for s in pairs(M.context._sockets) do
+        s:close(0) -- else the wait for what they have still to send hides the error
+      end
+    end
+    local ended, why = M.context:term(10)
     M.context = nil
     if not ok then
       error(err, 0)
     end
+    assert(ended, why)
   end
 end
 

