@@ -68,7 +68,9 @@ local function is_endpoint(text)
 end
 
 local function act(self, fn, endpoint, op)
-  endpoint_of(endpoint, op)
+  if endpoint_of(endpoint, op):find "^norm://" then -- libzmq ends the process where it fails
+    return wait.failed("EPROTONOSUPPORT", op .. " " .. endpoint)
+  end
   local status = is_endpoint(endpoint) and fn(self._s, endpoint) or EINVAL
   if status < 0 then
     return wait.failed(status, op .. " " .. endpoint, nil, status == EINVAL and NO_ENDPOINT or nil)
