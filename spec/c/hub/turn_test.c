@@ -6,6 +6,7 @@
 #include "actor.h"
 
 #include <sys/socket.h>
+#include <time.h>
 
 #define MS (GREEN_SECOND / 1000)
 
