@@ -9,6 +9,7 @@ local core = require "green.core"
 local errors = require "green.error"
 local event = require "green.event"
 local exits = require "green.thread.exits"
+local messages = require "green.pubsub.zmq.messages"
 local thread = require "green.thread"
 local wire = require "green.zmq.broker.wire"
 local zmq = require "green.zmq"
@@ -58,12 +59,7 @@ local function give_up(self, err)
 end
 
 local function read(self)
-  local frames, err = self.socket:recv_multipart()
-  while frames do
-    dispatch(self, frames)
-    frames, err = self.socket:recv_multipart()
-  end
-  return err
+  return messages.each(self.socket, dispatch, self)
 end
 
 local function read_all(self)

@@ -11,6 +11,7 @@ local delivery = require "green.pubsub.delivery"
 local errors = require "green.error"
 local event = require "green.event"
 local glob = require "green.pubsub.glob"
+local messages = require "green.pubsub.zmq.messages"
 local past = require "green.pubsub.zmq.past"
 local thread = require "green.thread"
 local wire = require "green.zmq.broker.wire"
@@ -192,12 +193,7 @@ local function take(self, frames)
 end
 
 local function read_all(self)
-  local frames, err = self.socket:recv_multipart()
-  while frames do
-    take(self, frames)
-    frames, err = self.socket:recv_multipart()
-  end
-  return err
+  return messages.each(self.socket, take, self)
 end
 
 --- Read until the socket is closed, or this ends: then nobody here is subscribed any more.

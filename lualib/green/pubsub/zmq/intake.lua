@@ -4,6 +4,7 @@
 
 local errors = require "green.error"
 local meeting = require "green.pubsub.zmq.meeting"
+local messages = require "green.pubsub.zmq.messages"
 local thread = require "green.thread"
 local wire = require "green.zmq.broker.wire"
 
@@ -47,22 +48,16 @@ end
 
 --- What others publish. An error, when it is over. Parks.
 function M.messages(self)
-  local frames, err = self.sub:recv_multipart()
-  while frames do
-    take(self, frames)
-    frames, err = self.sub:recv_multipart()
-  end
-  return err
+  return messages.each(self.sub, take, self)
+end
+
+local function hear(self, frames)
+  meeting.hear(self, frames[1])
 end
 
 --- What others want to hear. The same.
 function M.wants(self)
-  local frames, err = self.pub:recv_multipart()
-  while frames do
-    meeting.hear(self, frames[1])
-    frames, err = self.pub:recv_multipart()
-  end
-  return err
+  return messages.each(self.pub, hear, self)
 end
 
 --- The body of the green thread that reads one of them: its end is the subscriptions' end.
