@@ -228,6 +228,15 @@ describe("green.zmq", function()
     assert.same({ "1", "2", "3" }, pull:recv_multipart(20))
   end))
 
+  it("opens nothing where an option is wrong", function()
+    local ctx = zmq.Context { max_sockets = 1 }
+    for _, opts in ipairs { { max_parts = 0 }, { linger = "x" }, { no_such = 1 } } do
+      assert.is_false(pcall(ctx.socket, ctx, "PULL", opts))
+    end
+    assert(ctx:socket("PULL", { max_parts = 7 }))
+    assert(ctx:term(10))
+  end)
+
   it("sends 1 to 1,024 parts, all of them strings, and says which is none", with(function(ctx)
     local pull, push = kit.pair(ctx, "PULL", "PUSH")
     local many = {}

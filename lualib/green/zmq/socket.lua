@@ -182,7 +182,7 @@ local function configure(self, opts, where)
     local value = opts[name]
     local ok, err = true, nil
     if name == "max_parts" then
-      self._max_parts = args.count(value, 1, where, "max_parts")
+      self._max_parts = value
     else
       ok, err = setting.set(self, name, value, where)
     end
@@ -201,9 +201,11 @@ local function open(context, kind, opts, where, state)
     opts = {}
   else
     args.plain(opts, where, "options")
-    for name in pairs(opts) do
-      if name ~= "max_parts" then
-        value_of.encode(name, opts[name], where)
+    for name, value in pairs(opts) do
+      if name == "max_parts" then
+        args.count(value, 1, where, "max_parts")
+      else
+        value_of.encode(name, value, where)
       end
     end
   end
