@@ -147,8 +147,8 @@ local function steer(self)
     local message, err = self.control:recv_multipart { timeout = 0 }
     if message then
       obey(self, message)
-    elseif err:is "ECLOSED" and not self.done:ready() then
-      return core.codes.ECLOSED
+    elseif (err:is "ECLOSED" or err:is "ETERM") and not self.done:ready() then
+      return core.codes[err.code]
     end
   end
   return self.done:wait()
