@@ -241,8 +241,8 @@ const green_zmq_part *green_zmq_input(const green_zmq *z)
 
 /* -- Sending -------------------------------------------------------------- */
 
-/* libzmq frees what a DGRAM without an endpoint is to send, and says that it has
-** not sent it: zmq_send then frees it again, and ends the process. */
+/* libzmq frees what a DGRAM without an endpoint is to send, and says that it
+** has not sent it: zmq_send then frees it again, and ends the process. */
 static int send_dgram(green_zmq *z, const void *data, size_t n, int flags)
 {
   green__zmq_msg m;

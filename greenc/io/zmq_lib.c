@@ -26,8 +26,8 @@ static const char *const zmq_names[] = {
 /* The first context begins what libzmq stands on (libpgm, libsodium), the last
 ** one ends it, and they do not look whether the other is at it in another
 ** thread. One that is never used, and costs no thread or descriptor, is always
-** there: there is no last one. Nobody reads the pointer but checkers of leaks, so
-** it must not be optimised away. */
+** there: there is no last one. Nobody reads the pointer but checkers of leaks,
+** so it must not be optimised away. */
 static void *volatile kept;
 
 /* The version that has all of what is used here with the present meaning. */
