@@ -12,6 +12,9 @@ local desc_api = require "green.ffi.desc"
 
 local error, pcall = error, pcall -- scripts may put their own there
 
+-- To name a function of C's makes an object: not where a descriptor is in nobody's hands.
+local detach, reset = desc_api.detach, buf_api.reset
+
 local M = {}
 
 --- Reading ahead is no such call where a file has places: it can be read again.
@@ -35,8 +38,8 @@ end
 
 --- While a call holds the descriptor, there must be one more number for it.
 function M.leave(x)
-  local fd = desc_api.detach(x:_give_up())
-  buf_api.reset(x._in)
+  local fd = detach(x:_give_up())
+  reset(x._in)
   if fd < 0 then
     error(errors.new(fd, "move"), 0)
   end
@@ -59,7 +62,7 @@ function M.arrive(what, fd)
   local desc = job.hold(d)
   local ok, file = pcall(wrap, what, desc)
   if not ok then
-    desc_api.detach(desc)
+    detach(desc)
     error(file, 0)
   end
   return file

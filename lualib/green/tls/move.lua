@@ -17,6 +17,10 @@ local C = require "green.ffi.tls"
 
 local error, ipairs, pcall, tostring = error, ipairs, pcall, tostring -- scripts may put their own
 
+-- To name a function of C's makes an object. These are called where nothing may be made.
+local depart, arrive = C.depart, C.arrive
+local reset, detach = buf_api.reset, sock_api.detach
+
 local M = {}
 
 -- Fields that go along: whom a client wants at the other end, where its session belongs, which
@@ -52,13 +56,13 @@ end
 function M.leave(x)
   local box, below, input = x._box, x._below, x._in
   local s = below._s
-  local status = C.depart(box.p)
+  local status = depart(box.p)
   if status < 0 then
     error(errors.new(status, "move"), 0)
   end
   x._below = close.gone
-  buf_api.reset(input)
-  return sock_api.detach(s), box
+  reset(input)
+  return detach(s), box
 end
 
 --- The connection without its codec.
@@ -83,7 +87,7 @@ function M.arrive(what, fd, pointer)
     below:detach()
     error(conn, 0)
   end
-  C.arrive(codec, io)
+  arrive(codec, io)
   conn._box.p = codec
   return conn
 end
