@@ -39,7 +39,7 @@ describe("Z85", function()
 
   it("wants a multiple of four bytes", function()
     raises("z85_encode: bytes must be a multiple of 4, not 3", zmq.z85_encode, "abc")
-    raises("z85_encode: bytes must be a string, not a number", zmq.z85_encode, 1234)
+    raises("z85_encode: bytes must be a string, not 1234", zmq.z85_encode, 1234)
     raises("z85_decode: text must be a string, not nil", zmq.z85_decode)
   end)
 end)
