@@ -90,7 +90,7 @@ describe("green.zmq.rpc.codec", function()
     assert.error_matches(function() codecs.of("json", "rpc.client") end,
       "rpc.client: codec must be a table with encode and decode, not \"json\"")
     assert.error_matches(function() codecs.of({ encode = print }, "rpc.client") end,
-      "rpc.client: codec.decode must be a function, not nil")
+      "rpc.client: codec must be a table with encode and decode, not a table")
   end)
 end)
 
