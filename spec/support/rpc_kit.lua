@@ -18,7 +18,7 @@ function M.alone(body)
         s:close(0) -- else the wait for what they have still to send hides the error
       end
     end
-    local ended, why = M.context:term(45)
+    local ended, why = M.context:term(10)
     M.context = nil
     if not ok then
       error(err, 0)

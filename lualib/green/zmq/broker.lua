@@ -22,6 +22,7 @@ local zmq = require "green.zmq"
 local pairs, setmetatable, type = pairs, setmetatable, type
 
 local BESIDE = 1048576 -- bytes of what is no message: members, topics
+local LINGER = 0.5 -- for what has not left at the end: less than a program waits for it
 local TICK = 1 -- seconds between two looks at what has grown old
 
 local M = {}
@@ -143,7 +144,7 @@ end
 
 --- A bound socket under a name; nil, err.
 local function bind(self, name, kind, endpoint, more)
-  more.maxmsgsize = self.options.max_message + BESIDE
+  more.maxmsgsize, more.linger = self.options.max_message + BESIDE, LINGER
   for option, value in pairs(self.options.options or {}) do
     more[option] = value
   end

@@ -139,7 +139,9 @@ local function release_all(records)
 end
 
 --- Close the socket: who waits for it gets ECLOSED. Messages that are still to be sent are sent
--- in the background, as long as the program runs or the option `linger` says. Idempotent, never
+-- in the background, as long as the program runs or the option `linger` says. Give that when the
+-- socket is made: connections that libzmq is ending already have what was said before, and hold
+-- the context's end up for that long. Idempotent, never
 -- raises for a socket, does not park.
 -- @tparam[opt] number linger seconds for these messages; 0: drop them
 function methods:close(linger)

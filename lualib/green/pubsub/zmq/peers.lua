@@ -21,6 +21,8 @@ local zmq = require "green.zmq"
 
 local pairs, setmetatable = pairs, setmetatable
 
+local LINGER = 0.5 -- seconds for what has not left at the end: less than a program waits for it
+
 local methods = {}
 local mt = { __index = methods }
 
@@ -54,7 +56,7 @@ end
 
 local function open(self)
   local err
-  self.pub, err = socket_of(self, zmq.XPUB, { xpub_verboser = true })
+  self.pub, err = socket_of(self, zmq.XPUB, { xpub_verboser = true, linger = LINGER })
   if not self.pub then
     return nil, err
   end
@@ -192,11 +194,11 @@ function methods:members() -- luacheck: no self
   return no_members "members"
 end
 
---- What was published is sent for a second more.
+--- What was published is sent for a moment more.
 function methods:close()
   meeting.give_up(self, errors.new("ECLOSED", "subscribe", "the hub was closed"))
   self.own:close()
-  self.pub:close(1)
+  self.pub:close()
   self.sub:close()
 end
 

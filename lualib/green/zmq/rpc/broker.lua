@@ -25,7 +25,6 @@ local mt = { __name = "green.zmq.rpc.broker", __index = methods }
 local M = {}
 
 local AT_ONCE = { timeout = 0 } -- a peer that takes nothing is not waited for
-local LINGER = 1 -- seconds for what has not left when it is stopped
 local PAUSE = 0.05 -- seconds after a failure of the socket that is none of a message
 
 --- A broker that does nothing so far. Does not park.
@@ -81,7 +80,7 @@ local function ended(record)
   local self = record.broker
   if self._socket == record.socket then
     self._socket, self._thread = false, false
-    record.socket:close(LINGER)
+    record.socket:close()
   end
 end
 
@@ -128,7 +127,7 @@ function methods:stop()
   end
   self._socket, self._thread = false, false
   pcall(self._state.close, self._state)
-  socket:close(LINGER)
+  socket:close()
   if running ~= core.current() then
     running:kill_soon()
   end

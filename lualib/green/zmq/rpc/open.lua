@@ -6,6 +6,8 @@ local zmq = require "green.zmq"
 -- Scripts may put their own in their places.
 local pairs = pairs
 
+local LINGER = 0.5 -- seconds for what has not left at the end: less than a program waits for it
+
 local M = {}
 
 --- A socket. nil, err: as zmq.socket. Does not park.
@@ -13,7 +15,7 @@ local M = {}
 -- @tparam table settings `socket` options, `context`
 -- @tparam table own options of ours, which the user's may not change
 function M.socket(kind, settings, own)
-  local all = {}
+  local all = { linger = LINGER } -- from the beginning: see green.zmq.socket's close
   for name, value in pairs(settings.socket or {}) do
     all[name] = value
   end

@@ -28,7 +28,6 @@ local mt = { __name = "green.zmq.rpc.worker", __index = methods }
 local M = {}
 
 local AT_ONCE = { timeout = 0 }
-local LINGER = 1 -- seconds for what has not left at the end
 
 --- A worker that does nothing so far. Does not park.
 function M.new(opts)
@@ -176,7 +175,7 @@ local function ended(record)
   end
   self._thread = false
   if self._conn then
-    drop(self, self._conn, LINGER)
+    drop(self, self._conn)
   end
 end
 
@@ -210,7 +209,7 @@ local function say_goodbye(self)
   if conn then
     pcall(conn.socket.send_multipart, conn.socket, mdp.signal(nil, self._settings.version,
       "disconnect"), AT_ONCE)
-    drop(self, conn, LINGER)
+    drop(self, conn)
   end
 end
 
