@@ -62,6 +62,8 @@ function M.of(opts)
   end
   if opts.redis ~= nil then
     args.wrong(WHERE, "redis", "nil where there is zmq", opts.redis)
+  elseif zmq.ask == nil and zmq.bind == nil and zmq.peers == nil then
+    args.wrong(WHERE, "zmq", "a broker's endpoint, or a table with ask or bind", opts.zmq)
   elseif zmq.bind == nil and zmq.peers == nil then
     return broker(zmq)
   elseif opts.presence ~= nil then
