@@ -38,7 +38,7 @@ describe("green.zmq.rpc.codec", function()
     end)
   end
 
-  -- Not with LuaJIT's own: it ends the process now and then at what is random.
+  -- Not with LuaJIT's own: compiled, it ends the process now and then (docs/design.md).
   it("says why what is random has no values: JSON", function()
     local codec = kinds.JSON
     for _ = 1, 20000 do
