@@ -1,17 +1,15 @@
 -- green.zmq: every pattern between green threads, on every backend of the loop.
 
+local beside = require "spec.support.zmq_beside"
 local green = require "green"
 local program = require "spec.support.program"
 local testing = require "green.testing"
 local zmq = require "green.zmq"
 
-local _, it = testing.busted()
+local it = beside.settled(select(2, testing.busted()))
 
 local MESSAGES = 1000
 local PATIENCE = 30 -- seconds; only a failing spec waits so long
-
--- The context opens descriptors of its own with the first socket; they stay.
-zmq.socket("PAIR"):close()
 
 local next_name = 0
 
