@@ -244,6 +244,12 @@ recipes["green.group"] = function(K)
   return made
 end
 
+recipes["green.backdoor"] = function(K)
+  local door = assert(require("green.backdoor").open { port = 0 })
+  K.later(function() door:close() end)
+  return door
+end
+
 recipes["green.Timeout"] = function(K)
   local timer = require("green.timeout").Timeout(3600)
   K.later(function() timer:cancel() end)

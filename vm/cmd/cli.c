@@ -38,7 +38,8 @@ typedef struct cli {
   int version;
   int help;
   int no_env;
-  int is_module; /* The script is the name of a module: -m. */
+  int is_module;        /* The script is the name of a module: -m. */
+  const char *backdoor; /* "": where it is by default; NULL: none. */
 } cli;
 
 static const char usage[] =
@@ -52,9 +53,11 @@ static const char usage[] =
     "  -i       read lines after the script, or without one\n"
     "  -v       print the version; also --version\n"
     "  -E       ignore LUA_* and GREENLUA_* in the environment\n"
+    "  --backdoor[=path]  a prompt in the program, for greenlua attach\n"
     "  -h       print this; also --help\n"
     "  --       end of the options\n"
-    "  -        the script is standard input\n";
+    "  -        the script is standard input\n"
+    "       greenlua attach PID  a prompt in a program that runs\n";
 
 /* -- Options -------------------------------------------------------------- */
 
@@ -83,6 +86,10 @@ static int cli_flag(cli *c, const char *word)
     c->help = 1;
   else if (!strcmp(word, "-E"))
     c->no_env = 1;
+  else if (!strcmp(word, "--backdoor"))
+    c->backdoor = "";
+  else if (!strncmp(word, "--backdoor=", 11))
+    c->backdoor = word + 11;
   else
     return -1;
   return 0;
@@ -337,6 +344,16 @@ static void cli_set_bytecode(lua_State *L, const cli *c)
   lua_setfield(L, -2, "bytecode");
 }
 
+/* plan.backdoor: the option, or GREENLUA_BACKDOOR: 1, or a path. */
+static void cli_set_backdoor(lua_State *L, const cli *c)
+{
+  const char *path = c->backdoor;
+  if (!path && !c->no_env) path = green_env("GREENLUA_BACKDOOR");
+  if (!path || (!*path && !c->backdoor) || !strcmp(path, "0")) return;
+  lua_pushstring(L, strcmp(path, "1") ? path : "");
+  lua_setfield(L, -2, "backdoor");
+}
+
 /* plan.init, plan.no_env, plan.keylog */
 static void cli_set_environment(lua_State *L, const cli *c)
 {
@@ -437,6 +454,7 @@ static int cli_prepare(lua_State *L)
   lua_call(L, 1, 1);
   cli_push_steps(L, c);
   cli_set_environment(L, c);
+  cli_set_backdoor(L, c);
   if (has_bytecode) cli_set_bytecode(L, c);
   if (has_script && !cli_script_is_stdin(c)) {
     lua_pushstring(L, c->argv[c->script]);

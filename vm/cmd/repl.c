@@ -28,8 +28,8 @@ static struct {
   void (*read_char)(void);
   void (*remove)(void);
   int (*initialize)(void);
-  int (*insert)(int count, int key);
-  int (*bind_key)(int key, int (*fn)(int, int));
+  int (*insert_text)(const char *text);
+  int (*add_defun)(const char *name, int (*fn)(int, int), int key);
   int (*add_history)(const char *line);
   int (*update_display)(void);
   int *point; /* Bytes before the cursor. */
@@ -42,6 +42,7 @@ static struct {
   char *line; /* The complete one, or NULL. */
   int is_open;
   int at_end; /* Ctrl-D */
+  int is_tab; /* Tab was typed. */
   int prompt_len;
   struct termios modes;             /* Before we came. */
   volatile sig_atomic_t is_editing; /* The terminal has the editor's modes. */
@@ -62,8 +63,8 @@ static int edit_find_all(void)
   err |= edit_find("rl_callback_read_char", &edit.read_char);
   err |= edit_find("rl_callback_handler_remove", &edit.remove);
   err |= edit_find("rl_initialize", &edit.initialize);
-  err |= edit_find("rl_insert", &edit.insert);
-  err |= edit_find("rl_bind_key", &edit.bind_key);
+  err |= edit_find("rl_insert_text", &edit.insert_text);
+  err |= edit_find("rl_add_defun", &edit.add_defun);
   err |= edit_find("add_history", &edit.add_history);
   err |= edit_find("rl_forced_update_display", &edit.update_display);
   err |= edit_find("rl_point", &edit.point);
@@ -83,12 +84,19 @@ static int edit_load(void)
   return GREEN_ENOSYS;
 }
 
+static int edit_on_tab(int count, int key)
+{
+  (void)count, (void)key;
+  repl.is_tab = 1;
+  return 0;
+}
+
 static void edit_start(void)
 {
   setlocale(LC_CTYPE, ""); /* Else it takes UTF-8 apart. */
   *edit.catch_signals = 0;
   edit.initialize();
-  edit.bind_key('\t', edit.insert);
+  edit.add_defun("greenlua-complete", edit_on_tab, '\t');
 }
 
 /* Called by libedit when a line is complete, or at the end of input. */
@@ -167,7 +175,10 @@ static int repl_has_key(void)
 
 int green_repl_feed(void)
 {
-  while (!repl.line && !repl.at_end && repl_has_key()) edit.read_char();
+  repl.is_tab = 0;
+  while (!repl.line && !repl.at_end && !repl.is_tab && repl_has_key())
+    edit.read_char();
+  if (repl.is_tab) return 2;
   if (!repl.line && !repl.at_end) return 0;
   repl_leave();
   if (repl.at_end) repl_write("\n");
@@ -177,6 +188,23 @@ int green_repl_feed(void)
 const char *green_repl_line(void)
 {
   return repl.line ? repl.line : "";
+}
+
+const char *green_repl_typed(void)
+{
+  static char text[1024];
+  const char *line = *edit.buffer ? *edit.buffer : "";
+  size_t n = *edit.buffer ? (size_t)*edit.point : 0;
+  size_t most = sizeof(text) - 1, skip = n > most ? n - most : 0;
+  memcpy(text, line + skip, n - skip);
+  text[n - skip] = '\0';
+  return text;
+}
+
+void green_repl_insert(const char *text)
+{
+  edit.insert_text(text);
+  edit.update_display();
 }
 
 void green_repl_abandon(void)

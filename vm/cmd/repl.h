@@ -26,9 +26,17 @@ GREEN_API void green_repl_close(void);
 GREEN_API void green_repl_begin(const char *prompt);
 
 /* Take the keys that have been typed, waiting for none. 1: the line is
-** complete, green_repl_line has it; 0: not yet; GREEN_EEOF: the end of input
-** (Ctrl-D). Only 0 leaves the terminal to the editor. */
+** complete, green_repl_line has it; 0: not yet; 2: not yet, and Tab asks what
+** the word before the cursor may become; GREEN_EEOF: the end of input (Ctrl-D).
+** Only 0 and 2 leave the terminal to the editor. */
 GREEN_API int green_repl_feed(void);
+
+/* What stands before the cursor, at most 1,023 bytes of it; until the next
+** call. */
+GREEN_API const char *green_repl_typed(void);
+
+/* Put text in at the cursor. */
+GREEN_API void green_repl_insert(const char *text);
 
 /* The line without its end; until the next begin. */
 GREEN_API const char *green_repl_line(void);

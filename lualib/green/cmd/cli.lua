@@ -4,8 +4,8 @@
 -- array of { letter, text } for -e, -l, -j and -O; `init` what LUA_INIT says;
 -- `version` a text to print; `bytecode` the words of -b; `script` a file, or
 -- `stdin`; `module` the name that -m has; `repl` a function for green.cmd.repl; `no_env`
--- without the environment; `keylog` a file for the secrets of TLS (SSLKEYLOGFILE);
--- `reader_gone` a function that says whether a print ends the program.
+-- without the environment; `backdoor` the path of one, or ""; `keylog` a file for the secrets
+-- of TLS (SSLKEYLOGFILE); `reader_gone` a function that says whether a print ends the program.
 -- @module green.cmd.cli
 
 -- LUA_INIT and the first steps may put their own in their places.
@@ -16,7 +16,7 @@ local loadlib, searchpath = package.loadlib, package.searchpath
 local error, ipairs, loadfile = error, ipairs, loadfile
 local loadstring = loadstring -- load: the user's own statements
 local pcall, print, type, unpack = pcall, print, type, unpack
-local jit, os, rawget, tostring = jit, os, rawget, tostring
+local jit, open, os, rawget, tostring = jit, io.open, os, rawget, tostring
 
 -- -- Loading ------------------------------------------------------------------
 
@@ -181,6 +181,13 @@ local function module_of(name)
   return late_require(name)
 end
 
+--- What a function main returns is the exit status, if that is a number.
+local function end_with(status)
+  if type(status) == "number" and status ~= 0 then
+    os.exit(status)
+  end
+end
+
 --- Call main(...) of a module with the words of the command line. What it returns is the
 -- exit status, if that is a number.
 local function run_module(name, ...)
@@ -189,10 +196,14 @@ local function run_module(name, ...)
   if type(main) ~= "function" then
     return "-m: the module " .. name .. " has no function main"
   end
-  local status = main(...)
-  if type(status) == "number" and status ~= 0 then
-    os.exit(status)
-  end
+  end_with(main(...))
+end
+
+-- What the command does besides running scripts; a script of that name goes before.
+local commands = { attach = true }
+
+local function is_command(name)
+  return commands[name] and not open(name)
 end
 
 local function words_of_arg()
@@ -206,9 +217,18 @@ local function run_script(plan)
   elseif plan.bytecode then
     local start, message = jit_module("bcsave", "-b")
     return run(start, message, unpack(plan.bytecode))
+  elseif is_command(plan.script) then
+    return end_with(raw.require("green.cmd." .. plan.script).main(words_of_arg()))
   elseif plan.script or plan.stdin then
     local chunk, message = loadfile(plan.script)
     return run(chunk, message, words_of_arg())
+  end
+end
+
+local function open_backdoor(path)
+  if path then
+    local ok, err = raw.require("green.backdoor").open { path = path ~= "" and path or nil }
+    return not ok and tostring(err) or nil
   end
 end
 
@@ -225,7 +245,7 @@ return function(plan)
   if plan.version and not wrong then
     careful_print(plan.version)
   end
-  wrong = wrong or run_steps(plan) or run_script(plan)
+  wrong = wrong or open_backdoor(plan.backdoor) or run_steps(plan) or run_script(plan)
   if plan.repl and not wrong then
     raw.require("green.cmd.repl").run { listen = plan.repl, no_env = plan.no_env }
   end

@@ -6,44 +6,21 @@
 
 local core = require "green.core"
 local args = require "green.args"
+local completion = require "green.backdoor.completion"
+local compile = require("green.backdoor.statement").compile
 local lines = require "green.cmd.repl_lines"
 local options = require "green.args.options"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
 local error, pcall, rawget, unpack = error, pcall, rawget, unpack
-local loadstring = loadstring -- load: the user's own lines
-local find, format, match = string.find, string.format, string.match
+local format = string.format
 local _G = _G
 local complain, text_of = core.complain, thread.text_of
 
 local EINTR, EDEADLOCK = core.codes.EINTR, core.codes.EDEADLOCK
 
-local M = {}
-
--- -- Compiling ----------------------------------------------------------------
-
---- The chunk of a text that may be an expression, or begin with "=".
--- @return the chunk; or nil, message, whether more lines could complete it, which the
--- compiler says in its text only
-local function compile(text)
-  args.type(text, "string", "repl.compile", "text")
-  local expression = match(text, "^%s*=(.*)$")
-  local chunk, message
-  if expression then
-    chunk, message = loadstring("return " .. expression, "=stdin") -- load: the user's line
-  else
-    chunk = loadstring("return " .. text, "=stdin") -- load: the user's line
-    if not chunk then
-      chunk, message = loadstring(text, "=stdin") -- load: the user's line
-    end
-  end
-  if chunk then
-    return chunk
-  end
-  return nil, message, find(message, "'<eof>'$") ~= nil
-end
-M.compile = compile
+local M = { compile = compile }
 
 -- -- Running ------------------------------------------------------------------
 
@@ -92,10 +69,14 @@ local function prompt(name, default)
   return text == nil and default or text_of(text)
 end
 
+local function complete(text)
+  return completion.words(text, _G)
+end
+
 --- A whole statement: as many lines as it takes. Parks.
 -- @return its chunk; nil at the end of input; false when there is nothing to run
 local function read_statement(source)
-  local line, why = source:read(prompt("_PROMPT", "> "))
+  local line, why = source:read(prompt("_PROMPT", "> "), complete)
   local text = line
   while line do
     local chunk, message, is_incomplete = compile(text)
@@ -105,7 +86,7 @@ local function read_statement(source)
       complain(message .. "\n")
       return false
     end
-    line, why = source:read(prompt("_PROMPT2", ">> "))
+    line, why = source:read(prompt("_PROMPT2", ">> "), complete)
     text = line and text .. "\n" .. line
   end
   if why then

@@ -7,13 +7,16 @@ local ffi = require "ffi"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, pcall, setmetatable = error, pcall, setmetatable
-local byte, find = string.byte, string.find
+local error, ipairs, pcall, setmetatable = error, ipairs, pcall, setmetatable
+local byte, find, rep, sub = string.byte, string.find, string.rep, string.sub
+local concat, floor, max = table.concat, math.floor, math.max
 local stdout, getenv = io.stdout, os.getenv
 
 local EINTR, EEOF = core.codes.EINTR, core.codes.EEOF
 local READ = core.READ -- a mode of core.park
 local HISTORY = 1000 -- lines
+local TAB = 2 -- of feed
+local COLUMNS = 80
 
 -- -- Lines from an editor -----------------------------------------------------
 
@@ -69,10 +72,56 @@ function Editor:come_back()
   self.api.show()
 end
 
+--- What all words begin with.
+local function common(words)
+  local begin = words[1]
+  for i = 2, #words do
+    while sub(words[i], 1, #begin) ~= begin do
+      begin = sub(begin, 1, -2)
+    end
+  end
+  return begin
+end
+
+--- Words in columns, below each other.
+local function columns_of(words)
+  local width, parts = 0, {}
+  for _, word in ipairs(words) do
+    width = max(width, #word + 2)
+  end
+  local most = max(floor(COLUMNS / width), 1)
+  for i, word in ipairs(words) do
+    local is_last = i % most == 0 or i == #words
+    parts[i] = is_last and word .. "\n" or word .. rep(" ", width - #word)
+  end
+  return concat(parts)
+end
+
+--- Tab was typed: put in what is sure, or show what there is. Parks, if complete does.
+function Editor:complete_word(complete)
+  local typed = ffi.string(self.api.typed())
+  if not find(typed, "%S") then
+    return self.api.insert("\t")
+  end
+  local words, begin = complete(typed)
+  local sure = words[1] and sub(common(words), #begin + 1) or ""
+  if sure ~= "" then
+    self.api.insert(sure)
+  elseif words[2] then
+    self.api.hide()
+    self.stdio.write(stdout, columns_of(words))
+    self.stdio.flush(stdout)
+    self.api.show()
+  end
+end
+
 --- Let the user type until the line is complete. Parks.
-function Editor:edit()
+function Editor:edit(complete)
   local state = self.api.feed()
-  while state == 0 do
+  while state == 0 or state == TAB do
+    if state == TAB then
+      self:complete_word(complete)
+    end
     local status = core.park(self.input.s, nil, READ)
     if status == EINTR then
       self.api.abandon()
@@ -93,12 +142,12 @@ function Editor:edit()
   return ffi.string(self.api.line())
 end
 
-function Editor:read(prompt)
+function Editor:read(prompt, complete)
   self.api.begin(prompt)
   self.stdio.set_before(function(text)
     self:make_way(text)
   end)
-  local ok, line, why = pcall(self.edit, self)
+  local ok, line, why = pcall(self.edit, self, complete)
   self.stdio.set_before(nil)
   if not ok then
     self.api.abandon()
@@ -137,8 +186,9 @@ end
 
 function Plain.close() end
 
---- What gives lines: read(prompt) parks, and gives one; nil at the end; or nil and why there is
--- none.
+--- What gives lines: read(prompt, complete) parks, and gives one; nil at the end; or nil and why
+-- there is none. complete(text) gives the words that the last one of a text may become, and that
+-- one; it may park.
 -- @tparam table stdio green.stdio
 -- @tparam ?boolean no_env the environment does not say where the history is
 local function open(stdio, no_env)

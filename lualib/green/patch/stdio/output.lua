@@ -24,6 +24,30 @@ local raw = {
 
 local M = {}
 
+-- -- Other places than standard output ----------------------------------------
+
+local sinks -- thread -> function(text); nil: none has one
+local diverted = 0
+
+--- What a green thread writes to standard output goes to a function instead; nil: no more.
+-- Who has no sink pays one test. Does not park.
+-- @param thread
+-- @tparam ?function sink called in that thread; may park
+function M.divert(thread, sink)
+  sinks = sinks or {}
+  diverted = diverted + (sink and 1 or 0) - (sinks[thread] and 1 or 0)
+  sinks[thread] = sink
+  if diverted == 0 then
+    sinks = nil
+  end
+end
+
+local function sink_of(file)
+  return sinks and file == stdout and sinks[core.current()] or nil
+end
+
+-- -- Writing ------------------------------------------------------------------
+
 local function check_strings(...)
   for i = 1, select("#", ...) do
     local kind = type((select(i, ...)))
@@ -33,35 +57,36 @@ local function check_strings(...)
   end
 end
 
---- Write strings and numbers; all of one call stays together.
-local function write_to(stream, first, ...)
+local function joined(first, ...)
   check_strings(first, ...)
   if select("#", ...) > 0 then
     first = concat({ first, ... })
   end
-  return put(stream, type(first) == "number" and first .. "" or first)
+  return type(first) == "number" and first .. "" or first
 end
 
+--- Write strings and numbers; all of one call stays together.
 local function write(file, ...)
+  local sink = sinks and sink_of(file)
+  if sink then
+    sink(select("#", ...) > 0 and joined(...) or "")
+    return true
+  end
   local stream = stream_of(file)
   if stream and select("#", ...) > 0 then
-    return write_to(stream, ...)
+    return put(stream, joined(...))
   end
   return raw.write(file, ...)
 end
 
 local function io_write(...)
-  local file = io_output()
-  local stream = stream_of(file)
-  if stream and select("#", ...) > 0 then
-    return write_to(stream, ...)
-  end
-  return raw.write(file, ...)
+  return write(io_output(), ...)
 end
 
 --- As Lua's, through the global tostring. `M.on_broken` is called when nobody reads it.
 local function green_print(...)
-  local stream = stream_of(stdout)
+  local sink = sinks and sink_of(stdout)
+  local stream = sink or stream_of(stdout)
   if not stream then
     return raw.print(...)
   end
@@ -73,7 +98,11 @@ local function green_print(...)
       error("'tostring' must return a string to 'print'", 2)
     end
   end
-  local was_taken = put(stream, concat(parts, "\t", 1, n) .. "\n")
+  local text = concat(parts, "\t", 1, n) .. "\n"
+  if sink then
+    return sink(text)
+  end
+  local was_taken = put(stream, text)
   if stream.broken and stdfd.is_broken(stream, was_taken) and M.on_broken then
     M.on_broken()
   end

@@ -1,0 +1,145 @@
+--- Values as text for people: tables with what is in them. Private to the library.
+--
+-- Tables are read raw; `__tostring` is called where a value has one, as print does.
+-- @module green.backdoor.pretty
+
+local concat, sort = table.concat, table.sort
+local find, format, gsub, rep, sub = string.find, string.format, string.gsub, string.rep,
+  string.sub
+local getmetatable, ipairs, next, pcall, rawget = debug.getmetatable, ipairs, next, pcall, rawget
+local tostring, type = tostring, type
+
+local DEEPEST = 4
+local FIELDS = 100 -- of a table
+local LONGEST = 500 -- bytes of a string inside of a table
+local WIDTH = 78 -- a table that fits into a line stands in one
+
+local M = {}
+
+local escapes = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ['"'] = '\\"', ["\\"] = "\\\\" }
+
+local function quoted(text)
+  local rest = #text > LONGEST and format("... (%d bytes)", #text) or ""
+  text = gsub(sub(text, 1, LONGEST), '[%c"\\\127]', function(c)
+    return escapes[c] or format("\\%03d", c:byte())
+  end)
+  return '"' .. text .. '"' .. rest
+end
+
+local function has_text(value)
+  local mt = getmetatable(value)
+  return type(mt) == "table" and rawget(mt, "__tostring") ~= nil
+end
+
+local function address_of(value)
+  return format("%s: %p", type(value), value)
+end
+
+--- A value that is no plain table.
+local function simple(value)
+  if type(value) == "string" then
+    return quoted(value)
+  end
+  local ok, text = pcall(tostring, value)
+  return ok and type(text) == "string" and text or address_of(value)
+end
+
+local ranks = { number = 1, string = 2 }
+
+local function by_key(a, b)
+  local kind_a, kind_b = type(a), type(b)
+  if kind_a == kind_b and ranks[kind_a] then
+    return a < b
+  elseif kind_a ~= kind_b then
+    return (ranks[kind_a] or 3) < (ranks[kind_b] or 3)
+  end
+  return false
+end
+
+local text_of -- below: a table has tables in it
+
+local function key_of(key)
+  if type(key) == "string" and find(key, "^[%a_][%w_]*$") then
+    return key
+  end
+  return "[" .. simple(key) .. "]"
+end
+
+--- The keys behind the list part; and how many there are.
+local function keys_of(t, length)
+  local keys, n = {}, 0
+  for key in next, t do
+    if not (type(key) == "number" and key >= 1 and key <= length and key % 1 == 0) then
+      n = n + 1
+      if n <= FIELDS then
+        keys[n] = key
+      end
+    end
+  end
+  sort(keys, by_key)
+  return keys, n
+end
+
+local function length_of(t)
+  local n = 0
+  while rawget(t, n + 1) ~= nil do
+    n = n + 1
+  end
+  return n
+end
+
+local function parts_of(t, depth, seen)
+  local parts, length = {}, length_of(t)
+  for i = 1, length < FIELDS and length or FIELDS do
+    parts[i] = text_of(rawget(t, i), depth, seen)
+  end
+  local keys, n = keys_of(t, length)
+  for _, key in ipairs(keys) do
+    if #parts == FIELDS then
+      break
+    end
+    parts[#parts + 1] = key_of(key) .. " = " .. text_of(rawget(t, key), depth, seen)
+  end
+  local left = length + n - #parts
+  if left > 0 then
+    parts[#parts + 1] = format("... %d more", left)
+  end
+  return parts
+end
+
+local function joined(parts, depth)
+  local line = "{ " .. concat(parts, ", ") .. " }"
+  if #parts == 0 then
+    return "{}"
+  elseif #line + 2 * depth <= WIDTH and not find(line, "\n", 1, true) then
+    return line
+  end
+  local indent = rep("  ", depth)
+  return "{\n" .. indent .. concat(parts, ",\n" .. indent) .. "\n" .. rep("  ", depth - 1) .. "}"
+end
+
+function text_of(value, depth, seen)
+  if type(value) ~= "table" or has_text(value) then
+    return simple(value)
+  elseif seen[value] then
+    return "<the same " .. address_of(value) .. ">"
+  elseif depth >= DEEPEST then
+    return address_of(value)
+  end
+  seen[value] = true
+  local text = joined(parts_of(value, depth + 1, seen), depth + 1)
+  seen[value] = nil
+  return text
+end
+
+--- A value as text. Strings alone stay as they are. Does not park, unless a `__tostring` does.
+-- @param value
+-- @treturn string
+function M.text(value)
+  if type(value) == "string" then
+    return value
+  end
+  return text_of(value, 0, {})
+end
+
+return M

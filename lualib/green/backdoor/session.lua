@@ -1,0 +1,215 @@
+--- One client of a backdoor: reads its lines, runs them, and sends what they give. Private to
+-- the library.
+--
+-- Three green threads: one reads, and so hears of a kill while a statement runs; one runs a
+-- statement at a time, each in a thread of its own; one writes, so that a statement that is
+-- killed leaves no half frame behind.
+-- @module green.backdoor.session
+
+local core = require "green.core"
+local completion = require "green.backdoor.completion"
+local frame = require "green.backdoor.frame"
+local group = require("green.group").group
+local output = require "green.patch.stdio.output"
+local pretty = require "green.backdoor.pretty"
+local queue = require "green.queue"
+local statement = require "green.backdoor.statement"
+local thread = require "green.thread"
+local timeout = require "green.timeout"
+
+local concat = table.concat
+local pcall, setfenv, setmetatable, tostring = pcall, setfenv, setmetatable, tostring
+local format = string.format
+
+local LONGEST = 64 * 1024 -- bytes of a line,
+local LARGEST = 1024 * 1024 -- of a statement
+local LINES = 1000 -- that wait while a statement runs
+local PIECES = 64 -- of output that wait for a slow client
+
+local TOO_LARGE = "a statement of more than 1 MB that is not complete"
+
+local PROMPT, MORE = "> ", ">> "
+
+local Session = {}
+Session.__index = Session
+
+-- -- Out ----------------------------------------------------------------------
+
+--- Parks while the client is slow. Nothing of it is told when the client has left.
+function Session:send(kind, text)
+  if self.is_framed then
+    self.out:put(frame.pack(kind, text))
+  elseif kind == "out" or kind == "prompt" then
+    self.out:put(text)
+  end
+end
+
+local function write_all(self)
+  for piece in self.out:items() do
+    if not self.conn:write(piece) then
+      return self.out:shutdown(true)
+    end
+  end
+end
+
+-- -- Statements ---------------------------------------------------------------
+
+local function show_results(self, results)
+  if results and results.n > 0 then
+    local parts = {}
+    for i = 1, results.n do
+      parts[i] = pretty.text(results[i])
+    end
+    self:send("out", concat(parts, "\t") .. "\n")
+  end
+end
+
+local function end_statement(self, running)
+  local data = core.data(running)
+  if core.state(running) == "killed" then
+    self:send("out", "interrupted\n")
+  elseif data.error ~= nil or data.error_is_nil then
+    self:send("out", thread.describe(running) .. "\n")
+  else
+    show_results(self, data.results)
+  end
+end
+
+--- Run a chunk in a thread of its own; what that thread prints goes to the client. Parks.
+local function run(self, chunk)
+  local running = core.spawn(setfenv(chunk, self.env))
+  running:name("backdoor")
+  self.running = running
+  output.divert(running, function(text)
+    self:send("out", text)
+  end)
+  timeout.finally(function()
+    pcall(running.wait, running)
+  end, function()
+    output.divert(running, nil)
+    self.running = nil
+    running:kill_soon() -- it goes with its session
+  end)
+  end_statement(self, running)
+end
+
+--- A line has come: with those before it, it may be a statement. Parks.
+local function take(self, line)
+  local text = self.text and self.text .. "\n" .. line or line
+  local chunk, message, is_incomplete = statement.compile(text, "=backdoor")
+  self.text = nil
+  if chunk then
+    run(self, chunk)
+  elseif is_incomplete and #text <= LARGEST then
+    self.text = text
+  else
+    self:send("out", (is_incomplete and TOO_LARGE or message) .. "\n")
+  end
+  self:send("prompt", self.text and MORE or PROMPT)
+end
+
+local function run_all(self)
+  for line in self.lines:items() do
+    take(self, line)
+  end
+  self.out:shutdown()
+end
+
+-- -- In -----------------------------------------------------------------------
+
+local function kill_running(self)
+  if self.running then
+    self.running:kill_soon()
+  elseif self.text then
+    self.text = nil
+    self:send("prompt", PROMPT)
+  end
+end
+
+local requests = {
+  line = function(self, text)
+    return self.lines:put_nowait(text)
+  end,
+  kill = function(self)
+    kill_running(self)
+    return true
+  end,
+  complete = function(self, text)
+    local words, begin = completion.words(text, self.env)
+    self:send("words", begin .. "\n" .. concat(words, "\n"))
+    return true
+  end,
+}
+
+--- The next thing that the client asks for: a kind and a text. Parks.
+local function next_request(self)
+  if self.is_framed then
+    return frame.read(self.conn, LONGEST)
+  end
+  local line, err = self.conn:read_line { max = LONGEST }
+  if not line then
+    return nil, err
+  elseif line == frame.HELLO then
+    self.out:put(frame.WELCOME .. "\n")
+    self.is_framed = true
+    self:send("prompt", PROMPT)
+    return next_request(self)
+  elseif line == "\3" then
+    return "kill", ""
+  end
+  return "line", line
+end
+
+local function read_all(self)
+  local kind, text = next_request(self)
+  while kind do
+    local fn = requests[kind]
+    if not fn then
+      return format("%s: no such request", kind)
+    elseif not fn(self, text) then
+      return format("more than %d lines wait", LINES)
+    end
+    kind, text = next_request(self)
+  end
+  return text and tostring(text)
+end
+
+-- -- All of it ----------------------------------------------------------------
+
+--- Nobody is there any more: what has come is still done, but for who attached, and has
+-- seen it end.
+local function finish(self, why)
+  if why then
+    self:send("out", why .. "\n")
+  end
+  if self.is_framed or why then
+    self.lines:shutdown(true)
+    kill_running(self)
+  end
+  self.lines:shutdown()
+end
+
+--- Serve one client until it leaves, or asks for what there is not. Its connection stays
+-- open. Parks.
+-- @param conn a stream
+-- @tparam table env its globals
+-- @tparam string banner
+function Session.serve(conn, env, banner)
+  local self = setmetatable({
+    conn = conn,
+    env = env,
+    is_framed = false,
+    lines = queue.LightQueue(LINES),
+    out = queue.LightQueue(PIECES),
+    running = nil, -- the thread of a statement
+    text = nil, -- of one that is not complete
+  }, Session)
+  self.out:put_nowait(banner .. "\n" .. PROMPT)
+  group(function(g)
+    g:spawn(write_all, self)
+    g:spawn(run_all, self)
+    finish(self, read_all(self))
+  end)
+end
+
+return Session

@@ -1,0 +1,129 @@
+--- The backdoor of another process, from outside: finds it, connects, speaks in frames.
+-- Private to green.cmd.
+-- @module green.cmd.door
+
+local core = require "green.core"
+local errors = require "green.error"
+local frame = require "green.backdoor.frame"
+local fs = require "green.fs"
+local net = require "green.server"
+local place = require "green.backdoor.place"
+local process = require "green.process"
+local thread = require "green.thread"
+
+local find, format, match = string.find, string.format, string.match
+local getenv, tonumber = os.getenv, tonumber
+
+local SECONDS = 5 -- to connect, and for the first answer
+local MOST = 64 * 1024 * 1024 -- bytes of a frame
+local LINES = 20 -- before the first answer
+local USR2 = 12
+
+local M = {}
+
+-- -- Finding ------------------------------------------------------------------
+
+--- Does a process handle SIGUSR2? To any other it would be the end.
+local function takes_usr2(pid)
+  local text = fs.read_file(format("/proc/%d/status", pid))
+  local caught = text and tonumber(match(text, "SigCgt:%s*%x*(%x%x%x%x)"), 16)
+  return caught ~= nil and bit.band(caught, bit.lshift(1, USR2 - 1)) ~= 0
+end
+
+--- Ask a process by SIGUSR2 to open its door. Parks.
+local function knock(pid, path)
+  if not takes_usr2(pid) then
+    return nil, errors.new("ENOENT", "attach", format("process %d has no backdoor open and "
+      .. "takes no SIGUSR2: start it with GREENLUA_BACKDOOR=1", pid))
+  end
+  local ok, err = process.kill(pid, "USR2")
+  local due = core.now() + SECONDS
+  while ok and core.now() < due do
+    if fs.exists(path) then
+      return true
+    end
+    thread.sleep(0.02)
+  end
+  return nil, err or errors.new("ETIMEDOUT", "attach", "it has opened no backdoor")
+end
+
+--- "123", "/a/path" or "host:port" as what green.connect takes. Parks.
+local function target_of(text)
+  if not find(text, "^%d+$") then
+    return find(text, "/", 1, true) and "unix:" .. text or text
+  end
+  local pid = tonumber(text)
+  local path, err = place.path(pid)
+  if path and not fs.exists(path) then
+    local ok
+    ok, err = knock(pid, path)
+    path = ok and path
+  end
+  if not path then
+    return nil, err
+  end
+  return "unix:" .. path
+end
+
+-- -- Connecting ---------------------------------------------------------------
+
+--- Say who we are; skip the prompt that is meant for people. true; or nil, err. Parks.
+local function greet(conn, token)
+  conn:write(token and token .. "\n" or "", frame.HELLO, "\n")
+  for _ = 1, LINES do
+    local line, err = conn:read_line { timeout = SECONDS }
+    if not line then
+      return nil, err or errors.new("EACCES", "attach", "it does not let us in")
+    elseif find(line, frame.WELCOME, 1, true) then
+      return true
+    end
+  end
+  return nil, errors.new("EPROTO", "attach", "that is no backdoor")
+end
+
+--- Connect to a process's backdoor. Parks.
+-- @tparam string target a pid, a socket's path, or host:port on loopback, whose token the
+-- environment has (GREENLUA_TOKEN)
+-- @return a connection; or nil, err
+function M.connect(target)
+  local where, err = target_of(target)
+  if not where then
+    return nil, err
+  end
+  local conn
+  conn, err = net.connect(where, { timeout = SECONDS })
+  if not conn then
+    return nil, err
+  end
+  local ok
+  ok, err = greet(conn, not find(where, "^unix:") and getenv "GREENLUA_TOKEN")
+  if not ok then
+    conn:close()
+    return nil, err
+  end
+  return conn
+end
+
+function M.send(conn, kind, text)
+  return conn:write(frame.pack(kind, text or ""))
+end
+
+function M.read(conn)
+  return frame.read(conn, MOST)
+end
+
+--- Send a request, and give the text of the answer of that kind. Parks.
+function M.ask(conn, request, kind)
+  local ok, err = M.send(conn, request)
+  while ok do
+    local what, text = M.read(conn)
+    if what == kind then
+      return text
+    elseif not what then
+      return nil, text
+    end
+  end
+  return nil, err
+end
+
+return M

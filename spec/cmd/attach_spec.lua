@@ -1,0 +1,170 @@
+-- `greenlua attach`: a prompt in another process.
+
+local folder = require "spec.support.folder"
+local fs = require "green.fs"
+local program = require "spec.support.program"
+
+local dir = folder.each(before_each, after_each)
+
+local WORK = [[
+  local green = require "green"
+  shared = { name = "from the program", number = 42 }
+  print("ready")
+  green.sleep(60)
+]]
+
+--- Run body(server, env): a program with an open backdoor, whose folder is in env.
+local function with_program(body, words)
+  assert(fs.chmod(dir(), 448))
+  local env = { XDG_RUNTIME_DIR = dir(), GREENLUA_HISTORY = "", TERM = "xterm" }
+  local argv = { env = env, "-e", words and words.work or WORK }
+  for i, word in ipairs(words or { "--backdoor" }) do
+    table.insert(argv, i, word)
+  end
+  local server = program.start_greenlua(argv)
+  server:expect "ready"
+  local ok, err = pcall(body, server, env)
+  server:kill(program.TERM)
+  server:wait()
+  if not ok then
+    error(err, 0)
+  end
+end
+
+local function path_of(server)
+  return dir() .. "/greenlua/" .. server.pid
+end
+
+--- Lines on a pipe.
+local function piped(target, env, input)
+  return program.run_greenlua { "attach", tostring(target), env = env, input = input }
+end
+
+describe("greenlua attach", function()
+  it("runs lines from a pipe, by the process or by the path", function()
+    with_program(function(server, env)
+      for _, target in ipairs { server.pid, path_of(server) } do
+        local out = piped(target, env, "shared.number\nfor i = 1, 2 do\nprint(i)\nend\n")
+        assert.equal("42\n1\n2\n", out.out)
+        assert.equal(0, out.status)
+      end
+    end)
+  end)
+
+  it("edits lines on a terminal, and completes words with the program's", function()
+    with_program(function(server, env)
+      local p = program.start_greenlua { "attach", tostring(server.pid), env = env, tty = true }
+      p:expect "> "
+      p:write "shared.nu\t"
+      p:expect "shared.number"
+      p:write "\r"
+      p:expect "42\r\n"
+      p:expect "> "
+      p:write "shared.n\t"
+      p:expect "name    number"
+      p:expect "> shared.n"
+      p:write "ame\r"
+      p:expect "from the program"
+      p:expect "> "
+      p:write "\4"
+      p:wait()
+      assert.equal(0, p.status)
+    end)
+  end)
+
+  it("kills what runs there at Ctrl-C, and gives up a line", function()
+    with_program(function(server, env)
+      local p = program.start_greenlua { "attach", tostring(server.pid), env = env, tty = true }
+      p:expect "> "
+      p:write "print 'go' green.sleep(3600)\r"
+      p:expect "go\r\n"
+      p:write "\3"
+      p:expect "interrupted"
+      p:expect "> "
+      p:write "this is wrong"
+      p:expect "wrong"
+      p:write "\3"
+      p:expect "\n> "
+      p:write "6 * 7\r"
+      p:expect "42"
+      p:expect "> "
+      p:write "\4"
+      p:wait()
+      assert.equal(0, p.status)
+    end)
+  end)
+
+  it("ends with status 1 when the program does", function()
+    with_program(function(server, env)
+      local out = piped(server.pid, env, "os.exit(0)\n")
+      assert.equal(1, out.status)
+      assert.equal("greenlua attach: the program has ended\n", out.err)
+    end)
+  end)
+
+  it("says why it cannot attach", function()
+    assert(fs.chmod(dir(), 448))
+    local env = { XDG_RUNTIME_DIR = dir() }
+    local out = piped("2147483647", env, "")
+    assert.equal(1, out.status)
+    assert.is_truthy(out.err:find("has no backdoor open and takes no SIGUSR2", 1, true), out.err)
+    out = piped(dir() .. "/none", env, "")
+    assert.equal(1, out.status)
+    assert.is_truthy(out.err:find("ENOENT", 1, true), out.err)
+    out = piped("1", { XDG_RUNTIME_DIR = false }, "")
+    assert.is_truthy(out.err:find("XDG_RUNTIME_DIR", 1, true), out.err)
+    out = program.run_greenlua { "attach" }
+    assert.equal(2, out.status)
+    assert.is_truthy(out.err:find("^usage: greenlua attach"))
+  end)
+
+  it("goes by a port with the token of GREENLUA_TOKEN", function()
+    local work = [[
+      local green = require "green"
+      local door = require("green.backdoor").open { port = 0, token = "sesame", locals = { x = 5 } }
+      print(door.address .. " ready")
+      green.sleep(60)
+    ]]
+    with_program(function(server, env)
+      local address = server.out:match "127%.0%.0%.1:%d+"
+      env.GREENLUA_TOKEN = "sesame"
+      assert.equal("5\n", piped(address, env, "x\n").out)
+      env.GREENLUA_TOKEN = "wrong"
+      local out = piped(address, env, "x\n")
+      assert.equal(1, out.status)
+      assert.is_truthy(out.err:find("does not let us in", 1, true), out.err)
+    end, { work = work })
+  end)
+
+  it("is a script, where there is one of that name", function()
+    fs.write_file(dir() .. "/attach", "print('the script', ...)")
+    local out = program.run { "sh", "-c", "cd " .. dir() .. " && exec \"$0\" attach 1",
+      fs.realpath(program.greenlua) }
+    assert.is_truthy(tostring(out.out or out):find("the script\t1", 1, true))
+  end)
+end)
+
+describe("the option --backdoor", function()
+  it("takes a path, and the environment is the same", function()
+    local path = dir() .. "/door"
+    with_program(function(_, env)
+      assert.equal("42\n", piped(path, env, "shared.number\n").out)
+    end, { "--backdoor=" .. path })
+    local out = program.run_greenlua { "-e", "print(require('green.fs').exists(arg[0] or '" .. path
+      .. "'))", env = { GREENLUA_BACKDOOR = path } }
+    assert.equal("true\n", out.out)
+    for _, off in ipairs { "", "0" } do
+      out = program.run_greenlua { "-e", "print(package.loaded['green.backdoor'])",
+        env = { GREENLUA_BACKDOOR = off } }
+      assert.equal("nil\n", out.out)
+    end
+  end)
+
+  it("says why there is none, and nothing runs", function()
+    local out = program.run_greenlua { "--backdoor", "-e", "print 'ran'",
+      env = { XDG_RUNTIME_DIR = false } }
+    assert.equal(1, out.status)
+    assert.equal("", out.out)
+    assert.is_truthy(out.err:find("XDG_RUNTIME_DIR names no folder", 1, true), out.err)
+  end)
+end)
