@@ -1,0 +1,114 @@
+-- tools/greenlua-gdb.py: green threads in gdb, of a live process and of a core file.
+
+local folder = require "spec.support.folder"
+local program = require "spec.support.program"
+
+local dir = folder.each(before_each, after_each)
+
+local WORK = [[
+local green = require "green"
+
+local function deep(n, ...)
+  if n == 0 then
+    green.sleep(1000)
+  end
+  deep(n - 1, ...)
+  return 1
+end
+
+green.spawn(function()
+  green.listen("127.0.0.1:0"):accept()
+end)
+green.spawn(deep, 2, "more", nil)
+green.spawn(function()
+  pcall(function()
+    green.Queue():get()
+  end)
+end)
+green.sleep(0)
+print("ready")
+green.sleep(1000)
+]]
+
+local function gdb(...)
+  local words = { "gdb", "-nx", "-batch", ... }
+  words.patience = 120
+  local p = program.run(words)
+  return p.out .. p.err
+end
+
+--- Why it cannot be tried here, or nil.
+local function obstacle()
+  local ok, out = pcall(gdb, "-ex", "python print('it has ' + 'python')")
+  if not ok or not out:find("it has python", 1, true) then
+    return "no gdb with Python here"
+  end
+end
+
+--- Run body(pid, path): a program whose file is path.
+local function with_program(body)
+  local path = dir() .. "/work.lua"
+  local file = assert(io.open(path, "w"))
+  file:write(WORK)
+  file:close()
+  local p = program.start_greenlua { path }
+  p:expect "ready"
+  local ok, err = pcall(body, tostring(p.pid), path)
+  p:kill(program.KILL)
+  p:wait()
+  if not ok then
+    error(err, 0)
+  end
+end
+
+local function check(said, path)
+  local text = said:gsub(path:gsub("%p", "%%%0"), "work.lua")
+  local function has(line)
+    assert.is_truthy(text:find(line, 1, true), line .. " is missing:\n" .. text)
+  end
+  assert.is_truthy(text:find("turn %d+, %d+ switches"), text)
+  assert.is_truthy(text:find("%(main%) parked: waits for a deadline in %d+%.%d+ s\n"), text)
+  has "work.lua:22: in main chunk"
+  assert.is_truthy(text:find("waits for read on fd %d+, spawned at work.lua:11\n"), text)
+  has "work.lua:12: in function <work.lua:11>"
+  assert.is_truthy(text:find("waits for a queue at 0x%x+, spawned at work.lua:15"), text)
+  has("    work.lua:5: in function <work.lua:3>\n    work.lua:7: in function <work.lua:3>\n"
+    .. "    work.lua:7: in function <work.lua:3>\n")
+  has "work.lua:17: in function <work.lua:16>\n    [C]\n    work.lua:16: in function <work.lua:15>"
+end
+
+describe("tools/greenlua-gdb.py", function()
+  it("lists the green threads of a live process and of a core file", function()
+    local why = obstacle()
+    if why then return pending(why) end
+    with_program(function(pid, path)
+      local core = dir() .. "/core"
+      local said = gdb("-p", pid, "-x", "tools/greenlua-gdb.py", "-ex", "greenlua-threads",
+        "-ex", "generate-core-file " .. core)
+      if not said:find("turn %d") then
+        return pending("gdb may not attach to processes here")
+      end
+      check(said, path)
+      check(gdb(program.greenlua, core, "-x", "tools/greenlua-gdb.py", "-ex", "greenlua-threads"),
+        path)
+    end)
+  end)
+
+  it("takes a runtime or a state by an expression, and says when there is none", function()
+    local why = obstacle()
+    if why then return pending(why) end
+    with_program(function(pid, path)
+      local said = gdb("-p", pid, "-x", "tools/greenlua-gdb.py", "-ex",
+        "greenlua-threads 'cli.c'::sigint.g->v", "-ex",
+        "greenlua-traceback 'cli.c'::sigint.g->v->main->co")
+      if not said:find("turn %d") then
+        return pending("gdb may not attach to processes here")
+      end
+      check(said, path)
+      local _, n = said:gsub("work.lua:%d+: in main chunk", "")
+      assert.equal(2, n)
+    end)
+    local said = gdb(program.greenlua, "-x", "tools/greenlua-gdb.py", "-ex", "greenlua-threads")
+    assert.is_truthy(said:find("no runtime", 1, true), said)
+  end)
+end)
