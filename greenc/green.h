@@ -63,6 +63,7 @@
 #include "io/file.h"
 #include "io/filter.h"
 #include "io/fswatch.h"
+#include "io/halt.h"
 #include "io/lookup.h"
 #include "io/order.h"
 #include "io/pipe.h"

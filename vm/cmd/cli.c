@@ -39,6 +39,7 @@ typedef struct cli {
   int help;
   int no_env;
   int is_module;        /* The script is the name of a module: -m. */
+  const char *debugger; /* "": at standard input and output; NULL: none. */
   const char *backdoor; /* "": where it is by default; NULL: none. */
 } cli;
 
@@ -53,6 +54,7 @@ static const char usage[] =
     "  -i       read lines after the script, or without one\n"
     "  -v       print the version; also --version\n"
     "  -E       ignore LUA_* and GREENLUA_* in the environment\n"
+    "  --debug[=port|path]  wait for an editor's debugger (DAP)\n"
     "  --backdoor[=path]  a prompt in the program, for greenlua attach\n"
     "  -h       print this; also --help\n"
     "  --       end of the options\n"
@@ -86,6 +88,10 @@ static int cli_flag(cli *c, const char *word)
     c->help = 1;
   else if (!strcmp(word, "-E"))
     c->no_env = 1;
+  else if (!strcmp(word, "--debug"))
+    c->debugger = "";
+  else if (!strncmp(word, "--debug=", 8))
+    c->debugger = word + 8;
   else if (!strcmp(word, "--backdoor"))
     c->backdoor = "";
   else if (!strncmp(word, "--backdoor=", 11))
@@ -455,6 +461,10 @@ static int cli_prepare(lua_State *L)
   cli_push_steps(L, c);
   cli_set_environment(L, c);
   cli_set_backdoor(L, c);
+  if (c->debugger) {
+    lua_pushstring(L, c->debugger);
+    lua_setfield(L, -2, "debugger");
+  }
   if (has_bytecode) cli_set_bytecode(L, c);
   if (has_script && !cli_script_is_stdin(c)) {
     lua_pushstring(L, c->argv[c->script]);

@@ -91,6 +91,19 @@ static int core_expose(lua_State *L)
   return 1;
 }
 
+/* coroutine = coroutine(thread): its own, which a script gets hold of; nil: it
+** has none, or none any more. */
+static int core_coroutine(lua_State *L)
+{
+  vm_thread *t = core_thread(L, 1);
+  if (!t->co) return 0;
+  t->flags |= VM_F_KNOWN;
+  luaL_checkstack(t->co, 1, NULL);
+  lua_pushthread(t->co);
+  if (t->co != L) lua_xmove(t->co, L, 1);
+  return 1;
+}
+
 /* thread = expose_current(): of the running one. */
 static int core_expose_current(lua_State *L)
 {
@@ -449,6 +462,7 @@ const luaL_Reg vm_thread_functions[] = {
     {"current", core_current},
     {"expose", core_expose},
     {"expose_current", core_expose_current},
+    {"coroutine", core_coroutine},
     {"main", core_main},
     {"host", core_host},
     {"run", core_run},

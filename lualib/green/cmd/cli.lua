@@ -4,8 +4,9 @@
 -- array of { letter, text } for -e, -l, -j and -O; `init` what LUA_INIT says;
 -- `version` a text to print; `bytecode` the words of -b; `script` a file, or
 -- `stdin`; `module` the name that -m has; `repl` a function for green.cmd.repl; `no_env`
--- without the environment; `backdoor` the path of one, or ""; `keylog` a file for the secrets
--- of TLS (SSLKEYLOGFILE); `reader_gone` a function that says whether a print ends the program.
+-- without the environment; `backdoor` the path of one, or ""; `debugger` where one is; `keylog`
+-- a file for the secrets of TLS (SSLKEYLOGFILE); `reader_gone` a function that says whether a
+-- print ends the program.
 -- @module green.cmd.cli
 
 -- LUA_INIT and the first steps may put their own in their places.
@@ -16,7 +17,8 @@ local loadlib, searchpath = package.loadlib, package.searchpath
 local error, ipairs, loadfile = error, ipairs, loadfile
 local loadstring = loadstring -- load: the user's own statements
 local pcall, print, type, unpack = pcall, print, type, unpack
-local jit, open, os, rawget, tostring = jit, io.open, os, rawget, tostring
+local jit, open, os, rawget = jit, io.open, os, rawget
+local tonumber, tostring = tonumber, tostring
 
 -- -- Loading ------------------------------------------------------------------
 
@@ -232,6 +234,17 @@ local function open_backdoor(path)
   end
 end
 
+--- "": at standard input and output; a number: a port; else a path.
+local function start_debugger(where)
+  if where then
+    local port = find(where, "^%d+$") and tonumber(where) or nil
+    local path = not port and where ~= "" and where or nil
+    local ok, err = raw.require("green.debugger").start { port = port, path = path,
+      secret = port and os.getenv "GREENLUA_DEBUG_SECRET" or nil }
+    return not ok and tostring(err) or nil
+  end
+end
+
 --- @return nil, or the message of a chunk that could not be loaded
 return function(plan)
   local careful_print = put_print(plan.reader_gone)
@@ -245,7 +258,8 @@ return function(plan)
   if plan.version and not wrong then
     careful_print(plan.version)
   end
-  wrong = wrong or open_backdoor(plan.backdoor) or run_steps(plan) or run_script(plan)
+  wrong = wrong or start_debugger(plan.debugger) or open_backdoor(plan.backdoor)
+    or run_steps(plan) or run_script(plan)
   if plan.repl and not wrong then
     raw.require("green.cmd.repl").run { listen = plan.repl, no_env = plan.no_env }
   end

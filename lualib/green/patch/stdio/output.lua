@@ -28,6 +28,7 @@ local M = {}
 
 local sinks -- thread -> function(text); nil: none has one
 local diverted = 0
+local common -- of those that have none
 
 --- What a green thread writes to standard output goes to a function instead; nil: no more.
 -- Who has no sink pays one test. Does not park.
@@ -37,13 +38,19 @@ function M.divert(thread, sink)
   sinks = sinks or {}
   diverted = diverted + (sink and 1 or 0) - (sinks[thread] and 1 or 0)
   sinks[thread] = sink
-  if diverted == 0 then
+  if diverted == 0 and not common then
     sinks = nil
   end
 end
 
+--- The same for all green threads that have no sink of their own.
+function M.divert_all(sink)
+  common = sink
+  sinks = (sink or diverted > 0) and (sinks or {}) or nil
+end
+
 local function sink_of(file)
-  return sinks and file == stdout and sinks[core.current()] or nil
+  return sinks and file == stdout and (sinks[core.current()] or common) or nil
 end
 
 -- -- Writing ------------------------------------------------------------------

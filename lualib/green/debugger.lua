@@ -1,0 +1,140 @@
+--- A debugger for editors: speaks the Debug Adapter Protocol. While the program stands at a
+-- breakpoint nothing of it runs.
+--
+-- `greenlua --debug script.lua` is the usual way to it.
+-- @module green.debugger
+
+local args = require "green.args"
+local digest = require "green.digest"
+local ending = require "green.ending"
+local errors = require "green.error"
+local net = require "green.server"
+local options = require "green.args.options"
+local output = require "green.patch.stdio.output"
+local sessions = require "green.debugger.session"
+local wire = require "green.debugger.wire"
+
+local ffi = require "ffi"
+local halt = require "green.ffi.halt"
+
+local format = string.format
+local io, require, type = io, require, type
+
+local OP = "debugger"
+
+local M = {}
+
+local session -- the one of this program, or nil
+
+-- -- Wires --------------------------------------------------------------------
+
+--- Standard input and output; what the script prints goes to the client as events.
+local function on_stdio()
+  local fds = ffi.new "int[2]"
+  local status = halt.take_stdio(fds)
+  if status < 0 then
+    return nil, errors.new(status, OP)
+  end
+  return wire.new(fds[0], fds[1])
+end
+
+--- The first client that connects and speaks the protocol. Parks until it is there.
+local function on_listener(listener)
+  local conn, err = listener:accept()
+  listener:close()
+  if not conn then
+    return nil, err
+  end
+  local fd
+  fd, err = conn:detach()
+  if not fd then
+    return nil, err
+  end
+  return wire.new(fd, fd)
+end
+
+local function listen_at(opts)
+  if opts.path then
+    return net.listen("unix:" .. opts.path, { mode = 384 }) -- 0600
+  end
+  local listener, err = net.listen("127.0.0.1", opts.port)
+  if listener then
+    local _, port = listener:sockname()
+    io.stderr:write(format("greenlua: debugger: waits at 127.0.0.1:%d, secret %s\n", port,
+      opts.secret))
+  end
+  return listener, err
+end
+
+local function wire_of(opts)
+  if opts.stdio then
+    return on_stdio()
+  end
+  local listener, err = listen_at(opts)
+  if not listener then
+    return nil, err
+  end
+  return on_listener(listener)
+end
+
+-- -- The public side ----------------------------------------------------------
+
+local known = { stdio = true, path = true, port = true, secret = true }
+
+local function check(opts)
+  opts = options.check(opts, known, "debugger.start")
+  args.optional(opts.stdio, "boolean", "debugger.start", "stdio")
+  args.optional(opts.path, "string", "debugger.start", "path")
+  args.optional(opts.secret, "string", "debugger.start", "secret")
+  if opts.port ~= nil then
+    args.count(opts.port, 0, "debugger.start", "port")
+  end
+  return { stdio = opts.stdio or (not opts.path and not opts.port), path = opts.path,
+    port = opts.port, secret = opts.port and (opts.secret or digest.hex(digest.random(16))) }
+end
+
+--- Wait for a client, and until it has set its breakpoints; from there on they stop the
+-- program. One client at a time, and one at all by stdio. Parks, then stops the loop.
+-- @tparam[opt] table opts
+--
+-- - `stdio`: the client is at standard input and output (true without the others)
+-- - `path`: of a UNIX socket to listen at
+-- - `port`: of 127.0.0.1, 0: any; a line on standard error says which, and the secret
+-- - `secret` (32 random digits): what the client's launch or attach request must have as
+-- `secret`, at a port
+-- @return true; or nil, err: EALREADY: there is one; ENOENT: cjson is not installed; EPROTO: the
+-- client speaks another protocol, or has gone; EACCES: it has not the secret; those of
+-- green.listen
+function M.start(opts)
+  opts = check(opts)
+  require "green" -- its print, its coroutines
+  if session and not session.is_over then
+    return nil, errors.new("EALREADY", OP)
+  end
+  local found, err = wire_of(opts)
+  if not found then
+    return nil, type(err) == "string" and errors.new("ENOENT", OP, err) or err
+  end
+  local made = sessions.new(found, opts.secret, digest.equal)
+  if not made:configure() then
+    return nil, errors.new(made.is_refused and "EACCES" or "EPROTO", OP,
+      made.why or "the client has gone")
+  end
+  session = made
+  if opts.stdio then
+    output.divert_all(function(text) made:output(text, "stdout") end)
+    made.on_detach = function() output.divert_all(nil) end
+  end
+  ending.at_exit(function() made:finish() end)
+  made:start()
+  return true
+end
+
+--- Stop here, as at a breakpoint, if a client is there. Stops the loop.
+function M.stop_here()
+  if session and not session.is_over then
+    session:stop "pause"
+  end
+end
+
+return M

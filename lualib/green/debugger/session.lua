@@ -1,0 +1,167 @@
+--- A client of the debugger: what it asks, and what it is told. Private to green.debugger.
+-- @module green.debugger.session
+
+local core = require "green.core"
+local fs = require "green.fs"
+local lines = require "green.debugger.lines"
+local report = require "green.thread.report"
+local requests = require "green.debugger.requests"
+local stops = require "green.debugger.stops"
+local thread = require "green.thread"
+local trampoline = require("green.trampoline").trampoline
+local values = require "green.debugger.values"
+local wire = require "green.debugger.wire"
+
+local pcall, setmetatable, type = pcall, setmetatable, type
+local list = wire.list
+
+local Session = {}
+Session.__index = Session
+
+-- -- Messages -----------------------------------------------------------------
+
+function Session:event(name, body)
+  self.wire:send { type = "event", event = name, body = body or {} }
+end
+
+function Session:output(text, category)
+  self:event("output", { category = category or "console", output = text })
+end
+
+local function respond(self, request, body, message)
+  self.wire:send { type = "response", request_seq = request.seq, command = request.command,
+    success = message == nil, body = body or {}, message = message }
+end
+
+-- -- Standing still -----------------------------------------------------------
+
+--- Serve the client until it lets the program go on. Stops the loop.
+function Session:stop(reason, point)
+  self.is_stopped = true
+  local here = core.current() == self.watcher and core.main() or core.current()
+  self:event("stopped", { reason = reason, allThreadsStopped = true,
+    threadId = requests.id_of(self, here),
+    hitBreakpointIds = point and list { point.id } or nil })
+  while self.is_stopped do
+    local message = self.wire:read(-1)
+    if not message then
+      return self:detach()
+    end
+    self:handle(message)
+  end
+  values.reset()
+end
+
+--- The client has gone: the program runs on as if nobody had been there.
+function Session:detach()
+  if not self.is_over then
+    self.is_over, self.is_stopped = true, false
+    stops.clear()
+    values.reset()
+    self.wire:close()
+    if self.on_detach then
+      self.on_detach()
+    end
+  end
+end
+
+-- -- Requests -----------------------------------------------------------------
+
+local needs_stop = { stackTrace = true, scopes = true, variables = true, setVariable = true,
+  evaluate = true, ["continue"] = true, next = true, stepIn = true, stepOut = true }
+local before = { initialize = true, launch = true, attach = true, disconnect = true }
+
+local function answer(self, request)
+  local fn = requests.by_name[request.command]
+  if not (self.is_let_in or before[request.command]) then
+    return nil, "launch or attach comes first"
+  elseif not fn then
+    return nil, "no such request"
+  elseif needs_stop[request.command] and not self.is_stopped then
+    return nil, "notStopped"
+  end
+  local ok, body, message = pcall(fn, self, type(request.arguments) == "table"
+    and request.arguments or {})
+  if not ok then
+    return nil, report.text_of(body)
+  end
+  return body, message
+end
+
+--- Do what a message asks. May stop the loop.
+function Session:handle(message)
+  if message.type ~= "request" then
+    return
+  end
+  local body, why = answer(self, message)
+  respond(self, message, body, body == nil and (why or "it failed") or nil)
+  local after = self.after
+  self.after = nil
+  if after then
+    after()
+  elseif self.is_refused then
+    self:detach()
+  end
+end
+
+-- -- All of it ----------------------------------------------------------------
+
+--- Serve the client until the program may begin. Stops the loop. Is it there?
+function Session:configure()
+  while not self.is_configured and not self.is_over do
+    local message, why = self.wire:read(-1)
+    if not message then
+      self.why = why
+      self:detach()
+      return false
+    end
+    self:handle(message)
+  end
+  return not self.is_over
+end
+
+--- While the program runs: hear what the client asks. Parks.
+local function watch(self)
+  while not self.is_over do
+    local message, why = self.wire:read(0)
+    if message then
+      self:handle(message)
+    elseif why == "again" then
+      trampoline(self.wire.input)
+    else
+      self:detach()
+    end
+  end
+end
+
+--- Begin: from here on breakpoints stop the program.
+function Session:start()
+  stops.on_stop = function(reason, point) self:stop(reason, point) end
+  stops.on_log = function(text) self:output(text) end
+  self.watcher = thread.spawn(watch, self)
+  self.watcher:name("debugger")
+  if self.stops_first then
+    stops.pause()
+  end
+end
+
+--- The program ends.
+function Session:finish()
+  if not self.is_over then
+    self:event "terminated"
+    self:event("exited", { exitCode = 0 })
+    self:detach()
+  end
+end
+
+--- A session on a wire.
+-- @param wire_of_it
+-- @tparam ?string secret
+-- @tparam ?function is_same compares secrets
+local function new(wire_of_it, secret, is_same)
+  lines.folder = fs.realpath "."
+  return setmetatable({ wire = wire_of_it, secret = secret, is_same = is_same, ids = {},
+    threads = {}, last_id = 0, last_point = 0 }, Session)
+end
+
+return { new = new }

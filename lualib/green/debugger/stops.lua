@@ -1,0 +1,246 @@
+--- When the program is to stand still: breakpoints, steps, a pause. Private to green.debugger.
+--
+-- A hook looks at each line that the interpreter runs, and only while there is something to
+-- look for. Functions of files with breakpoints are not compiled; while somebody steps,
+-- nothing is.
+-- @module green.debugger.stops
+
+local core = require "green.core"
+local frames = require "green.debugger.frames"
+local lines = require "green.debugger.lines"
+
+local running = require("green.patch.coroutine").raw.running
+local getinfo, sethook = debug.getinfo, debug.sethook
+local jit = jit
+local loadstring = loadstring -- load: the user's own conditions
+local ipairs, next, pcall, setfenv, setmetatable, tonumber, tostring = ipairs, next, pcall, setfenv,
+  setmetatable, tonumber, tostring
+local gsub = string.gsub
+
+local M = {
+  on_stop = nil, -- function(reason, point): stands still until it returns
+  on_log = nil, -- function(text)
+}
+
+local points = {} -- path -> line -> { condition, hits, ... }
+local wanted = {} -- line -> how many files have one there
+local step -- { kind, co, depth }
+local is_pausing = false
+local last = {} -- func, line: where it stopped, and has not left that line
+local interpreted = setmetatable({}, { __mode = "k" }) -- functions
+
+local on_line -- below: the hook
+
+--- Hear of lines while there is something to look for.
+local function arm()
+  if next(points) or step or is_pausing then
+    sethook(on_line, last.func and "lc" or "l")
+  else
+    sethook()
+  end
+end
+
+-- -- Breakpoints --------------------------------------------------------------
+
+--- The value of an expression in a frame: true, value; or false, error.
+local function evaluate(text, frame)
+  local chunk, message = loadstring("return " .. text, "=expression") -- load: the user's
+  if not chunk then
+    chunk = loadstring(text, "=statement") -- load: the user's
+  end
+  if not chunk then
+    return false, message
+  end
+  return pcall(setfenv(chunk, frame:environment()))
+end
+M.evaluate = evaluate
+
+--- The text of a logpoint: each {expression} is its value.
+local function log_text(text, frame)
+  return (gsub(text, "{([^{}]*)}", function(expression)
+    local _, value = evaluate(expression, frame)
+    return tostring(value)
+  end))
+end
+
+local hit_tests = {
+  ["="] = function(hits, n) return hits == n end,
+  [">"] = function(hits, n) return hits > n end,
+  [">="] = function(hits, n) return hits >= n end,
+  ["<"] = function(hits, n) return hits < n end,
+  ["<="] = function(hits, n) return hits <= n end,
+  ["%"] = function(hits, n) return n > 0 and hits % n == 0 end,
+}
+
+local function is_hit(point)
+  point.hits = point.hits + 1
+  local test, n = tostring(point.hit_condition or ""):match("^%s*([<>=%%]*)%s*(%d+)%s*$")
+  test = test and hit_tests[test == "" and ">=" or test == "==" and "=" or test]
+  return not test or test(point.hits, tonumber(n))
+end
+
+--- Does the program stop at this breakpoint? An expression that raises stops it.
+local function holds(point, frame)
+  if point.condition then
+    local ok, value = evaluate(point.condition, frame)
+    if ok and not value then
+      return false
+    elseif not ok then
+      M.on_log("breakpoint: " .. tostring(value) .. "\n")
+      return true
+    end
+  end
+  if not is_hit(point) then
+    return false
+  elseif point.log then
+    M.on_log(log_text(point.log, frame) .. "\n")
+    return false
+  end
+  return true
+end
+
+--- Set all breakpoints of a file anew.
+-- @tparam string path
+-- @tparam table list of { line =, condition =, hit_condition =, log = }
+function M.set(path, list)
+  for line in next, points[path] or {} do
+    wanted[line] = wanted[line] > 1 and wanted[line] - 1 or nil
+  end
+  points[path] = nil
+  for _, point in ipairs(list) do
+    local of_file = points[path] or {}
+    points[path] = of_file
+    if not of_file[point.line] then
+      wanted[point.line] = (wanted[point.line] or 0) + 1
+    end
+    point.hits = 0
+    of_file[point.line] = point
+  end
+  jit.flush() -- what is compiled does not hear of lines
+  arm()
+end
+
+-- -- Steps --------------------------------------------------------------------
+
+local function end_step()
+  if step or is_pausing then
+    step, is_pausing = nil, false
+    if M.jit_was_on then
+      jit.on()
+    end
+  end
+end
+
+local function interpret_all()
+  if not step and not is_pausing then
+    M.jit_was_on = jit.status()
+  end
+  jit.off()
+  jit.flush()
+end
+
+--- Stop again soon: "in" at the next line of the running coroutine, "over" not in functions
+-- that it calls, "out" when it has come back; nil: at breakpoints only.
+function M.go(kind)
+  end_step()
+  if kind then
+    interpret_all()
+    step = { kind = kind, co = running(), depth = frames.depth() }
+  end
+  arm()
+end
+
+--- Stop at the next line of whichever green thread.
+function M.pause()
+  interpret_all()
+  is_pausing = true
+  arm()
+end
+
+--- Has it not stopped yet?
+function M.is_pausing()
+  return is_pausing
+end
+
+--- Nothing stops any more.
+function M.clear()
+  end_step()
+  points, wanted = {}, {}
+  arm()
+end
+
+local function is_step_done()
+  if is_pausing then
+    return "pause"
+  elseif not step or step.co ~= (running()) then
+    return nil
+  elseif step.kind == "in" then
+    return "step"
+  end
+  local depth = frames.depth()
+  local is_done = step.kind == "over" and depth <= step.depth or depth < step.depth
+  return is_done and "step" or nil
+end
+
+-- -- The hook -----------------------------------------------------------------
+
+local function reason_of(point)
+  return point and holds(point, frames.top()) and "breakpoint" or is_step_done()
+end
+
+--- LuaJIT tells of a line again when a function that it calls has returned: that is the same
+-- stop. Is this one?
+local function is_same_stop(func, line)
+  if last.func ~= func then
+    return false
+  elseif last.line ~= line then
+    last.func = nil
+    return false
+  end
+  return true
+end
+
+local function stop(reason, point, func, line)
+  end_step()
+  last.func, last.line = func, line
+  M.on_stop(reason, point)
+  arm()
+end
+
+--- Functions of files with breakpoints are not compiled, from the first line on that is seen.
+local function keep_interpreted(func)
+  if not interpreted[func] then
+    interpreted[func] = true
+    jit.off(func)
+  end
+end
+
+local function hear(info, line)
+  local path = lines.path(info.source)
+  local of_file = path and points[path]
+  if of_file then
+    keep_interpreted(info.func)
+  end
+  local point = wanted[line] and of_file and of_file[line]
+  if is_same_stop(info.func, line)
+    or not point and (not (step or is_pausing) or core.is_library(info.source)) then
+    return
+  end
+  local reason = reason_of(point)
+  if reason then
+    stop(reason, point, info.func, line)
+  end
+end
+
+function on_line(event, line)
+  local info = getinfo(2, "Sf")
+  if event == "line" then
+    hear(info, line)
+  elseif info.func == last.func then
+    last.func = nil -- it is called anew
+  end
+end
+
+frames.set_hook(on_line)
+
+return M
