@@ -268,6 +268,13 @@ green_timer *green_heap_take(green_heap *h)
   return NULL;
 }
 
+int64_t green_heap_due(const green_heap *h, const green_timer *t)
+{
+  green_assert(t->slot, "When a timer is due that is in the heap");
+  uint32_t i = t->slot & ~SLOT_ASIDE;
+  return t->slot & SLOT_ASIDE ? h->due[i].due : h->a[i - 1].due;
+}
+
 /* -- Checking ------------------------------------------------------------- */
 
 #ifdef GREEN_DEBUG

@@ -63,6 +63,9 @@ GREEN_API void green_heap_expire(green_heap *h, int64_t now);
 /* The next timer that was set aside, out of the heap now; NULL: no more. */
 GREEN_API green_timer *green_heap_take(green_heap *h);
 
+/* When a timer is due that is in the heap, or set aside by it. */
+GREEN_API int64_t green_heap_due(const green_heap *h, const green_timer *t);
+
 #ifdef GREEN_DEBUG
 /* Order, places and counts; stops as green_assert does. */
 GREEN_API void green_heap_check(const green_heap *h);

@@ -353,6 +353,14 @@ void green__fds_deinit(green_hub *hub)
   green__free(hub->fds);
 }
 
+green_fd *green_hub_fd_from(const green_hub *hub, int fd)
+{
+  green__assert_thread(hub);
+  for (uint32_t i = fd < 0 ? 0 : (uint32_t)fd; i < hub->fds_cap; i++)
+    if (hub->fds[i]) return hub->fds[i];
+  return NULL;
+}
+
 /* -- Checking ------------------------------------------------------------- */
 
 #ifdef GREEN_DEBUG

@@ -72,6 +72,10 @@ GREEN_API void green_fd_wake(green_fd *f, int status);
 /* For idle.c: watch for reading with no task. 0, GREEN_ECLOSED, GREEN_EBADF. */
 int green__fd_arm_read(green_fd *f);
 
+/* The registered object with the least number that is not below fd; NULL: there
+** is none. For those who look. */
+GREEN_API green_fd *green_hub_fd_from(const green_hub *hub, int fd);
+
 /* Who waits for the direction, or NULL; those who watch do not count. */
 static inline green_task *green_fd_waiter(const green_fd *f, int mode)
 {

@@ -466,6 +466,7 @@ int green_hub_set_virtual(green_hub *hub, int on)
   if (hub->heap.len || green_heap_aside(&hub->heap)) return GREEN_EBUSY;
   if (on) hub->virtual_now = green_clock_now();
   hub->is_virtual = !!on;
+  hub->poll_now = green__hub_now(hub);
   return 0;
 }
 

@@ -132,6 +132,7 @@ int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
   if (q) waitq_push(q, t);
   t->state = GREEN_TASK_PARKED;
   t->status = 0;
+  t->since = green__hub_poll_now(t->hub);
   return 0;
 }
 
@@ -245,6 +246,12 @@ void green_hub_timer_stop(green_hub *hub, green_timer *t)
   green_assert(!t->slot || green_heap_has(&hub->heap, t),
                "A timer belongs to one hub while it is set.");
   green_heap_remove(&hub->heap, t);
+}
+
+int64_t green_hub_timer_due(const green_hub *hub, const green_timer *t)
+{
+  green__assert_thread(hub);
+  return t->slot ? green_heap_due(&hub->heap, t) : GREEN_NEVER;
 }
 
 /* -- Checking ------------------------------------------------------------- */

@@ -78,6 +78,8 @@ struct green_task {
   uint8_t raises;       /* Cancels raised in a row, saturating (scope.h). */
   uint8_t thrown;       /* An error is to be raised once, at the next check. */
   uint8_t background;   /* Its deadlines are no future (green_task_retire). */
+  int64_t since;        /* When the present wait began, by the clock as of the
+                           poll before it: for those who look. */
   green_link all;       /* In the hub's list of live tasks. */
   green_waitq joiners;  /* Woken when the task ends. */
   green_list scopes;    /* Innermost last (scope.h). */
@@ -178,5 +180,9 @@ GREEN_API int64_t green_hub_now(const green_hub *hub);
 ** it is set. 0 or GREEN_ENOMEM; a timer that is set is moved. */
 GREEN_API int green_hub_timer_set(green_hub *hub, green_timer *t, int64_t due);
 GREEN_API void green_hub_timer_stop(green_hub *hub, green_timer *t);
+
+/* When it is due; GREEN_NEVER: it is not set. For those who look. */
+GREEN_API int64_t green_hub_timer_due(const green_hub *hub,
+                                      const green_timer *t);
 
 #endif

@@ -89,6 +89,19 @@ static void test_only_what_is_due(void)
   green_heap_deinit(&h);
 }
 
+static void test_due(void)
+{
+  green_heap h;
+  item items[10] = {0};
+  green_heap_init(&h);
+  for (int i = 0; i < 10; i++) green_heap_add(&h, &items[i].timer, 10 * i);
+  is(green_heap_due(&h, &items[7].timer), 70, "of one that is in it");
+  green_heap_expire(&h, 30);
+  is(green_heap_due(&h, &items[3].timer), 30, "of one that is set aside");
+  is(green_heap_due(&h, &items[9].timer), 90, "of one that stays");
+  green_heap_deinit(&h);
+}
+
 static void test_add_twice(void)
 {
   green_heap h;
@@ -347,6 +360,7 @@ int main(void)
   test_order(1000);
   test_order(5000);
   test_only_what_is_due();
+  test_due();
   test_add_twice();
   test_move_goes_behind_equals();
   test_sequence_numbers_wrap();

@@ -458,10 +458,26 @@ static void test_out_of_memory(void)
   close(p[1]);
 }
 
+/* Each registered one once, by their numbers, for those who look. */
+static void test_from(void)
+{
+  line l, m;
+  line_open(&l, NULL);
+  is(green_hub_fd_from(l.hub, -1) == &l.f, 1, "the only one");
+  is(green_hub_fd_from(l.hub, l.f.fd) == &l.f, 1, "not below its number");
+  ok(!green_hub_fd_from(l.hub, l.f.fd + 1), "none behind it");
+  ok(!green_hub_fd_from(l.hub, 1 << 30), "none so far out");
+  line_open(&m, NULL);
+  ok(!green_hub_fd_from(m.hub, m.f.fd + 1), "each hub has its own");
+  line_close(&m);
+  line_close(&l);
+}
+
 int main(void)
 {
   t_start();
   test_open();
+  test_from();
   test_bad_numbers();
   test_wait_on_a_bad_number();
   test_detach();

@@ -30,6 +30,28 @@ static void test_deadlines_in_order(void)
   green_hub_free(hub);
 }
 
+/* For those who look: since when a task waits, and until when. */
+static void test_since_and_due(void)
+{
+  actor a, b;
+  green_hub *hub = hub_open_virtual();
+  int64_t t0 = green_hub_now(hub);
+  is(green_task_start_at((actor_init(&b, hub, 0, step_end), &b.task),
+                         t0 + 50 * MS),
+     0, "one that is to start");
+  is(green_hub_timer_due(hub, &b.task.timer), t0 + 50 * MS, "says when");
+  actor_start(&a, hub, 0, step_park);
+  a.deadline = t0 + 30 * MS;
+  turns(hub, 1);
+  is(a.task.since, t0, "since the turn in which it began to wait");
+  is(green_hub_timer_due(hub, &a.task.timer), t0 + 30 * MS, "until then");
+  green_hub_advance(hub, 10 * MS);
+  is(a.task.since, t0, "that does not move");
+  run_out(hub);
+  is(green_hub_timer_due(hub, &a.task.timer), GREEN_NEVER, "no deadline left");
+  green_hub_free(hub);
+}
+
 /* A timer that sets itself again while it fires. */
 typedef struct again {
   green_timer timer;
@@ -232,6 +254,7 @@ int main(void)
 {
   t_start();
   test_deadlines_in_order();
+  test_since_and_due();
   test_timer_set_while_firing();
   test_timer_stops_its_equal();
   test_start_at();
