@@ -60,6 +60,7 @@
 #include "io/desc.h"
 #include "io/disk.h"
 #include "io/dns_lib.h"
+#include "io/fdname.h"
 #include "io/file.h"
 #include "io/filter.h"
 #include "io/fswatch.h"
