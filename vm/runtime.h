@@ -64,6 +64,7 @@ typedef struct vm {
   green_resume_fn *resume_host; /* and the host's (bridge.c). */
   uint32_t n_slots;             /* Table of threads: slots ever used, */
   uint32_t free_slot;           /* and the first free one, 0: none. */
+  uint64_t n_threads;           /* That were ever made. */
   uint32_t n_scopes;            /* Slots in the table of what scopes raise. */
   int main_done;                /* What green_hub_run watches. */
   int host_done;

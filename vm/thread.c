@@ -120,6 +120,8 @@ vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
   lua_insert(L, -n - 2); /* userdata, coroutine, fn, ... */
   lua_xmove(L, co, n + 1);
   green_task_init(&t->task, v->hub, v->resume);
+  t->id = ++v->n_threads;
+  t->parent = v->current->id;
   t->co = co;
   t->flags = (uint32_t)flags;
   t->site = (uint16_t)site;
@@ -134,6 +136,7 @@ void vm_thread_new_host(vm *v, lua_State *L)
   vm_thread *t = thread_alloc(v, L);
   table_reserve(v, L);
   green_task_init(&t->task, v->hub, v->resume_host);
+  t->id = ++v->n_threads;
   t->flags = VM_F_STARTED;
   t->task.state = GREEN_TASK_RUNNING;
   v->host = v->main = v->current = t;

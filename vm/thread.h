@@ -27,6 +27,8 @@ struct vm_thread {
   uint16_t site;  /* Where it was spawned: index into the table of sites. */
   uint8_t quiet;  /* The next resume passes no status if all is well. */
   uint8_t ending; /* enum vm_ending, once dead */
+  uint64_t id;     /* From 1, of this runtime; no other thread gets it. */
+  uint64_t parent; /* Who spawned it: the id of one that may have ended. */
   green_task task;
 };
 

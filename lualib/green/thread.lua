@@ -223,7 +223,7 @@ end
 -- @return nil when it does not wait, or in nothing that has a name
 function methods:waits_for()
   if core.state(self) == "parked" then
-    return require "green.thread.where"(self)
+    return require("green.thread.where").look(self)
   end
 end
 

@@ -208,6 +208,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, core_functions);
   set_functions(L, v, vm_wait_functions);
   set_functions(L, v, vm_thread_functions);
+  set_functions(L, v, vm_look_functions);
   set_functions(L, v, vm_role_functions);
   set_functions(L, v, vm_httpd_functions);
   set_functions(L, v, vm_answer_functions);

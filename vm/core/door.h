@@ -16,6 +16,7 @@
 /* The doors of each file, for core.c's list. */
 extern const luaL_Reg vm_wait_functions[];
 extern const luaL_Reg vm_thread_functions[];
+extern const luaL_Reg vm_look_functions[]; /* look.c */
 extern const luaL_Reg vm_role_functions[];
 extern const luaL_Reg vm_httpd_functions[];  /* httpd.c */
 extern const luaL_Reg vm_answer_functions[]; /* answer.c */

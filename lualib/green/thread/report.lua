@@ -50,8 +50,8 @@ end
 M.hinted = hinted
 
 --- One line for a thread: name or address, state (default: its own), spawn site
--- if there is one: main was not spawned.
-local function label(thread, state)
+-- if there is one: main was not spawned; and what more is said of it in the brackets.
+local function label(thread, state, more)
   local data = core_peek(thread)
   local name = data and data.name or format("%p", thread)
   if thread == core.main() then
@@ -59,7 +59,7 @@ local function label(thread, state)
   end
   local site = core.site(thread)
   local spawned = site == "?" and "" or ", spawned at " .. site
-  return format("%s (%s%s)", name, state or core.state(thread), spawned)
+  return format("%s (%s%s%s)", name, state or core.state(thread), spawned, more or "")
 end
 M.label = label
 
@@ -113,7 +113,20 @@ function M.describe(thread)
   return concat(lines, "\n")
 end
 
+local is_silent = false
+
+--- Shall errors that nobody waits for go by without a line on stderr? What a script has set
+-- by on_error hears of them in any case. Returns whether they did.
+function M.set_silent(state)
+  local was = is_silent
+  is_silent = state
+  return was
+end
+
 local function default_on_error(err, thread, trace)
+  if is_silent then
+    return
+  end
   local text = text_of(err)
   if trace and sub(trace, 1, #text) == text then
     text = trace
@@ -148,17 +161,14 @@ function M.report(err, thread, trace)
   end
 end
 
---- ": get of green.Queue{...} at app.lua:12", or "".
+--- ": get of green.Queue{...} for 3.2 s at app.lua:12", or "".
 local function wait_of(thread)
-  local ok, where = pcall(require, "green.thread.where")
-  local known, what, place
+  local ok, waits = pcall(require, "green.thread.waits")
+  local known, text
   if ok then
-    known, what, place = pcall(where, thread)
+    known, text = pcall(waits.text, thread)
   end
-  if not (known and what) then
-    return ""
-  end
-  return ": " .. what .. (place and " at " .. place or "")
+  return known and text and ": " .. text or ""
 end
 
 --- A line for each thread.

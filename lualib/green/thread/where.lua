@@ -14,6 +14,8 @@ local CORO = FOLDER and FOLDER .. "patch/coroutine.lua"
 
 local DEEPEST = 200 -- frames looked at
 
+local M = {}
+
 --- Is it an object of the library's?
 local function is_object(value)
   if type(value) == "userdata" then
@@ -57,5 +59,18 @@ local function look(co)
   end
   return call_text(name, object)
 end
+M.look = look
 
-return look
+--- The coroutine that a green thread, or a coroutine, waits inside of; nil: none.
+function M.inner(co)
+  for level = 0, DEEPEST do
+    local source, _, _, self = core_frame(co, level)
+    if not source then
+      return nil
+    elseif source == CORO and type(self) == "thread" and self ~= co then
+      return self
+    end
+  end
+end
+
+return M

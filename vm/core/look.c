@@ -1,0 +1,222 @@
+/*
+** look.c: green.core's functions for those who look at threads: which there
+** are, what each waits for and since when, what the hub watches.
+**
+** Nothing here is told by anybody: all is found when somebody asks.
+*/
+
+#include "core/door.h"
+
+#include "hub/fd.h"
+#include "hub/scope.h"
+#include "io/fdname.h"
+
+#include <sys/stat.h>
+
+/* Slots of the table of threads that one call may pass over: what has become of
+** a million threads must not be passed over in one go. */
+enum { LOOK_SLOTS = 1024 };
+
+/* Seconds of the hub's clock; nil: never. */
+static void push_time(lua_State *L, int64_t at)
+{
+  if (at == GREEN_NEVER)
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, (lua_Number)at * 1e-9);
+}
+
+/* -- Threads -------------------------------------------------------------- */
+
+/* The main chunk of a plain luajit has no coroutine before it waits. */
+static int is_shown(const vm *v, const vm_thread *t)
+{
+  return t == v->host ? v->main == v->host : t && t->co;
+}
+
+/* Push the thread in a slot; NULL, and nothing is pushed: there is none. */
+static vm_thread *thread_at(vm *v, lua_State *L, uint32_t slot)
+{
+  vm_push_key(L, VM_KEY_THREADS);
+  lua_rawgeti(L, -1, (int)(2 * slot));
+  lua_remove(L, -2);
+  vm_thread *t = vm_to_thread(L, -1);
+  if (is_shown(v, t)) return t;
+  lua_pop(L, 1);
+  return NULL;
+}
+
+/* thread, next = thread_from(slot): a live one, in a slot of the table of
+** threads that is not below that (1 at first), and where to go on; false, next:
+** none was found yet; nothing: there are no more. Threads keep their slots, so
+** who goes on from call to call meets each that lives all the while, once. */
+static int core_thread_from(lua_State *L)
+{
+  vm *v = core_vm(L);
+  uint32_t slot = (uint32_t)luaL_checkinteger(L, 1), end = slot + LOOK_SLOTS;
+  for (; slot && slot <= v->n_slots && slot < end; slot++) {
+    if (!thread_at(v, L, slot)) continue;
+    lua_pushnumber(L, slot + 1);
+    return 2;
+  }
+  if (!slot || slot > v->n_slots) return 0;
+  lua_pushboolean(L, 0);
+  lua_pushnumber(L, slot);
+  return 2;
+}
+
+/* id, parent = ids(thread): its number, and that of the thread that
+** spawned it, 0: none. */
+static int core_ids(lua_State *L)
+{
+  const vm_thread *t = core_thread(L, 1);
+  lua_pushnumber(L, (lua_Number)t->id);
+  lua_pushnumber(L, (lua_Number)t->parent);
+  return 2;
+}
+
+/* place, since, due, fd = wait_of(thread): of a parked one "read", "write",
+** "watch" (it waits for reading beside a reader), "queue" or "deadline", since
+** when, until when (nil: for ever), and the number of the descriptor; of one
+** that is to start "start", nil, when; nothing: it does not wait. */
+static int core_wait_of(lua_State *L)
+{
+  static const char *const places[] = {"deadline", "read", "write", "watch",
+                                       "queue"};
+  const green_task *t = &core_thread(L, 1)->task;
+  const green_hub *hub = core_vm(L)->hub;
+  int is_new = t->state == GREEN_TASK_NEW && t->timer.slot;
+  if (t->state != GREEN_TASK_PARKED && !is_new) return 0;
+  const green_fd *f = green_task_fd(t);
+  lua_pushstring(L, is_new ? "start" : places[t->place]);
+  if (is_new)
+    lua_pushnil(L);
+  else
+    push_time(L, t->since);
+  push_time(L, green_hub_timer_due(hub, &t->timer));
+  if (!f) return 3;
+  lua_pushinteger(L, f->fd);
+  return 4;
+}
+
+/* n = stack_size(thread or coroutine): bytes of its Lua stack that are in use;
+** nothing: of one that has ended, or runs. lua_getstack gives the frame's place
+** in the stack to whoever asks for it. */
+static int core_stack_size(lua_State *L)
+{
+  lua_Debug ar;
+  lua_State *co = lua_tothread(L, 1);
+  if (!co) co = core_thread(L, 1)->co;
+  if (!co || co == L || core_vm(L)->current->co == co) return 0;
+  int slots = lua_gettop(co) + 2;
+  if (lua_getstack(co, 0, &ar)) slots += ar.i_ci & 0xffff;
+  lua_pushinteger(L, slots * (int)sizeof(double));
+  return 1;
+}
+
+/* kind, due, is_fired = scope_of(thread, n): its n-th scope from the outermost,
+** from 1; kind TIMEOUT, SHIELD or CANCEL; nothing: there is none. */
+static int core_scope_of(lua_State *L)
+{
+  const vm_thread *t = core_thread(L, 1);
+  lua_Integer n = luaL_checkinteger(L, 2);
+  const green_list *all = &t->task.scopes;
+  if (t->task.state == GREEN_TASK_DEAD) return 0;
+  for (green_link *k = all->next; k != all; k = k->next) {
+    if (--n != 0) continue;
+    const green_scope *s = green_container(k, green_scope, link);
+    lua_pushinteger(L, s->kind);
+    push_time(L, green_hub_timer_due(core_vm(L)->hub, &s->timer));
+    lua_pushboolean(L, s->fired);
+    return 3;
+  }
+  return 0;
+}
+
+/* -- Descriptors ---------------------------------------------------------- */
+
+/* The thread of a task; false: it is greenc's own; nil: NULL. */
+static void push_waiter(lua_State *L, const green_task *t)
+{
+  const vm *v = core_vm(L);
+  if (!t)
+    lua_pushnil(L);
+  else if (vm_is_thread(v, t))
+    vm_push_thread(L, green_container(t, vm_thread, task));
+  else
+    lua_pushboolean(L, 0);
+}
+
+/* fd, armed, is_idle, writer, ... = fd_from(n): of the registered descriptor
+** with the least number that is not below n: its number, what the poll watches
+** it for (1 reading, 2 writing), whether it stands in an idle set, who waits to
+** write, to read, and who watch; false: a task of greenc's. Those who watch are
+** WATCHERS at most. Nothing: there is none. */
+static int core_fd_from(lua_State *L)
+{
+  enum { WATCHERS = 16 };
+  const green_hub *hub = core_vm(L)->hub;
+  const green_fd *f = green_hub_fd_from(hub, (int)luaL_checkinteger(L, 1));
+  int n = 4;
+  if (!f) return 0;
+  luaL_checkstack(L, WATCHERS + 6, "fd_from");
+  lua_pushinteger(L, f->fd);
+  lua_pushinteger(L, f->armed);
+  lua_pushboolean(L, f->idle != NULL);
+  push_waiter(L, f->writer);
+  const green_task *t = f->readers;
+  for (; t && n < 4 + WATCHERS; n++) {
+    push_waiter(L, t);
+    t = green_container(t->link.next, green_task, link);
+    if (t == f->readers) t = NULL;
+  }
+  return f->readers ? n : 4;
+}
+
+/* fd = fd_of(object): of one of core.object's that begins with a green_fd: its
+** number, -1: it is closed. */
+static int core_fd_of(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TUSERDATA);
+  luaL_argcheck(L, lua_objlen(L, 1) >= sizeof(green_fd), 1, "no green_fd");
+  const green_fd *f = lua_touserdata(L, 1);
+  lua_pushinteger(L, f->hub ? f->fd : -1);
+  return 1;
+}
+
+/* text = fd_name(fd, is_kind): what a descriptor is (greenc/io/fdname.h), or
+** its kind alone. Good after the end of the runtime, too. */
+static int core_fd_name(lua_State *L)
+{
+  char text[GREEN_FDNAME_TEXT];
+  int fd = (int)luaL_checkinteger(L, 1);
+  int is_kind = lua_toboolean(L, 2);
+  int n = is_kind ? green_fdname_kind(fd, text, sizeof(text))
+                  : green_fdname(fd, text, sizeof(text));
+  if (n < 0) return 0;
+  lua_pushlstring(L, text, (size_t)n);
+  return 1;
+}
+
+/* is_same = same_file(fd, other): are both numbers open, and of one file? */
+static int core_same_file(lua_State *L)
+{
+  struct stat a, b;
+  int is_open = fstat((int)luaL_checkinteger(L, 1), &a) == 0 &&
+                fstat((int)luaL_checkinteger(L, 2), &b) == 0;
+  lua_pushboolean(L, is_open && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+  return 1;
+}
+
+const luaL_Reg vm_look_functions[] = {
+    {"thread_from", core_thread_from},
+    {"ids", core_ids},
+    {"wait_of", core_wait_of},
+    {"stack_size", core_stack_size},
+    {"scope_of", core_scope_of},
+    {"fd_from", core_fd_from},
+    {"fd_of", core_fd_of},
+    {"fd_name", core_fd_name},
+    {"same_file", core_same_file},
+    {NULL, NULL},
+};
