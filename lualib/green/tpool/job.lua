@@ -80,8 +80,15 @@ local function note(err, trace)
   end
 end
 
+--- Called with the error of every job that raised, and the traceback there; nil: nobody is
+-- (green.debug.tpool_exceptions).
+M.on_raise = nil
+
 local function rethrow(err, trace)
   pcall(note, err, trace)
+  if M.on_raise then
+    pcall(M.on_raise, err, trace)
+  end
   error(err, 0)
 end
 

@@ -165,6 +165,16 @@ function M.flush(stream)
   return failure(stream, result == EAGAIN and codes.ETIMEDOUT or result)
 end
 
+--- For long reports to a file whose writers do not park: parks while more than half of its
+-- queue is taken. Returns whether it is worth going on: not when the reader has stopped.
+function M.ease(file)
+  local stream, goes_on = streams[file], true
+  while stream and goes_on and api.queued(stream.s) > settings.limit / 2 do
+    goes_on = wait_for_room(stream)
+  end
+  return goes_on
+end
+
 -- -- Looking after it ---------------------------------------------------------
 
 --- The C streams that there are.

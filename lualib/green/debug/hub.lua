@@ -1,0 +1,107 @@
+--- What the hub waits for besides: deadlines and descriptors, each with its thread. Private
+-- to green.debug.
+-- @module green.debug.hub
+
+local core = require "green.core"
+local report = require "green.thread.report"
+local threads = require "green.debug.threads"
+local trace = require "green.debug.trace"
+local waits = require "green.thread.waits"
+
+-- Scripts may put their own in their places.
+local concat, format, gsub, select, sort =
+  table.concat, string.format, string.gsub, select, table.sort
+
+local M = {}
+
+local KINDS = { [core.TIMEOUT] = "timeout", [core.SHIELD] = "shield" }
+
+--- "#7 worker (parked, spawned at app.lua:9)", with the traceback if it is wanted.
+local function told(t, with_stack)
+  local text = "#" .. core.ids(t) .. " " .. report.label(t)
+  local calls = with_stack and trace.of(t)
+  return calls and text .. "\n    " .. gsub(gsub(calls, "\t", "  "), "\n", "\n    ") or text
+end
+
+-- -- Deadlines ----------------------------------------------------------------
+
+local function add(list, due, what, t, with_stack)
+  if due then
+    list[#list + 1] = { due = due, text = what .. " of " .. told(t, with_stack) }
+  end
+end
+
+local function add_timers(list, t, with_stack)
+  local kind, _, due = core.wait_of(t)
+  local n = 0
+  add(list, due, kind == "start" and "start" or kind == "deadline" and "sleep" or "wait", t,
+    with_stack)
+  repeat
+    local scope, scope_due, is_fired
+    n = n + 1
+    scope, scope_due, is_fired = core.scope_of(t, n)
+    add(list, not is_fired and scope_due, KINDS[scope], t, with_stack)
+  until not scope
+end
+
+--- All deadlines, the earliest first, as a text.
+function M.format_timers(with_stack, can_park)
+  local list, lines = {}, {}
+  for t in threads.handles(can_park) do
+    add_timers(list, t, with_stack)
+  end
+  sort(list, function(a, b)
+    return a.due < b.due
+  end)
+  local now = core.now()
+  for i = 1, #list do
+    lines[i] = format("in %s: %s\n", waits.span(list[i].due - now), list[i].text)
+  end
+  local others = core.stats().timers - #list
+  if others > 0 then
+    lines[#lines + 1] = format("and %d of the library's own\n", others)
+  end
+  return format("%d timer%s\n", #list, #list == 1 and "" or "s") .. concat(lines)
+end
+
+-- -- Descriptors --------------------------------------------------------------
+
+local function waiter(t, verb, with_stack)
+  return "\n  " .. verb .. " by " .. (t and told(t, with_stack) or "the library")
+end
+
+local function add_listener(lines, with_stack, fd, _, is_idle, writer, ...)
+  local text = format("fd %d, %s:", fd, core.fd_name(fd))
+  local head = text
+  for i = 1, select("#", ...) do
+    local t = select(i, ...)
+    local is_reader = t and core.wait_of(t) == "read"
+    text = text .. waiter(t, (is_reader or not t) and "read" or "watched", with_stack)
+  end
+  if writer ~= nil then
+    text = text .. waiter(writer, "written", with_stack)
+  end
+  if is_idle then
+    text = text .. "\n  idle: it gets a green thread when there is something to read"
+  end
+  lines[#lines + 1] = text == head and head .. " nobody waits" or text
+  return fd + 1
+end
+
+local function next_listener(lines, with_stack, fd, ...)
+  return fd and add_listener(lines, with_stack, fd, ...)
+end
+
+--- All descriptors that the hub knows, and who waits for each, as a text.
+function M.format_listeners(with_stack, can_park)
+  local lines, from, pace = {}, 0, threads.pacer(can_park)
+  while from do
+    pace()
+    from = next_listener(lines, with_stack, core.fd_from(from))
+  end
+  local n = #lines
+  return format("%d descriptor%s\n", n, n == 1 and "" or "s")
+    .. concat(lines, "\n") .. (n > 0 and "\n" or "")
+end
+
+return M

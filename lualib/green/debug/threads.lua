@@ -1,0 +1,141 @@
+--- The green threads as data and as text, in steps that stop nobody for long. Private to
+-- green.debug.
+-- @module green.debug.threads
+
+local core = require "green.core"
+local report = require "green.thread.report"
+local thread = require "green.thread"
+local trace = require "green.debug.trace"
+local waits = require "green.thread.waits"
+local where = require "green.thread.where"
+
+-- Scripts may put their own in their places.
+local concat, format, gsub, pcall = table.concat, string.format, string.gsub, pcall
+
+local M = {}
+
+local STEP = 0.001 -- seconds of work, then the others have a turn
+
+--- A function that lets the others run when this has gone on for a while: it parks. One that
+-- does nothing where the caller must not.
+function M.pacer(can_park)
+  local began = core.now()
+  return function()
+    if can_park and core.now() - began >= STEP then
+      thread.sleep(0)
+      began = core.now()
+    end
+  end
+end
+
+--- An iterator over the live threads themselves. Those that live all the while come once;
+-- of the others some. can_park: it lets the others run between steps.
+function M.handles(can_park)
+  local slot, pace = 1, M.pacer(can_park)
+  return function()
+    local found = false
+    while slot and not found do
+      pace()
+      found, slot = core.thread_from(slot)
+    end
+    return found or nil
+  end
+end
+
+--- Can the caller wait? A finalizer cannot.
+function M.can_park()
+  return (pcall(core.waiter))
+end
+
+local function name_of(t)
+  local data = core.peek(t)
+  return data and data.name
+end
+
+local function scopes_of(t)
+  local list, n = nil, 0
+  repeat
+    n = n + 1
+    local kind, due, is_fired = core.scope_of(t, n)
+    if kind then
+      list = list or {}
+      list[n] = {
+        kind = kind == core.TIMEOUT and "timeout" or kind == core.SHIELD and "shield" or "group",
+        left = due and due - core.now(),
+        fired = is_fired,
+      }
+    end
+  until not kind
+  return list
+end
+
+--- Bytes in use of its stack, and of those of the coroutines it waits in.
+local function stack_of(t)
+  local sum = core.stack_size(t)
+  local co = sum and where.inner(t)
+  while co do
+    sum = sum + (core.stack_size(co) or 0)
+    co = where.inner(co)
+  end
+  return sum
+end
+
+--- All that is known of a thread. Does not park.
+function M.record(t, with_traceback)
+  local id, parent = core.ids(t)
+  local site = core.site(t)
+  return {
+    id = id,
+    name = name_of(t) or t == core.main() and "main" or nil,
+    state = core.state(t),
+    wait = waits.look(t),
+    spawned_at = site ~= "?" and site or nil,
+    parent = parent > 0 and parent or nil,
+    stack = stack_of(t),
+    scopes = scopes_of(t),
+    traceback = with_traceback and trace.of(t) or nil,
+  }
+end
+
+-- -- Text ---------------------------------------------------------------------
+
+local function bytes(n)
+  return n < 10000 and format("%d B", n) or format("%.0f KB", n / 1024)
+end
+
+local function indented(text)
+  return "\n    " .. gsub(gsub(text, "\t", "  "), "\n", "\n    ")
+end
+
+--- "#7 worker (parked, spawned at app.lua:9 by #1, stack 184 B): get of green.Queue{...} ...",
+-- and below it the traceback. Does not park.
+function M.text(t, with_traceback)
+  local id, parent = core.ids(t)
+  local stack, wait = stack_of(t), waits.text(t)
+  local by = parent > 0 and core.site(t) ~= "?" and " by #" .. parent or ""
+  local size = stack and ", stack " .. bytes(stack) or ""
+  local calls = with_traceback and trace.of(t)
+  return format("#%d %s%s%s", id, report.label(t, nil, by .. size), wait and ": " .. wait or "",
+    calls and indented(calls) or "")
+end
+
+--- The texts of all, one after the other, as an iterator.
+function M.texts(with_traceback, can_park)
+  local next_one = M.handles(can_park)
+  return function()
+    local t = next_one()
+    return t and M.text(t, with_traceback)
+  end
+end
+
+--- The whole text: how many there are, and each.
+function M.format(with_traceback, can_park)
+  local lines = {}
+  for text in M.texts(with_traceback, can_park) do
+    lines[#lines + 1] = text
+  end
+  return format("%d green thread%s\n", #lines, #lines == 1 and "" or "s")
+    .. concat(lines, "\n") .. "\n"
+end
+
+return M
