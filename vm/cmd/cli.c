@@ -7,6 +7,7 @@
 
 #include "cmd/cli.h"
 #include "cmd/repl.h"
+#include "cmd/usr2.h"
 #include "greenlua_priv.h"
 #include "text.h"
 
@@ -271,6 +272,15 @@ static int cli_listen(lua_State *L)
   return 0;
 }
 
+/* on_usr2(fn): fn() whenever SIGUSR2 comes that nobody else handles. */
+static int cli_on_usr2(lua_State *L)
+{
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  green__usr2_start(sigint.g, L);
+  return 0;
+}
+
 /* -- Standard output without a reader ------------------------------------- */
 
 static int stdout_is_broken(void)
@@ -360,7 +370,7 @@ static void cli_set_backdoor(lua_State *L, const cli *c)
   lua_setfield(L, -2, "backdoor");
 }
 
-/* plan.init, plan.no_env, plan.keylog */
+/* plan.init, plan.no_env, plan.keylog, plan.leaks */
 static void cli_set_environment(lua_State *L, const cli *c)
 {
   lua_pushboolean(L, c->no_env);
@@ -370,6 +380,9 @@ static void cli_set_environment(lua_State *L, const cli *c)
   lua_setfield(L, -2, "init");
   lua_pushstring(L, green_env("SSLKEYLOGFILE"));
   lua_setfield(L, -2, "keylog");
+  const char *leaks = green_env("GREENLUA_LEAKS");
+  lua_pushboolean(L, leaks && *leaks && strcmp(leaks, "0") != 0);
+  lua_setfield(L, -2, "leaks");
 }
 
 /* Behind what is queued there. */
@@ -429,8 +442,8 @@ static int cli_interrupted(lua_State *L)
   return 1;
 }
 
-/* What the library does only in a program of the command's; the first is in the
-** plan, too. */
+/* What the library does only in a program of the command's; some of it is in
+** the plan, too. */
 static void cli_set_core(lua_State *L)
 {
   vm_push_key(L, VM_KEY_CORE);
@@ -441,6 +454,8 @@ static void cli_set_core(lua_State *L)
   lua_setfield(L, -4, "reader_gone");
   lua_setfield(L, -2, "reader_gone");
   lua_pop(L, 1);
+  lua_pushcfunction(L, cli_on_usr2);
+  lua_setfield(L, -2, "on_usr2");
 }
 
 /* run, plan = prepare(cli). Called protected. */
@@ -560,6 +575,7 @@ int greenlua_cli(int argc, char **argv)
   sigint_start(g);
   int status = cli_run(g, &c);
   sigint_stop();
+  green__usr2_stop();
   greenlua_free(g);
   return status;
 }

@@ -6,7 +6,8 @@
 -- `stdin`; `module` the name that -m has; `repl` a function for green.cmd.repl; `no_env`
 -- without the environment; `backdoor` the path of one, or ""; `debugger` where one is; `keylog`
 -- a file for the secrets of TLS (SSLKEYLOGFILE); `reader_gone` a function that says whether a
--- print ends the program.
+-- print ends the program; `on_usr2` one that takes what SIGUSR2 runs; `leaks` whether what is
+-- left at the end is to be told.
 -- @module green.cmd.cli
 
 -- LUA_INIT and the first steps may put their own in their places.
@@ -208,6 +209,12 @@ local function is_command(name)
   return commands[name] and not open(name)
 end
 
+--- SIGUSR2: the green threads. In a green thread of its own: the library waits where it
+-- must.
+local function dump_threads()
+  raw.require("green.debug.dump")("SIGUSR2: all green threads", true)
+end
+
 local function words_of_arg()
   local words = rawget(_G, "arg")
   return unpack(type(words) == "table" and words or {})
@@ -250,6 +257,10 @@ return function(plan)
   local careful_print = put_print(plan.reader_gone)
   if plan.keylog then
     raw.require("green.tls.keylog").env = plan.keylog
+  end
+  plan.on_usr2(dump_threads)
+  if plan.leaks then
+    raw.require("green.debug.leaks").start()
   end
   local wrong = plan.init and run_init(plan.init)
   if plan.script then
