@@ -59,7 +59,14 @@ function M.threads(opts)
   return list
 end
 
---- The same as a text: a line for each thread, and its traceback below. Parks, as threads.
+--- The same as an iterator over texts, for what is written piece by piece. Parks, as each_thread.
+-- @tparam[opt] table opts as of each_thread
+function M.each_text(opts)
+  return threads.texts(read_options(opts, "each_text"))
+end
+
+--- The same as one text: a line for each thread, and its traceback below. Parks, as threads; the
+-- pieces are put together in one go: of very many threads take each_text or dump.
 -- @tparam[opt] table opts as of each_thread
 function M.format_threads(opts)
   return threads.format(read_options(opts, "format_threads"))

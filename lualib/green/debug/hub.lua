@@ -9,8 +9,8 @@ local trace = require "green.debug.trace"
 local waits = require "green.thread.waits"
 
 -- Scripts may put their own in their places.
-local concat, format, gsub, select, sort =
-  table.concat, string.format, string.gsub, select, table.sort
+local concat, format, gsub, min, select =
+  table.concat, string.format, string.gsub, math.min, select
 
 local M = {}
 
@@ -21,6 +21,39 @@ local function told(t, with_stack)
   local text = "#" .. core.ids(t) .. " " .. report.label(t)
   local calls = with_stack and trace.of(t)
   return calls and text .. "\n    " .. gsub(gsub(calls, "\t", "  "), "\n", "\n    ") or text
+end
+
+-- -- In order, in steps ---------------------------------------------------------
+
+local PIECE = 64 -- merged in one go
+
+--- Two neighbouring runs of a list, from..middle-1 and middle..to, into another, in order.
+local function merge(list, into, from, middle, to, pace)
+  local i, j = from, middle
+  for first = from, to, PIECE do
+    pace()
+    for k = first, min(first + PIECE - 1, to) do
+      if j > to or i < middle and list[i].due <= list[j].due then
+        into[k], i = list[i], i + 1
+      else
+        into[k], j = list[j], j + 1
+      end
+    end
+  end
+end
+
+--- A list by due, equal ones in their order. table.sort would stop everybody for as long as it
+-- takes.
+local function sorted(list, pace)
+  local n, width, other = #list, 1, {}
+  while width < n do
+    for from = 1, n, 2 * width do
+      local middle, to = min(from + width, n + 1), min(from + 2 * width - 1, n)
+      merge(list, other, from, middle, to, pace)
+    end
+    list, other, width = other, list, 2 * width
+  end
+  return list
 end
 
 -- -- Deadlines ----------------------------------------------------------------
@@ -50,11 +83,10 @@ function M.format_timers(with_stack, can_park)
   for t in threads.handles(can_park) do
     add_timers(list, t, with_stack)
   end
-  sort(list, function(a, b)
-    return a.due < b.due
-  end)
-  local now = core.now()
+  local now, pace = core.now(), threads.pacer(can_park)
+  list = sorted(list, pace)
   for i = 1, #list do
+    pace()
     lines[i] = format("in %s: %s\n", waits.span(list[i].due - now), list[i].text)
   end
   local others = core.stats().timers - #list
