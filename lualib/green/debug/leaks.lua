@@ -70,17 +70,24 @@ end
 
 -- -- What is left --------------------------------------------------------------
 
+--- By kind, then by descriptor.
 local function left_objects()
-  local lines = {}
+  local list = {}
   for obj, what in pairs(made) do
-    local fd = HAS_FD[what.kind] and core.fd_of(obj)
+    local fd, name = HAS_FD[what.kind] and core.fd_of(obj), NAMES[what.kind]
     if fd ~= -1 then
-      lines[#lines + 1] = format("%s%s, made at %s", NAMES[what.kind],
-        fd and format(" (fd %d, %s)", fd, core.fd_name(fd)) or "", what.at)
+      local more = fd and format(" (fd %d, %s)", fd, core.fd_name(fd)) or ""
+      list[#list + 1] = { order = format("%s %9d %s", name, fd or 0, what.at),
+        text = name .. more .. ", made at " .. what.at }
     end
   end
-  sort(lines)
-  return lines
+  sort(list, function(a, b)
+    return a.order < b.order
+  end)
+  for i = 1, #list do
+    list[i] = list[i].text
+  end
+  return list
 end
 
 local function left_scopes()
