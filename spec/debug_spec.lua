@@ -101,6 +101,6 @@ describe("a deadlock", function()
     assert.equal(1, p.status)
     assert.matches("\n  worker %(parked, spawned at [^\n]-:3%): get of green.Queue{[^}]*} for "
       .. "[%d.]+ s at [^\n]-:3", p.err)
-    assert.matches("\n  main %(parked%): wait of green.Event{[^}]*} at [^\n]-:5\n", p.err)
+    assert.matches("\n  main %(parked%): wait of green.Event{[^}]*}[^\n]* at [^\n]-:5\n", p.err)
   end)
 end)
