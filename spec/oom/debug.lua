@@ -1,0 +1,37 @@
+-- The lists of threads, timers and descriptors.
+
+local green = require "green"
+local dbg = require "green.debug"
+local kit = require "spec.oom.kit"
+
+kit.run("green threads as data", function()
+  local t = green.spawn(function() green.timeout(1, function() green.sleep(10) end) end)
+  green.sleep(0)
+  local found = 0
+  for data in dbg.each_thread() do
+    assert(data.id and data.state)
+    found = found + (data.wait and data.scopes and 1 or 0)
+  end
+  assert(found == 1)
+  assert(#dbg.threads { at_once = true, traceback = false } >= 2)
+  t:kill()
+end)
+
+kit.run("green threads as text", function()
+  local queue = green.Queue()
+  local t = green.spawn(function()
+    coroutine.wrap(function() local item = queue:get() return item end)()
+  end)
+  green.sleep(0)
+  assert(dbg.format_threads():find("stack traceback", 1, true))
+  t:kill()
+end)
+
+kit.run("timers and descriptors", function()
+  local t = green.spawn_after(10, print)
+  assert(dbg.format_hub_timers():find("start of", 1, true))
+  assert(type(dbg.format_hub_listeners()) == "string")
+  t:kill()
+end)
+
+kit.finish()
