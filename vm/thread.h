@@ -19,14 +19,14 @@ struct vm_thread {
   uint32_t kind; /* VM_THREAD */
   uint32_t slot; /* In the table of threads, from 1. */
   vm *vm;
-  lua_State *co;  /* NULL when dead. */
-  int32_t depth;  /* User coroutines it has open below itself. */
-  uint32_t flags; /* VM_F_* */
-  int16_t nargs;  /* Values on co's stack for the next resume. */
-  int16_t status; /* Overrides the task's status at the next resume. */
-  uint16_t site;  /* Where it was spawned: index into the table of sites. */
-  uint8_t quiet;  /* The next resume passes no status if all is well. */
-  uint8_t ending; /* enum vm_ending, once dead */
+  lua_State *co;   /* NULL when dead. */
+  int32_t depth;   /* User coroutines it has open below itself. */
+  uint32_t flags;  /* VM_F_* */
+  int16_t nargs;   /* Values on co's stack for the next resume. */
+  int16_t status;  /* Overrides the task's status at the next resume. */
+  uint16_t site;   /* Where it was spawned: index into the table of sites. */
+  uint8_t quiet;   /* The next resume passes no status if all is well. */
+  uint8_t ending;  /* enum vm_ending, once dead */
   uint64_t id;     /* From 1, of this runtime; no other thread gets it. */
   uint64_t parent; /* Who spawned it: the id of one that may have ended. */
   green_task task;

@@ -50,8 +50,13 @@ describe("SIGUSR2", function()
   end)
 
   it("works in a script that has not loaded the library, once it waits", function()
-    local p = start [[ print "up" io.stdout:flush() local line = io.read() require("green").sleep(0.1)
-      print(line) ]]
+    local p = start [[
+      print "up"
+      io.stdout:flush()
+      local line = io.read()
+      require("green").sleep(0.1) -- for the list to be written
+      print(line)
+    ]]
     p:kill(USR2)
     p:write("on\n"):close_stdin()
     p:wait()

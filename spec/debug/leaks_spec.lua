@@ -45,7 +45,8 @@ describe("GREENLUA_LEAKS=1", function()
     assert.matches("\n  1 thread to start\n    #%d+ 0x%x+ %(new, spawned at stdin:5 [^\n]*%): "
       .. "starts in [%d.]+ s\n", err)
     assert.matches("\n  4 objects\n    signal, made at stdin:7\n", err)
-    assert.matches("\n    socket %(fd %d+, tcp listening on 127.0.0.1:%d+%), made at stdin:3\n", err)
+    assert.matches("\n    socket %(fd %d+, tcp listening on 127.0.0.1:%d+%), made at stdin:3\n",
+      err)
     local _, pairs_made = err:gsub("\n    socket %(fd %d+, unix%), made at stdin:2", "")
     assert.equal(2, pairs_made)
     assert.matches("\n  1 scope\n    timeout %(pending%), opened at stdin:6\n", err)

@@ -14,9 +14,9 @@ local ipairs, pairs, require, setmetatable, sort =
 
 local M = {}
 
--- The kinds of core.object that a script makes by a call of its own, and their names there. ZeroMQ's
--- sockets are closed by the library when the program ends; a server shows by its threads and
--- descriptors.
+-- The kinds of core.object that a script makes by a call of its own, and their names there.
+-- ZeroMQ's sockets are closed by the library when the program ends; a server shows by its
+-- threads and descriptors.
 local NAMES = { sock = "socket", pipe = "pipe", watch = "watch of a descriptor",
   fswatch = "watch of files", signal = "signal" }
 -- Of these the descriptor tells whether they are closed; the others are released then.
