@@ -203,6 +203,12 @@ describe("green.debug.threads", function()
     assert.equal(n, lines)
     assert.matches("\n    stack traceback:\n      ", text)
     assert.not_matches("stack traceback", dbg.format_threads { traceback = false })
+    local all = {}
+    for one in dbg.each_text() do
+      assert.matches("^#%d+ ", one)
+      all[#all + 1] = one
+    end
+    assert.equal(n, #all)
   end)
 end)
 
@@ -304,6 +310,7 @@ describe("green.debug.each_thread", function()
 
   for name, call in pairs {
     each_thread = function() for _ in dbg.each_thread() do end end,
+    each_text = function() for _ in dbg.each_text() do end end,
     threads = dbg.threads,
     format_threads = dbg.format_threads,
     format_hub_timers = dbg.format_hub_timers,

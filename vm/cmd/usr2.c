@@ -1,6 +1,6 @@
 /*
-** usr2.c: SIGUSR2 posts to the hub, and the hub's thread starts a green one. The
-** contract is in usr2.h.
+** usr2.c: SIGUSR2 posts to the hub, and the hub's thread starts a green one.
+** The contract is in usr2.h.
 */
 
 #include "cmd/usr2.h"
