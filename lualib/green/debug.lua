@@ -85,11 +85,8 @@ end
 -- @tparam number id as in the data and the texts
 function M.thread(id)
   args.number(id, 1, "thread", "id")
-  for t in threads.handles(false) do
-    if core.ids(t) == id then
-      return core.expose(t)
-    end
-  end
+  local found = core.thread_of_id(id)
+  return found and core.expose(found) or nil
 end
 
 -- -- Eventlet's ---------------------------------------------------------------

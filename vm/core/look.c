@@ -8,6 +8,7 @@
 #include "core/door.h"
 
 #include "hub/fd.h"
+#include "hub/hub.h"
 #include "hub/scope.h"
 #include "io/fdname.h"
 
@@ -73,6 +74,22 @@ static int core_ids(lua_State *L)
   lua_pushnumber(L, (lua_Number)t->id);
   lua_pushnumber(L, (lua_Number)t->parent);
   return 2;
+}
+
+/* thread = thread_of_id(id): the live one that has it; nil. */
+static int core_thread_of_id(lua_State *L)
+{
+  const vm *v = core_vm(L);
+  lua_Number id = luaL_checknumber(L, 1);
+  for (green_task *k = green_hub_first_task(v->hub); k;
+       k = green_hub_next_task(v->hub, k)) {
+    const vm_thread *t = green_container(k, vm_thread, task);
+    if (!vm_is_thread(v, k) || (lua_Number)t->id != id) continue;
+    if (!is_shown(v, t)) return 0;
+    vm_push_thread(L, t);
+    return 1;
+  }
+  return 0;
 }
 
 /* place, since, due, fd = wait_of(thread): of a parked one "read", "write",
@@ -211,6 +228,7 @@ static int core_same_file(lua_State *L)
 const luaL_Reg vm_look_functions[] = {
     {"thread_from", core_thread_from},
     {"ids", core_ids},
+    {"thread_of_id", core_thread_of_id},
     {"wait_of", core_wait_of},
     {"stack_size", core_stack_size},
     {"scope_of", core_scope_of},
