@@ -234,6 +234,24 @@ describe("green.debug.threads of descriptors", function()
     end
   end)
 
+  real_it("tells a job in a native thread", function()
+    local tpool = require "green.tpool"
+    local t = green.spawn(function()
+      local value = tpool.execute(function()
+        local ffi = require "ffi"
+        ffi.cdef "int usleep(unsigned);"
+        ffi.C.usleep(100000) -- long enough to be asked about
+        return 7
+      end)
+      return value
+    end)
+    testing.settle()
+    local data = of(t)
+    assert.equal("queue", data.wait.kind)
+    assert.matches("^execute of green.tpool.pool{", data.wait.what)
+    assert.equal(7, t:wait())
+  end)
+
   it("tells who watches", function()
     local a, b = socket.pair()
     local t = green.spawn(function() green.wait { a } end)

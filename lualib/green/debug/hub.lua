@@ -114,7 +114,7 @@ local function add_listener(lines, with_stack, fd, _, is_idle, writer, ...)
     text = text .. waiter(writer, "written", with_stack)
   end
   if is_idle then
-    text = text .. "\n  idle: it gets a green thread when there is something to read"
+    text = text .. "\n  idle: watched for reading, without a green thread"
   end
   lines[#lines + 1] = text == head and head .. " nobody waits" or text
   return fd + 1
