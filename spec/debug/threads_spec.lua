@@ -1,10 +1,17 @@
 local green = require "green"
 local core = require "green.core"
+local ffi = require "ffi"
 local dbg = require "green.debug"
 local socket = require "green.socket"
 local testing = require "green.testing"
 
 local it, real_it = testing.busted()
+
+ffi.cdef [[
+int debug_spec_pipe(int *fds) __asm__("pipe");
+long debug_spec_write(int fd, const void *p, size_t n) __asm__("write");
+int debug_spec_close(int fd) __asm__("close");
+]]
 
 local HERE = "spec/debug/threads_spec.lua:"
 
@@ -236,20 +243,25 @@ describe("green.debug.threads of descriptors", function()
 
   real_it("tells a job in a native thread", function()
     local tpool = require "green.tpool"
+    local pipe = ffi.new("int[2]")
+    ffi.C.debug_spec_pipe(pipe)
+    local function job(fd) -- until it was asked about
+      local f = require("ffi")
+      f.cdef [[long debug_spec_read(int fd, void *p, size_t n) __asm__("read");]]
+      return tonumber(f.C.debug_spec_read(fd, f.new("char[1]"), 1))
+    end
     local t = green.spawn(function()
-      local value = tpool.execute(function()
-        local ffi = require "ffi"
-        ffi.cdef "int usleep(unsigned);"
-        ffi.C.usleep(100000) -- long enough to be asked about
-        return 7
-      end)
+      local value = tpool.execute(job, pipe[0])
       return value
     end)
     testing.settle()
     local data = of(t)
     assert.equal("queue", data.wait.kind)
     assert.matches("^execute of green.tpool.pool{", data.wait.what)
-    assert.equal(7, t:wait())
+    ffi.C.debug_spec_write(pipe[1], "x", 1)
+    assert.equal(1, t:wait())
+    ffi.C.debug_spec_close(pipe[0])
+    ffi.C.debug_spec_close(pipe[1])
   end)
 
   it("tells who watches", function()
