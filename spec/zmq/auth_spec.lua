@@ -228,6 +228,26 @@ describe("addresses", function()
     assert.is_nil(addresses.read "")
   end)
 
+  it("of a block of IPv4 in IPv6's form are IPv4's, too", function()
+    local addresses = require "green.zmq.auth_address"
+    local list = {}
+    addresses.add(list, "deny", "::ffff:10.0.0.0/104", "::ffff:192.168.1.7/128",
+      "::ffff:172.16.0.0/108")
+    for text, is_there in pairs { ["10.1.2.3"] = true, ["::ffff:10.255.0.1"] = true,
+      ["11.0.0.1"] = false, ["192.168.1.7"] = true, ["192.168.1.6"] = false,
+      ["172.31.255.255"] = true, ["::ffff:172.32.0.0"] = false, ["a00::1"] = false } do
+      assert.are.equal(is_there, addresses.has(list, addresses.read(text)), text)
+    end
+    local all = {}
+    addresses.add(all, "deny", "::ffff:0.0.0.0/96")
+    assert.is_true(addresses.has(all, addresses.read "127.0.0.1"))
+    assert.is_false(addresses.has(all, addresses.read "::1"))
+    local six = {}
+    addresses.add(six, "allow", "::/0")
+    assert.is_true(addresses.has(six, addresses.read "::1"))
+    assert.is_false(addresses.has(six, addresses.read "127.0.0.1"))
+  end)
+
   it("of ipc are users", with_auth(function(ctx, auth)
     auth:allow("ipc:4294967295")
     local server = ctx:socket("PULL", { zap_domain = "global" })

@@ -7,12 +7,21 @@ local ip = require "green.http.ip"
 local ipairs, select, tonumber = ipairs, select, tonumber
 
 local MAPPED = ("\0"):rep(10) .. "\255\255" -- before an IPv4 address in IPv6's form
+local MAPPED_BITS = #MAPPED * 8
 
 local M = {}
 
---- IPv4 in IPv6's form is IPv4: who is shut out by one shall not come in by the other.
-local function plain(bytes)
-  return bytes and #bytes == 16 and bytes:sub(1, 12) == MAPPED and bytes:sub(13) or bytes
+--- IPv4 in IPv6's form is IPv4: who is shut out by one shall not come in by the other. A block
+-- that has more than IPv4 in it is IPv6's.
+local function plain(bytes, bits)
+  if not bytes then
+    return nil
+  end
+  bits = bits or #bytes * 8
+  if #bytes == 16 and bits >= MAPPED_BITS and bytes:sub(1, 12) == MAPPED then
+    return bytes:sub(13), bits - MAPPED_BITS
+  end
+  return bytes, bits
 end
 
 --- What a text stands for; a wrong one raises.
@@ -23,10 +32,7 @@ local function entry_of(text, where)
     return { ipc = true, uid = tonumber(uid) }
   end
   local bytes, bits = ip.block(text)
-  if not bytes then
-    bytes = plain(ip.bytes(text))
-    bits = bytes and #bytes * 8
-  end
+  bytes, bits = plain(bytes or ip.bytes(text), bits)
   if not bytes then
     args.wrong(where, "address",
       'an IP address, a block of them ("10.0.0.0/8"), "ipc" or "ipc:UID"', text)
