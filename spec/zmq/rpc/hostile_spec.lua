@@ -182,6 +182,83 @@ describe("green.zmq.rpc under attack", function()
     end, { max_message = 8000 }, { max_message = 15000 })
   end)
 
+  it("refuses what has too many frames, and loses nobody by it", function()
+    local many, told = {}, nil
+    for i = 1, 1001 do
+      many[i] = ""
+    end
+    kit.with({
+      handlers = { one = function() return 1 end },
+      handler = function(frames) return frames[1] == "many" and many or "few" end,
+      on_error = function(err) told = err end,
+    }, function(client, broker, worker)
+      local s = dealer(broker)
+      local function say(n)
+        local frames = mdp.client(nil, 2, "request", "s",
+          { envelope.write(CALL, "12345678"), unpack(many, 1, n - 1) })
+        for i = #frames + 1, n do
+          frames[i] = ""
+        end
+        assert(s:send_multipart(frames))
+      end
+      say(1004) -- 1,001 of them are the body
+      local answer = assert(s:recv_multipart(WAIT))
+      assert.are.equal("EMSGSIZE", answer[#answer - 1])
+      say(1024) -- and with the peer's name one more than there may be
+      kit.eventually(function() return broker:stats().garbage == 1 end)
+      assert.error_matches(function() client:request("s", many) end,
+        "request: frames must be at most 1000, not 1001")
+      assert.are.same({ "" }, client:request("s", "many"))
+      assert.matches("must return a string or a list of 1 to 1000 strings", told)
+      assert.are.same({ "few" }, client:request("s", { unpack(many, 1, 1000) }))
+      assert.are.equal(1, client:call("s", "one"))
+      assert.are.equal(1, worker:stats().connects)
+      s:close(0)
+    end)
+  end)
+
+  it("keeps a worker's connection when another broker sends a request of too many frames",
+    function()
+      local broker = assert(kit.context:socket("ROUTER", { linger = 0 }))
+      assert(broker:bind "tcp://127.0.0.1:*")
+      local worker = kit.worker({ endpoint = broker.last_endpoint },
+        { handler = function(frames) return { "got", unpack(frames) } end })
+      local identity = assert(broker:recv_multipart(WAIT))[1]
+      local frames = mdp.worker(identity, 2, "request", "address", { "x" })
+      for i = #frames + 1, 1024 do
+        frames[i] = ""
+      end
+      worker._conn.socket._max_parts = 1000 -- ours cannot send more than 1,024
+      assert(broker:send_multipart(frames))
+      assert(broker:send_multipart(mdp.worker(identity, 2, "request", "address", { "x" })))
+      local said
+      repeat
+        said = assert(broker:recv_multipart(WAIT))
+        assert.are.equal(identity, said[1])
+      until said[#said] == "x"
+      assert.are.equal(1, worker:stats().connects)
+      worker:stop()
+      broker:close(0)
+    end)
+
+  it("takes frames as large as it is told, though sockets take less by themselves", function()
+    kit.with({ handlers = {}, max_message = 2 ^ 30 }, function(client, broker, worker)
+      assert.are.equal(2 ^ 30 + 2 ^ 20, broker._socket:get "maxmsgsize")
+      assert.are.equal(2 ^ 30 + 2 ^ 20, worker._conn.socket:get "maxmsgsize")
+      assert.are.equal("ENOMETHOD", select(2, client:call("s", "none")).code)
+      assert.are.equal(64 * 2 ^ 20, client._state.socket:get "maxmsgsize")
+    end, { max_message = 2 ^ 30 })
+  end)
+
+  it("ends the broker with its context", function()
+    local broker = kit.broker()
+    local running = broker._thread
+    require("green.ffi.zmq_ctx").shutdown(kit.context._at[0]) -- as another runtime's end does
+    kit.eventually(function() return running:dead() end)
+    assert.are.equal("green.zmq.rpc.broker{stopped}", tostring(broker))
+    broker:stop()
+  end)
+
   it("says at once that a queue is full, and tries again where there is time", function()
     local gate = green.Event()
     local broker = kit.broker { max_queue = 1 }

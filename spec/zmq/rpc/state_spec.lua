@@ -220,6 +220,30 @@ describe("the broker of green.zmq.rpc, without a socket", function()
       assert.is_true(b:is_empty())
     end)
 
+    it("frames: of a request, of an answer", function()
+      local b = broker()
+      local function body_of(kind, n, frames)
+        local body = { envelope.write(kind, envelope.id("call", n)) }
+        for i = 2, frames do
+          body[i] = ""
+        end
+        return body
+      end
+      b:get(mdp.client("c", 2, "request", "s", body_of(CALL, 1, 1001)))
+      assert.are.equal("EMSGSIZE:1", b:take("c", "client"))
+      b:ready("w", "s", "concurrency=2")
+      b:get(mdp.client("c", 2, "request", "s", body_of(CALL, 2, 1000)))
+      assert.are.equal("request:2", b:take "w")
+      assert.is_true(#b.frames < 1024)
+      b:get(mdp.worker("w", 2, "final", b.last.address, body_of(RESULT, 2, 1001)))
+      assert.are.equal("EMSGSIZE:2", b:take("c", "client"))
+      b:get(mdp.client("c", 2, "request", "s", body_of(CALL, 3, 1)))
+      assert.are.equal("request:3", b:take "w")
+      b:get(mdp.worker("w", 2, "final", b.last.address, body_of(RESULT, 3, 1000)))
+      assert.are.equal("final:3", b:take("c", "client"))
+      assert.is_true(b:is_empty())
+    end)
+
     it("services, and workers", function()
       local b = broker { max_services = 1, max_workers = 1, patience = 1 }
       b:call("c", 1, false, "one")

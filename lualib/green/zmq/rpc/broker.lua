@@ -49,18 +49,28 @@ local function guard(ok, err)
   end
 end
 
---- One message, or the time of the next tick. false: the socket has been closed. Parks.
+--- The socket had no message. false: it will have none any more. Parks.
+local function missed(state, err)
+  if errors.is_error(err, "ECLOSED") or errors.is_error(err, "ETERM") then
+    return false
+  elseif errors.is_error(err, "EMSGSIZE") then
+    state.counts.garbage = state.counts.garbage + 1
+  elseif not errors.is_timeout(err) then
+    thread.sleep(PAUSE)
+  end
+  return true
+end
+
+--- One message, or the time of the next tick. false: the socket has been closed, or its context
+-- ended. Parks.
 local function turn(socket, state)
   local left = state.due - now_of()
   if left > 0 then
     local frames, err = socket:recv_multipart(left)
     if frames then
       guard(pcall(state.receive, state, frames, now_of()))
-    elseif errors.is_error(err, "ECLOSED") then
+    elseif not missed(state, err) then
       return false
-    elseif not errors.is_timeout(err) then
-      state.counts.garbage = state.counts.garbage + 1
-      thread.sleep(PAUSE)
     end
   end
   if now_of() >= state.due then

@@ -10,6 +10,7 @@ local core = require "green.core"
 local digest = require "green.digest"
 local errors = require "green.error"
 local jitter = require "green.net.jitter"
+local mdp = require "green.zmq.rpc.mdp"
 local options = require "green.zmq.rpc.options"
 local plain = require "green.zmq.rpc.plain"
 local show = require "green.args.show"
@@ -131,6 +132,8 @@ function methods:request(service, frames, on_partial)
   end
   if #body == 0 then
     args.wrong("request", "frames", "a list with something in it", frames)
+  elseif #body > mdp.BODY_MOST then
+    args.misuse("request: frames must be at most %d, not %d", mdp.BODY_MOST, #body)
   elseif on_partial ~= nil then
     args.callable(on_partial, "request", "on_partial")
   end

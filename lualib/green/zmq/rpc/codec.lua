@@ -36,7 +36,7 @@ end
 function M.of(codec, where)
   if codec == nil then
     return json(where)
-  elseif type(codec) ~= "table" or codec.encode == nil or codec.decode == nil then
+  elseif type(codec) ~= "table" then
     args.wrong(where, "codec", "a table with encode and decode", codec)
   end
   args.callable(codec.encode, where, "codec.encode")

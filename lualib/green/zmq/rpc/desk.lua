@@ -17,6 +17,8 @@ local function size_of(state, to)
   local most = state.settings.max_message
   if to.size > most then
     return "EMSGSIZE", format("a request of %d bytes; the broker takes %d", to.size, most)
+  elseif to.n > mdp.BODY_MOST then
+    return "EMSGSIZE", format("a request of %d frames; the broker takes %d", to.n, mdp.BODY_MOST)
   end
 end
 
@@ -79,7 +81,8 @@ end
 --- A request has come. Does not park.
 function M.request(state, identity, message, frames, now)
   local to = { client = identity, version = message.version, service = message.service,
-    header = envelope.read(frames[message.at]), size = mdp.size(frames, message.at) }
+    header = envelope.read(frames[message.at]), size = mdp.size(frames, message.at),
+    n = message.n - message.at + 1 }
   if to.header and to.header.kind ~= envelope.CALL then
     return M.garbage(state)
   elseif sub(to.service, 1, 4) == "mmi." then

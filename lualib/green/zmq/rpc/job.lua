@@ -97,7 +97,7 @@ local function is_body(body)
       return false
     end
   end
-  return #body > 0
+  return #body > 0 and #body <= mdp.BODY_MOST
 end
 
 --- A plain request of MDP, which knows no errors: an empty frame stands for them.
@@ -113,8 +113,8 @@ local function plain(self, frames, at)
   end
   body = type(body) == "string" and { body } or body
   if type(body) ~= "table" or not is_body(body) then
-    report(self, "a handler of plain requests must return a string or a list of strings, not "
-      .. args.shown(body), "(plain)")
+    report(self, format("a handler of plain requests must return a string or a list of 1 to %d "
+      .. "strings, not %s", mdp.BODY_MOST, args.shown(body)), "(plain)")
     return NOTHING
   end
   return body

@@ -12,6 +12,10 @@ local find, type = string.find, type
 
 local M = {}
 
+--- Frames of a body, at most. With what MDP puts in front they are a message that green.zmq sends
+-- and takes.
+M.BODY_MOST = 1000
+
 local NAME_MOST = 255 -- bytes of a service's name, and of an address
 
 local heads = {

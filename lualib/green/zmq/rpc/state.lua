@@ -66,10 +66,20 @@ local function fits(call, header)
   return not call.header or header and header.id == call.header.id
 end
 
+--- What is too much of an answer; nil: nothing.
+local function excess_of(worker, message, frames)
+  local size, n = mdp.size(frames, message.at), message.n - message.at + 1
+  if size > worker.max_message then
+    return format("an answer of %d bytes; the worker may send %d", size, worker.max_message)
+  elseif n > mdp.BODY_MOST then
+    return format("an answer of %d frames; the worker may send %d", n, mdp.BODY_MOST)
+  end
+end
+
 local function final(state, worker, message, frames, now)
   local header = envelope.read(frames[message.at])
   local call = roster.take_off(worker, message.address)
-  local size = mdp.size(frames, message.at)
+  local excess = excess_of(worker, message, frames)
   if header and header.kind == envelope.RETURNED and fits(call, header) then
     worker.draining = true
     roster.place(worker)
@@ -77,9 +87,8 @@ local function final(state, worker, message, frames, now)
   elseif not fits(call, header) and not call.abandoned then
     calls.refuse(state, call, "EPROTO", "the worker's answer is none to this call")
     calls.close(state, call)
-  elseif size > worker.max_message and not call.abandoned then
-    calls.refuse(state, call, "EMSGSIZE", format("an answer of %d bytes; the worker may send %d",
-      size, worker.max_message))
+  elseif excess and not call.abandoned then
+    calls.refuse(state, call, "EMSGSIZE", excess)
     calls.close(state, call)
   else
     calls.answer(state, call, "final", frames, message.at)
@@ -103,7 +112,7 @@ end
 
 function kinds.partial(state, worker, message, frames, now)
   local call = worker.requests[message.address]
-  if not call or mdp.size(frames, message.at) > worker.max_message then
+  if not call or excess_of(worker, message, frames) then
     return lose(state, worker, "garbage", now)
   elseif not too_fast(state, worker, now) and fits(call, envelope.read(frames[message.at])) then
     calls.answer(state, call, "partial", frames, message.at)

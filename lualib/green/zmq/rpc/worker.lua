@@ -127,6 +127,8 @@ local function turn(self, conn)
     local frames, err = conn.socket:recv_multipart(left)
     if frames then
       return hear(self, conn, frames)
+    elseif errors.is_error(err, "EMSGSIZE") then -- from another broker: ours sends no such request
+      conn.heard, conn.is_new = now_of(), false
     elseif not errors.is_timeout(err) then
       return true
     end
