@@ -48,6 +48,7 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(EPIPE,           -32,   "broken pipe") \
   X(ENAMETOOLONG,    -36,   "name too long") \
   X(ENOSYS,          -38,   "function not implemented") \
+  X(EREMOTE,         -66,   "the method that was called has failed") \
   X(EPROTO,          -71,   "protocol error") \
   X(EOVERFLOW,       -75,   "value too large") \
   X(EILSEQ,          -84,   "not UTF-8") \
@@ -104,6 +105,8 @@ void green__assert_failed(const char *file, int line, const char *sentence)
   X(ENOCOMPATPROTO,  -4602, "the protocol does not fit the socket's type") \
   X(ETERM,           -4603, "the ZeroMQ context was ended") \
   X(EMTHREAD,        -4604, "no ZeroMQ I/O thread is available") \
+  X(ENOSERVICE,      -4701, "no worker of that service is there") \
+  X(ENOMETHOD,       -4702, "the service has no such method") \
   X(EWORKER,         -4501, "a worker ended with an error") \
   X(EEXITSTATUS,     -4502, "the command failed")
 /* clang-format on */

@@ -95,7 +95,11 @@ describe("green.zmq.rpc.codec", function()
     assert.error_matches(function() codecs.of("json", "rpc.client") end,
       "rpc.client: codec must be a table with encode and decode, not \"json\"")
     assert.error_matches(function() codecs.of({ encode = print }, "rpc.client") end,
-      "rpc.client: codec must be a table with encode and decode, not a table")
+      "rpc.client: codec.decode must be a function, not nil")
+    assert.error_matches(function() codecs.of({ decode = print }, "rpc.client") end,
+      "rpc.client: codec.encode must be a function, not nil")
+    assert.error_matches(function() codecs.of({ encode = print, decode = "x" }, "rpc.worker") end,
+      "rpc.worker: codec.decode must be a function, not \"x\"")
   end)
 end)
 
@@ -121,7 +125,9 @@ describe("green.zmq.rpc.failure", function()
 
   it("calls all else EREMOTE", function()
     assert.are.equal("call s.m: file:1: bang (EREMOTE)", tostring(cross("file:1: bang")))
-    assert.are.equal("EREMOTE", cross({}).code)
+    local err = cross({})
+    assert.are.equal("EREMOTE", err.code)
+    assert.is_true(err:is "EREMOTE")
     assert.are.equal("EREMOTE", cross(nil).code)
     assert.are.equal("an error without a text",
       cross(setmetatable({}, { __tostring = function() error "no" end })).message)
@@ -134,6 +140,17 @@ describe("green.zmq.rpc.failure", function()
     assert.are.same({ "EBUSY", false }, { err.code, err.sent })
     assert.is_nil(err.remote)
     assert.is_true(failure.read(json, { head, "ECONNRESET", "lost" }, 1, "op").sent)
+  end)
+
+  it("has codes with numbers, which err.names names", function()
+    for _, code in ipairs { "ENOSERVICE", "ENOMETHOD", "EREMOTE" } do
+      local err = failure.read(json, { envelope.write(envelope.ERROR, "12345678"), code, "m" }, 1,
+        "op")
+      assert.is_true(err:is(code))
+      assert.is_number(err.number, code)
+      assert.are.equal(errors.codes[code], err.number)
+      assert.are.equal(code, errors.names[err.number])
+    end
   end)
 
   it("takes whatever stands in the frames for an error", function()
