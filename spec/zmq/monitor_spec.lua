@@ -174,6 +174,53 @@ describe("s:monitor", function()
     seen:close()
   end))
 
+  it("says whose errors they are", with(function(ctx)
+    local s = ctx:socket("PULL")
+    local seen = assert(s:monitor())
+    assert.are.equal("monitor recv: timed out (ETIMEDOUT)", tostring(select(2, seen:recv(0.01))))
+    local err = select(2, seen:recv(0))
+    assert.are.same({ "EAGAIN", "monitor recv", true }, { err.code, err.op, green.is_timeout(err) })
+    seen:close()
+    err = select(2, seen:recv())
+    assert.are.same({ "ECLOSED", "monitor recv" }, { err.code, err.op })
+    assert.error_matches(function() s:monitor(nil, { mots = 1 }) end, "did you mean 'most'")
+    assert.error_matches(function() s:monitor(nil, { most = 0 }) end, "most must be a whole number")
+  end))
+
+  it("keeps so many of those that nobody reads, the newest, and counts the others",
+    with(function(ctx)
+      local server = ctx:socket("PULL")
+      local seen = assert(server:monitor({ "accepted", "disconnected" }, { most = 10 }))
+      assert(server:bind "tcp://127.0.0.1:*")
+      local port = tonumber(server.last_endpoint:match ":(%d+)$")
+      for _ = 1, 50 do
+        assert(green.connect("127.0.0.1", port)):close()
+      end
+      local last = assert(ctx:socket("PUSH", { linger = 0 }))
+      assert(last:connect(server.last_endpoint))
+      assert(last:send "through")
+      assert.are.equal("through", (server:recv(10)))
+      testing.settle_io(function()
+        return seen:dropped() + seen._kept.queue:qsize() >= 51
+      end)
+      assert.are.equal(10, seen._kept.queue:qsize())
+      local dropped = seen:dropped()
+      assert.is_true(dropped >= 41, dropped)
+      server:close(0)
+      testing.settle_io(function()
+        return seen._kept.queue:is_shutdown()
+      end)
+      local n, event = 0, nil
+      for one in seen:events() do
+        n, event = n + 1, one
+      end
+      assert.are.equal("monitor_stopped", event.name)
+      assert.is_true(n == 10 and seen:dropped() > dropped, n)
+      assert.is_nil((seen:recv()))
+      seen:close()
+      last:close(0)
+    end))
+
   it("keeps what nobody reads, and holds up no connection", with(function(ctx)
     local server = ctx:socket("PULL")
     local seen = assert(server:monitor { "accepted" })
@@ -211,6 +258,19 @@ describe("s:monitor", function()
     local server, client = kit.pair(ctx, "PULL", "PUSH", "tcp")
     assert(client:send "still there")
     assert.are.equal("still there", (server:recv(10)))
+  end))
+
+  it("that is forgotten is closed, though its socket lives", with(function(ctx)
+    local server = ctx:socket("PULL")
+    local seen = assert(server:monitor())
+    assert(server:bind "tcp://127.0.0.1:*")
+    local kept = seen._kept
+    seen = nil -- luacheck: ignore
+    testing.settle_io(function()
+      collectgarbage()
+      return kept.reader.closed and kept.queue:is_shutdown()
+    end)
+    assert(server:monitor()):close()
   end))
 
   it("ends with its context", with(function()

@@ -1,20 +1,31 @@
 --- What becomes of a ZeroMQ socket's connections, event by event.
+--
+-- libzmq's own threads write the events, and would wait, with all connections, where there is no
+-- room. So what they write has no limit, and a green thread takes it at once: what nobody reads is
+-- bounded behind that.
 -- @module green.zmq.monitor
 
 local args = require "green.args"
+local background = require "green.thread.background"
 local class = require "green.args.class"
+local core = require "green.core"
 local errors = require "green.error"
 local known_options = require "green.args.options"
+local queues = require "green.queue"
 local show = require "green.args.show"
+local thread = require "green.thread"
 local wait = require "green.zmq.wait"
 
 local ffi = require "ffi"
 local api = require "green.ffi.zmq_monitor"
 
 local bor, format = bit.bor, string.format
-local ipairs, setmetatable, tonumber = ipairs, setmetatable, tonumber
+local getmetatable, ipairs, newproxy, setmetatable, tonumber = getmetatable, ipairs, newproxy,
+  setmetatable, tonumber
 
 local M = {}
+
+local MOST = 10000 -- events that wait for a reader
 
 -- -- Events -------------------------------------------------------------------
 
@@ -94,22 +105,60 @@ end
 local methods = {}
 local mt = { __name = "green.zmq.monitor", __index = methods }
 
---- The next event. Parks.
+--- What goes wrong when an event is wanted.
+local function failed(err)
+  local fields = errors.is_error(err, "EAGAIN") and { is_timeout = true } or nil
+  return nil, errors.new(err.code, "monitor recv", nil, fields)
+end
+
+--- Take the events as they come, until there will be none: the oldest make room. It knows
+-- nothing of the monitor, which may be forgotten.
+local function drain(kept)
+  local reader, queue = kept.reader, kept.queue
+  repeat
+    local parts = reader:recv_multipart()
+    if parts and queue:qsize() >= kept.most then
+      queue:get_nowait()
+      kept.dropped = kept.dropped + 1
+    end
+    local event = parts and event_of(parts)
+    if event then
+      queue:put_nowait(event)
+    end
+  until not event or event.name == "monitor_stopped"
+  queue:shutdown()
+end
+
+--- Something that closes the reader when it is collected.
+local function guard_of(reader)
+  local guard = newproxy(true)
+  getmetatable(guard).__gc = function()
+    reader:close(0)
+  end
+  return guard
+end
+
+--- The next event; at 0 one that has been taken already. Parks.
 -- @tparam[opt] number timeout seconds
 -- @treturn table `name`; `value`, a number that libzmq has for it: a descriptor, milliseconds
 -- until the next attempt (connect_retried), an errno, a status code; `address`, the endpoint;
 -- `reason`, words for what failed. nil alone: the socket was closed. Or nil, err: ETIMEDOUT;
--- ECLOSED, the monitor was
+-- EAGAIN (the timeout is 0); ECLOSED, the monitor was
 function methods:recv(timeout)
   args.timeout(timeout, "recv")
   if self._ended and not self.closed then
     return nil
   end
-  local parts, err = self._reader:recv_multipart(timeout)
-  if not parts then
-    return nil, err
+  local event, err
+  if timeout == 0 then
+    thread.checkpoint()
+    event, err = self._kept.queue:get_nowait()
+  else
+    event, err = self._kept.queue:get(timeout)
   end
-  local event = event_of(parts)
+  if not event then
+    return failed(err)
+  end
   self._ended = event.name == "monitor_stopped"
   return event
 end
@@ -125,7 +174,14 @@ end
 --- Watch no more. Idempotent, does not park.
 function methods:close()
   self.closed = true
-  self._reader:close(0)
+  self._kept.reader:close(0)
+  self._kept.queue:shutdown(true)
+end
+
+--- How many events nobody has read in time. Does not park.
+-- @treturn number
+function methods:dropped()
+  return self._kept.dropped
 end
 
 show.kind(mt, function(self)
@@ -149,13 +205,19 @@ end
 
 local of_sockets = {} -- methods
 
+local of_monitors = { most = true }
+
 --- See what becomes of the socket's connections: from here on, and until it, or the monitor, is
--- closed. Read the events: those that nobody reads are kept. Does not park.
+-- closed. Does not park.
 -- @tparam[opt] table events names of those that are wanted; all, if nothing is said
+-- @tparam[opt] table opts `most`: events that are kept until somebody reads them (10,000); the
+-- oldest make room for others, and the monitor's `dropped()` counts them
 -- @return the monitor (green.zmq.monitor); or nil, err: EBUSY (it has one already), EMFILE, ETERM,
 -- ECLOSED
-function of_sockets:monitor(events)
+function of_sockets:monitor(events, opts)
   local mask = mask_of(events)
+  local most = args.integer(known_options.check(opts, of_monitors, "monitor").most or MOST, 1,
+    "monitor", "most")
   if self.closed then
     return nil, errors.new("ECLOSED", "monitor")
   end
@@ -169,7 +231,10 @@ function of_sockets:monitor(events)
     reader:close(0)
     return wait.failed(status, "monitor")
   end
-  return setmetatable({ closed = false, _reader = reader, _of = self.type, _ended = false }, mt)
+  local kept = { reader = reader, queue = queues.LightQueue(), most = most, dropped = 0 }
+  background[core.spawn(drain, kept)] = true
+  return setmetatable({ closed = false, _kept = kept, _guard = guard_of(reader), _of = self.type,
+    _ended = false }, mt)
 end
 
 M.methods = of_sockets
