@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* zmq.h's numbers of the types. */
@@ -123,31 +122,13 @@ static int zmq_result(green_zmq *z, int r)
   return r;
 }
 
-static int is_ipc(const char *endpoint)
-{
-  return !strncmp(endpoint, "ipc://", 6) && endpoint[6] != '@';
-}
-
-/* The mask is the whole process's: one at a time, and what another thread makes
-** meanwhile is the user's alone, too. */
-static int bind_private(void *socket, const char *endpoint)
-{
-  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  pthread_mutex_lock(&lock);
-  mode_t old = umask(0177);
-  int r = lib.f_bind(socket, endpoint);
-  umask(old);
-  pthread_mutex_unlock(&lock);
-  return r;
-}
-
 int green_zmq_bind(green_zmq *z, const char *endpoint)
 {
   int r = green__zmq_usable(z);
   if (r < 0) return r;
-  r = is_ipc(endpoint) ? bind_private(z->socket, endpoint)
-                       : lib.f_bind(z->socket, endpoint);
-  return zmq_result(z, r);
+  r = green__zmq_bind(z->socket, endpoint);
+  green__zmq_called(z, -1, r);
+  return r;
 }
 
 int green_zmq_connect(green_zmq *z, const char *endpoint)

@@ -58,7 +58,8 @@ GREEN_API int green_zmq_is_closed(const green_zmq *z);
 
 /* 0; GREEN_EINVAL, GREEN_EADDRINUSE, GREEN_EADDRNOTAVAIL, GREEN_ENODEV,
 ** GREEN_ENOCOMPATPROTO, GREEN_EMTHREAD, GREEN_ETERM, and what the system says.
-** The file of an ipc endpoint is the user's alone (0600). */
+** The file of an ipc endpoint is the user's alone (0600), from the beginning; a
+** file that is there and no socket stays: GREEN_EADDRINUSE. */
 GREEN_API int green_zmq_bind(green_zmq *z, const char *endpoint);
 GREEN_API int green_zmq_connect(green_zmq *z, const char *endpoint);
 /* 0; GREEN_ENOENT: it is not bound, or not connected, there. */

@@ -82,7 +82,10 @@ enum {
   GREEN__ZMQ_POLLOUT = 2,
   GREEN__ZMQ_FD = 14,
   GREEN__ZMQ_EVENTS = 15,
-  GREEN__ZMQ_LINGER = 17
+  GREEN__ZMQ_LINGER = 17,
+  GREEN__ZMQ_BACKLOG = 19,
+  GREEN__ZMQ_LAST_ENDPOINT = 32,
+  GREEN__ZMQ_USE_FD = 89
 };
 
 /* Open libzmq.so.5, once for the process; GREENLUA_LIBZMQ names another file.

@@ -64,6 +64,12 @@ static inline int green__zmq_usable(const green_zmq *z)
   return green_fork_differs(z->generation) ? GREEN_ZMQ_FORKED : 0;
 }
 
+/* -- zmq_ipc.c ------------------------------------------------------------ */
+
+/* Bind libzmq's socket; the file of an ipc endpoint is the user's alone. 0, or
+** an error. */
+int green__zmq_bind(void *socket, const char *endpoint);
+
 /* -- zmq_wait.c ----------------------------------------------------------- */
 
 void green__zmq_wait_init(green_zmq *z);

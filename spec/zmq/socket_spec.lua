@@ -331,6 +331,33 @@ describe("green.zmq", function()
     local a = assert(ctx:socket "REP")
     assert(a:bind(kit.endpoint "ipc"))
     assert.equal("rw-------", lfs.attributes(a.last_endpoint:sub(7), "permissions"))
+    local b = assert(ctx:socket "REQ")
+    assert(b:connect(a.last_endpoint))
+    assert(b:send "x")
+    assert.equal("x", (a:recv(20)))
+    local any = assert(ctx:socket "REP") -- libzmq finds a name
+    assert(any:bind "ipc://*")
+    assert.equal("rw-------", lfs.attributes(any.last_endpoint:sub(7), "permissions"))
+    assert.equal(-1, a:get "use_fd")
+  end))
+
+  it("binds an ipc path again, and deletes no file that is no socket", with(function(ctx)
+    local endpoint = kit.endpoint "ipc"
+    for _ = 1, 3 do
+      local a = assert(ctx:socket "REP")
+      assert(a:bind(endpoint))
+      assert(a:unbind(endpoint))
+      assert(a:bind(endpoint))
+      a:close()
+    end
+    local path = os.tmpname()
+    local s = assert(ctx:socket "REP")
+    fails("EADDRINUSE", s:bind("ipc://" .. path))
+    assert.equal("file", lfs.attributes(path, "mode"))
+    os.remove(path)
+    fails("ENOENT", s:bind "ipc:///nowhere/at/all")
+    fails("ENAMETOOLONG", s:bind("ipc:///tmp/" .. ("x"):rep(110)))
+    os.remove(endpoint:sub(7))
   end))
 
   it("knows options by name, with types of Lua's", with(function(ctx)

@@ -415,6 +415,9 @@ static void test_numbers(void)
   is(GREEN__ZMQ_FD, ZMQ_FD, "ZMQ_FD");
   is(GREEN__ZMQ_EVENTS, ZMQ_EVENTS, "ZMQ_EVENTS");
   is(GREEN__ZMQ_LINGER, ZMQ_LINGER, "ZMQ_LINGER");
+  is(GREEN__ZMQ_BACKLOG, ZMQ_BACKLOG, "ZMQ_BACKLOG");
+  is(GREEN__ZMQ_LAST_ENDPOINT, ZMQ_LAST_ENDPOINT, "ZMQ_LAST_ENDPOINT");
+  is(GREEN__ZMQ_USE_FD, ZMQ_USE_FD, "ZMQ_USE_FD");
   is(sizeof(green__zmq_msg), sizeof(zmq_msg_t), "a message's memory");
   is(_Alignof(green__zmq_msg), _Alignof(zmq_msg_t), "and where it may stand");
   ok(EFSM == 156384712 + 51 && ETERM == 156384712 + 53, "errors of its own");
