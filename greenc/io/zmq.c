@@ -220,6 +220,11 @@ const green_zmq_part *green_zmq_input(const green_zmq *z)
   return &z->part;
 }
 
+const char *green_zmq_metadata(const green_zmq *z, const char *name)
+{
+  return green__zmq_usable(z) < 0 ? NULL : lib.f_msg_gets(&z->msg, name);
+}
+
 /* -- Sending -------------------------------------------------------------- */
 
 /* libzmq frees what a DGRAM without an endpoint is to send, and says that it

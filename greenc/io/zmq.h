@@ -87,6 +87,11 @@ GREEN_API void green_zmq_drop(green_zmq *z);
 /* Where the part is described that was received last. */
 GREEN_API const green_zmq_part *green_zmq_input(const green_zmq *z);
 
+/* What is known of who has sent the part that was received last, by name
+** ("User-Id", "Peer-Address", ...): a text, good until the next call. NULL:
+** nothing of that name, or the part was dropped. */
+GREEN_API const char *green_zmq_metadata(const green_zmq *z, const char *name);
+
 /* Send one part, or n of them as one message; all or nothing. 0;
 ** GREEN_EAGAIN, GREEN_EHOSTUNREACH, GREEN_EFSM, GREEN_EINVAL, GREEN_ETERM. */
 GREEN_API int green_zmq_send(green_zmq *z, const void *data, size_t n,

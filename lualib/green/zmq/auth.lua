@@ -25,11 +25,11 @@ local ANY = decision.ANY
 
 -- -- Answers ------------------------------------------------------------------
 
-local function answer(self, request, status, text, user_id)
+local function answer(self, request, status, text, user_id, metadata)
   if status == "200" then
     text = "OK"
   end
-  self._socket:send_multipart(zap.answer(request, status, text, user_id), 0)
+  self._socket:send_multipart(zap.answer(request, status, text, user_id, metadata), 0)
   if self._log then
     pcall(self._log, { status = status, text = text, domain = request.domain,
       address = request.address, mechanism = request.mechanism, user = request.user,
@@ -47,11 +47,11 @@ end
 
 --- Decide where that may take a while. Parks.
 local function decide_later(self, rules, request)
-  local ok, status, text, user_id = xpcall(timeouts.timeout, tell, self._timeout,
+  local ok, status, text, user_id, metadata = xpcall(timeouts.timeout, tell, self._timeout,
     decision.decide, rules, request)
   self._busy = self._busy - 1
   if ok and status then
-    answer(self, request, status, text, user_id)
+    answer(self, request, status, text, user_id, metadata)
   elseif ok then
     answer(self, request, "300", "No decision in time")
   elseif errors.is_error(status, "ECANCELED") then
@@ -170,8 +170,8 @@ end
 -- seconds. Whoever it raises for is refused, and the error is reported. Does not park.
 -- @tparam string domain as configure_plain
 -- @tparam ?function fn fn(request): `mechanism`, `domain`, `address`, `identity`, `user` and
--- `password`, `key` (Z85), `principal`. Returns true, or a user's id, to let the peer in; false
--- and a text else
+-- `password`, `key` (Z85), `principal`. Returns true, or a user's id, to let the peer in, and
+-- perhaps a table of metadata (name = text), which `recv_message` gives; false and a text else
 function methods:configure_callback(domain, fn)
   if fn ~= nil then
     args.callable(fn, "configure_callback", "fn")

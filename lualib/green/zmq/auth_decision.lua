@@ -6,8 +6,9 @@ local addresses = require "green.zmq.auth_address"
 local args = require "green.args"
 local digest = require "green.digest"
 local keys = require "green.zmq.key"
+local zap = require "green.zmq.zap"
 
-local type = type
+local pairs, type = pairs, type
 
 local USER_MOST = 255 -- bytes of a user's id
 local ANY = "*"
@@ -52,13 +53,27 @@ function deciders.GSSAPI()
   return "400", "GSSAPI needs a callback"
 end
 
+--- What a callback says of a peer that it lets in; nil: nothing.
+local function metadata_of(value)
+  if type(value) ~= "table" then
+    return nil
+  end
+  for name, text in pairs(args.plain(value, "configure_callback", "metadata")) do
+    if not zap.is_name(name) or type(text) ~= "string" or text:find("\0", 1, true) then
+      args.misuse("configure_callback: metadata must be texts without a zero byte, name = text, "
+        .. "names of letters, digits, - _ . +")
+    end
+  end
+  return value
+end
+
 --- What a callback has said.
 local function decide_by(fn, request)
   local user, why = fn(request)
   if user == true then
-    return "200", "OK", request.user or request.key or request.principal or ""
+    return "200", "OK", request.user or request.key or request.principal or "", metadata_of(why)
   elseif type(user) == "string" and #user <= USER_MOST then
-    return "200", "OK", user
+    return "200", "OK", user, metadata_of(why)
   elseif user then
     args.misuse("configure_callback: fn must return true, a user's id or false, not %s",
       args.shown(user))
@@ -66,7 +81,7 @@ local function decide_by(fn, request)
   return "400", type(why) == "string" and #why <= USER_MOST and why or "Refused"
 end
 
---- What to answer: a status, a text, a user's id. Parks where it is slow.
+--- What to answer: a status, a text, a user's id, metadata. Parks where it is slow.
 function M.decide(rules, request)
   if rules.callback then
     local asked = { domain = request.domain, address = request.address, identity = request.identity,

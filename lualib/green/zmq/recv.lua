@@ -254,4 +254,4 @@ function methods:messages(timeout)
   end
 end
 
-return { methods = methods }
+return { methods = methods, first = first }

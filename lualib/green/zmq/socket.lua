@@ -6,6 +6,7 @@ local args = require "green.args"
 local class = require "green.args.class"
 local exits = require "green.thread.exits"
 local exposed = require "green.zmq.exposed"
+local message = require "green.zmq.message"
 local monitor = require "green.zmq.monitor"
 local poll = require "green.zmq.poll"
 local recv = require "green.zmq.recv"
@@ -42,7 +43,7 @@ local defaults = {
 }
 
 local methods = {}
-for _, part in ipairs { monitor.methods, poll.methods, recv.methods, send.methods,
+for _, part in ipairs { message.methods, monitor.methods, poll.methods, recv.methods, send.methods,
   setting.methods } do
   for name, method in pairs(part) do
     methods[name] = method

@@ -1,7 +1,9 @@
 --- Requests to authenticators, and their answers: ZeroMQ's RFC 27. No socket, no decision.
 -- @module green.zmq.zap
 
-local format, ipairs = string.format, ipairs
+local char, concat, find, floor, format = string.char, table.concat, string.find, math.floor,
+  string.format
+local ipairs, pairs, type = ipairs, pairs, type
 
 local M = {}
 
@@ -61,20 +63,38 @@ function M.parse(parts)
   return request
 end
 
+--- Is it a name that metadata can have?
+function M.is_name(name)
+  return type(name) == "string" and #name >= 1 and #name <= MOST and not find(name, "[^%w%-_.+]")
+end
+
+--- Metadata as ZMTP writes them: each name behind its length, each text behind its own.
+local function properties(metadata)
+  local list = {}
+  for name, text in pairs(metadata or {}) do
+    local n = #text
+    list[#list + 1] = char(#name) .. name .. char(floor(n / 2 ^ 24), floor(n / 2 ^ 16) % 256,
+      floor(n / 256) % 256, n % 256) .. text
+  end
+  return concat(list)
+end
+
 --- The parts of an answer.
 -- @tparam table request
 -- @tparam string status "200": yes, "300": not now, "400": no, "500": it failed
 -- @tparam string text
 -- @tparam ?string user_id for "200"
+-- @tparam ?table metadata for "200", name = text
 -- @treturn table
-function M.answer(request, status, text, user_id)
+function M.answer(request, status, text, user_id, metadata)
   local parts = {}
   for i, part in ipairs(request.envelope) do
     parts[i] = part
   end
   local n = #parts
   parts[n + 1], parts[n + 2], parts[n + 3], parts[n + 4] = VERSION, request.id, status, text
-  parts[n + 5], parts[n + 6] = status == "200" and user_id or "", ""
+  local is_in = status == "200"
+  parts[n + 5], parts[n + 6] = is_in and user_id or "", is_in and properties(metadata) or ""
   return parts
 end
 
