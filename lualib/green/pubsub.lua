@@ -25,7 +25,8 @@ local M = {}
 -- `send_frame` are given: made once for each message
 -- - `redis` (nil): a URL, or a client of green.redis
 -- - `zmq` (nil): where a broker (green.zmq.broker) is asked; or a table with `ask`, `pub`,
--- `timeout` (5), `options` (of sockets); or, without one, `bind`, `peers`, `wait` (5), `options`
+-- `timeout` (5), `options` (of sockets); or, without one, `bind`, `peers`, `wait` (5), `options`,
+-- `bind_options` (of the socket that is bound, instead of `options`)
 -- - `prefix` ("green:"): what its keys and channels in Redis, and its topics over ZeroMQ, begin
 -- with
 -- - `presence_ttl` (30): seconds after which members of a hub that is gone are, too

@@ -47,20 +47,21 @@ local function start(self)
   self.hub._crew:need("wants", intake.run, { self, intake.wants }, true)
 end
 
-local function socket_of(self, kind, more)
-  for name, value in pairs(self.target.options or {}) do
+local function socket_of(kind, options, more)
+  for name, value in pairs(options or {}) do
     more[name] = value
   end
   return zmq.socket(kind, more)
 end
 
 local function open(self)
-  local err
-  self.pub, err = socket_of(self, zmq.XPUB, { xpub_verboser = true, linger = LINGER })
+  local target, err = self.target, nil
+  self.pub, err = socket_of(zmq.XPUB, target.bind_options or target.options,
+    { xpub_verboser = true, linger = LINGER })
   if not self.pub then
     return nil, err
   end
-  self.sub, err = socket_of(self, zmq.SUB, {})
+  self.sub, err = socket_of(zmq.SUB, target.options, {})
   local ok = self.sub
   if ok then
     ok, err = connect(self)

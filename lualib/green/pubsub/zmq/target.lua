@@ -9,7 +9,8 @@ local ipairs, type = ipairs, type
 local WHERE = "pubsub.new"
 
 local of_broker = { ask = true, pub = true, timeout = true, options = true }
-local of_peers = { bind = true, peers = true, wait = true, options = true }
+local of_peers = { bind = true, peers = true, wait = true, options = true,
+  bind_options = true }
 
 local M = {}
 
@@ -44,7 +45,8 @@ end
 local function peers(opts)
   options.check(opts, of_peers, WHERE)
   local made = { bind = opts.bind, peers = others(opts), wait = opts.wait or 5,
-    options = opts.options }
+    options = opts.options, bind_options = opts.bind_options }
+  args.optional(made.bind_options, "table", WHERE, "zmq.bind_options")
   args.type(made.bind, "string", WHERE, "zmq.bind")
   args.number(made.wait, 0, WHERE, "zmq.wait")
   check_options(made)

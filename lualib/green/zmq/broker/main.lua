@@ -4,12 +4,15 @@
 local broker = require "green.zmq.broker"
 local event = require "green.event"
 local signal = require "green.signal"
+local zmq = require "green.zmq"
 
 -- The command may come behind statements of the user's.
 local io, print, tonumber, tostring = io, print, tonumber, tostring
 local format = string.format
 
 local M = {}
+
+local own = { curve = "a file", keys = "a folder" } -- options that are not the broker's
 
 local USAGE = [[
 usage: greenlua -m zmq.broker [options]
@@ -26,6 +29,8 @@ usage: greenlua -m zmq.broker [options]
   --max-members N         entries of who is there (100000)
   --max-info BYTES        what is told of each (1024)
   --queue N               messages that wait for a subscriber (10000)
+  --curve FILE            CURVE, with the secret certificate in that file
+  --keys FOLDER           with --curve: certificates of those who may come; else all may
 Endpoints are tcp://ADDRESS:PORT (* for a free port) or ipc://PATH.
 ]]
 
@@ -38,7 +43,7 @@ end
 local function name_of(word)
   local name = word:match "^%-%-([%l-]+)$"
   name = name and name:gsub("-", "_")
-  return name ~= "options" and broker.defaults[name] ~= nil and name or nil
+  return name ~= "options" and (broker.defaults[name] ~= nil or own[name]) and name or nil
 end
 
 --- Options of the words; nil, text.
@@ -54,15 +59,39 @@ local function parse(words)
     else
       local value = words[i + 1]
       i = i + 1
-      opts[name] = type(default) == "string" and value or tonumber(value)
+      opts[name] = (own[name] or type(default) == "string") and value or tonumber(value)
       if not value or opts[name] == nil then
-        return nil, format("%s needs %s behind it", words[i - 1],
-          type(default) == "string" and "an endpoint" or "a number")
+        return nil, format("%s needs %s behind it", words[i - 1], own[name]
+          or type(default) == "string" and "an endpoint" or "a number")
       end
     end
     i = i + 1
   end
+  if opts.keys and not opts.curve then
+    return nil, "--keys needs --curve"
+  end
   return opts
+end
+
+--- Where a certificate is given, only peers with keys come in. true; or nil, err. Parks.
+local function secure(opts)
+  local path, folder = opts.curve, opts.keys
+  opts.curve, opts.keys = nil, nil
+  if not path then
+    return true
+  end
+  local public, secret = zmq.load_certificate(path)
+  if not public then
+    return nil, secret
+  elseif not secret then
+    return nil, path .. ": no secret key in it"
+  end
+  opts.options = { curve_server = true, curve_secretkey = secret }
+  local auth, err = zmq.auth()
+  if not auth then
+    return nil, err
+  end
+  return auth:configure_curve("*", folder or zmq.CURVE_ALLOW_ANY)
 end
 
 --- An event that a signal sends, which says that it is enough, and a function that catches
@@ -84,7 +113,7 @@ local function on_end()
 end
 
 --- @param ... the words behind the module's name
--- @treturn number the exit status: 0; 1: it cannot bind; 2: the words are wrong
+-- @treturn number the exit status: 0; 1: it cannot bind, or has no key; 2: the words are wrong
 function M.main(...)
   if ... == "-h" or ... == "--help" then
     print((USAGE:gsub("\n$", "")))
@@ -93,6 +122,11 @@ function M.main(...)
   local opts, why = parse { ... }
   if not opts then
     return complain(why)
+  end
+  local is_secured, fault = secure(opts)
+  if not is_secured then
+    io.stderr:write("greenlua -m zmq.broker: ", tostring(fault), "\n")
+    return 1
   end
   local ok, made, err = pcall(broker.start, opts)
   if not ok then
