@@ -34,6 +34,7 @@ struct green_zmq {
   green_fd f; /* A dup of libzmq's descriptor. */
   green_idle set;
   green_defer look;
+  green_timer again_later; /* Senders to one of several peers (zmq_wait.c). */
   void *socket; /* libzmq's; NULL: closed. */
   green_zmq_context *ctx;
   green_hub *hub;

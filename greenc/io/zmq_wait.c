@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+enum { AGAIN_LATER = 20 * 1000 * 1000 }; /* Nanoseconds. */
+
 static uint64_t looks; /* Atomic; for tests. */
 
 double green_zmq_looks(void)
@@ -81,14 +83,36 @@ static uint8_t bits_without(int events)
   return (uint8_t)(~events & (GREEN_READ | GREEN_WRITE));
 }
 
+/* For senders to one of several peers there is no event: another one may have
+** room, and theirs may have gone. They try again when something has happened
+** since they last did. What this look has taken the news of is not known, so
+** they try once more in a while: at once they would turn the loop for ever. */
+static void wake_choosy(green_zmq *z, int was_quiet)
+{
+  int64_t due = green_hub_now(z->hub) + AGAIN_LATER;
+  z->quiet |= was_quiet;
+  if (!was_quiet || green_hub_timer_set(z->hub, &z->again_later, due) < 0)
+    wake_next(z, GREEN_ZMQ_OUT);
+}
+
+static void wait_again(green_timer *t)
+{
+  green_zmq *z = green_container(t, green_zmq, again_later);
+  z->quiet = 0;
+  if (wait_any(z)) wait_stir(z);
+}
+
 /* An error is for those who call. */
 static void wake_ready(green_zmq *z)
 {
-  int events = ask_events(z);
+  int was_quiet = z->quiet & GREEN_WRITE, events = ask_events(z);
   if (events < 0) events = GREEN_READ | GREEN_WRITE;
   z->quiet = bits_without(events);
   if (events & GREEN_READ) wake_next(z, GREEN_ZMQ_IN);
-  if (events & GREEN_WRITE) wake_next(z, GREEN_ZMQ_OUT);
+  if (z->is_choosy && wait_count(z, GREEN_ZMQ_OUT))
+    wake_choosy(z, was_quiet);
+  else if (events & GREEN_WRITE)
+    wake_next(z, GREEN_ZMQ_OUT);
   wake_watchers(z, events);
 }
 
@@ -201,6 +225,7 @@ void green__zmq_wait_init(green_zmq *z)
   }
   green_waitq_init(&z->watchers);
   z->look.run = wait_look;
+  z->again_later.fire = wait_again;
 }
 
 void green_zmq_forget(green_zmq *z)
@@ -210,6 +235,7 @@ void green_zmq_forget(green_zmq *z)
     green_waitq_forget(&z->lines[i]);
   }
   green_waitq_forget(&z->watchers);
+  green_hub_timer_stop(z->hub, &z->again_later);
   green_zmq_leave(z);
 }
 
@@ -222,6 +248,7 @@ void green__zmq_wait_deinit(green_zmq *z)
   }
   green_waitq_wake_all(&z->watchers, GREEN_ECLOSED);
   green_hub_undefer(&z->look);
+  green_hub_timer_stop(z->hub, &z->again_later);
 }
 
 void green__zmq_wait_open(green_zmq *z)

@@ -97,6 +97,32 @@ describe("the looks of green.zmq", function()
     t:wait()
   end))
 
+  it("and turns are few while a strict ROUTER waits for one full peer of two, and receives",
+    with(function(ctx)
+      local router = assert(ctx:socket("ROUTER", { router_mandatory = true, sndhwm = 1 }))
+      assert(router:bind(kit.endpoint()))
+      local peers = {}
+      for i, name in ipairs { "a", "b" } do
+        peers[i] = assert(ctx:socket("DEALER", { routing_id = name, rcvhwm = 1 }))
+        assert(peers[i]:connect(router.last_endpoint))
+        assert(peers[i]:send "here")
+        assert(router:recv_multipart(20))
+      end
+      repeat until not router:send_multipart({ "a", "m" }, 0)
+      local sender = green.spawn(router.send_multipart, router, { "a", "last" })
+      local reader = green.spawn(router.recv_multipart, router)
+      testing.settle()
+      local before = core.stats().turns
+      green.sleep(0.2) -- it would turn 60,000 times
+      assert.is_true(core.stats().turns - before < 1000, core.stats().turns - before)
+      assert(peers[2]:send "to be received")
+      assert.are.same({ "b", "to be received" }, reader:wait())
+      repeat
+        local text = assert(peers[1]:recv(20))
+      until text == "last"
+      assert.is_true(sender:wait())
+    end))
+
   it("and turns are none while a strict ROUTER waits for one full peer of two", with(function(ctx)
     local router = assert(ctx:socket("ROUTER", { router_mandatory = true, sndhwm = 1 }))
     assert(router:bind(kit.endpoint()))
