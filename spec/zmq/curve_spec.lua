@@ -70,6 +70,50 @@ describe("keys", function()
     raises("curve_public: secret must be a string, not a table", zmq.curve_public, {})
   end)
 
+  it("that are secret are nowhere but in the text that is given", function()
+    local ffi = require "ffi"
+    local keys = require "green.zmq.key"
+    local setting = require "green.zmq.setting"
+    local function upvalue(fn, name)
+      for i = 1, 60 do
+        local found, value = debug.getupvalue(fn, i)
+        if found == name then
+          return value, i
+        end
+      end
+    end
+    --- The memory that fn made by a type, which is one of its upvalues.
+    local function memory_of(fn, name, ...)
+      local make, at = upvalue(fn, name)
+      local list = {}
+      debug.setupvalue(fn, at, function(...)
+        list[#list + 1] = make(...)
+        return list[#list]
+      end)
+      fn(...)
+      debug.setupvalue(fn, at, make)
+      return list
+    end
+    local function assert_wiped(list)
+      assert.are.equal(1, #list)
+      local bytes = ffi.string(ffi.cast("const char *", list[1]), ffi.sizeof(list[1]))
+      assert.is_nil(bytes:find "[^%z]")
+    end
+    assert_wiped(memory_of(keys.curve_keypair, "keys_t"))
+    assert_wiped(memory_of(keys.curve_public, "keys_t", SECRET))
+    assert_wiped(memory_of(keys.z85_encode, "chars_t", zmq.z85_decode(SECRET)))
+    assert_wiped(memory_of(keys.z85_decode, "chars_t", SECRET))
+    assert_wiped(memory_of(keys.z85_decode, "chars_t", SECRET:sub(1, 39) .. "~"))
+    local ctx = assert(zmq.Context {})
+    local s = assert(ctx:socket("PULL", { curve_secretkey = SECRET, plain_password = "secret" }))
+    for _, name in ipairs { "curve_secretkey", "plain_password" } do
+      assert.is_string((s:get(name)))
+      local room = upvalue(setting.methods.get, "room")
+      assert.is_nil(ffi.string(room, 4096):find "[^%z]")
+    end
+    assert(ctx:term(10))
+  end)
+
   it("are there, as libzmq says", function()
     assert.is_true(zmq.has "curve")
     assert.is_false(zmq.has "nonsense")

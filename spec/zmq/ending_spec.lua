@@ -47,6 +47,24 @@ describe("the end of a program with ZeroMQ", function()
     assert.matches("status 0", out)
   end)
 
+  it("waits for one second, unless it is told otherwise", function()
+    local out = run [[
+      local s = zmq.socket "PUSH"
+      s:connect "ipc:///tmp/green-zmq-nobody"
+      s:send "x"
+    ]]
+    assert.matches("ZeroMQ messages of 1 context were not sent within 1 s", out, 1, true)
+    assert.matches("status 0", out)
+  end)
+
+  it("waits for nothing that may be dropped", function()
+    assert.equal("status 0\n", run [[
+      local s = zmq.socket("PUSH", { linger = 0 })
+      s:connect "ipc:///tmp/green-zmq-nobody"
+      s:send "x"
+    ]])
+  end)
+
   it("wakes nobody who waits", function()
     assert.equal("end\nstatus 0\n", run [[
       local s = zmq.socket "PULL"
@@ -95,6 +113,8 @@ describe("a socket that anybody may talk to", function()
       local s = ctx:socket("PULL", { zap_domain = "here" })
       s:bind "tcp://0.0.0.0:*"
       ctx:socket("PULL", { plain_server = true }):bind "tcp://0.0.0.0:*"
+      local _, secret = zmq.curve_keypair()
+      ctx:socket("PULL", { curve_server = true, curve_secretkey = secret }):bind "tcp://0.0.0.0:*"
     ]])
   end)
 end)

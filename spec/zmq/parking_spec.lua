@@ -5,6 +5,8 @@ local green = require "green"
 local kit = require "spec.support.zmq_kit"
 local testing = require "green.testing"
 
+local ffi = require "ffi"
+
 local _, it = testing.busted()
 local fails, with = kit.fails, kit.with
 
@@ -33,6 +35,19 @@ local calls = {
       return parts and table.concat(parts, ","), err
     end,
     result = "m",
+  },
+  recv_message = {
+    make = empty,
+    call = function(s, t)
+      local parts, err = s:recv_message(t)
+      return parts and table.concat(parts, ","), err
+    end,
+    result = "m",
+  },
+  recv_into = {
+    make = empty,
+    call = function(s, t) return s:recv_into(ffi.new("char[8]"), 8, t) end,
+    result = 1,
   },
   send = { make = full, call = function(s, t) return s:send("m", t) end, result = true },
   send_multipart = {

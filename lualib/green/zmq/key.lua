@@ -5,6 +5,7 @@ local args = require "green.args"
 local errors = require "green.error"
 
 local ffi = require "ffi"
+local digest = require "green.ffi.digest"
 local key_api = require "green.ffi.zmq_key"
 local z85_api = require "green.ffi.z85"
 
@@ -14,6 +15,13 @@ local keys_t = ffi.typeof("green_zmq_keys")
 local EINVAL = require("green.core").codes.EINVAL
 
 local M = {}
+
+--- What stands in a buffer, as a string; it may be a secret, which nobody finds there then.
+local function taken(buffer, n, size)
+  local text = ffi.string(buffer, n)
+  digest.wipe(buffer, size)
+  return text
+end
 
 -- -- Z85 ----------------------------------------------------------------------
 
@@ -28,7 +36,7 @@ function M.z85_encode(bytes)
   local n = #bytes / 4 * 5
   local buffer = chars_t(n)
   z85_api.encode(bytes, #bytes, buffer)
-  return ffi.string(buffer, n)
+  return taken(buffer, n, n)
 end
 
 --- The bytes that letters of Z85 stand for. Does not park.
@@ -39,8 +47,9 @@ function M.z85_decode(text)
   local buffer, at = chars_t(#text), size_t()
   local n = tonumber(z85_api.decode(text, #text, buffer, at))
   if n >= 0 then
-    return ffi.string(buffer, n)
+    return taken(buffer, n, #text)
   end
+  digest.wipe(buffer, #text)
   local place = tonumber(at[0]) + 1
   local how = place > #text and "its length is no multiple of 5" or format("wrong at byte %d",
     place)
