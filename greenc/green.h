@@ -81,6 +81,7 @@
 #include "io/tpool.h"
 #include "io/zmq.h"
 #include "io/zmq_ctx.h"
+#include "io/zmq_draft.h"
 #include "io/zmq_key.h"
 #include "io/zmq_monitor.h"
 #include "io/zmq_pump.h"

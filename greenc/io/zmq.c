@@ -50,10 +50,8 @@ void green_zmq_deinit(green_zmq *z)
 /* libzmq's number is libzmq's to close: a dup of it is watched. */
 static int zmq_open_fd(green_zmq *z, void *socket)
 {
-  int fd = -1;
-  size_t n = sizeof(fd);
-  if (lib.f_getsockopt(socket, GREEN__ZMQ_FD, &fd, &n) < 0)
-    return green__zmq_error();
+  int fd = green__zmq_fd(socket, &z->poller);
+  if (fd < 0) return fd;
   fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) return -errno;
   int err = green__fd_adopt(&z->f, z->hub, fd);
@@ -69,6 +67,7 @@ int green_zmq_open(green_zmq *z, green_zmq_context *ctx, int type)
   if (!socket) return green__zmq_error();
   int err = zmq_open_fd(z, socket);
   if (err < 0) {
+    green__zmq_poller_end(&z->poller);
     lib.f_close(socket);
     return err;
   }
@@ -86,6 +85,7 @@ int green_zmq_open(green_zmq *z, green_zmq_context *ctx, int type)
 static void zmq_end(green_zmq *z, int linger)
 {
   if (green_fork_differs(z->generation)) return;
+  green__zmq_poller_end(&z->poller);
   lib.f_msg_close(&z->msg);
   if (linger >= -1)
     lib.f_setsockopt(z->socket, GREEN__ZMQ_LINGER, &linger, sizeof(linger));

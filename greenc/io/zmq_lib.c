@@ -4,11 +4,15 @@
 
 #include "io/zmq_lib.h"
 
+#include "base/env.h"
 #include "base/library.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
+#include <string.h>
 
 green__zmq_table green__zmq_lib;
+green__zmq_draft_table green__zmq_drafts;
 #define lib green__zmq_lib
 
 /* What libzmq's errors of its own begin at, and what follows there. */
@@ -23,6 +27,28 @@ static const char *const zmq_names[] = {
 #undef X
 };
 
+static const char *const draft_names[] = {
+#define X(type, name, parameters) "zmq_" #name,
+    GREEN__ZMQ_DRAFTS(X)
+#undef X
+};
+
+/* The library is open: this finds it again. */
+static void draft_find(const green__library *l)
+{
+  const char *path = green_env(l->env);
+  void *handle = dlopen(path ? path : l->file, RTLD_NOW | RTLD_NOLOAD);
+  char *table = (char *)&green__zmq_drafts;
+  size_t n = sizeof(draft_names) / sizeof(draft_names[0]), i;
+  for (i = 0; handle && i < n; i++) {
+    void *found = dlsym(handle, draft_names[i]);
+    if (!found) break;
+    memcpy(table + i * sizeof(found), &found, sizeof(found));
+  }
+  green__zmq_drafts.is_there = i == n && lib.f_has("draft");
+  if (handle) dlclose(handle);
+}
+
 /* The first context begins what libzmq stands on (libpgm, libsodium), the last
 ** one ends it, and they do not look whether the other is at it in another
 ** thread. One that is never used, and costs no thread or descriptor, is always
@@ -36,6 +62,7 @@ static int zmq_begin(green__library *l)
   int major, minor, patch;
   lib.f_version(&major, &minor, &patch);
   if (major > 4 || (major == 4 && minor >= 2)) {
+    draft_find(l);
     kept = lib.f_ctx_new();
     if (kept) return 0;
     snprintf(l->why, sizeof(l->why), "%s: it did not start", l->needs);

@@ -63,6 +63,21 @@ typedef void green__zmq_free_fn(void *data, void *hint);
   X(int, curve_public, (char *public_key, const char *secret_key)) \
   X(char *, z85_encode, (char *text, const uint8_t *data, size_t n)) \
   X(uint8_t *, z85_decode, (uint8_t *data, const char *text))
+
+/* Those that only a libzmq with drafts has. */
+#define GREEN__ZMQ_DRAFTS(X) \
+  X(void *, poller_new, (void)) \
+  X(int, poller_destroy, (void **poller)) \
+  X(int, poller_add, (void *poller, void *s, void *user, short events)) \
+  X(int, poller_wait, (void *poller, void *event, long timeout)) \
+  X(int, poller_fd, (void *poller, int *fd)) \
+  X(int, msg_set_routing_id, (green__zmq_msg *m, uint32_t id)) \
+  X(uint32_t, msg_routing_id, (green__zmq_msg *m)) \
+  X(int, msg_set_group, (green__zmq_msg *m, const char *group)) \
+  X(const char *, msg_group, (green__zmq_msg *m)) \
+  X(int, join, (void *s, const char *group)) \
+  X(int, leave, (void *s, const char *group)) \
+  X(uint32_t, connect_peer, (void *s, const char *endpoint))
 /* clang-format on */
 
 typedef struct green__zmq_table {
@@ -71,8 +86,16 @@ typedef struct green__zmq_table {
 #undef X
 } green__zmq_table;
 
+typedef struct green__zmq_draft_table {
+#define X(type, name, parameters) type(*f_##name) parameters;
+  GREEN__ZMQ_DRAFTS(X)
+#undef X
+  int is_there; /* All of them are, and libzmq says that it has drafts. */
+} green__zmq_draft_table;
+
 /* Filled by green__zmq_load, never changed again. */
 extern green__zmq_table green__zmq_lib;
+extern green__zmq_draft_table green__zmq_drafts;
 
 /* zmq.h's numbers. */
 enum {

@@ -36,6 +36,7 @@ struct green_zmq {
   green_defer look;
   green_timer again_later; /* Senders to one of several peers (zmq_wait.c). */
   void *socket; /* libzmq's; NULL: closed. */
+  void *poller; /* Has the descriptor, if it is not the socket's. */
   green_zmq_context *ctx;
   green_hub *hub;
   uint32_t generation;
@@ -70,6 +71,16 @@ static inline int green__zmq_usable(const green_zmq *z)
 /* Bind libzmq's socket; the file of an ipc endpoint is the user's alone. 0, or
 ** an error. */
 int green__zmq_bind(void *socket, const char *endpoint);
+
+/* -- zmq_draft.c ---------------------------------------------------------- */
+
+/* The descriptor that tells of a socket; *poller: what has it, where that is
+** not the socket, else NULL. Or an error. */
+int green__zmq_fd(void *socket, void **poller);
+/* That descriptor is readable: it is no more, until something happens. */
+void green__zmq_poller_ask(void *poller);
+/* Before its socket is closed; NULL may stand there. */
+void green__zmq_poller_end(void **poller);
 
 /* -- zmq_wait.c ----------------------------------------------------------- */
 

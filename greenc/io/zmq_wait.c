@@ -146,6 +146,7 @@ static int wait_told(green_fd *f)
     return 0;
   }
   if (f->fd < 0 || green__zmq_usable(z) < 0) return 1;
+  if (z->poller) green__zmq_poller_ask(z->poller);
   if (z->watchers.n || wait_count(z, GREEN_ZMQ_OUT))
     wake_ready(z);
   else

@@ -3,6 +3,7 @@
 
 local args = require "green.args"
 local core = require "green.core"
+local draft = require "green.zmq.draft"
 local options = require "green.args.options"
 local recv = require "green.zmq.recv"
 local wait = require "green.zmq.wait"
@@ -66,6 +67,7 @@ local function metadata_of(self, more)
   for _, name in ipairs(more or {}) do
     found[name] = text_of(self, name)
   end
+  draft.describe(self, found)
   if found[USER_ID] and not is_authenticated(self) then
     found[USER_ID] = nil
   end
@@ -93,7 +95,8 @@ end
 
 --- Receive a whole message, and what is known of who has sent it: `User-Id`, as the authenticator
 -- has decided (a name, a key, ...; nil where none was asked), `Peer-Address`, and `Socket-Type`, as
--- the peer says it. By inproc nothing is known. Parks while there is none.
+-- the peer says it. By inproc none of these is known. Of the draft types SERVER and PEER say
+-- `peer`, its number for `send_to`, and DISH `group`. Parks while there is none.
 -- @param[opt] opts as recv; `metadata`: a list of further names: what an authenticator's callback
 -- has given, or a peer's option `metadata`
 -- @treturn table its parts, strings

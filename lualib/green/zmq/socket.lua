@@ -4,6 +4,7 @@
 local core = require "green.core"
 local args = require "green.args"
 local class = require "green.args.class"
+local draft = require "green.zmq.draft"
 local exits = require "green.thread.exits"
 local exposed = require "green.zmq.exposed"
 local message = require "green.zmq.message"
@@ -43,7 +44,7 @@ local defaults = {
 }
 
 local methods = {}
-for _, part in ipairs { message.methods, monitor.methods, poll.methods, recv.methods, send.methods,
+for _, part in ipairs { draft.methods, message.methods, monitor.methods, poll.methods, recv.methods, send.methods,
   setting.methods } do
   for name, method in pairs(part) do
     methods[name] = method
