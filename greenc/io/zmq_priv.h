@@ -35,8 +35,8 @@ struct green_zmq {
   green_idle set;
   green_defer look;
   green_timer again_later; /* Senders to one of several peers (zmq_wait.c). */
-  void *socket; /* libzmq's; NULL: closed. */
-  void *poller; /* Has the descriptor, if it is not the socket's. */
+  void *socket;            /* libzmq's; NULL: closed. */
+  void *poller;            /* Has the descriptor, if it is not the socket's. */
   green_zmq_context *ctx;
   green_hub *hub;
   uint32_t generation;
@@ -72,7 +72,7 @@ static inline int green__zmq_usable(const green_zmq *z)
 ** an error. */
 int green__zmq_bind(void *socket, const char *endpoint);
 
-/* -- zmq_draft.c ---------------------------------------------------------- */
+/* -- zmq_fd.c ------------------------------------------------------------- */
 
 /* The descriptor that tells of a socket; *poller: what has it, where that is
 ** not the socket, else NULL. Or an error. */

@@ -79,6 +79,20 @@ run("parts and messages", function()
   assert(pull:recv_multipart(5)[2] == "e")
 end)
 
+run("messages with what is known of their sender, and monitors", function()
+  local pull, push = keep(zmq.socket("PULL", { linger = 0 })), keep(zmq.socket("PUSH",
+    { linger = 0 }))
+  local seen = assert(pull:monitor { "listening", "accepted" })
+  assert(pull:bind "tcp://127.0.0.1:*")
+  assert(seen:recv(5).name == "listening")
+  assert(push:connect(pull.last_endpoint))
+  assert(push:send_multipart("a", "b"))
+  local parts, metadata = pull:recv_message { timeout = 5, metadata = { "X" } }
+  assert(parts[2] == "b" and metadata["Peer-Address"] == "127.0.0.1")
+  assert(seen:recv(5).name == "accepted")
+  seen:close()
+end)
+
 run("a half message, sent and received, of threads that end", function()
   local pull, push = pair("PULL", "PUSH")
   green.spawn(function() push:send("lost", { more = true }) end):wait()

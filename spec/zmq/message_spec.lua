@@ -50,7 +50,8 @@ describe("s:recv_message", function()
   it("knows the user by name: PLAIN", with_auth(function(ctx, auth)
     auth:configure_plain("*", { joe = "p", ann = "q" })
     local server, joe = hello(ctx, { plain_server = true },
-      { plain_username = "joe", plain_password = "p", routing_id = "joe-1" }, { "ROUTER", "DEALER" })
+      { plain_username = "joe", plain_password = "p", routing_id = "joe-1" },
+      { "ROUTER", "DEALER" })
     local ann = assert(ctx:socket("DEALER", { plain_username = "ann", plain_password = "q" }))
     assert(ann:connect(server.last_endpoint))
     local parts, metadata = server:recv_message(20)

@@ -3,7 +3,6 @@
 local green = require "green"
 local kit = require "spec.support.zmq_kit"
 local testing = require "green.testing"
-local zmq = require "green.zmq"
 
 local _, it = testing.busted()
 local fails, with = kit.fails, kit.with

@@ -78,8 +78,8 @@ end
 
 --- All parts, of which the first one is there. The last one is kept. A list; or nil, a status.
 local function parts_of(self)
-  local list, n, part, status = {}, 0, self._part, 0
-  repeat
+  local list, n, part = {}, 0, self._part
+  while true do
     n = n + 1
     list[n] = ffi_string(part.data, tonumber(part.size))
     if part.more == 0 then
@@ -88,9 +88,11 @@ local function parts_of(self)
       zmq.drop(self._s)
       return nil, EMSGSIZE
     end
-    status = zmq.recv_more(self._s)
-  until status < 0
-  return nil, status
+    local status = zmq.recv_more(self._s)
+    if status < 0 then
+      return nil, status
+    end
+  end
 end
 
 --- Receive a whole message, and what is known of who has sent it: `User-Id`, as the authenticator

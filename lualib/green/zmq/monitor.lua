@@ -232,9 +232,10 @@ function of_sockets:monitor(events, opts)
     return wait.failed(status, "monitor")
   end
   local kept = { reader = reader, queue = queues.LightQueue(), most = most, dropped = 0 }
+  local made = setmetatable({ closed = false, _kept = kept, _guard = guard_of(reader),
+    _of = self.type, _ended = false }, mt)
   background[core.spawn(drain, kept)] = true
-  return setmetatable({ closed = false, _kept = kept, _guard = guard_of(reader), _of = self.type,
-    _ended = false }, mt)
+  return made
 end
 
 M.methods = of_sockets

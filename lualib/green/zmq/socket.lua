@@ -44,8 +44,8 @@ local defaults = {
 }
 
 local methods = {}
-for _, part in ipairs { draft.methods, message.methods, monitor.methods, poll.methods, recv.methods, send.methods,
-  setting.methods } do
+for _, part in ipairs { draft.methods, message.methods, monitor.methods, poll.methods,
+  recv.methods, send.methods, setting.methods } do
   for name, method in pairs(part) do
     methods[name] = method
   end

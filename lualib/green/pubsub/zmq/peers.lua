@@ -55,7 +55,8 @@ local function socket_of(kind, options, more)
 end
 
 local function open(self)
-  local target, err = self.target, nil
+  local target = self.target
+  local err
   self.pub, err = socket_of(zmq.XPUB, target.bind_options or target.options,
     { xpub_verboser = true, linger = LINGER })
   if not self.pub then
