@@ -95,9 +95,9 @@ describe("green.zmq.rpc.codec", function()
     assert.error_matches(function() codecs.of("json", "rpc.client") end,
       "rpc.client: codec must be a table with encode and decode, not \"json\"")
     assert.error_matches(function() codecs.of({ encode = print }, "rpc.client") end,
-      "rpc.client: codec.decode must be a function, not nil")
+      "rpc.client: codec must be a table with encode and decode, not a table without decode")
     assert.error_matches(function() codecs.of({ decode = print }, "rpc.client") end,
-      "rpc.client: codec.encode must be a function, not nil")
+      "rpc.client: codec must be a table with encode and decode, not a table without encode")
     assert.error_matches(function() codecs.of({ encode = print, decode = "x" }, "rpc.worker") end,
       "rpc.worker: codec.decode must be a function, not \"x\"")
   end)

@@ -8,8 +8,8 @@
 local args = require "green.args"
 
 -- Scripts may put their own in their places.
-local error, floor, pcall, require, select, tostring, type = error, math.floor, pcall, require,
-  select, tostring, type
+local error, floor, ipairs, next, pcall, require, select, tostring, type = error, math.floor,
+  ipairs, next, pcall, require, select, tostring, type
 
 local M = {}
 
@@ -38,6 +38,12 @@ function M.of(codec, where)
     return json(where)
   elseif type(codec) ~= "table" then
     args.wrong(where, "codec", "a table with encode and decode", codec)
+  end
+  for _, name in ipairs { "encode", "decode" } do
+    if codec[name] == nil then
+      args.misuse("%s: codec must be a table with encode and decode, not %s without %s", where,
+        args.shown(codec), name)
+    end
   end
   args.callable(codec.encode, where, "codec.encode")
   args.callable(codec.decode, where, "codec.decode")
