@@ -139,6 +139,7 @@ describe("green.zmq.rpc.failure", function()
     local err = failure.read(json, { head, "EBUSY", "full" }, 1, "op")
     assert.are.same({ "EBUSY", false }, { err.code, err.sent })
     assert.is_nil(err.remote)
+    head = envelope.write(envelope.ERROR, "12345678", true)
     assert.is_true(failure.read(json, { head, "ECONNRESET", "lost" }, 1, "op").sent)
   end)
 

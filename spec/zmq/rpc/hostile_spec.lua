@@ -259,6 +259,28 @@ describe("green.zmq.rpc under attack", function()
     broker:stop()
   end)
 
+  it("says that a call may have been done whose answer the broker does not pass on", function()
+    local done = 0
+    kit.with({ handlers = { make = function(n)
+      done = done + 1
+      return ("x"):rep(n)
+    end } }, function(client, broker)
+      local _, err = client:call("s", "make", 600)
+      assert.are.same({ "EMSGSIZE", true, 1 }, { err.code, err.sent, done })
+      assert.is_nil(err.remote)
+      _, err = client:call("s", "make", ("x"):rep(600))
+      assert.are.same({ "EMSGSIZE", false, 1 }, { err.code, err.sent, done })
+      local socket = dealer(broker)
+      socket:send_multipart(mdp.signal(nil, 2, "ready", "odd"))
+      local call = green.spawn(client.call, client, "odd", "one")
+      local request = mdp.read(assert(socket:recv_multipart(WAIT)), 1, "worker")
+      socket:send_multipart(mdp.worker(nil, 2, "final", request.address, { "what?" }))
+      _, err = call:wait(WAIT)
+      assert.are.same({ "EPROTO", true }, { err.code, err.sent })
+      socket:close()
+    end, { max_message = 500 })
+  end)
+
   it("says at once that a queue is full, and tries again where there is time", function()
     local gate = green.Event()
     local broker = kit.broker { max_queue = 1 }

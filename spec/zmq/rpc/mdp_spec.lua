@@ -125,10 +125,10 @@ describe("green.zmq.rpc.envelope", function()
   it("gives back what it was given", function()
     for kind = 1, 4 do
       local head = envelope.read(envelope.write(kind, "ab\0\255efgh", true, 1.5))
-      assert.are.same({ kind = kind, id = "ab\0\255efgh", idempotent = true, seconds = 1.501 },
+      assert.are.same({ kind = kind, id = "ab\0\255efgh", flag = true, seconds = 1.501 },
         head)
     end
-    assert.are.same({ kind = 1, id = "12345678", idempotent = false },
+    assert.are.same({ kind = 1, id = "12345678", flag = false },
       envelope.read(envelope.write(1, "12345678")))
     assert.are.equal(2 ^ 32 - 1, 1000 * envelope.read(envelope.write(1, "12345678", false,
       math.huge)).seconds)

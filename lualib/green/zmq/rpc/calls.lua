@@ -14,12 +14,15 @@ local M = {}
 --- Tell a client that its request has failed. One whose body has no head cannot be told: MDP has
 -- no word for it.
 -- @tparam table to `client`, `version`, `service`, `header`
-function M.refuse(state, to, code, text)
+-- @tparam string code
+-- @tparam string text
+-- @tparam[opt] boolean sent may it have been done?
+function M.refuse(state, to, code, text, sent)
   local counts = state.counts
   counts.refused = counts.refused + 1
   if to.header then
     state.send(mdp.client(to.client, to.version, "final", to.service,
-      { envelope.write(envelope.ERROR, to.header.id), code, text }))
+      { envelope.write(envelope.ERROR, to.header.id, sent), code, text }))
   end
 end
 
@@ -123,7 +126,7 @@ end
 local function may_repeat(state, request)
   local header = request.header
   if header then
-    return header.idempotent
+    return header.flag
   end
   return state.settings.repeat_plain
 end
@@ -137,7 +140,7 @@ function M.orphan(state, request)
     state.counts.repeated = state.counts.repeated + 1
     return M.enqueue(state, request, true)
   end
-  M.refuse(state, request, "ECONNRESET", "the worker was lost; the call may have been done")
+  M.refuse(state, request, "ECONNRESET", "the worker was lost; the call may have been done", true)
   M.close(state, request)
 end
 

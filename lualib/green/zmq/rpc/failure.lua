@@ -68,7 +68,7 @@ function M.read(codec, frames, at, op)
   elseif text then
     return from_worker(codec, code, message, text, op)
   end
-  return errors.new(code, op, message, { sent = code == "ECONNRESET" })
+  return errors.new(code, op, message, { sent = envelope.read(frames[at]).flag })
 end
 
 return M

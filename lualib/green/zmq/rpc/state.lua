@@ -85,10 +85,10 @@ local function final(state, worker, message, frames, now)
     roster.place(worker)
     calls.give_back(state, call)
   elseif not fits(call, header) and not call.abandoned then
-    calls.refuse(state, call, "EPROTO", "the worker's answer is none to this call")
+    calls.refuse(state, call, "EPROTO", "the worker's answer is none to this call", true)
     calls.close(state, call)
   elseif excess and not call.abandoned then
-    calls.refuse(state, call, "EMSGSIZE", excess)
+    calls.refuse(state, call, "EMSGSIZE", excess, true)
     calls.close(state, call)
   else
     calls.answer(state, call, "final", frames, message.at)
@@ -200,7 +200,7 @@ function methods:close()
     for _, call in pairs(client.by_id) do
       if not call.abandoned then
         calls.refuse(self, call, call.worker and "ECONNRESET" or "ENOSERVICE",
-          "the broker was stopped")
+          "the broker was stopped", call.worker)
       end
     end
   end
