@@ -16,7 +16,9 @@ local M = {}
 -- heartbeats is lost
 -- - `patience` (2 seconds): so long calls wait for a worker of a service that has none
 -- - `max_message` (1 MiB): bytes of a request, and of an answer
--- - `max_queue` (10,000): calls that wait for one service; `max_bytes` (64 MiB) of all that wait
+-- - `max_queue` (10,000): calls that wait for one service
+-- - `max_bytes` (256 MiB): of all calls, waiting or under way, and 1,024 more for each, 32 for each
+-- frame
 -- - `max_pending` (4,096): calls of one client, waiting or under way
 -- - `max_services` (1,000), `max_workers` (1,000), `max_concurrency` (1,000): calls that one worker
 -- may have, whatever it asks for

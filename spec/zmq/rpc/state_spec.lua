@@ -198,8 +198,9 @@ describe("the broker of green.zmq.rpc, without a socket", function()
       assert.are.equal("request:1 request:2 request:4", b:take "w")
     end)
 
-    it("bytes: of a request, of an answer, of all that waits", function()
-      local b = broker { max_message = 200, max_bytes = 450 }
+    it("bytes: of a request, of an answer, of all there are", function()
+      local beside = 1024 + 6 * 32 -- of a message of six frames
+      local b = broker { max_message = 200, max_bytes = 3 * beside + 450 }
       local function ask(n, size)
         b:get(mdp.client("c", 2, "request", "s", { envelope.write(CALL, envelope.id("call", n)),
           ("x"):rep(size - envelope.write(CALL, "12345678"):len()) }))
@@ -242,6 +243,26 @@ describe("the broker of green.zmq.rpc, without a socket", function()
       b:get(mdp.worker("w", 2, "final", b.last.address, body_of(RESULT, 3, 1000)))
       assert.are.equal("final:3", b:take("c", "client"))
       assert.is_true(b:is_empty())
+    end)
+
+    it("what a worker has, too, and frames with nothing in them", function()
+      local b = broker { max_bytes = 40000 }
+      b:ready("w", "s", "concurrency=9")
+      local empty = {}
+      for i = 1, 1000 do
+        empty[i] = ""
+      end
+      b:get(mdp.client("c", 2, "request", "s", empty))
+      assert.are.equal("request", b:take "w")
+      local address = b.last.address
+      b:call("d", 1)
+      assert.are.equal("request:1", b:take "w")
+      b:get(mdp.client("c", 2, "request", "s", empty))
+      assert.are.equal("", b:take "w")
+      assert.are.equal(1, b.state.counts.refused)
+      b:get(mdp.worker("w", 2, "final", address, { "" }))
+      b:get(mdp.client("c", 2, "request", "s", empty))
+      assert.are.equal("request", b:take "w")
     end)
 
     it("services, and workers", function()

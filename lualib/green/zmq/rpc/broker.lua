@@ -143,7 +143,7 @@ function methods:stop()
   end
 end
 
---- Figures: `services`, `workers`, `waiting` requests, `bytes` of these, `clients` with requests,
+--- Figures: `services`, `workers`, `waiting` requests, `bytes` of all (max_bytes), `clients` with them,
 -- and counts since the start: `requests`, `answered`, `refused`, `expired`, `repeated` (given to
 -- another worker), `unsent` (answers to clients that had gone), `garbage`; workers that were lost:
 -- `silent`, `gone`, `flood`, and those that `left`. Does not park.

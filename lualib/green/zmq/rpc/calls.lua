@@ -11,6 +11,15 @@ local mdp = require "green.zmq.rpc.mdp"
 
 local M = {}
 
+-- Bytes of a request that are not its own: small ones, or many frames without anything in them, would
+-- fill the memory else.
+local BESIDE, BESIDE_FRAME = 1024, 32
+
+--- Bytes that a request counts as, of a message's frames and the bytes of its body.
+function M.cost(frames, size)
+  return size + BESIDE + BESIDE_FRAME * #frames
+end
+
 --- Tell a client that its request has failed. One whose body has no head cannot be told: MDP has
 -- no word for it.
 -- @tparam table to `client`, `version`, `service`, `header`
@@ -41,6 +50,7 @@ function M.find(state, identity, id)
 end
 
 local function register(state, request)
+  state.bytes = state.bytes + request.cost
   local client = state.clients[request.client]
   if not client then
     client = { n = 0, by_id = {} }
@@ -54,6 +64,7 @@ end
 
 --- A request is over: nothing of it is left.
 function M.close(state, request)
+  state.bytes = state.bytes - request.cost
   local client = state.clients[request.client]
   client.n = client.n - 1
   if request.header then
@@ -66,26 +77,21 @@ end
 
 -- -- Waiting ------------------------------------------------------------------------
 
-local function count(state, request, sign)
-  state.waiting = state.waiting + sign
-  state.bytes = state.bytes + sign * request.size
-end
-
 --- Put a request into its service's queue: at the end, or in front where it has been before.
 function M.enqueue(state, request, in_front)
   local push = in_front and lists.push_front or lists.push
   push(request.home.queue, request)
-  count(state, request, 1)
+  state.waiting = state.waiting + 1
 end
 
 --- Take it out.
 function M.dequeue(state, request)
   lists.remove(request)
-  count(state, request, -1)
+  state.waiting = state.waiting - 1
 end
 
 --- A request that has just come. It waits in its service's queue.
--- @tparam table to as of refuse
+-- @tparam table to as of refuse, with `size` and `cost`
 -- @tparam table home the service
 function M.open(state, to, home, frames, message, now)
   local seconds = to.header and to.header.seconds
@@ -94,7 +100,7 @@ function M.open(state, to, home, frames, message, now)
     client = to.client, version = to.version, service = to.service, header = to.header,
     home = home,
     frames = frames, at = message.at,
-    size = to.size,
+    size = to.size, cost = to.cost,
     serial = state.serial,
     since = now,
     expires = seconds and now + seconds or nil,

@@ -26,8 +26,8 @@ local function room_for(state, to)
   local settings = state.settings
   if calls.count(state, to.client) >= settings.max_pending then
     return "EBUSY", format("%d calls of this client are under way", settings.max_pending)
-  elseif state.bytes + to.size > settings.max_bytes then
-    return "EBUSY", "too much waits in the broker"
+  elseif state.bytes + to.cost > settings.max_bytes then
+    return "EBUSY", format("the broker has %d bytes of calls", state.bytes)
   end
 end
 
@@ -83,6 +83,7 @@ function M.request(state, identity, message, frames, now)
   local to = { client = identity, version = message.version, service = message.service,
     header = envelope.read(frames[message.at]), size = mdp.size(frames, message.at),
     n = message.n - message.at + 1 }
+  to.cost = calls.cost(frames, to.size)
   if to.header and to.header.kind ~= envelope.CALL then
     return M.garbage(state)
   elseif sub(to.service, 1, 4) == "mmi." then

@@ -23,7 +23,7 @@ local of_broker = {
   numbers = { heartbeat = { 2.5, 0.05 }, patience = { 2, 0 }, rate = { false, 0.001 },
     message_rate = { 1000, 1 } },
   counts = { liveness = { 3, 2, 100 }, max_message = { MB, 1, MOST },
-    max_queue = { 10000, 0, MOST }, max_bytes = { 64 * MB, 1, 2 ^ 50 },
+    max_queue = { 10000, 0, MOST }, max_bytes = { 256 * MB, 1, 2 ^ 50 },
     max_pending = { 4096, 1, COUNT }, max_services = { 1000, 1, COUNT },
     max_workers = { 1000, 1, COUNT }, max_concurrency = { 1000, 1, COUNT },
     tries = { 3, 1, 1000 } },

@@ -34,7 +34,8 @@ function M.new(settings, send, prefix, now)
     services = {}, n_services = 0, -- by name
     workers = {}, n_workers = 0, -- by identity
     clients = {}, -- identity -> its requests
-    waiting = 0, bytes = 0, -- requests in queues
+    waiting = 0, -- requests in queues
+    bytes = 0, -- of all requests, see calls
     due = now + settings.heartbeat / 2, swept = now,
     counts = { requests = 0, answered = 0, refused = 0, expired = 0, repeated = 0, unsent = 0,
       garbage = 0, flood = 0, silent = 0, gone = 0, left = 0 },
