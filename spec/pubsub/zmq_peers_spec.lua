@@ -58,6 +58,16 @@ describe("pubsub without a broker", function()
     end
   end
 
+  it("takes all that max_message lets through, more than sockets do by default as well", function()
+    local one, two = hub_of(1, 2, { max_message = 80e6 }), hub_of(2, 2, { max_message = 80e6 })
+    local sub = assert(one:subscribe("t", nil, { max_buffered = 80e6 }))
+    local text = ("x"):rep(70e6)
+    assert(two:publish("t", text))
+    assert.is_true(text == sub:recv(30))
+    kit.close(one)
+    kit.close(two)
+  end)
+
   it("says what needs a broker", function()
     local hub = hub_of(1, 1)
     for _, call in ipairs { "join", "leave", "members" } do

@@ -9,6 +9,7 @@ local core = require "green.core"
 local errors = require "green.error"
 local event = require "green.event"
 local exits = require "green.thread.exits"
+local longest = require "green.zmq.longest"
 local messages = require "green.pubsub.zmq.messages"
 local thread = require "green.thread"
 local wire = require "green.zmq.broker.wire"
@@ -71,7 +72,8 @@ local function read_all(self)
 end
 
 local function open(self)
-  local options = { immediate = true, linger = 0 }
+  local options = { immediate = true, linger = 0,
+    maxmsgsize = longest.of(self.hub._options.max_message) }
   for name, value in pairs(self.target.options or {}) do
     options[name] = value
   end

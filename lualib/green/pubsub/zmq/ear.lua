@@ -11,6 +11,7 @@ local errors = require "green.error"
 local event = require "green.event"
 local feed = require "green.pubsub.zmq.feed"
 local glob = require "green.pubsub.glob"
+local longest = require "green.zmq.longest"
 local thread = require "green.thread"
 local wire = require "green.zmq.broker.wire"
 local zmq = require "green.zmq"
@@ -26,7 +27,7 @@ end
 -- -- The socket ---------------------------------------------------------------
 
 local function connect(self, endpoint)
-  local options = { linger = 0 }
+  local options = { linger = 0, maxmsgsize = longest.of(self.hub._options.max_message) }
   for name, value in pairs(self.target.options or {}) do
     options[name] = value
   end

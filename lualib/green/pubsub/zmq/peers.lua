@@ -11,6 +11,7 @@
 local channels = require "green.pubsub.channel"
 local errors = require "green.error"
 local histories = require "green.pubsub.history"
+local longest = require "green.zmq.longest"
 local memory = require "green.pubsub.memory"
 local meeting = require "green.pubsub.zmq.meeting"
 local intake = require "green.pubsub.zmq.intake"
@@ -62,7 +63,8 @@ local function open(self)
   if not self.pub then
     return nil, err
   end
-  self.sub, err = socket_of(zmq.SUB, target.options, {})
+  self.sub, err = socket_of(zmq.SUB, target.options,
+    { maxmsgsize = longest.of(self.hub._options.max_message) })
   local ok = self.sub
   if ok then
     ok, err = connect(self)

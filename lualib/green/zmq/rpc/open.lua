@@ -1,26 +1,23 @@
 --- Sockets for green.zmq.rpc, with the options that its users give. Private to green.zmq.rpc.
 -- @module green.zmq.rpc.open
 
+local longest = require "green.zmq.longest"
 local zmq = require "green.zmq"
 
 -- Scripts may put their own in their places.
 local pairs = pairs
 
-local TAKEN = 64 * 2 ^ 20 -- bytes of a frame that sockets take unless they are told otherwise
-local BESIDE = 2 ^ 20 -- and that they take beyond max_message, so that it can be refused in words
 local LINGER = 0.5 -- seconds for what has not left at the end: less than a program waits for it
 
 local M = {}
 
 --- A socket. nil, err: as zmq.socket. Does not park.
 -- @tparam string kind "ROUTER", "DEALER"
--- @tparam table settings `socket` options, `context`
+-- @tparam table settings `max_message`, `socket` options, `context`
 -- @tparam table own options of ours, which the user's may not change
 function M.socket(kind, settings, own)
-  local all = { linger = LINGER } -- from the beginning: see green.zmq.socket's close
-  if settings.max_message > TAKEN - BESIDE then -- a longer one would end the connection
-    all.maxmsgsize = settings.max_message + BESIDE
-  end
+  local all = { linger = LINGER, -- from the beginning: see green.zmq.socket's close
+    maxmsgsize = longest.of(settings.max_message) }
   for name, value in pairs(settings.socket or {}) do
     all[name] = value
   end
