@@ -141,6 +141,15 @@ describe("the broker of green.zmq.rpc, without a socket", function()
       .. "request:13", b:take "fast")
   end)
 
+  it("keeps to its own rate for a worker that claims none", function()
+    local b = broker { rate = 2 }
+    b:ready("w", "s", "concurrency=100 rate=0")
+    for n = 1, 5 do
+      b:call("c", n)
+    end
+    assert.are.equal("request:1 request:2", b:take "w")
+  end)
+
   it("tells a caller that a service is not there, once it has waited for one", function()
     local b = broker { patience = 2 }
     b:call("c", 1)

@@ -72,9 +72,9 @@ end
 
 --- The limits of a worker: its own and the broker's, whichever is less.
 local function limit(worker, claim, settings, now)
-  local rate = least(settings.rate or nil, claim.rate)
+  local rate = least(settings.rate or nil, claim.rate ~= 0 and claim.rate or nil)
   worker.capacity = max(1, min(claim.concurrency or 1, settings.max_concurrency))
-  worker.bucket = rate and rate > 0 and buckets.new(rate, now) or nil
+  worker.bucket = rate and buckets.new(rate, now) or nil
   worker.max_message = least(settings.max_message, claim.max_message)
   local own = max(LEAST_BEAT, min(claim.heartbeat or settings.heartbeat, MOST_BEAT))
   worker.heartbeat = min(own, settings.heartbeat)
