@@ -30,12 +30,13 @@ local M = {}
 function M.fence(self)
   self.n_fences = self.n_fences + 1
   local key, answer = self.own_key .. ":" .. self.n_fences, event.Event()
+  local socket = self.socket -- it may be gone when the answer comes
   self.fences[key] = answer
-  self.socket:subscribe(key)
+  socket:subscribe(key)
   local number, err = answer:wait(self.target.timeout)
   self.fences[key] = nil
-  if not self.socket.closed then
-    self.socket:unsubscribe(key)
+  if not socket.closed then
+    socket:unsubscribe(key)
   end
   return number, err
 end
