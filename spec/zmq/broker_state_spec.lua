@@ -235,6 +235,15 @@ describe("a broker's subscriptions", function()
     assert.matches("-3 2 t $", state.feed[3][2]) -- what may have been lost
   end)
 
+  it("do not mind what an XSUB sends instead", function()
+    local state = broker()
+    state:hear "\1t\0"
+    for _, bytes in ipairs { "", "xt\0", "\2t\0", "t\0" } do
+      state:hear(bytes)
+    end
+    assert.same({ 1, 1, 4 }, { state.topics.t.subs, state.keys, state.counts.malformed })
+  end)
+
   it("have fences answered, in order, and no others", function()
     local state = broker()
     publish(state, "t", "x")

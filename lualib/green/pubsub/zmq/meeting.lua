@@ -64,7 +64,7 @@ end
 --- Somebody has subscribed to something of ours, or does no more.
 function M.hear(self, bytes)
   local key, is_on = sub(bytes, 2), sub(bytes, 1, 1) == "\1"
-  if not wire.is_fence(key) then
+  if not wire.is_fence(key) or not is_on and sub(bytes, 1, 1) ~= "\0" then -- an XSUB may send all
     return
   end
   local name = match(key, "^(%x+)$", #wire.FENCE + 1)
