@@ -15,7 +15,8 @@ local open = require "green.zmq.rpc.open"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, format, max, pairs, xpcall = error, string.format, math.max, pairs, xpcall
+local error, format, max, pairs, pcall, rawset, xpcall = error, string.format, math.max, pairs, pcall,
+  rawset, xpcall
 
 local now_of = core.now
 
@@ -57,8 +58,7 @@ function M.stop(state, err)
   end
 end
 
-local function read(state)
-  local socket = state.socket
+local function read(state, socket)
   while state.socket == socket do
     local frames, err = socket:recv_multipart()
     if frames then
@@ -78,6 +78,19 @@ local function ended(record)
   end
 end
 
+--- A thread that is to read from a socket, and that green.wait does not wait for.
+local function reader_of(state, socket)
+  local record = { _exit = ended, state = state, thread = false }
+  local reader = exits.make(3, record, false, read, state, socket)
+  record.thread = reader
+  local ok, err = pcall(rawset, background, reader, true)
+  if not ok then -- no memory
+    core.drop(reader)
+    error(err, 0)
+  end
+  return reader
+end
+
 --- The socket, with a thread that reads from it. nil, err.
 local function connect(state)
   local settings = state.settings
@@ -85,12 +98,9 @@ local function connect(state)
   if not socket then
     return nil, err
   end
-  state.socket = socket
-  local record = { _exit = ended, state = state }
-  record.thread = exits.make(2, record, false, read, state)
-  state.reader = record.thread
-  background[record.thread] = true -- green.wait does not wait for it
-  core.start(record.thread)
+  local reader = reader_of(state, socket)
+  state.socket, state.reader = socket, reader
+  core.start(reader)
   return socket
 end
 
@@ -185,10 +195,10 @@ function M.run(state, way, service, method, text)
     end
   end
   state.calls, state.counts.calls = state.calls + 1, state.counts.calls + 1
-  local id, waiter = envelope.id(state.prefix, state.calls), event.Event()
-  state.pending[id], state.n_pending = waiter, state.n_pending + 1
-  local seconds = way.timeout
+  local id, waiter, seconds = envelope.id(state.prefix, state.calls), event.Event(), way.timeout
   local body = { envelope.write(envelope.CALL, id, way.idempotent, seconds), method, text }
+  state.pending[id] = waiter
+  state.n_pending = state.n_pending + 1
   return gone(state, id, xpcall(go, thread.note_traceback, state, id, waiter, service, body,
     seconds < math.huge and now_of() + seconds or nil, op))
 end

@@ -79,8 +79,7 @@ local function turn(socket, state)
   return true
 end
 
-local function serve(self)
-  local socket, state = self._socket, self._state
+local function serve(self, socket, state)
   while self._socket == socket and turn(socket, state) do
     thread.checkpoint()
   end
@@ -90,11 +89,39 @@ local function ended(record)
   local self = record.broker
   if self._socket == record.socket then
     self._socket, self._thread = false, false
-    record.socket:close()
   end
+  record.socket:close()
 end
 
 -- -- Start and stop -------------------------------------------------------------------
+
+--- Bind to all endpoints: as they are called then. nil, err.
+local function bind(socket, list)
+  local endpoints = {}
+  for i, endpoint in ipairs(list) do
+    local ok, err = socket:bind(endpoint)
+    if not ok then
+      return nil, err
+    end
+    endpoints[i] = socket.last_endpoint
+  end
+  return endpoints
+end
+
+--- All of a broker that can fail: its endpoints, its state, and a thread that has not started. nil,
+-- err.
+local function prepare(self, socket)
+  local settings = self._settings
+  local endpoints, err = bind(socket, settings.bind)
+  if not endpoints then
+    return nil, err
+  end
+  local state = states.new(settings, function(frames)
+    return socket:send_multipart(frames, AT_ONCE)
+  end, digest.random(4) or "", now_of())
+  return endpoints, state, exits.make(4, { _exit = ended, broker = self, socket = socket }, false,
+    serve, self, socket, state)
+end
 
 --- Bind, and take requests in a green thread. Does not park.
 -- @return the broker; or nil, err: EADDRINUSE and what else green.zmq's bind gives
@@ -102,29 +129,22 @@ function methods:start()
   if self._socket then
     args.misuse("start: the broker has been started already")
   end
-  local settings = self._settings
-  local socket, err = open.socket("ROUTER", settings,
-    { router_mandatory = true, sndhwm = settings.max_pending + 1000, rcvhwm = 1000 })
+  local socket, err = open.socket("ROUTER", self._settings,
+    { router_mandatory = true, sndhwm = self._settings.max_pending + 1000, rcvhwm = 1000 })
   if not socket then
     return nil, err
   end
-  local endpoints = {}
-  for i, endpoint in ipairs(settings.bind) do
-    local ok
-    ok, err = socket:bind(endpoint)
+  local ok, endpoints, state, running = pcall(prepare, self, socket)
+  if not ok or not endpoints then
+    socket:close(0)
     if not ok then
-      socket:close(0)
-      return nil, err
+      error(endpoints, 0)
     end
-    endpoints[i] = socket.last_endpoint
+    return nil, state
   end
-  self.endpoint, self.endpoints, self._socket = endpoints[1], endpoints, socket
-  self._state = states.new(settings, function(frames)
-    return socket:send_multipart(frames, AT_ONCE)
-  end, digest.random(4) or "", now_of())
-  self._thread = exits.make(2, { _exit = ended, broker = self, socket = socket }, false, serve,
-    self)
-  core.start(self._thread)
+  self.endpoint, self.endpoints = endpoints[1], endpoints
+  self._socket, self._state, self._thread = socket, state, running
+  core.start(running)
   return self
 end
 
@@ -137,10 +157,10 @@ function methods:stop()
   end
   self._socket, self._thread = false, false
   pcall(self._state.close, self._state)
-  socket:close()
   if running ~= core.current() then
     running:kill_soon()
   end
+  socket:close()
 end
 
 --- Figures: `services`, `workers`, `waiting` requests, `bytes` of all (max_bytes), `clients` with them,

@@ -89,16 +89,15 @@ local function connect(self)
   end
   local now = now_of()
   local conn = { socket = socket, heard = now, beat_at = now + settings.heartbeat, is_new = true }
-  self._conn = conn
-  self._counts.connects = self._counts.connects + 1
   local ok
   ok, err = socket:send_multipart(mdp.signal(nil, settings.version, "ready", settings.service,
     claim_of(settings)), AT_ONCE)
   if not ok then
-    self._conn = false
     socket:close(0)
+    return nil, err
   end
-  return ok and conn, err
+  self._conn, self._counts.connects = conn, self._counts.connects + 1
+  return conn
 end
 
 local function beat(self, conn)
@@ -188,14 +187,18 @@ function methods:start()
   if self._thread then
     args.misuse("start: the worker has been started already")
   end
+  local record = { _exit = ended, worker = self, thread = false }
   local conn, err = connect(self)
   if not conn then
     return nil, err
   end
-  local record = { _exit = ended, worker = self }
-  record.thread = exits.make(2, record, false, run, self)
-  self._thread = record.thread
-  core.start(record.thread)
+  local ok, running = pcall(exits.make, 3, record, false, run, self)
+  if not ok then
+    drop(self, conn, 0)
+    error(running, 0)
+  end
+  record.thread, self._thread = running, running
+  core.start(running)
   return self
 end
 
