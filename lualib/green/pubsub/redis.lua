@@ -6,17 +6,22 @@
 -- @module green.pubsub.redis
 
 local args = require "green.args"
-local channels = require "green.pubsub.channel"
 local ear = require "green.pubsub.redis.ear"
 local members = require "green.pubsub.members"
 local past = require "green.pubsub.redis.past"
 local redis = require "green.redis"
 local registers = require "green.pubsub.redis.register"
+local shared = require "green.pubsub.shared"
 local wire = require "green.pubsub.redis.wire"
 
-local floor, setmetatable, type = math.floor, setmetatable, type
+local floor, pairs, setmetatable, type = math.floor, pairs, setmetatable, type
+
+local of = { hear = ear.hear, past = past.since, is_newer = wire.is_newer, none = wire.NONE }
 
 local methods = {}
+for name, method in pairs(shared.methods) do
+  methods[name] = method
+end
 local mt = { __index = methods }
 
 local FOREVER = 1e12 -- seconds: the server counts milliseconds, in 63 bits
@@ -81,53 +86,12 @@ function methods:publish(topic, text, opts)
   return reply[1], reply[2]
 end
 
---- With since: what comes meanwhile is held back, and goes behind what is replayed.
 function methods:attend(sub, channel, since)
-  channels.add(channel, sub)
-  if since then
-    sub:_hold()
-  end
-  if self.hub._options.presence then
-    members.look_after(self.members_state)
-  end
-  local ok, err = ear.hear(self, channel)
-  if not ok then
-    return nil, err
-  elseif not since then
-    return true
-  end
-  local list
-  list, err = past.since(self, channel.name, since)
-  if not list then
-    return nil, err
-  end
-  sub:_resume(list, since == "0" and wire.NONE or since, wire.is_newer)
-  return true
+  return shared.attend(self, of, sub, channel, since)
 end
 
 function methods:shut(channel)
   ear.forget(self, channel)
-end
-
-function methods:sweep()
-end
-
--- -- Members ------------------------------------------------------------------
-
-function methods:join(topic, member, info)
-  return members.join(self.members_state, topic, member, info)
-end
-
-function methods:leave(topic, member)
-  return members.leave(self.members_state, topic, member)
-end
-
-function methods:leave_soon(topic, member)
-  members.leave_soon(self.members_state, topic, member)
-end
-
-function methods:members(topic)
-  return members.list(self.members_state, topic)
 end
 
 --- A thread lets the members leave, and closes the client if it is ours.

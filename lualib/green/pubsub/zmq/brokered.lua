@@ -6,18 +6,23 @@
 -- @module green.pubsub.zmq.brokered
 
 local callers = require "green.pubsub.zmq.caller"
-local channels = require "green.pubsub.channel"
 local digest = require "green.digest"
 local ear = require "green.pubsub.zmq.ear"
 local members = require "green.pubsub.members"
 local past = require "green.pubsub.zmq.past"
 local registers = require "green.pubsub.zmq.register"
 local semaphore = require "green.semaphore"
+local shared = require "green.pubsub.shared"
 local wire = require "green.zmq.broker.wire"
 
 local format, pairs, setmetatable, tonumber = string.format, pairs, setmetatable, tonumber
 
+local of = { hear = ear.hear, past = past.since, is_newer = wire.is_newer, none = wire.NONE }
+
 local methods = {}
+for name, method in pairs(shared.methods) do
+  methods[name] = method
+end
 local mt = { __index = methods }
 
 local function new(hub)
@@ -69,35 +74,12 @@ function methods:publish(topic, text, opts)
   return nil, heard
 end
 
---- With since: what comes meanwhile is held back, and goes behind what is replayed.
 function methods:attend(sub, channel, since)
-  channels.add(channel, sub)
-  if since then
-    sub:_hold()
-  end
-  if self.hub._options.presence then
-    members.look_after(self.members_state)
-  end
-  local ok, err = ear.hear(self, channel)
-  if not ok then
-    return nil, err
-  elseif not since then
-    return true
-  end
-  local list
-  list, err = past.since(self, channel.name, since)
-  if not list then
-    return nil, err
-  end
-  sub:_resume(list, since == "0" and wire.NONE or since, wire.is_newer)
-  return true
+  return shared.attend(self, of, sub, channel, since)
 end
 
 function methods:shut(channel)
   ear.forget(self, channel)
-end
-
-function methods:sweep()
 end
 
 --- The feed has ended for good.
@@ -111,22 +93,6 @@ function methods:lose(err)
 end
 
 -- -- Members ------------------------------------------------------------------
-
-function methods:join(topic, member, info)
-  return members.join(self.members_state, topic, member, info)
-end
-
-function methods:leave(topic, member)
-  return members.leave(self.members_state, topic, member)
-end
-
-function methods:leave_soon(topic, member)
-  members.leave_soon(self.members_state, topic, member)
-end
-
-function methods:members(topic)
-  return members.list(self.members_state, topic)
-end
 
 --- The broker has forgotten all members.
 function methods:renew()
