@@ -1,5 +1,5 @@
---- What the backends over Redis and over a broker have in common: who subscribes is heard there first,
--- then told what it has missed; and the members of all hubs.
+--- What the backends of hubs that share their topics have in common: who subscribes is heard there
+-- first, then told what it has missed; and the members of all hubs, over Redis and over a broker.
 -- @module green.pubsub.shared
 
 local channels = require "green.pubsub.channel"
@@ -9,9 +9,9 @@ local M = {}
 
 --- The body of a backend's attend. With since: what comes meanwhile is held back, and goes behind what
 -- is replayed. true; nil, err. Parks.
--- @tparam table backend `hub`, `members_state`
--- @tparam table of the backend's kind: `hear`(backend, channel) and `past`(backend, topic, since),
--- which may fail, `is_newer`(id, id) and `none`, the id that comes before all
+-- @tparam table backend `hub`, and where that has presence `members_state`
+-- @tparam table of the backend's kind: `hear`(backend, channel) and `past`(backend, topic, since,
+-- channel), which may fail, `is_newer`(id, id) and `none`, the id that comes before all
 function M.attend(backend, of, sub, channel, since)
   channels.add(channel, sub)
   if since then
@@ -27,7 +27,7 @@ function M.attend(backend, of, sub, channel, since)
     return true
   end
   local list
-  list, err = of.past(backend, channel.name, since)
+  list, err = of.past(backend, channel.name, since, channel)
   if not list then
     return nil, err
   end

@@ -10,10 +10,9 @@
 local errors = require "green.error"
 local event = require "green.event"
 local feed = require "green.pubsub.zmq.feed"
-local glob = require "green.pubsub.glob"
+local keys = require "green.pubsub.zmq.key"
 local longest = require "green.zmq.longest"
 local thread = require "green.thread"
-local wire = require "green.zmq.broker.wire"
 local zmq = require "green.zmq"
 
 local error, next, pairs, pcall, xpcall = error, next, pairs, pcall, xpcall
@@ -65,18 +64,10 @@ local function opened(self)
   return ok, err
 end
 
---- What a channel's messages have for a key, or begin it with.
-local function key_of(self, channel)
-  if channel.tokens then
-    return self.prefix .. glob.prefix(channel.tokens)
-  end
-  return wire.key(self.prefix .. channel.name)
-end
-
 --- One that wants a key more. libzmq tells the broker of each subscribe, but of the last
 -- unsubscribe alone: it would count too many.
 local function listen(self, channel)
-  local key = key_of(self, channel)
+  local key = keys.of(self.prefix, channel)
   local n = self.keys[key] or 0
   self.keys[key] = n + 1
   if n == 0 then
@@ -85,7 +76,7 @@ local function listen(self, channel)
 end
 
 local function mute(self, channel)
-  local key = key_of(self, channel)
+  local key = keys.of(self.prefix, channel)
   local n = self.keys[key]
   self.keys[key] = n and n > 1 and n - 1 or nil
   if n == 1 and self.socket and not self.socket.closed then

@@ -7,7 +7,6 @@
 
 local core = require "green.core"
 local event = require "green.event"
-local glob = require "green.pubsub.glob"
 local outbox = require "green.zmq.broker.outbox"
 local thread = require "green.thread"
 local wire = require "green.zmq.broker.wire"
@@ -26,14 +25,6 @@ function M.init(self)
   self.n_fences = 0
   self.has_met = #self.target.peers == 0
   self.arrivals = core.waitq()
-end
-
---- What a channel's messages have for a key, or begin it with.
-function M.key_of(prefix, channel)
-  if channel.tokens then
-    return prefix .. glob.prefix(channel.tokens)
-  end
-  return wire.key(prefix .. channel.name)
 end
 
 -- -- Who is there -------------------------------------------------------------

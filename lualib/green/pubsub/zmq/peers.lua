@@ -8,13 +8,14 @@
 -- all topics of its prefix, else those that somebody here is subscribed to.
 -- @module green.pubsub.zmq.peers
 
-local channels = require "green.pubsub.channel"
 local errors = require "green.error"
 local histories = require "green.pubsub.history"
+local keys = require "green.pubsub.zmq.key"
 local longest = require "green.zmq.longest"
 local memory = require "green.pubsub.memory"
 local meeting = require "green.pubsub.zmq.meeting"
 local intake = require "green.pubsub.zmq.intake"
+local shared = require "green.pubsub.shared"
 local outbox = require "green.zmq.broker.outbox"
 local topics = require "green.pubsub.topics"
 local wire = require "green.zmq.broker.wire"
@@ -121,17 +122,13 @@ function methods:publish(topic, text, opts)
   return id, count
 end
 
-local function key_of(self, channel)
-  return meeting.key_of(self.prefix, channel)
-end
-
 --- Hear what others publish to a channel.
 local function listen(self, channel)
   if self.hub._options.history > 0 then
     return meeting.meet(self)
   elseif not channel.heard then
     channel.heard = true
-    self.sub:subscribe(key_of(self, channel))
+    self.sub:subscribe(keys.of(self.prefix, channel))
   end
   local ok, err = meeting.meet(self)
   if ok then
@@ -140,34 +137,25 @@ local function listen(self, channel)
   return ok, err
 end
 
---- With since: what comes meanwhile is held back, and goes behind what is replayed.
-function methods:attend(sub, channel, since)
-  channels.add(channel, sub)
-  if since then
-    sub:_hold()
-  end
-  local ok, err = listen(self, channel)
-  if not ok then
-    return nil, err
-  elseif not since then
-    return true
-  elseif self.hub._closed then
+--- The past of a topic, as this process knows it. nil, err.
+local function past_of(self, topic, since, channel)
+  if self.hub._closed then
     return topics.closed "subscribe"
   end
-  local list
-  list, err = histories.since(self.own.history, channel.name, channel, since)
-  if not list then
-    return nil, err
-  end
-  sub:_resume(list, since == "0" and wire.NONE or since, wire.is_newer)
-  return true
+  return histories.since(self.own.history, topic, channel, since)
+end
+
+local of = { hear = listen, past = past_of, is_newer = wire.is_newer, none = wire.NONE }
+
+function methods:attend(sub, channel, since)
+  return shared.attend(self, of, sub, channel, since)
 end
 
 function methods:shut(channel)
   if channel.heard then
     channel.heard = false
     if not self.sub.closed then
-      self.sub:unsubscribe(key_of(self, channel))
+      self.sub:unsubscribe(keys.of(self.prefix, channel))
     end
   end
 end
