@@ -101,6 +101,37 @@ describe("a broker and plain sockets", function()
 end)
 
 describe("a broker", function()
+  it("goes on behind a mistake of its own, and tells of it", function()
+    with({}, function(made)
+      local req, told = socket_to("REQ", made.ask), nil
+      local was = green.on_error(function(err) told = err end)
+      made.state.history.number = nil
+      req:send_multipart { wire.VERSION, "1", "publish", "me", "1", "", "t", "t", "", "5", "x" }
+      kit.eventually(function() return told end)
+      green.on_error(was)
+      made.state.history.number = 7
+      local dealer = socket_to("DEALER", made.ask)
+      assert.equal("7", ask(dealer, wire.VERSION, "2", "hello")[5])
+      req:close(0)
+      dealer:close(0)
+    end)
+  end)
+
+  it("ends as a program when its sockets have gone", function()
+    local run = program.run_greenlua { "-", input = [[
+      local green, broker = require "green", require "green.zmq.broker"
+      local start = broker.start
+      broker.start = function(opts)
+        local made = start(opts)
+        green.spawn_after(0.01, made.asked.close, made.asked)
+        return made
+      end
+      os.exit(require("green.zmq.broker.main").main("--ask", "tcp://127.0.0.1:*", "--pub",
+        "tcp://127.0.0.1:*", "--sub", "tcp://127.0.0.1:*"))
+    ]] }
+    assert.same({ 1, "" }, { run.status, run.err })
+  end)
+
   it("survives garbage on all of its sockets, and answers the others", function()
     with({ max_message = 1000 }, function(made)
       local hub = pubsub.new { zmq = made.ask }

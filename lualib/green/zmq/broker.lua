@@ -11,7 +11,9 @@ local args = require "green.args"
 local asks = require "green.zmq.broker.ask"
 local class = require "green.args.class"
 local core = require "green.core"
+local event = require "green.event"
 local exits = require "green.thread.exits"
+local guard = require "green.zmq.guard"
 local options = require "green.args.options"
 local outbox = require "green.zmq.broker.outbox"
 local show = require "green.args.show"
@@ -119,7 +121,7 @@ local function serve(self, socket, handle)
   while not self.closed do
     local frames, err = socket:recv_multipart()
     if frames then
-      handle(self, frames)
+      guard.run("a message to green.zmq.broker", handle, self, frames)
     elseif err:is "EMSGSIZE" then
       self.state.counts.malformed = self.state.counts.malformed + 1
     else
@@ -200,7 +202,8 @@ end
 -- @return the broker, with `ask`, `pub` and `sub`, its endpoints, and `closed`; or nil, err:
 -- EINVAL, EADDRINUSE and what else bind fails with
 function M.start(opts)
-  local self = setmetatable({ options = check(opts), closed = false, left = 0 }, mt)
+  local self = setmetatable({ options = check(opts), closed = false, left = 0,
+    over = event.Event() }, mt) -- is sent when it has been closed, or has failed
   self.state = asks.init(states.new(self.options, core.now))
   local ok, err = open(self)
   if not ok then
@@ -235,6 +238,7 @@ function methods:close()
   if self.ticking then
     self.ticking:kill_soon()
   end
+  self.over:send()
 end
 
 class.seal(mt)

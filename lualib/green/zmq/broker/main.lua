@@ -4,6 +4,7 @@
 local broker = require "green.zmq.broker"
 local event = require "green.event"
 local signal = require "green.signal"
+local thread = require "green.thread"
 local zmq = require "green.zmq"
 
 -- The command may come behind statements of the user's.
@@ -112,8 +113,17 @@ local function on_end()
   end
 end
 
+--- Without its sockets there is nothing to wait for: what failed has been reported.
+local function watch_over(made, ended)
+  made.over:wait()
+  if not ended:ready() then
+    ended:send(false)
+  end
+end
+
 --- @param ... the words behind the module's name
--- @treturn number the exit status: 0; 1: it cannot bind, or has no key; 2: the words are wrong
+-- @treturn number the exit status: 0; 1: it cannot bind, has no key, or its sockets have failed;
+-- 2: the words are wrong
 function M.main(...)
   if ... == "-h" or ... == "--help" then
     print((USAGE:gsub("\n$", "")))
@@ -138,10 +148,12 @@ function M.main(...)
   local ended, forget = on_end()
   print(format("zmq.broker: ask %s pub %s sub %s", made.ask, made.pub, made.sub))
   io.stdout:flush()
-  ended:wait()
+  local watch = thread.spawn(watch_over, made, ended)
+  local is_told = ended:wait()
   forget()
+  watch:kill_soon()
   made:close()
-  return 0
+  return is_told and 0 or 1
 end
 
 return M

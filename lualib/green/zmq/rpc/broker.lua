@@ -8,6 +8,7 @@ local core = require "green.core"
 local digest = require "green.digest"
 local errors = require "green.error"
 local exits = require "green.thread.exits"
+local guard = require "green.zmq.guard"
 local open = require "green.zmq.rpc.open"
 local options = require "green.zmq.rpc.options"
 local show = require "green.args.show"
@@ -18,13 +19,13 @@ local thread = require "green.thread"
 local error, ipairs, pairs, pcall, setmetatable = error, ipairs, pairs, pcall, setmetatable
 
 local now_of = core.now
-local ECANCELED = core.codes.ECANCELED
 
 local methods = {}
 local mt = { __name = "green.zmq.rpc.broker", __index = methods }
 local M = {}
 
 local AT_ONCE = { timeout = 0 } -- a peer that takes nothing is not waited for
+local WHERE = "a message to a broker of green.zmq.rpc"
 local PAUSE = 0.05 -- seconds after a failure of the socket that is none of a message
 
 --- A broker that does nothing so far. Does not park.
@@ -39,15 +40,6 @@ function M.new(opts)
 end
 
 -- -- The thread ---------------------------------------------------------------------
-
---- A mistake of ours costs one message, not the broker; a kill of its thread is none.
-local function guard(ok, err)
-  if not ok and core.check() == ECANCELED then
-    error(err, 0)
-  elseif not ok then
-    thread.report(err, core.current(), "(a message to a broker of green.zmq.rpc)")
-  end
-end
 
 --- The socket had no message. false: it will have none any more. Parks.
 local function missed(state, err)
@@ -68,13 +60,13 @@ local function turn(socket, state)
   if left > 0 then
     local frames, err = socket:recv_multipart(left)
     if frames then
-      guard(pcall(state.receive, state, frames, now_of()))
+      guard.run(WHERE, state.receive, state, frames, now_of())
     elseif not missed(state, err) then
       return false
     end
   end
   if now_of() >= state.due then
-    guard(pcall(state.tick, state, now_of()))
+    guard.run(WHERE, state.tick, state, now_of())
   end
   return true
 end
