@@ -27,7 +27,7 @@ local function come_in(target, i)
 end
 
 --- Read all the time, as a browser does. Who leaves it lying reads no pings behind it either, and
--- the chat takes them for lost after 50 seconds: on a busy machine thousands need longer to come in.
+-- the chat takes them for lost after 50 seconds: on a busy machine thousands come in more slowly.
 local function listen(person)
   person.heard, person.pong = {}, green.Event()
   for message in person.ws:messages() do

@@ -3,7 +3,7 @@
 local kit = require "spec.oom.kit"
 local rpc = require "green.zmq.rpc"
 
-local PATIENCE, WAIT = 0.2, 20 -- seconds for a call: that a failure may have ended, that must come back
+local PATIENCE, WAIT = 0.2, 20 -- seconds for a call: that may have been lost, that must come back
 
 -- A codec in Lua. Not with tostring: LuaJIT does not bear a failure in it at a tail call.
 local codec = { encode = function(list) return "" .. list[1] end,

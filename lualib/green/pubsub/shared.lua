@@ -7,8 +7,8 @@ local members = require "green.pubsub.members"
 
 local M = {}
 
---- The body of a backend's attend. With since: what comes meanwhile is held back, and goes behind what
--- is replayed. true; nil, err. Parks.
+--- The body of a backend's attend. With since: what comes meanwhile is held back, and goes behind
+-- what is replayed. true; nil, err. Parks.
 -- @tparam table backend `hub`, and where that has presence `members_state`
 -- @tparam table of the backend's kind: `hear`(backend, channel) and `past`(backend, topic, since,
 -- channel), which may fail, `is_newer`(id, id) and `none`, the id that comes before all

@@ -1,5 +1,5 @@
---- What brokers do with a message, so that a mistake of ours, or a lack of memory, costs that message
--- and not the broker. Private to green.zmq.
+--- What brokers do with a message, so that a mistake of ours, or a lack of memory, costs that
+-- message and not the broker. Private to green.zmq.
 -- @module green.zmq.guard
 
 local core = require "green.core"

@@ -1,6 +1,6 @@
 --- The option maxmsgsize, for sockets over which messages of a known size come: a little more than
--- that, so that what is too large can be refused in words, for a socket that gets a part larger than
--- its maxmsgsize drops the connection. Private to green.zmq and green.pubsub.
+-- that, so that what is too large can be refused in words, for a socket that gets a part larger
+-- than its maxmsgsize drops the connection. Private to green.zmq and green.pubsub.
 -- @module green.zmq.longest
 
 -- Scripts may put their own in their places.

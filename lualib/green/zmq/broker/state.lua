@@ -139,8 +139,8 @@ local function count_subscriber(self, name, by)
   end
 end
 
---- What XPUB tells: a byte 1 or 0, and the key that somebody has subscribed to, or no more. All else
--- is a message that an XSUB has sent: nobody is meant by that.
+--- What XPUB tells: a byte 1 or 0, and the key that somebody has subscribed to, or no more. All
+-- else is a message that an XSUB has sent: nobody is meant by that.
 function methods:hear(bytes)
   local is_on, key = sub(bytes, 1, 1) == "\1", sub(bytes, 2)
   if not is_on and sub(bytes, 1, 1) ~= "\0" then

@@ -15,8 +15,8 @@ local open = require "green.zmq.rpc.open"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local error, format, max, pairs, pcall, rawset, xpcall = error, string.format, math.max, pairs, pcall,
-  rawset, xpcall
+local error, format, max, pairs, pcall, rawset, xpcall = error, string.format, math.max, pairs,
+  pcall, rawset, xpcall
 
 local now_of = core.now
 

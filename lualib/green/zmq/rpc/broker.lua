@@ -155,10 +155,10 @@ function methods:stop()
   socket:close()
 end
 
---- Figures: `services`, `workers`, `waiting` requests, `bytes` of all (max_bytes), `clients` with them,
--- and counts since the start: `requests`, `answered`, `refused`, `expired`, `repeated` (given to
--- another worker), `unsent` (answers to clients that had gone), `garbage`; workers that were lost:
--- `silent`, `gone`, `flood`, and those that `left`. Does not park.
+--- Figures: `services`, `workers`, `waiting` requests, `bytes` of all (max_bytes), `clients` with
+-- them, and counts since the start: `requests`, `answered`, `refused`, `expired`, `repeated` (given
+-- to another worker), `unsent` (answers to clients that had gone), `garbage`; workers that were
+-- lost: `silent`, `gone`, `flood`, and those that `left`. Does not park.
 function methods:stats()
   local state, stats = self._state, {}
   if not state then

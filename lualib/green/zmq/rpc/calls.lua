@@ -11,8 +11,8 @@ local mdp = require "green.zmq.rpc.mdp"
 
 local M = {}
 
--- Bytes of a request that are not its own: small ones, or many frames without anything in them, would
--- fill the memory else.
+-- Bytes of a request that are not its own: small ones, or many frames without anything in them,
+-- would fill the memory else.
 local BESIDE, BESIDE_FRAME = 1024, 32
 
 --- Bytes that a request counts as, of a message's frames and the bytes of its body.
