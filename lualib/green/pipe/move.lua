@@ -8,15 +8,12 @@ local pipe = require "green.pipe"
 
 local api = require "green.ffi.pipe"
 
-local error, pcall = error, pcall -- scripts may put their own there
+local error = error -- scripts may put their own there
 
 local M = {}
 
 function M.describe(x)
-  moving.refuse_held(x, x)
-  if api.fileno(x._p) < 0 then
-    moving.refuse(x, "is not open")
-  end
+  moving.check(x, api.fileno(x._p))
   local what = moving.describe(x)
   what.mode = api.mode(x._p)
   return what
@@ -39,12 +36,7 @@ function M.arrive(what, fd)
   if status < 0 then
     error(errors.new(status, "move"), 0)
   end
-  local ok, problem = pcall(fill, stream, what)
-  if not ok then
-    api.detach(p)
-    error(problem, 0)
-  end
-  return stream
+  return moving.settle(fill, api.detach, p, stream, what)
 end
 
 return M

@@ -6,15 +6,12 @@ local socket = require "green.socket"
 
 local sock = require "green.ffi.sock"
 
-local error, pcall = error, pcall -- scripts may put their own there
+local error = error -- scripts may put their own there
 
 local M = {}
 
 function M.describe(x)
-  moving.refuse_held(x, x)
-  if sock.fileno(x._s) < 0 then
-    moving.refuse(x, "is not open")
-  end
+  moving.check(x, sock.fileno(x._s))
   return moving.describe(x)
 end
 
@@ -27,12 +24,7 @@ function M.arrive(what, fd)
   if not s then
     error(err, 0)
   end
-  local ok, problem = pcall(moving.fill, s, what)
-  if not ok then
-    sock.detach(s._s)
-    error(problem, 0)
-  end
-  return s
+  return moving.settle(moving.fill, sock.detach, s._s, s, what)
 end
 
 return M

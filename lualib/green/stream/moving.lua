@@ -9,7 +9,8 @@ local report = require "green.thread.report"
 local ffi = require "ffi"
 local buf_api = require "green.ffi.buf"
 
-local error, ipairs, tostring = error, ipairs, tostring -- scripts may put their own there
+-- Scripts may put their own in their places.
+local error, ipairs, pcall, tostring = error, ipairs, pcall, tostring
 
 local M = {}
 
@@ -24,6 +25,14 @@ function M.refuse_held(x, stream)
     if stream[side] and gate.is_held(stream, side) then
       M.refuse(x, ("has green thread %s waiting for it"):format(report.label(stream[side])))
     end
+  end
+end
+
+--- Raise where a stream that has a descriptor cannot go: somebody waits for it, or it is not open.
+function M.check(x, fd)
+  M.refuse_held(x, x)
+  if fd < 0 then
+    M.refuse(x, "is not open")
   end
 end
 
@@ -45,6 +54,17 @@ function M.fill(stream, what)
     end
   end
   stream._timeout = what.timeout
+end
+
+--- fill(stream, what) for a new stream, which is returned. Where that raises, detach(handle) takes
+-- the descriptor from it again: whoever has sent it keeps it.
+function M.settle(fill, detach, handle, stream, what)
+  local ok, problem = pcall(fill, stream, what)
+  if not ok then
+    detach(handle)
+    error(problem, 0)
+  end
+  return stream
 end
 
 return M
