@@ -170,12 +170,12 @@ int green_zmq_get(green_zmq *z, int option, void *value, size_t *n)
 
 /* The data come from another CPU's cache, a line at a time: while the caller
 ** finds its way to them, the last one comes too. */
-static int recv_part(green_zmq *z)
+static inline int recv_part(green_zmq *z)
 {
   int n;
   do n = lib.f_msg_recv(&z->msg, z->socket, GREEN__ZMQ_DONTWAIT);
   while (green_unlikely(n < 0) && green__zmq_error() == GREEN_EINTR);
-  if (n < 0) return green__zmq_error();
+  if (green_unlikely(n < 0)) return green__zmq_error();
   z->part.data = lib.f_msg_data(&z->msg);
   z->part.size = n < INT_MAX ? (size_t)n : lib.f_msg_size(&z->msg);
   if (n > 0) __builtin_prefetch(z->part.data + n - 1);

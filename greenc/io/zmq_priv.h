@@ -90,9 +90,31 @@ void green__zmq_wait_open(green_zmq *z);
 /* All who wait get GREEN_ECLOSED. */
 void green__zmq_wait_deinit(green_zmq *z);
 
+/* Somebody has to look before the poll. */
+void green__zmq_stir(green_zmq *z);
+
+static inline uint32_t green__zmq_count(const green_zmq *z, int direction)
+{
+  return z->lines[direction].n + z->again[direction].n;
+}
+
+static inline uint8_t green__zmq_bit(int direction)
+{
+  return direction == GREEN_ZMQ_IN ? GREEN_READ : GREEN_WRITE;
+}
+
 /* A call in that direction has given r (-1: a call that is of none): whoever
-** else waits may have to know. */
-void green__zmq_called(green_zmq *z, int direction, int r);
+** else waits may have to know. One that waits for what was not there is told of
+** it by the descriptor. Inline: it is a part of each message. */
+static inline void green__zmq_called(green_zmq *z, int direction, int r)
+{
+  int is_dry = r == GREEN_EAGAIN && direction >= 0;
+  uint32_t others = z->watchers.n + green__zmq_count(z, GREEN_ZMQ_IN) +
+                    green__zmq_count(z, GREEN_ZMQ_OUT);
+  if (green_unlikely(is_dry)) others -= green__zmq_count(z, direction);
+  z->quiet = is_dry ? green__zmq_bit(direction) : 0;
+  if (green_unlikely(others)) green__zmq_stir(z);
+}
 
 /* A ROUTER sends to the peer that the message names, an XPUB to some: that one
 ** has no room says nothing of the next. Each sender tries for itself. */

@@ -24,19 +24,13 @@ double green_zmq_looks(void)
   return (double)__atomic_load_n(&looks, __ATOMIC_RELAXED);
 }
 
-static uint32_t wait_count(const green_zmq *z, int direction)
-{
-  return z->lines[direction].n + z->again[direction].n;
-}
-
 static int wait_any(const green_zmq *z)
 {
-  return wait_count(z, GREEN_ZMQ_IN) || wait_count(z, GREEN_ZMQ_OUT) ||
-         z->watchers.n;
+  return green__zmq_count(z, GREEN_ZMQ_IN) ||
+         green__zmq_count(z, GREEN_ZMQ_OUT) || z->watchers.n;
 }
 
-/* Somebody has to look before the poll. */
-static void wait_stir(green_zmq *z)
+void green__zmq_stir(green_zmq *z)
 {
   z->stirred = 1;
   green_hub_defer(z->hub, &z->look);
@@ -99,7 +93,7 @@ static void wait_again(green_timer *t)
 {
   green_zmq *z = green_container(t, green_zmq, again_later);
   z->quiet = 0;
-  if (wait_any(z)) wait_stir(z);
+  if (wait_any(z)) green__zmq_stir(z);
 }
 
 /* An error is for those who call. */
@@ -109,7 +103,7 @@ static void wake_ready(green_zmq *z)
   if (events < 0) events = GREEN_READ | GREEN_WRITE;
   z->quiet = bits_without(events);
   if (events & GREEN_READ) wake_next(z, GREEN_ZMQ_IN);
-  if (z->is_choosy && wait_count(z, GREEN_ZMQ_OUT))
+  if (z->is_choosy && green__zmq_count(z, GREEN_ZMQ_OUT))
     wake_choosy(z, was_quiet);
   else if (events & GREEN_WRITE)
     wake_next(z, GREEN_ZMQ_OUT);
@@ -147,26 +141,12 @@ static int wait_told(green_fd *f)
   }
   if (f->fd < 0 || green__zmq_usable(z) < 0) return 1;
   if (z->poller) green__zmq_poller_ask(z->poller);
-  if (z->watchers.n || wait_count(z, GREEN_ZMQ_OUT))
+  if (z->watchers.n || green__zmq_count(z, GREEN_ZMQ_OUT))
     wake_ready(z);
   else
     wake_next(z, GREEN_ZMQ_IN);
   if (!wait_any(z)) green_idle_remove(f);
   return 1;
-}
-
-static uint8_t bit_of(int direction)
-{
-  return direction == GREEN_ZMQ_IN ? GREEN_READ : GREEN_WRITE;
-}
-
-void green__zmq_called(green_zmq *z, int direction, int r)
-{
-  int is_dry = r == GREEN_EAGAIN && direction >= 0;
-  z->quiet = is_dry ? bit_of(direction) : 0;
-  int others =
-      is_dry ? wait_count(z, !direction) || z->watchers.n : wait_any(z);
-  if (green_unlikely(others)) wait_stir(z);
 }
 
 void green_zmq_touch(green_zmq *z)
@@ -195,7 +175,7 @@ static int wait_arm(green_zmq *z)
 int green_zmq_wait(green_zmq *z, int direction)
 {
   int r = wait_arm(z);
-  if (r == 0 && !(z->quiet & bit_of(direction))) wait_stir(z);
+  if (r == 0 && !(z->quiet & green__zmq_bit(direction))) green__zmq_stir(z);
   return r;
 }
 
@@ -204,7 +184,7 @@ int green_zmq_watch(green_zmq *z, int events)
   int r = wait_arm(z);
   if (r < 0) return r;
   z->watched |= (uint8_t)events;
-  if (events & ~z->quiet) wait_stir(z);
+  if (events & ~z->quiet) green__zmq_stir(z);
   return 0;
 }
 

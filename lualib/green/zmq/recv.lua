@@ -19,6 +19,7 @@ local ffi_string, ffi_copy, min, tonumber = ffi.string, ffi.copy, math.min, tonu
 local IN, EAGAIN, EMSGSIZE = wait.IN, core.codes.EAGAIN, core.codes.EMSGSIZE
 
 local KEPT = 8192 -- a longer part is freed at once, not with the next one
+local MOST = 2 ^ 31 - 1 -- what a call can say of a part's size; the part knows
 local timeout_only = { timeout = true }
 
 local methods = {}
@@ -63,12 +64,12 @@ local function first(self, opts, where)
   return n
 end
 
---- The part that was received last, as a string. self is used behind it: its memory must
--- stay until the string has been made.
-local function take(self)
+--- The part of n bytes that was received last, as a string. self is used behind it: its memory
+-- must stay until the string has been made.
+local function take(self, n)
   local part = self._part
-  local text = ffi_string(part.data, tonumber(part.size))
-  if #text > KEPT then
+  local text = ffi_string(part.data, n < MOST and n or tonumber(part.size))
+  if n > KEPT then
     drop(self._s)
   end
   return text, self._part
@@ -174,7 +175,7 @@ function methods:recv(opts)
   if n < 0 then
     return wait.failed(n, "recv")
   elseif self._part.more == 0 then
-    return (take(self)), false
+    return (take(self, n)), false
   end
   local part = self._part
   local text = ffi_string(part.data, tonumber(part.size))
@@ -197,7 +198,7 @@ function methods:recv_multipart(opts)
   if n < 0 then
     return wait.failed(n, "recv_multipart")
   elseif self._part.more == 0 then
-    return { (take(self)) }
+    return { (take(self, n)) }
   end
   local part, status = self._part
   list, status = rest(self, { (ffi_string(part.data, tonumber(part.size))) })
