@@ -12,7 +12,8 @@
 ** A tenth as many go before and are not counted. No message is the one before:
 ** its number stands at its beginning, and the receiver compares it. Prints
 ** ACT_ns: CPU time of all threads of the process for a message, and ACT_own_ns,
-** that of the thread which sends or receives; inproc prints cpu_ns.
+** that of the thread which sends or receives; inproc prints cpu_ns, and for
+** as many more, which are received into memory of the program's, into_ns.
 */
 
 #include <pthread.h>
@@ -25,7 +26,7 @@
 
 static void *context;
 static const char *endpoint, *act;
-static long count, warmup;
+static long count, warmup, to_push;
 static size_t size;
 static double cpu_start, own_start;
 
@@ -77,7 +78,7 @@ static void take_number(void *s, int64_t n)
 
 static void push(void *s, char *text)
 {
-  for (int64_t n = 0; n < warmup + count; n++) {
+  for (int64_t n = 0; n < to_push; n++) {
     if (n == warmup) start_clocks();
     send_number(s, text, n);
   }
@@ -137,16 +138,32 @@ static void *push_thread(void *text)
   return NULL;
 }
 
+static void pull_into(void *s, int64_t n)
+{
+  char *text = malloc(size);
+  int64_t got;
+  for (int64_t end = n + count; n < end; n++) {
+    need(zmq_recv(s, text, size, 0) == (int)size);
+    memcpy(&got, text, sizeof got);
+    if (got != n) exit(1);
+  }
+  free(text);
+}
+
 static void inproc(char *text)
 {
   pthread_t other;
   endpoint = "inproc://bench";
+  to_push = warmup + 2 * count;
   void *s = open_socket(ZMQ_PULL, 1);
   if (pthread_create(&other, NULL, push_thread, text)) abort();
   pull(s, text);
-  double ns = ns_of(CLOCK_PROCESS_CPUTIME_ID) - cpu_start;
+  double middle = ns_of(CLOCK_PROCESS_CPUTIME_ID), ns = middle - cpu_start;
+  pull_into(s, warmup + count);
+  double into = ns_of(CLOCK_PROCESS_CPUTIME_ID) - middle;
   pthread_join(other, NULL);
-  printf("cpu_ns=%.1f\n", ns / (double)count);
+  printf("cpu_ns=%.1f into_ns=%.1f\n", ns / (double)count,
+         into / (double)count);
   zmq_close(s);
 }
 
@@ -184,6 +201,7 @@ int main(int argc, char **argv)
   count = atol(argv[argc - 2]);
   size = (size_t)atol(argv[argc - 1]);
   warmup = count / 10;
+  to_push = warmup + count;
   if (size < sizeof(int64_t)) return 2;
   return by_name(calloc(1, size));
 }

@@ -1,6 +1,7 @@
 -- ZeroMQ from green threads, the acts of floor_zmq.c: zmq.lua ACT ENDPOINT COUNT SIZE
 --
--- inproc: zmq.lua inproc COUNT SIZE, two runtimes in two threads of this process.
+-- inproc: zmq.lua inproc COUNT SIZE, two runtimes in two threads of this process; COUNT messages
+-- are received as strings, as many more into memory.
 --
 -- A text that is sent is one of 1,000, or of as many as make a megabyte; made before, as a
 -- program has them. The first eight bytes are -1: floor_zmq compares no number then.
@@ -38,6 +39,11 @@ end
 
 function ends.pull(s, n)
   for _ = 1, n do assert(#s:recv() == size) end
+end
+
+function ends.pull_into(s, n)
+  local buffer = ffi.new("char[?]", size)
+  for _ = 1, n do assert(s:recv_into(buffer, size) == size) end
 end
 
 function ends.req(s, n, texts)
@@ -94,11 +100,14 @@ local function inproc()
   local s = zmq.socket(zmq.PULL)
   assert(s:bind("inproc://bench"))
   local texts = new_texts(size)
-  local other = green.spawn(tpool.execute, push_there, count + count / 10, texts)
+  local other = green.spawn(tpool.execute, push_there, 2 * count + count / 10, texts)
   ends.pull(s, count / 10)
-  local cpu = clock(PROCESS)
+  local begun = clock(PROCESS)
   ends.pull(s, count)
-  print(("cpu_ns=%.1f"):format((clock(PROCESS) - cpu) / count))
+  local middle = clock(PROCESS)
+  ends.pull_into(s, count)
+  local cpu, into = middle - begun, clock(PROCESS) - middle
+  print(("cpu_ns=%.1f into_ns=%.1f"):format(cpu / count, into / count))
   other:wait()
   s:close()
 end
