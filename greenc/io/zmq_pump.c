@@ -7,6 +7,7 @@
 
 struct green_zmq_pump {
   green__zmq_msg part; /* What was taken last; libzmq knows it, once begun. */
+  uint32_t generation; /* Of the process it has begun in. */
   uint8_t begun;
   uint8_t has_part; /* It has not been sent yet, */
   uint8_t has_copy; /* but the capture has it. */
@@ -36,8 +37,10 @@ void green_zmq_pump_counts(const green_zmq_pump *p, uint64_t n[4])
 
 static void pump_begin(green_zmq_pump *p)
 {
-  if (!p->begun) lib.f_msg_init(&p->part);
+  if (p->begun) return;
+  lib.f_msg_init(&p->part);
   p->begun = 1;
+  p->generation = green_fork_generation();
 }
 
 static int pump_take(green_zmq_pump *p, green_zmq *from)
@@ -158,6 +161,12 @@ int green_zmq_pump_move(green_zmq_pump *p, green_zmq *from, green_zmq *to,
 
 /* -- Its end -------------------------------------------------------------- */
 
+/* In a child its part is the parent's, and so is who has lent what is in it. */
+static int pump_is_ours(const green_zmq_pump *p)
+{
+  return p->begun && !green_fork_differs(p->generation);
+}
+
 /* Who has the beginning of a message is given the rest; libzmq has room for
 ** it, since messages are what it counts. */
 static void pump_finish(green_zmq_pump *p, green_zmq *to, green_zmq *capture)
@@ -171,7 +180,7 @@ static void pump_finish(green_zmq_pump *p, green_zmq *to, green_zmq *capture)
 void green_zmq_pump_stop(green_zmq_pump *p, green_zmq *from, green_zmq *to,
                          green_zmq *capture)
 {
-  if (!p->begun) return;
+  if (!pump_is_ours(p)) return;
   if (p->has_part) pump_finish(p, to, capture);
   if (!p->more || green__zmq_usable(from) < 0) return;
   while (p->more && pump_take(p, from) == 0) pump_finish(p, to, capture);
@@ -181,6 +190,6 @@ void green_zmq_pump_stop(green_zmq_pump *p, green_zmq *from, green_zmq *to,
 
 void green_zmq_pump_deinit(green_zmq_pump *p)
 {
-  if (p->begun) lib.f_msg_close(&p->part);
+  if (pump_is_ours(p)) lib.f_msg_close(&p->part);
   p->begun = p->has_part = 0;
 }
