@@ -83,6 +83,7 @@
 #include "io/zmq_ctx.h"
 #include "io/zmq_draft.h"
 #include "io/zmq_key.h"
+#include "io/zmq_loan.h"
 #include "io/zmq_monitor.h"
 #include "io/zmq_pump.h"
 

@@ -239,7 +239,7 @@ static int send_dgram(green_zmq *z, const void *data, size_t n, int flags)
   return lib.f_msg_close(&m) < 0 ? GREEN_EHOSTUNREACH : r;
 }
 
-static int send_part(green_zmq *z, const void *data, size_t n, int flags)
+static int send_copy(green_zmq *z, const void *data, size_t n, int flags)
 {
   int r;
   if (green_unlikely(z->type == TYPE_DGRAM))
@@ -247,6 +247,26 @@ static int send_part(green_zmq *z, const void *data, size_t n, int flags)
   do r = lib.f_send(z->socket, data, n, flags | GREEN__ZMQ_DONTWAIT);
   while (green_unlikely(r < 0) && green__zmq_error() == GREEN_EINTR);
   return r < 0 ? green__zmq_error() : 0;
+}
+
+/* The loan comes back when the message is closed, here or by libzmq. */
+static int send_lent(green_zmq *z, const green_iov *part, green_zmq_loan *loan,
+                     int flags)
+{
+  green__zmq_msg m;
+  int r = lib.f_msg_init_data(&m, (void *)part->ptr, part->len,
+                              green_zmq_loan_return, loan);
+  if (r < 0) {
+    r = green__zmq_error();
+    green_zmq_loan_return(NULL, loan);
+    return r;
+  }
+  do r = lib.f_msg_send(&m, z->socket, flags | GREEN__ZMQ_DONTWAIT);
+  while (green_unlikely(r < 0) && green__zmq_error() == GREEN_EINTR);
+  if (r >= 0) return 0;
+  r = green__zmq_error();
+  lib.f_msg_close(&m);
+  return r;
 }
 
 /* Is it this task's turn? GREEN_EAGAIN: no. */
@@ -265,41 +285,70 @@ int green_zmq_send(green_zmq *z, const void *data, size_t n, int told)
 {
   int r = send_begin(z, told);
   if (r < 0) return r;
-  r = send_part(z, data, n, 0);
+  r = send_copy(z, data, n, 0);
   green__zmq_called(z, GREEN_ZMQ_OUT, r);
   return r;
+}
+
+/* A message of n parts; loans: NULL, or by part, NULL: it is copied. */
+typedef struct message {
+  const green_iov *v;
+  green_zmq_loan **loans;
+  int n;
+} message;
+
+static int send_part(green_zmq *z, const message *m, int i)
+{
+  const green_iov *part = &m->v[i];
+  int flags = i + 1 < m->n ? GREEN__ZMQ_SNDMORE : 0;
+  green_zmq_loan *loan = m->loans ? m->loans[i] : NULL;
+  if (!loan || z->type == TYPE_DGRAM)
+    return send_copy(z, part->ptr, part->len, flags);
+  m->loans[i] = NULL;
+  return send_lent(z, part, loan, flags);
 }
 
 /* The peer has gone in the middle of the message, and takes the parts that it
 ** has along. libzmq throws away what else comes of the same message: so that
 ** the next one is not taken for the rest, it has to come. A PAIR forgets it at
 ** once. */
-static void send_rest(green_zmq *z, const green_iov *v, int i, int n)
+static void send_rest(green_zmq *z, const message *m, int i)
 {
   if (z->type == TYPE_PAIR) return;
-  for (; i < n; i++)
-    if (send_part(z, v[i].ptr, v[i].len, i + 1 < n ? GREEN__ZMQ_SNDMORE : 0) <
-        0)
-      return;
+  for (; i < m->n; i++)
+    if (send_part(z, m, i) < 0) return;
 }
 
-static int send_parts(green_zmq *z, const green_iov *v, int n)
+static int send_parts(green_zmq *z, const message *m)
 {
-  for (int i = 0; i < n; i++) {
-    int r =
-        send_part(z, v[i].ptr, v[i].len, i + 1 < n ? GREEN__ZMQ_SNDMORE : 0);
+  for (int i = 0; i < m->n; i++) {
+    int r = send_part(z, m, i);
     if (r == 0) continue;
-    if (i > 0) send_rest(z, v, i + 1, n);
+    if (i > 0) send_rest(z, m, i + 1);
     return r;
   }
   return 0;
 }
 
-int green_zmq_sendv(green_zmq *z, const green_iov *parts, int n, int told)
+static int send_message(green_zmq *z, const message *m, int told)
 {
   int r = send_begin(z, told);
   if (r < 0) return r;
-  r = send_parts(z, parts, n);
+  r = send_parts(z, m);
   green__zmq_called(z, GREEN_ZMQ_OUT, r);
+  return r;
+}
+
+int green_zmq_sendv(green_zmq *z, const green_iov *parts, int n, int told)
+{
+  return send_message(z, &(message){parts, NULL, n}, told);
+}
+
+int green_zmq_sendv_lent(green_zmq *z, const green_iov *parts,
+                         green_zmq_loan **loans, int n, int told)
+{
+  int r = send_message(z, &(message){parts, loans, n}, told);
+  for (int i = 0; i < n; i++)
+    if (loans[i]) green_zmq_loan_return(NULL, loans[i]);
   return r;
 }

@@ -15,6 +15,7 @@
 #include "hub/fd.h"
 #include "io/sock.h"
 #include "io/zmq_ctx.h"
+#include "io/zmq_loan.h"
 
 /* ffi needs: sock zmq_ctx */
 /* ffi */
@@ -24,6 +25,7 @@ typedef struct green_waitq green_waitq;
 enum {
   GREEN_ZMQ_IN,
   GREEN_ZMQ_OUT,
+  GREEN_ZMQ_LENT = 32 << 10, /* A longer part had better be lent than copied. */
   GREEN_ZMQ_FORKED =
       -9001 /* No error's number: it is a mistake to be raised. */
 };
@@ -126,6 +128,11 @@ GREEN_API green_waitq *green_zmq_watchers(green_zmq *z);
 /* How often libzmq was asked for its events, for tests: by all sockets. */
 GREEN_API double green_zmq_looks(void);
 /* end ffi */
+
+/* As green_zmq_sendv; a part whose loan is not NULL is not copied, and stays as
+** it is until that comes back. **Takes** the loans, whatever it gives. */
+GREEN_API int green_zmq_sendv_lent(green_zmq *z, const green_iov *parts,
+                                   green_zmq_loan **loans, int n, int told);
 
 GREEN_API void green_zmq_init(green_zmq *z, green_hub *hub);
 GREEN_API void green_zmq_deinit(green_zmq *z);
