@@ -29,6 +29,7 @@ enum vm_key {
   VM_KEY_LONG,     /* string = function(long_string): makes it (bytes.c). */
   VM_KEY_MAIN,     /* In a child of a fork: the thread that became main. */
   VM_KEY_STRING,   /* ffi.string (bytes.c). */
+  VM_KEY_LOANS,    /* number -> a string that ZeroMQ reads (loans.h). */
 
   /* What the library does for C (core/role.c). */
   VM_KEY_ON_END,    /* function(thread, report): links and reports. */

@@ -7,6 +7,7 @@
 #include "bytes.h"
 #include "collector.h"
 #include "interrupt.h"
+#include "loans.h"
 #include "refusal.h"
 
 #include <string.h>
@@ -37,6 +38,7 @@ static int vm_gc(lua_State *L)
   v->ended = 1;
   vm_interrupt_forget(v);
   vm_blocks_close(v->blocks, L);
+  vm_loans_close(v, L);
   green_hub_abandon(v->hub);
   vm_release(v);
   return 0;

@@ -19,6 +19,7 @@
 #include <lua.h>
 
 typedef struct vm_thread vm_thread; /* thread.h */
+typedef struct vm_loans vm_loans;   /* loans.h */
 
 /* What the running thread wants when it yields to the bridge. */
 enum vm_want_kind {
@@ -88,6 +89,7 @@ typedef struct vm {
                         in a cycle stays until the next. */
   uint8_t head;      /* Bytes of a block before a string's; 0: not known. */
   green_store store; /* Room for long strings (bytes.c). */
+  vm_loans *loans;   /* Strings that ZeroMQ reads; NULL: none yet. */
   vm_site_entry sites[VM_SITES]; /* Cache: the last sites seen (site.c). */
   char library[512]; /* How the sources of the library begin (site.c). */
 } vm;

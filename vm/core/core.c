@@ -226,6 +226,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_call_functions);
   set_functions(L, v, vm_channel_functions);
   set_functions(L, v, vm_share_functions);
+  set_functions(L, v, vm_zmq_functions);
   vm_open_objects(L, v);
   vm_open_channels(L);
   vm_open_shares(L);

@@ -14,12 +14,12 @@ local ffi = require "ffi"
 local zmq = require "green.ffi.zmq"
 
 local turn, checkpoint, current = thread.turn, thread.checkpoint, core.current
-local send, sendv = zmq.send, zmq.sendv
+local send, sendv, send_long = zmq.send, zmq.sendv, core.zmq_send
 local ffi_cast, select, type = ffi.cast, select, type
 local bytes_t = ffi.typeof("const char *")
 local OUT, EAGAIN = wait.OUT, core.codes.EAGAIN
 
-local PARTS = 1024
+local PARTS, LENT = 1024, tonumber(ffi.C.GREEN_ZMQ_LENT)
 local iov = ffi.new("green_iov[?]", PARTS) -- nothing parks between its fill and its use
 local of_send, of_multipart = { timeout = true, more = true }, { timeout = true }
 
@@ -28,9 +28,14 @@ local methods = {}
 -- -- Whole messages -----------------------------------------------------------
 
 local function try(self, list, n, told)
+  local is_long = false
   for i = 1, n do
     local text = list[i]
     iov[i - 1].ptr, iov[i - 1].len = ffi_cast(bytes_t, text), #text
+    is_long = is_long or #text > LENT
+  end
+  if is_long then
+    return send_long(self._s, list, told)
   end
   return sendv(self._s, iov, n, told)
 end
@@ -151,7 +156,12 @@ function methods:send(text, opts)
   else
     checkpoint()
   end
-  local status = send(self._s, text, #text, 0)
+  local size, status = #text
+  if size > LENT then
+    status = send_long(self._s, text, 0)
+  else
+    status = send(self._s, text, size, 0)
+  end
   if status == EAGAIN then
     status = send_later(self, timeout, { text }, 1)
   end
