@@ -19,8 +19,8 @@
 #include "io/zmq.h"
 
 #define LOOK 0.25 /* Seconds. */
-/* Of a string, where LuaJIT's references have 32 bits: no allocator can be given
-** to a state there. */
+/* Of a string, where LuaJIT's references have 32 bits: no allocator can be
+** given to a state there. */
 #define HEAD_32 16
 
 struct vm_loans {
