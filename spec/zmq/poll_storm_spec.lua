@@ -18,7 +18,9 @@ local function wire(kind, other, transport, opts)
   local a, b = kit.socket(kind, opts), kit.socket(other, opts)
   local at = kit.endpoint()
   if transport == "ipc" then
-    at = "ipc://" .. os.tmpname()
+    local path = os.tmpname()
+    os.remove(path) -- no socket takes the place of a file
+    at = "ipc://" .. path
   elseif transport == "tcp" then
     at = "tcp://127.0.0.1:*"
   end
