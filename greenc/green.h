@@ -17,6 +17,7 @@
 #include "base/handle.h"
 #include "base/heap.h"
 #include "base/hex.h"
+#include "base/histogram.h"
 #include "base/list.h"
 #include "base/random.h"
 #include "base/tally.h"
