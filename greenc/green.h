@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/random.h"
 #include "base/tally.h"
+#include "base/usage.h"
 #include "base/z85.h"
 
 #include "proto/brotli.h"
