@@ -25,6 +25,9 @@
 ** than for a turn of a few busy tasks. */
 #define HUB_QUIET_MOST 100000
 
+/* hub->measures. */
+enum { HUB_MEASURES = 1, HUB_WILL_MEASURE = 2 };
+
 /* -- Batches -------------------------------------------------------------- */
 
 static green_task *task_of_link(green_link *k)
@@ -202,6 +205,16 @@ static void hub_check_at_times(green_hub *hub)
 #endif
 }
 
+/* The turn ends here: what comes next is the poll. Of the one in which this was
+** asked for nothing is known. */
+static void hub_end_turn(green_hub *hub)
+{
+  if (green_likely(!hub->measures) || hub->is_virtual) return;
+  if (hub->measures == HUB_MEASURES)
+    green_histogram_add(&hub->turn_times, green_clock_now() - hub->poll_now);
+  hub->measures = HUB_MEASURES;
+}
+
 /* Poll and fire deadlines. 1, or 0: no future. */
 static int hub_wait(green_hub *hub, int block)
 {
@@ -213,6 +226,7 @@ static int hub_wait(green_hub *hub, int block)
   int64_t due = hub->is_virtual ? GREEN_NEVER : hub_due(hub);
   int64_t now = due == GREEN_NEVER || !block ? 0 : green__hub_now(hub);
   hub->unpolled = 0;
+  hub_end_turn(hub);
   green__loop_poll(hub->loop, block, due, now);
   hub_expire(hub);
   hub_check_at_times(hub);
@@ -320,7 +334,9 @@ static void hub_on_before_poll(void *owner)
   if (green_hub_check_fork(hub)) green__fds_drop_closed(hub, 1);
   /* A task that runs the host's loop again keeps the others waiting; a turn of
   ** our own has had its batch. */
-  if (!hub->running) hub_run_ready(hub);
+  if (hub->running) return;
+  hub_run_ready(hub);
+  hub_end_turn(hub);
 }
 
 static int64_t hub_on_due(const void *owner, int64_t *now)
@@ -488,22 +504,33 @@ green_task *green_hub_current(const green_hub *hub)
   return hub->current;
 }
 
-static uint32_t list_count(const green_list *l)
-{
-  uint32_t n = 0;
-  for (const green_link *k = l->next; k != l; k = k->next) n++;
-  return n;
-}
-
 void green_hub_stats_get(const green_hub *hub, green_hub_stats *s)
 {
   s->turns = hub->turns;
   s->switches = hub->switches;
   s->live = hub->n_live;
-  s->ready = list_count(&hub->ready) + list_count(&hub->batch);
+  s->made = hub->made;
+  s->ready = (uint32_t)(hub->wakes - hub->switches);
   s->timers = hub->heap.len + green_heap_aside(&hub->heap);
   s->fds = hub->n_fds;
   s->waits = hub->n_waits;
+  s->idle = green__idles_count(hub);
+}
+
+void green_hub_measure(green_hub *hub, int on)
+{
+  green__assert_thread(hub);
+  if (!on || !hub->measures) hub->measures = on ? HUB_WILL_MEASURE : 0;
+}
+
+int green_hub_measures(const green_hub *hub)
+{
+  return hub->measures != 0;
+}
+
+const green_histogram *green_hub_turn_times(const green_hub *hub)
+{
+  return &hub->turn_times;
 }
 
 green_task *green_hub_first_task(const green_hub *hub)

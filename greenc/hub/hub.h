@@ -13,6 +13,7 @@
 #define GREEN_HUB_H
 
 #include "base/fork.h"
+#include "base/histogram.h"
 #include "hub/task.h"
 
 /* -- Hubs ----------------------------------------------------------------- */
@@ -103,13 +104,24 @@ GREEN_API green_task *green_hub_current(const green_hub *hub);
 typedef struct green_hub_stats {
   uint64_t turns;
   uint64_t switches; /* Tasks resumed. */
+  uint64_t made;     /* Tasks, so far; all but those that live have ended. */
   uint32_t live;     /* Tasks made and not ended. */
   uint32_t ready;
   uint32_t timers; /* Deadlines pending. */
   uint32_t fds;    /* Registered descriptors. */
-  uint32_t waits;  /* Tasks and idle sets that wait for a descriptor. */
+  uint32_t waits;  /* Tasks, and fds in idle sets, that wait for a descriptor, */
+  uint32_t idle;   /* and how many of these are in idle sets. */
 } green_hub_stats;
 GREEN_API void green_hub_stats_get(const green_hub *hub, green_hub_stats *s);
+
+/* Measure from the next turn on how long each keeps the others waiting: from the
+** return of one poll to the beginning of the next. Costs a reading of the clock
+** a turn; off, next to nothing. Under a virtual clock nothing is measured. */
+GREEN_API void green_hub_measure(green_hub *hub, int on);
+GREEN_API int green_hub_measures(const green_hub *hub);
+
+/* What was measured so far. Lives as long as the hub. */
+GREEN_API const green_histogram *green_hub_turn_times(const green_hub *hub);
 
 /* Walk all lists and states of the hub, and stop as green_assert does where
 ** something does not hold. On the hub's thread, at any time but from inside

@@ -6,6 +6,7 @@
 #define GREEN_HUB_PRIV_H
 
 #include "hub/task.h"
+#include "base/histogram.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -37,6 +38,7 @@ struct green_hub {
                           something to do. */
   uint8_t inherits;         /* A child keeps all tasks. */
   uint8_t is_virtual;
+  uint8_t measures; /* How long turns take. */
   green_heap heap;
   green__scopes scopes;
   green_fd **fds; /* By number: who has it registered. */
@@ -52,6 +54,8 @@ struct green_hub {
   int64_t poll_now; /* The clock as of the last poll. */
   uint64_t turns;
   uint64_t switches;
+  uint64_t wakes; /* Those who have not run, or left, are ready. */
+  uint64_t made;  /* Tasks, so far. */
   _Atomic(struct green_post *) posts; /* Newest first. */
   struct green_post *mail;            /* Taken from there, oldest first. */
   struct green_post *mail_now;        /* What runs in this turn. */
@@ -63,6 +67,7 @@ struct green_hub {
   void (*on_end)(green_task *t);      /* scope.c: t ends, with scopes open. */
   int (*on_idle_event)(green_fd *f);  /* idle.c: an fd of a set has an event. */
   void (*on_idle_close)(green_fd *f); /* idle.c: an fd of a set is closed. */
+  green_histogram turn_times;
 #ifdef GREEN_DEBUG
   pthread_t thread;  /* Whose it is. */
   uint64_t check_at; /* The turn after which all is checked again. */

@@ -220,6 +220,14 @@ int green__idle_event(green_fd *f)
 
 /* -- Checking ------------------------------------------------------------- */
 
+uint32_t green__idles_count(const green_hub *hub)
+{
+  uint32_t n = 0;
+  for (const green_link *k = hub->idles.next; k != &hub->idles; k = k->next)
+    n += green_container(k, green_idle, link)->n_waiting;
+  return n;
+}
+
 #ifdef GREEN_DEBUG
 static uint32_t idle_check_list(const green_idle *s, const green_list *l,
                                 uint32_t *n_ready)

@@ -85,6 +85,9 @@ GREEN_API int green_idlers_wake(green_idlers *w);
 */
 int green__idle_event(green_fd *f);
 
+/* How many fds all sets of the hub hold. */
+uint32_t green__idles_count(const green_hub *hub);
+
 #ifdef GREEN_DEBUG
 /* For green_hub_check: every set of the hub. Returns how many fds they hold. */
 uint32_t green__idles_check(const green_hub *hub);

@@ -16,12 +16,14 @@ static green_task *task_of_link(green_link *k)
 static void task_ready(green_task *t)
 {
   t->state = GREEN_TASK_READY;
+  t->hub->wakes++;
   green_list_push(&t->hub->ready, &t->link);
 }
 
 static void task_ready_first(green_task *t)
 {
   t->state = GREEN_TASK_READY;
+  t->hub->wakes++;
   green_list_push_front(&t->hub->batch, &t->link);
 }
 
@@ -82,6 +84,7 @@ void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume)
   green_list_init(&t->scopes);
   green_list_push(&hub->all, &t->all);
   hub->n_live++;
+  hub->made++;
 }
 
 void green_task_retire(green_task *t)
@@ -171,12 +174,14 @@ void green_task_hurry(green_task *t)
   green__assert_thread(t->hub);
   if (t->state != GREEN_TASK_READY) return;
   green_link_remove(&t->link);
+  t->hub->wakes--;
   task_ready_first(t);
 }
 
 void green__task_leave(green_task *t)
 {
   if (t->state == GREEN_TASK_PARKED) task_unwait(t);
+  if (t->state == GREEN_TASK_READY) t->hub->wakes--;
   green_link_remove(&t->link);
   green_heap_remove(&t->hub->heap, &t->timer);
   green_link_remove(&t->all);
@@ -319,6 +324,8 @@ uint32_t green__tasks_check(const green_hub *hub)
   green_assert(queued == 0, "the task stands at its end until decided");
   green_assert(ready == ready_check(&hub->ready) + ready_check(&hub->batch),
                "Its wait is decided; it stands in a ready list.");
+  green_assert(ready == hub->wakes - hub->switches,
+               "Those who have not run, or left, are ready.");
   return at_fd;
 }
 #endif

@@ -261,6 +261,7 @@ void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s)
   s->pending = p->pending;
   s->at_work = p->n_running;
   s->lost = p->n_lost;
+  s->done = p->n_done;
   green__crew_unlock();
 }
 

@@ -77,6 +77,7 @@ typedef struct green_tpool_stats {
   uint32_t pending; /* Submitted, and done not called yet. */
   uint32_t at_work; /* Jobs of this pool that threads are at, */
   uint32_t lost;    /* and those that were given up and have not returned. */
+  uint64_t done;    /* Those whose done was called, so far. */
 } green_tpool_stats;
 GREEN_API void green_tpool_stats_get(green_tpool *p, green_tpool_stats *s);
 

@@ -33,6 +33,7 @@ struct green_tpool {
   uint32_t n_running;
   uint32_t n_lost, lost_most;
   uint32_t pending, pending_most; /* Hub thread only. */
+  uint64_t n_done;                /* Likewise. */
 };
 
 struct green_pin {

@@ -88,6 +88,7 @@ static green_job *pool_next_done(green_tpool *p)
   green_job *job = green__job_of(green_list_pop(&p->delivering));
   if (!job) return NULL;
   green__tpool_less_pending(p);
+  p->n_done++;
   job->state = GREEN_JOB_NEW;
   return job;
 }
