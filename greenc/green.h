@@ -91,6 +91,7 @@
 
 #include "httpd/conn.h"
 #include "httpd/httpd.h"
+#include "httpd/load.h"
 #include "httpd/log.h"
 
 #endif

@@ -243,6 +243,12 @@ void green_conn_peer(const green_conn *pub, green_addr *a)
   memcpy(a->u.bytes, c->peer, c->peer_len);
 }
 
+int64_t green_conn_since(const green_conn *pub)
+{
+  const httpd_conn *c = (const httpd_conn *)pub;
+  return c->phase == HTTPD_ACTIVE && c->req ? c->req->started : 0;
+}
+
 /* Is there, or may there come, something that we will not read? A client that
 ** has asked for the close should send no more; some send a CRLF behind a body
 ** all the same, and with a long answer there is time for that. */
@@ -333,6 +339,7 @@ int green_conn_finish(green_conn *pub)
 {
   httpd_conn *c = conn_in_hand(pub);
   int active = c->phase == HTTPD_ACTIVE; /* Not when called again. */
+  if (green_unlikely(c->d->load != NULL) && active) green__load_note(c);
   /* Threads that the handler left behind: it is not theirs any more. */
   green_fd_wake(&c->sock.f, GREEN_ECLOSED);
   int closing = active && conn_must_close(c);

@@ -66,6 +66,10 @@ GREEN_API struct green_httpd *green_conn_server(const green_conn *c);
 /* The peer's address as of accept; len 0 if it has none. */
 GREEN_API void green_conn_peer(const green_conn *c, green_addr *a);
 
+/* When the poll was that brought the end of the present head, by the hub's
+** clock; 0: no request is in hand. */
+GREEN_API int64_t green_conn_since(const green_conn *c);
+
 /* -- Request body --------------------------------------------------------- */
 
 /* The next bytes of the body: *ptr, good until the next call on c. The count, 0

@@ -4,7 +4,7 @@
 ** A file calls only what stands right of it:
 **   server.c -> conn.c -> reply.c -> carry.c -> answer.c -> request.c
 **   -> relay.c -> send.c -> handshake.c -> rest.c -> gone.c -> crowd.c
-**   -> pipe.c
+**   -> pipe.c -> load.c
 ** log.c stands beside them and only reads.
 */
 #ifndef GREEN_HTTPD_PRIV_H
@@ -12,6 +12,7 @@
 
 #include "base/tally.h"
 #include "httpd/httpd.h"
+#include "httpd/load.h"
 #include "hub/hub.h"
 #include "hub/idle.h"
 #include "io/tls_pool.h"
@@ -182,6 +183,7 @@ struct httpd {
   green_list pool; /* Free httpd_request. */
   uint32_t pooled;
   char *sink; /* For bodies that nobody wants; NULL: there was none. */
+  green_httpd_load *load; /* What requests took; NULL: nobody asks. */
   time_t date_second;
   green_tls_io *tls_io;   /* NULL: it has never spoken TLS. */
   green_tls_ctx *tls_ctx; /* Of who comes next; NULL: plain. */
@@ -281,6 +283,11 @@ void green__httpd_gone_close(httpd *d);
 
 /* In a child: before any connection is closed. */
 void green__httpd_gone_forked(httpd *d);
+
+/* -- load.c: how long requests took ---------------------------------------- */
+
+/* The answer of c, which has buffers still, is made. Only where d->load is. */
+void green__load_note(const httpd_conn *c);
 
 /* -- pipe.c: what bodies go through that are relayed ----------------------- */
 

@@ -197,6 +197,8 @@ void green_httpd_deinit(green_httpd *pub)
   d->pooled = 0;
   green__free(d->sink);
   d->sink = NULL;
+  green__free(d->load);
+  d->load = NULL;
   green__httpd_free_failures(d);
   green__httpd_free_tls(d);
   green_tally_deinit(&d->crowd);
