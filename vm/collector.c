@@ -92,6 +92,7 @@ static void note_cycle(vm *v, int live_kb, int pause)
   v->gc_begins = begins < INT32_MAX ? (int32_t)begins : INT32_MAX;
   v->gc_due = due < v->gc_begins ? v->gc_begins : (int32_t)due;
   v->gc_large = 0;
+  v->gc_cycles++;
   if (v->gc_stale) v->gc_stale--;
 }
 
@@ -183,12 +184,16 @@ static int step_body(lua_State *L)
 }
 
 /* As is owed for so many KB. Finalizers run, and may raise. */
-static void step(lua_State *L, int kb)
+static void step(vm *v, int kb)
 {
-  int top = lua_gettop(L);
+  lua_State *L = v->L;
+  int top = lua_gettop(L), is_measured = green_hub_measures(v->hub);
   if (!lua_gc(L, LUA_GCISRUNNING, 0)) return;
+  int64_t began = is_measured ? green_clock_now() : 0;
   lua_cpcall(L, step_body, &kb);
   lua_settop(L, top);
+  if (is_measured)
+    green_histogram_add(&v->gc_steps, green_clock_now() - began);
 }
 
 void vm_collector_pay(vm *v)
@@ -197,7 +202,7 @@ void vm_collector_pay(vm *v)
   v->gc_large += made;
   if (made) v->gc_stale = 2;
   if (lua_gc(v->L, LUA_GCCOUNT, 0) < v->gc_due) return;
-  step(v->L, made < PAID_MOST ? (int)(made >> 10) : PAID_MOST >> 10);
+  step(v, made < PAID_MOST ? (int)(made >> 10) : PAID_MOST >> 10);
 }
 
 /* 0: none of them can be garbage; or there is so much else that it is not
@@ -206,6 +211,6 @@ int vm_collector_idle(vm *v)
 {
   if (v->is_guest || v->gc_stale == 0) return 0;
   if (lua_gc(v->L, LUA_GCCOUNT, 0) > IDLE_MOST) return 0;
-  step(v->L, IDLE_STEP);
+  step(v, IDLE_STEP);
   return v->gc_stale > 0 && lua_gc(v->L, LUA_GCISRUNNING, 0);
 }

@@ -77,8 +77,9 @@ static int core_stats(lua_State *L)
   } fields[] = {{"turns", (double)s.turns},  {"switches", (double)s.switches},
                 {"threads", s.live - hosts}, {"ready", s.ready},
                 {"timers", s.timers},        {"fds", s.fds},
-                {"waits", s.waits}};
-  lua_createtable(L, 0, 7);
+                {"waits", s.waits},
+                {"idle", s.idle},            {"made", (double)s.made - hosts}};
+  lua_createtable(L, 0, 9);
   for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
     lua_pushnumber(L, fields[i].value);
     lua_setfield(L, -2, fields[i].name);
@@ -227,6 +228,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_channel_functions);
   set_functions(L, v, vm_share_functions);
   set_functions(L, v, vm_zmq_functions);
+  set_functions(L, v, vm_measure_functions);
   vm_open_objects(L, v);
   vm_open_channels(L);
   vm_open_shares(L);
