@@ -58,7 +58,7 @@ describe("docs/modules", function()
 
   -- The pages about the core are programs too.
   for _, page in ipairs { "green", "thread", "timeout", "error", "group", "trampoline", "url",
-    "shared", "backdoor", "debug", "zmq", "zmq_auth", "zmq_options", "zmq_poll",
+    "shared", "backdoor", "debug", "metrics", "zmq", "zmq_auth", "zmq_options", "zmq_poll",
     "../zmq-from-python" } do
     it(page .. ".md has examples that run" .. (page == "zmq" and " [S12]" or ""), function()
       local n = 0

@@ -192,8 +192,7 @@ static void step(vm *v, int kb)
   int64_t began = is_measured ? green_clock_now() : 0;
   lua_cpcall(L, step_body, &kb);
   lua_settop(L, top);
-  if (is_measured)
-    green_histogram_add(&v->gc_steps, green_clock_now() - began);
+  if (is_measured) green_histogram_add(&v->gc_steps, green_clock_now() - began);
 }
 
 void vm_collector_pay(vm *v)

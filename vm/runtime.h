@@ -87,7 +87,7 @@ typedef struct vm {
   int32_t gc_due;    /* and is hurried; 0: not known. */
   uint8_t gc_stale;  /* Cycles until no large one can be garbage: what is made
                         in a cycle stays until the next. */
-  uint64_t gc_cycles; /* Done so far. */
+  uint64_t gc_cycles;       /* Done so far. */
   green_histogram gc_steps; /* Work of the collector that was asked for, while
                                the hub measures. */
   uint8_t head;      /* Bytes of a block before a string's; 0: not known. */

@@ -18,8 +18,8 @@ enum {
   GREEN_HISTOGRAM_LAST = 36,  /* both included, */
   GREEN_HISTOGRAM_PARTS = 8,  /* in so many. */
   GREEN_HISTOGRAM_BINS =
-      2 + (GREEN_HISTOGRAM_LAST - GREEN_HISTOGRAM_FIRST + 1) *
-              GREEN_HISTOGRAM_PARTS
+      2 +
+      (GREEN_HISTOGRAM_LAST - GREEN_HISTOGRAM_FIRST + 1) * GREEN_HISTOGRAM_PARTS
 };
 
 /* Embed in the owner, zeroed. */

@@ -93,8 +93,8 @@ void green_usage_get(green_usage *u)
     u->cpu_system = seconds(used.ru_stime);
   }
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-    u->max_fds = limit.rlim_cur == RLIM_INFINITY ? INFINITY
-                                                 : (double)limit.rlim_cur;
+    u->max_fds =
+        limit.rlim_cur == RLIM_INFINITY ? INFINITY : (double)limit.rlim_cur;
   u->fds = count_fds();
   usage_read_stat(u);
 }

@@ -48,8 +48,8 @@ const green_httpd_load *green_httpd_measured(const green_httpd *pub)
 double green_httpd_load_rate(const green_httpd_load *l, int64_t now)
 {
   int64_t second = now / GREEN_SECOND, first = l->since / GREEN_SECOND;
-  int64_t back = second - first < GREEN_LOAD_BACK ? second - first
-                                                  : GREEN_LOAD_BACK;
+  int64_t back =
+      second - first < GREEN_LOAD_BACK ? second - first : GREEN_LOAD_BACK;
   uint64_t count = 0;
   if (back < 1) second++, back = 1;
   for (int i = 0; i < GREEN_LOAD_SECONDS; i++)

@@ -31,8 +31,8 @@ typedef struct green_httpd_load {
 GREEN_API int green_httpd_measure(struct green_httpd *d);
 
 /* What was measured so far, until the server's end; NULL: nothing is. */
-GREEN_API const green_httpd_load *green_httpd_measured(
-    const struct green_httpd *d);
+GREEN_API const green_httpd_load *
+green_httpd_measured(const struct green_httpd *d);
 
 /* Answers a second: the mean of the last GREEN_LOAD_BACK whole seconds, or of
 ** those since it began; now is of the hub's clock. */

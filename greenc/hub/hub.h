@@ -109,8 +109,8 @@ typedef struct green_hub_stats {
   uint32_t ready;
   uint32_t timers; /* Deadlines pending. */
   uint32_t fds;    /* Registered descriptors. */
-  uint32_t waits;  /* Tasks, and fds in idle sets, that wait for a descriptor, */
-  uint32_t idle;   /* and how many of these are in idle sets. */
+  uint32_t waits; /* Tasks, and fds in idle sets, that wait for a descriptor, */
+  uint32_t idle;  /* and how many of these are in idle sets. */
 } green_hub_stats;
 GREEN_API void green_hub_stats_get(const green_hub *hub, green_hub_stats *s);
 

@@ -299,6 +299,22 @@ recipes["green.input"] = function(K)
   return request(K, function(env) return env["wsgi.input"] or env.input end)
 end
 
+recipes["green.metrics.registry"] = function()
+  return require("green.metrics").registry()
+end
+
+recipes["green.metrics.counter"] = function()
+  return recipes["green.metrics.registry"]():counter("calls_total", "Calls.")
+end
+
+recipes["green.metrics.gauge"] = function()
+  return recipes["green.metrics.registry"]():gauge("calls", "Calls.")
+end
+
+recipes["green.metrics.histogram"] = function()
+  return recipes["green.metrics.registry"]():histogram("calls", "Calls.")
+end
+
 recipes["green.redis"] = function(K)
   local db = require("spec.support.redis_fake").client()
   K.later(function() db:close() end)

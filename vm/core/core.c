@@ -74,11 +74,15 @@ static int core_stats(lua_State *L)
   const struct {
     const char *name;
     double value;
-  } fields[] = {{"turns", (double)s.turns},  {"switches", (double)s.switches},
-                {"threads", s.live - hosts}, {"ready", s.ready},
-                {"timers", s.timers},        {"fds", s.fds},
+  } fields[] = {{"turns", (double)s.turns},
+                {"switches", (double)s.switches},
+                {"threads", s.live - hosts},
+                {"ready", s.ready},
+                {"timers", s.timers},
+                {"fds", s.fds},
                 {"waits", s.waits},
-                {"idle", s.idle},            {"made", (double)s.made - hosts}};
+                {"idle", s.idle},
+                {"made", (double)s.made - hosts}};
   lua_createtable(L, 0, 9);
   for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
     lua_pushnumber(L, fields[i].value);

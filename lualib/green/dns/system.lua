@@ -6,6 +6,7 @@ local core = require "green.core"
 local addr = require "green.socket.addr"
 local errors = require "green.error"
 local files = require "green.dns.files"
+local natives = require "green.tpool.natives"
 local thread = require "green.thread"
 
 local ffi = require "ffi"
@@ -48,7 +49,7 @@ function M.pool()
     if not object then
       return nil, errors.new(code, "native pool")
     end
-    pool = object
+    pool = natives.add(object, "dns")
   end
   local p = ffi.cast(pool_t, pool)[0]
   if p == nil then

@@ -5,6 +5,7 @@
 
 local core = require "green.core"
 local errors = require "green.error"
+local natives = require "green.tpool.natives"
 local thread = require "green.thread"
 
 local ffi = require "ffi"
@@ -34,7 +35,7 @@ local function get_pool()
     if not object then
       return nil, errors.new(code, "native pool")
     end
-    pool = object
+    pool = natives.add(object, "fs")
   end
   local p = ffi.cast(pool_t, pool)[0]
   if p == nil then

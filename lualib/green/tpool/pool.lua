@@ -12,6 +12,7 @@ local errors = require "green.error"
 local job = require "green.tpool.job"
 local map = require "green.tpool.map"
 local move = require "green.tpool.move"
+local natives = require "green.tpool.natives"
 local options = require "green.args.options"
 local show = require "green.args.show"
 local thread = require "green.thread"
@@ -92,7 +93,7 @@ end
 -- @tparam table opts checked
 function M.new(size, opts)
   local root = setmetatable({
-    core = new_core(),
+    core = natives.add(new_core(), size and "tpool.pool" or "tpool"),
     size = size,
     active = {}, -- calls under way, and false (tpool/job.lua)
     holes = {},

@@ -113,6 +113,7 @@ local known = {
   stop_grace = { 30, "seconds" },
   wsapi = { false, "flag" },
   listen = { {}, "table" },
+  measure = { false, "flag" },
   tls = { false, "tls" },
 }
 

@@ -15,6 +15,7 @@ local exchange = require "green.wsgi.exchange"
 local gone = require "green.wsgi.gone"
 local guests = require "green.wsgi.guests"
 local log_module = require "green.wsgi.log"
+local register = require "green.wsgi.register"
 local option_module = require "green.wsgi.options"
 local spawn = require "green.wsgi.spawn"
 local stop = require "green.wsgi.stop"
@@ -250,6 +251,7 @@ local function new(listener, planned)
   option_module.apply(self.httpd, o)
   setmetatable(self, mt)
   self.env_mt = env_module.metatable(self)
+  register.add(self)
   return self
 end
 

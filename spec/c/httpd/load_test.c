@@ -105,8 +105,7 @@ static void test_rate(void)
   house h = house_open();
   int fd = client_open(&h);
   h.d->keepalive_timeout = GREEN_NEVER;
-  green_hub_advance(h.hub,
-                    GREEN_SECOND - green_hub_now(h.hub) % GREEN_SECOND);
+  green_hub_advance(h.hub, GREEN_SECOND - green_hub_now(h.hub) % GREEN_SECOND);
   green_httpd_measure(h.d);
   ask(&h, fd, 0, 200);
   ask(&h, fd, 0, 200);

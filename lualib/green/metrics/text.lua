@@ -1,0 +1,217 @@
+--- A registry as text: Prometheus's exposition format 0.0.4, or OpenMetrics 1.0.0.
+-- @module green.metrics.text
+
+local core = require "green.core"
+local names = require "green.metrics.name"
+local pacer = require "green.metrics.pace"
+
+-- Scripts may put their own in their places.
+local concat, error, find, format, huge, ipairs, pairs = table.concat, error, string.find,
+  string.format, math.huge, ipairs, pairs
+local pcall, sort, sub, type = pcall, table.sort, string.sub, type
+
+local number = names.number
+
+local PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+local OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+local LOOKS = 32 -- series between two looks at the clock
+
+-- -- Lines --------------------------------------------------------------------
+
+local function put(out, line)
+  out.n = out.n + 1
+  out[out.n] = line
+end
+
+--- Let the others have a turn, now and then.
+local function breathe(out)
+  out.left = out.left - 1
+  if out.left > 0 then
+    return
+  end
+  out.left = LOOKS
+  out.pace()
+end
+
+local function put_head(out, kind, name, help)
+  if out.is_open and kind == "counter" then
+    name = sub(name, 1, -7) -- of the family, without _total
+  end
+  put(out, format("# HELP %s %s", name, names.escaped_help(help, out.is_open)))
+  put(out, format("# TYPE %s %s", name, kind))
+end
+
+local function put_value(out, name, labels, value)
+  put(out, labels == "" and name .. " " .. number(value)
+    or format("%s{%s} %s", name, labels, number(value)))
+end
+
+local function put_bucket(out, name, labels, bound, count)
+  put(out, format('%s_bucket{%s%sle="%s"} %s', name, labels, labels == "" and "" or ",",
+    names.bound(bound), number(count)))
+end
+
+--- counts[i]: of those of at most bounds[i], and of more than the one before.
+local function put_histogram(out, name, labels, bounds, counts, sum)
+  local count = 0
+  for i, bound in ipairs(bounds) do
+    count = count + counts[i]
+    put_bucket(out, name, labels, bound, count)
+  end
+  count = count + counts[#bounds + 1]
+  put_bucket(out, name, labels, huge, count)
+  put_value(out, name .. "_sum", labels, sum)
+  put_value(out, name .. "_count", labels, count)
+end
+
+-- -- Metrics ------------------------------------------------------------------
+
+--- What a gauge's function says; nil: nothing.
+local function ask(registry, series)
+  local ok, value = pcall(series.read)
+  if ok and type(value) == "number" then
+    return value
+  end
+  registry.errors = registry.errors + 1
+end
+
+local function put_series(out, registry, metric, series)
+  if metric.kind == "histogram" then
+    return put_histogram(out, metric.name, series.text, series.bounds, series.counts, series.sum)
+  end
+  local value = series.value
+  if series.read then
+    value = ask(registry, series)
+  end
+  if value then
+    put_value(out, metric.name, series.text, value)
+  end
+end
+
+--- Series that come meanwhile are for the next time.
+local function put_metric(out, registry, metric)
+  local list, n = metric.series, metric.n_series
+  put_head(out, metric.kind, metric.name, metric.help)
+  for i = 1, n do
+    put_series(out, registry, metric, list[i])
+    breathe(out)
+  end
+end
+
+-- -- Collectors ---------------------------------------------------------------
+
+local function labels_of(labels)
+  if not labels then
+    return ""
+  end
+  local pieces = {}
+  for name, value in pairs(labels) do
+    pieces[#pieces + 1] = format('%s="%s"', names.labels({ name }, "emit")[1],
+      names.quoted(names.value(value, "emit", name)))
+  end
+  sort(pieces)
+  return concat(pieces, ",")
+end
+
+local kinds = { counter = names.counter, gauge = names.other, histogram = names.other }
+
+local function check(kind, name, help, value)
+  if not kinds[kind] then
+    error(format("emit: the kind must be counter, gauge or histogram, not %s", core.shown(kind)),
+      0)
+  end
+  kinds[kind](name, "emit")
+  names.help(help, "emit")
+  local wanted = kind == "histogram" and "table" or "number"
+  if type(value) ~= wanted then
+    error(format("emit: the value of %s must be a %s, not %s", name, wanted, core.shown(value)), 0)
+  end
+end
+
+--- What collectors say is gathered by name: a name has its lines together.
+local function emitter(registry, gathered)
+  return function(kind, name, help, value, labels)
+    check(kind, name, help, value)
+    local family = gathered[name]
+    if not family or family.name ~= name or family.kind ~= kind then
+      family = { kind = kind, name = name, help = help }
+      for _, line in ipairs(names.taken(kind, name)) do
+        if registry.names[line] or gathered[line] then
+          error(format("emit: there is another metric that has %s", line), 0)
+        end
+      end
+      for _, line in ipairs(names.taken(kind, name)) do
+        gathered[line] = family
+      end
+      gathered[#gathered + 1] = family
+    end
+    family[#family + 1] = { text = labels_of(labels), value = value }
+  end
+end
+
+local function gather(registry)
+  local gathered = {}
+  local emit = emitter(registry, gathered)
+  for _, collect in ipairs(registry.collectors) do
+    if not pcall(collect, emit) then
+      registry.errors = registry.errors + 1
+    end
+  end
+  return gathered
+end
+
+local function put_gathered(out, family)
+  put_head(out, family.kind, family.name, family.help)
+  for _, one in ipairs(family) do
+    local h = family.kind == "histogram" and one.value
+    if h then
+      put_histogram(out, family.name, one.text, h.bounds, h.counts, h.sum)
+    else
+      put_value(out, family.name, one.text, one.value)
+    end
+    breathe(out)
+  end
+end
+
+-- -- All of it ----------------------------------------------------------------
+
+--- What there is to say of the registry itself.
+local function put_own(out, registry)
+  local capped = {}
+  for _, metric in ipairs(registry.families) do
+    if metric.capped > 0 then
+      capped[#capped + 1] = metric
+    end
+  end
+  if #capped > 0 then
+    local name = "greenlua_metrics_capped_total"
+    put_head(out, "counter", name, "Calls for a new series where max_series were there.")
+    for _, metric in ipairs(capped) do
+      put_value(out, name, format('metric="%s"', metric.name), metric.capped)
+    end
+  end
+  put_head(out, "counter", "greenlua_metrics_errors_total",
+    "Collectors and functions of gauges that raised.")
+  put_value(out, "greenlua_metrics_errors_total", "", registry.errors)
+end
+
+local function of(registry, is_open)
+  local out = { n = 0, is_open = is_open, left = LOOKS, pace = pacer() }
+  for i = 1, #registry.families do
+    put_metric(out, registry, registry.families[i])
+  end
+  for _, family in ipairs(gather(registry)) do
+    put_gathered(out, family)
+  end
+  put_own(out, registry)
+  put(out, is_open and "# EOF\n" or "")
+  return concat(out, "\n"), is_open and OPENMETRICS or PROMETHEUS
+end
+
+--- Does a request's Accept ask for OpenMetrics? Prometheus names it first where it likes it
+-- best.
+local function is_open_wanted(accept)
+  return type(accept) == "string" and find(accept, "application/openmetrics-text", 1, true) ~= nil
+end
+
+return { of = of, is_open_wanted = is_open_wanted }
