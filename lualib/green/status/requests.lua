@@ -1,0 +1,68 @@
+--- The requests that handlers of a server are at, for the status page. What clients send is
+-- told only as far as options say.
+-- @module green.status.requests
+
+local core = require "green.core"
+local json = require "green.status.json"
+
+-- Scripts may put their own in their places.
+local ipairs, lower, pairs, setmetatable, sort, sub, tostring = ipairs, string.lower, pairs,
+  setmetatable, table.sort, string.sub, tostring
+
+local MOST = 50 -- requests of a server
+local MOST_TEXT = 200 -- bytes
+
+local M = {}
+
+-- They let somebody in who has read them: never told.
+local secret = { authorization = true, cookie = true, ["proxy-authorization"] = true }
+
+local function short(text)
+  text = tostring(text or "")
+  return #text > MOST_TEXT and sub(text, 1, MOST_TEXT) .. "..." or text
+end
+
+local function headers_of(env)
+  local list = json.list {}
+  for _, header in ipairs(env.headers_raw or {}) do
+    local value = secret[lower(header[1])] and "(hidden)" or short(header[2])
+    list[#list + 1] = { name = short(header[1]), value = value }
+  end
+  return list
+end
+
+local function of(server, conn, opts)
+  local env = setmetatable({ ["green.connection"] = conn }, server.env_mt)
+  return {
+    age = core.conn_age(conn) or 0,
+    method = short(env.REQUEST_METHOD),
+    path = short(env.PATH_INFO),
+    query = opts.queries and short(env.QUERY_STRING) or nil,
+    peer = opts.peers and short(env.REMOTE_ADDR) or nil,
+    headers = opts.headers and headers_of(env) or nil,
+  }
+end
+
+local function by_age(a, b)
+  return a.age > b.age
+end
+
+--- Those in hand, the oldest first. Does not park.
+-- @tparam table opts `peers`, `queries`, `headers`: whether to tell of them
+-- @return a list of tables; and whether there are more
+function M.list(server, opts)
+  local list, is_more = json.list {}, false
+  for state in pairs(server.active) do
+    local conn = state.conn
+    if conn and #list >= MOST then
+      is_more = true
+      break
+    elseif conn and core.conn_is_open(conn) then
+      list[#list + 1] = of(server, conn, opts)
+    end
+  end
+  sort(list, by_age)
+  return list, is_more
+end
+
+return M
