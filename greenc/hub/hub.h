@@ -114,9 +114,10 @@ typedef struct green_hub_stats {
 } green_hub_stats;
 GREEN_API void green_hub_stats_get(const green_hub *hub, green_hub_stats *s);
 
-/* Measure from the next turn on how long each keeps the others waiting: from the
-** return of one poll to the beginning of the next. Costs a reading of the clock
-** a turn; off, next to nothing. Under a virtual clock nothing is measured. */
+/* Measure from the next turn on how long each keeps the others waiting: from
+** the return of one poll to the beginning of the next. Costs a reading of the
+** clock a turn; off, next to nothing. Under a virtual clock nothing is
+** measured. */
 GREEN_API void green_hub_measure(green_hub *hub, int on);
 GREEN_API int green_hub_measures(const green_hub *hub);
 

@@ -7,8 +7,6 @@
 
 local registries = require "green.metrics.registry"
 
-require "green" -- sets the library up for whoever requires this module alone
-
 local M = {}
 
 local default

@@ -17,8 +17,6 @@ local page = require "green.status.page"
 local runtime = require "green.metrics.runtime"
 local text = require "green.metrics.text"
 
-require "green" -- sets the library up for whoever requires this module alone
-
 -- Scripts may put their own in their places.
 local find, ipairs, match, pairs, type = string.find, ipairs, string.match, pairs, type
 

@@ -45,7 +45,10 @@ local LUA = {
     modules = words "core args error patch thread timeout stream",
   },
   { name = "4" }, -- whatever is in no other line
-  { name = "5, protocols", modules = words "wsgi websocket http redis zmq db pubsub metrics status" },
+  {
+    name = "5, protocols",
+    modules = words "wsgi websocket http redis zmq db pubsub metrics status",
+  },
 }
 
 --- Where a C file stands: a number, and what to call it.
