@@ -12,8 +12,7 @@ local show = require "green.args.show"
 local text = require "green.metrics.text"
 
 -- Scripts may put their own in their places.
-local format, ipairs, pairs, require, setmetatable, type = string.format, ipairs, pairs, require,
-  setmetatable, type
+local ipairs, pairs, require, setmetatable, type = ipairs, pairs, require, setmetatable, type
 
 local methods = {}
 local mt = show.kind({ __name = "green.metrics.registry", __index = methods }, function(self)
@@ -49,8 +48,8 @@ local function enter(self, metric)
   for _, name in ipairs(taken) do
     local other = self.names[name]
     if other then
-      args.wrong(metric.kind, "name", format("one that can stand beside the %s %s (%s would be of "
-        .. "both)", other.kind, other.name, name), metric.name)
+      local wanted = "one that can stand beside the %s %s (%s would be of both)"
+      args.wrong(metric.kind, "name", wanted:format(other.kind, other.name, name), metric.name)
     end
   end
   for _, name in ipairs(taken) do
@@ -101,14 +100,14 @@ end
 local formats = { prometheus = true, openmetrics = true }
 
 --- All of it as text. Parks where there is much.
--- @tparam[opt="prometheus"] string kind "prometheus": version 0.0.4; "openmetrics": 1.0.0
+-- @tparam[opt="prometheus"] string format "prometheus": version 0.0.4; "openmetrics": 1.0.0
 -- @return the text, and its Content-Type
-function methods:text(kind)
-  kind = kind == nil and "prometheus" or kind
-  if type(kind) ~= "string" or not formats[kind] then
-    args.wrong("text", "format", '"prometheus" or "openmetrics"', kind)
+function methods:text(format)
+  format = format == nil and "prometheus" or format
+  if type(format) ~= "string" or not formats[format] then
+    args.wrong("text", "format", '"prometheus" or "openmetrics"', format)
   end
-  return text.of(self, kind == "openmetrics")
+  return text.of(self, format == "openmetrics")
 end
 
 class.seal(mt)
