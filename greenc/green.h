@@ -41,6 +41,7 @@
 #include "proto/http_write.h"
 #include "proto/idna.h"
 #include "proto/inflate.h"
+#include "proto/logtext.h"
 #include "proto/nsswitch.h"
 #include "proto/resolv.h"
 #include "proto/resp.h"
