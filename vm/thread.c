@@ -106,6 +106,20 @@ static void co_reserve(lua_State *L, lua_State *co, int n)
   if (r != 0) luaL_error(L, "too many arguments");
 }
 
+/* Give the new thread, whose userdata is at the top of L, the context of the
+** one that runs. */
+static void inherit(vm *v, lua_State *L, vm_thread *t)
+{
+  int ud = lua_gettop(L);
+  lua_newtable(L);
+  vm_push_thread(L, v->current);
+  vm_data_get(L, ud + 2, "context");
+  lua_setfield(L, ud + 1, "context");
+  lua_pop(L, 1);
+  lua_setfenv(L, ud);
+  t->flags |= VM_F_DATA | VM_F_CONTEXT;
+}
+
 vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
 {
   luaL_checkstack(L, 8, "spawn");
@@ -113,6 +127,7 @@ vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
   int site = level ? vm_site(v, L, level) : 0;
   lua_State *co = lua_newthread(L);
   vm_thread *t = thread_alloc(v, L);
+  if (v->current->flags & VM_F_CONTEXT) inherit(v, L, t);
   table_reserve(v, L);
   co_reserve(L, co, n + 1);
   /* From here on nothing can fail. */
@@ -123,7 +138,8 @@ vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
   t->id = ++v->n_threads;
   t->parent = v->current->id;
   t->co = co;
-  t->flags = (uint32_t)flags;
+  if (t->flags & VM_F_DATA) vm_touch(t);
+  t->flags |= (uint32_t)flags;
   t->site = (uint16_t)site;
   t->nargs = (int16_t)n;
   lua_pushvalue(L, -2); /* userdata, coroutine, userdata */

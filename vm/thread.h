@@ -48,7 +48,8 @@ enum {
                             reported. */
   VM_F_KNOWN = 4096,     /* Scripts have got hold of it, or of its coroutine:
                              it must not be used again for something else. */
-  VM_F_REFUSED = 8192    /* data.refusal is what it raises next. */
+  VM_F_REFUSED = 8192,   /* data.refusal is what it raises next. */
+  VM_F_CONTEXT = 16384   /* data.context goes to the threads that it spawns. */
 };
 
 enum vm_ending { VM_ALIVE, VM_RETURNED, VM_RAISED, VM_KILLED };

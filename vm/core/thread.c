@@ -163,6 +163,31 @@ static int core_peek(lua_State *L)
   return 1;
 }
 
+/* The running thread's own table, or nil. */
+static int core_own(lua_State *L)
+{
+  const vm_thread *t = core_vm(L)->current;
+  if (!(t->flags & VM_F_DATA)) return 0;
+  vm_push_thread(L, t);
+  vm_push_data(L, -1);
+  return 1;
+}
+
+/* set_context(value): the running thread's data.context, with which the threads
+** begin that it spawns; nil: none. */
+static int core_set_context(lua_State *L)
+{
+  vm_thread *t = core_vm(L)->current;
+  lua_settop(L, 1);
+  if (lua_isnil(L, 1) && !(t->flags & VM_F_CONTEXT)) return 0;
+  vm_push_thread(L, t);
+  lua_pushvalue(L, 1);
+  vm_data_set(L, 2, "context");
+  t->flags |= VM_F_CONTEXT;
+  if (lua_isnil(L, 1)) t->flags &= ~(uint32_t)VM_F_CONTEXT;
+  return 0;
+}
+
 static int core_site(lua_State *L)
 {
   vm_push_site(L, core_thread(L, 1));
@@ -392,7 +417,7 @@ static int core_reset(lua_State *L)
   if (!(t->flags & VM_F_TOUCHED)) return 0;
   vm_scope_pop_all(t);
   if (!(t->flags & VM_F_KNOWN)) {
-    t->flags &= ~(uint32_t)VM_F_DATA;
+    t->flags &= ~(uint32_t)(VM_F_DATA | VM_F_CONTEXT);
     vm_untouch(t);
   }
   core_sync(v, was);
@@ -470,6 +495,8 @@ const luaL_Reg vm_thread_functions[] = {
     {"is_dead", core_is_dead},
     {"data", core_data},
     {"peek", core_peek},
+    {"own", core_own},
+    {"set_context", core_set_context},
     {"site", core_site},
     {"traceback", core_traceback},
     {"frame", core_frame},

@@ -11,6 +11,7 @@ return {
   name = "a string: what it was called by thread:name",
   parent = "C reads it: the thread that spawned it, with spawn_after_local",
   locals = "its values of each thread_local: proxy -> table",
+  context = "C hands it to the threads that this one spawns: green.thread.context",
 
   -- What cancels it.
   kill_error = "C reads it: what a kill raises, always the same",

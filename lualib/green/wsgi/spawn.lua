@@ -94,6 +94,7 @@ local function spawn_workers(self)
 end
 
 local function spawner(self)
+  core.set_context(nil) -- a handler begins without one, the first as all others
   accept.persist(spawn_workers, self)
 end
 
