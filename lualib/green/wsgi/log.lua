@@ -4,7 +4,7 @@
 -- @module green.wsgi.log
 
 local class = require "green.args.class"
-local channels = require "green.wsgi.log.channel"
+local channels = require "green.log.channel"
 local core = require "green.core"
 local show = require "green.args.show"
 local raised = require "green.wsgi.raised"

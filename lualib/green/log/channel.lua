@@ -3,12 +3,12 @@
 -- Lines gather in C (greenc/httpd/log.h). A green thread that lives only while
 -- there are some writes them away: at the end of the turn, or for files once a
 -- second or when there are 32 KB.
--- @module green.wsgi.log.channel
+-- @module green.log.channel
 
 local core = require "green.core"
 local exits = require "green.thread.exits"
 local ffi = require "ffi"
-local sinks = require "green.wsgi.log.sink"
+local sinks = require "green.log.sink"
 local thread = require "green.thread"
 local C = require "green.ffi.log"
 

@@ -3,7 +3,7 @@
 -- A sink has write(text), with whole lines, each with its "\n", which may park; or
 -- write_bytes(pointer, n), which does not. Both return how many lines were lost,
 -- and never raise. A sink with tag(level) wants that in front of each line.
--- @module green.wsgi.log.sink
+-- @module green.log.sink
 
 local errors = require "green.error"
 local ffi = require "ffi"
