@@ -39,6 +39,7 @@ local function new(where)
     writer = false, -- its thread, if the sink may park
     lost = 0,
     urgent = false,
+    on_begin = false, -- called before a writer begins: there will be something to write
   }, Channel)
 end
 
@@ -61,7 +62,8 @@ end
 local function write_later(self)
   local delay = self.sink.delay
   self.writer = delay == 0 and core.current()
-  if delay > 0 and not self.urgent and self.c.waiting < FULL then
+  local waiting = self.c.waiting
+  if delay > 0 and not self.urgent and waiting > 0 and waiting < FULL then
     self.c.mark = FULL
     core.park(self.queue, core.now() + delay)
   end
@@ -77,7 +79,23 @@ local function writer_ends(record)
 end
 
 local function start_writer(self)
+  if self.on_begin then
+    self.on_begin()
+  end
   core.start(exits.make(1, { _exit = writer_ends, channel = self }, false, write_later, self))
+end
+
+--- Write what waits here and now, where the sink does not park: what comes next may be the
+-- program's end. Returns whether it could.
+function Channel:push()
+  if self.sink.parks then
+    return false
+  end
+  write_all(self)
+  if self.writing then
+    core.wake(self.queue) -- there is nothing left to wait for
+  end
+  return true
 end
 
 --- There is something to write, or enough of it.
@@ -116,9 +134,21 @@ local function escape(byte)
   return format("\\x%02x", byte_of(byte))
 end
 
+--- Add a line as it is. Does not park.
+-- @param p its bytes, without an end
+-- @tparam number n how many
+function Channel:add(p, n)
+  if C.line(self.c, p, n) > self.c.mark then
+    self:tell()
+  end
+end
+
 --- Add a line of text (more lines, if it has some); it is written soon. A terminal
 -- that shows it is told nothing by it: other bytes than ASCII's come out as \xHH.
 function Channel:line(text, level)
+  if self.sink.say then
+    return self.sink.say(level, text)
+  end
   text = gsub(text, "[%z\1-\8\11-\31\127-\255]", escape)
   if self.sink.tag then
     local tag = self.sink.tag(level)

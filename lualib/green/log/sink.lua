@@ -1,10 +1,12 @@
---- Where the lines of a server's log go: files, functions, objects, stderr.
+--- Where the lines of a log go: files, functions, objects, stderr.
 --
 -- A sink has write(text), with whole lines, each with its "\n", which may park; or
 -- write_bytes(pointer, n), which does not. Both return how many lines were lost,
--- and never raise. A sink with tag(level) wants that in front of each line.
+-- and never raise. `parks`: it may. A sink with tag(level) wants that in front of each line;
+-- one with say(level, text) wants texts there, and not as lines.
 -- @module green.log.sink
 
+local core = require "green.core"
 local errors = require "green.error"
 local ffi = require "ffi"
 local files = require "green.ffi.file"
@@ -115,9 +117,10 @@ end
 
 -- -- Objects ------------------------------------------------------------------
 
-local function counted(fn)
+local function counted(fn, parks)
   return {
     delay = 0,
+    parks = parks,
     write = function(text)
       local ok, result, problem = pcall(fn, text)
       if ok and (result or problem == nil) then
@@ -132,6 +135,7 @@ end
 local function each_line(put)
   return {
     delay = 0,
+    parks = true,
     write = function(text)
       local lost = 0
       for line, to in gmatch(text, "([^\n]*)\n()") do
@@ -168,7 +172,7 @@ local function to_stream(stream)
       stream:flush()
     end
     return ok, problem
-  end)
+  end, true)
 end
 
 --- By the way that is always there, whatever a script has made of io.
@@ -179,7 +183,7 @@ local function to_stderr()
       output.flush(stderr)
     end
     return ok, problem
-  end)
+  end, false)
 end
 
 local function to_list(list)
@@ -189,9 +193,14 @@ local function to_list(list)
 end
 
 --- The sink for what users give: true (stderr), a path, a function that is given
--- lines, a logger, an object with write, or a list to be filled.
+-- lines, a logger (green.log's has a sink of its own), an object with write, or a list
+-- to be filled.
 local function new(where)
   local kind = type(where)
+  local mt = kind == "table" and core.class_of(where)
+  if mt and mt.__name == "green.log" then
+    return where:_sink()
+  end
   if where == true then
     return to_stderr()
   elseif kind == "string" then

@@ -219,10 +219,14 @@ local function new(o, where)
     self.wants_info = (both or o.error_log ~= true) and true
   end
   if self.access then
-    local tag = self.access.sink.tag
+    local sink, lead = self.access.sink, nil
+    local text = o.log_format
+    if sink.lead then
+      text, lead = sink.lead(text)
+    end
     self.pointer = self.access.pointer -- for core.conn_finish
     self.access.c.forwarded = o.log_x_forwarded_for
-    format_module.compile(self.access.c, o.log_format, where, tag and tag("info"))
+    format_module.compile(self.access.c, text, where, sink.tag and sink.tag("info"), lead)
   end
   self.stream = error_stream(self)
   return open_all(self)

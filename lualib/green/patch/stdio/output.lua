@@ -144,5 +144,6 @@ function M.install(fn)
 end
 
 M.print, M.io_write, M.write, M.flush, M.setvbuf = green_print, io_write, write, flush, setvbuf
+M.complain = complain
 
 return M

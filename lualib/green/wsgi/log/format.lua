@@ -99,10 +99,10 @@ local function add_template(log, text, where)
   end
 end
 
-local function add_json(log, where)
+local function add_json(log, where, lead)
   log.json = true
   for i = 1, #json, 2 do
-    add_literal(log, (i == 1 and "{" or ",") .. '"' .. json[i] .. '":')
+    add_literal(log, (i == 1 and "{" .. lead or ",") .. '"' .. json[i] .. '":')
     add_field(log, json[i + 1], 6, where)
   end
   add_literal(log, "}")
@@ -113,12 +113,13 @@ end
 -- @param format false or nil: the default; "json"; or a text with %(name)s
 -- @tparam string where the function's name, for messages
 -- @tparam[opt] string prefix of each line
-local function compile(log, format, where, prefix)
+-- @tparam[opt] string lead what an object of JSON begins with, or the template
+local function compile(log, format, where, prefix, lead)
   add_literal(log, prefix or "")
   if format == "json" then
-    add_json(log, where)
+    add_json(log, where, lead or "")
   else
-    add_template(log, format or DEFAULT, where)
+    add_template(log, (lead or "") .. (format or DEFAULT), where)
   end
 end
 
