@@ -8,6 +8,7 @@ local bodies = require "green.http.body"
 local core = require "green.core"
 local exchange = require "green.http.exchange"
 local fields = require "green.http.fields"
+local instrument = require "green.http.instrument"
 local reading = require "green.http.reading"
 local thread = require "green.thread"
 local tracing = require "green.http.trace"
@@ -82,7 +83,13 @@ end
 local function send_known(session, req, due)
   while true do
     prepare(req)
-    local resp, err = (req.settings.trace and told or run)(session, req, due)
+    local act, stand_around = req.settings.trace and told or run, instrument.send
+    local resp, err
+    if stand_around then
+      resp, err = stand_around(act, session, req, due)
+    else
+      resp, err = act(session, req, due)
+    end
     if not resp then
       return nil, err
     end

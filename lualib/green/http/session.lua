@@ -8,6 +8,7 @@ local core = require "green.core"
 local exchange = require "green.http.exchange"
 local fields = require "green.http.fields"
 local follow = require "green.http.follow"
+local instrument = require "green.http.instrument"
 local is_url = require("green.url.object").is
 local options = require "green.http.options"
 local pool = require "green.http.pool"
@@ -77,7 +78,8 @@ end
 local function perform(self, method, url, opts, where)
   checkpoint()
   local now = wait_now() -- where that raises, nothing has been done
-  if opts == nil and method == "GET" and self._is_plain and type(url) == "string" then
+  if opts == nil and method == "GET" and self._is_plain and not instrument.send
+    and type(url) == "string" then
     return get(self, url, now)
   end
   local req, err
