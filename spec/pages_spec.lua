@@ -58,8 +58,8 @@ describe("docs/modules", function()
 
   -- The pages about the core are programs too.
   for _, page in ipairs { "green", "thread", "timeout", "error", "group", "trampoline", "url",
-    "shared", "backdoor", "debug", "metrics", "status", "zmq", "zmq_auth", "zmq_options",
-    "zmq_poll", "../zmq-from-python" } do
+    "shared", "backdoor", "debug", "metrics", "status", "log", "tracing", "zmq", "zmq_auth",
+    "zmq_options", "zmq_poll", "../zmq-from-python" } do
     it(page .. ".md has examples that run" .. (page == "zmq" and " [S12]" or ""), function()
       local n = 0
       for code in blocks_of(page) do
