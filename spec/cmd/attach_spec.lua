@@ -144,6 +144,98 @@ describe("greenlua attach", function()
   end)
 end)
 
+describe("SIGUSR2", function()
+  it("opens a backdoor for greenlua attach, which sends it", function()
+    with_program(function(server, env)
+      local out = piped(server.pid, env, "shared.number\n")
+      assert.equal("42\n", out.out)
+      assert.equal(0, out.status)
+      out = piped(server.pid, env, "shared.number\n") -- by the same door
+      assert.equal("42\n", out.out)
+    end, {})
+  end)
+
+  it("is not sent to a program that it would end", function()
+    local p = program.start { "sleep", "60" }
+    local out = piped(p.pid, { XDG_RUNTIME_DIR = dir() }, "1\n")
+    assert.equal(1, out.status)
+    assert.is_nil(p:poll())
+    p:kill(program.KILL):wait()
+  end)
+end)
+
+describe("greenlua dump", function()
+  it("writes all green threads with what they wait for and where they stand", function()
+    with_program(function(server, env)
+      local out = program.run_greenlua { "dump", tostring(server.pid), env = env }
+      assert.equal(0, out.status, out.err)
+      assert.is_truthy(out.out:find("main %(parked, stack [^)]*%): sleep[^\n]* more[^\n]*\n"), out.out)
+      assert.is_truthy(out.out:find("in function 'sleep'", 1, true))
+    end)
+  end)
+
+  it("says what is wrong", function()
+    assert.equal(2, program.run_greenlua({ "dump" }).status)
+    local out = program.run_greenlua { "dump", dir() .. "/none" }
+    assert.equal(1, out.status)
+    assert.is_truthy(out.err:find("greenlua dump: .*ENOENT"), out.err)
+  end)
+end)
+
+describe("greenlua top", function()
+  it("writes one screen into a pipe", function()
+    with_program(function(server, env)
+      local out = program.run_greenlua { "top", tostring(server.pid), env = env }
+      assert.equal(0, out.status, out.err)
+      assert.is_truthy(out.out:find("^greenlua " .. server.pid .. ", up "), out.out)
+      assert.is_truthy(out.out:find("\nthreads %d+: "))
+      assert.is_truthy(out.out:find("main +sleep"))
+    end)
+  end)
+
+  it("refreshes on a terminal, sorts, shows where a thread stands and kills one", function()
+    with_program(function(server, env)
+      local p = program.start_greenlua { "top", tostring(server.pid), env = env, tty = true }
+      p:expect "WAITS FOR"
+      p:expect "sleep"
+      p:write "s"
+      p:expect "WAITS FOR"
+      local id = piped(server.pid, env, [[
+        local t = green.spawn(function() green.sleep(50) end):name("victim")
+        for one in require("green.debug").each_thread() do
+          if one.name == "victim" then print(one.id) end
+        end
+]]).out:match "%d+"
+      p:write "t"
+      p:expect "which thread"
+      p:write(id .. "\r")
+      p:expect "in function 'sleep'"
+      p:write " "
+      p:expect "victim"
+      p:write "k"
+      p:expect "which thread"
+      p:write(id .. "\r")
+      p:expect "killed"
+      p:write " "
+      p:expect "WAITS FOR"
+      p:write "q"
+      p:wait()
+      assert.equal(0, p.status)
+    end)
+  end)
+
+  it("ends with 1 when the program has gone", function()
+    with_program(function(server, env)
+      local p = program.start_greenlua { "top", tostring(server.pid), env = env, tty = true }
+      p:expect "WAITS FOR"
+      server:kill(program.KILL)
+      p:wait()
+      assert.equal(1, p.status)
+      assert.is_truthy(p.out:find("greenlua top:", 1, true))
+    end)
+  end)
+end)
+
 describe("the option --backdoor", function()
   it("takes a path, and the environment is the same", function()
     local path = dir() .. "/door"

@@ -3,8 +3,8 @@
 -- A frame is a line "KIND LENGTH" and so many bytes. Who attaches sends HELLO as its first
 -- line; the other answers with WELCOME, and from there on both speak in frames. To
 -- the backdoor: "line" (a line of a statement), "kill" (what runs), "complete" (a text),
--- "threads" (all of them, as text), "top" (figures). From it: "out" (text to show),
--- "prompt", "words" (one a line), "answer".
+-- "threads" (all of them: "out" and at last "answer"), "top" (columns, rows, order), "trace" and
+-- "kill_thread" (an id). From it: "out" (text to show), "prompt", "words" (one a line), "answer".
 -- @module green.backdoor.frame
 
 local match, tonumber = string.match, tonumber
@@ -35,7 +35,7 @@ function M.read(stream, most)
   if not head then
     return nil, err
   end
-  local kind, length = match(head, "^(%l+) (%d+)$")
+  local kind, length = match(head, "^([%l_]+) (%d+)$")
   length = tonumber(length)
   if not kind or length > most then
     return nil, "no frame"

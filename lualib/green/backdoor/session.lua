@@ -19,7 +19,8 @@ local timeout = require "green.timeout"
 
 local concat = table.concat
 local pcall, setfenv, setmetatable, tostring = pcall, setfenv, setmetatable, tostring
-local format = string.format
+local format, match = string.format, string.match
+local require, tonumber = require, tonumber
 
 local LONGEST = 64 * 1024 -- bytes of a line,
 local LARGEST = 1024 * 1024 -- of a statement
@@ -134,6 +135,32 @@ local requests = {
     kill_running(self)
     return true
   end,
+  threads = function(self)
+    for text in require("green.debug").each_text() do
+      self:send("out", text .. "\n")
+    end
+    self:send("answer", "")
+    return true
+  end,
+  trace = function(self, id)
+    local found = require("green.debug").thread(tonumber(id) or 1)
+    self:send("answer", found and found:traceback() or "it has ended")
+    return true
+  end,
+  kill_thread = function(self, id)
+    local found = require("green.debug").thread(tonumber(id) or 1)
+    if found then
+      found:kill_soon()
+    end
+    self:send("answer", found and "killed" or "it has ended")
+    return true
+  end,
+  top = function(self, text)
+    local columns, rows, order = match(text, "^(%d+) (%d+) (%l+)$")
+    self:send("answer", require("green.backdoor.screen").text(self.last, tonumber(columns) or 80,
+      tonumber(rows) or 24, order))
+    return true
+  end,
   complete = function(self, text)
     local words, begin = completion.words(text, self.env)
     self:send("words", begin .. "\n" .. concat(words, "\n"))
@@ -201,6 +228,7 @@ function Session.serve(conn, env, banner)
     is_framed = false,
     lines = queue.LightQueue(LINES),
     out = queue.LightQueue(PIECES),
+    last = {}, -- of the screen before
     running = nil, -- the thread of a statement
     text = nil, -- of one that is not complete
   }, Session)

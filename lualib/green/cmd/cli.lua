@@ -203,16 +203,21 @@ local function run_module(name, ...)
 end
 
 -- What the command does besides running scripts; a script of that name goes before.
-local commands = { attach = true }
+local commands = { attach = true, dump = true, top = true }
 
 local function is_command(name)
   return commands[name] and not open(name)
 end
 
---- SIGUSR2: the green threads. In a green thread of its own: the library waits where it
--- must.
-local function dump_threads()
+local door -- the backdoor that SIGUSR2 has opened
+
+--- SIGUSR2: the green threads, and a backdoor, if there is a place for one. In a green
+-- thread of its own: the library waits where it must.
+local function on_usr2()
   raw.require("green.debug.dump")("SIGUSR2: all green threads", true)
+  if not door or door.is_closed then
+    door = raw.require("green.backdoor").open()
+  end
 end
 
 local function words_of_arg()
@@ -258,7 +263,7 @@ return function(plan)
   if plan.keylog then
     raw.require("green.tls.keylog").env = plan.keylog
   end
-  plan.on_usr2(dump_threads)
+  plan.on_usr2(on_usr2)
   if plan.leaks then
     raw.require("green.debug.leaks").start()
   end
