@@ -16,8 +16,8 @@ local report = require "green.thread.report"
 local trees = require "green.log.tree"
 
 -- Scripts may put their own in their places.
-local getenv, ipairs, pairs, pcall, require, type =
-  os.getenv, ipairs, pairs, pcall, require, type
+local getenv, pairs, pcall, require, setmetatable, type =
+  os.getenv, pairs, pcall, require, setmetatable, type
 
 local M = {}
 
@@ -117,12 +117,14 @@ for number = 1, 5 do
   end
 end
 
-for _, name in ipairs { "flush", "reopen", "stats", "level" } do
-  M[name] = function(given)
-    local logger = default()
-    return logger[name](logger, given)
-  end
-end
+--- As the methods of the logger without a name.
+function M.flush(timeout) return default():flush(timeout) end
+
+function M.level(level) return default():level(level) end
+
+function M.reopen() return default():reopen() end
+
+function M.stats() return default():stats() end
 
 -- -- Contexts -----------------------------------------------------------------
 

@@ -26,11 +26,11 @@ end
 
 --- Of a table name -> level, with numbers. Raises misuse.
 function M.table(value, where)
-  args.type(value, "table", where, "levels")
+  args.plain(value, where, "levels")
   local levels = {}
   for name, level in pairs(value) do
     args.type(name, "string", where, "a name in levels")
-    levels[name] = M.number(level, where, "the level of " .. name)
+    levels[name] = M.number(level, where, "levels: the level of " .. name)
   end
   return levels
 end

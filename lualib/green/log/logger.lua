@@ -137,7 +137,7 @@ end
 -- -- The log ------------------------------------------------------------------
 
 --- Wait until all lines are written. Parks if the output does.
--- @tparam[opt=5] number seconds at most
+-- @tparam[opt=5] number timeout seconds at most
 -- @treturn boolean whether they are
 function methods:flush(seconds)
   local channel = self._tree.channel
