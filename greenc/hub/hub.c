@@ -35,14 +35,25 @@ static green_task *task_of_link(green_link *k)
   return green_container(k, green_task, link);
 }
 
+/* Other threads look at these (green_hub_pulse). */
+static inline void hub_count(uint64_t *n)
+{
+  __atomic_store_n(n, *n + 1, __ATOMIC_RELAXED);
+}
+
+static inline void hub_set_current(green_hub *hub, green_task *t)
+{
+  __atomic_store_n(&hub->current, t, __ATOMIC_RELAXED);
+}
+
 static void task_run(green_hub *hub, green_task *t)
 {
-  hub->current = t;
-  hub->switches++;
+  hub_set_current(hub, t);
+  hub_count(&hub->switches);
   t->state = GREEN_TASK_RUNNING;
   t->started = 1;
   t->resume(t);
-  hub->current = NULL;
+  hub_set_current(hub, NULL);
 }
 
 /* Run what was ready when the batch began, until *done. */
@@ -101,7 +112,7 @@ static void hub_run_ready(green_hub *hub)
 {
   uint8_t was = hub->running;
   hub->running = 1;
-  hub->turns++;
+  hub_count(&hub->turns);
   hub_run_batch(hub, &hub_never_done);
   hub_run_defers(hub);
   hub->unpolled = 0; /* The poll comes next. */
@@ -239,7 +250,7 @@ static void hub_run_next(green_hub *hub, const volatile int *done)
 {
   green_hub_check_fork(hub);
   if (hub->unpolled && !green_list_empty(&hub->ready)) hub_wait(hub, 0);
-  hub->turns++;
+  hub_count(&hub->turns);
   hub_run_batch(hub, done);
 }
 
@@ -290,14 +301,14 @@ int green_hub_poll(green_hub *hub, int64_t nap)
   green__assert_thread(hub);
   if (!hub_may_poll(hub)) return 0;
   green_assert(me && me->state == GREEN_TASK_RUNNING, "From inside resume");
-  hub->current = NULL;
-  hub->turns++;
+  hub_set_current(hub, NULL);
+  hub_count(&hub->turns);
   hub_run_defers(hub); /* What was left to be sent does not wait for a nap. */
   if (nap > 0 && !hub_is_ready(hub)) green_clock_rest(nap);
   int more = hub_wait(hub, 1);
   hub->stirred = 0;
   hub->unpolled = 1; /* The batch goes on. */
-  hub->current = me;
+  hub_set_current(hub, me);
   return more;
 }
 
@@ -502,6 +513,13 @@ green_task *green_hub_upcoming(const green_hub *hub)
 green_task *green_hub_current(const green_hub *hub)
 {
   return hub->current;
+}
+
+green_pulse green_hub_pulse(const green_hub *hub)
+{
+  return (green_pulse){.turns = &hub->turns,
+                       .runs = &hub->switches,
+                       .current = (void *const *)&hub->current};
 }
 
 void green_hub_stats_get(const green_hub *hub, green_hub_stats *s)

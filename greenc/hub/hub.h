@@ -100,6 +100,16 @@ GREEN_API green_task *green_hub_upcoming(const green_hub *hub);
 /* The task that runs now, or NULL. */
 GREEN_API green_task *green_hub_current(const green_hub *hub);
 
+/* Where a hub's pulse can be felt from another thread, with relaxed atomic
+** loads, as long as the hub lives: a turn that does not end, or a run of a
+** task, leaves the numbers as they are, with current set. */
+typedef struct green_pulse {
+  const uint64_t *turns;
+  const uint64_t *runs; /* Tasks resumed. */
+  void *const *current; /* The task that runs now; NULL: none does. */
+} green_pulse;
+GREEN_API green_pulse green_hub_pulse(const green_hub *hub);
+
 /* What a hub has and did. */
 typedef struct green_hub_stats {
   uint64_t turns;
