@@ -82,6 +82,7 @@
 #include "io/tls_pool.h"
 #include "io/tls_sock.h"
 #include "io/tpool.h"
+#include "io/watchdog.h"
 #include "io/zmq.h"
 #include "io/zmq_ctx.h"
 #include "io/zmq_draft.h"
