@@ -41,6 +41,11 @@ typedef struct vm_want {
   int64_t deadline;
 } vm_want;
 
+/* Texts of sites and names of threads, for who has no Lua at hand: blocks of
+** pointers to strings that the table of sites keeps alive (site.c). */
+#define VM_TEXT_BLOCKS 48
+#define VM_TEXT_BLOCK 256
+
 /* Direct-mapped: chunk name and line of a call to spawn. */
 #define VM_SITES 64
 typedef struct vm_site_entry {
@@ -76,9 +81,11 @@ typedef struct vm {
   uint8_t orphaned; /* This process is a child, and its main chunk the
                        parent's: the main green thread's end is its end. */
   green_forkhook forked;
-  uint32_t generation; /* Of the process that the threads are in. */
-  vm_slots slots;      /* Of connections in hand (core/httpd.c), */
-  double offered;      /* and that on its way to a worker; 0: none. */
+  uint32_t generation;    /* Of the process that the threads are in. */
+  uint32_t stalled;       /* Atomic: the watchdog has told of what runs now. */
+  struct vm_stall *stall; /* NULL: nobody watches (stall.c). */
+  vm_slots slots;         /* Of connections in hand (core/httpd.c), */
+  double offered;         /* and that on its way to a worker; 0: none. */
   const struct vm_native_ops *native; /* How others like it are made. */
   vm_blocks *blocks; /* Large ones that are kept; NULL: none are. */
   size_t gc_large;   /* Bytes of such that were made since the last cycle of the
@@ -93,7 +100,9 @@ typedef struct vm {
   uint8_t head;      /* Bytes of a block before a string's; 0: not known. */
   green_store store; /* Room for long strings (bytes.c). */
   vm_loans *loans;   /* Strings that ZeroMQ reads; NULL: none yet. */
-  vm_site_entry sites[VM_SITES]; /* Cache: the last sites seen (site.c). */
+  vm_site_entry sites[VM_SITES];      /* Cache: the last sites seen (site.c). */
+  const char **texts[VM_TEXT_BLOCKS]; /* index of a site -> its text */
+  uint32_t n_labels;                  /* Of those, names of threads. */
   char library[512]; /* How the sources of the library begin (site.c). */
 } vm;
 

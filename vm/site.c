@@ -5,9 +5,12 @@
 
 #include "site.h"
 
+#include "base/mem.h"
+
 #include <string.h>
 
 #define SITES_MAX 10000
+#define LABELS_MAX 2000 /* Names may be made of numbers. */
 
 /* -- The library's own ---------------------------------------------------- */
 
@@ -25,10 +28,38 @@ int vm_is_library(const vm *v, const char *source)
   return v->library[0] && strncmp(source, v->library, strlen(v->library)) == 0;
 }
 
+/* -- Texts ---------------------------------------------------------------- */
+
+/* The string at the top of the stack, which stays, and which the table keeps
+** alive. Where there is no memory it has no text. */
+static void text_keep(vm *v, lua_State *L, int site)
+{
+  const char ***block = &v->texts[site / VM_TEXT_BLOCK];
+  if (!*block) *block = green__zalloc(VM_TEXT_BLOCK * sizeof(**block));
+  if (!*block) return;
+  __atomic_store_n(&(*block)[site % VM_TEXT_BLOCK], lua_tostring(L, -1),
+                   __ATOMIC_RELEASE);
+}
+
+const char *vm_text_of(const vm *v, int site)
+{
+  const char **block = v->texts[site / VM_TEXT_BLOCK];
+  if (site <= 0 || site > SITES_MAX || !block) return NULL;
+  return __atomic_load_n(&block[site % VM_TEXT_BLOCK], __ATOMIC_ACQUIRE);
+}
+
+void vm_texts_free(vm *v)
+{
+  for (int i = 0; i < VM_TEXT_BLOCKS; i++) {
+    green__free(v->texts[i]);
+    v->texts[i] = NULL;
+  }
+}
+
 /* -- Where a thread was spawned ------------------------------------------- */
 
 /* The index of the site string at the top of the stack, which is popped. */
-static int site_intern(lua_State *L, const char *source)
+static int site_intern(vm *v, lua_State *L, const char *source)
 {
   vm_push_key(L, VM_KEY_SITES);
   lua_pushvalue(L, -2);
@@ -40,6 +71,7 @@ static int site_intern(lua_State *L, const char *source)
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, site);
     lua_pushvalue(L, -2);
+    text_keep(v, L, site);
     lua_pushinteger(L, site);
     lua_rawset(L, -3);
     lua_pushstring(L, source); /* The cache compares its address: keep it. */
@@ -86,9 +118,32 @@ int vm_site(vm *v, lua_State *L, int level)
   e = site_entry(v, &ar);
   if (site_is_of(e, &ar)) return e->site;
   lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
-  int site = site_intern(L, ar.source), is_own = vm_is_library(v, ar.source);
+  int site = site_intern(v, L, ar.source), is_own = vm_is_library(v, ar.source);
   if (site) *e = (vm_site_entry){ar.source, ar.currentline, site, is_own};
   return site;
+}
+
+/* The index of the text at the top of the stack in the table of sites; 0. */
+static int site_known(lua_State *L)
+{
+  vm_push_key(L, VM_KEY_SITES);
+  lua_pushvalue(L, -2);
+  lua_rawget(L, -2);
+  int site = (int)lua_tointeger(L, -1);
+  lua_pop(L, 2);
+  return site;
+}
+
+void vm_label(vm *v, lua_State *L, vm_thread *t)
+{
+  int label = site_known(L);
+  if (!label && v->n_labels < LABELS_MAX) {
+    v->n_labels++;
+    lua_pushvalue(L, -1);
+    label = site_intern(v, L, "");
+  }
+  t->task.label = (uint16_t)label;
+  lua_pop(L, 1);
 }
 
 void vm_push_site(lua_State *L, const vm_thread *t)

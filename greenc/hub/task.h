@@ -78,6 +78,7 @@ struct green_task {
   uint8_t raises;       /* Cancels raised in a row, saturating (scope.h). */
   uint8_t thrown;       /* An error is to be raised once, at the next check. */
   uint8_t background;   /* Its deadlines are no future (green_task_retire). */
+  uint16_t label;       /* The owner's; 0 at init. */
   int64_t since;        /* When the present wait began, by the clock as of the
                            poll before it: for those who look. */
   green_link all;       /* In the hub's list of live tasks. */

@@ -205,6 +205,7 @@ function methods:name(name)
     args.wrong("name", "name", "a string", name)
   end
   core_data(self).name = tostring(name)
+  core.label(self, tostring(name))
   return self
 end
 

@@ -142,6 +142,17 @@ static int core_state(lua_State *L)
   return 1;
 }
 
+/* label(thread, name): what the watchdog calls it, which has no Lua at hand. */
+static int core_label(lua_State *L)
+{
+  vm *v = lua_touserdata(L, lua_upvalueindex(1));
+  vm_thread *t = core_thread(L, 1);
+  luaL_checkstring(L, 2);
+  lua_settop(L, 2);
+  if (!v->ended) vm_label(v, L, t);
+  return 0;
+}
+
 static int core_is_dead(lua_State *L)
 {
   lua_pushboolean(L, core_thread(L, 1)->task.state == GREEN_TASK_DEAD);
@@ -418,6 +429,7 @@ static int core_reset(lua_State *L)
   vm_scope_pop_all(t);
   if (!(t->flags & VM_F_KNOWN)) {
     t->flags &= ~(uint32_t)(VM_F_DATA | VM_F_CONTEXT);
+    t->task.label = 0;
     vm_untouch(t);
   }
   core_sync(v, was);
@@ -498,6 +510,7 @@ const luaL_Reg vm_thread_functions[] = {
     {"own", core_own},
     {"set_context", core_set_context},
     {"site", core_site},
+    {"label", core_label},
     {"traceback", core_traceback},
     {"frame", core_frame},
     {"set_linked", core_set_linked},
