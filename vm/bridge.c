@@ -12,6 +12,7 @@
 #include "data.h"
 #include "interrupt.h"
 #include "refusal.h"
+#include "stall.h"
 
 #include "hub/fd.h"
 #include "hub/scope.h"
@@ -154,6 +155,7 @@ void vm_resume(green_task *task)
   task->no_cancel = 0;
   vm_enter(v, t);
   int r = lua_resume(co, n);
+  vm_stall_check(v, r);
   if (r == LUA_YIELD) {
     vm_take_want(v, co);
     thread_arm(v, t);

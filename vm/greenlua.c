@@ -11,6 +11,7 @@
 #include "data.h"
 #include "greenlua_priv.h"
 #include "native.h"
+#include "stall.h"
 #include "text.h"
 
 #include "base/env.h"
@@ -62,6 +63,7 @@ static void open_core(lua_State *L, green_hub *hub)
 static int open_guest(lua_State *L)
 {
   open_core(L, lua_touserdata(L, 1));
+  vm_stall_start_env(vm_get(L), L);
   if (!vm_blocks_fit(L)) return 0;
   vm_collector_watch(L);
   vm_open_blocks(L);
@@ -116,6 +118,7 @@ static int open_state(lua_State *L)
   lua_getfield(L, -1, "preload");
   lua_pushcfunction(L, luaopen_green_core);
   lua_setfield(L, -2, "green.core");
+  vm_stall_start_env(vm_get(L), L);
   return 0;
 }
 

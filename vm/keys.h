@@ -40,7 +40,9 @@ enum vm_key {
   VM_KEY_RAISE, /* function(): raise what is pending in the running thread. */
   VM_KEY_COMPLAIN, /* function(text): to stderr, behind what is queued. */
   VM_KEY_LEAVE,    /* function(status): end the process. */
-  VM_KEY_EXPLAIN,  /* err = function(part, code, a, b): for an answer that is
+  VM_KEY_ON_STALL, /* function(stall): a green thread has blocked the loop. */
+  VM_KEY_STALL_RAISE, /* function(): raise in the one that does. */
+  VM_KEY_EXPLAIN,     /* err = function(part, code, a, b): for an answer that is
                       refused (core/answer.c). */
 
   /* C functions that thread.c calls protected, */
@@ -50,6 +52,7 @@ enum vm_key {
   VM_KEY_LOST_BODY,
   VM_KEY_UNTOLD_BODY,
   VM_KEY_TELL_NOW_BODY,
+  VM_KEY_STALL_BODY, /* stall.c, */
   /* core/resp.c, */
   VM_KEY_REPLY_BODY,
   /* and greenlua.c. */

@@ -31,6 +31,7 @@ struct vm_native {
   char *error; /* Written before the status. */
   char *code, *name, *path, *cpath;
   vm_parcel parcel;
+  vm_stall_options watch;
 };
 
 /* -- Memory --------------------------------------------------------------- */
@@ -89,6 +90,7 @@ static int load_body(lua_State *L)
   lua_pushstring(L, n->cpath);
   lua_setfield(L, -2, "cpath");
   lua_settop(L, 0);
+  if (n->watch.limit) vm_stall_start(vm_get(L), L, &n->watch);
   if (luaL_loadbuffer(L, n->code, strlen(n->code), n->name) != 0)
     return lua_error(L);
   int args = vm_unpack(L, &n->parcel);
@@ -172,6 +174,7 @@ int vm_native_start(vm_native **out, const vm_native_plan *plan)
   n->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   int err = n->fd < 0 ? -errno : copy_texts(n, plan);
   n->parcel = plan->parcel;
+  n->watch = plan->watch;
   if (err == 0) err = start_thread(n);
   if (err < 0) {
     n->parcel = (vm_parcel){0}; /* It stays the caller's. */

@@ -13,6 +13,7 @@
 #define GREEN_NATIVE_H
 
 #include "parcel.h"
+#include "stall.h"
 
 typedef struct vm_native vm_native;
 typedef struct greenlua greenlua; /* greenlua.h */
@@ -31,10 +32,11 @@ typedef struct vm_native_ops {
 typedef struct vm_native_plan {
   const vm_native_ops *ops; /* Static. */
   const char *code;
-  const char *name;  /* Of the chunk. */
-  const char *path;  /* Its package.path, */
-  const char *cpath; /* and package.cpath. */
-  vm_parcel parcel;  /* The chunk's arguments. */
+  const char *name;       /* Of the chunk. */
+  const char *path;       /* Its package.path, */
+  const char *cpath;      /* and package.cpath. */
+  vm_parcel parcel;       /* The chunk's arguments. */
+  vm_stall_options watch; /* As the starter is watched. */
 } vm_native_plan;
 
 /* Start it. 0: it has taken the parcel, and *out is to be freed with

@@ -9,6 +9,8 @@
 #include "interrupt.h"
 #include "loans.h"
 #include "refusal.h"
+#include "site.h"
+#include "stall.h"
 
 #include <string.h>
 
@@ -36,6 +38,8 @@ static int vm_gc(lua_State *L)
 {
   vm *v = lua_touserdata(L, 1);
   v->ended = 1;
+  vm_stall_stop(v);
+  vm_texts_free(v);
   vm_interrupt_forget(v);
   vm_blocks_close(v->blocks, L);
   vm_loans_close(v, L);

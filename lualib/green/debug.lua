@@ -1,11 +1,12 @@
 --- Looking into a running program: its green threads, what each waits for and since when;
--- what the hub watches; Eventlet's debug functions.
+-- what keeps the loop; what the hub watches; Eventlet's debug functions.
 --
 -- Nothing of it costs anything while nobody asks.
 -- @module green.debug
 
 local core = require "green.core"
 local args = require "green.args"
+local blocking = require "green.debug.blocking"
 local dump = require "green.debug.dump"
 local options = require "green.args.options"
 local report = require "green.thread.report"
@@ -15,7 +16,11 @@ local threads = require "green.debug.threads"
 -- Scripts may put their own in their places.
 local ipairs, require, type = ipairs, require, type
 
-local M = {}
+local M = {
+  hub_blocking_detection = blocking.hub_blocking_detection,
+  blocking_stats = blocking.blocking_stats,
+  format_stall = blocking.format_stall,
+}
 
 local list_options = { traceback = true, at_once = true }
 

@@ -9,6 +9,7 @@
 #include "cmd/repl.h"
 #include "cmd/usr2.h"
 #include "greenlua_priv.h"
+#include "stall.h"
 #include "text.h"
 
 #include "base/env.h"
@@ -42,6 +43,7 @@ typedef struct cli {
   int is_module;        /* The script is the name of a module: -m. */
   const char *debugger; /* "": at standard input and output; NULL: none. */
   const char *backdoor; /* "": where it is by default; NULL: none. */
+  const char *watchdog; /* Seconds, as a text; NULL: not said. */
 } cli;
 
 static const char usage[] =
@@ -57,6 +59,7 @@ static const char usage[] =
     "  -E       ignore LUA_* and GREENLUA_* in the environment\n"
     "  --debug[=port|path]  wait for an editor's debugger (DAP)\n"
     "  --backdoor[=path]  a prompt in the program, for greenlua attach\n"
+    "  --watchdog[=s]  report what keeps the loop for more than s seconds (1)\n"
     "  -h       print this; also --help\n"
     "  --       end of the options\n"
     "  -        the script is standard input\n"
@@ -97,6 +100,10 @@ static int cli_flag(cli *c, const char *word)
     c->backdoor = "";
   else if (!strncmp(word, "--backdoor=", 11))
     c->backdoor = word + 11;
+  else if (!strcmp(word, "--watchdog"))
+    c->watchdog = "1";
+  else if (!strncmp(word, "--watchdog=", 11) && vm_stall_limit(word + 11) >= 0)
+    c->watchdog = word + 11;
   else
     return -1;
   return 0;
@@ -517,9 +524,28 @@ static int cli_raised(greenlua *g)
   return STATUS_ERROR;
 }
 
+/* -- What blocks ---------------------------------------------------------- */
+
+/* What the environment says has been done, unless it made no sense. */
+static int cli_watch(lua_State *L)
+{
+  const cli *c = lua_touserdata(L, 1);
+  vm_stall_options o = {.exact = 1, .logs = 1};
+  if (!c->watchdog && vm_stall_limit_of_env(0) < 0)
+    return luaL_error(L, "GREENLUA_WATCHDOG is no number of seconds");
+  if (!c->watchdog) return 0;
+  o.limit = vm_stall_limit(c->watchdog);
+  vm_stall_start(vm_get(L), L, &o);
+  return 0;
+}
+
 static int cli_run(greenlua *g, const cli *c)
 {
   lua_State *L = greenlua_state(g);
+  if (lua_cpcall(L, cli_watch, (void *)c) != 0) {
+    cli_complain(L, lua_tostring(L, -1));
+    return STATUS_ERROR;
+  }
   lua_pushcfunction(L, cli_prepare);
   lua_pushlightuserdata(L, (void *)c);
   if (lua_pcall(L, 1, 2, 0) != 0) {

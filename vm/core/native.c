@@ -28,6 +28,8 @@ static int native_start(lua_State *L)
                          .name = luaL_checkstring(L, 3),
                          .path = luaL_checkstring(L, 4),
                          .cpath = luaL_checkstring(L, 5)};
+  if (vm_stall_get(v)) plan.watch = *vm_stall_get(v);
+  plan.watch.tells = plan.watch.raises = 0; /* Functions do not cross. */
   luaL_argcheck(L, !*out, 1, "it has been started");
   luaL_checkstack(L, 8, "arguments of a native thread");
   if (vm_pack(L, lua_gettop(L) - 5, "arg", 0, &plan.parcel) < 0) {

@@ -1,0 +1,158 @@
+--- Which green thread keeps the loop, for how long, and where: the blocking detector.
+--
+-- C looks (vm/stall.c), and writes to standard error while it lasts; here are its options,
+-- the function that hears of it afterwards, the raise in the culprit, and the numbers.
+-- @module green.debug.blocking
+
+local core = require "green.core"
+local args = require "green.args"
+local checkpoint = require "green.thread.checkpoint"
+local errors = require "green.error"
+local options = require "green.args.options"
+
+-- Scripts may put their own in their places; and the raise runs in the middle of them.
+local format, ipairs, setmetatable = string.format, ipairs, setmetatable
+
+local WHERE = "hub_blocking_detection"
+local RESOLUTION = 1 -- second
+local LEAST, MOST = 0.001, 86400
+
+local M = {}
+
+local listener -- function(stall)
+local known = { report = true, raise = true, exact = true, log = true }
+
+-- -- What C calls -------------------------------------------------------------
+
+--- It runs in a green thread of its own.
+local function tell(stall)
+  if listener then
+    listener(stall)
+  end
+end
+
+local raised = setmetatable({}, { __mode = "k" }) -- thread -> what it is to raise for good
+
+--- Raise in the running thread, which blocks: from a scope that stays open until its end, so
+-- that each wait raises it again.
+local function raise()
+  local thread = core.current()
+  if not raised[thread] then
+    local text = format("the green thread blocked the loop for longer than %g s",
+      core.watchdog_state().limit or 0)
+    raised[thread] = errors.new("ETIMEDOUT", nil, core.placed(text), { is_stall = true })
+    core.scope_fire(core.scope_push(core.CANCEL, nil, raised[thread]))
+  end
+  checkpoint.raise()
+end
+
+-- -- Options ------------------------------------------------------------------
+
+local function check_resolution(resolution)
+  if resolution == nil then
+    return RESOLUTION
+  end
+  args.number(resolution, LEAST, WHERE, "resolution")
+  if resolution > MOST then
+    args.wrong(WHERE, "resolution", "a number of at most 86400", resolution)
+  end
+  return resolution
+end
+
+local function check_options(opts)
+  opts = options.check(opts, known, WHERE)
+  args.optional(opts.raise, "boolean", WHERE, "raise")
+  args.optional(opts.exact, "boolean", WHERE, "exact")
+  args.optional(opts.log, "boolean", WHERE, "log")
+  if opts.report ~= nil then
+    args.callable(opts.report, WHERE, "report")
+  end
+  return opts
+end
+
+--- What core.watchdog is told. A function hears of each in the place of the log.
+local function plan_of(opts)
+  local logs = opts.log
+  if logs == nil then
+    logs = opts.report == nil
+  end
+  return { exact = opts.exact ~= false, logs = logs, tells = opts.report ~= nil,
+    raises = opts.raise == true }
+end
+
+local function watch(resolution, opts)
+  local code = core.watchdog(resolution, plan_of(opts))
+  if code == core.codes.EBUSY then
+    return true, "another runtime of this process has LuaJIT's profiler: who blocks and for how "
+      .. "long is told, but not where"
+  elseif code ~= 0 then
+    return nil, errors.new(code, WHERE)
+  end
+  return true
+end
+
+--- Report green threads that keep the loop for longer than a resolution, or stop that. Does
+-- not park.
+-- @tparam boolean state
+-- @tparam[opt=1] number resolution seconds, from 0.001 on
+-- @tparam[opt] table opts `report` a function that is called with each stall, in a green thread
+-- of its own, when it is over; it replaces the lines on standard error, unless `log` is true.
+-- `raise` true: raise ETIMEDOUT in the culprit, too, and at each of its waits from then on.
+-- `exact` false: lines of compiled code only from the first stall on that did not show its own
+-- @return true; true and a text, where another runtime of the process has the profiler, and
+-- lines are not known; or nil, err: ENOMEM
+function M.hub_blocking_detection(state, resolution, opts)
+  args.type(state, "boolean", WHERE, "state")
+  resolution = check_resolution(resolution)
+  opts = check_options(opts)
+  if not state then
+    core.watchdog(0, {})
+    listener = nil
+    return true
+  end
+  core.on_stall(tell)
+  core.on_stall_raise(raise)
+  listener = opts.report
+  return watch(resolution, opts)
+end
+
+-- -- Numbers ------------------------------------------------------------------
+
+local function histogram(buckets, limit)
+  local rows = {}
+  for i, n in ipairs(buckets) do
+    rows[i] = { below = i < #buckets and limit * 2 ^ i or nil, count = n }
+  end
+  return rows
+end
+
+--- What was seen since the detector was turned on first. Does not park.
+-- @treturn table `is_on`; `resolution`; `count` of stalls that have ended, `total` and `longest`
+-- seconds of them; `histogram` a list of { below = seconds, count = n }, the last without a below
+function M.blocking_stats()
+  local w = core.watchdog_state()
+  return {
+    is_on = w.limit ~= nil,
+    resolution = w.limit,
+    count = w.count,
+    total = w.total,
+    longest = w.longest,
+    histogram = histogram(w.buckets, w.limit or RESOLUTION),
+  }
+end
+
+--- A stall as a text of several lines, as the log has it.
+-- @tparam table stall as report gets it
+function M.format_stall(stall)
+  args.type(stall, "table", "format_stall", "stall")
+  local who = stall.name or stall.thread and format("%p", stall.thread) or "?"
+  local text = format("green thread %s%s blocked the loop for %.2f s", who,
+    stall.site and " (spawned at " .. stall.site .. ")" or "", stall.seconds or 0)
+  if stall.syscall then
+    text = text .. ", in the system call " .. stall.syscall
+  end
+  local trace = stall.traceback or stall.waits_at
+  return trace and text .. ":\n" .. trace or text
+end
+
+return M
