@@ -169,7 +169,8 @@ describe("greenlua dump", function()
     with_program(function(server, env)
       local out = program.run_greenlua { "dump", tostring(server.pid), env = env }
       assert.equal(0, out.status, out.err)
-      assert.is_truthy(out.out:find("main %(parked, stack [^)]*%): sleep[^\n]* more[^\n]*\n"), out.out)
+      local line = "main %(parked, stack [^)]*%): sleep[^\n]* more[^\n]*\n"
+      assert.is_truthy(out.out:find(line), out.out)
       assert.is_truthy(out.out:find("in function 'sleep'", 1, true))
     end)
   end)

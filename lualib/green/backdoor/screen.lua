@@ -91,7 +91,8 @@ end
 
 local function process_lines(all, cpu)
   local p = all.process
-  return format("greenlua %d, up %s s, %s, %s\n", p.pid, span(p.uptime and max(p.uptime, 0)), p.backend, p.luajit)
+  local up = span(p.uptime and max(p.uptime, 0))
+  return format("greenlua %d, up %s s, %s, %s\n", p.pid, up, p.backend, p.luajit)
     .. format("cpu %s, resident %s, lua %s, descriptors %s of %s, native threads %s", cpu,
       p.resident and size(p.resident) or "-", size(all.memory.lua), p.fds or "-",
       p.max_fds or "-", p.native_threads or "-")
