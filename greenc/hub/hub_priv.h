@@ -22,6 +22,9 @@ typedef struct green__scopes {
   green_list free;
 } green__scopes;
 
+/* hub->measures. */
+enum { HUB_MEASURES = 1, HUB_WILL_MEASURE = 2 };
+
 struct green_hub {
   green__loop *loop; /* Other threads read it in green_hub_post. */
   green_list ready;  /* Runs in the next turn. */
