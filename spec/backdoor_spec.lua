@@ -137,7 +137,7 @@ describe("green.backdoor", function()
     end)
   end)
 
-  it("survives clients that leave at once, on every kind of address", function()
+  it("survives clients that leave at once, on every kind of address [b170]", function()
     for _, opts in ipairs { {}, { port = 0 }, { port = 0, host = "::1" } } do
       with_door(opts, function(door)
         for _ = 1, 10 do

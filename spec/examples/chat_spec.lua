@@ -61,7 +61,7 @@ describe("examples/chat", function()
     assert.equal(403, err.status)
   end))
 
-  it("brings what one says to all, and its past to who comes later", with(function(target)
+  it("brings what one says to all, and its past to who comes later [S33]", with(function(target)
     local ann, bob = kit.person(target, "ann"), kit.person(target, "bob")
     assert.same({}, ann:join "Kitchen")
     assert.same({}, bob:join "Kitchen")

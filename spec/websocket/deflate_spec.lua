@@ -78,7 +78,7 @@ describe("permessage-deflate, offered to a server,", function()
     assert.equal("permessage-deflate; client_max_window_bits=8", header)
   end)
 
-  it("is the first offer that is one [143]", function()
+  it("is the first offer that is one [b143]", function()
     assert.equal("permessage-deflate; server_max_window_bits=12",
       answer("permessage-deflate; server_max_window_bits=16, "
         .. "permessage-deflate; server_max_window_bits=7, "

@@ -91,7 +91,7 @@ describe("green.websocket's threaded form", function()
     end)
   end
 
-  it("tells its peer 1011 of a handler that raises, and 1000 of one that returns", function()
+  it("tells its peer 1011 of a handler that raises, and 1000 of one that returns [b140]", function()
     for code, handler in pairs { [1011] = function() error "on purpose" end,
       [1000] = function() end } do
       serve(handler, {}, function(target)

@@ -1,5 +1,6 @@
 -- examples/websocket, as they are run.
 
+local green = require "green"
 local testing = require "green.testing"
 
 local cases = require "spec.support.websocket_cases"
@@ -49,5 +50,31 @@ describe("examples/websocket/echo.lua", function()
       assert.is_true(f.compressed)
       peer:goodbye()
     end)
+  end)
+end)
+
+-- The first requires what the second uses.
+local ECHO = [[
+local wsgi, websocket = require "green.wsgi", require "green.websocket"
+wsgi.serve(arg[1], websocket.handler { message = function(ws, text) ws:send(text) end })
+]]
+
+describe("a websocket echo", function()
+  it("is two statements [S58]", function()
+    local path = program.file(ECHO)
+    local listener = assert(green.listen("127.0.0.1:0"))
+    local _, port = listener:sockname()
+    listener:close()
+    local p = program.start_greenlua { path, "127.0.0.1:" .. port }
+    testing.settle_io(function()
+      local conn = green.connect("127.0.0.1", port)
+      return conn and (conn:close() or true)
+    end)
+    local peer = shake.open("127.0.0.1:" .. port)
+    assert(peer:send(kit.text "hello"))
+    cases.same("the echo", "hello", cases.expect(peer, kit.TEXT, "the echo").payload)
+    peer:goodbye()
+    p:kill(program.KILL):wait()
+    os.remove(path)
   end)
 end)

@@ -52,7 +52,7 @@ describe("green.websocket.handshake", function()
     assert.is_nil(shake.wants)
   end)
 
-  it("finds upgrade in a list of any case and order", function()
+  it("finds upgrade in a list of any case and order [b136]", function()
     for _, text in ipairs { "upgrade", "UPGRADE", "keep-alive, Upgrade", "Upgrade,keep-alive",
       "a ,\tuPgrade , b", ", Upgrade," } do
       assert(handshake.read(env_of { HTTP_CONNECTION = text }, options()), text)

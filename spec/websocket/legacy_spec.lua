@@ -210,7 +210,7 @@ describe("over a connection", function()
     end)
   end)
 
-  it("draft 75 has frames at once [S49]", function()
+  it("draft 75 has frames at once [S49] [b137]", function()
     kit.with(served, function(client)
       assert.equal("HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n"
         .. "Connection: Upgrade\r\nWebSocket-Origin: http://example.com\r\n"

@@ -117,7 +117,7 @@ for form, handler in pairs(forms) do
       socket:close()
     end)
 
-    it("refuses what is too long, unpacked, too", function(serve)
+    it("refuses what is too long, unpacked, too [b142]", function(serve)
       local server = serve(websocket.handler(handler, { max_message = 1000 }))
       for _, compression in ipairs { false, true } do
         local ws = connect(server, { compression = compression })
@@ -129,7 +129,7 @@ for form, handler in pairs(forms) do
       end
     end)
 
-    it("does not outlive a peer that goes without a word", function(serve)
+    it("does not outlive a peer that goes without a word [b139]", function(serve)
       local server = serve(websocket.handler(handler))
       local ws = connect(server)
       ws:send("x")

@@ -93,7 +93,7 @@ for name, case in pairs(calls) do
       t:wait()
     end))
 
-    it("gives up in time, at once with 0, and leaves nothing", with(function(ctx)
+    it("gives up in time, at once with 0, and leaves nothing [b150]", with(function(ctx)
       local s, ready = case.make(ctx)
       local before = waits()
       local err = fails("EAGAIN", case.call(s, 0))
@@ -106,7 +106,7 @@ for name, case in pairs(calls) do
       assert.equal(before, waits())
     end))
 
-    it("keeps to the socket's own timeout", with(function(ctx)
+    it("keeps to the socket's own timeout [b151]", with(function(ctx)
       local s = case.make(ctx)
       assert(s:set("rcvtimeo", 0.01))
       assert(s:set("sndtimeo", 0.01))
@@ -151,7 +151,7 @@ for name, case in pairs(calls) do
       assert.equal(case.result, (second:wait(20)))
     end))
 
-    it("gives ECLOSED when the socket is closed meanwhile, and after", with(function(ctx)
+    it("gives ECLOSED when the socket is closed meanwhile, and after [b148]", with(function(ctx)
       local s = case.make(ctx)
       local t = green.spawn(case.call, s)
       green.sleep(0)
@@ -169,7 +169,7 @@ for name, case in pairs(calls) do
       assert.is_true(green.is_timeout(err))
     end))
 
-    it("serves those that wait in the order they came", with(function(ctx)
+    it("serves those that wait in the order they came [b149]", with(function(ctx)
       local s, ready = case.make(ctx)
       local order = {}
       for i = 1, 5 do

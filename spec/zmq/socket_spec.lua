@@ -122,7 +122,7 @@ describe("green.zmq", function()
     conn:close()
   end))
 
-  it("keeps the messages of many threads whole, and gives all a turn", with(function(ctx)
+  it("keeps the messages of many threads whole, and gives all a turn [b147]", with(function(ctx)
     local router, dealer = kit.pair(ctx, "ROUTER", "DEALER")
     local group, turns = {}, {}
     for i = 1, 5 do
@@ -280,7 +280,7 @@ describe("green.zmq", function()
     assert.equal("hello", (pull:recv(20)))
   end))
 
-  it("carries zero bytes, empty parts and megabytes", with(function(ctx)
+  it("carries zero bytes, empty parts and megabytes [b152]", with(function(ctx)
     local pull, push = kit.pair(ctx, "PULL", "PUSH", "ipc")
     local big = ("0123456789abcdef"):rep(256 * 1024)
     local t = green.spawn(function()
@@ -372,7 +372,7 @@ describe("green.zmq", function()
     assert.error_matches(function() s:set("sndhmw", 1) end, "sndhwm")
   end))
 
-  it("wakes who waits when another thread's call took the news away", with(function(ctx)
+  it("wakes who waits when another thread's call took the news away [b145]", with(function(ctx)
     local router, dealer = kit.pair(ctx, "ROUTER", "DEALER", "ipc")
     local got = 0
     local reader = green.spawn(function()

@@ -121,6 +121,7 @@ add("12.6.5", "a block that says it is the last", { kit.text("\243\72\205\201\20
   { hello })
 add("12.6.6", "two blocks",
   { kit.text("\242\72\5\0\0\0\255\255\202\201\201\7\0", RSV1) }, { hello })
+-- [b144]
 add("12.6.7", "not compressed, where it might be", { kit.text "Hello" }, { hello })
 add("12.6.8", "compressed and not, by turns",
   { kit.text(HELLO, RSV1), kit.text "plain", kit.text(HELLO, RSV1) }, { hello, { 1, "plain" },

@@ -69,6 +69,7 @@ for i = 1, #MIXED - 1 do
 end
 right("6.2.3", "letters of two bytes", MIXED)
 right("6.2.4", "letters of two and three bytes", GREEK)
+-- [b141]
 add("6.2.5", "a ping within a letter",
   { kit.text("\226\130", OPEN), kit.ping "p", kit.cont "\172" }, { { 10, "p" }, { 1, "€" } })
 add("6.2.6", "bytes that are no text may be anything", { kit.binary "\255\254\192" },
