@@ -14,7 +14,8 @@ local wire = require "green.debugger.wire"
 
 local loadstring = loadstring -- load: the user's own values
 local format, match = string.format, string.match
-local ipairs, pairs, pcall, setfenv = ipairs, pairs, pcall, setfenv
+local floor, min = math.floor, math.min
+local error, ipairs, pairs, pcall, setfenv = error, ipairs, pairs, pcall, setfenv
 local tostring, type = tostring, type
 local list = wire.list
 
@@ -43,10 +44,14 @@ end
 
 -- -- Requests -----------------------------------------------------------------
 
-local function go(self, kind)
+local function number_of(value, least, default)
+  return type(value) == "number" and value >= least and value or default
+end
+
+--- @param id of the green thread that a step follows (the one that stands here)
+local function go(self, kind, id)
   self.is_stopped = false
-  self.go_on = kind or "continue"
-  stops.go(kind)
+  stops.go(kind, self.threads[id] or core.current())
 end
 
 local requests = {}
@@ -87,32 +92,61 @@ function requests.setExceptionBreakpoints()
   return {}
 end
 
-local function place(path, one, has_code, why)
-  local line = has_code and lines.next(has_code, one.line)
-  if not line then
-    return nil, why or "no code there"
+--- A text of a breakpoint; nil: it has none.
+local function text_of(one, name)
+  local text = one[name]
+  if type(text) == "string" and text ~= "" then
+    return text
+  elseif text ~= nil and text ~= "" then
+    error(name .. " is no text", 0)
   end
-  return { line = line, path = path, condition = one.condition, log = one.logMessage,
-    hit_condition = one.hitCondition }
+end
+
+local function hit_test_of(one)
+  local text = text_of(one, "hitCondition")
+  local test = text and stops.hit_test(text)
+  if text and not test then
+    error("a hit condition is 3, > 3, >= 3, < 3, <= 3, = 3 or % 3", 0)
+  end
+  return test
+end
+
+local function line_of(one, has_code)
+  local line = type(one) == "table" and number_of(one.line, 1)
+  if not line then
+    error("a breakpoint without a line", 0)
+  end
+  return lines.next(has_code, line) or error("no code there", 0)
+end
+
+--- A breakpoint as stops.set takes it; raises a text that says why there is none.
+local function place(one, has_code, why)
+  return { line = line_of(one, has_code or error(why, 0)), condition = text_of(one, "condition"),
+    log = text_of(one, "logMessage"), hit_test = hit_test_of(one) }
+end
+
+local function told_of(id, ok, point, one)
+  local line = ok and point.line or type(one) == "table" and number_of(one.line, 0) or nil
+  return { id = id, verified = ok, message = not ok and point or nil, line = line }
 end
 
 function requests:setBreakpoints(arguments)
-  local path = arguments.source and arguments.source.path
+  local path = type(arguments.source) == "table" and arguments.source.path
   if type(path) ~= "string" then
     return nil, "a source without a path"
   end
   path = lines.absolute(path)
   local has_code, why = lines.of(path)
   local set, told = {}, list()
-  for i, one in ipairs(arguments.breakpoints or {}) do
-    local point, message = place(path, one, has_code, why)
+  local wanted = type(arguments.breakpoints) == "table" and arguments.breakpoints or {}
+  for i, one in ipairs(wanted) do
+    local ok, point = pcall(place, one, has_code, why)
     self.last_point = self.last_point + 1
-    if point then
+    if ok then
       point.id = self.last_point
       set[#set + 1] = point
     end
-    told[i] = { id = self.last_point, verified = point ~= nil, message = message,
-      line = point and point.line or one.line }
+    told[i] = told_of(self.last_point, ok, point, one)
   end
   stops.set(path, set)
   return { breakpoints = told }
@@ -139,9 +173,9 @@ function requests:stackTrace(arguments)
     return nil, "no such thread"
   end
   local all, told = frames.stack(t), list()
-  local first = arguments.startFrame or 0
-  local most = arguments.levels and arguments.levels > 0 and arguments.levels or #all
-  for i = first + 1, #all < first + most and #all or first + most do
+  local first = floor(number_of(arguments.startFrame, 0, 0))
+  local most = number_of(arguments.levels, 1, #all)
+  for i = first + 1, min(#all, first + most) do
     told[#told + 1] = frame_body(all[i])
   end
   return { stackFrames = told, totalFrames = #all }
@@ -164,7 +198,10 @@ function requests.variables(_, arguments)
 end
 
 function requests.setVariable(_, arguments)
-  local ref = arguments.variablesReference
+  local ref, name = arguments.variablesReference, arguments.name
+  if type(name) ~= "string" or not values.has(ref) then
+    return nil, "no such variable"
+  end
   local chunk, message = loadstring("return " .. tostring(arguments.value), "=value")
   if not chunk then -- load: the user's value, above
     return nil, message
@@ -172,9 +209,8 @@ function requests.setVariable(_, arguments)
   local ok, value = pcall(setfenv(chunk, values.environment(ref)))
   if not ok then
     return nil, report.text_of(value)
-  elseif not values.assign(ref, arguments.name, value) then
-    return nil, "no such reference"
   end
+  values.assign(ref, name, value)
   return values.described(value)
 end
 

@@ -88,9 +88,14 @@ local function answer(self, request)
   return body, message
 end
 
---- Do what a message asks. May stop the loop.
+local function is_request(message)
+  return message.type == "request" and type(message.command) == "string"
+    and type(message.seq) == "number"
+end
+
+--- Do what a message asks; others than requests are passed over. May stop the loop.
 function Session:handle(message)
-  if message.type ~= "request" then
+  if not is_request(message) then
     return
   end
   local body, why = answer(self, message)

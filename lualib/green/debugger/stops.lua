@@ -8,14 +8,15 @@
 local core = require "green.core"
 local frames = require "green.debugger.frames"
 local lines = require "green.debugger.lines"
+local report = require "green.thread.report"
 
 local running = require("green.patch.coroutine").raw.running
 local getinfo, sethook = debug.getinfo, debug.sethook
 local jit = jit
 local loadstring = loadstring -- load: the user's own conditions
-local ipairs, next, pcall, setfenv, setmetatable, tonumber, tostring = ipairs, next, pcall, setfenv,
-  setmetatable, tonumber, tostring
-local gsub = string.gsub
+local ipairs, next, pcall, setfenv = ipairs, next, pcall, setfenv
+local setmetatable, tonumber = setmetatable, tonumber
+local gsub, match = string.gsub, string.match
 
 local M = {
   on_stop = nil, -- function(reason, point): stands still until it returns
@@ -59,7 +60,7 @@ M.evaluate = evaluate
 local function log_text(text, frame)
   return (gsub(text, "{([^{}]*)}", function(expression)
     local _, value = evaluate(expression, frame)
-    return tostring(value)
+    return report.text_of(value)
   end))
 end
 
@@ -72,11 +73,18 @@ local hit_tests = {
   ["%"] = function(hits, n) return n > 0 and hits % n == 0 end,
 }
 
+--- What a hit condition says: function(hits), is it one? nil: it says nothing known.
+function M.hit_test(text)
+  local name, n = match(text, "^%s*([<>=%%]*)%s*(%d+)%s*$")
+  local test = name and hit_tests[name == "" and ">=" or name == "==" and "=" or name]
+  return test and function(hits)
+    return test(hits, tonumber(n))
+  end
+end
+
 local function is_hit(point)
   point.hits = point.hits + 1
-  local test, n = tostring(point.hit_condition or ""):match("^%s*([<>=%%]*)%s*(%d+)%s*$")
-  test = test and hit_tests[test == "" and ">=" or test == "==" and "=" or test]
-  return not test or test(point.hits, tonumber(n))
+  return not point.hit_test or point.hit_test(point.hits)
 end
 
 --- Does the program stop at this breakpoint? An expression that raises stops it.
@@ -86,7 +94,7 @@ local function holds(point, frame)
     if ok and not value then
       return false
     elseif not ok then
-      M.on_log("breakpoint: " .. tostring(value) .. "\n")
+      M.on_log("breakpoint: " .. report.text_of(value) .. "\n")
       return true
     end
   end
@@ -100,8 +108,8 @@ local function holds(point, frame)
 end
 
 --- Set all breakpoints of a file anew.
--- @tparam string path
--- @tparam table list of { line =, condition =, hit_condition =, log = }
+-- @tparam string path its key, of lines
+-- @tparam table list of { line =, condition =, hit_test =, log = }
 function M.set(path, list)
   for line in next, points[path] or {} do
     wanted[line] = wanted[line] > 1 and wanted[line] - 1 or nil
@@ -185,12 +193,14 @@ end
 -- -- The hook -----------------------------------------------------------------
 
 local function reason_of(point)
-  return point and holds(point, frames.top()) and "breakpoint" or is_step_done()
+  local ok, is_there = pcall(holds, point, frames.top())
+  return (not ok or is_there) and "breakpoint" or nil
 end
 
 --- LuaJIT tells of a line again when a function that it calls has returned: that is the same
 -- stop. Is this one?
 local function is_same_stop(func, line)
+--- Nothing raises here: it would be an error of the program's.
   if last.func ~= func then
     return false
   elseif last.line ~= line then
@@ -226,7 +236,7 @@ local function hear(info, line)
     or not point and (not (step or is_pausing) or core.is_library(info.source)) then
     return
   end
-  local reason = reason_of(point)
+  local reason = point and reason_of(point) or is_step_done()
   if reason then
     stop(reason, point, info.func, line)
   end

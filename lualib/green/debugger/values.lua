@@ -140,18 +140,19 @@ local function key_named(t, name)
   return name
 end
 
---- Give a variable another value.
--- @return whether there is such a reference
+--- Is there such a reference?
+function M.has(ref)
+  return refs[ref] ~= nil
+end
+
+--- Give a variable of a reference another value.
 function M.assign(ref, name, value)
   local of = refs[ref]
-  if not of then
-    return false
-  elseif of.kind == "table" then
+  if of.kind == "table" then
     rawset(of.value, key_named(of.value, name), value)
   else
     of.frame:environment()[name] = value
   end
-  return true
 end
 
 --- The environment in which the text of a new value is run.

@@ -119,6 +119,18 @@ local function decoder()
   return cjson
 end
 
+--- Take the nulls of a message out: to a client they are what is not there.
+local function drop_nulls(t, null)
+  for key, value in pairs(t) do
+    if value == null then
+      t[key] = nil
+    elseif type(value) == "table" then
+      drop_nulls(value, null)
+    end
+  end
+  return t
+end
+
 -- -- Messages -----------------------------------------------------------------
 
 --- A wire over descriptors, which it owns; or nil, text.
@@ -161,7 +173,7 @@ local function take(self)
   if not ok or type(message) ~= "table" then
     return nil, "no JSON object"
   end
-  return message
+  return drop_nulls(message, self.cjson.null)
 end
 
 --- The next message. Stops the loop for ms milliseconds at most; negative: as long as it takes.
