@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static int halt_wait(int fd, short events, int ms)
@@ -70,6 +72,18 @@ fail:
   if (in >= 0) close(in);
   close(null);
   return -err;
+}
+
+int green_halt_realpath(const char *path, char *out, size_t n)
+{
+  green_assert(n > 0, "realpath: there is room for nothing");
+  char *real = realpath(path, NULL);
+  if (!real) return -errno;
+  size_t len = strlen(real);
+  int fits = len < n;
+  if (fits) memcpy(out, real, len + 1);
+  free(real);
+  return fits ? (int)len : GREEN_ENAMETOOLONG;
 }
 
 void green_halt_close(int fd)

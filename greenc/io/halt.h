@@ -25,6 +25,10 @@ GREEN_API int green_halt_write(int fd, const void *p, size_t n);
 ** GREEN_EMFILE and the like with nothing changed. */
 GREEN_API int green_halt_take_stdio(int fds[2]);
 
+/* The path of a file without links, in out[n], n > 0. Its length; or
+** GREEN_ENAMETOOLONG, GREEN_ENOENT and the like. */
+GREEN_API int green_halt_realpath(const char *path, char *out, size_t n);
+
 /* Close what take_stdio gave, or a descriptor that was detached. */
 GREEN_API void green_halt_close(int fd);
 /* end ffi */

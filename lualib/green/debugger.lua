@@ -4,6 +4,7 @@
 -- `greenlua --debug script.lua` is the usual way to it.
 -- @module green.debugger
 
+local core = require "green.core"
 local args = require "green.args"
 local digest = require "green.digest"
 local ending = require "green.ending"
@@ -12,6 +13,7 @@ local net = require "green.server"
 local options = require "green.args.options"
 local output = require "green.patch.stdio.output"
 local sessions = require "green.debugger.session"
+local stops = require "green.debugger.stops"
 local wire = require "green.debugger.wire"
 
 local ffi = require "ffi"
@@ -89,8 +91,25 @@ local function check(opts)
   if opts.port ~= nil then
     args.count(opts.port, 0, "debugger.start", "port")
   end
-  return { stdio = opts.stdio or (not opts.path and not opts.port), path = opts.path,
-    port = opts.port, secret = opts.port and (opts.secret or digest.hex(digest.random(16))) }
+  if (opts.stdio and 1 or 0) + (opts.path and 1 or 0) + (opts.port and 1 or 0) > 1 then
+    args.misuse("debugger.start: stdio, path and port: one of them")
+  elseif opts.secret and not opts.port then
+    args.wrong("debugger.start", "secret", "nil where there is no port", opts.secret)
+  end
+  return { stdio = not opts.path and not opts.port, path = opts.path, port = opts.port,
+    secret = opts.port and (opts.secret or digest.hex(digest.random(16))) }
+end
+
+--- What the program prints goes to the client; what a child of a fork does, to standard output.
+local function divert_output(made)
+  made.on_detach = function() output.divert_all(nil) end
+  output.divert_all(function(text)
+    if made:is_mine() then
+      return made:output(text, "stdout")
+    end
+    made:detach()
+    io.stdout:write(text)
+  end)
 end
 
 --- Wait for a client, and until it has set its breakpoints; from there on they stop the
@@ -122,18 +141,18 @@ function M.start(opts)
   end
   session = made
   if opts.stdio then
-    output.divert_all(function(text) made:output(text, "stdout") end)
-    made.on_detach = function() output.divert_all(nil) end
+    divert_output(made)
   end
   ending.at_exit(function() made:finish() end)
   made:start()
   return true
 end
 
---- Stop here, as at a breakpoint, if a client is there. Stops the loop.
+--- Stop at the next line of this green thread, as at a breakpoint, if a client is there. Does not
+-- park.
 function M.stop_here()
   if session and not session.is_over then
-    session:stop "pause"
+    stops.go("in", core.current(), "pause")
   end
 end
 

@@ -22,7 +22,9 @@ local SECONDS = 5 -- for the cleanups, and again for the functions
 
 local state -- "runs": the program is being ended, "over": it has been
 
-local M = {}
+local M = {
+  status = nil, -- the exit status, as far as it is known; what os.exit was called with
+}
 
 local function tell(n, what)
   core.complain(format("greenlua: %d %s%s had not ended %d seconds after the program\n",

@@ -106,6 +106,7 @@ end
 -- is queued for standard output. Parks where it can.
 local function exit(status, close, ...)
   if status == nil or type(status) == "boolean" or tonumber(status) then
+    ending.status = status
     ending.run()
     M.finish()
   end

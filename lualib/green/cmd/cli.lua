@@ -257,6 +257,15 @@ local function start_debugger(where)
   end
 end
 
+--- What the functions of at_exit are to know; before main has returned: what it will be if it
+-- raises.
+local function note_status(status)
+  local ending = loaded["green.ending"]
+  if type(ending) == "table" then
+    ending.status = status
+  end
+end
+
 --- @return nil, or the message of a chunk that could not be loaded
 return function(plan)
   local careful_print = put_print(plan.reader_gone)
@@ -275,9 +284,11 @@ return function(plan)
     careful_print(plan.version)
   end
   wrong = wrong or start_debugger(plan.debugger) or open_backdoor(plan.backdoor)
-    or run_steps(plan) or run_script(plan)
+  note_status(1)
+  wrong = wrong or run_steps(plan) or run_script(plan)
   if plan.repl and not wrong then
     raw.require("green.cmd.repl").run { listen = plan.repl, no_env = plan.no_env }
   end
+  note_status(wrong and 1 or 0)
   return wrong
 end

@@ -6,11 +6,13 @@
 -- @module green.debugger.frames
 
 local core = require "green.core"
+local inner_of = require("green.patch.coroutine").inner_of
 local turn = require("green.thread").turn
 
 local getinfo, getlocal, setlocal = debug.getinfo, debug.getlocal, debug.setlocal
 local getupvalue, setupvalue = debug.getupvalue, debug.setupvalue
-local getfenv, ipairs, setmetatable = debug.getfenv, ipairs, setmetatable
+local floor, getfenv, ipairs, setmetatable = math.floor, debug.getfenv, ipairs, setmetatable
+local insert = table.insert
 local _G = _G
 
 local DEEPEST = 1000 -- frames of a stack
@@ -81,11 +83,20 @@ function M.top()
   return setmetatable({ level = 0 }, Frame)
 end
 
+local function parked_coroutines(co)
+  local list = {}
+  while co do
+    insert(list, 1, co)
+    co = inner_of(co)
+  end
+  return list
+end
+
 --- The coroutines that a green thread is in, the innermost first; false stands for the one
 -- that runs.
 local function coroutines_of(thread)
   if thread ~= core.current() then
-    return { core.coroutine(thread) }
+    return parked_coroutines(core.coroutine(thread))
   end
   local list, levels = {}, core.levels
   for depth = turn.depth, 1, -1 do
@@ -107,18 +118,35 @@ function M.stack(thread)
   return all
 end
 
---- How deep the running coroutine is, counted below the hook.
-function M.depth()
-  local level, from = 1, 0
-  while true do
-    local info = getinfo(level, "f")
-    if not info then
-      return level - from
-    elseif info.func == M.hook then
-      from = level
-    end
-    level = level + 1
+--- How many frames a stack has. To look for one costs as much as it is deep.
+local function height_of(co)
+  local frame = setmetatable({ co = co }, Frame)
+  local function has(n)
+    frame.level = n - 1
+    return frame:info "l" ~= nil
   end
+  local least, most = 0, 1
+  while has(most) do
+    least, most = most, most * 2
+  end
+  while most - least > 1 do
+    local middle = floor((least + most) / 2)
+    if has(middle) then
+      least = middle
+    else
+      most = middle
+    end
+  end
+  return least
+end
+
+--- How deep a green thread is, in all its coroutines.
+function M.depth(thread)
+  local depth = 0
+  for _, co in ipairs(coroutines_of(thread)) do
+    depth = depth + height_of(co or nil)
+  end
+  return depth
 end
 
 --- What stands for a frame where there is none: its environment are the globals.

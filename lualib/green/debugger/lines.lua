@@ -1,20 +1,34 @@
 --- Which lines of a file have code, and which file a chunk is. Private to green.debugger.
 -- @module green.debugger.lines
 
+local ffi = require "ffi"
+local halt = require "green.ffi.halt"
 local util = require "jit.util"
 
 local sub = string.sub
 local loadfile, pairs, type = loadfile, pairs, type
 local getenv = os.getenv
 
+local PATH_MOST = 4096 -- bytes
+local buffer = ffi.new("char[?]", PATH_MOST)
+
 local M = {}
 
 local cache = {} -- source -> path; false: it is no file's
+local keys = {} -- source -> key of its path; false: it is no file's
 
---- A path without "." and "..", from the root on; links stay as they are.
+--- A path as the system knows it, without links; nil: there is no such file. Stops the loop.
+local function real(path)
+  local n = halt.realpath(path, buffer, PATH_MOST)
+  return n >= 0 and ffi.string(buffer, n) or nil
+end
+
+--- A path without "." and "..", from the root on; links stay as they are. One that is not in the
+-- folder where the debugger began is in that where the program is now.
 local function absolute(path)
   if sub(path, 1, 1) ~= "/" then
-    path = (M.folder or getenv "PWD" or "") .. "/" .. path
+    local from_start = (M.folder or getenv "PWD" or "") .. "/" .. path
+    path = not real(from_start) and real(path) and real(".") .. "/" .. path or from_start
   end
   local parts = {}
   for part in path:gmatch("[^/]+") do
@@ -26,7 +40,12 @@ local function absolute(path)
   end
   return "/" .. table.concat(parts, "/")
 end
-M.absolute = absolute
+
+--- The same for all paths of a file.
+function M.key(path)
+  path = absolute(path)
+  return real(path) or path
+end
 
 --- The path of a chunk's file; nil: it is none's.
 function M.path(source)
@@ -36,6 +55,17 @@ function M.path(source)
     cache[source] = path
   end
   return path or nil
+end
+
+--- The key of a chunk's file; nil: it is none's.
+function M.key_of(source)
+  local key = keys[source]
+  if key == nil then
+    local path = M.path(source)
+    key = path and M.key(path) or false
+    keys[source] = key
+  end
+  return key or nil
 end
 
 local function collect(func, lines)
@@ -53,7 +83,7 @@ end
 
 --- The lines of a file that have code, a set; or nil, message.
 function M.of(path)
-  local chunk, message = loadfile(path)
+  local chunk, message = loadfile(absolute(path))
   if not chunk then
     return nil, message
   end

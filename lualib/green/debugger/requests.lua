@@ -35,7 +35,7 @@ end
 local function all_threads(self)
   local all = list()
   for _, t in ipairs(core.threads(true)) do
-    if t ~= self.watcher then
+    if not self.own[t] then
       all[#all + 1] = { id = id_of(self, t), name = report.label(t) }
     end
   end
@@ -135,7 +135,6 @@ function requests:setBreakpoints(arguments)
   if type(path) ~= "string" then
     return nil, "a source without a path"
   end
-  path = lines.absolute(path)
   local has_code, why = lines.of(path)
   local set, told = {}, list()
   local wanted = type(arguments.breakpoints) == "table" and arguments.breakpoints or {}
@@ -148,7 +147,7 @@ function requests:setBreakpoints(arguments)
     end
     told[i] = told_of(self.last_point, ok, point, one)
   end
-  stops.set(path, set)
+  stops.set(lines.key(path), set)
   return { breakpoints = told }
 end
 
@@ -231,8 +230,8 @@ requests["continue"] = function(self)
 end
 
 for command, kind in pairs { next = "over", stepIn = "in", stepOut = "out" } do
-  requests[command] = function(self)
-    go(self, kind)
+  requests[command] = function(self, arguments)
+    go(self, kind, arguments.threadId)
     return {}
   end
 end
@@ -240,20 +239,29 @@ end
 --- Stop where some green thread next runs a line; or where they all wait.
 function requests:pause()
   stops.pause()
-  thread.spawn(function()
+  self:spawn(function()
     thread.sleep(IDLE)
     if stops.is_pausing() and not self.is_over then
       stops.go()
-      self:stop "pause"
+      stops.call_in_hook(function() self:stop "pause" end)
     end
-  end):name("debugger")
+  end)
   return {}
 end
 
+local function end_program(self)
+  self.is_stopped, self.is_ending = false, true
+  stops.clear()
+  core.main():kill_soon()
+end
+
+--- Kill main; nothing stops it on its way.
 function requests:terminate()
   self.after = function()
-    self.is_stopped = false
-    core.main():kill_soon()
+    end_program(self)
+    if not self.is_configured then
+      self:detach()
+    end
   end
   return {}
 end
@@ -261,8 +269,8 @@ end
 function requests:disconnect(arguments)
   self.after = function()
     self:detach()
-    if arguments.terminateDebuggee then
-      core.main():kill_soon()
+    if arguments.terminateDebuggee == true then
+      end_program(self)
     end
   end
   return {}

@@ -2,6 +2,7 @@
 -- @module green.debugger.session
 
 local core = require "green.core"
+local ending = require "green.ending"
 local fs = require "green.fs"
 local lines = require "green.debugger.lines"
 local report = require "green.thread.report"
@@ -12,13 +13,18 @@ local trampoline = require("green.trampoline").trampoline
 local values = require "green.debugger.values"
 local wire = require "green.debugger.wire"
 
-local pcall, setmetatable, type = pcall, setmetatable, type
+local pcall, setmetatable, tonumber, type = pcall, setmetatable, tonumber, type
 local list = wire.list
 
-local Session = {}
+local Session = { id_of = requests.id_of }
 Session.__index = Session
 
 -- -- Messages -----------------------------------------------------------------
+
+--- A child of a fork has the wire, too: its client is its parent's.
+function Session:is_mine()
+  return self.pid == core.getpid()
+end
 
 function Session:event(name, body)
   self.wire:send { type = "event", event = name, body = body or {} }
@@ -35,21 +41,35 @@ end
 
 -- -- Standing still -----------------------------------------------------------
 
---- Serve the client until it lets the program go on. Stops the loop.
+--- The green thread that stands here; where all wait, main.
+local function thread_here(self)
+  local here = core.current()
+  return self.own[here] and core.main() or here
+end
+
+--- Serve the client until it lets the program go on. Stops the loop. Raises the kill that it
+-- has asked for.
 function Session:stop(reason, point)
+  if not self:is_mine() then
+    return self:detach()
+  end
   self.is_stopped = true
-  local here = core.current() == self.watcher and core.main() or core.current()
+  local here = thread_here(self)
   self:event("stopped", { reason = reason, allThreadsStopped = true,
-    threadId = requests.id_of(self, here),
+    threadId = self:id_of(here),
     hitBreakpointIds = point and list { point.id } or nil })
   while self.is_stopped do
     local message = self.wire:read(-1)
-    if not message then
-      return self:detach()
+    if message then
+      self:handle(message)
+    else
+      self:detach()
     end
-    self:handle(message)
   end
   values.reset()
+  if self.is_ending and here == core.current() then
+    thread.checkpoint()
+  end
 end
 
 --- The client has gone: the program runs on as if nobody had been there.
@@ -128,6 +148,9 @@ end
 --- While the program runs: hear what the client asks. Parks.
 local function watch(self)
   while not self.is_over do
+    if not self:is_mine() then
+      return self:detach()
+    end
     local message, why = self.wire:read(0)
     if message then
       self:handle(message)
@@ -139,22 +162,37 @@ local function watch(self)
   end
 end
 
+--- Start a green thread that the client is not to see.
+function Session:spawn(fn, ...)
+  local t = thread.spawn(fn, ...)
+  self.own[t] = true
+  t:name("debugger")
+end
+
 --- Begin: from here on breakpoints stop the program.
 function Session:start()
   stops.on_stop = function(reason, point) self:stop(reason, point) end
   stops.on_log = function(text) self:output(text) end
-  self.watcher = thread.spawn(watch, self)
-  self.watcher:name("debugger")
+  self:spawn(watch, self)
   if self.stops_first then
     stops.pause()
   end
+end
+
+--- The exit status, as far as it is known.
+local function status_of()
+  local status = ending.status
+  if type(status) == "boolean" then
+    return status and 0 or 1
+  end
+  return tonumber(status) or 0
 end
 
 --- The program ends.
 function Session:finish()
   if not self.is_over then
     self:event "terminated"
-    self:event("exited", { exitCode = 0 })
+    self:event("exited", { exitCode = status_of() })
     self:detach()
   end
 end
@@ -166,7 +204,8 @@ end
 local function new(wire_of_it, secret, is_same)
   lines.folder = fs.realpath "."
   return setmetatable({ wire = wire_of_it, secret = secret, is_same = is_same, ids = {},
-    threads = {}, last_id = 0, last_point = 0 }, Session)
+    threads = {}, own = setmetatable({}, { __mode = "k" }), pid = core.getpid(), last_id = 0,
+    last_point = 0 }, Session)
 end
 
 return { new = new }

@@ -10,7 +10,6 @@ local frames = require "green.debugger.frames"
 local lines = require "green.debugger.lines"
 local report = require "green.thread.report"
 
-local running = require("green.patch.coroutine").raw.running
 local getinfo, sethook = debug.getinfo, debug.sethook
 local jit = jit
 local loadstring = loadstring -- load: the user's own conditions
@@ -23,9 +22,9 @@ local M = {
   on_log = nil, -- function(text)
 }
 
-local points = {} -- path -> line -> { condition, hits, ... }
+local points = {} -- key of a path -> line -> { condition, hits, ... }
 local wanted = {} -- line -> how many files have one there
-local step -- { kind, co, depth }
+local step -- { kind, thread, depth, reason }
 local is_pausing = false
 local last = {} -- func, line: where it stopped, and has not left that line
 local interpreted = setmetatable({}, { __mode = "k" }) -- functions
@@ -147,13 +146,16 @@ local function interpret_all()
   jit.flush()
 end
 
---- Stop again soon: "in" at the next line of the running coroutine, "over" not in functions
--- that it calls, "out" when it has come back; nil: at breakpoints only.
-function M.go(kind)
+--- Stop again soon: "in" at the next line of a green thread, "over" not in functions and
+-- coroutines that it calls, "out" when it has come back; nil: at breakpoints only.
+-- @tparam ?string kind
+-- @param thread
+-- @tparam ?string reason of the stop ("step")
+function M.go(kind, thread, reason)
   end_step()
   if kind then
     interpret_all()
-    step = { kind = kind, co = running(), depth = frames.depth() }
+    step = { kind = kind, thread = thread, depth = frames.depth(thread), reason = reason or "step" }
   end
   arm()
 end
@@ -177,21 +179,27 @@ function M.clear()
   arm()
 end
 
+local function is_deep_enough()
+  local depth = step.kind ~= "in" and frames.depth(step.thread)
+  return not depth or step.kind == "over" and depth <= step.depth or depth < step.depth
+end
+
 local function is_step_done()
   if is_pausing then
     return "pause"
-  elseif not step or step.co ~= (running()) then
+  elseif not step then
     return nil
-  elseif step.kind == "in" then
-    return "step"
+  elseif core.is_dead(step.thread) then
+    end_step() -- nothing is left to follow
+    arm()
+  elseif step.thread == core.current() and is_deep_enough() then
+    return step.reason
   end
-  local depth = frames.depth()
-  local is_done = step.kind == "over" and depth <= step.depth or depth < step.depth
-  return is_done and "step" or nil
 end
 
 -- -- The hook -----------------------------------------------------------------
 
+--- Nothing raises here: it would be an error of the program's.
 local function reason_of(point)
   local ok, is_there = pcall(holds, point, frames.top())
   return (not ok or is_there) and "breakpoint" or nil
@@ -200,7 +208,6 @@ end
 --- LuaJIT tells of a line again when a function that it calls has returned: that is the same
 -- stop. Is this one?
 local function is_same_stop(func, line)
---- Nothing raises here: it would be an error of the program's.
   if last.func ~= func then
     return false
   elseif last.line ~= line then
@@ -226,8 +233,8 @@ local function keep_interpreted(func)
 end
 
 local function hear(info, line)
-  local path = lines.path(info.source)
-  local of_file = path and points[path]
+  local key = lines.key_of(info.source)
+  local of_file = key and points[key]
   if of_file then
     keep_interpreted(info.func)
   end
@@ -252,5 +259,14 @@ function on_line(event, line)
 end
 
 frames.set_hook(on_line)
+
+--- Call fn where nothing waits and no line is heard of, as at a breakpoint: inside of a hook.
+function M.call_in_hook(fn)
+  sethook(function()
+    sethook()
+    fn()
+  end, "l")
+  arm() -- this line is the one
+end
 
 return M

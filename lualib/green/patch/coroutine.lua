@@ -15,6 +15,7 @@ local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
 local error, setmetatable, type = error, setmetatable, type
+local getinfo, getlocal = debug.getinfo, debug.getlocal
 
 local raw = {
   create = coroutine.create,
@@ -47,6 +48,16 @@ end
 local function hand_up(co)
   taken[co] = "cannot resume a coroutine that is parked in a green thread"
   return relayed(co, relay(co))
+end
+
+--- The coroutine that a parked one waits for, which it has resumed; nil: none. Does not
+-- park.
+local function inner_of(co)
+  local info = getinfo(co, 1, "f") -- 0 is relay
+  if info and info.func == hand_up then
+    local _, inner = getlocal(co, 1, 1)
+    return inner
+  end
 end
 
 function resumed(co, ok, first, ...)
@@ -110,4 +121,5 @@ local function install()
   coroutine.running = running
 end
 
-return { install = install, resume = resume, wrap = wrap, yield = yield, raw = raw }
+return { install = install, resume = resume, wrap = wrap, yield = yield, raw = raw,
+  inner_of = inner_of }

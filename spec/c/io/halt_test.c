@@ -91,11 +91,22 @@ static void test_stdio(void)
   ok(rest == 0, "0 has nothing");
 }
 
+static void test_realpath(void)
+{
+  char path[64];
+  is(green_halt_realpath("/proc/../proc/.", path, sizeof(path)), 5, "a length");
+  ok(!strcmp(path, "/proc"), "the path");
+  is(green_halt_realpath("/proc", path, 5), GREEN_ENAMETOOLONG, "no room");
+  is(green_halt_realpath("/proc", path, 6), 5, "just enough");
+  is(green_halt_realpath("/none/x", path, sizeof(path)), GREEN_ENOENT, "none");
+}
+
 int main(void)
 {
   t_start();
   test_read();
   test_write();
   test_stdio();
+  test_realpath();
   return t_done();
 }
