@@ -118,6 +118,40 @@ describe("greenlua attach", function()
     assert.is_truthy(out.err:find("^usage: greenlua attach"))
   end)
 
+  it("sends no signal to what is not greenlua, which may do anything with it", function()
+    assert(fs.chmod(dir(), 448))
+    local other = program.start { "sh", "-c", "trap 'echo caught' USR2; echo ready; read line; "
+      .. "echo untouched" }
+    other:expect "ready"
+    local out = piped(other.pid, { XDG_RUNTIME_DIR = dir() }, "")
+    assert.is_truthy(out.err:find("has no backdoor open", 1, true), out.err)
+    assert.is_truthy(piped("0", {}, "").err:find("0 is no process", 1, true))
+    assert.is_truthy(piped("99999999999999999999", {}, "").err:find("is no process", 1, true))
+    other:write "\n"
+    other:wait()
+    assert.equal("ready\nuntouched\n", other.out)
+  end)
+
+  it("says the same where a process has left its socket behind", function()
+    with_program(function(server, env)
+      server:kill(program.KILL)
+      server:wait()
+      assert.is_true(fs.exists(path_of(server)))
+      local out = piped(server.pid, env, "")
+      assert.equal(1, out.status)
+      assert.is_truthy(out.err:find("has no backdoor open", 1, true), out.err)
+    end)
+  end)
+
+  it("says that the last statement of a pipe is not complete", function()
+    with_program(function(server, env)
+      local out = piped(server.pid, env, "1\nfor i = 1, 2 do\n")
+      assert.equal("1\n", out.out)
+      assert.equal("greenlua attach: the last statement is not complete\n", out.err)
+      assert.equal(1, out.status)
+    end)
+  end)
+
   it("goes by a port with the token of GREENLUA_TOKEN", function()
     local work = [[
       local green = require "green"

@@ -22,6 +22,8 @@ usage: greenlua attach PID | SOCKET | HOST:PORT
   port on loopback that it listens at, whose token GREENLUA_TOKEN has
 ]]
 
+local PROMPT = "> " -- for the first line of a statement
+
 local M = {}
 
 local Client = {}
@@ -100,9 +102,9 @@ local function ask_all(self)
     if line then
       door.send(self.conn, "line", line)
     elseif why then
-      door.send(self.conn, prompt == "> " and "line" or "kill")
+      door.send(self.conn, prompt == PROMPT and "line" or "kill")
     else
-      return true
+      return prompt == PROMPT or self.source.edit ~= nil, "the last statement is not complete"
     end
   end
 end
@@ -118,12 +120,12 @@ local function run(conn)
   local on_int = signal.handler("INT", function()
     interrupt(self)
   end)
-  local ok, is_end = pcall(ask_all, self)
+  local ok, is_end, why = pcall(ask_all, self)
   on_int:cancel()
   self.source:close()
   conn:close()
   local _, err = pcall(reader.wait, reader)
-  return ok, is_end, err
+  return ok, is_end, why or err
 end
 
 --- @return the exit status: 1 when it could not attach, or the program has gone; 2: wrong words

@@ -18,51 +18,59 @@ local SECONDS = 5 -- to connect, and for the first answer
 local MOST = 64 * 1024 * 1024 -- bytes of a frame
 local LINES = 20 -- before the first answer
 local USR2 = 12
+local MOST_PID = 2 ^ 31 - 1
 
 local M = {}
 
 -- -- Finding ------------------------------------------------------------------
 
---- Does a process handle SIGUSR2? To any other it would be the end.
+--- Is it the command greenlua, and does it handle SIGUSR2? To others it is the end, or, where
+-- they handle it, something else: bash ends, nginx changes its binary.
 local function takes_usr2(pid)
-  local text = fs.read_file(format("/proc/%d/status", pid))
-  local caught = text and tonumber(match(text, "SigCgt:%s*%x*(%x%x%x%x)"), 16)
-  return caught ~= nil and bit.band(caught, bit.lshift(1, USR2 - 1)) ~= 0
+  local path = fs.readlink(format("/proc/%d/exe", pid))
+  local text = path and find(path, "/greenlua[^/]*$") and fs.read_file(format("/proc/%d/status", pid))
+  local digits = text and match(text, "SigCgt:%s*%x*(%x%x%x%x)")
+  return digits ~= nil and bit.band(tonumber(digits, 16), bit.lshift(1, USR2 - 1)) ~= 0
 end
 
---- Ask a process by SIGUSR2 to open its door. Parks.
-local function knock(pid, path)
+--- Ask a process by SIGUSR2 to open its door. A connection to it. Parks.
+local function knock(pid, where)
   if not takes_usr2(pid) then
-    return nil, errors.new("ENOENT", "attach", format("process %d has no backdoor open and "
+    return nil, errors.new("ENOENT", nil, format("process %d has no backdoor open and "
       .. "takes no SIGUSR2: start it with GREENLUA_BACKDOOR=1", pid))
   end
   local ok, err = process.kill(pid, "USR2")
   local due = core.now() + SECONDS
   while ok and core.now() < due do
-    if fs.exists(path) then
-      return true
+    local conn = net.connect(where, { timeout = SECONDS })
+    if conn then
+      return conn
     end
     thread.sleep(0.02)
   end
-  return nil, err or errors.new("ETIMEDOUT", "attach", "it has opened no backdoor")
+  return nil, err or errors.new("ETIMEDOUT", nil, "it has opened no backdoor")
 end
 
---- "123", "/a/path" or "host:port" as what green.connect takes. Parks.
+--- "123", "/a/path" or "host:port" as what green.connect takes; and the number of a process.
+-- Or nil, nil, err. Parks.
 local function target_of(text)
-  if not find(text, "^%d+$") then
+  local pid = find(text, "^%d+$") and tonumber(text)
+  if not pid then
     return find(text, "/", 1, true) and "unix:" .. text or text
+  elseif pid < 1 or pid > MOST_PID then
+    return nil, nil, errors.new("ESRCH", nil, text .. " is no process")
   end
-  local pid = tonumber(text)
   local path, err = place.path(pid)
-  if path and not fs.exists(path) then
-    local ok
-    ok, err = knock(pid, path)
-    path = ok and path
+  return path and "unix:" .. path, pid, err
+end
+
+--- A connection to one that is open, or opens. Parks.
+local function reach(where, pid)
+  local conn, err = net.connect(where, { timeout = SECONDS })
+  if not conn and pid and (err:is "ENOENT" or err:is "ECONNREFUSED") then
+    return knock(pid, where) -- its file may be that of a process long gone
   end
-  if not path then
-    return nil, err
-  end
-  return "unix:" .. path
+  return conn, err
 end
 
 -- -- Connecting ---------------------------------------------------------------
@@ -73,12 +81,12 @@ local function greet(conn, token)
   for _ = 1, LINES do
     local line, err = conn:read_line { timeout = SECONDS }
     if not line then
-      return nil, err or errors.new("EACCES", "attach", "it does not let us in")
+      return nil, err or errors.new("EACCES", nil, "it does not let us in")
     elseif find(line, frame.WELCOME, 1, true) then
       return true
     end
   end
-  return nil, errors.new("EPROTO", "attach", "that is no backdoor")
+  return nil, errors.new("EPROTO", nil, "that is no backdoor")
 end
 
 --- Connect to a process's backdoor. Parks.
@@ -86,12 +94,12 @@ end
 -- environment has (GREENLUA_TOKEN)
 -- @return a connection; or nil, err
 function M.connect(target)
-  local where, err = target_of(target)
+  local where, pid, err = target_of(target)
   if not where then
     return nil, err
   end
   local conn
-  conn, err = net.connect(where, { timeout = SECONDS })
+  conn, err = reach(where, pid)
   if not conn then
     return nil, err
   end
