@@ -2,7 +2,6 @@
 
 local backdoor = require "green.backdoor"
 local folder = require "spec.support.folder"
-local frame = require "green.backdoor.frame"
 local fs = require "green.fs"
 local green = require "green"
 local program = require "spec.support.program"
@@ -14,64 +13,9 @@ local dir = folder.each(before_each, after_each)
 
 local PATIENCE = { timeout = 20 }
 
---- Run body(door) with one that is open. Parks.
-local function with_door(opts, body)
-  opts = opts or {}
-  if not opts.port then
-    opts.path = opts.path or dir() .. "/door"
-  end
-  local door = assert(backdoor.open(opts))
-  local ok, err = pcall(body, door)
-  door:close()
-  testing.settle_io()
-  if not ok then
-    error(err, 0)
-  end
-end
-
-local function connect(door)
-  return assert(green.connect(door.path and "unix:" .. door.path or door.address))
-end
-
---- All that a client reads who sends a text and ends.
-local function talk(door, text)
-  local conn = connect(door)
-  conn:write(text)
-  conn:shutdown("write")
-  local said = assert(conn:read_all(nil, PATIENCE))
-  conn:close()
-  return said
-end
-
---- The same without the banner and its prompt.
-local function answer(door, text)
-  return (talk(door, text):gsub("^[^\n]*\n> ", ""))
-end
-
---- A client who speaks in frames.
-local function attach(door)
-  local conn = connect(door)
-  conn:write(frame.HELLO, "\n")
-  repeat
-    local line = assert(conn:read_line(PATIENCE))
-  until line:find(frame.WELCOME, 1, true)
-  return conn
-end
-
-local function ask(conn, kind, text)
-  conn:write(frame.pack(kind, text or ""))
-end
-
---- The text of the next frame of a kind.
-local function heard(conn, kind)
-  while true do
-    local what, text = frame.read(conn, 1e6)
-    assert(what, text)
-    if what == kind then
-      return text
-    end
-  end
-end
+local door_of = require("spec.support.door")(dir)
+local answer, ask, attach, connect = door_of.answer, door_of.ask, door_of.attach, door_of.connect
+local heard, talk, with_door = door_of.heard, door_of.talk, door_of.with_door
 
 describe("green.backdoor", function()
   it("gives what statements of one and of many lines give, pretty", function()

@@ -17,9 +17,11 @@ local place = require "green.backdoor.place"
 local session = require "green.backdoor.session"
 local show = require "green.args.show"
 local thread = require "green.thread"
+local timeout = require "green.timeout"
 
 local find, format = string.find, string.format
-local ipairs, os, pairs, setmetatable, type = ipairs, os, pairs, setmetatable, type
+local error, ipairs, os, pairs, pcall, setmetatable, type = error, ipairs, os, pairs, pcall,
+  setmetatable, type
 local _G = _G
 
 local TOKEN_SECONDS = 5 -- for the first line on TCP
@@ -37,9 +39,11 @@ local M = {}
 
 -- -- Sessions -----------------------------------------------------------------
 
+local env_mt = { __index = _G }
+
 --- A session's globals: what is assigned stays there, and is the program's nowhere.
 local function env_of(locals)
-  local env = setmetatable(locals or {}, { __index = _G })
+  local env = setmetatable(locals or {}, env_mt)
   if env.green == nil then
     env.green = require "green"
   end
@@ -53,7 +57,8 @@ end
 
 local function check_locals(locals, where)
   args.optional(locals, "table", where, "locals")
-  if locals and debug.getmetatable(locals) then
+  local its = locals and debug.getmetatable(locals)
+  if its and its ~= env_mt then -- ours: another session's, too
     args.wrong(where, "locals", "a table without a metatable", locals)
   end
 end
@@ -101,16 +106,29 @@ end
 
 local function serve_client(self, conn)
   if is_welcome(self, conn) then
-    self.clients[core.current()] = true
     session.serve(conn, self.env, self.banner)
-    self.clients[core.current()] = nil
   end
 end
 
+local function serve_one(self, conn)
+  local client = core.current()
+  self.clients[client] = true
+  local ok, err = pcall(serve_client, self, conn)
+  self.clients[client] = nil
+  if not ok then
+    error(err, 0)
+  end
+end
+
+--- Somebody may kill this thread: a door that nobody serves is closed.
 local function run(self)
-  net.serve(self.listener, function(conn)
-    serve_client(self, conn)
-  end, { concurrency = CLIENTS })
+  timeout.finally(function()
+    net.serve(self.listener, function(conn)
+      serve_one(self, conn)
+    end, { concurrency = CLIENTS })
+  end, function()
+    self:close()
+  end)
 end
 
 --- Close it, and its clients' connections; what they run is killed. The socket's file is

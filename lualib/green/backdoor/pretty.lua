@@ -12,6 +12,7 @@ local tostring, type = tostring, type
 local DEEPEST = 4
 local FIELDS = 100 -- of a table
 local LONGEST = 500 -- bytes of a string inside of a table
+local VALUES = 2000 -- of one text
 local WIDTH = 78 -- a table that fits into a line stands in one
 
 local M = {}
@@ -88,17 +89,17 @@ local function length_of(t)
   return n
 end
 
-local function parts_of(t, depth, seen)
+local function parts_of(t, depth, walk)
   local parts, length = {}, length_of(t)
   for i = 1, length < FIELDS and length or FIELDS do
-    parts[i] = text_of(rawget(t, i), depth, seen)
+    parts[i] = text_of(rawget(t, i), depth, walk)
   end
   local keys, n = keys_of(t, length)
   for _, key in ipairs(keys) do
     if #parts == FIELDS then
       break
     end
-    parts[#parts + 1] = key_of(key) .. " = " .. text_of(rawget(t, key), depth, seen)
+    parts[#parts + 1] = key_of(key) .. " = " .. text_of(rawget(t, key), depth, walk)
   end
   local left = length + n - #parts
   if left > 0 then
@@ -118,17 +119,18 @@ local function joined(parts, depth)
   return "{\n" .. indent .. concat(parts, ",\n" .. indent) .. "\n" .. rep("  ", depth - 1) .. "}"
 end
 
-function text_of(value, depth, seen)
+function text_of(value, depth, walk)
+  walk.left = walk.left - 1
   if type(value) ~= "table" or has_text(value) then
     return simple(value)
-  elseif seen[value] then
+  elseif walk.seen[value] then
     return "<the same " .. address_of(value) .. ">"
-  elseif depth >= DEEPEST then
+  elseif depth >= DEEPEST or walk.left <= 0 then
     return address_of(value)
   end
-  seen[value] = true
-  local text = joined(parts_of(value, depth + 1, seen), depth + 1)
-  seen[value] = nil
+  walk.seen[value] = true
+  local text = joined(parts_of(value, depth + 1, walk), depth + 1)
+  walk.seen[value] = nil
   return text
 end
 
@@ -139,7 +141,7 @@ function M.text(value)
   if type(value) == "string" then
     return value
   end
-  return text_of(value, 0, {})
+  return text_of(value, 0, { seen = {}, left = VALUES })
 end
 
 return M

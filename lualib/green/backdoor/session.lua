@@ -18,9 +18,9 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 
 local concat = table.concat
-local pcall, setfenv, setmetatable, tostring = pcall, setfenv, setmetatable, tostring
+local error, pcall, setfenv, setmetatable = error, pcall, setfenv, setmetatable
+local require, tonumber, tostring, type = require, tonumber, tostring, type
 local format, match = string.format, string.match
-local require, tonumber = require, tonumber
 
 local LONGEST = 64 * 1024 -- bytes of a line,
 local LARGEST = 1024 * 1024 -- of a statement
@@ -29,6 +29,7 @@ local PIECES = 64 -- of output that wait for a slow client
 
 local TOO_LARGE = "a statement of more than 1 MB that is not complete"
 
+local INTERRUPTED = "interrupted\n"
 local PROMPT, MORE = "> ", ">> "
 
 local Session = {}
@@ -36,20 +37,32 @@ Session.__index = Session
 
 -- -- Out ----------------------------------------------------------------------
 
---- Parks while the client is slow. Nothing of it is told when the client has left.
-function Session:send(kind, text)
-  if self.is_framed then
-    self.out:put(frame.pack(kind, text))
-  elseif kind == "out" or kind == "prompt" then
-    self.out:put(text)
+--- What prints where nobody can wait, as in a callback of string.gsub, goes beyond the bound.
+local function put_beyond(out, piece)
+  out:resize(nil)
+  out:put_nowait(piece)
+  out:resize(PIECES)
+end
+
+--- Parks while there is no room, and only then: printing is no checkpoint elsewhere either.
+local function put(out, piece)
+  if out:put_nowait(piece) or out:is_shutdown() then
+    return
+  end
+  local ok, err = pcall(out.put, out, piece)
+  if not ok and type(err) == "string" then -- "cannot wait inside ..."
+    put_beyond(out, piece)
+  elseif not ok then
+    error(err, 0)
   end
 end
 
-local function write_all(self)
-  for piece in self.out:items() do
-    if not self.conn:write(piece) then
-      return self.out:shutdown(true)
-    end
+--- Parks while the client is slow. Nothing of it is told when the client has left.
+function Session:send(kind, text)
+  if self.is_framed then
+    put(self.out, frame.pack(kind, text))
+  elseif kind == "out" or kind == "prompt" then
+    put(self.out, text)
   end
 end
 
@@ -68,7 +81,7 @@ end
 local function end_statement(self, running)
   local data = core.data(running)
   if core.state(running) == "killed" then
-    self:send("out", "interrupted\n")
+    self:send("out", INTERRUPTED)
   elseif data.error ~= nil or data.error_is_nil then
     self:send("out", thread.describe(running) .. "\n")
   else
@@ -91,6 +104,7 @@ local function run(self, chunk)
     self.running = nil
     running:kill_soon() -- it goes with its session
   end)
+  thread.checkpoint() -- the pcall may have caught a kill of this thread
   end_statement(self, running)
 end
 
@@ -111,17 +125,26 @@ end
 
 local function run_all(self)
   for line in self.lines:items() do
-    take(self, line)
+    self.taken = self.taken + 1
+    if self.taken <= self.killed then
+      self:send("out", INTERRUPTED)
+      self:send("prompt", PROMPT)
+    else
+      take(self, line)
+    end
   end
   self.out:shutdown()
 end
 
 -- -- In -----------------------------------------------------------------------
 
+--- What runs; else the lines that have come, which nobody has taken yet.
 local function kill_running(self)
   if self.running then
-    self.running:kill_soon()
-  elseif self.text then
+    return self.running:kill_soon()
+  end
+  self.killed = self.given
+  if self.text then
     self.text = nil
     self:send("prompt", PROMPT)
   end
@@ -129,6 +152,7 @@ end
 
 local requests = {
   line = function(self, text)
+    self.given = self.given + 1
     return self.lines:put_nowait(text)
   end,
   kill = function(self)
@@ -201,6 +225,23 @@ local function read_all(self)
   return text and tostring(text)
 end
 
+-- -- The other side ----------------------------------------------------------
+
+--- Nobody is there who reads: what runs is of no use to anybody.
+local function leave(self)
+  self.out:shutdown(true)
+  self.lines:shutdown(true)
+  kill_running(self)
+end
+
+local function write_all(self)
+  for piece in self.out:items() do
+    if not self.conn:write(piece) then
+      return leave(self)
+    end
+  end
+end
+
 -- -- All of it ----------------------------------------------------------------
 
 --- Nobody is there any more: what has come is still done, but for who attached, and has
@@ -216,6 +257,14 @@ local function finish(self, why)
   self.lines:shutdown()
 end
 
+--- One of a session's threads: somebody kills it, and the session is over.
+local function run_part(fn, self)
+  local ok, err = pcall(fn, self)
+  if not ok then
+    error(type(err) == "table" and err.code == "ECANCELED" and self.gone or err, 0)
+  end
+end
+
 --- Serve one client until it leaves, or asks for what there is not. Its connection stays
 -- open. Parks.
 -- @param conn a stream
@@ -225,19 +274,26 @@ function Session.serve(conn, env, banner)
   local self = setmetatable({
     conn = conn,
     env = env,
+    gone = {}, -- the error of a part that was killed
     is_framed = false,
     lines = queue.LightQueue(LINES),
     out = queue.LightQueue(PIECES),
     last = {}, -- of the screen before
+    given = 0, -- lines
+    taken = 0, -- of them
+    killed = 0, -- the lines up to this one are passed over
     running = nil, -- the thread of a statement
     text = nil, -- of one that is not complete
   }, Session)
   self.out:put_nowait(banner .. "\n" .. PROMPT)
-  group(function(g)
-    g:spawn(write_all, self)
-    g:spawn(run_all, self)
+  local ok, err = pcall(group, function(g)
+    g:spawn(run_part, write_all, self)
+    g:spawn(run_part, run_all, self)
     finish(self, read_all(self))
   end)
+  if not ok and err ~= self.gone then
+    error(err, 0)
+  end
 end
 
 return Session
