@@ -10,6 +10,7 @@ local core = require "green.core"
 local completion = require "green.backdoor.completion"
 local frame = require "green.backdoor.frame"
 local group = require("green.group").group
+local outbox = require "green.backdoor.outbox"
 local output = require "green.patch.stdio.output"
 local pretty = require "green.backdoor.pretty"
 local queue = require "green.queue"
@@ -25,7 +26,6 @@ local format, match = string.format, string.match
 local LONGEST = 64 * 1024 -- bytes of a line,
 local LARGEST = 1024 * 1024 -- of a statement
 local LINES = 1000 -- that wait while a statement runs
-local PIECES = 64 -- of output that wait for a slow client
 
 local TOO_LARGE = "a statement of more than 1 MB that is not complete"
 
@@ -37,32 +37,12 @@ Session.__index = Session
 
 -- -- Out ----------------------------------------------------------------------
 
---- What prints where nobody can wait, as in a callback of string.gsub, goes beyond the bound.
-local function put_beyond(out, piece)
-  out:resize(nil)
-  out:put_nowait(piece)
-  out:resize(PIECES)
-end
-
---- Parks while there is no room, and only then: printing is no checkpoint elsewhere either.
-local function put(out, piece)
-  if out:put_nowait(piece) or out:is_shutdown() then
-    return
-  end
-  local ok, err = pcall(out.put, out, piece)
-  if not ok and type(err) == "string" then -- "cannot wait inside ..."
-    put_beyond(out, piece)
-  elseif not ok then
-    error(err, 0)
-  end
-end
-
 --- Parks while the client is slow. Nothing of it is told when the client has left.
 function Session:send(kind, text)
   if self.is_framed then
-    put(self.out, frame.pack(kind, text))
+    outbox.put(self.out, frame.pack(kind, text))
   elseif kind == "out" or kind == "prompt" then
-    put(self.out, text)
+    outbox.put(self.out, text)
   end
 end
 
@@ -277,7 +257,7 @@ function Session.serve(conn, env, banner)
     gone = {}, -- the error of a part that was killed
     is_framed = false,
     lines = queue.LightQueue(LINES),
-    out = queue.LightQueue(PIECES),
+    out = outbox.new(),
     last = {}, -- of the screen before
     given = 0, -- lines
     taken = 0, -- of them

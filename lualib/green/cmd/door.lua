@@ -28,7 +28,8 @@ local M = {}
 -- they handle it, something else: bash ends, nginx changes its binary.
 local function takes_usr2(pid)
   local path = fs.readlink(format("/proc/%d/exe", pid))
-  local text = path and find(path, "/greenlua[^/]*$") and fs.read_file(format("/proc/%d/status", pid))
+  local is_ours = path and find(path, "/greenlua[^/]*$")
+  local text = is_ours and fs.read_file(format("/proc/%d/status", pid))
   local digits = text and match(text, "SigCgt:%s*%x*(%x%x%x%x)")
   return digits ~= nil and bit.band(tonumber(digits, 16), bit.lshift(1, USR2 - 1)) ~= 0
 end

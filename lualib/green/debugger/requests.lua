@@ -4,8 +4,10 @@
 -- @module green.debugger.requests
 
 local core = require "green.core"
+local evaluate = require("green.debugger.conditions").evaluate
 local frames = require "green.debugger.frames"
 local lines = require "green.debugger.lines"
+local points = require "green.debugger.points"
 local report = require "green.thread.report"
 local stops = require "green.debugger.stops"
 local thread = require "green.thread"
@@ -15,7 +17,7 @@ local wire = require "green.debugger.wire"
 local loadstring = loadstring -- load: the user's own values
 local format, match = string.format, string.match
 local floor, min = math.floor, math.min
-local error, ipairs, pairs, pcall, setfenv = error, ipairs, pairs, pcall, setfenv
+local ipairs, pairs, pcall, setfenv = ipairs, pairs, pcall, setfenv
 local tostring, type = tostring, type
 local list = wire.list
 
@@ -92,61 +94,15 @@ function requests.setExceptionBreakpoints()
   return {}
 end
 
---- A text of a breakpoint; nil: it has none.
-local function text_of(one, name)
-  local text = one[name]
-  if type(text) == "string" and text ~= "" then
-    return text
-  elseif text ~= nil and text ~= "" then
-    error(name .. " is no text", 0)
-  end
-end
-
-local function hit_test_of(one)
-  local text = text_of(one, "hitCondition")
-  local test = text and stops.hit_test(text)
-  if text and not test then
-    error("a hit condition is 3, > 3, >= 3, < 3, <= 3, = 3 or % 3", 0)
-  end
-  return test
-end
-
-local function line_of(one, has_code)
-  local line = type(one) == "table" and number_of(one.line, 1)
-  if not line then
-    error("a breakpoint without a line", 0)
-  end
-  return lines.next(has_code, line) or error("no code there", 0)
-end
-
---- A breakpoint as stops.set takes it; raises a text that says why there is none.
-local function place(one, has_code, why)
-  return { line = line_of(one, has_code or error(why, 0)), condition = text_of(one, "condition"),
-    log = text_of(one, "logMessage"), hit_test = hit_test_of(one) }
-end
-
-local function told_of(id, ok, point, one)
-  local line = ok and point.line or type(one) == "table" and number_of(one.line, 0) or nil
-  return { id = id, verified = ok, message = not ok and point or nil, line = line }
-end
-
 function requests:setBreakpoints(arguments)
   local path = type(arguments.source) == "table" and arguments.source.path
   if type(path) ~= "string" then
     return nil, "a source without a path"
   end
-  local has_code, why = lines.of(path)
-  local set, told = {}, list()
-  local wanted = type(arguments.breakpoints) == "table" and arguments.breakpoints or {}
-  for i, one in ipairs(wanted) do
-    local ok, point = pcall(place, one, has_code, why)
+  local set, told = points.read(path, arguments.breakpoints, function()
     self.last_point = self.last_point + 1
-    if ok then
-      point.id = self.last_point
-      set[#set + 1] = point
-    end
-    told[i] = told_of(self.last_point, ok, point, one)
-  end
+    return self.last_point
+  end)
   stops.set(lines.key(path), set)
   return { breakpoints = told }
 end
@@ -201,8 +157,9 @@ function requests.setVariable(_, arguments)
   if type(name) ~= "string" or not values.has(ref) then
     return nil, "no such variable"
   end
-  local chunk, message = loadstring("return " .. tostring(arguments.value), "=value")
-  if not chunk then -- load: the user's value, above
+  local text = "return " .. tostring(arguments.value)
+  local chunk, message = loadstring(text, "=value") -- load: the user's own value
+  if not chunk then
     return nil, message
   end
   local ok, value = pcall(setfenv(chunk, values.environment(ref)))
@@ -215,7 +172,7 @@ end
 
 function requests.evaluate(_, arguments)
   local frame = values.frame(arguments.frameId) or frames.none
-  local ok, value = stops.evaluate(tostring(arguments.expression), frame)
+  local ok, value = evaluate(tostring(arguments.expression), frame)
   if not ok then
     return nil, report.text_of(value)
   end

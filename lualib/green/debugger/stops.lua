@@ -6,16 +6,14 @@
 -- @module green.debugger.stops
 
 local core = require "green.core"
+local conditions = require "green.debugger.conditions"
 local frames = require "green.debugger.frames"
 local lines = require "green.debugger.lines"
 local report = require "green.thread.report"
 
 local getinfo, sethook = debug.getinfo, debug.sethook
 local jit = jit
-local loadstring = loadstring -- load: the user's own conditions
-local ipairs, next, pcall, setfenv = ipairs, next, pcall, setfenv
-local setmetatable, tonumber = setmetatable, tonumber
-local gsub, match = string.gsub, string.match
+local ipairs, next, pcall, setmetatable = ipairs, next, pcall, setmetatable
 
 local M = {
   on_stop = nil, -- function(reason, point): stands still until it returns
@@ -42,45 +40,6 @@ end
 
 -- -- Breakpoints --------------------------------------------------------------
 
---- The value of an expression in a frame: true, value; or false, error.
-local function evaluate(text, frame)
-  local chunk, message = loadstring("return " .. text, "=expression") -- load: the user's
-  if not chunk then
-    chunk = loadstring(text, "=statement") -- load: the user's
-  end
-  if not chunk then
-    return false, message
-  end
-  return pcall(setfenv(chunk, frame:environment()))
-end
-M.evaluate = evaluate
-
---- The text of a logpoint: each {expression} is its value.
-local function log_text(text, frame)
-  return (gsub(text, "{([^{}]*)}", function(expression)
-    local _, value = evaluate(expression, frame)
-    return report.text_of(value)
-  end))
-end
-
-local hit_tests = {
-  ["="] = function(hits, n) return hits == n end,
-  [">"] = function(hits, n) return hits > n end,
-  [">="] = function(hits, n) return hits >= n end,
-  ["<"] = function(hits, n) return hits < n end,
-  ["<="] = function(hits, n) return hits <= n end,
-  ["%"] = function(hits, n) return n > 0 and hits % n == 0 end,
-}
-
---- What a hit condition says: function(hits), is it one? nil: it says nothing known.
-function M.hit_test(text)
-  local name, n = match(text, "^%s*([<>=%%]*)%s*(%d+)%s*$")
-  local test = name and hit_tests[name == "" and ">=" or name == "==" and "=" or name]
-  return test and function(hits)
-    return test(hits, tonumber(n))
-  end
-end
-
 local function is_hit(point)
   point.hits = point.hits + 1
   return not point.hit_test or point.hit_test(point.hits)
@@ -89,7 +48,7 @@ end
 --- Does the program stop at this breakpoint? An expression that raises stops it.
 local function holds(point, frame)
   if point.condition then
-    local ok, value = evaluate(point.condition, frame)
+    local ok, value = conditions.evaluate(point.condition, frame)
     if ok and not value then
       return false
     elseif not ok then
@@ -100,7 +59,7 @@ local function holds(point, frame)
   if not is_hit(point) then
     return false
   elseif point.log then
-    M.on_log(log_text(point.log, frame) .. "\n")
+    M.on_log(conditions.log_text(point.log, frame) .. "\n")
     return false
   end
   return true
