@@ -20,7 +20,7 @@ import gdb
 
 # -- LuaJIT's structures (lj_obj.h, lj_frame.h) ------------------------------
 
-STATE_STATUS, STATE_BASE, STATE_STACK = 11, 32, 56
+STATE_BASE, STATE_STACK = 32, 56
 FUNC_FFID, FUNC_PC = 10, 32
 PROTO_SIZE, PROTO_SIZEBC, PROTO_CHUNKNAME = 104, 12, 64
 PROTO_FIRSTLINE, PROTO_NUMLINE, PROTO_LINEINFO = 72, 76, 80
@@ -105,11 +105,11 @@ def traceback(state):
     lines = []
     if not state:
         return lines
-    for function, pc in frames_of(state):
-        try:
+    try:
+        for function, pc in frames_of(state):
             lines.append(describe_frame(function, pc))
-        except gdb.MemoryError:
-            lines.append("(no function at 0x%x)" % function)
+    except gdb.MemoryError as err:
+        lines.append("(what follows is no stack: %s)" % err)
     return lines
 
 

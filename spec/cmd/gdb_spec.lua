@@ -111,4 +111,20 @@ describe("tools/greenlua-gdb.py", function()
     local said = gdb(program.greenlua, "-x", "tools/greenlua-gdb.py", "-ex", "greenlua-threads")
     assert.is_truthy(said:find("no runtime", 1, true), said)
   end)
+
+  it("says where a stack is damaged, and goes on", function()
+    local why = obstacle()
+    if why then return pending(why) end
+    with_program(function(pid)
+      local said = gdb("-p", pid, "-x", "tools/greenlua-gdb.py", "-ex", "greenlua-traceback 4096",
+        "-ex", "set *(void **)((char *)'cli.c'::sigint.g->v->main->co + 32) = (void *)4096",
+        "-ex", "greenlua-threads", "-ex", "kill")
+      if not said:find("turn %d") then
+        return pending("gdb may not attach to processes here")
+      end
+      local _, n = said:gsub("what follows is no stack: Cannot access memory", "")
+      assert.is_true(n >= 1, said)
+      assert.is_truthy(said:find("in function <[^>]*work.lua:11>"), said) -- of another thread
+    end)
+  end)
 end)
