@@ -55,15 +55,23 @@ local function on_listener(listener)
   return wire.new(fd, fd)
 end
 
-local function listen_at(opts)
-  if opts.path then
-    return net.listen("unix:" .. opts.path, { mode = 384 }) -- 0600
+local function tell_place(place)
+  io.stderr:write("greenlua: debugger: waits at ", place, "\n")
+end
+
+local function listen_at_path(path)
+  local listener, err = net.listen("unix:" .. path, { mode = 384 }) -- 0600
+  if listener then
+    tell_place(path)
   end
+  return listener, err
+end
+
+local function listen_at_port(opts)
   local listener, err = net.listen("127.0.0.1", opts.port)
   if listener then
     local _, port = listener:sockname()
-    io.stderr:write(format("greenlua: debugger: waits at 127.0.0.1:%d, secret %s\n", port,
-      opts.secret))
+    tell_place(format("127.0.0.1:%d, secret %s", port, opts.secret))
   end
   return listener, err
 end
@@ -72,7 +80,12 @@ local function wire_of(opts)
   if opts.stdio then
     return on_stdio()
   end
-  local listener, err = listen_at(opts)
+  local listener, err
+  if opts.path then
+    listener, err = listen_at_path(opts.path)
+  else
+    listener, err = listen_at_port(opts)
+  end
   if not listener then
     return nil, err
   end
@@ -117,7 +130,7 @@ end
 -- @tparam[opt] table opts
 --
 -- - `stdio`: the client is at standard input and output (true without the others)
--- - `path`: of a UNIX socket to listen at
+-- - `path`: of a UNIX socket to listen at, which a line on standard error tells
 -- - `port`: of 127.0.0.1, 0: any; a line on standard error says which, and the secret
 -- - `secret` (32 random digits): what the client's launch or attach request must have as
 -- `secret`, at a port

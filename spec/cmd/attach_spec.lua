@@ -287,6 +287,18 @@ describe("the option --backdoor", function()
     end
   end)
 
+  it("takes no word for a path, and neither does --debug", function()
+    for _, words in ipairs { { "--backdoor=4711x" }, { "--debug=localhost:4711" }, {} } do
+      words[#words + 1] = "-e"
+      words[#words + 1] = "print 'ran'"
+      words.env = { GREENLUA_BACKDOOR = words[3] and "" or "yes" }
+      local out = program.run_greenlua(words)
+      assert.equal(1, out.status)
+      assert.equal("", out.out)
+      assert.is_truthy(out.err:find("a path with a / in it is wanted", 1, true), out.err)
+    end
+  end)
+
   it("says why there is none, and nothing runs", function()
     local out = program.run_greenlua { "--backdoor", "-e", "print 'ran'",
       env = { XDG_RUNTIME_DIR = false } }

@@ -19,7 +19,7 @@ local error, ipairs, loadfile = error, ipairs, loadfile
 local loadstring = loadstring -- load: the user's own statements
 local pcall, print, type, unpack = pcall, print, type, unpack
 local jit, open, os, rawget = jit, io.open, os, rawget
-local tonumber, tostring = tonumber, tostring
+local tostring = tostring
 
 -- -- Loading ------------------------------------------------------------------
 
@@ -239,22 +239,10 @@ local function run_script(plan)
   end
 end
 
-local function open_backdoor(path)
-  if path then
-    local ok, err = raw.require("green.backdoor").open { path = path ~= "" and path or nil }
-    return not ok and tostring(err) or nil
-  end
-end
-
---- "": at standard input and output; a number: a port; else a path.
-local function start_debugger(where)
-  if where then
-    local port = find(where, "^%d+$") and tonumber(where) or nil
-    local path = not port and where ~= "" and where or nil
-    local ok, err = raw.require("green.debugger").start { port = port, path = path,
-      secret = port and os.getenv "GREENLUA_DEBUG_SECRET" or nil }
-    return not ok and tostring(err) or nil
-  end
+local function open_inside(plan)
+  local inside = (plan.debugger or plan.backdoor) and raw.require "green.cmd.inside"
+  return plan.debugger and inside.start_debugger(plan.debugger)
+    or plan.backdoor and inside.open_backdoor(plan.backdoor)
 end
 
 --- What the functions of at_exit are to know; before main has returned: what it will be if it
@@ -283,7 +271,7 @@ return function(plan)
   if plan.version and not wrong then
     careful_print(plan.version)
   end
-  wrong = wrong or start_debugger(plan.debugger) or open_backdoor(plan.backdoor)
+  wrong = wrong or open_inside(plan) or nil
   note_status(1)
   wrong = wrong or run_steps(plan) or run_script(plan)
   if plan.repl and not wrong then
