@@ -6,6 +6,8 @@ local program = require "spec.support.program"
 
 local dir = folder.each(before_each, after_each)
 
+local STOP, CONT = 19, 18 -- signals
+
 local WORK = [[
   local green = require "green"
   shared = { name = "from the program", number = 42 }
@@ -85,6 +87,28 @@ describe("greenlua attach", function()
       p:expect "wrong"
       p:write "\3"
       p:expect "\n> "
+      p:write "6 * 7\r"
+      p:expect "42"
+      p:expect "> "
+      p:write "\4"
+      p:wait()
+      assert.equal(0, p.status)
+    end)
+  end)
+
+  it("gives a line up at Ctrl-C that waits for words", function()
+    with_program(function(server, env)
+      local p = program.start_greenlua { "attach", tostring(server.pid), env = env, tty = true }
+      p:expect "> "
+      p:write "shared.nu"
+      p:expect "shared.nu"
+      server:kill(STOP)
+      p:write "\t"
+      p:listen(100)
+      p:write "\3"
+      p:expect "\n"
+      server:kill(CONT)
+      p:expect "> "
       p:write "6 * 7\r"
       p:expect "42"
       p:expect "> "

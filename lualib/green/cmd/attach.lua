@@ -10,7 +10,7 @@ local signal = require "green.signal"
 local stdio = require "green.stdio"
 local thread = require "green.thread"
 
-local gmatch, match = string.gmatch, string.match
+local gmatch, match, sub = string.gmatch, string.match, string.sub
 local io, pcall, setmetatable, tostring = io, pcall, setmetatable, tostring
 local stdout = io.stdout
 
@@ -60,18 +60,24 @@ end
 
 -- -- To it --------------------------------------------------------------------
 
---- The words that the last one of a text may become. Parks.
+--- The words that the last one of a text may become; nil: Ctrl-C was typed meanwhile. Parks.
 local function complete(self, text)
   self.words = event.Event()
   door.send(self.conn, "complete", text)
   local answer = self.words:wait(2)
   self.words = nil
+  if answer == false then
+    return nil
+  end
   local begin, rest = match(answer or "", "^([^\n]*)\n(.*)$")
   local words = {}
   for word in gmatch(rest or "", "[^\n]+") do
     words[#words + 1] = word
   end
-  return words, begin or ""
+  if not begin or sub(text, #text - #begin + 1) ~= begin then
+    return {}, "" -- none has come, or that of another text, late
+  end
+  return words, begin
 end
 
 --- A line: of the terminal, or of what is no terminal. Parks.
@@ -89,7 +95,9 @@ end
 
 --- Ctrl-C: gives the line up, or kills what runs there.
 local function interrupt(self)
-  if self.is_editing then
+  if self.words then
+    self.words:send(false)
+  elseif self.is_editing then
     core.wake_thread(self.thread, EINTR)
   else
     door.send(self.conn, "kill")

@@ -97,13 +97,17 @@ local function columns_of(words)
   return concat(parts)
 end
 
---- Tab was typed: put in what is sure, or show what there is. Parks, if complete does.
+--- Tab was typed: put in what is sure, or show what there is. Parks, if complete does. EINTR: it
+-- was interrupted.
 function Editor:complete_word(complete)
   local typed = ffi.string(self.api.typed())
   if not find(typed, "%S") then
     return self.api.insert("\t")
   end
   local words, begin = complete(typed)
+  if not words then
+    return EINTR
+  end
   local sure = words[1] and sub(common(words), #begin + 1) or ""
   if sure ~= "" then
     self.api.insert(sure)
@@ -119,10 +123,8 @@ end
 function Editor:edit(complete)
   local state = self.api.feed()
   while state == 0 or state == TAB do
-    if state == TAB then
-      self:complete_word(complete)
-    end
-    local status = core.park(self.input.s, nil, READ)
+    local status = state == TAB and self:complete_word(complete)
+      or core.park(self.input.s, nil, READ)
     if status == EINTR then
       self.api.abandon()
       return nil, "interrupted"
@@ -188,7 +190,7 @@ function Plain.close() end
 
 --- What gives lines: read(prompt, complete) parks, and gives one; nil at the end; or nil and why
 -- there is none. complete(text) gives the words that the last one of a text may become, and that
--- one; it may park.
+-- one, or nil when it was interrupted; it may park.
 -- @tparam table stdio green.stdio
 -- @tparam ?boolean no_env the environment does not say where the history is
 local function open(stdio, no_env)
