@@ -348,6 +348,20 @@ describe("green.status.json", function()
     assert.matches('"c":{}', text)
   end)
 
+  it("makes no text of a part, but of the whole alone", function()
+    local text, value = ("x"):rep(50000), {}
+    value.text = text
+    for _ = 1, 40 do value = { inner = value, list = json.list { 1 } } end
+    json.encode(value)
+    collectgarbage()
+    collectgarbage "stop"
+    local before = collectgarbage "count"
+    local out = json.encode(value)
+    local made = (collectgarbage "count" - before) * 1024
+    collectgarbage "restart"
+    assert.is_true(made < 6 * #out, made)
+  end)
+
   it("is valid whatever bytes there are", function()
     for i = 0, 255 do
       assert.is_string(cjson.decode(json.encode { x = string.char(i) .. "a" .. string.char(i) }).x)

@@ -4,8 +4,9 @@
 local scrub = require("green.http.utf8").scrub
 
 -- Scripts may put their own in their places.
-local byte, concat, format, getmetatable, gsub, ipairs, pairs, sort, tostring, type = string.byte,
-  table.concat, string.format, getmetatable, string.gsub, ipairs, pairs, table.sort, tostring, type
+local byte, concat, format, gsub, sort = string.byte, table.concat, string.format, string.gsub, table.sort
+local getmetatable, ipairs, pairs, setmetatable, tostring, type =
+  getmetatable, ipairs, pairs, setmetatable, tostring, type
 
 local M = {}
 
@@ -32,48 +33,73 @@ end
 
 local encode
 
-local function encode_list(list, pace)
-  local pieces = {}
+local function put(out, text)
+  out.n = out.n + 1
+  out[out.n] = text
+end
+
+local function put_list(out, list)
+  put(out, "[")
   for i, value in ipairs(list) do
-    pieces[i] = encode(value, pace)
+    if i > 1 then
+      put(out, ",")
+    end
+    encode(out, value)
   end
-  return "[" .. concat(pieces, ",") .. "]"
+  put(out, "]")
 end
 
-local function encode_object(object, pace)
-  local pieces = {}
+local function put_object(out, object)
+  local keys, values = {}, {}
   for key, value in pairs(object) do
-    pieces[#pieces + 1] = quoted(tostring(key)) .. ":" .. encode(value, pace)
+    local text = tostring(key)
+    keys[#keys + 1], values[text] = text, value
   end
-  if pace then
-    pace()
+  sort(keys)
+  for i, key in ipairs(keys) do
+    put(out, i == 1 and "{" or ",")
+    put(out, quoted(key))
+    put(out, ":")
+    encode(out, values[key])
   end
-  sort(pieces)
-  return "{" .. concat(pieces, ",") .. "}"
+  put(out, #keys == 0 and "{}" or "}")
+  out.pace()
 end
 
-local function encode_number(n)
+local function number_text(n)
   if n ~= n or n == math.huge or n == -math.huge then
     return "null"
   end
   return format("%.14g", n)
 end
 
---- Tables of M.list's are lists, all others objects, whose keys come sorted. What is no number
--- of JSON, and what it has no word for, is null.
--- @tparam[opt] function pace is called between pieces of the work
-function encode(value, pace)
+function encode(out, value)
   local kind = type(value)
   if kind == "table" then
-    return getmetatable(value) == list_mt and encode_list(value, pace)
-      or encode_object(value, pace)
+    local put_table = getmetatable(value) == list_mt and put_list or put_object
+    put_table(out, value)
   elseif kind == "string" then
-    return quoted(value)
+    put(out, quoted(value))
   elseif kind == "number" then
-    return encode_number(value)
+    put(out, number_text(value))
+  else
+    put(out, kind == "boolean" and tostring(value) or "null")
   end
-  return kind == "boolean" and tostring(value) or "null"
 end
-M.encode = encode
+
+local function no_pace() end
+
+--- Tables of M.list's are lists, all others objects, whose keys come sorted. What is no number
+-- of JSON, and what it has no word for, is null.
+--
+-- No part becomes a text of its own: Lua keeps each text once, and finds it by some of its
+-- bytes, so that thousands that differ in the middle alone, as records of threads do, would
+-- each be compared with all others.
+-- @tparam[opt] function pace is called between pieces of the work
+function M.encode(value, pace)
+  local out = { n = 0, pace = pace or no_pace }
+  encode(out, value)
+  return concat(out)
+end
 
 return M
