@@ -190,8 +190,8 @@ describe("green.status", function()
       return 200, {}, "done"
     end, function(server, get)
       local conn = assert(green.connect(server:address()))
-      conn:write("GET /slow?token=geheim HTTP/1.1\r\nHost: localhost\r\nX-Secret: verborgen\r\n"
-        .. "Authorization: Bearer nie\r\nCookie: a=niemals\r\nConnection: close\r\n\r\n")
+      conn:write("GET /slow?token=geheim HTTP/1.1\r\nHost: localhost\r\nX-Colour: verborgen\r\n"
+        .. "Authorization: Bearer nie\r\nCookie: a=niemals\r\nX-Api-Key: nimmer\r\nConnection: close\r\n\r\n")
       repeat -- until it is in hand
         told.shy = get("/?format=json"):read()
       until told.shy:find("/slow", 1, true)
@@ -209,6 +209,7 @@ describe("green.status", function()
     end
     assert.is_nil(told.open:find("Bearer", 1, true))
     assert.is_nil(told.open:find("niemals", 1, true))
+    assert.is_nil(told.open:find("nimmer", 1, true))
   end)
 
   it("escapes names, in JSON and in the page", function()

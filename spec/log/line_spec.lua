@@ -88,6 +88,34 @@ describe("a line of JSON", function()
     assert(cjson.decode(raw()[1]))
   end)
 
+  it("has as many fields as a table may have items", function()
+    for _, format in ipairs { "json", "console" } do
+      local logger, lines = kit.new { format = format, max_items = 8 }
+      local fields = {}
+      for i = 1, 20 do fields["k" .. i] = i end
+      logger:info("w", fields)
+      assert.truthy(lines()[1]:find("(more)", 1, true))
+      assert.equal(8, select(2, lines()[1]:gsub("k%d+", "")), lines()[1])
+    end
+  end)
+
+  it("that is too long is lost, and put together no further", function()
+    for _, format in ipairs { "json", "console" } do
+      local logger, lines = kit.new { format = format }
+      local asked, list = 0, {}
+      for i = 1, 100 do
+        list[i] = setmetatable({}, { __tostring = function()
+          asked = asked + 1
+          return ("\1"):rep(16384)
+        end })
+      end
+      assert.is_false(logger:info("w", { a = list, b = list, c = list, d = list }))
+      assert.same({}, lines())
+      assert.equal(1, logger:stats().dropped)
+      assert.is_true(asked < 100, asked)
+    end
+  end)
+
   it("shows objects, functions and all else as text", function()
     local logger, lines = kit.json()
     logger:info("o", { fn = print, file = io.stdout, object = green.Queue(3),
@@ -119,6 +147,23 @@ describe("a line of JSON", function()
     local line = lines()[1]
     assert.same({ "info", "m", 1, 2, 3, 4 }, { line.level, line.message, line.time_, line.level_,
       line.message_, line.logger_ })
+  end)
+
+  it("keeps them apart in the line alone, not in a table of a field", function()
+    local logger, lines = kit.json()
+    logger:info("m", { row = { time = 1, level = 2 } })
+    assert.same({ time = 1, level = 2 }, lines()[1].row)
+  end)
+
+  it("takes names that are no strings, whatever their text does", function()
+    local function odd(fn) return setmetatable({}, { __tostring = fn }) end
+    for _, format in ipairs { "json", "console" } do
+      local logger, lines = kit.new { format = format }
+      assert.is_true(logger:info("m", { [odd(function() error("no") end)] = 1, [12] = 2,
+        [odd(function() return 5 end)] = 3, [odd(function() green.sleep(0) return "n" end)] = 4,
+        [true] = 5, x = 6 }))
+      assert.truthy(lines()[1]:find("true", 1, true))
+    end
   end)
 
   it("takes any text and any fields", function()
@@ -184,6 +229,21 @@ describe("what must not be seen", function()
       assert.is_nil(all:find("S%d"))
       assert.is_nil(all:find("56", 30, true) and all:find("number[\"=:]+56"))
       assert.equal(9, select(2, all:gsub("%(hidden%)", "")))
+    end
+  end)
+
+  it("is hidden however its name is written, and by the end of it", function()
+    for _, format in ipairs { "json", "console" } do
+      local logger, lines = kit.new { format = format, redact = { "card_no" } }
+      logger:info("r", { accessToken = "S1", clientSecret = "S2", ["user.password"] = "S3",
+        db_password = "S4", ["password\0"] = "S5", [" Password "] = "S6", PASS_WORD = "S7",
+        ["http.request.header.set-cookie"] = "S8", cardNo = "S9", ["x.card-no"] = "S0",
+        tokens = 31, passwords_left = 32, secretary = 33, author = 34 })
+      local line = lines()[1]
+      assert.is_nil(line:find("S%d"), line)
+      for _, seen in ipairs { "31", "32", "33", "34" } do
+        assert.truthy(line:find("[=:]" .. seen), line)
+      end
     end
   end)
 

@@ -11,17 +11,19 @@ local report = require "green.thread.report"
 
 -- Scripts may put their own in their places.
 local next, pairs, sort, type = next, pairs, table.sort, type
-local gsub, find, tostring = string.gsub, string.find, tostring
+local gsub, find = string.gsub, string.find
 
 local now = C.now
 local put, put_text, put_number, put_value =
   values.put, values.put_text, values.put_number, values.put_value
+local is_spoiled = values.is_spoiled
 local own, learn, HIDDEN, text_of = contexts.own, keys_module.learn, keys_module.HIDDEN,
   report.text_of
 local JSON = tonumber(ffi.C.GREEN_LOGTEXT_JSON)
 local SHOWN = tonumber(ffi.C.GREEN_LOGTEXT_SHOWN)
 local VALUE = tonumber(ffi.C.GREEN_LOGTEXT_VALUE)
 local KEEP = 65536 -- bytes of a buffer that is used again
+local MORE = "(more)" -- the field that says that there were others
 
 local M = {}
 
@@ -33,9 +35,9 @@ local function take_buffer()
   local b = spare
   spare = nil
   if not b then
-    return ffi.gc(ffi.new("green_buf"), buf_api.reset)
+    b = ffi.gc(ffi.new("green_buf"), buf_api.reset)
   end
-  b.head, b.tail, b.max = 0, 0, 0
+  b.head, b.tail, b.max = 0, 0, values.MOST
   return b
 end
 
@@ -79,17 +81,25 @@ end
 
 --- In JSON in any order; where people read by name, and what has several lines at last.
 local function put_sorted(b, tree, fields)
-  local names, blocks = {}, {}
+  local names, texts, block, is_more = {}, {}, nil, false
   for name, value in next, fields do
-    local is_block = name == "traceback" and type(value) == "string" and find(value, "\n")
-    local list = is_block and blocks or names
-    list[#list + 1] = name
+    if name == "traceback" and type(value) == "string" and find(value, "\n") then
+      block = name
+    elseif #names < tree.max_items then
+      names[#names + 1] = name
+      texts[name] = type(name) == "string" and name or text_of(name)
+    else
+      is_more = true
+    end
   end
-  sort(names, function(a, c) return tostring(a) < tostring(c) end)
+  sort(names, function(a, c) return texts[a] < texts[c] end)
   for i = 1, #names do
     put_field(b, tree, names[i], fields[names[i]])
   end
-  return blocks[1]
+  if is_more then
+    put_field(b, tree, MORE, true)
+  end
+  return block
 end
 
 --- The next field, and the name of the one behind it. Fields of one line are put without a
@@ -102,9 +112,14 @@ local function put_next(b, tree, fields, name, value)
   return next(fields, name)
 end
 
-local function put_rest_of(b, tree, fields, name, value)
-  while name ~= nil do
+--- Those behind the first n.
+local function put_rest_of(b, tree, fields, n, name, value)
+  while name ~= nil and n < tree.max_items and not is_spoiled(b) do
     name, value = put_next(b, tree, fields, name, value)
+    n = n + 1
+  end
+  if name ~= nil then
+    put_field(b, tree, MORE, true)
   end
 end
 
@@ -120,7 +135,7 @@ local function put_fields(b, tree, fields)
   name, value = put_next(b, tree, fields, name, value)
   name, value = put_next(b, tree, fields, name, value)
   if name ~= nil then
-    put_rest_of(b, tree, fields, name, value)
+    put_rest_of(b, tree, fields, 6, name, value)
   end
   return nil
 end
@@ -144,7 +159,7 @@ end
 local function text_of_record(record, tree)
   local b = take_buffer()
   put_fields(b, tree, record.fields)
-  local text = b.max == 0 and ffi.string(b.data, b.tail) or ""
+  local text = not is_spoiled(b) and ffi.string(b.data, b.tail) or ""
   give_buffer(b)
   record.keys, record.text = tree.keys, text
   return text
@@ -215,7 +230,7 @@ function M.write(tree, head, text, fields, bound, left_out)
   local b, is_json = take_buffer(), tree.is_json
   local begin = is_json and '{"time":"' or ""
   if now(b, begin, #begin, is_json and 6 or 3) < 0 then
-    b.max = 1
+    values.spoil(b)
   end
   put(b, head)
   put_message(b, tree, text)
@@ -237,7 +252,7 @@ function M.write(tree, head, text, fields, bound, left_out)
   elseif block then
     put_block(b, tree, "", fields[block])
   end
-  local is_whole = b.max == 0
+  local is_whole = not is_spoiled(b)
   if is_whole then
     tree.channel:add(b.data, b.tail)
   end

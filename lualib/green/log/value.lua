@@ -18,16 +18,30 @@ local class_of, text_of = core.class_of, report.text_of
 local append, HIDDEN, learn = buf_api.append, keys_module.HIDDEN, keys_module.learn
 local JSON = tonumber(ffi.C.GREEN_LOGTEXT_JSON)
 local LINE_MOST = 1000 -- values in one field
+local SPOILED = 1 -- as the most bytes that a buffer may hold
 
-local M = {}
+-- Bytes of a buffer that a line is put together in: more than a line may have (1 MiB), as room
+-- is asked for as if each byte would be escaped.
+local M = { MOST = 4194304 }
 
 --- What cannot be appended spoils the line: nothing more is, and the line is lost (line.lua).
+local function spoil(b)
+  b.max = SPOILED
+end
+M.spoil = spoil
+
 local function put(b, text)
   if append(b, text, #text) < 0 then
-    b.max = 1
+    spoil(b)
   end
 end
 M.put = put
+
+--- Is there no use in appending more?
+local function is_spoiled(b)
+  return b.max == SPOILED
+end
+M.is_spoiled = is_spoiled
 
 --- A text that is not too long, or its beginning.
 local function cut(text, most)
@@ -41,14 +55,14 @@ M.cut = cut
 local function put_text(b, tree, head, text, form)
   text = cut(text, tree.max_text)
   if C.text(b, head, #head, text, #text, form) < 0 then
-    b.max = 1
+    spoil(b)
   end
 end
 M.put_text = put_text
 
 local function put_number(b, head, value, form)
   if C.number(b, head, #head, value, form) < 0 then
-    b.max = 1
+    spoil(b)
   end
 end
 M.put_number = put_number
@@ -94,10 +108,10 @@ local function put_object(w, t, depth)
   local b, keys, n = w.b, w.tree.keys, 0
   put(b, "{")
   for name, value in next, t do
-    if not keys.json[name] then
+    if not keys.inner[name] then
       learn(keys, name)
     end
-    local head = keys.json[name]
+    local head = keys.inner[name]
     head = n == 0 and sub(head, 2) or head
     n = n + 1
     if n > w.tree.max_items then
@@ -139,7 +153,9 @@ end
 function put_any(w, head, value, depth, form)
   local b, kind = w.b, type(value)
   w.left = w.left - 1
-  if w.left < 0 then
+  if is_spoiled(b) then
+    return
+  elseif w.left < 0 then
     return put_text(b, w.tree, head, "(more)", JSON)
   elseif kind == "number" then
     return put_number(b, head, value, form or JSON)

@@ -4,18 +4,19 @@
 
 local core = require "green.core"
 local json = require "green.status.json"
+local keys = require "green.log.keys"
 
 -- Scripts may put their own in their places.
-local ipairs, lower, pairs, setmetatable, sort, sub, tostring = ipairs, string.lower, pairs,
-  setmetatable, table.sort, string.sub, tostring
+local ipairs, pairs, setmetatable, sort, sub, tostring = ipairs, pairs, setmetatable, table.sort,
+  string.sub, tostring
+
+-- What lets somebody in who has read it is never told.
+local is_secret, HIDDEN = keys.is_secret, keys.HIDDEN
 
 local MOST = 50 -- requests of a server
 local MOST_TEXT = 200 -- bytes
 
 local M = {}
-
--- They let somebody in who has read them: never told.
-local secret = { authorization = true, cookie = true, ["proxy-authorization"] = true }
 
 local function short(text)
   text = tostring(text or "")
@@ -25,7 +26,7 @@ end
 local function headers_of(env)
   local list = json.list {}
   for _, header in ipairs(env.headers_raw or {}) do
-    local value = secret[lower(header[1])] and "(hidden)" or short(header[2])
+    local value = is_secret(header[1]) and HIDDEN or short(header[2])
     list[#list + 1] = { name = short(header[1]), value = value }
   end
   return list
