@@ -99,6 +99,9 @@ describe("green.status", function()
       -- Through a proxy on this host.
       { HTTP_X_FORWARDED_FOR = "10.0.0.1" }, { HTTP_FORWARDED = "for=10.0.0.1" },
       { HTTP_VIA = "1.1 x" }, { HTTP_X_REAL_IP = "10.0.0.1" },
+      { HTTP_X_FORWARDED_HOST = "a.example" }, { HTTP_X_FORWARDED_FOR = "" },
+      { HTTP_X_FORWARDED_PROTO = "https" }, { HTTP_CF_CONNECTING_IP = "10.0.0.1" },
+      { SERVER_PROTOCOL = "HTTP/1.0" }, { SERVER_PROTOCOL = "HTTP/1.0", REMOTE_ADDR = "unix" },
       { HTTP_X_FORWARDED_HOST = "a.example" },
       -- A page whose name leads to 127.0.0.1.
       { HTTP_HOST = "rebound.example" }, { HTTP_HOST = "rebound.example:8080" },

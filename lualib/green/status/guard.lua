@@ -16,7 +16,7 @@ end
 -- 127.0.0.1 comes from this host, too: from its user's browser.
 local function is_own_name(name)
   if not name then
-    return true -- HTTP/1.0
+    return true -- who is no browser may leave it out
   end
   local host = lower(match(name, "^%[([%x:]+)%]") or gsub(name, ":%d+$", ""))
   return host == "localhost" or find(host, "%.localhost$") ~= nil or is_loopback(host)
@@ -24,15 +24,19 @@ end
 
 -- What proxies add. Behind one on this host all clients come from here.
 local of_proxies = { "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP",
-  "HTTP_X_FORWARDED_HOST" }
+  "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_PORT",
+  "HTTP_X_FORWARDED_SERVER", "HTTP_X_CLIENT_IP", "HTTP_CLIENT_IP", "HTTP_TRUE_CLIENT_IP",
+  "HTTP_CF_CONNECTING_IP", "HTTP_X_CLUSTER_CLIENT_IP" }
 
+--- nginx that was told nothing more than proxy_pass adds no header, and says localhost or the
+-- address to be its Host: it is known by its HTTP/1.0, which nobody else speaks.
 local function is_passed_on(env)
   for _, key in ipairs(of_proxies) do
-    if env[key] ~= nil and env[key] ~= "" then
+    if env[key] ~= nil then
       return true
     end
   end
-  return false
+  return env.SERVER_PROTOCOL == "HTTP/1.0"
 end
 
 --- May the client of this request see the page? Does not park.
