@@ -229,7 +229,11 @@ describe("green.metrics", function()
       { "summary", "a", "A.", 1 }, { "gauge", "a", "A.", "1" }, { "gauge", "a", "", 1 },
       { "gauge", "a", "A.", 1, { ["x-y"] = 1 } }, { "gauge", "a", "A.", 1, { x = {} } },
       { "gauge", "mine", "M.", 1 },
-      { "counter", "mine_total", "M.", 1 }, { "histogram", "a", "A.", 1 } } do
+      { "counter", "mine_total", "M.", 1 }, { "histogram", "a", "A.", 1 },
+      { "histogram", "a", "A.", {} }, { "histogram", "a", "A.", { bounds = { 1 }, counts = { 1 },
+        sum = 1 } }, { "histogram", "a", "A.", { bounds = { 1 }, counts = { 1, 1 }, sum = "1" } },
+      { "counter", "greenlua_metrics_errors_total", "E.", 1 },
+      { "gauge", "greenlua_metrics_capped", "C.", 1 } } do
       r:collector(function(emit)
         emit(unpack(wrong, 1, 5))
       end)
@@ -238,8 +242,38 @@ describe("green.metrics", function()
       emit("gauge", "last", "L.", 1)
     end)
     local text = r:text()
-    assert.matches("\ngreenlua_metrics_errors_total 11\n", text)
+    assert.matches("\ngreenlua_metrics_errors_total 16\n", text)
     assert.matches("\nlast 1\n", text)
+  end)
+
+  it("has each set of labels once, and no label twice", function()
+    r:collector(function(emit)
+      emit("gauge", "a", "A.", 1, { x = "1", y = "2" })
+      emit("gauge", "a", "A.", 2, { y = "2", x = "1" })
+    end)
+    r:collector(function(emit)
+      emit("histogram", "h", "H.", { bounds = { 1 }, counts = { 1, 1 }, sum = 1 }, { le = "9" })
+    end)
+    local text = r:text()
+    assert.is_truthy(text:find('\na{x="1",y="2"} 1\n', 1, true), text)
+    assert.is_nil(text:find('y="2"} 2', 1, true))
+    assert.is_nil(text:find('le="9"', 1, true))
+    assert.matches("\ngreenlua_metrics_errors_total 2\n", text)
+  end)
+
+  it("keeps the names of its own lines", function()
+    raises("can stand beside the counter greenlua_metrics_errors_total", r.counter, r,
+      "greenlua_metrics_errors_total", "E.")
+    raises("can stand beside the counter greenlua_metrics_capped_total", r.gauge, r,
+      "greenlua_metrics_capped", "C.")
+  end)
+
+  it("keeps 1024 bytes of a label's value", function()
+    local c = r:counter("a_total", "A.", { labels = { "path" } })
+    c:labels(("x"):rep(1024) .. "1"):inc()
+    c:labels(("x"):rep(1024) .. "2"):inc()
+    assert.equal(2, c:labels(("x"):rep(100000)):get())
+    assert.is_true(#r:text() < 1500)
   end)
 
   it("prints as what it is", function()

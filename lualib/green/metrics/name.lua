@@ -87,14 +87,15 @@ function M.taken(kind, name)
   return list
 end
 
+local VALUE_MOST = 1024 -- bytes
 local kinds = { string = true, number = true, boolean = true }
 
---- The text of a label's value. Raises.
+--- The text of a label's value: its beginning, where it is very long. Raises.
 function M.value(value, where, label)
   if not kinds[type(value)] then
     args.wrong(where, format("the label '%s'", label), "a string, a number or a boolean", value)
   end
-  return type(value) == "string" and value or tostring(value)
+  return sub(type(value) == "string" and value or tostring(value), 1, VALUE_MOST)
 end
 
 local escapes = { ["\\"] = "\\\\", ["\n"] = "\\n", ['"'] = '\\"' }

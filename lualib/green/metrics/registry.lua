@@ -114,6 +114,18 @@ class.seal(mt)
 
 local own = { process = "green.metrics.process", runtime = "green.metrics.runtime" }
 
+--- The names of what a registry says of itself, which nobody else may have.
+local function names_of_its_own()
+  local taken = {}
+  for _, name in ipairs(text.own) do
+    local metric = { kind = "counter", name = name, label_names = { "" } } -- like no other
+    for _, line in ipairs(names.taken("counter", name)) do
+      taken[line] = metric
+    end
+  end
+  return taken
+end
+
 --- An empty registry. Does not park.
 -- @tparam[opt] table opts `process` true: what the system says of this process; `runtime` true:
 -- green threads, the loop, native pools, the collector, servers
@@ -121,7 +133,7 @@ local function new(opts)
   opts = options.check(opts, own, "registry")
   local self = setmetatable({
     families = {},
-    names = {}, -- of all lines -> metric
+    names = names_of_its_own(), -- of all lines -> metric
     collectors = {},
     errors = 0, -- of collectors, and of functions of gauges
   }, mt)

@@ -90,8 +90,8 @@ local of_servers = {
   { "failed", "counter", "greenlua_http_failed_total", "Handlers that raised." },
 }
 
-local function collect_server(emit, server)
-  local stats, labels = server:stats(), { server = server.url }
+local function collect_server(emit, server, url)
+  local stats, labels = server:stats(), { server = url }
   for _, one in ipairs(of_servers) do
     emit(one[2], one[3], one[4], stats[one[1]], labels)
   end
@@ -103,7 +103,7 @@ local function collect_server(emit, server)
     "From the poll that brought a request until its answer was made.", buckets(times), labels)
   for hundred = 1, 5 do
     emit("counter", "greenlua_http_answers_total", "Answers, by the first digit of their status.",
-      answers[hundred], { server = server.url, status = format("%dxx", hundred) })
+      answers[hundred], { server = url, status = format("%dxx", hundred) })
   end
 end
 
@@ -118,8 +118,11 @@ function M.collect(emit)
   collect_loop(emit, stats, turns)
   collect_memory(emit, steps, cycles)
   collect_jobs(emit)
+  local seen = {}
   for _, server in ipairs(register.list()) do
-    collect_server(emit, server)
+    local url = server.url
+    seen[url] = (seen[url] or 0) + 1 -- of some on one port, with reuse_port
+    collect_server(emit, server, seen[url] == 1 and url or format("%s (%d)", url, seen[url]))
   end
 end
 

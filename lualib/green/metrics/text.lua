@@ -100,13 +100,15 @@ end
 
 -- -- Collectors ---------------------------------------------------------------
 
-local function labels_of(labels)
+local reserved = { histogram = { le = true } } -- labels, by kind
+
+local function labels_of(kind, labels)
   if not labels then
     return ""
   end
   local pieces = {}
   for name, value in pairs(labels) do
-    pieces[#pieces + 1] = format('%s="%s"', names.labels({ name }, "emit")[1],
+    pieces[#pieces + 1] = format('%s="%s"', names.labels({ name }, "emit", reserved[kind])[1],
       names.quoted(names.value(value, "emit", name)))
   end
   sort(pieces)
@@ -115,6 +117,22 @@ end
 
 local kinds = { counter = names.counter, gauge = names.other, histogram = names.other }
 
+local function are_numbers(list, n)
+  for i = 1, n do
+    if type(list[i]) ~= "number" then
+      return false
+    end
+  end
+  return true
+end
+
+--- Is it { bounds, counts, sum }, with one count more than there are bounds?
+local function is_histogram(h)
+  return type(h) == "table" and type(h.bounds) == "table" and type(h.counts) == "table"
+    and type(h.sum) == "number" and are_numbers(h.bounds, #h.bounds)
+    and are_numbers(h.counts, #h.bounds + 1)
+end
+
 local function check(kind, name, help, value)
   if not kinds[kind] then
     error(format("emit: the kind must be counter, gauge or histogram, not %s", core.shown(kind)),
@@ -122,30 +140,47 @@ local function check(kind, name, help, value)
   end
   kinds[kind](name, "emit")
   names.help(help, "emit")
-  local wanted = kind == "histogram" and "table" or "number"
-  if type(value) ~= wanted then
-    error(format("emit: the value of %s must be a %s, not %s", name, wanted, core.shown(value)), 0)
+  local is_good = type(value) == "number"
+  if kind == "histogram" then
+    is_good = is_histogram(value)
+  end
+  if not is_good then
+    error(format("emit: the value of %s must be a %s, not %s", name, kind == "histogram"
+      and "table of bounds, counts and sum" or "number", core.shown(value)), 0)
   end
 end
 
---- What collectors say is gathered by name: a name has its lines together.
+--- A name that nobody has yet takes its names.
+local function new_family(registry, gathered, kind, name, help)
+  local family = { kind = kind, name = name, help = help, seen = {} }
+  local taken = names.taken(kind, name)
+  for _, line in ipairs(taken) do
+    if registry.names[line] or gathered[line] then
+      error(format("emit: there is another metric that has %s", line), 0)
+    end
+  end
+  for _, line in ipairs(taken) do
+    gathered[line] = family
+  end
+  gathered[#gathered + 1] = family
+  return family
+end
+
+--- What collectors say is gathered by name: a name has its lines together, each set of labels
+-- once.
 local function emitter(registry, gathered)
   return function(kind, name, help, value, labels)
     check(kind, name, help, value)
     local family = gathered[name]
     if not family or family.name ~= name or family.kind ~= kind then
-      family = { kind = kind, name = name, help = help }
-      for _, line in ipairs(names.taken(kind, name)) do
-        if registry.names[line] or gathered[line] then
-          error(format("emit: there is another metric that has %s", line), 0)
-        end
-      end
-      for _, line in ipairs(names.taken(kind, name)) do
-        gathered[line] = family
-      end
-      gathered[#gathered + 1] = family
+      family = new_family(registry, gathered, kind, name, help)
     end
-    family[#family + 1] = { text = labels_of(labels), value = value }
+    local text = labels_of(kind, labels)
+    if family.seen[text] then
+      error(format("emit: there is a value of %s{%s} already", name, text), 0)
+    end
+    family.seen[text] = true
+    family[#family + 1] = { text = text, value = value }
   end
 end
 
@@ -175,7 +210,9 @@ end
 
 -- -- All of it ----------------------------------------------------------------
 
---- What there is to say of the registry itself.
+-- What there is to say of the registry itself.
+local CAPPED, ERRORS = "greenlua_metrics_capped_total", "greenlua_metrics_errors_total"
+
 local function put_own(out, registry)
   local capped = {}
   for _, metric in ipairs(registry.families) do
@@ -184,15 +221,13 @@ local function put_own(out, registry)
     end
   end
   if #capped > 0 then
-    local name = "greenlua_metrics_capped_total"
-    put_head(out, "counter", name, "Calls for a new series where max_series were there.")
+    put_head(out, "counter", CAPPED, "Calls for a new series where max_series were there.")
     for _, metric in ipairs(capped) do
-      put_value(out, name, format('metric="%s"', metric.name), metric.capped)
+      put_value(out, CAPPED, format('metric="%s"', metric.name), metric.capped)
     end
   end
-  put_head(out, "counter", "greenlua_metrics_errors_total",
-    "Collectors and functions of gauges that raised.")
-  put_value(out, "greenlua_metrics_errors_total", "", registry.errors)
+  put_head(out, "counter", ERRORS, "Collectors and functions of gauges that raised.")
+  put_value(out, ERRORS, "", registry.errors)
 end
 
 local function of(registry, is_open)
@@ -214,4 +249,4 @@ local function is_open_wanted(accept)
   return type(accept) == "string" and find(accept, "application/openmetrics-text", 1, true) ~= nil
 end
 
-return { of = of, is_open_wanted = is_open_wanted }
+return { of = of, own = { CAPPED, ERRORS }, is_open_wanted = is_open_wanted }
