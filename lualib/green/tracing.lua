@@ -46,8 +46,21 @@ local function check_table(value, where, name)
   return args.type(value, "table", where, name)
 end
 
+--- Each request would be refused because of one that cannot be sent: better say it here.
+local function check_headers(value, where, name)
+  for field, text in pairs(args.type(value, "table", where, name)) do
+    if type(field) ~= "string" or not find(field, "^[%w!#$&'*+.^_`|~%%-]+$") then
+      args.wrong(where, "a name in headers", "the name of a field", field)
+    elseif type(text) ~= "string" or find(text, "%c") then
+      args.wrong(where, "headers: the value of " .. field, "a text without control characters",
+        text)
+    end
+  end
+  return value
+end
+
 local checks = {
-  service = check_text, file = check_text, resource = check_table, headers = check_table,
+  service = check_text, file = check_text, resource = check_table, headers = check_headers,
   trust = check_flag, baggage = check_flag, queries = check_flag,
   endpoint = function(v, where)
     if type(v) ~= "string" or not find(v, "^https?://[^/]") then
@@ -171,9 +184,13 @@ end
 
 local span_options = { kind = true, attributes = true, parent = true, root = true }
 
+local function is_parent(value)
+  return value.trace_id == false
+    or parents.is_id(value.trace_id, 32) and parents.is_id(value.span_id, 16)
+end
+
 local function parent_of(value, where)
-  if type(value) ~= "table" or type(value.trace_id) ~= "string" and value.trace_id ~= false
-    or value.trace_id and type(value.span_id) ~= "string" then
+  if type(value) ~= "table" or not is_parent(value) then
     args.wrong(where, "parent", "a span, or what parse gave", value)
   end
   return value

@@ -228,6 +228,33 @@ describe("OTLP/JSON", function()
     assert.truthy(text:find("x... (5000 bytes)", 1, true))
   end)
 
+  it("has a thousand values of an attribute", function()
+    local wide = "x"
+    for _ = 1, 3 do
+      local t = {}
+      for i = 1, 100 do t[i] = wide end
+      wide = t
+    end
+    local _, texts = kit.run({}, function()
+      tracing.span("w", { attributes = { wide = wide, behind = 1 } }, function(span)
+        span:event("e", { map = { wide = wide } })
+      end)
+    end)
+    assert.is_true(#texts[1] < 200000, #texts[1])
+    assert.truthy(texts[1]:find('{"stringValue":"(more)"}', 1, true))
+    assert.truthy(texts[1]:find('"key":"behind"', 1, true))
+  end)
+
+  it("takes names in tables that are no strings, whatever their text does", function()
+    local bad = setmetatable({}, { __tostring = function() error("no") end })
+    local _, texts = kit.run({ resource = { [bad] = 1, [1] = 2 } }, function()
+      tracing.span("w", { attributes = { t = { [bad] = 1, [true] = 2 } } }, function(span)
+        span:event("e", { [bad] = 1, [2] = 3 })
+      end)
+    end)
+    assert.truthy(texts[1] and texts[1]:find('"key":"true"', 1, true))
+  end)
+
   it("is read by Protocol Buffers' own parser, field by field", function()
     local _, texts = kit.run({ service = "t", batch = 3 }, function()
       local parent = tracing.parse("00-" .. ("a"):rep(32) .. "-" .. ("b"):rep(16) .. "-01", "k=v")
@@ -267,6 +294,13 @@ describe("a wrong call of green.tracing", function()
     raises("span: fn must be a function", tracing.span, "x", {})
     raises('begin: kind must be "internal"', tracing.begin, "x", { kind = "odd" })
     raises("begin: parent must be a span", tracing.begin, "x", { parent = {} })
+    raises("begin: parent must be a span", tracing.begin, "x",
+      { parent = { trace_id = 'x","y":"', span_id = ("b"):rep(16) } })
+    raises("start: a name in headers must be the name of a field", tracing.start,
+      { headers = { ["a\r\nb"] = "c" } })
+    raises("start: headers: the value of a must be a text without control characters",
+      tracing.start, { headers = { a = "b\r\nc: d" } })
+    raises("start: headers: the value of a must be a text", tracing.start, { headers = { a = {} } })
     raises("app: app must be a function", tracing.app, "x")
     raises("status: status must be", tracing.begin("x").status, tracing.begin("x"), "bad")
     kit.run({}, function()

@@ -18,7 +18,7 @@ local concat, format, match, tostring = table.concat, string.format, string.matc
 
 local quote, text_of, cut = keys.quote, report.text_of, values.cut
 local TEXT_MOST = 4096 -- bytes of a text
-local DEPTH, ITEMS = 4, 100 -- of tables in attributes
+local DEPTH, ITEMS, VALUES = 4, 100, 1000 -- of tables in an attribute
 -- SpanFlags: SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK and SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK.
 local HAS_REMOTE, IS_REMOTE, SAMPLED = 256, 512, 1
 
@@ -45,28 +45,29 @@ local function number(value)
   return '{"doubleValue":' .. shown .. "}"
 end
 
-local any -- an AnyValue
+local any -- an AnyValue; left.n: how many more there may be
 
-local function list_value(t, depth)
+local function list_value(t, depth, left)
   local n, parts = #t, {}
   for i = 1, n < ITEMS and n or ITEMS do
-    parts[i] = any(rawget(t, i), depth + 1)
+    parts[i] = any(rawget(t, i), depth + 1, left)
   end
   return '{"arrayValue":{"values":[' .. concat(parts, ",") .. "]}}"
 end
 
 --- A list of KeyValue, by name, so that it does not change from one time to the next.
-local function pairs_of(t, depth)
-  local names, parts = {}, {}
+local function pairs_of(t, depth, left)
+  local names, texts, parts = {}, {}, {}
   for name in next, t do
     if #names < ITEMS then
-      names[#names + 1] = name
+      names[#names + 1], texts[name] = name, text_of(name)
     end
   end
-  sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  sort(names, function(a, b) return texts[a] < texts[b] end)
   for i = 1, #names do
-    local value = t[names[i]]
-    parts[i] = '{"key":' .. text(text_of(names[i])) .. ',"value":' .. any(value, depth) .. "}"
+    local name = names[i]
+    local value = any(rawget(t, name), depth, left or { n = VALUES })
+    parts[i] = '{"key":' .. text(texts[name]) .. ',"value":' .. value .. "}"
   end
   return "[" .. concat(parts, ",") .. "]"
 end
@@ -76,9 +77,12 @@ local function is_shown_by_fields(value)
   return not (mt and rawget(mt, "__tostring"))
 end
 
-function any(value, depth)
+function any(value, depth, left)
   local kind = type(value)
-  if kind == "string" then
+  left.n = left.n - 1
+  if left.n < 0 then
+    return '{"stringValue":"(more)"}'
+  elseif kind == "string" then
     return '{"stringValue":' .. text(value) .. "}"
   elseif kind == "number" then
     return number(value)
@@ -91,9 +95,9 @@ function any(value, depth)
     return '{"intValue":' .. digits(value) .. "}"
   elseif kind == "table" and depth < DEPTH and is_shown_by_fields(value) then
     if rawget(value, 1) ~= nil then
-      return list_value(value, depth)
+      return list_value(value, depth, left)
     end
-    return '{"kvlistValue":{"values":' .. pairs_of(value, depth + 1) .. "}}"
+    return '{"kvlistValue":{"values":' .. pairs_of(value, depth + 1, left) .. "}}"
   end
   return '{"stringValue":' .. text(text_of(value)) .. "}"
 end
@@ -115,7 +119,7 @@ local function attributes(span)
   local list, parts = span._attributes, {}
   for i = 1, list.n do
     local name = list[i]
-    parts[i] = '{"key":' .. text(name) .. ',"value":' .. any(list.values[name], 0) .. "}"
+    parts[i] = '{"key":' .. text(name) .. ',"value":' .. any(list.values[name], 0, { n = VALUES }) .. "}"
   end
   return "[" .. concat(parts, ",") .. "]"
 end

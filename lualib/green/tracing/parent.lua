@@ -8,10 +8,15 @@ local concat = table.concat
 
 local M = {}
 
-local NONE_16, NONE_32 = ("0"):rep(16), ("0"):rep(32)
 local LENGTH = 55 -- of version 00
 local MEMBERS, STATE_MOST, MEMBER_MOST = 32, 512, 128
 local READ_MOST = 16384 -- bytes of a tracestate that are looked at
+
+--- Is it an id of so many hexadecimal digits, not all 0?
+function M.is_id(text, digits)
+  return type(text) == "string" and #text == digits and find(text, "^[0-9a-f]+$") ~= nil
+    and find(text, "[^0]") ~= nil
+end
 
 --- Take a traceparent apart: section 3.2. A version that is not known yet may have more behind
 -- its flags; "ff" is none.
@@ -28,7 +33,7 @@ function M.parse(text)
     return nil, "version ff"
   elseif version == "00" and tail ~= "" or tail ~= "" and sub(tail, 1, 1) ~= "-" then
     return nil, "more behind the flags"
-  elseif trace_id == NONE_32 or span_id == NONE_16 then
+  elseif not (M.is_id(trace_id, 32) and M.is_id(span_id, 16)) then
     return nil, "an id of zeros"
   end
   return { trace_id = trace_id, span_id = span_id,

@@ -9,7 +9,7 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 
 -- Scripts may put their own in their places.
-local pcall, setmetatable, xpcall = pcall, setmetatable, xpcall
+local error, pcall, setmetatable, xpcall = error, pcall, setmetatable, xpcall
 local concat = table.concat
 
 local STEP = 32 -- spans that are written before others may run
@@ -28,6 +28,7 @@ local function new(o, target)
     waiter = core.waitq(), done = core.waitq(),
     worker = false, is_over = false, pid = core.getpid(),
     in_hand = 0, exported = 0, dropped = 0,
+    flushing = 0, -- how many wait for that
   }, mt)
 end
 
@@ -59,7 +60,7 @@ end
 local function send_all(self)
   core.set_context({ is_mute = true }) -- what sends spans makes none
   while self.first <= self.last do
-    if self:waiting() < self.batch and not self.is_over then
+    if self:waiting() < self.batch and not self.is_over and self.flushing == 0 then
       core.park(self.waiter, core.now() + self.delay)
     end
     local text, n = next_batch(self)
@@ -116,6 +117,7 @@ local function wait_for_worker(self)
       thread.raise()
     end
   end
+  return true
 end
 
 --- Send what waits, in that time at most; what is left is dropped. Parks.
@@ -143,14 +145,13 @@ end
 --- Send what waits now, without an end. Parks.
 function methods:flush(seconds)
   check_fork(self)
-  local before = self.delay
-  self.delay = 0
-  local ok = timeout.timeout(seconds, function()
-    wait_for_worker(self)
-    return true
-  end)
-  self.delay = before
-  return ok or false
+  self.flushing = self.flushing + 1
+  local ok, result = pcall(timeout.timeout, seconds, wait_for_worker, self)
+  self.flushing = self.flushing - 1
+  if not ok then
+    error(result, 0)
+  end
+  return result or false
 end
 
 return { new = new }

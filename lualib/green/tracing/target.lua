@@ -8,8 +8,8 @@ local errors = require "green.error"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local max, min, random, tonumber, pcall, require =
-  math.max, math.min, math.random, tonumber, pcall, require
+local min, random, tonumber, pcall, require =
+  math.min, math.random, tonumber, pcall, require
 local match = string.match
 
 local LONGEST_WAIT = 30 -- seconds between two tries
@@ -30,9 +30,9 @@ end
 --- Seconds until the next try: 1, 2, 4, ... with some chance in it, so that many programs do
 -- not come back at once; or what the receiver says.
 local function wait_of(attempt, resp)
-  local told = resp and tonumber(resp.headers:get("retry-after"))
+  local told = resp and match(resp.headers:get("retry-after") or "", "^%d+$")
   if told then
-    return min(max(told, 0), LONGEST_WAIT)
+    return min(tonumber(told), LONGEST_WAIT)
   end
   return min(2 ^ (attempt - 1), LONGEST_WAIT) * (0.5 + random() / 2)
 end
@@ -89,7 +89,7 @@ function M.file(o)
     channel:add(text, #text)
     channel:push()
     return channel:dropped() > before and n or 0
-  end, hurry = nothing, close = channel.sink.close, reopen = channel.sink.reopen }
+  end, hurry = nothing, close = channel.sink.close }
 end
 
 --- A function that is given the text and the number of spans in it; false, or an error, says
