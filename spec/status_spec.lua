@@ -3,7 +3,6 @@
 local cjson = require "cjson"
 local green = require "green"
 local http = require "green.http"
-local json = require "green.status.json"
 local metrics = require "green.metrics"
 local page = require "green.status.page"
 local program = require "spec.support.program"
@@ -335,41 +334,6 @@ describe("green.status", function()
     status.handler()
     assert.is_true(measured {})
     assert.is_true(measured { measure = true })
-  end)
-end)
-
-describe("green.status.json", function()
-  it("writes what a parser reads", function()
-    local text = json.encode { a = json.list {}, b = json.list { 1, "x", false }, c = {},
-      d = 0 / 0, e = math.huge, f = 1.5, g = "\0\1\31\127\"\\/\n", h = 2 ^ 53 }
-    local d = cjson.decode(text)
-    assert.same({ 1, "x", false }, d.b)
-    assert.equal(cjson.null, d.d)
-    assert.equal(cjson.null, d.e)
-    assert.equal(1.5, d.f)
-    assert.equal("\0\1\31\127\"\\/\n", d.g)
-    assert.matches('"a":%[%]', text)
-    assert.matches('"c":{}', text)
-  end)
-
-  it("makes no text of a part, but of the whole alone", function()
-    local text, value = ("x"):rep(50000), {}
-    value.text = text
-    for _ = 1, 40 do value = { inner = value, list = json.list { 1 } } end
-    json.encode(value)
-    collectgarbage()
-    collectgarbage "stop"
-    local before = collectgarbage "count"
-    local out = json.encode(value)
-    local made = (collectgarbage "count" - before) * 1024
-    collectgarbage "restart"
-    assert.is_true(made < 6 * #out, made)
-  end)
-
-  it("is valid whatever bytes there are", function()
-    for i = 0, 255 do
-      assert.is_string(cjson.decode(json.encode { x = string.char(i) .. "a" .. string.char(i) }).x)
-    end
   end)
 end)
 

@@ -8,7 +8,7 @@
 local args = require "green.args"
 local class = require "green.args.class"
 local guards = require "green.status.guard"
-local json = require "green.status.json"
+local json = require "green.args.json"
 local look = require "green.status.look"
 local metrics = require "green.metrics"
 local options = require "green.args.options"

@@ -3,14 +3,13 @@
 -- @module green.log.keys
 
 local ffi = require "ffi"
-local buf_api = require "green.ffi.buf"
-local C = require "green.ffi.logtext"
+local json = require "green.args.json"
 local report = require "green.thread.report"
 
 -- Scripts may put their own in their places.
 local ipairs, type = ipairs, type
 local gsub, lower, match, sub = string.gsub, string.lower, string.match, string.sub
-local text_of = report.text_of
+local text_of, written = report.text_of, json.written
 
 local MOST = 4096 -- names that are kept
 local LONGEST = 256 -- bytes of one
@@ -53,22 +52,6 @@ end
 -- @tparam string name
 function M.is_secret(name)
   return is_in(SECRETS, name) or ends_as_secrets_do(plain(name))
-end
-
-local scratch = ffi.gc(ffi.new("green_buf"), buf_api.reset)
-
---- A text as it stands in a line.
-local function written(text, form)
-  buf_api.reset(scratch)
-  if C.text(scratch, "", 0, text, #text, form) < 0 then
-    return form == JSON and '"?"' or "?"
-  end
-  return ffi.string(scratch.data, scratch.tail)
-end
-
---- A text as JSON, with its quotes.
-function M.quote(text)
-  return written(text, JSON)
 end
 
 --- The names of a log.

@@ -4,6 +4,7 @@
 local args = require "green.args"
 local class = require "green.args.class"
 local ffi = require "ffi"
+local json = require "green.args.json"
 local levels = require "green.log.level"
 local limits = require "green.log.limit"
 local lines = require "green.log.line"
@@ -220,7 +221,7 @@ function methods:_sink()
       if is_json or format_name == "json" then
         local name = self._at.name
         return "json", format('"level":"info"%s,"message":"request",', name ~= ""
-          and ',"logger":' .. require("green.log.keys").quote(name) or "")
+          and ',"logger":' .. json.quote(name) or "")
       end
       return format_name, "%(iso_time)s" .. gsub(self._at.heads[3], "%%", "%%%%")
     end,

@@ -3,6 +3,7 @@
 
 local args = require "green.args"
 local channels = require "green.log.channel"
+local json = require "green.args.json"
 local keys = require "green.log.keys"
 local levels = require "green.log.level"
 local options = require "green.args.options"
@@ -110,14 +111,14 @@ end
 local function head_of(self, name, number)
   local level = levels.names[number]
   if self.is_json then
-    local logger = name ~= "" and ',"logger":' .. keys.quote(name) or ""
+    local logger = name ~= "" and ',"logger":' .. json.quote(name) or ""
     return format('","level":"%s"%s,"message":', level, logger)
   end
   local text = format("%-5s", upper(level))
   if self.colors then
     text = format("\27[%sm%s\27[0m", COLORS[number], text)
   end
-  local shown = name ~= "" and match(keys.quote(name), '^"(.*)"$') .. ": " or ""
+  local shown = name ~= "" and match(json.quote(name), '^"(.*)"$') .. ": " or ""
   return format(" %s %s", text, shown)
 end
 

@@ -5,7 +5,7 @@
 
 local core = require "green.core"
 local get_debugging = require "green.status.debugging"
-local json = require "green.status.json"
+local json = require "green.args.json"
 local natives = require "green.tpool.natives"
 local process = require "green.metrics.process"
 local register = require "green.wsgi.register"

@@ -3,7 +3,7 @@
 -- @module green.status.requests
 
 local core = require "green.core"
-local json = require "green.status.json"
+local json = require "green.args.json"
 local keys = require "green.log.keys"
 
 -- Scripts may put their own in their places.

@@ -3,7 +3,7 @@
 
 local core = require "green.core"
 local get_debugging = require "green.status.debugging"
-local json = require "green.status.json"
+local json = require "green.args.json"
 local pacer = require "green.metrics.pace"
 
 -- Scripts may put their own in their places.

@@ -6,7 +6,7 @@
 -- @module green.tracing.otlp
 
 local core = require "green.core"
-local keys = require "green.log.keys"
+local json = require "green.args.json"
 local report = require "green.thread.report"
 local values = require "green.log.value"
 
@@ -16,7 +16,7 @@ local ffi = require "ffi"
 local floor, huge, next, rawget, sort, type = math.floor, math.huge, next, rawget, table.sort, type
 local concat, format, match, tostring = table.concat, string.format, string.match, tostring
 
-local quote, text_of, cut = keys.quote, report.text_of, values.cut
+local quote, text_of, cut = json.quote, report.text_of, values.cut
 local TEXT_MOST = 4096 -- bytes of a text
 local DEPTH, ITEMS, VALUES = 4, 100, 1000 -- of tables in an attribute
 -- SpanFlags: SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK and SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK.

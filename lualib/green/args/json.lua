@@ -1,34 +1,50 @@
---- What the status page tells, as JSON: always valid, and safe inside of a page.
--- @module green.status.json
+--- JSON, written: always valid UTF-8, whatever comes, and safe inside of a page. Texts are C's
+-- (greenc/proto/logtext.h), as those of logs are.
+-- @module green.args.json
 
-local scrub = require("green.http.utf8").scrub
+local ffi = require "ffi"
+local buf_api = require "green.ffi.buf"
+local C = require "green.ffi.logtext"
 
 -- Scripts may put their own in their places.
-local byte, concat, format, gsub, sort = string.byte, table.concat, string.format, string.gsub, table.sort
-local getmetatable, ipairs, pairs, setmetatable, tostring, type =
-  getmetatable, ipairs, pairs, setmetatable, tostring, type
+local concat, floor, format, gsub, huge, sort = table.concat, math.floor, string.format,
+  string.gsub, math.huge, table.sort
+local getmetatable, ipairs, pairs, setmetatable, tonumber, tostring, type =
+  getmetatable, ipairs, pairs, setmetatable, tonumber, tostring, type
+
+local FORM = tonumber(ffi.C.GREEN_LOGTEXT_JSON)
 
 local M = {}
 
 local list_mt = {}
 
 --- A table that is a list, though it may be empty.
+-- @tparam[opt] table list
 function M.list(list)
-  return setmetatable(list, list_mt)
+  return setmetatable(list or {}, list_mt)
 end
 
-local names = { ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
-  ['"'] = '\\"', ["\\"] = "\\\\" }
+local scratch = ffi.gc(ffi.new("green_buf"), buf_api.reset)
 
-local function escaped(char)
-  return names[char] or format("\\u%04x", byte(char))
+--- A text in a form of green_logtext_text's. Out of memory it is a question mark.
+function M.written(text, form)
+  buf_api.reset(scratch)
+  if C.text(scratch, "", 0, text, #text, form) < 0 then
+    return form == FORM and '"?"' or "?"
+  end
+  return ffi.string(scratch.data, scratch.tail)
 end
 
---- Signs that mean something to HTML are escaped, too; and the two ends of a line that
--- JavaScript has and JSON has not.
+--- A text as JSON, with its quotes.
+function M.quote(text)
+  return M.written(text, FORM)
+end
+
+local signs = { ["<"] = "\\u003c", [">"] = "\\u003e", ["&"] = "\\u0026" }
+
+--- Signs that mean something to HTML are escaped, too.
 local function quoted(text)
-  text = gsub(scrub(text), '[%c"\\<>&\127]', escaped)
-  return '"' .. gsub(gsub(text, "\226\128\168", "\\u2028"), "\226\128\169", "\\u2029") .. '"'
+  return (gsub(M.quote(text), "[<>&]", signs))
 end
 
 local encode
@@ -67,10 +83,10 @@ local function put_object(out, object)
 end
 
 local function number_text(n)
-  if n ~= n or n == math.huge or n == -math.huge then
+  if n ~= n or n == huge or n == -huge then
     return "null"
   end
-  return format("%.14g", n)
+  return format(n == floor(n) and n > -2 ^ 53 and n < 2 ^ 53 and "%.0f" or "%.14g", n)
 end
 
 function encode(out, value)
