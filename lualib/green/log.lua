@@ -18,6 +18,7 @@ local trees = require "green.log.tree"
 -- Scripts may put their own in their places.
 local getenv, pairs, pcall, require, setmetatable, type =
   os.getenv, pairs, pcall, require, setmetatable, type
+local format = string.format
 
 local M = {}
 
@@ -49,8 +50,13 @@ local function note(made)
   return logger
 end
 
+--- What GREENLUA_LOG says; who has mistyped a level is told.
 local function environment()
-  return (levels.parse(getenv("GREENLUA_LOG") or ""))
+  local found, wrong = levels.parse(getenv("GREENLUA_LOG") or "")
+  if wrong then
+    core.complain(format('greenlua: GREENLUA_LOG: "%s" is no level, and no name=level\n', wrong))
+  end
+  return found
 end
 
 local function default()
@@ -125,6 +131,9 @@ function M.level(level) return default():level(level) end
 function M.reopen() return default():reopen() end
 
 function M.stats() return default():stats() end
+
+--- For a server's `log = require "green.log"`.
+function M._sink() return default():_sink() end
 
 -- -- Contexts -----------------------------------------------------------------
 

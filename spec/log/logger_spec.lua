@@ -73,6 +73,18 @@ describe("a level", function()
     assert.equal("loud", wrong)
     assert.same({ [""] = 6 }, (levels.parse(" OFF ")))
   end)
+
+  it("that cannot be read there is told once", function()
+    local r = program.run_greenlua { "-e", [[
+      local log = require "green.log"
+      log.info("one")
+      log.info("two")
+    ]], env = { GREENLUA_LOG = "verbose" } }
+    assert.equal(0, r.status)
+    local first, others = r.err:match("^([^\n]*)\n(.*)$")
+    assert.equal('greenlua: GREENLUA_LOG: "verbose" is no level, and no name=level', first)
+    assert.equal(2, select(2, others:gsub("\n", "")))
+  end)
 end)
 
 describe("bound fields", function()
@@ -196,6 +208,7 @@ describe("a wrong call of green.log", function()
     raises('configure: level must be "trace"', log.configure, { level = "loud" })
     raises('format must be "console" or "json"', log.configure, { format = "xml" })
     raises("did you mean 'output'", log.configure, { outputs = true })
+    raises("configure: unknown option 'fields'", log.configure, { fields = { app = "x" } })
     raises("with: fields must be a table", log.with, "x")
     raises("with: fn must be a function", log.with, {}, 1)
     local logger = kit.new()

@@ -69,6 +69,18 @@ describe("the log of a program", function()
     os.remove(path)
   end)
 
+  it("is a server's that is given the module in a logger's place", function()
+    local r = run [[local green, wsgi = require "green", require "green.wsgi"
+      local server = assert(wsgi.new("127.0.0.1:0", function() return 200, {}, "x" end,
+        { log = log, error_log = log })):start()
+      local conn = assert(green.connect(server:address()))
+      conn:write "GET /path HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+      conn:read_all()
+      server:stop()]]
+    assert.equal(0, r.status, r.err)
+    assert.truthy(r.err:find("INFO  [^\n]*GET /path"), r.err)
+  end)
+
   it("has no colours but on a terminal that wants them", function()
     local r = run('log.warn("w")', { env = { NO_COLOR = "", TERM = "xterm" } })
     assert.is_nil(r.err:find("\27", 1, true))

@@ -13,7 +13,7 @@ local timeout = require "green.timeout"
 local trees = require "green.log.tree"
 
 -- Scripts may put their own in their places.
-local require, setmetatable, tonumber, type = require, setmetatable, tonumber, type
+local setmetatable, tonumber, type = setmetatable, tonumber, type
 local format, gsub, match = string.format, string.gsub, string.match
 
 local write, pass = lines.write, limits.pass

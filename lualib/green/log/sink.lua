@@ -13,7 +13,7 @@ local files = require "green.ffi.file"
 local output = require "green.patch.stdio.output"
 
 -- Scripts may put their own in their places.
-local pcall, tonumber, type = pcall, tonumber, type
+local pcall, rawget, tonumber, type = pcall, rawget, tonumber, type
 local find, gmatch, gsub, match, sub = string.find, string.gmatch, string.gsub, string.match,
   string.sub
 local stderr, io_type = io.stderr, io.type
@@ -193,12 +193,12 @@ local function to_list(list)
 end
 
 --- The sink for what users give: true (stderr), a path, a function that is given
--- lines, a logger (green.log's has a sink of its own), an object with write, or a list
--- to be filled.
+-- lines, a logger (green.log's, and that module itself, have a sink of their own), an object
+-- with write, or a list to be filled.
 local function new(where)
   local kind = type(where)
   local mt = kind == "table" and core.class_of(where)
-  if mt and mt.__name == "green.log" then
+  if mt and mt.__name == "green.log" or kind == "table" and rawget(where, "_sink") then
     return where:_sink()
   end
   if where == true then

@@ -18,7 +18,7 @@ local stderr, stdout = io.stderr, io.stdout
 local M = {}
 
 local defaults = { level = "info", levels = {}, format = "console", output = true, colors = "auto",
-  redact = {}, fields = {}, depth = 6, max_text = 16384, max_items = 100 }
+  redact = {}, depth = 6, max_text = 16384, max_items = 100 }
 
 local known = {}
 for name in pairs(defaults) do
@@ -67,7 +67,6 @@ local checks = {
     return v
   end,
   redact = check_redact,
-  fields = function(v, where) return args.type(v, "table", where, "fields") end,
   depth = function(v, where) return args.integer(v, 1, where, "depth", 100) end,
   max_text = function(v, where) return args.integer(v, 16, where, "max_text", 262144) end,
   max_items = function(v, where) return args.integer(v, 1, where, "max_items", 100000) end,
