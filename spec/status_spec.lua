@@ -193,7 +193,8 @@ describe("green.status", function()
     end, function(server, get)
       local conn = assert(green.connect(server:address()))
       conn:write("GET /slow?token=geheim HTTP/1.1\r\nHost: localhost\r\nX-Colour: verborgen\r\n"
-        .. "Authorization: Bearer nie\r\nCookie: a=niemals\r\nX-Api-Key: nimmer\r\nConnection: close\r\n\r\n")
+        .. "Authorization: Bearer nie\r\nCookie: a=niemals\r\nX-Api-Key: nimmer\r\n"
+        .. "Connection: close\r\n\r\n")
       repeat -- until it is in hand
         told.shy = get("/?format=json"):read()
       until told.shy:find("/slow", 1, true)

@@ -131,6 +131,22 @@ describe("green.metrics.text", function()
     end
   end)
 
+  it("is read where two servers have one port", function()
+    need_client()
+    local opts = { error_log = false, log = false, listen = { reuse_port = true } }
+    local first = assert(wsgi.new("127.0.0.1:0", function() end, opts))
+    local second = assert(wsgi.new(first.url:match "//(.*)$", function() end, opts))
+    local r = metrics.registry { runtime = true }
+    local plain, open = both(r)
+    local text = r:text()
+    first:stop()
+    second:stop()
+    assert.matches("\ngreenlua_metrics_errors_total 0\n", text)
+    for _, families in ipairs { plain, open } do
+      assert.equal(2, #families.greenlua_http_connections.samples)
+    end
+  end)
+
   it("is read with all that the process and the runtime tell", function()
     need_client()
     local server = assert(wsgi.new("127.0.0.1:0", function() return 404, {}, "no" end,

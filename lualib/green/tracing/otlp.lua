@@ -119,7 +119,8 @@ local function attributes(span)
   local list, parts = span._attributes, {}
   for i = 1, list.n do
     local name = list[i]
-    parts[i] = '{"key":' .. text(name) .. ',"value":' .. any(list.values[name], 0, { n = VALUES }) .. "}"
+    local value = any(list.values[name], 0, { n = VALUES })
+    parts[i] = '{"key":' .. text(name) .. ',"value":' .. value .. "}"
   end
   return "[" .. concat(parts, ",") .. "]"
 end
