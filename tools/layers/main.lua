@@ -47,7 +47,7 @@ local LUA = {
   { name = "4" }, -- whatever is in no other line
   {
     name = "5, protocols",
-    modules = words "wsgi websocket http redis zmq db pubsub metrics status tracing",
+    modules = words "wsgi websocket http redis zmq db pubsub metrics status tracing backdoor cmd",
   },
 }
 
