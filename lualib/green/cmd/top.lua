@@ -46,8 +46,10 @@ end
 local typed = queue.LightQueue()
 
 local function read_keys()
-  for key in stdio.read, 1 do
+  local key = stdio.read(1)
+  while key do
     typed:put(key)
+    key = stdio.read(1)
   end
   typed:put "q" -- nobody can type any more
 end
