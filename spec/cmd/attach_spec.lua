@@ -283,6 +283,20 @@ describe("greenlua top", function()
     end)
   end)
 
+  it("gives the terminal back as it was at Ctrl-C", function()
+    with_program(function(server, env)
+      local p = program.start { "sh", "-c", "trap : INT; \"$0\" top \"$1\"; stty -a",
+        program.greenlua, tostring(server.pid), env = env, tty = true }
+      p:expect "WAITS FOR"
+      p:write "k"
+      p:expect "which thread"
+      p:write "\3"
+      p:expect " icanon"
+      p:expect " echo "
+      p:wait()
+    end)
+  end)
+
   it("ends with 1 when the program has gone", function()
     with_program(function(server, env)
       local p = program.start_greenlua { "top", tostring(server.pid), env = env, tty = true }

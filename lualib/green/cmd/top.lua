@@ -6,8 +6,9 @@ local process = require "green.process"
 local queue = require "green.queue"
 local stdio = require "green.stdio"
 local thread = require "green.thread"
+local timeout = require "green.timeout"
 
-local error, io, pcall, setmetatable = error, io, pcall, setmetatable
+local io, setmetatable = io, setmetatable
 local format, match = string.format, string.match
 local tonumber, tostring = tonumber, tostring
 
@@ -135,21 +136,20 @@ local function run(self)
   return nil, err
 end
 
---- With the terminal as it was afterwards, however it ends.
+--- With the terminal as it was afterwards, however it ends; Ctrl-C is a kill.
 local function on_terminal(self)
   local was = match(stty "-g" or "", "%S+")
   stty("-icanon", "-echo")
   local reader = thread.spawn(read_keys)
-  local ok, result, err = pcall(run, self)
-  reader:kill_soon()
-  if was then
-    stty(was)
-  end
-  io.stdout:write("\n")
-  if not ok then
-    error(result, 0)
-  end
-  return result, err
+  return timeout.finally(function()
+    return run(self)
+  end, function()
+    reader:kill_soon()
+    if was then
+      stty(was)
+    end
+    io.stdout:write("\n")
+  end)
 end
 
 --- @return the exit status: 1 when it could not attach, or the program has gone; 2: wrong words
