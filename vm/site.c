@@ -83,16 +83,24 @@ static int site_intern(vm *v, lua_State *L, const char *source)
 }
 
 /* The first function from a level outwards that is neither C's nor the
-** library's; where there is none, in threads of the library's own, ar stays. */
+** library's; where there is none, in threads of the library's own, the first
+** of its own; ar stays where all are C's. */
 static void site_find(const vm *v, lua_State *L, int level, lua_Debug *ar)
 {
   lua_Debug at;
   for (; lua_getstack(L, level, &at); level++) {
     lua_getinfo(L, "Sl", &at);
-    if (at.currentline <= 0 || vm_is_library(v, at.source)) continue;
-    *ar = at;
-    return;
+    if (at.currentline <= 0) continue;
+    int is_own = vm_is_library(v, at.source);
+    if (!is_own || ar->currentline <= 0) *ar = at;
+    if (!is_own) return;
   }
+}
+
+/* It says nothing of who called: that is looked for each time. */
+static int is_no_script(const vm *v, const lua_Debug *ar)
+{
+  return ar->currentline <= 0 || vm_is_library(v, ar->source);
 }
 
 static vm_site_entry *site_entry(vm *v, const lua_Debug *ar)
@@ -118,7 +126,7 @@ int vm_site(vm *v, lua_State *L, int level)
   e = site_entry(v, &ar);
   if (site_is_of(e, &ar)) return e->site;
   lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
-  int site = site_intern(v, L, ar.source), is_own = vm_is_library(v, ar.source);
+  int site = site_intern(v, L, ar.source), is_own = is_no_script(v, &ar);
   if (site) *e = (vm_site_entry){ar.source, ar.currentline, site, is_own};
   return site;
 }
