@@ -28,8 +28,31 @@ typedef struct vm_stall {
   vm_stall_stats stats;
   pthread_mutex_t lock;
   vm_stall_record now;
+  uint32_t generation; /* Of the process that the lock is of. */
   uint8_t has_said_blind;
 } vm_stall;
+
+/* -- The lock ------------------------------------------------------------- */
+
+/* In a child of a fork, whose parent's watchdog may have held it then: nobody
+** will let go of it here. The hooks of forks come later than the next look. */
+static void stall_renew(vm_stall *st)
+{
+  st->generation = green_fork_generation();
+  pthread_mutex_init(&st->lock, NULL);
+  st->now.is_open = 0;
+}
+
+static void stall_lock(vm_stall *st)
+{
+  if (st->generation != green_fork_generation()) stall_renew(st);
+  pthread_mutex_lock(&st->lock);
+}
+
+static void stall_unlock(vm_stall *st)
+{
+  pthread_mutex_unlock(&st->lock);
+}
 
 /* -- Beginning: on the watchdog's thread ---------------------------------- */
 
@@ -86,9 +109,9 @@ static void stall_begin(vm_stall *st, const green_stall *s)
 static void stall_tell(green_watch *w, const green_stall *s)
 {
   vm_stall *st = green_container(w, vm_stall, watch);
-  pthread_mutex_lock(&st->lock);
+  stall_lock(st);
   stall_begin(st, s);
-  pthread_mutex_unlock(&st->lock);
+  stall_unlock(st);
   __atomic_store_n(&st->v->stalled, 1, __ATOMIC_RELEASE);
 }
 
@@ -105,24 +128,30 @@ static void stall_sample(vm_sampler *s, lua_State *L)
   vm_stall *st = green_container(s, vm_stall, sampler);
   vm_stall_record *r = &st->now;
   if (!__atomic_load_n(&st->v->stalled, __ATOMIC_ACQUIRE)) return;
-  pthread_mutex_lock(&st->lock);
+  stall_lock(st);
   int is_wanted = r->is_open && r->run == this_run(st) && !r->trace.len;
   if (is_wanted) {
     __atomic_store_n(&st->watch.acked, r->run, __ATOMIC_RELAXED);
     vm_stall_trace(st->v, L, &r->trace);
     stall_say(st, VM_STALL_AT);
   }
-  pthread_mutex_unlock(&st->lock);
+  stall_unlock(st);
+}
+
+static int stall_is_now(const vm_stall *st)
+{
+  return st && st->now.is_open && st->now.run == this_run(st);
 }
 
 /* Set by the signal's handler. What runs now may be somebody else. */
 static void stall_on_hook(lua_State *L, lua_Debug *ar)
 {
   vm_stall *st = vm_get(L)->stall;
+  int is_now = stall_is_now(st);
   (void)ar;
+  if (is_now) stall_sample(&st->sampler, L); /* Without what raises. */
   vm_sampler_unhook(L);
-  if (!st || !st->now.is_open || st->now.run != this_run(st)) return;
-  stall_sample(&st->sampler, L); /* The library's function is not to be seen. */
+  if (!is_now) return;
   vm_push_key(L, VM_KEY_STALL_RAISE);
   if (lua_isnil(L, -1)) {
     lua_pop(L, 1);
@@ -154,8 +183,7 @@ static void stall_try_profiler(vm_stall *st)
 static void stall_forked(green_forkhook *h)
 {
   vm_stall *st = green_container(h, vm_stall, forked);
-  pthread_mutex_init(&st->lock, NULL);
-  st->now.is_open = 0;
+  stall_renew(st);
   st->v->stalled = 0;
   if (st->is.limit) green_watch_add(&st->watch);
 }
@@ -224,12 +252,12 @@ void vm_stall_end(vm *v, int result)
   vm_stall *st = v->stall;
   __atomic_store_n(&v->stalled, 0, __ATOMIC_RELAXED);
   if (!st) return;
-  pthread_mutex_lock(&st->lock);
+  stall_lock(st);
   vm_stall_record *r = &st->now;
   int was_open = r->is_open, is_now = r->run == this_run(st);
   r->is_open = 0;
   r->ended = green_clock_now();
-  pthread_mutex_unlock(&st->lock);
+  stall_unlock(st);
   if (!was_open) return;
   stall_end_unseen(st, r, is_now ? result : 0);
   stats_add(st, r->ended - r->begun);
@@ -249,7 +277,7 @@ static vm_stall *stall_new(vm *v, lua_State *L)
   st->watch.pulse = green_hub_pulse(v->hub);
   st->sampler.sample = stall_sample;
   st->sampler.hook = stall_on_hook;
-  pthread_mutex_init(&st->lock, NULL);
+  stall_renew(st);
   st->forked.run = stall_forked;
   green_hub_on_fork(v->hub, &st->forked);
   v->stall = st;
@@ -309,11 +337,11 @@ int vm_stall_is_told(const vm *v)
 {
   vm_stall *st = v->stall;
   if (!st) return 0;
-  pthread_mutex_lock(&st->lock);
+  stall_lock(st);
   const vm_stall_record *r = &st->now;
   int is_told =
       r->is_open && r->run == this_run(st) && (r->trace.len || r->has_said);
-  pthread_mutex_unlock(&st->lock);
+  stall_unlock(st);
   return is_told;
 }
 

@@ -511,6 +511,34 @@ describe("greenlua's watchdog", function()
     has(r.err, "green thread in the parent")
   end)
 
+  it("lets a child go on that is forked by others, in the middle of a stall", function()
+    local r = run([[
+      local ffi = require "ffi"
+      ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
+      local status = ffi.new("int[1]")
+      for i = 1, 20 do
+        local pid
+        green.spawn(function()
+          spin()
+          local until_ = green.now() + i / 1000
+          repeat until green.now() > until_
+          pid = ffi.C.fork()
+          if pid == 0 then
+            for i = 1, 2 do
+              green.sleep(0)
+              spin()
+            end
+            ffi.C._exit(7)
+          end
+        end):wait()
+        green.sleep(0)
+        ffi.C.waitpid(pid, status, 0)
+        assert(status[0] == 7 * 256, status[0])
+      end
+      print "all"]], "--watchdog=0.01")
+    assert.are.equal("all\n", r.out, r.err)
+  end)
+
   it("says of a second runtime who blocks, and that the first has the profiler", function()
     local path = program.file(SPIN .. [[
       return function() green.spawn(spin):name("of a worker"):wait() end]])
