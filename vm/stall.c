@@ -9,6 +9,7 @@
 
 #include "stall.h"
 #include "sampler.h"
+#include "site.h"
 #include "stall_text.h"
 
 #include "base/env.h"
@@ -138,18 +139,32 @@ static void stall_sample(vm_sampler *s, lua_State *L)
   stall_unlock(st);
 }
 
+/* Is the innermost function of Lua one of the library's? */
+static int is_in_library(const vm *v, lua_State *L)
+{
+  lua_Debug at;
+  for (int level = 0; lua_getstack(L, level, &at); level++) {
+    lua_getinfo(L, "S", &at);
+    if (*at.what != 'C') return vm_is_library(v, at.source);
+  }
+  return 0;
+}
+
 static int stall_is_now(const vm_stall *st)
 {
   return st && st->now.is_open && st->now.run == this_run(st);
 }
 
-/* Set by the signal's handler. What runs now may be somebody else. */
+/* Set by the signal's handler. What runs now may be somebody else. What the
+** library has begun it ends first: a queue that was left in the middle of a put
+** would be no queue, and a cleanup would not be run. */
 static void stall_on_hook(lua_State *L, lua_Debug *ar)
 {
   vm_stall *st = vm_get(L)->stall;
   int is_now = stall_is_now(st);
   (void)ar;
   if (is_now) stall_sample(&st->sampler, L); /* Without what raises. */
+  if (is_now && is_in_library(st->v, L)) return;
   vm_sampler_unhook(L);
   if (!is_now) return;
   vm_push_key(L, VM_KEY_STALL_RAISE);

@@ -345,6 +345,34 @@ describe("hub_blocking_detection's raise", function()
     assert.is_true(err.is_stall)
   end)
 
+  --- The function that it is raised in, by its file.
+  local function raised_in(fn)
+    local where
+    stall_of(function()
+      xpcall(fn, function()
+        local level = 2
+        repeat
+          where = debug.getinfo(level, "S")
+          level = level + 1
+        until where.what ~= "C" and not where.source:find("green/debug/blocking", 1, true)
+          and not where.source:find("green/thread/checkpoint", 1, true)
+      end)
+    end, { raise = true })
+    return where.source
+  end
+
+  it("raises in no function of the library's, which ends what it has begun", function()
+    for _ = 1, 10 do
+      local q = green.Queue()
+      assert.matches("blocking_spec", raised_in(function()
+        while true do
+          q:put(1)
+          q:get()
+        end
+      end))
+    end
+  end)
+
   it("gives a hook of the script's back", function()
     local hook = function() end
     local after
