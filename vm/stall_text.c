@@ -116,17 +116,32 @@ void vm_stall_write_line(const char *text)
     (void)!write(2, text, strlen(text));
 }
 
+/* Names are the script's, or a stranger's: no control bytes on a terminal. C1's
+** are two bytes in UTF-8. */
+static void put_plain(vm_stall_trace_text *t, const char *text)
+{
+  size_t i = t->len;
+  trace_add(t, "%s", text);
+  for (; i < t->len; i++) {
+    unsigned char *c = (unsigned char *)t->text + i;
+    if (*c < 0x20 || *c == 0x7f) *c = '?';
+    if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) c[0] = c[1] = '?';
+  }
+}
+
 static void put_who(vm_stall_trace_text *t, const vm *v,
                     const vm_stall_who *who)
 {
   const char *site = vm_text_of(v, who->site);
   const char *name = vm_text_of(v, who->label);
-  if (!who->thread)
+  if (!who->thread) {
     trace_add(t, "a green thread");
-  else if (name || who->is_main)
-    trace_add(t, "green thread %s", name ? name : "main");
-  else
+  } else if (name || who->is_main) {
+    trace_add(t, "green thread ");
+    put_plain(t, name ? name : "main");
+  } else {
     trace_add(t, "green thread %p", who->thread);
+  }
   if (site) trace_add(t, " (spawned at %s)", site);
 }
 

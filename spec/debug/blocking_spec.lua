@@ -462,6 +462,11 @@ describe("greenlua's watchdog", function()
     assert.are.equal(0, r.status)
   end)
 
+  it("writes no control bytes of names", function()
+    local r = run([[green.spawn(spin):name("evil\27[31m\n\194\155"):wait()]], "--watchdog=0.02")
+    has(r.err, "green thread evil?[31m??? (spawned at ")
+  end)
+
   it("takes its seconds of the environment", function()
     local path = program.file(SPIN .. "print(core.watchdog_state().limit)")
     local r = program.run_greenlua { path, env = { GREENLUA_WATCHDOG = "0.25" } }

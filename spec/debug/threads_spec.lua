@@ -53,6 +53,14 @@ describe("green.debug.threads", function()
     assert.is_nil(of(t))
   end)
 
+  it("has no control bytes of names in a text", function()
+    local t = green.spawn(green.sleep, 1):name("evil\27[31m\n#1 main\194\155")
+    local text = require("green.debug.threads").text(t, false)
+    t:kill()
+    assert.is_nil(text:find("%c"))
+    assert.is_truthy(text:find("evil?[31m?#1 main? (", 1, true), text)
+  end)
+
   it("gives no id to a second thread", function()
     local seen = {}
     for _ = 1, 3 do

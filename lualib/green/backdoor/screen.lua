@@ -5,6 +5,7 @@
 local core = require "green.core"
 local debugging = require "green.debug"
 local look = require "green.status.look"
+local plain = require("green.thread.report").plain
 local waits = require "green.thread.waits"
 
 local concat, sort = table.concat, table.sort
@@ -62,11 +63,6 @@ local function size(n)
   local unit = n >= 2 ^ 30 and 30 or n >= 2 ^ 20 and 20 or n >= 1024 and 10 or 0
   return format(unit > 0 and "%.1f %s" or "%d %s", n / 2 ^ unit,
     unit == 30 and "GB" or unit == 20 and "MB" or unit == 10 and "KB" or "B")
-end
-
---- Names and texts of the program's: no control bytes on somebody's terminal.
-local function plain(text)
-  return (gsub(text, "%c", "?"))
 end
 
 local function row(t)

@@ -49,6 +49,13 @@ local function hinted(err)
 end
 M.hinted = hinted
 
+--- A text of the script's or a stranger's for a line of a report: no control bytes, C1's of
+-- UTF-8 neither, on somebody's terminal.
+function M.plain(text)
+  return (gsub(gsub(text, "%c", "?"), "\194[\128-\159]", "?"))
+end
+local plain = M.plain
+
 --- One line for a thread: name or address, state (default: its own), spawn site
 -- if there is one: main was not spawned; and what more is said of it in the brackets.
 local function label(thread, state, more)
@@ -59,7 +66,7 @@ local function label(thread, state, more)
   end
   local site = core.site(thread)
   local spawned = site == "?" and "" or ", spawned at " .. site
-  return format("%s (%s%s%s)", name, state or core.state(thread), spawned, more or "")
+  return format("%s (%s%s%s)", plain(name), state or core.state(thread), spawned, more or "")
 end
 M.label = label
 
