@@ -18,9 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOOKS 8 /* A limit. */
+#define BUSY 16 /* Who computes has this part of a CPU, also where many do. */
 
 enum watch_stage {
   WATCH_CALM,
@@ -54,13 +56,12 @@ static int read_task(pid_t tid, const char *name, char *text, size_t room)
 }
 
 /* "tid (name) S ...": the name may have anything in it. */
-static int read_state(pid_t tid, int *call)
+static int read_state(pid_t tid)
 {
   char text[256];
   int n = read_task(tid, "stat", text, sizeof(text));
   if (n < 0) return n;
   const char *end = strrchr(text, ')');
-  *call = -1;
   if (!end || end[1] != ' ') return GREEN_ENOENT;
   return end[2] == 'S' || end[2] == 'D';
 }
@@ -69,9 +70,9 @@ int green_watch_where(pid_t tid, int *call, int *is_blind)
 {
   char text[256];
   int n = read_task(tid, "syscall", text, sizeof(text));
-  *is_blind = n <= 0;
-  if (n <= 0) return read_state(tid, call);
   *call = -1;
+  *is_blind = n <= 0;
+  if (n <= 0) return read_state(tid);
   if (text[0] < '0' || text[0] > '9') return 0; /* "running", or "-1 ..." */
   *call = atoi(text);
   return 1;
@@ -107,13 +108,31 @@ static void watch_send(green_watch *w, green_stall *s, int kind)
   if (w->signal && is_handled(w->signal)) pthread_kill(w->thread, w->signal);
 }
 
+/* Without /proc the time that it has used since the last look tells whether it
+** rests. What might sleep is not disturbed: the first time that counts. */
+static void watch_measure(green_watch *w)
+{
+  clockid_t clock;
+  struct timespec used = {0};
+  if (w->seen == w->measured) return;
+  if (pthread_getcpuclockid(w->thread, &clock) == 0)
+    clock_gettime(clock, &used);
+  int64_t cpu = used.tv_sec * GREEN_SECOND + used.tv_nsec;
+  w->rests = cpu - w->cpu < (w->seen - w->measured) / BUSY;
+  if (!w->measured) w->rests = 1;
+  w->measured = w->seen;
+  w->cpu = cpu;
+}
+
 /* The system was asked where it is: it sleeps, or it runs. */
-static int watch_sleeps(const green_watch *w, green_stall *s)
+static int watch_sleeps(green_watch *w, green_stall *s)
 {
   int call, is_blind, r = green_watch_where(w->tid, &call, &is_blind);
   s->is_blind = (uint8_t)is_blind;
   s->call = call;
-  return r != 0; /* Not known: what might sleep is not disturbed. */
+  if (r >= 0) return r;
+  watch_measure(w);
+  return w->rests;
 }
 
 static void watch_begin(green_watch *w, int is_turn)
@@ -187,6 +206,7 @@ static void watch_look(green_watch *w, int64_t now)
 {
   int64_t enough = w->limit - watch_period(w) / 2; /* Looks come late. */
   watch_count(w, now);
+  if (w->measured) watch_measure(w);
   if (w->stage != WATCH_CALM)
     watch_go_on(w);
   else if (w->run_ns >= enough)
@@ -294,6 +314,7 @@ int green_watch_add(green_watch *w)
   w->tid = (pid_t)syscall(SYS_gettid);
   w->stage = WATCH_CALM;
   w->turn = w->run = w->acked = 0;
+  w->measured = 0;
   w->seen = green_clock_now();
   pthread_mutex_lock(&d->lock);
   green_list_push(&d->watches, &w->link);

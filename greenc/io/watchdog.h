@@ -60,10 +60,13 @@ struct green_watch {
   uint64_t turn, run;  /* As they were at the last look, */
   int64_t turn_ns;     /* and for how long they have been so. */
   int64_t run_ns;
-  int64_t seen;    /* When that was. */
-  int64_t sent;    /* The run_ns at which the signal was; */
-  uint8_t stage;   /* enum watch_stage */
-  uint8_t in_turn; /* A run of this turn was told of, or the turn was. */
+  int64_t seen;     /* When that was. */
+  int64_t measured; /* A look at which the thread had used */
+  int64_t cpu;      /* so much time of a CPU; 0: none. */
+  int64_t sent;     /* The run_ns at which the signal was; */
+  uint8_t stage;    /* enum watch_stage */
+  uint8_t in_turn;  /* A run of this turn was told of, or the turn was. */
+  uint8_t rests;    /* It had used next to none since the one before. */
 };
 
 /* Watch the calling thread; limit: a millisecond at least. 0, or GREEN_ENOMEM:
