@@ -133,6 +133,7 @@ static void stall_sample(vm_sampler *s, lua_State *L)
   int is_wanted = r->is_open && r->run == this_run(st) && !r->trace.len;
   if (is_wanted) {
     __atomic_store_n(&st->watch.acked, r->run, __ATOMIC_RELAXED);
+    if (!r->who.thread) vm_stall_look_here(st->v, &r->who);
     vm_stall_trace(st->v, L, &r->trace);
     stall_say(st, VM_STALL_AT);
   }
@@ -274,6 +275,7 @@ void vm_stall_end(vm *v, int result)
   r->ended = green_clock_now();
   stall_unlock(st);
   if (!was_open) return;
+  if (is_now && !r->who.thread) vm_stall_look_here(v, &r->who);
   stall_end_unseen(st, r, is_now ? result : 0);
   stats_add(st, r->ended - r->begun);
   if (st->is.tells) stall_tell_library(v, r);

@@ -19,6 +19,14 @@
 
 /* -- Who ------------------------------------------------------------------ */
 
+static vm_stall_who who_of(const vm_thread *t)
+{
+  return (vm_stall_who){.thread = t,
+                        .site = t->site,
+                        .label = t->task.label,
+                        .is_main = (t->flags & VM_F_MAIN) != 0};
+}
+
 /* The system copies it: its memory may be gone any moment, and that is no
 ** error then. What was copied counts if the same run goes on. */
 void vm_stall_look(const vm *v, const uint64_t *runs, uint64_t run,
@@ -32,10 +40,13 @@ void vm_stall_look(const vm *v, const uint64_t *runs, uint64_t run,
     return;
   if (copy.kind != VM_THREAD || __atomic_load_n(runs, __ATOMIC_ACQUIRE) != run)
     return;
-  *who = (vm_stall_who){.thread = at,
-                        .site = copy.site,
-                        .label = copy.task.label,
-                        .is_main = (copy.flags & VM_F_MAIN) != 0};
+  *who = who_of(&copy);
+  who->thread = at;
+}
+
+void vm_stall_look_here(const vm *v, vm_stall_who *who)
+{
+  if (v->current->kind == VM_THREAD) *who = who_of(v->current);
 }
 
 /* -- Where ---------------------------------------------------------------- */

@@ -47,6 +47,9 @@ enum vm_stall_words {
 void vm_stall_look(const vm *v, const uint64_t *runs, uint64_t run,
                    vm_stall_who *who);
 
+/* The same on the runtime's own thread, which needs no leave of the system. */
+void vm_stall_look_here(const vm *v, vm_stall_who *who);
+
 /* Where Lua stands in L, and below it in the running thread: as
 ** debug.traceback says it. Allocates nothing. */
 void vm_stall_trace(vm *v, lua_State *L, vm_stall_trace_text *t);

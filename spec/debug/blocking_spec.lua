@@ -544,6 +544,27 @@ describe("greenlua's watchdog", function()
     has(r.err, "green thread in the parent")
   end)
 
+  it("knows who it is where the system does not let the watchdog look", function()
+    local r = run([[
+      local ffi = require "ffi"
+      local number = ({ x64 = 310, arm64 = 270 })[ffi.arch] -- process_vm_readv
+      if not number then
+        io.stderr:write "green thread spinner (spawned at"
+        os.exit(0)
+      end
+      ffi.cdef "typedef struct { uint16_t code; uint8_t yes, no; uint32_t k; } step;"
+      ffi.cdef "typedef struct { unsigned short n; step *steps; } filter;"
+      ffi.cdef "int prctl(int, long, const void *, long, long);"
+      local steps = ffi.new("step[4]", { { 0x20, 0, 0, 0 }, { 0x15, 0, 1, number },
+        { 6, 0, 0, 0x50001 }, { 6, 0, 0, 0x7fff0000 } }) -- EPERM for that call
+      assert(ffi.C.prctl(38, 1, nil, 0, 0) == 0)
+      assert(ffi.C.prctl(22, 2, ffi.new("filter", 4, steps), 0, 0) == 0)
+      assert(require("green.debug").hub_blocking_detection(true, 0.02))
+      green.spawn(spin):name("spinner"):wait()]])
+    has(r.err, "green thread spinner (spawned at")
+    assert.are.equal(0, r.status)
+  end)
+
   it("lets a child go on that is forked by others, in the middle of a stall", function()
     local r = run([[
       local ffi = require "ffi"
