@@ -1,5 +1,6 @@
 -- The lists of threads, timers and descriptors.
 
+local core = require "green.core"
 local green = require "green"
 local dbg = require "green.debug"
 local kit = require "spec.oom.kit"
@@ -32,6 +33,23 @@ kit.run("timers and descriptors", function()
   assert(dbg.format_hub_timers():find("start of", 1, true))
   assert(type(dbg.format_hub_listeners()) == "string")
   t:kill()
+end)
+
+kit.run("the blocking detector on and off", function()
+  assert(dbg.hub_blocking_detection(true, 1, { raise = true, report = print }))
+  assert(dbg.blocking_stats().is_on)
+  dbg.hub_blocking_detection(false)
+end)
+
+kit.run("a green thread that blocks", function()
+  assert(dbg.hub_blocking_detection(true, 0.002, { report = function() end }))
+  local t = green.spawn(function()
+    repeat until core.watchdog_state().told
+  end)
+  green.sleep(0)
+  t:wait()
+  green.sleep(0)
+  dbg.hub_blocking_detection(false)
 end)
 
 kit.finish()
