@@ -15,7 +15,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define LEVELS 24 /* Functions of one coroutine. */
+#define LEVELS 24     /* Functions of one coroutine. */
+#define NAME_MOST 200 /* Bytes of a name: there is more to say. */
 
 /* -- Who ------------------------------------------------------------------ */
 
@@ -132,7 +133,7 @@ void vm_stall_write_line(const char *text)
 static void put_plain(vm_stall_trace_text *t, const char *text)
 {
   size_t i = t->len;
-  trace_add(t, "%s", text);
+  trace_add(t, "%.*s", NAME_MOST, text);
   for (; i < t->len; i++) {
     unsigned char *c = (unsigned char *)t->text + i;
     if (*c < 0x20 || *c == 0x7f) *c = '?';

@@ -1,6 +1,6 @@
 /*
-** look.c: what a hub has and does, for those who look at it, and whether what it
-** has is sound.
+** look.c: what a hub has and does, for those who look at it, and whether what
+** it has is sound.
 */
 
 #include "hub/fd.h"

@@ -145,6 +145,7 @@ end
 -- @tparam table stall as report gets it
 function M.format_stall(stall)
   args.type(stall, "table", "format_stall", "stall")
+  args.optional(stall.seconds, "number", "format_stall", "stall.seconds")
   local who = stall.name or stall.thread and format("%p", stall.thread) or "?"
   local text = format("green thread %s%s blocked the loop for %.2f s", who,
     stall.site and " (spawned at " .. stall.site .. ")" or "", stall.seconds or 0)

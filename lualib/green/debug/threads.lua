@@ -115,8 +115,8 @@ function M.text(t, with_traceback)
   local by = parent > 0 and core.site(t) ~= "?" and " by #" .. parent or ""
   local size = stack and ", stack " .. bytes(stack) or ""
   local calls = with_traceback and trace.of(t)
-  return format("#%d %s%s%s", id, report.label(t, nil, by .. size), wait and ": " .. report.plain(wait) or "",
-    calls and indented(calls) or "")
+  return format("#%d %s%s%s", id, report.label(t, nil, by .. size),
+    wait and ": " .. report.plain(wait) or "", calls and indented(calls) or "")
 end
 
 --- The texts of all, one after the other, as an iterator.
