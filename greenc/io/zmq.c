@@ -276,6 +276,8 @@ static int send_begin(green_zmq *z, int told)
   if (r < 0) return r;
   if (told)
     z->told[GREEN_ZMQ_OUT] = 0;
+  else if (z->is_choosy)
+    z->in_vain = 0; /* It may take the news of those who wait. */
   else if (green__zmq_is_taken(z, GREEN_ZMQ_OUT))
     return GREEN_EAGAIN;
   return 0;

@@ -49,7 +49,8 @@ struct green_zmq {
   uint8_t quiet;        /* GREEN_READ | GREEN_WRITE: was looked for and not
                            there, and nothing has happened since. */
   uint8_t stirred;      /* Something has, and somebody waits. */
-  uint8_t is_choosy;    /* Who can send depends on what is sent. */
+  uint8_t is_choosy;    /* Who can send depends on what is sent; */
+  uint8_t in_vain;      /* rounds of their tries since something happened. */
   uint8_t in_message;   /* The last part received says that more follow. */
   green_zmq *monitor;   /* Receives what becomes of this one's connections, */
   green_zmq *monitored; /* or receives that of this one (zmq_monitor.c). */
@@ -103,24 +104,26 @@ static inline uint8_t green__zmq_bit(int direction)
   return direction == GREEN_ZMQ_IN ? GREEN_READ : GREEN_WRITE;
 }
 
-/* A call in that direction has given r (-1: a call that is of none): whoever
-** else waits may have to know. One that waits for what was not there is told of
-** it by the descriptor. Inline: it is a part of each message. */
-static inline void green__zmq_called(green_zmq *z, int direction, int r)
-{
-  int is_dry = r == GREEN_EAGAIN && direction >= 0;
-  uint32_t others = z->watchers.n + green__zmq_count(z, GREEN_ZMQ_IN) +
-                    green__zmq_count(z, GREEN_ZMQ_OUT);
-  if (green_unlikely(is_dry)) others -= green__zmq_count(z, direction);
-  z->quiet = is_dry ? green__zmq_bit(direction) : 0;
-  if (green_unlikely(others)) green__zmq_stir(z);
-}
-
 /* A ROUTER sends to the peer that the message names, an XPUB to some: that one
 ** has no room says nothing of the next. Each sender tries for itself. */
 static inline int green__zmq_is_choosy(const green_zmq *z, int direction)
 {
   return direction == GREEN_ZMQ_OUT && z->is_choosy;
+}
+
+/* A call in that direction has given r (-1: a call that is of none): whoever
+** else waits may have to know. One that waits for what was not there is told of
+** it by the descriptor; unless it was not there for that one only, and the call
+** has taken the news of another's away. Inline: it is a part of each message. */
+static inline void green__zmq_called(green_zmq *z, int direction, int r)
+{
+  int is_dry = r == GREEN_EAGAIN && direction >= 0;
+  uint32_t others = z->watchers.n + green__zmq_count(z, GREEN_ZMQ_IN) +
+                    green__zmq_count(z, GREEN_ZMQ_OUT);
+  if (green_unlikely(is_dry) && !green__zmq_is_choosy(z, direction))
+    others -= green__zmq_count(z, direction);
+  z->quiet = is_dry ? green__zmq_bit(direction) : 0;
+  if (green_unlikely(others)) green__zmq_stir(z);
 }
 
 /* Has somebody a better right to try? */

@@ -15,7 +15,10 @@
 
 #include <string.h>
 
-enum { AGAIN_LATER = 20 * 1000 * 1000 }; /* Nanoseconds. */
+enum {
+  AGAIN_LATER = 20 * 1000 * 1000, /* Nanoseconds; doubled after each round */
+  AGAIN_DOUBLED = 6               /* that was in vain, so often. */
+};
 
 static uint64_t looks; /* Atomic; for tests. */
 
@@ -77,23 +80,30 @@ static uint8_t bits_without(int events)
   return (uint8_t)(~events & (GREEN_READ | GREEN_WRITE));
 }
 
+static int set_again_later(green_zmq *z)
+{
+  int64_t due = green_hub_now(z->hub) + ((int64_t)AGAIN_LATER << z->in_vain);
+  if (green_hub_timer_due(z->hub, &z->again_later) <= due) return 0;
+  return green_hub_timer_set(z->hub, &z->again_later, due);
+}
+
 /* For senders to one of several peers there is no event: another one may have
 ** room, and theirs may have gone. They try again when something has happened
-** since they last did. What this look has taken the news of is not known, so
-** they try once more in a while: at once they would turn the loop for ever. */
+** since they last did. What this look, or the try of one of them, has taken the
+** news of is not known, so they try once more in a while: at once they would
+** turn the loop for ever. */
 static void wake_choosy(green_zmq *z, int was_quiet)
 {
-  int64_t due = green_hub_now(z->hub) + AGAIN_LATER;
   z->quiet |= was_quiet;
-  if (!was_quiet || green_hub_timer_set(z->hub, &z->again_later, due) < 0)
-    wake_next(z, GREEN_ZMQ_OUT);
+  if (!was_quiet) z->in_vain = 0;
+  if (!was_quiet || set_again_later(z) < 0) wake_next(z, GREEN_ZMQ_OUT);
 }
 
 static void wait_again(green_timer *t)
 {
   green_zmq *z = green_container(t, green_zmq, again_later);
-  z->quiet = 0;
-  if (wait_any(z)) green__zmq_stir(z);
+  if (z->in_vain < AGAIN_DOUBLED) z->in_vain++;
+  wake_next(z, GREEN_ZMQ_OUT);
 }
 
 /* An error is for those who call. */

@@ -123,6 +123,25 @@ describe("the looks of green.zmq", function()
       assert.is_true(sender:wait())
     end))
 
+  it("and turns are few while senders of a strict ROUTER wait for full peers", with(function(ctx)
+    local router = assert(ctx:socket("ROUTER", { router_mandatory = true, sndhwm = 1 }))
+    assert(router:bind(kit.endpoint()))
+    local senders = {}
+    for i = 1, 20 do
+      local peer = assert(ctx:socket("DEALER", { routing_id = "p" .. i, rcvhwm = 1 }))
+      assert(peer:connect(router.last_endpoint))
+      assert(peer:send "here")
+      assert(router:recv_multipart(20))
+      repeat until not router:send_multipart({ "p" .. i, "m" }, 0)
+      senders[i] = green.spawn(router.send_multipart, router, { "p" .. i, "last" })
+    end
+    testing.settle()
+    local before = core.stats().turns
+    green.sleep(1)
+    assert.is_true(core.stats().turns - before < 40, core.stats().turns - before)
+    green.killall(senders)
+  end))
+
   it("and turns are none while a strict ROUTER waits for one full peer of two", with(function(ctx)
     local router = assert(ctx:socket("ROUTER", { router_mandatory = true, sndhwm = 1 }))
     assert(router:bind(kit.endpoint()))

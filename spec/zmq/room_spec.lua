@@ -94,6 +94,60 @@ describe("send without room", function()
       assert.are.equal("last", (dealer:recv(20)))
     end))
 
+  --- A strict ROUTER with two peers that have no room.
+  local function two_full(ctx)
+    local router = assert(ctx:socket("ROUTER", { router_mandatory = true, sndhwm = 1, rcvhwm = 1 }))
+    assert(router:bind(kit.endpoint()))
+    local peers = {}
+    for i, name in ipairs { "a", "b" } do
+      peers[i] = assert(ctx:socket("DEALER", NARROW))
+      assert(peers[i]:set("routing_id", name))
+      assert(peers[i]:connect(router.last_endpoint))
+      assert(peers[i]:send "here")
+      assert(router:recv_multipart(20))
+      assert.are.equal(2, fill(router, name, "m"))
+    end
+    return router, peers
+  end
+
+  -- libzmq looks for news once a millisecond when it sends.
+  local function let_libzmq_look()
+    local due = os.clock() + 0.005
+    repeat until os.clock() > due
+  end
+
+  it("takes no news from who waits for another peer: router_mandatory", with(function(ctx)
+    local router, peers = two_full(ctx)
+    local waiting = green.spawn(router.send_multipart, router, { "a", "last" }, 20)
+    testing.settle()
+    for _ = 1, 2 do
+      assert.are.equal("m", (peers[1]:recv(20)))
+    end
+    let_libzmq_look()
+    fails("EAGAIN", router:send_multipart({ "b", "x" }, 0))
+    assert.is_true(waiting:wait())
+    assert.are.equal("last", (peers[1]:recv(20)))
+  end))
+
+  it("takes no news, however often it tries, from who waits for another peer", with(function(ctx)
+    local router, peers = two_full(ctx)
+    local waiting = green.spawn(router.send_multipart, router, { "a", "last" }, 20)
+    local more = green.spawn(router.send_multipart, router, { "b", "last" }, 20)
+    testing.settle()
+    for _ = 1, 2 do
+      assert.are.equal("m", (peers[1]:recv(20)))
+    end
+    while not waiting:dead() do
+      let_libzmq_look()
+      fails("EAGAIN", router:send_multipart({ "b", "x" }, 0))
+      green.sleep(0)
+    end
+    assert.is_true(waiting:wait())
+    assert.is_false(more:dead())
+    assert.are.equal("m", (peers[2]:recv(20)))
+    assert.is_true(more:wait())
+  end))
+
   it("is EHOSTUNREACH when the only peer goes that it waits for, whoever receives meanwhile",
     with(function(ctx)
       local router, dealer = narrow(ctx, "ROUTER", "DEALER", { router_mandatory = true })
