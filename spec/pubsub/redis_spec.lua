@@ -6,6 +6,7 @@ local kit = require "spec.support.pubsub_kit"
 local process = require "green.process"
 local pubsub = require "green.pubsub"
 local redis = require "green.redis"
+local several = require "spec.support.pubsub_several"
 local testing = require "green.testing"
 
 local _, it = testing.busted()
@@ -41,36 +42,14 @@ local function channels(server)
 end
 
 describe("two hubs over one Redis", function()
-  it("give each message to the receivers of both, once and in one order", function()
-    beside.with(function(server)
-      local one, two = hub_at(server), hub_at(server)
-      local subs = { one:subscribe("t"), two:subscribe("t"), one:psubscribe("t*"),
-        two:psubscribe("*") }
-      local writers = {}
-      for w = 1, 4 do
-        writers[w] = green.spawn(function()
-          for i = 1, 50 do
-            local hub = w % 2 == 0 and one or two
-            local _, hubs = assert(hub:publish("t", w .. "-" .. i))
-            assert.are.equal(4, hubs) -- each hears the channel and a pattern
-          end
-        end)
-      end
-      for _, writer in ipairs(writers) do writer:wait() end
-      local all = kit.take(subs[1], 200)
-      for i = 2, 4 do
-        assert.are.same(all, kit.take(subs[i], 200))
-      end
-      local last = {}
-      for _, text in ipairs(all) do
-        local w, i = text:match "(%d+)-(%d+)"
-        assert.are.equal((last[w] or 0) + 1, tonumber(i))
-        last[w] = tonumber(i)
-      end
-      kit.close(one)
-      kit.close(two)
+  for title, test in several.each_of_two() do
+    it(title, function()
+      beside.with(function(server)
+        test(server, hub_at, 4) -- each hub hears the channel and a pattern
+        kit.eventually(function() return #ask(server, "KEYS", "green:members*") == 0 end)
+      end)
     end)
-  end)
+  end
 
   it("encode a message that comes by several ways once", function()
     beside.with(function(server)
@@ -89,55 +68,6 @@ describe("two hubs over one Redis", function()
       assert.are.equal(1, encoder.made)
       assert.are.same({ "t " .. id }, told)
       kit.close(hub)
-    end)
-  end)
-
-  it("share history: who was at one resumes at the other", function()
-    beside.with(function(server)
-      local one, two = hub_at(server), hub_at(server)
-      local id = assert(one:publish("t", "1"))
-      one:publish("t", "2", { key = "k", binary = true })
-      local sub = assert(two:subscribe("t", nil, { since = id }))
-      assert.are.same({ "2", "t", select(3, sub:recv(5)), true }, { "2", "t",
-        select(3, "", "", (assert(ask(server, "XREVRANGE", "green:history:t", "+", "-")[1][1]))),
-        true })
-      kit.close(one)
-      kit.close(two)
-    end)
-  end)
-
-  it("know the members of both, and tell of both", function()
-    beside.with(function(server)
-      local one, two = hub_at(server), hub_at(server)
-      local sub = assert(two:subscribe("room"))
-      assert.is_true(one:join("room", "ann", "1"))
-      assert.is_false(two:join("room", "ann", "2"))
-      assert.is_true(two:join("room", "bob"))
-      assert.are.same({ ann = "2", bob = "" }, one:members "room")
-      assert.is_false(one:leave("room", "ann"))
-      assert.is_true(two:leave("room", "ann"))
-      assert.are.same({ "join ann 1", "join bob ", "leave ann 2" }, kit.take(sub, 3))
-      kit.close(two)
-      kit.eventually(function() return next(one:members "room") == nil end)
-      kit.close(one)
-    end)
-  end)
-
-  it("outlive one that goes without a word: its members do not", function()
-    beside.with(function(server)
-      local opts = { presence_ttl = 0.3 }
-      local one, two = hub_at(server, opts), hub_at(server, opts)
-      local sub = assert(two:subscribe("room"))
-      one:join("room", "ann", "1")
-      two:join("room", "bob")
-      green.sleep(0.6) -- they are renewed, and not by what this spec does
-      assert.are.same({ ann = "1", bob = "" }, two:members "room")
-      one._crew:dismiss "renew"
-      assert.are.same({ "join ann 1", "join bob ", "leave ann 1" }, kit.take(sub, 3))
-      assert.are.same({ bob = "" }, two:members "room")
-      kit.close(one)
-      kit.close(two)
-      kit.eventually(function() return #ask(server, "KEYS", "green:members*") == 0 end)
     end)
   end)
 
@@ -230,22 +160,7 @@ end)
 describe("a Redis that fails", function()
   it("is told by whoever needs it, and nothing is left", function()
     local hub = assert(pubsub.new { redis = "unix:///nowhere/redis", history = 5 })
-    for _, try in ipairs {
-      function() return hub:publish("t", "x") end,
-      function() return hub:subscribe "t" end,
-      function() return hub:psubscribe "t" end,
-      function() return hub:subscribe("t", nil, { since = "0" }) end,
-      function() return hub:subscribe("t", nil, { member = "m" }) end,
-      function() return hub:join("t", "m") end,
-      function() return hub:members "t" end,
-    } do
-      local ok, err = try()
-      assert.is_nil(ok)
-      assert.is_true(err:is "ENOENT", tostring(err))
-    end
-    assert.are.equal(0, hub:stats().subscriptions)
-    assert.are.equal(0, hub:stats().topics)
-    kit.close(hub)
+    several.all_fail(hub, "ENOENT")
     local none, err = pubsub.new { redis = "nonsense://x" }
     assert.is_nil(none)
     assert.is_true(err:is "EINVAL")
@@ -311,22 +226,7 @@ describe("a Redis that fails", function()
 
   it("comes back empty: one is told that messages may be lost, and goes on", function()
     beside.with(function(server)
-      local gaps = {}
-      local hub = hub_at(server, { on_gap = function(name) gaps[#gaps + 1] = name end })
-      local sub, pattern = assert(hub:subscribe "t"), assert(hub:psubscribe "p*")
-      assert(hub:publish("t", "1"))
-      assert.are.same({ "1" }, kit.take(sub, 1))
-      assert.is_true(hub:join("room", "ann", "x"))
-      server:stop()
-      server:start()
-      kit.eventually(function() return #gaps == 2 end)
-      table.sort(gaps)
-      assert.are.same({ "p*", "t" }, gaps)
-      assert(hub:publish("t", "2"))
-      assert.are.same({ "2" }, kit.take(sub, 1))
-      assert(hub:publish("pp", "3"))
-      assert.are.same({ "3" }, kit.take(pattern, 1))
-      kit.close(hub)
+      kit.close((several.restart(server, hub_at)))
     end)
   end)
 
@@ -364,76 +264,15 @@ describe("a Redis that fails", function()
 end)
 
 describe("kills and closes while Redis is asked", function()
-  it("take back no join of others", function()
-    beside.with(function(server)
-      local hub = hub_at(server)
-      assert.is_true(hub:join("t", "m"))
-      local other = green.spawn(hub.join, hub, "t", "x")
-      green.sleep(0)
-      local late = green.spawn(hub.join, hub, "t", "m", "again") -- stands in line behind it
-      green.sleep(0)
-      late:kill()
-      assert.is_true(other:wait())
-      assert.is_true(hub:leave("t", "m"))
-      assert.same({ x = "" }, hub:members "t")
-      kit.close(hub)
-    end)
-  end)
-
-  it("leave nothing", function()
-    beside.with(function(server)
-      local hub = hub_at(server)
-      assert(hub:publish("t", "x"))
-      for round = 1, 150 do
-        local opts = ({ [0] = { since = "0" }, { member = "m" } })[round % 3]
-        local thread = green.spawn(function()
-          local sub = hub:subscribe("t" .. round % 5, nil, opts)
-          green.sleep(10)
-          sub:close()
+  for title, test in several.each_strike() do
+    it(title, function()
+      beside.with(function(server)
+        test(server, hub_at, function()
+          kit.eventually(function() return channels(server) == 0 end)
         end)
-        for _ = 1, math.random(0, 8) do
-          green.sleep(0)
-        end
-        if round % 2 == 0 then
-          green.sleep(0.001)
-        end
-        if thread:status() ~= "new" and hub:stats().subscriptions > 0 then
-          thread:kill()
-        else
-          thread:kill_soon()
-          green.sleep(0)
-        end
-        for _, sub in ipairs(hub._topics["t" .. round % 5] and hub._topics["t" .. round % 5].subs
-          or {}) do
-          if sub then sub:close() end -- it was whole when the kill came: nobody holds it
-        end
-      end
-      kit.eventually(function() return hub:stats().topics == 0 end)
-      kit.eventually(function() return next(hub:members "t1") == nil end)
-      kit.eventually(function() return channels(server) == 0 end)
-      kit.close(hub)
+      end)
     end)
-  end)
-
-  it("tell whoever waits that the hub is closed", function()
-    beside.with(function(server)
-      local hub, told = hub_at(server), 0
-      for i = 1, 20 do
-        green.spawn(function()
-          local sub, err = hub:subscribe("t" .. i % 4)
-          if sub then
-            sub, err = sub:recv()
-          end
-          assert.is_nil(sub)
-          assert.is_true(err:is "ECLOSED")
-          told = told + 1
-        end)
-      end
-      green.sleep(0)
-      hub:close()
-      kit.eventually(function() return told == 20 end)
-    end)
-  end)
+  end
 end)
 
 describe("hubs of several processes", function()

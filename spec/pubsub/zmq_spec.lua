@@ -7,6 +7,7 @@ local process = require "green.process"
 local patient = require "spec.support.patient"
 local program = require "spec.support.program"
 local pubsub = require "green.pubsub"
+local several = require "spec.support.pubsub_several"
 
 local it = beside.settled(patient.busted())
 
@@ -30,82 +31,11 @@ describe("pubsub over a broker", function()
 end)
 
 describe("two hubs over one broker", function()
-  it("give each message to the receivers of both, once and in one order", function()
-    beside.with(function(server)
-      local one, two = hub_at(server), hub_at(server)
-      local subs = { one:subscribe("t"), two:subscribe("t"), one:psubscribe("t*"),
-        two:psubscribe("*") }
-      local writers = {}
-      for w = 1, 4 do
-        writers[w] = green.spawn(function()
-          for i = 1, 50 do
-            local hub = w % 2 == 0 and one or two
-            local _, hubs = assert(hub:publish("t", w .. "-" .. i))
-            assert.are.equal(2, hubs)
-          end
-        end)
-      end
-      for _, writer in ipairs(writers) do writer:wait() end
-      local all = kit.take(subs[1], 200)
-      for i = 2, 4 do
-        assert.are.same(all, kit.take(subs[i], 200))
-      end
-      local last = {}
-      for _, text in ipairs(all) do
-        local w, i = text:match "(%d+)-(%d+)"
-        assert.are.equal((last[w] or 0) + 1, tonumber(i))
-        last[w] = tonumber(i)
-      end
-      kit.close(one)
-      kit.close(two)
+  for title, test in several.each_of_two() do
+    it(title, function()
+      beside.with(function(server) test(server, hub_at, 2) end)
     end)
-  end)
-
-  it("share history: who was at one resumes at the other", function()
-    beside.with(function(server)
-      local one, two = hub_at(server), hub_at(server)
-      local id = assert(one:publish("t", "1"))
-      local second = assert(one:publish("t", "2", { key = "k", binary = true }))
-      local sub = assert(two:subscribe("t", nil, { since = id }))
-      assert.are.same({ "2", "t", second, true }, { sub:recv(5) })
-      kit.close(one)
-      kit.close(two)
-    end)
-  end)
-
-  it("know the members of both, and tell of both", function()
-    beside.with(function(server)
-      local one, two = hub_at(server), hub_at(server)
-      local sub = assert(two:subscribe("room"))
-      assert.is_true(one:join("room", "ann", "1"))
-      assert.is_false(two:join("room", "ann", "2"))
-      assert.is_true(two:join("room", "bob"))
-      assert.are.same({ ann = "2", bob = "" }, one:members "room")
-      assert.is_false(one:leave("room", "ann"))
-      assert.is_true(two:leave("room", "ann"))
-      assert.are.same({ "join ann 1", "join bob ", "leave ann 2" }, kit.take(sub, 3))
-      kit.close(two)
-      kit.eventually(function() return next(one:members "room") == nil end)
-      kit.close(one)
-    end)
-  end)
-
-  it("outlive one that goes without a word: its members do not", function()
-    beside.with(function(server)
-      local opts = { presence_ttl = 0.5 }
-      local one, two = hub_at(server, opts), hub_at(server, opts)
-      local sub = assert(two:subscribe("room"))
-      one:join("room", "ann", "1")
-      two:join("room", "bob")
-      green.sleep(1) -- they are renewed, and not by what this spec does
-      assert.are.same({ ann = "1", bob = "" }, two:members "room")
-      one._crew:dismiss "renew"
-      assert.are.same({ "join ann 1", "join bob ", "leave ann 1" }, kit.take(sub, 3))
-      assert.are.same({ bob = "" }, two:members "room")
-      kit.close(one)
-      kit.close(two)
-    end)
-  end)
+  end
 
   it("hear only what somebody here wants", function()
     beside.with(function(server)
@@ -263,22 +193,7 @@ describe("a broker that is not there", function()
   it("is told by whoever needs it, and nothing is left", function()
     local hub = assert(pubsub.new { history = 5,
       zmq = { ask = "ipc:///tmp/nowhere-" .. process.getpid(), timeout = 0.05 } })
-    for _, try in ipairs {
-      function() return hub:publish("t", "x") end,
-      function() return hub:subscribe "t" end,
-      function() return hub:psubscribe "t" end,
-      function() return hub:subscribe("t", nil, { since = "0" }) end,
-      function() return hub:subscribe("t", nil, { member = "m" }) end,
-      function() return hub:join("t", "m") end,
-      function() return hub:members "t" end,
-    } do
-      local ok, err = try()
-      assert.is_nil(ok)
-      assert.is_true(err:is "ETIMEDOUT", tostring(err))
-    end
-    assert.are.equal(0, hub:stats().subscriptions)
-    assert.are.equal(0, hub:stats().topics)
-    kit.close(hub)
+    several.all_fail(hub, "ETIMEDOUT")
     for _, endpoint in ipairs { "nonsense://x", "x", "" } do
       local bad = assert(pubsub.new { zmq = endpoint })
       local ok, err = bad:publish("t", "x")
@@ -305,22 +220,7 @@ end)
 describe("a broker that is killed and started again", function()
   it("is another one: gaps are told, and everything goes on", function()
     beside.with(function(server)
-      local gaps = {}
-      local hub = hub_at(server, { on_gap = function(name) gaps[#gaps + 1] = name end })
-      local sub, pattern = assert(hub:subscribe "t"), assert(hub:psubscribe "p*")
-      local id = assert(hub:publish("t", "1"))
-      assert.are.same({ "1" }, kit.take(sub, 1))
-      assert.is_true(hub:join("room", "ann", "x"))
-      server:stop()
-      server:start()
-      kit.eventually(function() return #gaps >= 2 end, "no gap was told")
-      table.sort(gaps)
-      assert.are.same({ "p*", "t" }, gaps)
-      assert(hub:publish("t", "2"))
-      assert.are.same({ "2" }, kit.take(sub, 1))
-      assert(hub:publish("pp", "3"))
-      assert.are.same({ "3" }, kit.take(pattern, 1))
-      kit.eventually(function() return hub:members("room").ann == "x" end, "ann never came back")
+      local hub, id = several.restart(server, hub_at)
       local none, err = hub:subscribe("t", nil, { since = id })
       assert.is_nil(none)
       assert.is_true(err:is "EGAP", tostring(err))
@@ -397,82 +297,25 @@ describe("a hub whose reader of the feed has ended", function()
   end)
 end)
 
+--- What the broker, and what waits for it, must have forgotten of a hub.
+local function leaves_nothing(hub, server)
+  local probe = hub_at(server)
+  for i = 0, 4 do
+    kit.eventually(function() return select(2, probe:publish("t" .. i, "x")) == 0 end,
+      "the broker counts a subscription")
+  end
+  assert.is_nil(next(hub._backend.caller.waiting))
+  assert.is_nil(next(hub._backend.fences))
+  assert.is_nil(next(hub._backend.openings))
+  kit.close(probe)
+end
+
 describe("kills and closes while the broker is asked", function()
-  it("take back no join of others", function()
-    beside.with(function(server)
-      local hub = hub_at(server)
-      assert.is_true(hub:join("t", "m"))
-      local other = green.spawn(hub.join, hub, "t", "x")
-      green.sleep(0)
-      local late = green.spawn(hub.join, hub, "t", "m", "again") -- stands in line behind it
-      green.sleep(0)
-      late:kill()
-      assert.is_true(other:wait())
-      assert.is_true(hub:leave("t", "m"))
-      assert.same({ x = "" }, hub:members "t")
-      kit.close(hub)
+  for title, test in several.each_strike() do
+    it(title, function()
+      beside.with(function(server) test(server, hub_at, leaves_nothing) end)
     end)
-  end)
-
-  it("leave nothing", function()
-    beside.with(function(server)
-      local hub = hub_at(server)
-      assert(hub:publish("t", "x"))
-      for round = 1, 150 do
-        local opts = ({ [0] = { since = "0" }, { member = "m" } })[round % 3]
-        local thread = green.spawn(function()
-          local name = "t" .. round % 5
-          local sub = hub:subscribe(name, nil, opts)
-          assert(hub:publish(name, "x"))
-          green.sleep(10)
-          sub:close()
-        end)
-        for _ = 1, math.random(0, 8) do
-          green.sleep(0)
-        end
-        if round % 2 == 0 then
-          green.sleep(0.001)
-        end
-        thread:kill()
-        local channel = hub._topics["t" .. round % 5]
-        for _, sub in ipairs(channel and channel.subs or {}) do
-          if sub then sub:close() end -- it was whole when the kill came: nobody holds it
-        end
-      end
-      local probe = hub_at(server)
-      kit.eventually(function() return hub:stats().subscriptions == 0 end, "subscriptions")
-      kit.eventually(function() return next(hub:members "t1") == nil end, "members")
-      for i = 0, 4 do
-        kit.eventually(function() return select(2, probe:publish("t" .. i, "x")) == 0 end,
-          "the broker counts a subscription")
-      end
-      assert.is_nil(next(hub._backend.caller.waiting))
-      assert.is_nil(next(hub._backend.fences))
-      assert.is_nil(next(hub._backend.openings))
-      kit.close(probe)
-      kit.close(hub)
-    end)
-  end)
-
-  it("tell whoever waits that the hub is closed", function()
-    beside.with(function(server)
-      local hub, told = hub_at(server), 0
-      for i = 1, 20 do
-        green.spawn(function()
-          local sub, err = hub:subscribe("t" .. i % 4)
-          if sub then
-            sub, err = sub:recv()
-          end
-          assert.is_nil(sub)
-          assert.is_true(err:is "ECLOSED", tostring(err))
-          told = told + 1
-        end)
-      end
-      green.sleep(0)
-      hub:close()
-      kit.eventually(function() return told == 20 end)
-    end)
-  end)
+  end
 end)
 
 describe("docs/modules/pubsub.md", function()
