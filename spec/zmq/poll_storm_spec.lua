@@ -4,6 +4,7 @@
 
 local green = require "green"
 local kit = require "spec.support.zmq_poll_kit"
+local long = require "spec.support.zmq_long"
 local socket = require "green.socket"
 local zmq = require "green.zmq"
 
@@ -106,7 +107,7 @@ end
 --- Send numbers, in bursts, with and without rests between.
 local function sender(s, n)
   for i = 1, n do
-    assert(s:send_multipart({ tostring(i), ("x"):rep(random(0, 100)) }, { timeout = PATIENCE }))
+    assert(s:send_multipart({ tostring(i), long.some_text(i) }, { timeout = PATIENCE }))
     if random() < 0.05 then
       green.sleep(random() < 0.5 and 0 or random() * 0.001)
     end
@@ -138,6 +139,7 @@ local function order()
   return function(s, parts)
     local number = tonumber(parts[1])
     assert(number == (last[s] or 0) + 1, "a message is missing")
+    assert(long.is_whole(number, parts[2]), "a part is not what was sent")
     last[s], n = number, n + 1
   end, function()
     return n

@@ -3,6 +3,7 @@
 
 local green = require "green"
 local kit = require "spec.support.zmq_kit"
+local long = require "spec.support.zmq_long"
 local process = require "green.process"
 local program = require "spec.support.program"
 local testing = require "green.testing"
@@ -10,17 +11,12 @@ local tpool = require "green.tpool"
 local zmq = require "green.zmq"
 
 local _, it = testing.busted()
-local with = kit.with
+local with, text_of = kit.with, long.text_of
 
 local LENGTHS = { 32768, 32769, 100000, 2 ^ 20 }
 
---- A text that nobody else has: its beginning says what follows.
-local function text_of(i, length)
-  return ("%08d"):format(i):rep(math.floor(length / 8)) .. ("y"):rep(length % 8)
-end
-
 local function assert_whole(i, text)
-  if text ~= text_of(i, #text) then
+  if not long.is_whole(i, text) then
     error("not what was sent", 2)
   end
 end
@@ -50,10 +46,10 @@ for _, transport in ipairs { "inproc", "ipc", "tcp" } do
 
   it("messages of long and short parts stay whole: " .. transport, with(function(ctx)
     local a, b = kit.pair(ctx, "DEALER", "DEALER", transport)
-    local long = text_of(1, 40000)
+    local twice = text_of(1, 40000)
     for i = 1, 20 do
       local own = text_of(i, 50000)
-      assert(b:send_multipart { "head", own, "", long, long })
+      assert(b:send_multipart { "head", own, "", twice, twice })
       assert(b:send(own, { more = true }))
       assert(b:send("tail"))
     end
@@ -62,7 +58,7 @@ for _, transport in ipairs { "inproc", "ipc", "tcp" } do
       local parts = assert(a:recv_multipart(20))
       assert_whole(i, parts[2])
       parts[2] = "own"
-      assert.is_true(parts[4] == long and parts[5] == long)
+      assert.is_true(parts[4] == twice and parts[5] == twice)
       assert.equal(5, #parts)
       parts = assert(a:recv_multipart(20))
       assert_whole(i, parts[1])
