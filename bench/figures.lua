@@ -189,8 +189,6 @@ return {
   { row = "zmq_req", key = "rep_ns", unit = "µs", per = 1000, title = "the same: who answers" },
   { row = "zmq_16k", key = "both_ns", unit = "µs", per = 1000, ratio = 1.33,
     title = "PUSH to PULL, 16 KB: CPU of both, a message" },
-  { row = "zmq_inproc", key = "into_ns", unit = "ns", ratio = 1.3,
-    title = "the same into memory that the receiver has" },
   { row = "zmq_64k", key = "both_ns", unit = "µs", per = 1000, ratio = 1.05,
     title = "the same, 64 KB" },
   { row = "zmq_1m", key = "both_ns", unit = "µs", per = 1000, ratio = 1.05,
