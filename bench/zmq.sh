@@ -30,90 +30,82 @@ zmq_count() { # MESSAGES
   echo "$1 $ZMQ_SCALE" | awk '{ n = int($1 * $2 / 10) * 10; print n < 10 ? 10 : n }'
 }
 
+# The words of a subject's program; it says what it does by its arguments.
+zmq_program() { # SUBJECT
+  case $1 in
+  floor) echo "$B/floor_zmq" ;;
+  greenlua) echo "$GREENLUA bench/zmq.lua" ;;
+  zmq_*) echo "$PYTHON bench/peers/$1.py" ;;
+  esac
+}
+
+# Measure each subject in each round by a function that prints its fields.
+zmq_rounds() { # ROW FUNCTION ARGUMENTS: and the subject behind them
+  zmq_row=$1
+  shift
+  for r in $(seq "$ROUNDS"); do
+    # shellcheck disable=SC2086
+    for s in $(turned "$r" $zmq_here); do
+      if fields=$("$@" "$s") && [ -n "$fields" ]; then
+        sample "$zmq_row" "$s" "$r" "$fields"
+      else
+        say "$zmq_row $r $s: failed: $fields"
+      fi
+    done
+  done
+}
+
 # One end of a pair: becomes it.
 zmq_end() { # SUBJECT CPU ACT COUNT SIZE
   trap - EXIT INT TERM
-  case $1 in
-  floor) who=$B/floor_zmq ;;
-  greenlua) who="$GREENLUA bench/zmq.lua" ;;
-  esac
-  # shellcheck disable=SC2086
-  exec timeout -k 3 120 taskset -c "$2" $who "$3" "ipc://$zmq_dir/pair" "$4" "$5"
+  # shellcheck disable=SC2046
+  exec timeout -k 3 120 taskset -c "$2" $(zmq_program "$1") "$3" "ipc://$zmq_dir/pair" "$4" "$5"
 }
 
-# Both ends of one measurement; their fields in one line, or nothing.
-zmq_pair() { # BINDING-SUBJECT ACT CONNECTING-SUBJECT ACT COUNT SIZE
+# Both ends of one measurement: their fields, and the sum of both, in one line; or nothing.
+zmq_pair() { # BINDING-ACT CONNECTING-ACT COUNT SIZE SUBJECT
   rm -f "$zmq_dir/pair"
-  zmq_end "$1" 0 "$2" "$5" "$6" >"$zmq_dir/fields" 2>>"$OUT/servers.log" &
+  zmq_end "$5" 0 "$1" "$3" "$4" >"$zmq_dir/fields" 2>>"$OUT/servers.log" &
   pid=$!
-  if other=$(zmq_end "$3" 1 "$4" "$5" "$6" 2>>"$OUT/servers.log") && wait "$pid"; then
-    echo "$(cat "$zmq_dir/fields") $other"
+  if other=$(zmq_end "$5" 1 "$2" "$3" "$4" 2>>"$OUT/servers.log") && wait "$pid"; then
+    echo "$(cat "$zmq_dir/fields") $other" | tr ' ' '\n' | awk -F= '
+      { printf "%s ", $0 }
+      $1 !~ /own/ { sum += $2 }
+      END { printf "both_ns=%.1f", sum }'
   fi
   stop
 }
 
-# The sum of both ends, too.
-zmq_sample() { # ROW SUBJECT ROUND FIELDS
-  if [ -z "$4" ]; then
-    say "$1 $3 $2: failed"
-  else
-    sample "$1" "$2" "$3" "$4 $(echo "$4" | tr ' ' '\n' | awk -F= '
-      $1 !~ /own/ { sum += $2 } END { printf "both_ns=%.1f", sum }')"
-  fi
+zmq_pair_row() { # ROW BINDING-ACT CONNECTING-ACT COUNT SIZE
+  zmq_rounds "$1" zmq_pair "$2" "$3" "$(zmq_count "$4")" "$5"
 }
 
-zmq_pair_row() { # ROW BINDING-ACT CONNECTING-ACT COUNT SIZE
-  n=$(zmq_count "$4")
-  for r in $(seq "$ROUNDS"); do
-    # shellcheck disable=SC2086
-    for s in $(turned "$r" $zmq_here); do
-      zmq_sample "$1" "$s" "$r" "$(zmq_pair "$s" "$2" "$s" "$3" "$n" "$5")"
-    done
-  done
+zmq_echo() { # COUNT SUBJECT
+  path=$zmq_dir/echo
+  rm -f "$path"
+  case $2 in
+  zmq_*) act=$path ;;
+  *) act="echo ipc://$path" ;;
+  esac
+  # shellcheck disable=SC2046,SC2086
+  (trap - EXIT INT TERM; exec timeout -k 3 300 taskset -c 0 $(zmq_program "$2") $act) \
+    >>"$OUT/servers.log" 2>&1 &
+  pid=$!
+  taskset -c 1 timeout -k 3 60 "$B/load_zmq" "$path" "$pid" 64 "$1" 64 5
+  status=$?
+  stop
+  return "$status"
 }
 
 zmq_echo_row() {
   for s in $ZMQ_PEERS; do zmq_present "$s" && zmq_here="$zmq_here $s"; done
-  n=$(zmq_count 100000)
-  for r in $(seq "$ROUNDS"); do
-    # shellcheck disable=SC2086
-    for s in $(turned "$r" $zmq_here); do
-      path=$zmq_dir/echo
-      rm -f "$path"
-      case $s in
-      floor) set -- "$B/floor_zmq" echo "ipc://$path" ;;
-      greenlua) set -- "$GREENLUA" bench/zmq.lua echo "ipc://$path" ;;
-      zmq_*) set -- "$PYTHON" "bench/peers/$s.py" "$path" ;;
-      esac
-      (trap - EXIT INT TERM; exec timeout -k 3 300 taskset -c 0 "$@") >>"$OUT/servers.log" 2>&1 &
-      pid=$!
-      if fields=$(taskset -c 1 timeout -k 3 60 "$B/load_zmq" "$path" "$pid" 64 "$n" 64 5); then
-        sample zmq_echo "$s" "$r" "$fields"
-      else
-        say "zmq_echo $r $s: failed: $fields"
-      fi
-      stop
-    done
-  done
+  zmq_rounds zmq_echo zmq_echo "$(zmq_count 100000)"
 }
 
 # Two threads of one process, on both CPUs.
-zmq_inproc_row() {
-  n=$(zmq_count 1000000)
-  for r in $(seq "$ROUNDS"); do
-    # shellcheck disable=SC2086
-    for s in $(turned "$r" $zmq_here); do
-      case $s in
-      floor) set -- "$B/floor_zmq" ;;
-      greenlua) set -- "$GREENLUA" bench/zmq.lua ;;
-      esac
-      if fields=$(timeout -k 3 120 "$@" inproc "$n" 64 2>>"$OUT/servers.log"); then
-        sample zmq_inproc "$s" "$r" "$fields"
-      else
-        say "zmq_inproc $r $s: failed"
-      fi
-    done
-  done
+zmq_inproc() { # COUNT SUBJECT
+  # shellcheck disable=SC2046
+  timeout -k 3 120 $(zmq_program "$2") inproc "$1" 64 2>>"$OUT/servers.log"
 }
 
 zmq_measure() { # ROW
@@ -131,7 +123,7 @@ zmq_measure() { # ROW
   zmq_64k) zmq_pair_row "$1" pull push 20000 65536 ;;
   zmq_1m) zmq_pair_row "$1" pull push 2000 1048576 ;;
   zmq_echo) zmq_echo_row ;;
-  zmq_inproc) zmq_inproc_row ;;
+  zmq_inproc) zmq_rounds "$1" zmq_inproc "$(zmq_count 1000000)" ;;
   esac
   rm -rf "$zmq_dir"
 }
