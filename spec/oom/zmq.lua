@@ -79,6 +79,18 @@ run("parts and messages", function()
   assert(pull:recv_multipart(5)[2] == "e")
 end)
 
+-- They are copied here: the allocator is the host's.
+run("long parts", function()
+  local pull, push = pair("PULL", "PUSH")
+  local text, other = ("x"):rep(40000), ("y"):rep(200000)
+  assert(push:send(text))
+  assert(push:send_multipart { "a", text, other, text })
+  collectgarbage()
+  assert(pull:recv(5) == text)
+  local parts = assert(pull:recv_multipart(5))
+  assert(parts[2] == text and parts[3] == other and parts[4] == text)
+end)
+
 run("messages with what is known of their sender, and monitors", function()
   local pull, push = keep(zmq.socket("PULL", { linger = 0 })), keep(zmq.socket("PUSH",
     { linger = 0 }))
