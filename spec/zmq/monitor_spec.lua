@@ -221,6 +221,21 @@ describe("s:monitor", function()
       last:close(0)
     end))
 
+  it("ends for who reads when it cannot take an event, as for lack of memory", with(function(ctx)
+    local server, told = ctx:socket("PULL"), nil
+    local seen = assert(server:monitor())
+    local reading = green.spawn(seen.recv, seen)
+    testing.settle()
+    local before = green.on_error(function(err) told = err end)
+    seen._kept.most = "no number"
+    assert(server:bind "tcp://127.0.0.1:*")
+    fails("ECLOSED", reading:wait(10))
+    green.on_error(before)
+    assert.matches("compare", tostring(told))
+    assert.is_true(seen._kept.reader.closed)
+    fails("ECLOSED", seen:recv(10))
+  end))
+
   it("keeps what nobody reads, and holds up no connection", with(function(ctx)
     local server = ctx:socket("PULL")
     local seen = assert(server:monitor { "accepted" })

@@ -20,8 +20,8 @@ local ffi = require "ffi"
 local api = require "green.ffi.zmq_monitor"
 
 local bor, format = bit.bor, string.format
-local getmetatable, ipairs, newproxy, setmetatable, tonumber = getmetatable, ipairs, newproxy,
-  setmetatable, tonumber
+local error, getmetatable, ipairs, newproxy, pcall, setmetatable, tonumber = error, getmetatable,
+  ipairs, newproxy, pcall, setmetatable, tonumber
 
 local M = {}
 
@@ -111,9 +111,8 @@ local function failed(err)
   return nil, errors.new(err.code, "monitor recv", nil, fields)
 end
 
---- Take the events as they come, until there will be none: the oldest make room. It knows
--- nothing of the monitor, which may be forgotten.
-local function drain(kept)
+--- Take the events as they come, until there will be none: the oldest make room.
+local function take_all(kept)
   local reader, queue = kept.reader, kept.queue
   repeat
     local parts = reader:recv_multipart()
@@ -126,7 +125,17 @@ local function drain(kept)
       queue:put_nowait(event)
     end
   until not event or event.name == "monitor_stopped"
-  queue:shutdown()
+end
+
+--- Whoever reads is told of the end, also of one for lack of memory. It knows nothing of the
+-- monitor, which may be forgotten.
+local function drain(kept)
+  local ok, err = pcall(take_all, kept)
+  kept.queue:shutdown()
+  if not ok then
+    kept.reader:close(0)
+    error(err, 0)
+  end
 end
 
 --- Something that closes the reader when it is collected.
