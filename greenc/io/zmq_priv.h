@@ -114,7 +114,7 @@ static inline int green__zmq_is_choosy(const green_zmq *z, int direction)
 /* A call in that direction has given r (-1: a call that is of none): whoever
 ** else waits may have to know. One that waits for what was not there is told of
 ** it by the descriptor; unless it was not there for that one only, and the call
-** has taken the news of another's away. Inline: it is a part of each message. */
+** has taken the news of another away. Inline: it is a part of each message. */
 static inline void green__zmq_called(green_zmq *z, int direction, int r)
 {
   int is_dry = r == GREEN_EAGAIN && direction >= 0;
