@@ -61,5 +61,4 @@ function M.stats()
   return list
 end
 
-jit.off(M.stats) -- seldom; its calls of the FFI need no traces
 return M
