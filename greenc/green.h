@@ -57,6 +57,7 @@
 #include "hub/later.h"
 #include "hub/scope.h"
 #include "hub/store.h"
+#include "hub/trace.h"
 
 #include "io/channel.h"
 #include "io/child.h"

@@ -13,6 +13,9 @@
 
 #define green_likely(x) __builtin_expect(!!(x), 1)
 #define green_unlikely(x) __builtin_expect(!!(x), 0)
+
+/* A function that is rarely called: who may call it pays nothing for that. */
+#define GREEN_COLD __attribute__((cold, noinline))
 #define green_container(ptr, type, field) \
   ((type *)((char *)(ptr)-offsetof(type, field)))
 

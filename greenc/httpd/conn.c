@@ -8,7 +8,7 @@
 
 #include "httpd/httpd_priv.h"
 #include "base/mem.h"
-#include "hub/hub_priv.h"
+#include "hub/trace_priv.h"
 
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,6 +40,36 @@ static void conn_refuse(httpd_conn *c, int status, const char *reason)
   conn_refuse_with(c, status, reason, NULL);
 }
 
+static GREEN_COLD void conn_trace_request(const httpd_conn *c)
+{
+  const green_http_request *h = c->pub.head;
+  green_trace_event e = {.kind = GREEN_TRACE_REQUEST,
+                         .fd = c->sock.f.fd,
+                         .method = c->pub.text + h->method_off,
+                         .method_len = h->method_len,
+                         .target = c->pub.text + h->target_off,
+                         .target_len = h->target_len};
+  green_hub_trace(c->d->hub, &e);
+}
+
+static inline void conn_tell_request(const httpd_conn *c)
+{
+  GREEN_PROBE5(request, c, c->pub.text + c->pub.head->method_off,
+               c->pub.head->method_len, c->pub.text + c->pub.head->target_off,
+               c->pub.head->target_len);
+  if (green__is_traced(c->d->hub)) conn_trace_request(c);
+}
+
+static GREEN_COLD void conn_trace_answer(const httpd_conn *c)
+{
+  int64_t began = c->req ? c->req->started : green__hub_now(c->d->hub);
+  green_trace_event e = {.kind = GREEN_TRACE_ANSWER,
+                         .fd = c->sock.f.fd,
+                         .status = c->pub.status,
+                         .deadline = green__hub_now(c->d->hub) - began};
+  green_hub_trace(c->d->hub, &e);
+}
+
 static void conn_start_request(httpd_conn *c, int head_len)
 {
   httpd_request *r = c->req;
@@ -57,6 +87,7 @@ static void conn_start_request(httpd_conn *c, int head_len)
   r->answer = r->out_len;
   c->d->pub.requests++;
   green__body_start(c);
+  conn_tell_request(c);
 }
 
 /* What a client may do depends on who it has shown to be, and to whom (RFC
@@ -340,6 +371,7 @@ int green_conn_finish(green_conn *pub)
   httpd_conn *c = conn_in_hand(pub);
   int active = c->phase == HTTPD_ACTIVE; /* Not when called again. */
   if (green_unlikely(c->d->load != NULL) && active) green__load_note(c);
+  if (green__is_traced(c->d->hub) && active) conn_trace_answer(c);
   /* Threads that the handler left behind: it is not theirs any more. */
   green_fd_wake(&c->sock.f, GREEN_ECLOSED);
   int closing = active && conn_must_close(c);

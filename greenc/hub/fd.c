@@ -4,8 +4,8 @@
 */
 
 #include "hub/fd.h"
-#include "hub/hub_priv.h"
 #include "hub/loop.h"
+#include "hub/trace_priv.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -178,6 +178,7 @@ static void fd_on_event(green__watcher *w, int modes, int error)
     fd_lost(f, GREEN_EBADF);
     return;
   }
+  green__tell_io(f->hub, f->fd, modes);
   if (modes & GREEN_READ) fd_on_mode(f, GREEN_READ);
   if (modes & GREEN_WRITE) fd_on_mode(f, GREEN_WRITE);
 }
@@ -277,7 +278,7 @@ static int fd_park(green_fd *f, green_task *t, int place, int64_t deadline)
   green_assert(t->state == GREEN_TASK_RUNNING, "From inside resume");
   green_assert(t->hub == f->hub, "t and f are of one hub.");
   int err = fd_arm(f, place == GREEN_AT_WRITE ? GREEN_WRITE : GREEN_READ);
-  if (err == 0) err = green_task_park(t, NULL, deadline);
+  if (err == 0) err = green__task_park(t, NULL, deadline);
   if (err < 0) return err;
   if (place == GREEN_AT_WRITE)
     f->writer = t;
@@ -286,6 +287,7 @@ static int fd_park(green_fd *f, green_task *t, int place, int64_t deadline)
   t->at.fd = f;
   t->place = (uint8_t)place;
   f->hub->n_waits++;
+  GREEN_PROBE4(park, t, place, f->fd, deadline);
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "hub/later.h"
 #include "hub/loop.h"
 #include "hub/scope.h"
+#include "hub/trace_priv.h"
 #include "base/mem.h"
 
 #include <sched.h>
@@ -43,8 +44,11 @@ static inline void hub_set_current(green_hub *hub, green_task *t)
   __atomic_store_n(&hub->current, t, __ATOMIC_RELAXED);
 }
 
-static void task_run(green_hub *hub, green_task *t)
+/* Inline in both loops: a call for each switch would cost 1 % of it. */
+static inline __attribute__((always_inline)) void task_run(green_hub *hub,
+                                                           green_task *t)
 {
+  GREEN_PROBE3(switch, t, t->started, t->status);
   hub_set_current(hub, t);
   hub_count(&hub->switches);
   t->state = GREEN_TASK_RUNNING;
@@ -53,12 +57,30 @@ static void task_run(green_hub *hub, green_task *t)
   hub_set_current(hub, NULL);
 }
 
+/* Whether it waits is seen when it is back, which costs the others nothing. One
+** that has ended may be no more. */
+static void task_run_traced(green_hub *hub, green_task *t)
+{
+  green__trace_task(t, GREEN_TRACE_SWITCH);
+  hub->told = 0;
+  task_run(hub, t);
+  if (!hub->told && hub->tracer) green_hub_trace_left(t);
+}
+
+static GREEN_COLD void hub_run_traced(green_hub *hub, const volatile int *done)
+{
+  green_link *k;
+  while (hub->tracer && !*done && (k = green_list_pop(&hub->batch)) != NULL)
+    task_run_traced(hub, task_of_link(k));
+}
+
 /* Run what was ready when the batch began, until *done. */
 static void hub_run_batch(green_hub *hub, const volatile int *done)
 {
   green_link *k;
   green_list_splice(&hub->batch, &hub->ready);
   hub->unpolled = 1;
+  if (green__is_traced(hub)) hub_run_traced(hub, done);
   while (!*done && (k = green_list_pop(&hub->batch)) != NULL)
     task_run(hub, task_of_link(k));
   /* Cut short: what is left keeps its place before the newly ready. */
@@ -161,6 +183,22 @@ int green_hub_unpost(green_hub *hub, green_post *p)
   return mail_remove(&hub->mail_now, p) || mail_remove(&hub->mail, p);
 }
 
+static GREEN_COLD void hub_trace_timer(const green_hub *hub,
+                                       const green_timer *t)
+{
+  int place = GREEN_TIMER_OTHER;
+  const green_task *task = green__task_of_timer(t, &place);
+  if (!task && (task = green__scope_task_of_timer(t)) != NULL)
+    place = GREEN_TIMER_SCOPE;
+  green__trace_timer(hub, task, place);
+}
+
+static inline void hub_tell_timer(const green_hub *hub, const green_timer *t)
+{
+  GREEN_PROBE3(timer, hub, t, t->fire);
+  if (green__is_traced(hub)) hub_trace_timer(hub, t);
+}
+
 /* The rest of a long row of deadlines waits for the next turns. */
 static void hub_expire(green_hub *hub)
 {
@@ -172,6 +210,7 @@ static void hub_expire(green_hub *hub)
     green_heap_expire(&hub->heap, hub->poll_now);
   for (int n = 0; n < HUB_EXPIRE_MOST; n++) {
     if ((t = green_heap_take(&hub->heap)) == NULL) return;
+    hub_tell_timer(hub, t);
     t->fire(t);
   }
 }

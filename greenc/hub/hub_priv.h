@@ -14,6 +14,7 @@
 typedef struct green__loop green__loop;
 struct green_post;
 struct green_store;
+struct green_tracer;
 
 /* Blocks of scopes and the free ones among them (scope.c). */
 typedef struct green__scopes {
@@ -33,15 +34,17 @@ struct green_hub {
   green_list laters; /* What is done when there is time (later.h). */
   green_list all;    /* Every live task. */
   green_task *current;
-  const volatile int *done; /* Of the green_hub_run that is under way. */
-  uint32_t generation;      /* Of the process that the loop was made for. */
-  uint8_t running;          /* Inside a run: runs do not nest. */
-  uint8_t unpolled;         /* A batch was begun since the last poll. */
-  uint8_t stirred;          /* A task that polls in place (green_hub_poll) has
+  struct green_tracer *tracer; /* NULL: nobody asks (trace.h). */
+  const volatile int *done;    /* Of the green_hub_run that is under way. */
+  uint32_t generation;         /* Of the process that the loop was made for. */
+  uint8_t running;             /* Inside a run: runs do not nest. */
+  uint8_t unpolled;            /* A batch was begun since the last poll. */
+  uint8_t stirred;  /* A task that polls in place (green_hub_poll) has
                           something to do. */
-  uint8_t inherits;         /* A child keeps all tasks. */
+  uint8_t inherits; /* A child keeps all tasks. */
   uint8_t is_virtual;
   uint8_t measures; /* How long turns take. */
+  uint8_t told;     /* The tracer has heard how the present run ends. */
   green_heap heap;
   green__scopes scopes;
   green_fd **fds; /* By number: who has it registered. */

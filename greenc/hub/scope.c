@@ -88,6 +88,12 @@ static void scope_on_deadline(green_timer *timer)
   green_scope_fire(green_container(timer, green_scope, timer));
 }
 
+const green_task *green__scope_task_of_timer(const green_timer *timer)
+{
+  if (timer->fire != scope_on_deadline) return NULL;
+  return green_container(timer, green_scope, timer)->task;
+}
+
 /* -- Public API ----------------------------------------------------------- */
 
 int green_scope_reserve(green_hub *hub)

@@ -86,6 +86,9 @@ GREEN_API int green_task_raise(green_task *t);
 void green__scopes_init(green_hub *hub);
 void green__scopes_deinit(green_hub *hub);
 
+/* The task of the scope whose deadline that is; NULL: it is no scope's. */
+const green_task *green__scope_task_of_timer(const green_timer *timer);
+
 #ifdef GREEN_DEBUG
 /* For green_hub_check: every scope, and what is pending in each task. */
 void green__scopes_check(const green_hub *hub);

@@ -4,7 +4,7 @@
 */
 
 #include "hub/task.h"
-#include "hub/hub_priv.h"
+#include "hub/trace_priv.h"
 
 /* -- Ready lists ---------------------------------------------------------- */
 
@@ -55,6 +55,7 @@ static int task_decide(green_task *t, int status)
   task_unwait(t);
   t->status = status;
   t->no_cancel = 0;
+  green__tell_wake(t);
   return 1;
 }
 
@@ -68,6 +69,17 @@ static void task_on_start(green_timer *timer)
 {
   green_task *t = green_container(timer, green_task, timer);
   if (t->state == GREEN_TASK_NEW) task_ready(t);
+}
+
+const green_task *green__task_of_timer(const green_timer *timer, int *place)
+{
+  if (timer->fire == task_on_deadline)
+    *place = GREEN_TIMER_WAIT;
+  else if (timer->fire == task_on_start)
+    *place = GREEN_TIMER_START;
+  else
+    return NULL;
+  return green_container(timer, green_task, timer);
 }
 
 /* -- Public API ----------------------------------------------------------- */
@@ -85,6 +97,7 @@ void green_task_init(green_task *t, green_hub *hub, green_resume_fn *resume)
   green_list_push(&hub->all, &t->all);
   hub->n_live++;
   hub->made++;
+  GREEN_PROBE1(spawn, t);
 }
 
 void green_task_retire(green_task *t)
@@ -118,7 +131,7 @@ static void waitq_push(green_waitq *q, green_task *t)
   t->place = GREEN_AT_QUEUE;
 }
 
-int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
+static inline int task_park(green_task *t, green_waitq *q, int64_t deadline)
 {
   green__assert_thread(t->hub);
   green_assert(t->state == GREEN_TASK_RUNNING, "From inside resume");
@@ -137,6 +150,18 @@ int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
   t->status = 0;
   t->since = green__hub_poll_now(t->hub);
   return 0;
+}
+
+int green__task_park(green_task *t, green_waitq *q, int64_t deadline)
+{
+  return task_park(t, q, deadline);
+}
+
+int green_task_park(green_task *t, green_waitq *q, int64_t deadline)
+{
+  int err = task_park(t, q, deadline);
+  if (err == 0) GREEN_PROBE4(park, t, t->place, -1, deadline);
+  return err;
 }
 
 void green_task_yield(green_task *t)
@@ -194,6 +219,7 @@ void green_task_end(green_task *t)
 {
   if (t->state == GREEN_TASK_DEAD) return;
   green__assert_thread(t->hub);
+  green__tell_end(t);
   green__task_leave(t);
   green_waitq_wake_all(&t->joiners, 0);
 }

@@ -133,6 +133,13 @@ GREEN_API void green_task_end(green_task *t);
 /* For hub.c: out of every list, and dead; joiners are not told. */
 void green__task_leave(green_task *t);
 
+/* For fd.c: as green_task_park, without its probe (trace.h). */
+int green__task_park(green_task *t, green_waitq *q, int64_t deadline);
+
+/* For hub.c: the task whose deadline that is, *place: enum green_trace_timer.
+** NULL: it is no task's. */
+const green_task *green__task_of_timer(const green_timer *timer, int *place);
+
 #ifdef GREEN_DEBUG
 /* For green_hub_check: every live task, and the queues they stand in. Returns
 ** how many wait for an fd. */
