@@ -16,6 +16,7 @@
 
 #include "hub/fd.h"
 #include "hub/scope.h"
+#include "hub/trace.h"
 
 #include <stdlib.h>
 
@@ -204,6 +205,7 @@ static int host_wait(vm *v, lua_State *L)
   t->co = L;
   v->host_done = 0;
   thread_arm(v, t);
+  if (green_unlikely(v->trace != NULL)) green_hub_trace_left(&t->task);
   vm_check_fork(v); /* What the others held may wake it. */
   while (green_hub_run(v->hub, v->orphaned ? &v->main_done : &v->host_done) ==
          GREEN_EDEADLOCK)

@@ -4,6 +4,7 @@
 
 #include "collector.h"
 #include "blocks.h"
+#include "trace.h"
 
 #define PAID_MOST (64 << 20) /* Bytes of large blocks, in one go. */
 #define IDLE_STEP 1024       /* KB. */
@@ -94,6 +95,7 @@ static void note_cycle(vm *v, int live_kb, int pause)
   v->gc_large = 0;
   v->gc_cycles++;
   if (v->gc_stale) v->gc_stale--;
+  if (green_unlikely(v->trace != NULL)) vm_trace_gc(v, -1, live_kb);
 }
 
 static int pause_now(lua_State *L)
@@ -187,12 +189,15 @@ static int step_body(lua_State *L)
 static void step(vm *v, int kb)
 {
   lua_State *L = v->L;
-  int top = lua_gettop(L), is_measured = green_hub_measures(v->hub);
+  int top = lua_gettop(L), is_measured = green_hub_measures(v->hub),
+      is_traced = v->trace != NULL;
   if (!lua_gc(L, LUA_GCISRUNNING, 0)) return;
-  int64_t began = is_measured ? green_clock_now() : 0;
+  int64_t began = is_measured || is_traced ? green_clock_now() : 0;
   lua_cpcall(L, step_body, &kb);
   lua_settop(L, top);
-  if (is_measured) green_histogram_add(&v->gc_steps, green_clock_now() - began);
+  int64_t took = began ? green_clock_now() - began : 0;
+  if (is_measured) green_histogram_add(&v->gc_steps, took);
+  if (is_traced) vm_trace_gc(v, took, 0);
 }
 
 void vm_collector_pay(vm *v)

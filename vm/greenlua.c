@@ -12,6 +12,7 @@
 #include "greenlua_priv.h"
 #include "native.h"
 #include "stall.h"
+#include "trace.h"
 #include "text.h"
 
 #include "base/env.h"
@@ -64,6 +65,7 @@ static int open_guest(lua_State *L)
 {
   open_core(L, lua_touserdata(L, 1));
   vm_stall_start_env(vm_get(L), L);
+  vm_trace_start_env(vm_get(L), L, 1);
   if (!vm_blocks_fit(L)) return 0;
   vm_collector_watch(L);
   vm_open_blocks(L);
@@ -119,6 +121,7 @@ static int open_state(lua_State *L)
   lua_pushcfunction(L, luaopen_green_core);
   lua_setfield(L, -2, "green.core");
   vm_stall_start_env(vm_get(L), L);
+  vm_trace_start_env(vm_get(L), L, 0);
   return 0;
 }
 
@@ -181,6 +184,7 @@ void greenlua_free(greenlua *g)
   if (!g) return;
   end_program(g);
   vm_tell_rest(g->v);
+  vm_trace_flush(g->v);
   green_hub_abandon(g->v->hub);
   /* Compiled loops over pairs were seen to go on for ever in finalizers that
   ** lua_close calls: it turns the compiler off, and leaves what was

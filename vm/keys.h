@@ -41,6 +41,7 @@ enum vm_key {
   VM_KEY_COMPLAIN, /* function(text): to stderr, behind what is queued. */
   VM_KEY_LEAVE,    /* function(status): end the process. */
   VM_KEY_ON_STALL, /* function(stall): a green thread has blocked the loop. */
+  VM_KEY_ON_TRACE, /* function(): events wait to be taken (trace.h). */
   VM_KEY_STALL_RAISE, /* function(): raise in the one that does. */
   VM_KEY_EXPLAIN,     /* err = function(part, code, a, b): for an answer that is
                       refused (core/answer.c). */
@@ -53,6 +54,7 @@ enum vm_key {
   VM_KEY_UNTOLD_BODY,
   VM_KEY_TELL_NOW_BODY,
   VM_KEY_STALL_BODY, /* stall.c, */
+  VM_KEY_TELL_TRACE, /* trace.c, */
   /* core/resp.c, */
   VM_KEY_REPLY_BODY,
   /* and greenlua.c. */

@@ -11,6 +11,7 @@
 #include "refusal.h"
 #include "site.h"
 #include "stall.h"
+#include "trace.h"
 
 #include <string.h>
 
@@ -39,6 +40,7 @@ static int vm_gc(lua_State *L)
   vm *v = lua_touserdata(L, 1);
   v->ended = 1;
   vm_stall_stop(v);
+  vm_trace_close(v);
   vm_texts_free(v);
   vm_interrupt_forget(v);
   vm_blocks_close(v->blocks, L);

@@ -12,6 +12,8 @@
 #include "site.h"
 #include "text.h"
 
+#include "hub/trace.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +122,12 @@ static void inherit(vm *v, lua_State *L, vm_thread *t)
   t->flags |= VM_F_DATA | VM_F_CONTEXT;
 }
 
+static void trace_spawn(const vm *v, const vm_thread *t)
+{
+  green_trace_event e = {.kind = GREEN_TRACE_SPAWN, .task = &t->task, .fd = -1};
+  green_hub_trace(v->hub, &e);
+}
+
 vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
 {
   luaL_checkstack(L, 8, "spawn");
@@ -144,6 +152,7 @@ vm_thread *vm_thread_new(vm *v, lua_State *L, int n, int flags, int level)
   t->nargs = (int16_t)n;
   lua_pushvalue(L, -2); /* userdata, coroutine, userdata */
   table_take(v, L, t);
+  if (green_unlikely(v->trace != NULL)) trace_spawn(v, t);
   return t;
 }
 

@@ -49,7 +49,8 @@ enum {
   VM_F_KNOWN = 4096,     /* Scripts have got hold of it, or of its coroutine:
                              it must not be used again for something else. */
   VM_F_REFUSED = 8192,   /* data.refusal is what it raises next. */
-  VM_F_CONTEXT = 16384   /* data.context goes to the threads that it spawns. */
+  VM_F_CONTEXT = 16384,  /* data.context goes to the threads that it spawns. */
+  VM_F_TRACES = 32768    /* It tells of what others do: nobody tells of it. */
 };
 
 enum vm_ending { VM_ALIVE, VM_RETURNED, VM_RAISED, VM_KILLED };

@@ -94,6 +94,16 @@ function M.thread(id)
   return found and core.expose(found) or nil
 end
 
+-- -- Tracing ------------------------------------------------------------------
+
+--- Call functions with what the hub does, after each turn that did some of it, in a green thread
+-- of the library's; they replace those that were there. See the page for what they get. Does not
+-- park.
+-- @tparam[opt] table hooks `switch`, `park`, `wake`, `io`: each a function(event); nil: none
+function M.instrument(hooks)
+  require "green.debug.instrument"(hooks)
+end
+
 -- -- Eventlet's ---------------------------------------------------------------
 
 local stacks = { timer = false, listener = false }

@@ -42,7 +42,7 @@ function M.start(opts)
     return nil, err
   end
   spans.recorder = recorders.new(o, target)
-  instrument.send = web.send
+  instrument.put(web.send)
   at_exit = ending.at_exit(function() M.stop(EXIT_SECONDS) end)
   return true
 end
@@ -56,7 +56,8 @@ function M.stop(seconds)
   if not recorder then
     return true
   end
-  spans.recorder, instrument.send = false, false
+  spans.recorder = false
+  instrument.put(false)
   at_exit:cancel()
   return recorder:finish(seconds or 5)
 end

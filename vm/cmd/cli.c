@@ -10,6 +10,7 @@
 #include "cmd/usr2.h"
 #include "greenlua_priv.h"
 #include "stall.h"
+#include "trace.h"
 #include "text.h"
 
 #include "base/env.h"
@@ -524,13 +525,14 @@ static int cli_raised(greenlua *g)
   return STATUS_ERROR;
 }
 
-/* -- What blocks ---------------------------------------------------------- */
+/* -- What the environment says -------------------------------------------- */
 
 /* What the environment says has been done, unless it made no sense. */
 static int cli_watch(lua_State *L)
 {
   const cli *c = lua_touserdata(L, 1);
   vm_stall_options o = {.exact = 1, .logs = 1};
+  if (!vm_get(L)->trace) vm_trace_start_env(vm_get(L), L, 1);
   if (!c->watchdog && vm_stall_limit_of_env(0) < 0)
     return luaL_error(L, "GREENLUA_WATCHDOG is no number of seconds");
   if (!c->watchdog) return 0;
@@ -555,6 +557,7 @@ static int cli_run(greenlua *g, const cli *c)
   pid_t pid = getpid();
   int r = greenlua_call(g, 1);
   vm_tell_rest(g->v);
+  vm_trace_flush(g->v);
   if (r == 0) return cli_returned(L, pid);
   if (r > 0) return cli_raised(g);
   cli_complain(L, greenlua_error(g));

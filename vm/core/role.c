@@ -9,6 +9,7 @@
 
 #include "core/door.h"
 #include "text.h"
+#include "trace.h"
 
 /* complain(text): to standard error, whatever has become of io. Good after the
 ** end of the runtime, too. */
@@ -58,6 +59,7 @@ static int role_on_describe(lua_State *L)
 static int role_tell_rest(lua_State *L)
 {
   vm_tell_rest(core_vm(L));
+  vm_trace_flush(core_vm(L));
   return 0;
 }
 
