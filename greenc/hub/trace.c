@@ -32,6 +32,11 @@ void green__trace_task(const green_task *t, int kind)
   green_hub_trace(t->hub, &e);
 }
 
+static int64_t deadline_of(const green_task *t)
+{
+  return t->timer.slot ? green_heap_due(&t->hub->heap, &t->timer) : GREEN_NEVER;
+}
+
 static void trace_park(const green_task *t)
 {
   const green_fd *f = green_task_fd(t);
@@ -39,7 +44,7 @@ static void trace_park(const green_task *t)
                          .task = t,
                          .place = t->place,
                          .fd = f ? f->fd : -1,
-                         .deadline = green_hub_timer_due(t->hub, &t->timer)};
+                         .deadline = deadline_of(t)};
   green_hub_trace(t->hub, &e);
 }
 

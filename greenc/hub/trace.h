@@ -59,7 +59,7 @@ GREEN_API void green_hub_set_tracer(green_hub *hub, green_tracer *tracer);
 ** or lets others run; for one that no turn has run. */
 GREEN_API void green_hub_trace_left(const green_task *t);
 
-/* Tell the tracer, if there is one, of something that is no file's of greenc. */
+/* Tell the tracer, if there is one, of what no file of hub/ knows. */
 GREEN_API void green_hub_trace(const green_hub *hub,
                                const green_trace_event *e);
 

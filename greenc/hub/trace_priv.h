@@ -1,6 +1,6 @@
 /*
-** trace_priv.h: the places where a hub tells what it does: its tracer (trace.h),
-** and perf and bpftrace, by probes. Private to greenc.
+** trace_priv.h: the places where a hub tells what it does: its tracer
+** (trace.h), and perf and bpftrace, by probes. Private to greenc.
 **
 ** A probe is a nop; where <sys/sdt.h> is not there when this is built, or
 ** GREEN_NO_PROBES is defined, it is nothing.
