@@ -198,6 +198,9 @@ function M.describe(fn, is_method)
   for name in pairs(about.types) do about.words[name] = true end
   for _, name in ipairs(about.params) do about.words[name or "fn"] = true end
   for name in doc:gmatch("`([%a_]+)`") do about.words[name] = true end
+  if about.words.opts or about.words.options then -- one thing by either name
+    about.words.opts, about.words.options = true, true
+  end
   return about
 end
 
