@@ -9,6 +9,7 @@
 #include "interrupt.h"
 #include "loans.h"
 #include "refusal.h"
+#include "sampler.h"
 #include "site.h"
 #include "stall.h"
 #include "trace.h"
@@ -41,6 +42,7 @@ static int vm_gc(lua_State *L)
   v->ended = 1;
   vm_stall_stop(v);
   vm_trace_close(v);
+  vm_sampler_free(v);
   vm_texts_free(v);
   vm_interrupt_forget(v);
   vm_blocks_close(v->blocks, L);

@@ -7,6 +7,7 @@
 
 #include "sampler.h"
 #include "base/err.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -15,31 +16,49 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 /* No timer sends a signal but in 27 hours, and that one is taken back. */
 #define SELDOM "i100000000"
 
+enum { USERS = 2 };
+
+/* One a runtime, from its first user on. */
+struct vm_sampler {
+  lua_State *L;                          /* A coroutine that lives as long. */
+  vm_sampler_user *_Atomic users[USERS]; /* The handler looks, too. */
+  atomic_int asked; /* Signals that are no affair of the script's. */
+  int exact;        /* What a user wants, as LuaJIT was told. */
+  int is_lent;      /* The script's jit.profile is at it. */
+};
+
 static struct {
   _Atomic(vm_sampler *) owner;
-  pthread_t thread;                  /* The owner's. */
+  pthread_t thread;                  /* The owner's, */
+  atomic_int tid;                    /* and its number. */
   void (*_Atomic theirs)(int signo); /* LuaJIT's handler. */
   lua_Hook hook; /* The script's own, while the owner's is set. */
   int mask;
   int count;
+  volatile sig_atomic_t is_inside; /* Of LuaJIT's callback. */
+  lua_Hook lost; /* Set by a signal meanwhile: LuaJIT forgets it then. NULL:
+                    none. */
+  int lost_mask;
+  int lost_count;
 } sampler;
 
 /* -- Hooks ---------------------------------------------------------------- */
 
 /* In the handler. LuaJIT allows a hook to be set there. */
-static void sampler_set_hook(vm_sampler *s)
+static void sampler_set_hook(vm_sampler *s, lua_Hook hook)
 {
   lua_Hook old = lua_gethook(s->L);
-  if (old != s->hook) {
+  if (old != hook) {
     sampler.hook = old;
     sampler.mask = lua_gethookmask(s->L);
     sampler.count = lua_gethookcount(s->L);
   }
-  lua_sethook(s->L, s->hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+  lua_sethook(s->L, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 void vm_sampler_unhook(lua_State *L)
@@ -50,17 +69,47 @@ void vm_sampler_unhook(lua_State *L)
 
 /* -- Handlers ------------------------------------------------------------- */
 
+/* Is Lua to be looked at? */
+static int sampler_tick(vm_sampler *s, const siginfo_t *info)
+{
+  if (info->si_code != SI_TIMER) return 1;
+  for (int i = 0; i < USERS; i++) {
+    vm_sampler_user *u = atomic_load(&s->users[i]);
+    if (!u || info->si_value.sival_ptr != u) continue;
+    if (!u->tick(u, info->si_overrun)) return 0;
+    atomic_fetch_add(&s->asked, 1);
+    return 1;
+  }
+  return 0; /* Of a timer that has gone. */
+}
+
+/* Not in the callback: LuaJIT puts back what was set before it. */
+static void sampler_set_hooks(vm_sampler *s)
+{
+  lua_Hook lost = sampler.lost;
+  if (sampler.is_inside) return;
+  sampler.lost = NULL;
+  if (lost) lua_sethook(s->L, lost, sampler.lost_mask, sampler.lost_count);
+  for (int i = 0; i < USERS; i++) {
+    vm_sampler_user *u = atomic_load(&s->users[i]);
+    if (u && atomic_exchange(&u->hooks, 0)) sampler_set_hook(s, u->hook);
+  }
+}
+
 /* A hook is set first: LuaJIT's own handler then has compiled code left, which
 ** looks at no hook. */
-static void sampler_caught(int signo)
+static void sampler_caught(int signo, siginfo_t *info, void *context)
 {
   int error = errno;
   vm_sampler *s = atomic_load(&sampler.owner);
   void (*theirs)(int) = atomic_load(&sampler.theirs);
-  if (s && pthread_equal(sampler.thread, pthread_self()) &&
-      atomic_exchange(&s->hooks, 0))
-    sampler_set_hook(s);
-  if (theirs) theirs(signo);
+  int is_wanted = 1;
+  (void)context;
+  if (s && pthread_equal(sampler.thread, pthread_self())) {
+    is_wanted = sampler_tick(s, info);
+    sampler_set_hooks(s);
+  }
+  if (theirs && is_wanted) theirs(signo);
   errno = error;
 }
 
@@ -76,11 +125,21 @@ static void sampler_handle(void (*handler)(int))
   sigaction(VM_SAMPLER_SIGNAL, &sa, NULL);
 }
 
+static void sampler_handle_ours(void)
+{
+  struct sigaction sa = {.sa_sigaction = sampler_caught,
+                         .sa_flags = SA_RESTART | SA_SIGINFO};
+  sigemptyset(&sa.sa_mask);
+  sigaction(VM_SAMPLER_SIGNAL, &sa, NULL);
+}
+
+/* NULL: ours. */
 static void (*sampler_handler(void))(int)
 {
   struct sigaction now;
   sigaction(VM_SAMPLER_SIGNAL, NULL, &now);
-  return now.sa_handler;
+  int is_ours = now.sa_flags & SA_SIGINFO && now.sa_sigaction == sampler_caught;
+  return is_ours ? NULL : now.sa_handler;
 }
 
 /* LuaJIT puts back what was there before its own: never the default, which
@@ -88,8 +147,7 @@ static void (*sampler_handler(void))(int)
 static void sampler_handle_late(void)
 {
   void (*now)(int) = sampler_handler();
-  if (now == SIG_DFL || now == SIG_IGN || now == sampler_caught)
-    sampler_handle(sampler_ignore);
+  if (now == SIG_DFL || now == SIG_IGN || !now) sampler_handle(sampler_ignore);
 }
 
 /* LuaJIT has just put its own there. 0: it has not. */
@@ -98,18 +156,32 @@ static int sampler_wrap(void (*before)(int))
   void (*now)(int) = sampler_handler();
   if (now == before) return 0;
   atomic_store(&sampler.theirs, now);
-  sampler_handle(sampler_caught);
+  sampler_handle_ours();
   return 1;
 }
 
 /* -- The profiler --------------------------------------------------------- */
 
+static void sampler_tell(vm_sampler *s, lua_State *L, int state)
+{
+  for (int i = 0; i < USERS; i++) {
+    vm_sampler_user *u = atomic_load(&s->users[i]);
+    if (u) u->sample(u, L, state);
+  }
+}
+
 static void sampler_on_profile(void *data, lua_State *L, int samples,
                                int vmstate)
 {
-  vm_sampler *s = data;
-  (void)samples, (void)vmstate;
-  s->sample(s, L);
+  (void)samples;
+  sampler.is_inside = 1;
+  sampler_tell(data, L, vmstate);
+  if (lua_gethookmask(L)) { /* There was none: it is of a signal, Ctrl-C's. */
+    sampler.lost_mask = lua_gethookmask(L);
+    sampler.lost_count = lua_gethookcount(L);
+    sampler.lost = lua_gethook(L);
+  }
+  sampler.is_inside = 0;
 }
 
 /* Its timer is the process's, and may be somebody's. */
@@ -125,18 +197,48 @@ static int sampler_start(vm_sampler *s)
   return sampler_wrap(before);
 }
 
-int vm_sampler_is_owner(const vm_sampler *s)
+static int sampler_is_owner(const vm_sampler *s)
 {
-  return atomic_load(&sampler.owner) == s;
+  return s && atomic_load(&sampler.owner) == s;
 }
 
-void vm_sampler_set_exact(vm_sampler *s)
+int vm_sampler_owner(void)
 {
-  if (s->exact) return;
-  s->exact = 1;
-  if (!vm_sampler_is_owner(s) || s->is_lent) return;
+  return atomic_load(&sampler.owner) ? atomic_load(&sampler.tid) : 0;
+}
+
+/* The users want it so, or not any more. */
+static void sampler_agree(vm_sampler *s)
+{
+  int exact = 0;
+  for (int i = 0; i < USERS; i++) {
+    const vm_sampler_user *u = atomic_load(&s->users[i]);
+    exact |= u && u->exact;
+  }
+  if (s->exact == exact) return;
+  s->exact = exact;
+  if (!sampler_is_owner(s) || s->is_lent) return;
   luaJIT_profile_stop(s->L);
   sampler_start(s);
+}
+
+int vm_sampler_is_joined(const vm_sampler_user *u)
+{
+  return sampler_is_owner(u->sampler);
+}
+
+void vm_sampler_set_exact(vm_sampler_user *u)
+{
+  u->exact = 1;
+  if (u->sampler) sampler_agree(u->sampler);
+}
+
+void vm_sampler_ask(vm_sampler_user *u)
+{
+  void (*theirs)(int) = atomic_load(&sampler.theirs);
+  if (!theirs || !vm_sampler_is_joined(u)) return;
+  atomic_fetch_add(&u->sampler->asked, 1);
+  theirs(VM_SAMPLER_SIGNAL);
 }
 
 /* -- The script's own ----------------------------------------------------- */
@@ -149,15 +251,21 @@ static vm_sampler *sampler_of(lua_State *L)
   lua_rawgeti(L, lua_upvalueindex(UP_SAMPLER), 1);
   vm_sampler *s = lua_touserdata(L, -1);
   lua_pop(L, 1);
-  return s && vm_sampler_is_owner(s) ? s : NULL;
+  return sampler_is_owner(s) ? s : NULL;
 }
 
-/* callback(thread, samples, vmstate), as jit.profile calls it. */
+/* callback(thread, samples, vmstate), as jit.profile calls it. Samples that we
+** have asked for are none of the script's. */
 static int profile_callback(lua_State *L)
 {
   vm_sampler *s = sampler_of(L);
   lua_State *where = lua_tothread(L, 1);
-  if (s && where) s->sample(s, where);
+  const char *state = lua_tostring(L, 3);
+  if (s && where) sampler_tell(s, where, state ? *state : 0);
+  lua_Integer n = lua_tointeger(L, 2) - (s ? atomic_exchange(&s->asked, 0) : 0);
+  if (s && n <= 0) return 0;
+  lua_pushinteger(L, n);
+  lua_replace(L, 2);
   lua_pushvalue(L, lua_upvalueindex(UP_RAW));
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, 0);
@@ -180,7 +288,7 @@ static int profile_start(lua_State *L)
   vm_sampler *s = sampler_of(L);
   if (!s && atomic_load(&sampler.owner))
     return luaL_error(L, "LuaJIT's profiler is one a process, and the blocking "
-                         "detector of another runtime has it");
+                         "detector or the profiler of another runtime has it");
   lua_settop(L, 2);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   if (s) wrap_callback(L);
@@ -193,7 +301,8 @@ static int profile_start(lua_State *L)
   lua_call(L, 2, 0);
   if (!s) return 0;
   s->is_lent = 1;
-  sampler_wrap(sampler_caught);
+  atomic_store(&s->asked, 0);
+  sampler_wrap(NULL);
   return 0;
 }
 
@@ -279,33 +388,85 @@ static void wrap_profile(vm_sampler *s, lua_State *L)
   lua_pop(L, 1);
 }
 
-void vm_sampler_leave(vm_sampler *s)
+/* -- Users ---------------------------------------------------------------- */
+
+static void sampler_leave(vm_sampler *s)
 {
-  if (!s->L) return;
   lua_pushlightuserdata(s->L, (void *)&box_key);
   lua_rawget(s->L, LUA_REGISTRYINDEX);
   lua_pushnil(s->L);
   lua_rawseti(s->L, -2, 1);
   lua_pop(s->L, 1);
-  if (!vm_sampler_is_owner(s)) return;
+  if (!sampler_is_owner(s)) return;
   atomic_store(&sampler.owner, NULL);
   if (s->is_lent) return; /* LuaJIT's handler is called as long as it goes. */
   luaJIT_profile_stop(s->L);
   atomic_store(&sampler.theirs, NULL);
 }
 
-/* -- Taking --------------------------------------------------------------- */
-
-int vm_sampler_take(vm_sampler *s, lua_State *L, lua_State *own)
+static int sampler_take(vm_sampler *s)
 {
   vm_sampler *nobody = NULL;
-  wrap_profile(s, L);
-  s->L = own;
-  if (vm_sampler_is_owner(s)) return 0;
+  if (sampler_is_owner(s)) return 0;
   if (!atomic_compare_exchange_strong(&sampler.owner, &nobody, s))
     return GREEN_EBUSY;
   sampler.thread = pthread_self();
+  atomic_store(&sampler.tid, (int)gettid());
+  sampler.lost = NULL;
+  s->is_lent = 0;
   if (sampler_start(s)) return 0;
   atomic_store(&sampler.owner, NULL);
   return GREEN_EBUSY;
+}
+
+static vm_sampler *sampler_open(vm *v, lua_State *L)
+{
+  if (v->sampler) return v->sampler;
+  v->sampler = green__zalloc(sizeof(*v->sampler));
+  if (!v->sampler) luaL_error(L, "not enough memory");
+  v->sampler->L = v->L;
+  return v->sampler;
+}
+
+static int sampler_is_free(const vm_sampler *s)
+{
+  for (int i = 0; i < USERS; i++)
+    if (atomic_load(&s->users[i])) return 0;
+  return 1;
+}
+
+int vm_sampler_join(vm *v, vm_sampler_user *u, lua_State *L)
+{
+  int i = 0;
+  if (vm_sampler_is_joined(u)) return 0;
+  vm_sampler *s = sampler_open(v, L);
+  wrap_profile(s, L);
+  if (sampler_is_free(s)) s->exact = u->exact;
+  int err = sampler_take(s);
+  if (err < 0) return err;
+  while (i < USERS && atomic_load(&s->users[i])) i++;
+  green_assert(i < USERS, "there is a place for each user");
+  u->sampler = s;
+  atomic_store(&s->users[i], u);
+  sampler_agree(s);
+  return 0;
+}
+
+void vm_sampler_part(vm_sampler_user *u)
+{
+  vm_sampler *s = u->sampler;
+  if (!s) return;
+  for (int i = 0; i < USERS; i++)
+    if (atomic_load(&s->users[i]) == u) atomic_store(&s->users[i], NULL);
+  u->sampler = NULL;
+  if (sampler_is_free(s))
+    sampler_leave(s);
+  else
+    sampler_agree(s);
+}
+
+void vm_sampler_free(vm *v)
+{
+  green__free(v->sampler);
+  v->sampler = NULL;
 }

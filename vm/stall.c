@@ -22,7 +22,7 @@
 
 typedef struct vm_stall {
   green_watch watch;
-  vm_sampler sampler;
+  vm_sampler_user sampler;
   green_forkhook forked;
   vm *v;
   vm_stall_options is;
@@ -124,10 +124,11 @@ static uint64_t this_run(const vm_stall *st)
 }
 
 /* The profiler calls for whatever reason. */
-static void stall_sample(vm_sampler *s, lua_State *L)
+static void stall_sample(vm_sampler_user *u, lua_State *L, int state)
 {
-  vm_stall *st = green_container(s, vm_stall, sampler);
+  vm_stall *st = green_container(u, vm_stall, sampler);
   vm_stall_record *r = &st->now;
+  (void)state;
   if (!__atomic_load_n(&st->v->stalled, __ATOMIC_ACQUIRE)) return;
   stall_lock(st);
   int is_wanted = r->is_open && r->run == this_run(st) && !r->trace.len;
@@ -164,7 +165,7 @@ static void stall_on_hook(lua_State *L, lua_Debug *ar)
   vm_stall *st = vm_get(L)->stall;
   int is_now = stall_is_now(st);
   (void)ar;
-  if (is_now) stall_sample(&st->sampler, L); /* Without what raises. */
+  if (is_now) stall_sample(&st->sampler, L, 0); /* Without what raises. */
   if (is_now && is_in_library(st->v, L)) return;
   vm_sampler_unhook(L);
   if (!is_now) return;
@@ -181,7 +182,7 @@ static void stall_on_hook(lua_State *L, lua_Debug *ar)
 /* 0, or GREEN_EBUSY. */
 static int stall_take_profiler(vm_stall *st, lua_State *L)
 {
-  int err = vm_sampler_take(&st->sampler, L, st->v->L);
+  int err = vm_sampler_join(st->v, &st->sampler, L);
   st->watch.signal = err == 0 ? VM_SAMPLER_SIGNAL : 0;
   return err;
 }
@@ -223,7 +224,7 @@ static void stats_add(vm_stall *st, int64_t ns)
 static void stall_learn(vm_stall *st)
 {
   if (st->now.call != VM_STALL_NO_CALL || st->sampler.exact ||
-      !vm_sampler_is_owner(&st->sampler))
+      !vm_sampler_is_joined(&st->sampler))
     return;
   vm_sampler_set_exact(&st->sampler);
 }
@@ -304,7 +305,7 @@ static vm_stall *stall_new(vm *v, lua_State *L)
 static void stall_pause(vm_stall *st)
 {
   green_watch_remove(&st->watch);
-  vm_sampler_leave(&st->sampler);
+  vm_sampler_part(&st->sampler);
   st->is.limit = 0;
   st->now.is_open = 0;
   st->v->stalled = 0;
