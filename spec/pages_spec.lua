@@ -59,7 +59,7 @@ describe("docs/modules", function()
   -- The pages about the core are programs too.
   for _, page in ipairs { "green", "thread", "timeout", "error", "group", "trampoline", "url",
     "shared", "backdoor", "debug", "metrics", "status", "log", "tracing", "zmq", "zmq_auth",
-    "zmq_options", "zmq_poll", "../zmq-from-python" } do
+    "zmq_options", "zmq_poll", "profile", "../zmq-from-python" } do
     it(page .. ".md has examples that run" .. (page == "zmq" and " [S12]" or ""), function()
       local n = 0
       for code in blocks_of(page) do

@@ -8,6 +8,7 @@
 #include "collector.h"
 #include "interrupt.h"
 #include "loans.h"
+#include "profile.h"
 #include "refusal.h"
 #include "sampler.h"
 #include "site.h"
@@ -40,6 +41,7 @@ static int vm_gc(lua_State *L)
 {
   vm *v = lua_touserdata(L, 1);
   v->ended = 1;
+  vm_profiles_close(v);
   vm_stall_stop(v);
   vm_trace_close(v);
   vm_sampler_free(v);

@@ -250,6 +250,12 @@ recipes["green.backdoor"] = function(K)
   return door
 end
 
+recipes["green.profile.result"] = function()
+  local profile = require "green.profile"
+  assert(profile.start { kind = "wait" })
+  return assert(profile.stop("wait"))
+end
+
 recipes["green.Timeout"] = function(K)
   local timer = require("green.timeout").Timeout(3600)
   K.later(function() timer:cancel() end)

@@ -28,7 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STATUS_OK = 0, STATUS_ERROR = 1, STATUS_USAGE = 2, STATUS_INT = 130 };
+enum { STATUS_OK = 0, STATUS_ERROR = 1, STATUS_USAGE = 2, STATUS_SIGNAL = 128 };
 
 /* What was found before the script. */
 typedef struct cli {
@@ -41,11 +41,17 @@ typedef struct cli {
   int version;
   int help;
   int no_env;
-  int is_module;        /* The script is the name of a module: -m. */
-  const char *debugger; /* "": at standard input and output; NULL: none. */
-  const char *backdoor; /* "": where it is by default; NULL: none. */
-  const char *watchdog; /* Seconds, as a text; NULL: not said. */
+  int is_module;           /* The script is the name of a module: -m. */
+  const char *debugger;    /* "": at standard input and output; NULL: none. */
+  const char *backdoor;    /* "": where it is by default; NULL: none. */
+  const char *watchdog;    /* Seconds, as a text; NULL: not said. */
+  const char *profiles[3]; /* Files, as profile_options; NULL: none. */
 } cli;
+
+/* And the kinds of green.profile that they ask for. */
+static const char *const profile_options[] = {
+    "--profile=", "--profile-wait=", "--profile-alloc="};
+static const char *const profile_kinds[] = {"cpu", "wait", "alloc"};
 
 static const char usage[] =
     "usage: greenlua [options] [script [args]]\n"
@@ -61,6 +67,11 @@ static const char usage[] =
     "  --debug[=port|path]  wait for an editor's debugger (DAP)\n"
     "  --backdoor[=path]  a prompt in the program, for greenlua attach\n"
     "  --watchdog[=s]  report what keeps the loop for more than s seconds (1)\n"
+    "  --profile=out.svg  where CPU time goes, a flame graph; written at the "
+    "end\n"
+    "  --profile-wait=out.svg, --profile-alloc=out.svg  where threads wait, "
+    "and\n"
+    "           where memory is made; or .folded, .pb\n"
     "  -h       print this; also --help\n"
     "  --       end of the options\n"
     "  -        the script is standard input\n"
@@ -80,6 +91,18 @@ static const char *cli_operand(const cli *c, int *i)
   const char *word = c->argv[*i];
   if (word[2] || word[1] == 'O') return word + 2;
   return *i + 1 < c->argc ? c->argv[++*i] : NULL;
+}
+
+/* 0, or -1: it is none of these. */
+static int cli_profile(cli *c, const char *word)
+{
+  for (int i = 0; i < 3; i++) {
+    size_t n = strlen(profile_options[i]);
+    if (strncmp(word, profile_options[i], n) != 0 || !word[n]) continue;
+    c->profiles[i] = word + n;
+    return 0;
+  }
+  return -1;
 }
 
 /* One option that is a whole word. 0, or -1: no such option. */
@@ -106,7 +129,7 @@ static int cli_flag(cli *c, const char *word)
   else if (!strncmp(word, "--watchdog=", 11) && vm_stall_limit(word + 11) >= 0)
     c->watchdog = word + 11;
   else
-    return -1;
+    return cli_profile(c, word);
   return 0;
 }
 
@@ -156,11 +179,13 @@ static struct {
   greenlua *g;
   pthread_t thread;
   volatile sig_atomic_t count;
-  volatile sig_atomic_t pid; /* Whose count: a child of a fork begins anew. */
-  struct sigaction before;   /* What the signal did when we came. */
-  char spun[128];            /* Where main was that did not wait. */
-  int64_t at;                /* When the last one came. */
-  lua_Hook hook;             /* The script's own, while ours is set. */
+  volatile sig_atomic_t pid;   /* Whose count: a child of a fork begins anew. */
+  volatile sig_atomic_t signo; /* The last one. */
+  struct sigaction before;     /* What the signal did when we came, */
+  struct sigaction term;       /* and SIGTERM. */
+  char spun[128];              /* Where main was that did not wait. */
+  int64_t at;                  /* When the last one came. */
+  lua_Hook hook;               /* The script's own, while ours is set. */
   int mask;
   int hook_count;
 } sigint;
@@ -241,6 +266,7 @@ static void sigint_caught(int signo)
     return;
   }
   sigint.at = green_clock_now();
+  sigint.signo = signo;
   greenlua_interrupt(sigint.g);
   sigint_set_hook(sigint.g->L);
 }
@@ -257,6 +283,16 @@ static void sigint_start(greenlua *g)
   if (sigint.before.sa_handler != SIG_IGN) sigaction(SIGINT, &sa, NULL);
 }
 
+/* SIGTERM ends the program as Ctrl-C does, where it would be without an end: a
+** profile is to be written there. */
+static void sigint_take_term(void)
+{
+  struct sigaction sa = {.sa_handler = sigint_caught};
+  sigemptyset(&sa.sa_mask);
+  sigaction(SIGTERM, NULL, &sigint.term);
+  if (sigint.term.sa_handler == SIG_DFL) sigaction(SIGTERM, &sa, NULL);
+}
+
 /* From here on Ctrl-C ends what the end of the program does, unless the script
 ** handles it. */
 static void sigint_stop(void)
@@ -265,6 +301,8 @@ static void sigint_stop(void)
   sigint.g = NULL;
   sigaction(SIGINT, NULL, &now);
   if (now.sa_handler == sigint_caught) sigaction(SIGINT, &sigint.before, NULL);
+  sigaction(SIGTERM, NULL, &now);
+  if (now.sa_handler == sigint_caught) sigaction(SIGTERM, &sigint.term, NULL);
 }
 
 /* listen(thread): Ctrl-C ends its wait with EINTR; nil: it kills main again.
@@ -378,6 +416,24 @@ static void cli_set_backdoor(lua_State *L, const cli *c)
   lua_setfield(L, -2, "backdoor");
 }
 
+/* plan.profiles: kind -> file; nil: none was asked for. */
+static void cli_set_profiles(lua_State *L, const cli *c)
+{
+  for (int i = 0; i < 3; i++) {
+    if (!c->profiles[i]) continue;
+    lua_getfield(L, -1, "profiles");
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      lua_createtable(L, 0, 3);
+      lua_pushvalue(L, -1);
+      lua_setfield(L, -3, "profiles");
+    }
+    lua_pushstring(L, c->profiles[i]);
+    lua_setfield(L, -2, profile_kinds[i]);
+    lua_pop(L, 1);
+  }
+}
+
 /* plan.init, plan.no_env, plan.keylog, plan.leaks */
 static void cli_set_environment(lua_State *L, const cli *c)
 {
@@ -446,7 +502,7 @@ static int cli_interrupted(lua_State *L)
 {
   lua_settop(L, 1);
   if (!cli_tell_interrupt(L)) return 0;
-  lua_pushinteger(L, STATUS_INT);
+  lua_pushinteger(L, STATUS_SIGNAL + sigint.signo);
   return 1;
 }
 
@@ -484,6 +540,7 @@ static int cli_prepare(lua_State *L)
   cli_push_steps(L, c);
   cli_set_environment(L, c);
   cli_set_backdoor(L, c);
+  cli_set_profiles(L, c);
   if (c->debugger) {
     lua_pushstring(L, c->debugger);
     lua_setfield(L, -2, "debugger");
@@ -520,7 +577,7 @@ static int cli_returned(lua_State *L, pid_t pid)
 static int cli_raised(greenlua *g)
 {
   lua_State *L = greenlua_state(g);
-  if (cli_tell_interrupt(L)) return STATUS_INT;
+  if (cli_tell_interrupt(L)) return STATUS_SIGNAL + sigint.signo;
   if (!lua_isnil(L, -1)) cli_complain(L, greenlua_error(g));
   return STATUS_ERROR;
 }
@@ -602,6 +659,7 @@ int greenlua_cli(int argc, char **argv)
   greenlua *g = greenlua_new(NULL);
   if (!g) return cli_cannot_start(greenlua_new_error());
   sigint_start(g);
+  if (c.profiles[0] || c.profiles[1] || c.profiles[2]) sigint_take_term();
   int status = cli_run(g, &c);
   sigint_stop();
   green__usr2_stop();

@@ -235,6 +235,7 @@ void vm_push_core(lua_State *L, vm *v)
   set_functions(L, v, vm_measure_functions);
   set_functions(L, v, vm_stall_functions);
   set_functions(L, v, vm_trace_functions);
+  set_functions(L, v, vm_profile_functions);
   vm_open_objects(L, v);
   vm_open_channels(L);
   vm_open_shares(L);

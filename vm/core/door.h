@@ -38,6 +38,7 @@ extern const luaL_Reg vm_zmq_functions[];     /* zmq.c */
 extern const luaL_Reg vm_measure_functions[]; /* measure.c */
 extern const luaL_Reg vm_stall_functions[];   /* stall.c */
 extern const luaL_Reg vm_trace_functions[];   /* trace.c */
+extern const luaL_Reg vm_profile_functions[]; /* profile.c */
 
 /* Make the metatables of core.object's kinds (object.c), */
 void vm_open_objects(lua_State *L, vm *v);

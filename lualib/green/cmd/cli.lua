@@ -7,7 +7,7 @@
 -- without the environment; `backdoor` the path of one, or ""; `debugger` where one is; `keylog`
 -- a file for the secrets of TLS (SSLKEYLOGFILE); `reader_gone` a function that says whether a
 -- print ends the program; `on_usr2` one that takes what SIGUSR2 runs; `leaks` whether what is
--- left at the end is to be told.
+-- left at the end is to be told; `profiles` kind -> file of green.profile's.
 -- @module green.cmd.cli
 
 -- LUA_INIT and the first steps may put their own in their places.
@@ -245,6 +245,13 @@ local function open_inside(plan)
     or plan.backdoor and inside.open_backdoor(plan.backdoor)
 end
 
+--- Before anything of the script's runs.
+local function start_profiles(files)
+  if files then
+    return raw.require("green.profile.command")(files)
+  end
+end
+
 --- What the functions of at_exit are to know; before main has returned: what it will be if it
 -- raises.
 local function note_status(status)
@@ -271,7 +278,7 @@ return function(plan)
   if plan.version and not wrong then
     careful_print(plan.version)
   end
-  wrong = wrong or open_inside(plan) or nil
+  wrong = wrong or start_profiles(plan.profiles) or open_inside(plan) or nil
   note_status(1)
   wrong = wrong or run_steps(plan) or run_script(plan)
   if plan.repl and not wrong then

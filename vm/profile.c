@@ -1,0 +1,397 @@
+/*
+** profile.c: timer, allocator and walk, and what their samples add up to.
+*/
+
+#include "profile.h"
+#include "profile_text.h"
+#include "sampler.h"
+
+#include "base/mem.h"
+#include "hub/later.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MOST (16 << 20) /* Bytes of each kind's stacks. */
+#define TICK 4000000    /* ns: what the kernel's CPU clocks tick at, or less. */
+#define WALK 100        /* Threads that are looked at in one go, */
+#define SLOTS 2000      /* and places of those that have ended. */
+
+/* The function before the allocator. It stays for ever where somebody has put
+** another before it. */
+typedef struct vm_meter {
+  lua_Alloc alloc;
+  void *ud;
+  vm_sampler_user *user; /* NULL: it counts no more. */
+  int64_t left;          /* Bytes until the next sample is due. */
+  double made;           /* Since the last one. */
+  double period;
+  uint64_t dice;
+  uint8_t is_due;
+} vm_meter;
+
+typedef struct vm_profiles {
+  vm *v;
+  vm_profile of[VM_PROFILE_KINDS];
+  vm_sampler_user user;
+  green_forkhook forked;
+  /* CPU. */
+  timer_t timer;
+  green_pulse pulse;
+  int ticks;        /* Of the timer, since the last sample. */
+  int64_t cpu_seen; /* Of the thread's CPU time. */
+  /* Memory. */
+  vm_meter *meter;
+  /* Waits. */
+  green_later walk;
+  uint32_t slot;      /* Where the walk goes on. */
+  int64_t walk_begun; /* The present one, */
+  double walk_stands; /* and how many ns each thread seen in it stands for. */
+  vm_profile_text text;
+} vm_profiles;
+
+/* -- CPU ------------------------------------------------------------------ */
+
+static int64_t cpu_now(void)
+{
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (int64_t)t.tv_sec * GREEN_SECOND + t.tv_nsec;
+}
+
+static void cpu_count(vm_profiles *p, enum vm_profile_state state, int ticks,
+                      double ns)
+{
+  p->of[VM_PROFILE_CPU].times[state] += (uint64_t)ticks;
+  p->of[VM_PROFILE_CPU].values[state] += ns;
+}
+
+/* The CPU time since this was last asked. */
+static double cpu_take(vm_profiles *p)
+{
+  int64_t now = cpu_now(), before = p->cpu_seen;
+  p->cpu_seen = now;
+  return (double)(now - before);
+}
+
+/* In the handler. While the hub is at its own work no Lua runs: the first line
+** that comes after it is not to blame. */
+static int profile_tick(vm_sampler_user *u, int overrun)
+{
+  vm_profiles *p = green_container(u, vm_profiles, user);
+  int ticks = 1 + overrun;
+  if (green_hub_is_busy(p->v->hub) && !*p->pulse.current) {
+    cpu_count(p, VM_PROFILE_LOOP, ticks, cpu_take(p));
+    return 0;
+  }
+  p->ticks += ticks;
+  return 1;
+}
+
+static enum vm_profile_state state_of(int letter)
+{
+  switch (letter) {
+  case 'I':
+    return VM_PROFILE_INTERPRETED;
+  case 'C':
+    return VM_PROFILE_C;
+  case 'G':
+    return VM_PROFILE_GC;
+  case 'J':
+    return VM_PROFILE_JIT;
+  default:
+    return VM_PROFILE_COMPILED;
+  }
+}
+
+static void text_of_running(vm_profiles *p, lua_State *L,
+                            enum vm_profile_state state)
+{
+  p->text.len = 0;
+  if (state == VM_PROFILE_GC) vm_profile_put(&p->text, "(GC)");
+  if (state == VM_PROFILE_JIT) vm_profile_put(&p->text, "(JIT compiler)");
+  vm_profile_put_running(&p->text, p->v, L, state == VM_PROFILE_C);
+}
+
+/* The handler may come in between. */
+static void sample_cpu(vm_profiles *p, enum vm_profile_state state)
+{
+  int ticks = __atomic_exchange_n(&p->ticks, 0, __ATOMIC_RELAXED);
+  double ns = cpu_take(p);
+  cpu_count(p, state, ticks, ns);
+  green_census_add(&p->of[VM_PROFILE_CPU].seen, p->text.text, p->text.len,
+                   (uint64_t)ticks, ns);
+}
+
+static void sample_memory(vm_profiles *p)
+{
+  vm_meter *m = p->meter;
+  green_census_add(&p->of[VM_PROFILE_ALLOC].seen, p->text.text, p->text.len, 1,
+                   m->made);
+  m->made = 0;
+  m->is_due = 0;
+}
+
+/* The collector's state is no place where memory is made. */
+static void profile_sample(vm_sampler_user *u, lua_State *L, int letter)
+{
+  vm_profiles *p = green_container(u, vm_profiles, user);
+  enum vm_profile_state state = state_of(letter);
+  int is_cpu = p->of[VM_PROFILE_CPU].is_on && p->ticks > 0;
+  int is_memory = p->meter && p->meter->is_due;
+  if (is_cpu) {
+    text_of_running(p, L, state);
+    sample_cpu(p, state);
+  }
+  if (is_memory) {
+    text_of_running(p, L, VM_PROFILE_COMPILED);
+    sample_memory(p);
+  }
+}
+
+/* -- The timer ------------------------------------------------------------ */
+
+/* A clock of CPU time sends nothing to a thread that sleeps, whose system calls
+** are not cut short then; but it ticks as the kernel does. */
+static int timer_arm(vm_profiles *p, double period)
+{
+  clockid_t clock = period >= TICK ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+                           .sigev_signo = VM_SAMPLER_SIGNAL,
+                           .sigev_value.sival_ptr = &p->user};
+  event._sigev_un._tid = gettid();
+  if (timer_create(clock, &event, &p->timer) < 0) return -errno;
+  struct timespec each = {(time_t)(period / GREEN_SECOND),
+                          (long)((int64_t)period % GREEN_SECOND)};
+  struct itimerspec often = {each, each};
+  p->ticks = 0;
+  p->cpu_seen = cpu_now();
+  if (timer_settime(p->timer, 0, &often, NULL) == 0) return 0;
+  int err = -errno;
+  timer_delete(p->timer);
+  return err;
+}
+
+/* -- Memory --------------------------------------------------------------- */
+
+/* Half of a period to one and a half: what makes memory in a beat of its own
+** is not always met at the same place. */
+static void meter_set(vm_meter *m)
+{
+  m->dice = m->dice * 6364136223846793005u + 1442695040888963407u;
+  m->left =
+      (int64_t)(m->period * (0.5 + (double)(m->dice >> 33) / 2147483648.0));
+}
+
+static __attribute__((noinline)) void meter_due(vm_meter *m)
+{
+  meter_set(m);
+  if (!m->user) return;
+  m->is_due = 1;
+  vm_sampler_ask(m->user);
+}
+
+static void *meter_alloc(void *ud, void *at, size_t osize, size_t nsize)
+{
+  vm_meter *m = ud;
+  if (nsize > osize) {
+    m->made += (double)(nsize - osize);
+    m->left -= (int64_t)(nsize - osize);
+    if (green_unlikely(m->left < 0)) meter_due(m);
+  }
+  return m->alloc(m->ud, at, osize, nsize);
+}
+
+static void meter_open(vm_profiles *p, lua_State *L, double period)
+{
+  vm_meter *m = green__zalloc(sizeof(*m));
+  if (!m) luaL_error(L, "not enough memory");
+  m->user = &p->user;
+  m->period = period;
+  m->dice = (uintptr_t)m;
+  meter_set(m);
+  m->alloc = lua_getallocf(L, &m->ud);
+  p->meter = m;
+  lua_setallocf(L, meter_alloc, m);
+}
+
+static void meter_close(vm_profiles *p)
+{
+  void *ud;
+  vm_meter *m = p->meter;
+  p->meter = NULL;
+  m->user = NULL;
+  m->is_due = 0;
+  if (lua_getallocf(p->v->L, &ud) != meter_alloc || ud != m) return;
+  lua_setallocf(p->v->L, m->alloc, m->ud);
+  green__free(m);
+}
+
+/* -- Waits ---------------------------------------------------------------- */
+
+/* The thread of a slot, if it waits. */
+static const vm_thread *waiting_at(vm *v, uint32_t slot)
+{
+  vm_push_key(v->L, VM_KEY_THREADS);
+  lua_rawgeti(v->L, -1, (int)(2 * slot));
+  const vm_thread *t = lua_touserdata(v->L, -1);
+  lua_pop(v->L, 2);
+  if (!t || t->kind != VM_THREAD || t->task.state != GREEN_TASK_PARKED)
+    return NULL;
+  return t != v->host || v->main == v->host ? t : NULL;
+}
+
+static void sample_wait(vm_profiles *p, const vm_thread *t)
+{
+  p->text.len = 0;
+  vm_profile_put_waiting(&p->text, t);
+  green_census_add(&p->of[VM_PROFILE_WAIT].seen, p->text.text, p->text.len, 1,
+                   p->walk_stands);
+}
+
+/* From the first slot again: those seen stand for the time since the walk
+** before began. */
+static void walk_begin(vm_profiles *p)
+{
+  int64_t now = green_clock_now();
+  p->slot = 1;
+  p->walk_stands = (double)(now - p->walk_begun);
+  p->walk_begun = now;
+}
+
+/* At due, in the hub: bounded, it goes on the next time. */
+static void profile_walk(green_later *l)
+{
+  vm_profiles *p = green_container(l, vm_profiles, walk);
+  vm *v = p->v;
+  int seen = 0;
+  if (p->slot > v->n_slots) walk_begin(p);
+  for (int i = 0; i < SLOTS && seen < WALK && p->slot <= v->n_slots; i++) {
+    const vm_thread *t = waiting_at(v, p->slot++);
+    if (!t) continue;
+    sample_wait(p, t);
+    seen++;
+  }
+  green_hub_later(v->hub, l,
+                  green_clock_now() + (int64_t)p->of[VM_PROFILE_WAIT].period);
+}
+
+static void walk_open(vm_profiles *p, double period)
+{
+  p->walk.run = profile_walk;
+  p->walk_begun = green_clock_now();
+  p->slot = p->v->n_slots + 1;
+  green_hub_later(p->v->hub, &p->walk, p->walk_begun + (int64_t)period);
+}
+
+/* -- Beginning and end ---------------------------------------------------- */
+
+/* A timer is not inherited, and what the parent has seen is the parent's. */
+static void profiles_forked(green_forkhook *h)
+{
+  vm_profiles *p = green_container(h, vm_profiles, forked);
+  for (int k = 0; k < VM_PROFILE_KINDS; k++) {
+    vm_profile_stop(p->v, k);
+    vm_profile_forget(p->v, k);
+  }
+}
+
+static vm_profiles *profiles_open(vm *v, lua_State *L)
+{
+  vm_profiles *p = v->profiles;
+  if (p) return p;
+  p = green__zalloc(sizeof(*p));
+  if (!p) luaL_error(L, "not enough memory");
+  p->v = v;
+  p->user.sample = profile_sample;
+  p->user.tick = profile_tick;
+  p->user.exact = 1;
+  p->pulse = green_hub_pulse(v->hub);
+  p->forked.run = profiles_forked;
+  green_hub_on_fork(v->hub, &p->forked);
+  v->profiles = p;
+  return p;
+}
+
+/* While one of the two goes on. */
+static void sampler_part_if_idle(vm_profiles *p)
+{
+  if (!p->of[VM_PROFILE_CPU].is_on && !p->of[VM_PROFILE_ALLOC].is_on)
+    vm_sampler_part(&p->user);
+}
+
+static int profile_open(vm_profiles *p, lua_State *L, enum vm_profile_kind kind,
+                        double period)
+{
+  int err = 0;
+  if (kind == VM_PROFILE_WAIT) {
+    walk_open(p, period);
+    return 0;
+  }
+  if (kind == VM_PROFILE_ALLOC) meter_open(p, L, period);
+  err = vm_sampler_join(p->v, &p->user, L);
+  if (err == 0 && kind == VM_PROFILE_CPU) err = timer_arm(p, period);
+  if (err < 0 && kind == VM_PROFILE_ALLOC) meter_close(p);
+  if (err < 0) sampler_part_if_idle(p);
+  return err;
+}
+
+int vm_profile_start(vm *v, lua_State *L, enum vm_profile_kind kind,
+                     double period)
+{
+  vm_profiles *p = profiles_open(v, L);
+  vm_profile *of = &p->of[kind];
+  if (of->is_on) return GREEN_EALREADY;
+  int err = profile_open(p, L, kind, period);
+  if (err < 0) return err;
+  green_census_deinit(&of->seen);
+  memset(of, 0, sizeof(*of));
+  green_census_init(&of->seen, MOST);
+  of->period = period;
+  of->begun = green_clock_now();
+  of->is_on = 1;
+  return 0;
+}
+
+const vm_profile *vm_profile_stop(vm *v, enum vm_profile_kind kind)
+{
+  vm_profiles *p = v->profiles;
+  if (!p) return NULL;
+  if (!p->of[kind].is_on) return p->of[kind].period > 0 ? &p->of[kind] : NULL;
+  p->of[kind].is_on = 0;
+  if (kind == VM_PROFILE_WAIT) green_later_remove(&p->walk);
+  if (kind == VM_PROFILE_ALLOC) meter_close(p);
+  if (kind == VM_PROFILE_CPU) timer_delete(p->timer);
+  sampler_part_if_idle(p);
+  return &p->of[kind];
+}
+
+void vm_profile_forget(vm *v, enum vm_profile_kind kind)
+{
+  vm_profiles *p = v->profiles;
+  if (!p || p->of[kind].is_on) return;
+  green_census_deinit(&p->of[kind].seen);
+  p->of[kind].period = 0;
+}
+
+const vm_profile *vm_profile_get(const vm *v, enum vm_profile_kind kind)
+{
+  const vm_profiles *p = v->profiles;
+  return p && p->of[kind].period > 0 ? &p->of[kind] : NULL;
+}
+
+void vm_profiles_close(vm *v)
+{
+  vm_profiles *p = v->profiles;
+  if (!p) return;
+  for (int k = 0; k < VM_PROFILE_KINDS; k++) {
+    vm_profile_stop(v, k);
+    vm_profile_forget(v, k);
+  }
+  green_forkhook_remove(&p->forked);
+  v->profiles = NULL;
+  green__free(p);
+}
