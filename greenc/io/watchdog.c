@@ -41,10 +41,12 @@ typedef struct watchdog {
 
 /* -- Where a thread is ---------------------------------------------------- */
 
-/* A file of /proc/self/task/TID, cut off: how much of it, or GREEN_E*. */
+/* A file of /proc/self/task/TID, cut off: how much of it, or GREEN_E*, and then
+** an empty text. */
 static int read_task(pid_t tid, const char *name, char *text, size_t room)
 {
   char path[64];
+  text[0] = '\0';
   snprintf(path, sizeof(path), "/proc/self/task/%d/%s", (int)tid, name);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -errno;
