@@ -34,7 +34,7 @@ typedef struct vm_sampler_user {
   /* Lua stands in L, whose stack may be looked at as in a hook
   ** (lua_getstack, lua_getinfo, luaJIT_profile_dumpstack). It may be called
   ** when nobody asked. state: what ran when it was asked, N, I, C, G or J as
-  ** luajit.h's profiler says; 0: not known. It must neither allocate in the
+  ** LuaJIT's profiler says; 0: not known. It must neither allocate in the
   ** state nor raise. */
   void (*sample)(struct vm_sampler_user *u, lua_State *L, int state);
   /* In the handler of a timer's signal whose value is u: is Lua to be looked
