@@ -16,6 +16,7 @@
 
 /* A function that is rarely called: who may call it pays nothing for that. */
 #define GREEN_COLD __attribute__((cold, noinline))
+#define GREEN_INLINE inline __attribute__((always_inline))
 #define green_container(ptr, type, field) \
   ((type *)((char *)(ptr)-offsetof(type, field)))
 

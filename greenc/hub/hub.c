@@ -45,8 +45,7 @@ static inline void hub_set_current(green_hub *hub, green_task *t)
 }
 
 /* Inline in both loops: a call for each switch would cost 1 % of it. */
-static inline __attribute__((always_inline)) void task_run(green_hub *hub,
-                                                           green_task *t)
+static GREEN_INLINE void task_run(green_hub *hub, green_task *t)
 {
   GREEN_PROBE3(switch, t, t->started, t->status);
   hub_set_current(hub, t);
