@@ -405,9 +405,9 @@ static void test_order(void)
   must_tell(forgotten_cancel, "hub/scope.c",
             "A kill or scope is due at the next checkpoint.",
             "a kill that nobody will raise");
-  must_tell(wait_uncounted, "hub/hub.c", "Tasks parked on fds",
+  must_tell(wait_uncounted, "hub/look.c", "Tasks parked on fds",
             "a wait too many, which would keep a run going for ever");
-  must_tell(posted_twice, "hub/hub.c", "it must live until run is called",
+  must_tell(posted_twice, "hub/look.c", "it must live until run is called",
             "a post that was posted twice");
   must_tell(checked_by_itself, "hub/task.c", "How many stand in it.",
             "a hub checks itself as it turns");
