@@ -17,7 +17,7 @@ local mailbox = green.Queue() -- nobody puts anything in
 
 local function checksum()
   local sum = 0
-  for i = 1, 1e8 do
+  for i = 1, 2e8 do
     sum = (sum + i) % 1000003
   end
   return sum
@@ -30,7 +30,7 @@ end
 
 local function transfer(from, to)
   from:acquire()
-  green.sleep(0.2) -- here the other one runs
+  green.sleep(1) -- here the other one runs
   to:acquire()
 end
 
