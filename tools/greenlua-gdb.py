@@ -185,7 +185,7 @@ def site_of(vm, site):
 
 def runtime(expression):
     if not expression:
-        value = gdb.parse_and_eval("'cli.c'::sigint.g")
+        value = gdb.parse_and_eval("'sigint.c'::sigint.g")
     else:
         value = gdb.parse_and_eval(expression)
     if int(value) == 0:

@@ -109,8 +109,8 @@ describe("tools/greenlua-gdb.py", function()
     if why then return pending(why) end
     with_program(function(pid, path)
       local said = gdb("-p", pid, "-x", "tools/greenlua-gdb.py", "-ex",
-        "greenlua-threads 'cli.c'::sigint.g->v", "-ex",
-        "greenlua-traceback 'cli.c'::sigint.g->v->main->co")
+        "greenlua-threads 'sigint.c'::sigint.g->v", "-ex",
+        "greenlua-traceback 'sigint.c'::sigint.g->v->main->co")
       if not said:find("turn %d") then
         return pending("gdb may not attach to processes here")
       end
@@ -127,7 +127,7 @@ describe("tools/greenlua-gdb.py", function()
     if why then return pending(why) end
     with_program(function(pid)
       local said = gdb("-p", pid, "-x", "tools/greenlua-gdb.py", "-ex", "greenlua-traceback 4096",
-        "-ex", "set *(void **)((char *)'cli.c'::sigint.g->v->main->co + 32) = (void *)4096",
+        "-ex", "set *(void **)((char *)'sigint.c'::sigint.g->v->main->co + 32) = (void *)4096",
         "-ex", "greenlua-threads", "-ex", "kill")
       if not said:find("turn %d") then
         return pending("gdb may not attach to processes here")

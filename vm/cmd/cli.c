@@ -1,12 +1,12 @@
 /*
-** cli.c: options of the command, Ctrl-C, and the exit status.
+** cli.c: options of the command, and the exit status.
 **
 ** All that the command line asks for is run by one function of green.cmd.cli,
 ** in the main green thread.
 */
 
 #include "cmd/cli.h"
-#include "cmd/repl.h"
+#include "cmd/sigint.h"
 #include "cmd/usr2.h"
 #include "greenlua_priv.h"
 #include "stall.h"
@@ -14,13 +14,11 @@
 #include "text.h"
 
 #include "base/env.h"
-#include "hub/scope.h"
 #include "io/signal.h"
 
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,149 +170,19 @@ static int cli_script_is_stdin(const cli *c)
          strcmp(c->argv[c->script - 1], "--") != 0;
 }
 
-/* -- Ctrl-C --------------------------------------------------------------- */
+/* -- Signals, from Lua ----------------------------------------------------- */
 
-/* Of the process: a signal has no other way to find its program. */
-static struct {
-  greenlua *g;
-  pthread_t thread;
-  volatile sig_atomic_t count;
-  volatile sig_atomic_t pid;   /* Whose count: a child of a fork begins anew. */
-  volatile sig_atomic_t signo; /* The last one. */
-  struct sigaction before;     /* What the signal did when we came, */
-  struct sigaction term;       /* and SIGTERM. */
-  char spun[128];              /* Where main was that did not wait. */
-  int64_t at;                  /* When the last one came. */
-  lua_Hook hook;               /* The script's own, while ours is set. */
-  int mask;
-  int hook_count;
-} sigint;
-
-/* Lua that has not come back to the loop for this long will not. */
-#define SPIN_PATIENCE (GREEN_SECOND / 10)
-#define SPIN_CHECK 1000
-
-/* Raise what a kill raises; without the library, and in other threads, an
-** error. */
-static int sigint_raise(lua_State *L, vm *v)
-{
-  lua_Debug ar;
-  if (v->current == v->main && lua_getstack(L, 0, &ar)) {
-    lua_getinfo(L, "Sl", &ar);
-    snprintf(sigint.spun, sizeof(sigint.spun), "%s:%d", ar.short_src,
-             ar.currentline);
-  }
-  vm_push_key(L, VM_KEY_RAISE);
-  if (!lua_isnil(L, -1) && v->current == v->main && !sigint.g->listener) {
-    green_task_kill(&v->main->task);
-    lua_call(L, 0, 0);
-  }
-  luaL_where(L, 0);
-  lua_pushliteral(L, "interrupted");
-  lua_concat(L, 2);
-  return lua_error(L);
-}
-
-static int sigint_has_library(lua_State *L)
-{
-  vm_push_key(L, VM_KEY_RAISE);
-  int yes = !lua_isnil(L, -1);
-  lua_pop(L, 1);
-  return yes;
-}
-
-/* Runs now and then while Lua runs, from Ctrl-C until the loop has seen it. */
-static void sigint_on_hook(lua_State *L, lua_Debug *ar)
-{
-  int64_t now = green_clock_now();
-  (void)ar;
-  if (!sigint.g || !greenlua__is_interrupted(sigint.g)) {
-    lua_sethook(L, sigint.hook, sigint.mask, sigint.hook_count);
-    return;
-  }
-  lua_sethook(L, sigint_on_hook, LUA_MASKCOUNT, SPIN_CHECK);
-  if (now - sigint.at < SPIN_PATIENCE && sigint_has_library(L)) return;
-  sigint.at = now;
-  sigint_raise(L, vm_get(L));
-}
-
-static void sigint_set_hook(lua_State *L)
-{
-  lua_Hook old = lua_gethook(L);
-  if (old != sigint_on_hook) {
-    sigint.hook = old;
-    sigint.mask = lua_gethookmask(L);
-    sigint.hook_count = lua_gethookcount(L);
-  }
-  lua_sethook(L, sigint_on_hook, LUA_MASKCOUNT, 1);
-}
-
-/* The first asks main to end, and breaks into Lua that does not wait; the
-** second is the system's. */
-static void sigint_caught(int signo)
-{
-  if (!pthread_equal(pthread_self(), sigint.thread)) {
-    pthread_kill(sigint.thread, signo);
-    return;
-  }
-  if (sigint.pid != getpid()) sigint.count = 0;
-  sigint.pid = getpid();
-  if (++sigint.count > 1 || !sigint.g) {
-    green__repl_restore();
-    signal(signo, SIG_DFL);
-    raise(signo);
-    return;
-  }
-  sigint.at = green_clock_now();
-  sigint.signo = signo;
-  greenlua_interrupt(sigint.g);
-  sigint_set_hook(sigint.g->L);
-}
-
-/* No SA_RESTART: a read in C's stdio is to end. What is ignored stays ignored:
-** by nohup, or by a shell for what it runs in the background. */
-static void sigint_start(greenlua *g)
-{
-  struct sigaction sa = {.sa_handler = sigint_caught};
-  sigemptyset(&sa.sa_mask);
-  sigint.g = g;
-  sigint.thread = pthread_self();
-  sigaction(SIGINT, NULL, &sigint.before);
-  if (sigint.before.sa_handler != SIG_IGN) sigaction(SIGINT, &sa, NULL);
-}
-
-/* SIGTERM ends the program as Ctrl-C does, where it would be without an end: a
-** profile is to be written there. */
-static void sigint_take_term(void)
-{
-  struct sigaction sa = {.sa_handler = sigint_caught};
-  sigemptyset(&sa.sa_mask);
-  sigaction(SIGTERM, NULL, &sigint.term);
-  if (sigint.term.sa_handler == SIG_DFL) sigaction(SIGTERM, &sa, NULL);
-}
-
-/* From here on Ctrl-C ends what the end of the program does, unless the script
-** handles it. */
-static void sigint_stop(void)
-{
-  struct sigaction now;
-  sigint.g = NULL;
-  sigaction(SIGINT, NULL, &now);
-  if (now.sa_handler == sigint_caught) sigaction(SIGINT, &sigint.before, NULL);
-  sigaction(SIGTERM, NULL, &now);
-  if (now.sa_handler == sigint_caught) sigaction(SIGTERM, &sigint.term, NULL);
-}
+static const char cli_listener_key; /* Of the registry. */
 
 /* listen(thread): Ctrl-C ends its wait with EINTR; nil: it kills main again.
 ** The next one is the first again. */
 static int cli_listen(lua_State *L)
 {
   lua_settop(L, 1);
-  lua_pushlightuserdata(L, &sigint);
+  lua_pushlightuserdata(L, (void *)&cli_listener_key);
   lua_pushvalue(L, 1);
   lua_rawset(L, LUA_REGISTRYINDEX); /* Anchor it. */
-  sigint.g->listener = lua_touserdata(L, 1);
-  sigint.count = 0;
+  green__sigint_listen(lua_touserdata(L, 1));
   return 0;
 }
 
@@ -323,7 +191,7 @@ static int cli_on_usr2(lua_State *L)
 {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  green__usr2_start(sigint.g, L);
+  green__usr2_start(green__sigint_program(), L);
   return 0;
 }
 
@@ -384,7 +252,7 @@ static void cli_push_version(lua_State *L)
   lua_getfield(L, -1, "version");
   lua_pushfstring(L, "greenlua %s (%s, libev %d.%d, hub %s)", GREENLUA_VERSION,
                   lua_tostring(L, -1), major, minor,
-                  green_hub_backend(sigint.g->v->hub));
+                  green_hub_backend(vm_get(L)->hub));
   lua_replace(L, -3);
   lua_pop(L, 1);
 }
@@ -476,8 +344,8 @@ static int cli_is_cancel(lua_State *L)
 /* Was the error at the top of L raised because of Ctrl-C? */
 static int cli_was_interrupted(lua_State *L)
 {
-  if (sigint.count == 0 || sigint.pid != getpid()) return 0;
-  if (sigint.spun[0]) return 1;
+  if (!green__sigint_number()) return 0;
+  if (green__sigint_spun()[0]) return 1;
   lua_pushlightuserdata(L, (void *)&cli_cancel_key);
   lua_rawget(L, LUA_REGISTRYINDEX);
   lua_pushvalue(L, -2);
@@ -489,10 +357,11 @@ static int cli_was_interrupted(lua_State *L)
 /* And say where it was that it did not wait. */
 static int cli_tell_interrupt(lua_State *L)
 {
-  char text[sizeof(sigint.spun) + 20];
+  char text[160];
+  const char *spun = green__sigint_spun();
   if (!cli_was_interrupted(L)) return 0;
-  snprintf(text, sizeof(text), "interrupted at %s", sigint.spun);
-  if (sigint.spun[0]) cli_complain(L, text);
+  snprintf(text, sizeof(text), "interrupted at %s", spun);
+  if (spun[0]) cli_complain(L, text);
   return 1;
 }
 
@@ -502,7 +371,7 @@ static int cli_interrupted(lua_State *L)
 {
   lua_settop(L, 1);
   if (!cli_tell_interrupt(L)) return 0;
-  lua_pushinteger(L, STATUS_SIGNAL + sigint.signo);
+  lua_pushinteger(L, STATUS_SIGNAL + green__sigint_number());
   return 1;
 }
 
@@ -577,7 +446,7 @@ static int cli_returned(lua_State *L, pid_t pid)
 static int cli_raised(greenlua *g)
 {
   lua_State *L = greenlua_state(g);
-  if (cli_tell_interrupt(L)) return STATUS_SIGNAL + sigint.signo;
+  if (cli_tell_interrupt(L)) return STATUS_SIGNAL + green__sigint_number();
   if (!lua_isnil(L, -1)) cli_complain(L, greenlua_error(g));
   return STATUS_ERROR;
 }
@@ -658,10 +527,11 @@ int greenlua_cli(int argc, char **argv)
   if (c.no_env) green_env_ignore();
   greenlua *g = greenlua_new(NULL);
   if (!g) return cli_cannot_start(greenlua_new_error());
-  sigint_start(g);
-  if (c.profiles[0] || c.profiles[1] || c.profiles[2]) sigint_take_term();
+  green__sigint_start(g);
+  if (c.profiles[0] || c.profiles[1] || c.profiles[2])
+    green__sigint_take_term();
   int status = cli_run(g, &c);
-  sigint_stop();
+  green__sigint_stop();
   green__usr2_stop();
   greenlua_free(g);
   return status;
