@@ -1,4 +1,6 @@
 -- The profiler. How much CPU time is used decides what is seen, not how fast the machine is.
+--
+-- Alone: where others want the processor, too, the system's clock tells of it seldom.
 
 local core = require "green.core"
 local debugging = require "green.debug"
