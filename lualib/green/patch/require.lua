@@ -214,7 +214,8 @@ local function install(noter)
   for name, module in pairs(package.loaded) do
     local kind = type(module)
     local is_named = name == "green" or find(name, "^green%.")
-    if is_named and (kind == "table" or kind == "function") then -- Lua's require loads no others
+    -- Lua's require loads no others, but what C has to give (green.ffi).
+    if is_named and (kind == "table" or kind == "function" or kind == "cdata") then
       keep(name, module)
     end
   end

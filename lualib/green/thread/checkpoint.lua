@@ -8,7 +8,7 @@ local args = require "green.args"
 local errors = require "green.error"
 local report = require "green.thread.report"
 
-require "green.ffi.turn"
+local renew = require("green.ffi.turn").renew
 
 -- Scripts may put their own in their places.
 local error, max, type = error, math.max, type
@@ -101,6 +101,8 @@ function M.checkpoint()
   local n = turn.budget
   if n > 0 then
     turn.budget = n - 1
+    return
+  elseif renew(turn) ~= 0 then
     return
   end
   local status = core_check()
