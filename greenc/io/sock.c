@@ -4,6 +4,7 @@
 
 #include "io/sock.h"
 #include "io/filter.h"
+#include "io/sock_call.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -418,7 +419,7 @@ static int fd_recv(int fd, void *ptr, size_t n, int flags)
 {
   ssize_t r;
   if (n > GREEN_SOCK_CHUNK) n = GREEN_SOCK_CHUNK;
-  do r = recv(fd, ptr, n, flags);
+  do r = green__recv(fd, ptr, n, flags);
   while (r < 0 && errno == EINTR);
   return r < 0 ? -errno : (int)r;
 }
@@ -472,7 +473,7 @@ int green_sock_peek(green_sock *s, void *ptr, size_t n)
 static int fd_sendmsg(int fd, const struct msghdr *msg)
 {
   ssize_t r;
-  do r = sendmsg(fd, msg, MSG_NOSIGNAL);
+  do r = green__sendmsg(fd, msg, MSG_NOSIGNAL);
   while (r < 0 && errno == EINTR);
   return r < 0 ? -errno : (int)r;
 }
@@ -480,7 +481,7 @@ static int fd_sendmsg(int fd, const struct msghdr *msg)
 static int fd_send(int fd, const void *ptr, size_t n)
 {
   ssize_t r;
-  do r = send(fd, ptr, n, MSG_NOSIGNAL);
+  do r = green__send(fd, ptr, n, MSG_NOSIGNAL);
   while (r < 0 && errno == EINTR);
   return r < 0 ? -errno : (int)r;
 }

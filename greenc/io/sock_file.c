@@ -4,6 +4,7 @@
 */
 
 #include "io/sock.h"
+#include "io/sock_call.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +56,7 @@ int green_sock_send_more(green_sock *s, const void *ptr, size_t n)
 {
   ssize_t r;
   if (s->filter || s->f.fd < 0) return green_sock_send(s, ptr, n);
-  do r = send(s->f.fd, ptr, n, MSG_NOSIGNAL | MSG_MORE);
+  do r = green__send(s->f.fd, ptr, n, MSG_NOSIGNAL | MSG_MORE);
   while (r < 0 && errno == EINTR);
   return r < 0 ? -errno : (int)r;
 }

@@ -6,17 +6,17 @@
 #include "httpd/httpd_kit.h"
 #include "base/mem.h"
 
-/* wrap: recv send sendmsg */
+/* wrap: green__recv green__send green__sendmsg */
 
 /* The n-th call from now fails so; 0: none. Small: calls take a byte. */
 static int fail_in, fail_errno, small;
 
-ssize_t __real_recv(int fd, void *p, size_t n, int flags);
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags);
-ssize_t __real_send(int fd, const void *p, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
-ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __real_green__recv(int fd, void *p, size_t n, int flags);
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags);
+ssize_t __real_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __real_green__sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_green__sendmsg(int fd, const struct msghdr *m, int flags);
 
 static int fails(void)
 {
@@ -25,23 +25,23 @@ static int fails(void)
   return 1;
 }
 
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags)
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags)
 {
-  return fails() ? -1 : __real_recv(fd, p, small ? 1 : n, flags);
+  return fails() ? -1 : __real_green__recv(fd, p, small ? 1 : n, flags);
 }
 
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags)
 {
-  return fails() ? -1 : __real_send(fd, p, small ? 1 : n, flags);
+  return fails() ? -1 : __real_green__send(fd, p, small ? 1 : n, flags);
 }
 
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+ssize_t __wrap_green__sendmsg(int fd, const struct msghdr *m, int flags)
 {
   if (fails()) return -1;
-  if (!small) return __real_sendmsg(fd, m, flags);
+  if (!small) return __real_green__sendmsg(fd, m, flags);
   for (size_t i = 0; i < (size_t)m->msg_iovlen; i++)
     if (m->msg_iov[i].iov_len)
-      return __real_send(fd, m->msg_iov[i].iov_base, 1, flags);
+      return __real_green__send(fd, m->msg_iov[i].iov_base, 1, flags);
   return 0;
 }
 

@@ -7,18 +7,18 @@
 
 #include <netinet/in.h>
 
-/* wrap: accept4 sendmsg send recv */
+/* wrap: accept4 green__sendmsg green__send green__recv */
 
 static int accept_error, sends, recvs;
 
 int __real_accept4(int fd, struct sockaddr *a, socklen_t *len, int flags);
 int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *len, int flags);
-ssize_t __real_send(int fd, const void *p, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
-ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
-ssize_t __real_recv(int fd, void *p, size_t n, int flags);
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags);
+ssize_t __real_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __real_green__sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_green__sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __real_green__recv(int fd, void *p, size_t n, int flags);
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags);
 
 int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *len, int flags)
 {
@@ -27,22 +27,22 @@ int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *len, int flags)
   return -1;
 }
 
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags)
 {
   sends++;
-  return __real_send(fd, p, n, flags);
+  return __real_green__send(fd, p, n, flags);
 }
 
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+ssize_t __wrap_green__sendmsg(int fd, const struct msghdr *m, int flags)
 {
   sends++;
-  return __real_sendmsg(fd, m, flags);
+  return __real_green__sendmsg(fd, m, flags);
 }
 
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags)
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags)
 {
   recvs++;
-  return __real_recv(fd, p, n, flags);
+  return __real_green__recv(fd, p, n, flags);
 }
 
 /* -- Accepting ------------------------------------------------------------ */

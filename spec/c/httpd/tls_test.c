@@ -3,18 +3,19 @@
 ** bodies, answers and ends are as without it.
 */
 
-/* wrap: send */
+/* wrap: green__send */
 
 #include "httpd/tls_house_kit.h"
 
-ssize_t __real_send(int fd, const void *p, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
+ssize_t __real_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags);
 
 static int is_jammed; /* The server's sockets, not those of the clients here. */
 
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags)
 {
-  if (!is_jammed || flags & MSG_DONTWAIT) return __real_send(fd, p, n, flags);
+  if (!is_jammed || flags & MSG_DONTWAIT)
+    return __real_green__send(fd, p, n, flags);
   errno = EAGAIN;
   return -1;
 }

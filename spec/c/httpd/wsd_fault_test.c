@@ -5,16 +5,16 @@
 
 #include "httpd/ws_kit.h"
 
-/* wrap: recv send sendmsg */
+/* wrap: green__recv green__send green__sendmsg */
 
 static int fail_in, fail_errno, small;
 
-ssize_t __real_recv(int fd, void *p, size_t n, int flags);
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags);
-ssize_t __real_send(int fd, const void *p, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
-ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __real_green__recv(int fd, void *p, size_t n, int flags);
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags);
+ssize_t __real_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __real_green__sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_green__sendmsg(int fd, const struct msghdr *m, int flags);
 
 static int fails(void)
 {
@@ -23,19 +23,19 @@ static int fails(void)
   return 1;
 }
 
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags)
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags)
 {
-  return fails() ? -1 : __real_recv(fd, p, small ? 1 : n, flags);
+  return fails() ? -1 : __real_green__recv(fd, p, small ? 1 : n, flags);
 }
 
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags)
 {
-  return fails() ? -1 : __real_send(fd, p, small ? 1 : n, flags);
+  return fails() ? -1 : __real_green__send(fd, p, small ? 1 : n, flags);
 }
 
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+ssize_t __wrap_green__sendmsg(int fd, const struct msghdr *m, int flags)
 {
-  return fails() ? -1 : __real_sendmsg(fd, m, flags);
+  return fails() ? -1 : __real_green__sendmsg(fd, m, flags);
 }
 
 static char big[40000];

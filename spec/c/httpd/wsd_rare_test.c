@@ -7,16 +7,16 @@
 #include "httpd/ws_kit.h"
 #include "proto/ws_pack.h"
 
-/* wrap: send */
+/* wrap: green__send */
 
 static int send_errno;
 
-ssize_t __real_send(int fd, const void *p, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
+ssize_t __real_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags);
 
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags)
 {
-  if (!send_errno) return __real_send(fd, p, n, flags);
+  if (!send_errno) return __real_green__send(fd, p, n, flags);
   errno = send_errno;
   return -1;
 }

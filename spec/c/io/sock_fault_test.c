@@ -2,8 +2,9 @@
 ** sock_fault_test.c: sock when the system or the allocator says no.
 */
 
-/* wrap: socket socketpair bind listen accept4 connect recv send sendmsg */
-/* wrap: recvmsg getsockopt setsockopt getpeername getsockname */
+/* wrap: socket socketpair bind listen accept4 connect */
+/* wrap: green__recv green__send green__sendmsg recvmsg */
+/* wrap: getsockopt setsockopt getpeername getsockname */
 
 #include "io/sock_kit.h"
 
@@ -61,9 +62,9 @@ int __real_bind(int fd, const sa *a, socklen_t n);
 int __real_listen(int fd, int n);
 int __real_accept4(int fd, sa *a, socklen_t *n, int flags);
 int __real_connect(int fd, const sa *a, socklen_t n);
-ssize_t __real_recv(int fd, void *p, size_t n, int flags);
-ssize_t __real_send(int fd, const void *p, size_t n, int flags);
-ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __real_green__recv(int fd, void *p, size_t n, int flags);
+ssize_t __real_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __real_green__sendmsg(int fd, const struct msghdr *m, int flags);
 ssize_t __real_recvmsg(int fd, struct msghdr *m, int flags);
 int __real_getsockopt(int fd, int l, int o, void *p, socklen_t *n);
 int __real_setsockopt(int fd, int l, int o, const void *p, socklen_t n);
@@ -76,9 +77,9 @@ int __wrap_bind(int fd, const sa *a, socklen_t n);
 int __wrap_listen(int fd, int n);
 int __wrap_accept4(int fd, sa *a, socklen_t *n, int flags);
 int __wrap_connect(int fd, const sa *a, socklen_t n);
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags);
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __wrap_green__sendmsg(int fd, const struct msghdr *m, int flags);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
 int __wrap_getsockopt(int fd, int l, int o, void *p, socklen_t *n);
 int __wrap_setsockopt(int fd, int l, int o, const void *p, socklen_t n);
@@ -115,19 +116,19 @@ int __wrap_connect(int fd, const sa *a, socklen_t n)
   return fails("connect") ? -1 : __real_connect(fd, a, n);
 }
 
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags)
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags)
 {
-  return fails("recv") ? -1 : __real_recv(fd, p, cut(n), flags);
+  return fails("recv") ? -1 : __real_green__recv(fd, p, cut(n), flags);
 }
 
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags)
 {
-  return fails("send") ? -1 : __real_send(fd, p, cut(n), flags);
+  return fails("send") ? -1 : __real_green__send(fd, p, cut(n), flags);
 }
 
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+ssize_t __wrap_green__sendmsg(int fd, const struct msghdr *m, int flags)
 {
-  return fails("sendmsg") ? -1 : __real_sendmsg(fd, m, flags);
+  return fails("sendmsg") ? -1 : __real_green__sendmsg(fd, m, flags);
 }
 
 ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)

@@ -3,29 +3,29 @@
 ** bytes, and the rules of waiting stay.
 */
 
-/* wrap: recv send */
+/* wrap: green__recv green__send */
 
 #include "io/sock_kit.h"
 #include "io/tls_peer_kit.h"
 #include "io/tls_sock.h"
 
-ssize_t __real_recv(int fd, void *p, size_t n, int flags);
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags);
-ssize_t __real_send(int fd, const void *p, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags);
+ssize_t __real_green__recv(int fd, void *p, size_t n, int flags);
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags);
+ssize_t __real_green__send(int fd, const void *p, size_t n, int flags);
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags);
 
 static int watched_fd = -1, n_recv, n_send;
 
-ssize_t __wrap_recv(int fd, void *p, size_t n, int flags)
+ssize_t __wrap_green__recv(int fd, void *p, size_t n, int flags)
 {
   n_recv += fd == watched_fd;
-  return __real_recv(fd, p, n, flags);
+  return __real_green__recv(fd, p, n, flags);
 }
 
-ssize_t __wrap_send(int fd, const void *p, size_t n, int flags)
+ssize_t __wrap_green__send(int fd, const void *p, size_t n, int flags)
 {
   n_send += fd == watched_fd;
-  return __real_send(fd, p, n, flags);
+  return __real_green__send(fd, p, n, flags);
 }
 
 /* A socket with TLS, and who is at its other end. */
