@@ -1,11 +1,14 @@
 /*
-** zmq.c: green.core's function for long messages of ZeroMQ, which are not
-** copied.
+** zmq.c: green.core's functions for ZeroMQ: the wait for a socket, and long
+** messages, which are not copied.
 */
 
+#include "bridge.h"
 #include "core/door.h"
 #include "loans.h"
+#include "refusal.h"
 
+#include "base/clock.h"
 #include "io/zmq.h"
 
 #include <string.h>
@@ -82,7 +85,35 @@ static int core_zmq_send(lua_State *L)
   return 1;
 }
 
+/* -- Waiting -------------------------------------------------------------- */
+
+/* status = zmq_park(socket, direction, told, deadline): stand in the socket's
+** line (green_zmq_wait, green_zmq_line) until woken, or until so many seconds of
+** core.now; nil: for ever. A wait that is refused leaves nothing. Whoever got
+** something else than 0 calls green_zmq_leave, but for GREEN_ZMQ_FORKED. Parks.
+** */
+static int core_zmq_park(lua_State *L)
+{
+  vm *v = core_vm(L);
+  green_zmq *z = vm_pointer(L, 1);
+  int direction = (int)lua_tointeger(L, 2);
+  if (v->current->task.cancel_pending) return vm_cancel(v, L);
+  vm_check_wait(v, L);
+  int status = green_zmq_wait(z, direction);
+  if (status < 0) {
+    lua_pushinteger(L, status);
+    return 1;
+  }
+  v->want = (vm_want){
+      .kind = VM_WANT_QUEUE,
+      .ptr = green_zmq_line(z, direction, lua_toboolean(L, 3)),
+      .deadline = lua_isnil(L, 4) ? GREEN_NEVER
+                                  : green_clock_after(0, lua_tonumber(L, 4))};
+  return vm_wait(v, L);
+}
+
 const luaL_Reg vm_zmq_functions[] = {
+    {"zmq_park", core_zmq_park},
     {"zmq_send", core_zmq_send},
     {NULL, NULL},
 };

@@ -220,7 +220,7 @@ local function open(context, kind, opts, where, state)
   end
   local self = setmetatable({
     type = names[number], closed = false, last_endpoint = nil,
-    _s = s, _part = zmq.input(s), _lines = wait.lines(s),
+    _s = s, _part = zmq.input(s),
     _rcvtimeo = false, _sndtimeo = false, _max_parts = PARTS,
     _rests = nil, _begun = nil,
     _state = state, _zap_domain = nil,

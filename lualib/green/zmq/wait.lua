@@ -14,9 +14,9 @@ local thread = require "green.thread"
 local ffi = require "ffi"
 local zmq = require "green.ffi.zmq"
 
-local now, park, waiter, QUEUE = core.now, core.park, core.waiter, core.QUEUE
+local now, zmq_park = core.now, core.zmq_park
 local failed = thread.failed
-local zmq_wait, zmq_leave = zmq.wait, zmq.leave
+local zmq_leave = zmq.leave
 local codes = core.codes
 local EAGAIN, ECANCELED, EDEADLOCK = codes.EAGAIN, codes.ECANCELED, codes.EDEADLOCK
 local FORKED = tonumber(ffi.C.GREEN_ZMQ_FORKED)
@@ -37,26 +37,12 @@ function M.failed(status, op, fields, text)
   return nil, errors.new(status, op, text, fields)
 end
 
---- Where one stands who waits in that direction.
-function M.lines(s)
-  return {
-    [IN] = zmq.line(s, IN, 0), [OUT] = zmq.line(s, OUT, 0),
-    again = { [IN] = zmq.line(s, IN, 1), [OUT] = zmq.line(s, OUT, 1) },
-  }
-end
-
 --- Wait for one's turn. 0, or a negative status; raises what cancels the thread. Parks.
 -- @tparam boolean told whether one had it, and found nothing
 -- @tparam ?number deadline absolute seconds
 function M.wait(self, direction, told, deadline)
-  waiter() -- where that raises, nothing is registered
-  local status = zmq_wait(self._s, direction)
-  if status ~= 0 then
-    return status
-  end
-  local lines = told and self._lines.again or self._lines
-  status = park(lines[direction], deadline, QUEUE)
-  if status ~= 0 then
+  local status = zmq_park(self._s, direction, told, deadline)
+  if status ~= 0 and status ~= FORKED then
     zmq_leave(self._s)
     if status == ECANCELED or status == EDEADLOCK then
       failed(status)
