@@ -28,9 +28,11 @@ local function fields_of(err)
   return fields
 end
 
+--- The fields as text; without them where the codec cannot write them: code and message are told
+-- in any case, or the caller would wait for nothing.
 local function pack(codec, fields)
   local ok, text = pcall(codecs.pack, codec, fields)
-  return ok and text or codecs.pack(codec)
+  return ok and text or ""
 end
 
 local function frames_of(id, codec, code, message, fields)
