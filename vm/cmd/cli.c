@@ -64,7 +64,9 @@ static const char usage[] =
     "  -E       ignore LUA_* and GREENLUA_* in the environment\n"
     "  --debug[=port|path]  wait for an editor's debugger (DAP)\n"
     "  --backdoor[=path]  a prompt in the program, for greenlua attach\n"
-    "  --watchdog[=s]  report what keeps the loop for more than s seconds (1)\n"
+    "  --watchdog[=s]  report what keeps the loop for more than s seconds (a "
+    "script:\n"
+    "           1, from its first wait on); 0: do not\n"
     "  --profile=out.svg  where CPU time goes, a flame graph; written at the "
     "end\n"
     "  --profile-wait=out.svg, --profile-alloc=out.svg  where threads wait, "
@@ -453,17 +455,31 @@ static int cli_raised(greenlua *g)
 
 /* -- What the environment says -------------------------------------------- */
 
+#define NOT_SAID INT64_MAX /* A limit. */
+
+/* A script is watched without being asked for, at no cost to compiled code. Its
+** stalls are known from the first wait on: what only computes blocks nobody. */
+static void cli_watch_script(lua_State *L)
+{
+  const vm_stall_options o = {
+      .limit = GREEN_SECOND, .logs = 1, .spares_first = 1};
+  vm_stall_start(vm_get(L), L, &o);
+}
+
 /* What the environment says has been done, unless it made no sense. */
 static int cli_watch(lua_State *L)
 {
   const cli *c = lua_touserdata(L, 1);
   vm_stall_options o = {.exact = 1, .logs = 1};
   if (!vm_get(L)->trace) vm_trace_start_env(vm_get(L), L, 1);
-  if (!c->watchdog && vm_stall_limit_of_env(0) < 0)
+  o.limit = c->watchdog ? vm_stall_limit(c->watchdog)
+                        : vm_stall_limit_of_env(NOT_SAID);
+  if (o.limit < 0)
     return luaL_error(L, "GREENLUA_WATCHDOG is no number of seconds");
-  if (!c->watchdog) return 0;
-  o.limit = vm_stall_limit(c->watchdog);
-  vm_stall_start(vm_get(L), L, &o);
+  if (o.limit == NOT_SAID && c->script < c->argc)
+    cli_watch_script(L);
+  else if (c->watchdog)
+    vm_stall_start(vm_get(L), L, &o);
   return 0;
 }
 
