@@ -276,6 +276,25 @@ describe("green.metrics", function()
     assert.is_true(#r:text() < 1500)
   end)
 
+  -- A scrape with two lines of the same labels is refused as a whole.
+  it("has one series for values that are written the same", function()
+    local c = r:counter("a_total", "A.", { labels = { "agent", "x" } })
+    local g = r:gauge("g", "G.", { labels = { "agent" } })
+    for _, agent in ipairs { "\255", "\254", "\237\160\128", "\239\191\189",
+      ("x"):rep(1023) .. "\195\169", ("x"):rep(1023) .. "\206\177" } do
+      c:labels(agent, 1):inc()
+      g:labels(agent):inc()
+    end
+    local seen = {}
+    for line in r:text():gmatch("[^\n]+") do
+      local series = line:match("^(%w.*) ")
+      assert.is_nil(seen[series or line], line)
+      seen[series or line] = true
+    end
+    assert.equal(3, c:labels("\253", 1):get())
+    assert.equal(2, g:labels(("x"):rep(1023) .. "\195"):get())
+  end)
+
   it("prints as what it is", function()
     assert.matches("^green.metrics.registry{0 metrics}", tostring(r))
     local c = r:counter("a_total", "A.", { labels = { "x" } })

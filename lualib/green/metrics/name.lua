@@ -90,19 +90,20 @@ end
 local VALUE_MOST = 1024 -- bytes
 local kinds = { string = true, number = true, boolean = true }
 
---- The text of a label's value: its beginning, where it is very long. Raises.
+--- The text of a label's value: its beginning, where it is very long, and U+FFFD for what is no
+-- UTF-8: values that would be written the same are the same series. Raises.
 function M.value(value, where, label)
   if not kinds[type(value)] then
     args.wrong(where, format("the label '%s'", label), "a string, a number or a boolean", value)
   end
-  return sub(type(value) == "string" and value or tostring(value), 1, VALUE_MOST)
+  return scrub(sub(type(value) == "string" and value or tostring(value), 1, VALUE_MOST))
 end
 
 local escapes = { ["\\"] = "\\\\", ["\n"] = "\\n", ['"'] = '\\"' }
 
---- As it stands between quotes; what is no UTF-8 becomes U+FFFD.
+--- What M.value gave, as it stands between quotes.
 function M.quoted(text)
-  return (gsub(scrub(text), '[\\\n"]', escapes))
+  return (gsub(text, '[\\\n"]', escapes))
 end
 
 --- A help text, as it stands behind # HELP; OpenMetrics has quotes escaped, too.
