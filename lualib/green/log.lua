@@ -16,8 +16,7 @@ local report = require "green.thread.report"
 local trees = require "green.log.tree"
 
 -- Scripts may put their own in their places.
-local getenv, pairs, pcall, require, setmetatable, type =
-  os.getenv, pairs, pcall, require, setmetatable, type
+local pairs, pcall, require, setmetatable, type = pairs, pcall, require, setmetatable, type
 local format = string.format
 
 local M = {}
@@ -52,7 +51,7 @@ end
 
 --- What GREENLUA_LOG says; who has mistyped a level is told.
 local function environment()
-  local found, wrong = levels.parse(getenv("GREENLUA_LOG") or "")
+  local found, wrong = levels.parse(core.env("GREENLUA_LOG") or "")
   if wrong then
     core.complain(format('greenlua: GREENLUA_LOG: "%s" is no level, and no name=level\n', wrong))
   end

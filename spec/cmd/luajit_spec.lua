@@ -202,4 +202,16 @@ describe("greenlua", function()
       env = { GREENLUA_THREADS = "nonsense", GREENLUA_LIBSSL = "/nowhere" } }
     assert.equal("true\ntrue\n", r.out, r.err)
   end)
+
+  it("-E ignores it where Lua asks: a log, tracing", function()
+    local r = run { "-E", "-e", [[
+      require("green.log").info "seen"
+      local tracing = require "green.tracing"
+      tracing.start { export = function(text) print(text:find("strange", 1, true)) end }
+      tracing.span("x", function() end)
+      tracing.stop()]],
+      env = { GREENLUA_LOG = "error", OTEL_SERVICE_NAME = "strange" } }
+    assert.equal("nil\n", r.out)
+    assert.matches("seen", r.err)
+  end)
 end)

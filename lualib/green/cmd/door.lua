@@ -12,7 +12,7 @@ local process = require "green.process"
 local thread = require "green.thread"
 
 local find, format, match = string.find, string.format, string.match
-local getenv, tonumber = os.getenv, tonumber
+local tonumber = tonumber
 
 local SECONDS = 5 -- to connect, and for the first answer
 local MOST = 64 * 1024 * 1024 -- bytes of a frame
@@ -105,7 +105,7 @@ function M.connect(target)
     return nil, err
   end
   local ok
-  ok, err = greet(conn, not find(where, "^unix:") and getenv "GREENLUA_TOKEN")
+  ok, err = greet(conn, not find(where, "^unix:") and core.env "GREENLUA_TOKEN")
   if not ok then
     conn:close()
     return nil, err

@@ -2,8 +2,9 @@
 -- green.cmd.cli.
 -- @module green.cmd.inside
 
-local find, getenv = string.find, os.getenv
-local format, tonumber, tostring = string.format, tonumber, tostring
+local core = require "green.core"
+
+local find, format, tonumber, tostring = string.find, string.format, tonumber, tostring
 
 local M = {}
 
@@ -37,7 +38,7 @@ function M.start_debugger(where)
     return wrong
   end
   local ok, err = require("green.debugger").start { port = port, path = path,
-    secret = port and getenv "GREENLUA_DEBUG_SECRET" or nil }
+    secret = port and core.env "GREENLUA_DEBUG_SECRET" or nil }
   return not ok and tostring(err) or nil
 end
 

@@ -2,10 +2,11 @@
 -- @module green.tracing.options
 
 local args = require "green.args"
+local core = require "green.core"
 local options = require "green.args.options"
 
 -- Scripts may put their own in their places.
-local getenv, pairs, type = os.getenv, pairs, type
+local pairs, type = pairs, type
 local find, gsub = string.find, string.gsub
 
 local M = {}
@@ -74,13 +75,11 @@ local checks = {
 --- The variables that OpenTelemetry has for this, where the options say nothing.
 local function add_environment(o)
   if not (o.endpoint or o.file or o.export) then
-    local own = getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or ""
-    local base = getenv("OTEL_EXPORTER_OTLP_ENDPOINT") or ""
-    o.endpoint = own ~= "" and own or base ~= "" and gsub(base, "/*$", "") .. "/v1/traces"
-      or "http://127.0.0.1:4318/v1/traces"
+    local base = core.env "OTEL_EXPORTER_OTLP_ENDPOINT"
+    o.endpoint = core.env "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+      or base and gsub(base, "/*$", "") .. "/v1/traces" or "http://127.0.0.1:4318/v1/traces"
   end
-  local name = getenv("OTEL_SERVICE_NAME") or ""
-  o.service = o.service or name ~= "" and name or "unknown_service:greenlua"
+  o.service = o.service or core.env "OTEL_SERVICE_NAME" or "unknown_service:greenlua"
 end
 
 --- The options of start, checked. Raises misuse.
