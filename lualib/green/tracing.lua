@@ -93,11 +93,22 @@ local function is_parent(value)
     or parents.is_id(value.trace_id, 32) and parents.is_id(value.span_id, 16)
 end
 
+--- What others may have made, of a message of theirs, say: it goes into heads of requests.
+local function checked(parent)
+  if not parent.trace_id or spans.is_span(parent) then
+    return parent
+  end
+  return { trace_id = parent.trace_id, span_id = parent.span_id,
+    sampled = parent.sampled and true or false, is_remote = parent.is_remote,
+    state = parents.state(parent.state) or false,
+    baggage = parents.baggage(parent.baggage) or false }
+end
+
 local function parent_of(value, where)
   if type(value) ~= "table" or not is_parent(value) then
     args.wrong(where, "parent", "a span, or what parse gave", value)
   end
-  return value
+  return checked(value)
 end
 
 local function begin(name, opts, where)

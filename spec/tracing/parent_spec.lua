@@ -1,5 +1,6 @@
 -- traceparent and tracestate by W3C Trace Context; the numbers are its sections.
 
+local kit = require "spec.support.tracing_kit"
 local parents = require "green.tracing.parent"
 local testing = require "green.testing"
 local tracing = require "green.tracing"
@@ -96,6 +97,22 @@ describe("traceparent", function()
     assert.is_nil(none)
     assert.is_true(err:is("EINVAL"))
     assert.is_nil((tracing.parse(nil)))
+  end)
+
+  it("is checked where a table of somebody else's says it, as headers are", function()
+    local function parent(state, baggage)
+      return { trace_id = TRACE, span_id = SPAN, sampled = 1, state = state, baggage = baggage }
+    end
+    kit.run({}, function()
+      local span = tracing.begin("x", { parent = parent("a=1", "b=2") })
+      assert.same({ TRACE, true, "a=1", "b=2" },
+        { span.trace_id, span.sampled, span.state, span.baggage })
+      for _, bad in ipairs { "a=1\r\nEvil: 1", "\0", {}, 1, true } do
+        span = tracing.begin("x", { parent = parent(bad, bad) })
+        assert.same({ TRACE, false, false }, { span.trace_id, span.state, span.baggage })
+        span:finish()
+      end
+    end)
   end)
 end)
 

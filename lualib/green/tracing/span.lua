@@ -12,7 +12,8 @@ local show = require "green.args.show"
 local C = require "green.ffi.logtext"
 
 -- Scripts may put their own in their places.
-local next, pairs, setmetatable, type = next, pairs, setmetatable, type
+local getmetatable, next, pairs, setmetatable, type =
+  getmetatable, next, pairs, setmetatable, type
 local format = string.format
 
 local clock = C.clock
@@ -198,6 +199,11 @@ function M.begin(name, kind, parent, attributes)
     end
   end
   return self
+end
+
+--- Is it one that begin has made? Does not park.
+function M.is_span(value)
+  return getmetatable(value) == mt
 end
 
 --- The running thread's span; nil: it has none. Does not park.
