@@ -181,6 +181,19 @@ describe("other targets", function()
     tracing.stop()
   end)
 
+  it_virtual("have each span counted in one place, whenever somebody looks", function()
+    assert(tracing.start { delay = 0, batch = 256, export = function() end })
+    for _ = 1, 200 do tracing.begin("s"):finish() end
+    local looks, seen = 0, nil
+    repeat
+      seen, looks = tracing.stats(), looks + 1
+      assert.equal(200, seen.waiting + seen.exported + seen.dropped)
+      green.sleep(0)
+    until seen.exported == 200 or looks == 100
+    assert.equal(200, seen.exported)
+    assert.is_true(tracing.stop())
+  end)
+
   it_virtual("get spans after the delay, or when there is a batch", function()
     local sizes = {}
     assert(tracing.start { delay = 5, batch = 3, export = function(_, count)

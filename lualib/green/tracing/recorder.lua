@@ -37,7 +37,7 @@ function methods:waiting()
   return self.last - self.first + 1
 end
 
---- The text of the next batch, and how many spans there are in it. Parks now and then.
+--- The text of the next batch, whose spans are in hand. Parks now and then.
 local function next_batch(self)
   local parts, n = {}, 0
   while n < self.batch and self.first <= self.last do
@@ -46,7 +46,7 @@ local function next_batch(self)
     local ok, text = pcall(otlp.span, span)
     if ok then
       n = n + 1
-      parts[n] = text
+      parts[n], self.in_hand = text, n
     else
       self.dropped = self.dropped + 1
     end
@@ -54,7 +54,7 @@ local function next_batch(self)
       thread.sleep(0)
     end
   end
-  return self.head .. concat(parts, ",") .. otlp.tail, n
+  return self.head .. concat(parts, ",") .. otlp.tail
 end
 
 local function send_all(self)
@@ -63,9 +63,9 @@ local function send_all(self)
     if self:waiting() < self.batch and not self.is_over and self.flushing == 0 then
       core.park(self.waiter, core.now() + self.delay)
     end
-    local text, n = next_batch(self)
+    local text = next_batch(self)
+    local n = self.in_hand
     if n > 0 then
-      self.in_hand = n
       local lost = self.target.send(text, n)
       self.in_hand = 0
       self.exported, self.dropped = self.exported + n - lost, self.dropped + lost
@@ -90,6 +90,7 @@ end
 local function check_fork(self)
   if self.pid ~= core.getpid() then
     self.pid, self.queue, self.first, self.last, self.worker = core.getpid(), {}, 1, 0, false
+    self.in_hand, self.flushing = 0, 0
   end
 end
 
