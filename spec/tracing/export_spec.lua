@@ -168,6 +168,25 @@ describe("other targets", function()
     assert.is_false(tracing.is_on())
   end)
 
+  it("are files that take a batch of any length, and lose one that has no room", function()
+    local path = os.tmpname()
+    local long = ("x"):rep(4000)
+    assert(tracing.start { file = path, batch = 256, delay = 5 })
+    for _ = 1, 256 do tracing.begin("s", { attributes = { a = long, b = long } }):finish() end
+    assert.is_true(tracing.flush(10))
+    assert.same({ waiting = 0, exported = 256, dropped = 0 }, tracing.stats())
+    assert.is_true(tracing.stop())
+    local file = io.open(path)
+    assert.equal(256, #kit.spans_of { file:read("*a") })
+    file:close()
+    os.remove(path)
+    assert(tracing.start { file = "/dev/full", delay = 0 })
+    spans(3)
+    tracing.flush(10)
+    assert.same({ waiting = 0, exported = 0, dropped = 3 }, tracing.stats())
+    assert.is_false(tracing.stop())
+  end)
+
   it_virtual("are functions, whose errors lose their batch alone", function()
     local n = 0
     assert(tracing.start { delay = 0, batch = 1, export = function(_, count)
@@ -184,7 +203,7 @@ describe("other targets", function()
   it_virtual("have each span counted in one place, whenever somebody looks", function()
     assert(tracing.start { delay = 0, batch = 256, export = function() end })
     for _ = 1, 200 do tracing.begin("s"):finish() end
-    local looks, seen = 0, nil
+    local looks, seen = 0
     repeat
       seen, looks = tracing.stats(), looks + 1
       assert.equal(200, seen.waiting + seen.exported + seen.dropped)

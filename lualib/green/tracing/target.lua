@@ -2,9 +2,10 @@
 -- @module green.tracing.target
 
 local args = require "green.args"
-local channels = require "green.log.channel"
 local core = require "green.core"
 local errors = require "green.error"
+local ffi = require "ffi"
+local sinks = require "green.log.sink"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
@@ -77,19 +78,21 @@ end
 
 local function nothing() end
 
---- A line of JSON for each batch, as the collector's file receiver reads them. nil, err.
+--- A line of JSON for each batch, as the collector's file receiver reads them, however long.
+-- nil, err.
 function M.file(o)
-  local channel = channels.new(o.file)
-  local ok, err = channel.sink.open()
+  local sink = sinks.new(o.file)
+  local ok, err = sink.open()
   if not ok then
     return nil, err
   end
+  local line -- here, its bytes stay where they are while they are written
   return { send = function(text, n)
-    local before = channel:dropped()
-    channel:add(text, #text)
-    channel:push()
-    return channel:dropped() > before and n or 0
-  end, hurry = nothing, close = channel.sink.close }
+    line = text .. "\n"
+    local lost = sink.write_bytes(ffi.cast("const char *", line), #line)
+    line = nil
+    return lost > 0 and n or 0
+  end, hurry = nothing, close = sink.close }
 end
 
 --- A function that is given the text and the number of spans in it; false, or an error, says
