@@ -213,6 +213,20 @@ describe("other targets", function()
     assert.is_true(tracing.stop())
   end)
 
+  it_virtual("make no spans, nor do threads of theirs", function()
+    local calls, inner = 0
+    assert(tracing.start { delay = 0, export = function()
+      calls = calls + 1
+      if calls > 3 then return end
+      tracing.span("in the exporter", function(span) inner = span.trace_id end)
+      green.spawn(function() tracing.begin("in its thread"):finish() end):wait()
+    end })
+    spans(1)
+    green.sleep(1)
+    assert.same({ 1, false }, { calls, inner })
+    assert.is_true(tracing.stop())
+  end)
+
   it_virtual("get spans after the delay, or when there is a batch", function()
     local sizes = {}
     assert(tracing.start { delay = 5, batch = 3, export = function(_, count)

@@ -167,6 +167,12 @@ local function is_sampled(recorder, parent)
   return parent.sampled
 end
 
+--- What sends spans makes none: each batch would bring the next one.
+local function is_mute()
+  local context = contexts.get()
+  return context and context.is_mute
+end
+
 --- A span that is not the running thread's yet. While nothing is traced it is one that does
 -- nothing.
 -- @tparam string name
@@ -177,7 +183,7 @@ function M.begin(name, kind, parent, attributes)
   local recorder = M.recorder
   local self = setmetatable({ name = name, kind = KINDS[kind], trace_id = false, span_id = false,
     parent_id = false, sampled = false, ended = false, state = false, baggage = false }, mt)
-  if not recorder then
+  if not recorder or is_mute() then
     return self
   end
   if parent and not parent.trace_id then
