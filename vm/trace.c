@@ -82,7 +82,7 @@ static int hook_of_kind(int kind)
 /* The end of the thread that runs functions is to be heard in any case. */
 static void trace_aim(vm_trace *x)
 {
-  int is_on = x->classes || x->hooks || x->ring.is_told;
+  int is_on = x->classes || x->hooks || x->ring.teller;
   green_hub_set_tracer(x->v->hub, is_on ? &x->tracer : NULL);
 }
 
@@ -91,7 +91,7 @@ static void trace_tell_later(vm_trace *x)
   green_hub_defer(x->v->hub, &x->defer);
 }
 
-/* Of the thread that runs the functions nothing is told: each word would bring
+/* Of a thread that runs functions nothing is told: each word would bring
 ** another. */
 static int is_teller(const vm_thread *t)
 {
@@ -100,8 +100,8 @@ static int is_teller(const vm_thread *t)
 
 static void teller_event(vm_trace *x, const green_trace_event *e)
 {
-  if (e->kind != GREEN_TRACE_END) return;
-  x->ring.is_told = 0;
+  if (e->kind != GREEN_TRACE_END || e->task != x->ring.teller) return;
+  x->ring.teller = NULL;
   trace_aim(x);
   if (x->ring.n) trace_tell_later(x);
 }
@@ -170,7 +170,7 @@ static int tell_body(lua_State *L)
   vm_push_key(L, VM_KEY_ON_TRACE);
   if (lua_isnil(L, -1)) return 0;
   vm_thread *t = vm_thread_new(v, L, 0, VM_F_NOWAIT | VM_F_TRACES, 0);
-  v->trace->ring.is_told = 1;
+  v->trace->ring.teller = &t->task;
   green_task_start(&t->task);
   return 0;
 }
@@ -179,7 +179,7 @@ static void trace_call(vm_trace *x)
 {
   lua_State *L = x->v->L;
   int top = lua_gettop(L);
-  if (!x->ring.n || x->ring.is_told) return;
+  if (!x->ring.n || x->ring.teller) return;
   vm_push_key(L, VM_KEY_TELL_TRACE);
   lua_pcall(L, 0, 0, 0); /* No memory: with the next turn. */
   lua_settop(L, top);
@@ -224,6 +224,15 @@ static vm_trace *trace_open(vm *v, lua_State *L)
   return x;
 }
 
+/* One that waits in a function of old does not keep the new ones waiting: it
+** takes nothing more. */
+static void trace_leave_teller(vm_trace *x)
+{
+  if (x->ring.teller == green_hub_current(x->v->hub)) return;
+  x->ring.teller = NULL;
+  if (x->ring.n) trace_tell_later(x);
+}
+
 void vm_trace_set_hooks(vm *v, lua_State *L, int hooks)
 {
   vm_trace *x = v->trace;
@@ -235,7 +244,16 @@ void vm_trace_set_hooks(vm *v, lua_State *L, int hooks)
   }
   x->hooks = hooks;
   if (!hooks) x->ring.n = x->ring.lost = 0;
+  trace_leave_teller(x);
   trace_aim(x);
+}
+
+void vm_trace_pardon(vm *v)
+{
+  vm_thread *t = v->current;
+  if (!t || !is_teller(t)) return;
+  t->flags &= ~(uint32_t)VM_F_TRACES;
+  v->trace->ring.teller = NULL;
 }
 
 void vm_trace_start_env(vm *v, lua_State *L, int strict)

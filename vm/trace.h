@@ -78,7 +78,12 @@ typedef struct vm_trace_record {
 ** when out of memory. */
 void vm_trace_set_hooks(vm *v, lua_State *L, int hooks);
 
-/* Take the oldest one; 0: there is none. */
+/* In a child, the running thread is one as others, and told of, though it made
+** the fork in one of the functions. */
+void vm_trace_pardon(vm *v);
+
+/* Take the oldest one; 0: there is none for the running thread, which is not
+** the one that calls the functions, or no more. */
 int vm_trace_take(vm *v, vm_trace_record *r);
 
 #endif

@@ -32,7 +32,8 @@ typedef struct trace_ring {
   uint32_t first;
   uint32_t n;
   uint32_t lost;
-  uint8_t is_told; /* The thread that runs the functions lives. */
+  const green_task *teller; /* Of the thread that runs the functions; NULL:
+                               there is none. */
 } trace_ring;
 
 struct vm_trace {

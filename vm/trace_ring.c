@@ -45,7 +45,7 @@ void vm__trace_put(struct vm_trace *x, const green_trace_event *e,
 int vm_trace_take(vm *v, vm_trace_record *r)
 {
   trace_ring *g = v->trace ? &v->trace->ring : NULL;
-  if (!g || !g->n) return 0;
+  if (!g || !g->n || g->teller != green_hub_current(v->hub)) return 0;
   *r = g->at[g->first];
   g->first = (g->first + 1) % TRACE_RING;
   g->n--;

@@ -166,6 +166,28 @@ describe("debug.instrument", function()
     assert.equal(1, second)
   end)
 
+  it("does not wait for a function of old that waits for ever", function()
+    local queue, stuck, ended, heard = green.Queue(), 0, 0, 0
+    debugging.instrument { switch = function()
+      stuck = stuck + 1
+      queue:get()
+      ended = ended + 1
+    end }
+    for _ = 1, 4 do green.sleep(0) end
+    assert.equal(1, stuck)
+    debugging.instrument { switch = function() heard = heard + 1 end }
+    for _ = 1, 4 do green.sleep(0) end
+    assert.is_true(heard > 0)
+    debugging.instrument(nil)
+    debugging.instrument { switch = function() heard = heard + 100 end }
+    for _ = 1, 4 do green.sleep(0) end
+    assert.is_true(heard > 100)
+    queue:put(1)
+    for _ = 1, 4 do green.sleep(0) end
+    assert.same({ 1, 1 }, { stuck, ended }) -- the old thread takes nothing more
+    debugging.instrument(nil)
+  end)
+
   it("counts what it had no room for", function()
     local lost, heard = 0, 0
     debugging.instrument { switch = function(e)
@@ -197,6 +219,31 @@ describe("debug.instrument", function()
     ]] }
     assert.equal("", r.err)
     assert.equal("0\n2\n", r.out)
+  end)
+
+  it("is of use in a child that one of the functions has made", function()
+    local r = program.run_greenlua { "-", input = [[
+      local green, debug, process = require "green", require "green.debug", require "green.process"
+      local forked
+      debug.instrument { switch = function()
+        if forked then return end
+        forked = true
+        process.wait(assert(process.fork(function()
+          local heard, mine = 0, green.getcurrent()
+          debug.instrument { switch = function(e)
+            if debug.thread(e.id) == mine then heard = heard + 1 end
+          end }
+          for _ = 1, 4 do green.sleep(0) end
+          io.write(heard > 0 and "heard\n" or "deaf\n")
+        end)))
+        io.write "parent\n"
+        debug.instrument(nil)
+      end }
+      for _ = 1, 3 do green.sleep(0.01) end
+      green.sleep(0.2)
+    ]] }
+    assert.equal("", r.err)
+    assert.equal("heard\nparent\n", r.out)
   end)
 
   it("is misuse with anything but functions, and unknown names", function()

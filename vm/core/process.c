@@ -5,6 +5,7 @@
 
 #include "core/door.h"
 #include "scope.h"
+#include "trace.h"
 
 #include "io/child.h"
 
@@ -37,6 +38,7 @@ static int core_fork(lua_State *L)
   int err = errno;
   if (pid == 0) vm_check_fork(v);
   if (pid == 0) pardon(v->current);
+  if (pid == 0) vm_trace_pardon(v);
   green_hub_set_inherit(v->hub, 0);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   if (pid >= 0) {

@@ -55,6 +55,6 @@ return function(given)
     end
   end
   core.on_trace(deliver)
+  core.trace_hooks(new) -- raises when out of memory: then all is as before
   hooks = new
-  aim()
 end
