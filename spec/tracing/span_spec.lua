@@ -125,6 +125,29 @@ describe("a span", function()
     assert.equal(0, #kit.run({}, function() span:finish() end))
   end)
 
+  it("lasts as long as it does, whatever becomes of the clock", function()
+    local r = program.run_greenlua { "-", input = [[
+      local C, wall = require "green.ffi.logtext", 5000000000000LL
+      package.loaded["green.ffi.logtext"] = setmetatable({ clock = function()
+        wall = wall - 1000000000LL
+        return wall
+      end }, { __index = function(_, name) return C[name] end })
+      local green, tracing = require "green", require "green.tracing"
+      tracing.start { export = function(text)
+        local function time(name) return tonumber((text:match('"' .. name .. '":"(%d+)"'))) end
+        local from, at, to = time "startTimeUnixNano", time "timeUnixNano", time "endTimeUnixNano"
+        print(from == 4999e9, from < at, at < to, to < from + 60e9)
+      end }
+      tracing.span("s", function(span)
+        green.sleep(0.001)
+        span:event("e")
+        green.sleep(0.001)
+      end)
+      tracing.stop()
+    ]] }
+    assert.same({ "true\ttrue\ttrue\ttrue\n", "" }, { r.out, r.err })
+  end)
+
   it("is in the lines of green.log", function()
     local logger, lines = log_kit.json()
     kit.run({}, function()

@@ -4,6 +4,7 @@
 local args = require "green.args"
 local class = require "green.args.class"
 local contexts = require "green.thread.context"
+local core = require "green.core"
 local errors = require "green.error"
 local ids = require "green.tracing.ids"
 local parents = require "green.tracing.parent"
@@ -16,7 +17,7 @@ local getmetatable, next, pairs, setmetatable, type =
   getmetatable, next, pairs, setmetatable, type
 local format = string.format
 
-local clock = C.clock
+local clock, now = C.clock, core.now
 local ATTRIBUTES, EVENTS = 128, 128 -- of one span; others are counted
 
 local KINDS = { internal = 1, server = 2, client = 3, producer = 4, consumer = 5 }
@@ -29,6 +30,12 @@ local M = { mt = mt }
 
 -- What runs: false, or the recorder that start has made: `sample`, `take(span)`.
 M.recorder = false
+
+--- The present time, by the clock that was read as the span began: whatever somebody does to the
+-- system's, what happens in a span comes after its beginning, and before its end.
+local function time_in(self)
+  return self.start + (now() - self._began) * 1e9
+end
 
 --- Is it to be exported? Does not park.
 function methods:recording()
@@ -90,7 +97,7 @@ function methods:event(name, attributes)
       for key, value in pairs(attributes or {}) do
         copy[key] = value
       end
-      events[#events + 1] = { at = clock(), name = name, attributes = copy }
+      events[#events + 1] = { at = time_in(self), name = name, attributes = copy }
     end
   end
   return self
@@ -140,7 +147,7 @@ function methods:finish()
   if self.ended then
     return
   end
-  self.ended = clock()
+  self.ended = self.sampled and time_in(self) or true
   local recorder = M.recorder
   if self.sampled and recorder and self.trace_id then
     recorder:take(self)
@@ -196,7 +203,7 @@ function M.begin(name, kind, parent, attributes)
   if self.sampled then
     self.parent_id = parent and parent.span_id or false
     self.parent_is_remote = parent and parent.is_remote or false
-    self.start = clock()
+    self.start, self._began = clock(), now()
     self._attributes, self._dropped = { n = 0, values = {} }, 0
     self._events, self._events_dropped = {}, 0
     self._status = 0
