@@ -31,13 +31,17 @@ local at_exit -- the end of the program
 
 --- Begin to make spans. Does not park.
 -- @tparam[opt] table opts see the page of green.tracing
--- @treturn boolean true; or nil, err: it runs already (EALREADY), or the file could not be opened
+-- @treturn boolean true; or nil, err: it runs already (EALREADY), the file could not be opened, or
+-- the environment names no receiver (EINVAL)
 function M.start(opts)
-  local o = start_options.read(opts, "start")
+  local o, err = start_options.read(opts, "start")
   if spans.recorder then
     return nil, errors.new("EALREADY", "start")
   end
-  local target, err = targets.new(o, "start")
+  local target = nil
+  if o then
+    target, err = targets.new(o, "start")
+  end
   if not target then
     return nil, err
   end

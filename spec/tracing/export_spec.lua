@@ -123,6 +123,21 @@ describe("a receiver of OTLP over HTTP", function()
     local name = '{"key":"service.name","value":{"stringValue":"shop"}}'
     assert.truthy(got[1].text:find(name, 1, true))
   end)
+
+  it("is not there where these name none, which start says", function()
+    for name, value in pairs { OTEL_EXPORTER_OTLP_ENDPOINT = "localhost:4317",
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = "http://" } do
+      local r = program.run_greenlua { "-e", [[
+        local tracing = require "green.tracing"
+        local ok, err = tracing.start()
+        print(ok, err.code, err, tracing.is_on())
+        print(tracing.start { export = function() end })
+      ]], env = { [name] = value } }
+      assert.equal("", r.err)
+      assert.equal(('nil\tEINVAL\tstart: %s must be a URL that begins with http:// or https://, '
+        .. 'not "%s" (EINVAL)\tfalse\ntrue\n'):format(name, value), r.out)
+    end
+  end)
 end)
 
 describe("the end of a program", function()

@@ -3,11 +3,12 @@
 
 local args = require "green.args"
 local core = require "green.core"
+local errors = require "green.error"
 local options = require "green.args.options"
 
 -- Scripts may put their own in their places.
 local pairs, type = pairs, type
-local find, gsub = string.find, string.gsub
+local find, format, gsub = string.find, string.format, string.gsub
 
 local M = {}
 
@@ -43,11 +44,15 @@ local function check_headers(value, where, name)
   return value
 end
 
+local function is_url(value)
+  return type(value) == "string" and find(value, "^https?://[^/]") ~= nil
+end
+
 local checks = {
   service = check_text, file = check_text, resource = check_table, headers = check_headers,
   trust = check_flag, baggage = check_flag, queries = check_flag,
   endpoint = function(v, where)
-    if type(v) ~= "string" or not find(v, "^https?://[^/]") then
+    if not is_url(v) then
       args.wrong(where, "endpoint", "a URL that begins with http:// or https://", v)
     end
     return v
@@ -72,17 +77,23 @@ local checks = {
   retries = function(v, where) return args.integer(v, 0, where, "retries", 100) end,
 }
 
---- The variables that OpenTelemetry has for this, where the options say nothing.
-local function add_environment(o)
-  if not (o.endpoint or o.file or o.export) then
-    local base = core.env "OTEL_EXPORTER_OTLP_ENDPOINT"
-    o.endpoint = core.env "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-      or base and gsub(base, "/*$", "") .. "/v1/traces" or "http://127.0.0.1:4318/v1/traces"
+local OWN, BASE = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+--- Where a receiver is, by the variables that OpenTelemetry has for this. nil, err: they say no
+-- URL; the program is not to blame, so this is no misuse.
+local function endpoint_outside(where)
+  local own, base = core.env(OWN), core.env(BASE)
+  local url = own or base and gsub(base, "/*$", "") .. "/v1/traces"
+    or "http://127.0.0.1:4318/v1/traces"
+  if is_url(url) then
+    return url
   end
-  o.service = o.service or core.env "OTEL_SERVICE_NAME" or "unknown_service:greenlua"
+  return nil, errors.new("EINVAL", where, format(
+    "%s must be a URL that begins with http:// or https://, not %s", own and OWN or BASE,
+    core.shown(own or base)))
 end
 
---- The options of start, checked. Raises misuse.
+--- The options of start, checked. nil, err: what the environment says is wrong. Raises misuse.
 function M.read(opts, where)
   opts = options.check(opts, defaults, where)
   local o = {}
@@ -92,7 +103,14 @@ function M.read(opts, where)
       o[name] = checks[name](opts[name], where, name)
     end
   end
-  add_environment(o)
+  if not (o.endpoint or o.file or o.export) then
+    local err
+    o.endpoint, err = endpoint_outside(where)
+    if not o.endpoint then
+      return nil, err
+    end
+  end
+  o.service = o.service or core.env "OTEL_SERVICE_NAME" or "unknown_service:greenlua"
   local resource, headers = { ["service.name"] = o.service }, {}
   for name, value in pairs(o.resource) do
     resource[name] = value
