@@ -83,6 +83,25 @@ describe("a receiver of OTLP over HTTP", function()
     assert.equal(2, #got)
   end)
 
+  it("that has taken them is not sent them again, whatever its answer's body is", function()
+    local calls = 0
+    for what, body in pairs { ["too long"] = ("x"):rep(100000), ["no gzip"] = "abcd",
+      ["cut short"] = function()
+        calls = calls + 1
+        return calls < 3 and ("x"):rep(20000) or error("the end", 0)
+      end } do
+      local got = receiving(function()
+        return 200, { ["Content-Encoding"] = what == "no gzip" and "gzip" or nil }, body
+      end, function(server)
+        assert(tracing.start { endpoint = server.url, delay = 0 })
+        spans(3)
+        assert.is_true(tracing.flush(10), what)
+        assert.same({ waiting = 0, exported = 3, dropped = 0 }, tracing.stats(), what)
+      end)
+      assert.equal(1, #got, what)
+    end
+  end)
+
   it("that does not answer loses them, and holds up nobody for longer than was said", function()
     local n
     receiving(function()

@@ -22,7 +22,8 @@ local M = {}
 -- Statuses after which OTLP/HTTP has the client try again ("Retryable Response Codes").
 local AGAIN = { [429] = true, [502] = true, [503] = true, [504] = true }
 
---- The spans that the receiver says it has not taken, of an answer of 200.
+--- The spans that the receiver says it has not taken, of an answer of 200. One whose body cannot
+-- be read has taken them: they are not to come twice.
 local function rejected(body, n)
   local count = tonumber(match(body or "", '"rejectedSpans"%s*:%s*"?(%d+)'))
   return count and min(count, n) or 0
@@ -45,14 +46,19 @@ function M.http(o)
   local is_late = false
   local function post(text)
     session = session or require("green.http").session()
-    return session:post(o.endpoint, { body = text, headers = o.headers, timeout = o.timeout,
-      redirects = 0, max_body = 65536 })
+    local resp, err = session:post(o.endpoint, { body = text, headers = o.headers,
+      timeout = o.timeout, redirects = 0, max_body = 65536, stream = true })
+    local body = resp and resp:text()
+    if resp then
+      resp:close()
+    end
+    return resp, err, body
   end
   local function send(text, n)
     for attempt = 1, o.retries + 1 do
-      local resp, err = post(text)
+      local resp, err, body = post(text)
       if resp and resp.status >= 200 and resp.status < 300 then
-        return rejected(resp:text(), n)
+        return rejected(body, n)
       elseif resp and not AGAIN[resp.status] or err and err.phase == "url" then
         return n
       elseif attempt > o.retries or is_late then
