@@ -11,7 +11,7 @@ local host = program.build .. "/spec/oom/host"
 local full = os.getenv("OOM") == "full"
 local slow = program.build ~= "build" -- a sanitizer
 local subjects = { "spawn", "wake", "kill", "timeouts", "sockets", "server", "host", "redis",
-  "parcel", "tpool", "process", "zmq", "zmq_rpc", "debug", "log", "backdoor" }
+  "parcel", "tpool", "process", "zmq", "zmq_rpc", "debug", "log", "backdoor", "trace" }
 
 local function run(subject, env)
   local file = io.open(host)
@@ -37,7 +37,8 @@ describe("out of memory", function()
 
   for _, subject in ipairs(subjects) do
     it("is an error at worst, and what follows works: " .. subject .. "", function()
-      run(subject, { JITOFF = "1", OOM_STEP = full and "1" or slow and "11" or "2" })
+      run(subject, { JITOFF = "1", OOM_STEP = full and "1" or slow and "11" or "2",
+        GREENLUA_TRACE = subject == "trace" and "all" or nil })
     end)
   end
 
