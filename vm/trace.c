@@ -144,10 +144,12 @@ static void lines_note_dropped(trace_lines *l, lua_State *L)
   vm_complain(L, text);
 }
 
-/* What it says goes through Lua, which may do what is told of. */
+/* What it says goes through Lua, which may do what is told of. A child that
+** ends before its hub has noticed that it is one has the parent's lines. */
 void vm_trace_flush(vm *v)
 {
   vm_trace *x = v->trace;
+  if (x && green_fork_differs(v->generation)) vm__trace_lines_forked(&x->lines);
   if (!x || !x->lines.len) return;
   trace_lines was = x->lines;
   x->lines.text = NULL;

@@ -264,6 +264,22 @@ describe("GREENLUA_TRACE", function()
     assert.equal(1, begun)
   end)
 
+  it("has each line once, though a child that C has made ends at once", function()
+    local list, r = trace("sched", [[
+      local green, ffi = require "green", require "ffi"
+      ffi.cdef "int fork(void); int waitpid(int pid, int *status, int options);"
+      green.spawn(function() end):name("noted")
+      local pid = ffi.C.fork()
+      if pid == 0 then os.exit(0) end
+      ffi.C.waitpid(pid, nil, 0)
+      green.sleep(0)
+    ]])
+    assert.equal(0, r.status, r.err)
+    find(list, "noted", "^ends$")
+    local _, n = list.text:gsub("spawned at %S+:3 by", "")
+    assert.equal(1, n, list.text)
+  end)
+
   it("tells two runtimes apart, by their native threads", function()
     local path = program.file [[
       local green = require "green"
