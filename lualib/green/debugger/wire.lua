@@ -11,7 +11,9 @@ local halt = require "green.ffi.halt"
 local json = require "green.args.json"
 
 local format, match, sub = string.format, string.match, string.sub
-local pcall, require, setmetatable, tonumber, type = pcall, require, setmetatable, tonumber, type
+local pairs, pcall, require, setmetatable = pairs, pcall, require, setmetatable
+local tonumber, type = tonumber, type
+local concat = table.concat
 
 local HEAD = 4096 -- bytes of a head,
 local MOST = 16 * 1024 * 1024 -- of a message
@@ -27,7 +29,7 @@ local function decoder()
   if not ok then
     return nil, "the debugger needs cjson: apt-get install lua-cjson"
   end
-  return cjson
+  return cjson.new() -- the script may have settings of its own
 end
 
 --- Take the nulls of a message out: to a client they are what is not there.
@@ -50,8 +52,8 @@ local function new(input, output)
   if not cjson then
     return nil, why
   end
-  return setmetatable({ input = input, output = output, cjson = cjson, buffer = "", seq = 0,
-    chunk = ffi.new("char[?]", CHUNK) }, Wire)
+  return setmetatable({ input = input, output = output, cjson = cjson, buffer = "", pieces = {},
+    size = 0, wanted = 0, seq = 0, chunk = ffi.new("char[?]", CHUNK) }, Wire)
 end
 
 --- Send a message; its `seq` is set. Whether it was. Stops the loop until it is written.
@@ -77,6 +79,7 @@ local function take(self)
   if not n or n > MOST then
     return nil, "no length, or too much"
   elseif #self.buffer < at + n - 1 then
+    self.wanted = at + n - 1
     return nil
   end
   local ok, message = pcall(self.cjson.decode, sub(self.buffer, at, at + n - 1))
@@ -87,12 +90,31 @@ local function take(self)
   return drop_nulls(message, self.cjson.null)
 end
 
+--- Put n bytes of the chunk behind the buffer; when what is wanted is there: a long message
+-- is not copied at each of its pieces.
+local function add(self, n)
+  local pieces = self.pieces
+  pieces[#pieces + 1] = ffi.string(self.chunk, n)
+  self.size = self.size + n
+  if #self.buffer + self.size >= self.wanted then
+    self.buffer = self.buffer .. concat(pieces)
+    self.pieces, self.size, self.wanted = {}, 0, 0
+  end
+end
+
+--- The next message that is there whole; nil, text: there is none to come.
+local function next_of(self)
+  if self.wanted == 0 then
+    return take(self)
+  end
+end
+
 --- The next message. Stops the loop for ms milliseconds at most; negative: as long as it takes.
 -- @treturn table a message; or nil, "again": none has come; or nil, text: the wire is over, and
 -- why, nil if that is its end
 function Wire:read(ms)
   while not self.closed do
-    local message, why = take(self)
+    local message, why = next_of(self)
     if message or why then
       return message, why
     end
@@ -102,7 +124,7 @@ function Wire:read(ms)
     elseif n <= 0 then
       return nil
     end
-    self.buffer = self.buffer .. ffi.string(self.chunk, n)
+    add(self, n)
   end
 end
 
