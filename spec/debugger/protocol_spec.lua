@@ -31,6 +31,62 @@ local function at_four(path)
 end
 
 describe("a client of the debugger", function()
+  it("changes only variables that are there", function()
+    local client = at_four(script(WORK))
+    local locals, reference = client:variables(client.stack[1], "Locals")
+    local function set(ref, name, value)
+      return client:ask("setVariable", { variablesReference = ref, name = name, value = value })
+    end
+    assert.equal("no such variable", set(reference, "nobody", "1").message)
+    assert.equal("nil", client:must("evaluate", { expression = "nobody" }).result)
+    local inside = locals.up.variablesReference
+    assert.equal("no such variable", set(inside, "(metatable)", "1").message)
+    assert.equal("no such variable", set(inside, "other", "1").message)
+    assert.equal("7", set(inside, "[3]", "7").body.value)
+    assert.equal("5", set(inside, "inner", "2 + 3").body.value)
+    assert.equal("7", client:must("evaluate", { frameId = client.stack[1].id,
+      expression = "up[3]" }).result)
+    client:must("disconnect", {})
+    client:finish()
+  end)
+
+  it("changes the upvalue that a local has the name of", function()
+    local path = script [[
+local x = 1
+local function work()
+  local outer = x
+  local x = 2
+  return outer + x -- here
+end
+print(work(), x)
+]]
+    local client = dap.start(path)
+    client:begin { [path] = { { line = 5 } } }
+    client:stopped "breakpoint"
+    for scope, value in pairs { Locals = "20", Upvalues = "10" } do
+      local _, reference = client:variables(client.stack[1], scope)
+      client:must("setVariable", { variablesReference = reference, name = "x", value = value })
+    end
+    client:go()
+    client:event "terminated"
+    assert.equal("21\t10\n", client:output "stdout")
+    client:finish()
+  end)
+
+  it("is told when a table has more fields than it is shown", function()
+    local path = script "local t = {}\nfor i = 1, 2005 do t[i] = i end\nreturn t\n"
+    local client = dap.start(path)
+    client:begin { [path] = { { line = 3 } } }
+    client:stopped "breakpoint"
+    local locals = client:variables(client.stack[1], "Locals")
+    local fields = client:fields(locals.t.variablesReference)
+    assert.equal("2000", fields["[2000]"].value)
+    assert.is_nil(fields["[2001]"])
+    assert.equal("only 2000 fields are shown", fields["(more)"].value)
+    client:must("disconnect", {})
+    client:finish()
+  end)
+
   it("sends a long message in pieces", function()
     local client = at_four(script(WORK))
     local text = ('"%s"'):format(("x"):rep(300000))

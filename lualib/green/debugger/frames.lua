@@ -180,6 +180,10 @@ function Frame:each_upvalue(fn)
   end
 end
 
+function Frame:set_upvalue(i, value)
+  return setupvalue(self:info("f").func, i, value)
+end
+
 --- A table that stands for what the code of a frame sees: locals, upvalues, globals, to read
 -- and to assign.
 function Frame:environment()

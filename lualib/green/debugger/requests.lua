@@ -154,7 +154,7 @@ end
 
 function requests.setVariable(_, arguments)
   local ref, name = arguments.variablesReference, arguments.name
-  if type(name) ~= "string" or not values.has(ref) then
+  if type(name) ~= "string" or not values.has(ref, name) then
     return nil, "no such variable"
   end
   local text = "return " .. tostring(arguments.value)

@@ -54,7 +54,7 @@ end
 --- A value as a client is told it.
 function M.described(value)
   return { value = text_of(value), type = type(value),
-    variablesReference = type(value) == "table" and new_ref { kind = "table", value = value } or 0 }
+    variablesReference = type(value) == "table" and new_ref { value = value } or 0 }
 end
 
 local function variable(name, value)
@@ -78,15 +78,20 @@ local function by_key(a, b)
   return false
 end
 
-local function table_variables(of, list)
+--- The first keys of a table, in order; has it more?
+local function keys_of(t)
   local keys = {}
-  for key in next, of.value do
+  local key = next(t)
+  while key ~= nil and #keys < MOST do
     keys[#keys + 1] = key
-    if #keys == MOST then
-      break
-    end
+    key = next(t, key)
   end
   sort(keys, by_key)
+  return keys, key ~= nil
+end
+
+local function table_variables(of, list)
+  local keys, has_more = keys_of(of.value)
   for _, key in ipairs(keys) do
     list[#list + 1] = variable(key_text(key), rawget(of.value, key))
   end
@@ -94,17 +99,16 @@ local function table_variables(of, list)
   if type(mt) == "table" then
     list[#list + 1] = variable("(metatable)", mt)
   end
+  if has_more then
+    list[#list + 1] = { name = "(more)", value = format("only %d fields are shown", MOST),
+      variablesReference = 0 }
+  end
 end
 
-local fill = {
-  table = table_variables,
-  locals = function(of, list)
-    of.frame:each_local(function(name, value) list[#list + 1] = variable(name, value) end)
-  end,
-  upvalues = function(of, list)
-    of.frame:each_upvalue(function(name, value) list[#list + 1] = variable(name, value) end)
-  end,
-}
+--- Of a frame: its locals, or its upvalues.
+local function frame_variables(of, list)
+  of.each(of.frame, function(name, value) list[#list + 1] = variable(name, value) end)
+end
 
 --- The variables of a reference; nil: there is no such.
 function M.variables(ref)
@@ -113,7 +117,8 @@ function M.variables(ref)
     return nil
   end
   local list = wire.list()
-  fill[of.kind](of, list)
+  local fill = of.frame and frame_variables or table_variables
+  fill(of, list)
   return list
 end
 
@@ -121,11 +126,13 @@ end
 function M.scopes(frame)
   return wire.list {
     { name = "Locals", presentationHint = "locals", expensive = false,
-      variablesReference = new_ref { kind = "locals", frame = frame } },
+      variablesReference = new_ref { frame = frame, each = frame.each_local,
+        set = frame.set_local } },
     { name = "Upvalues", expensive = false,
-      variablesReference = new_ref { kind = "upvalues", frame = frame } },
+      variablesReference = new_ref { frame = frame, each = frame.each_upvalue,
+        set = frame.set_upvalue } },
     { name = "Globals", expensive = true,
-      variablesReference = new_ref { kind = "table", value = _G } },
+      variablesReference = new_ref { value = _G } },
   }
 end
 
@@ -137,21 +144,39 @@ local function key_named(t, name)
       return key
     end
   end
-  return name
 end
 
---- Is there such a reference?
-function M.has(ref)
-  return refs[ref] ~= nil
+--- The number of a frame's variable; of those of one name, the one that its code sees.
+local function number_of(of, name)
+  local number
+  of.each(of.frame, function(one, _, i)
+    if one == name then
+      number = i
+    end
+  end)
+  return number
 end
 
---- Give a variable of a reference another value.
+--- Is there a variable of that name in what a reference stands for?
+function M.has(ref, name)
+  local of = refs[ref]
+  if not of then
+    return false
+  elseif of.frame then
+    return number_of(of, name) ~= nil
+  end
+  return key_named(of.value, name) ~= nil
+end
+
+--- Give a variable that is there another value.
 function M.assign(ref, name, value)
   local of = refs[ref]
-  if of.kind == "table" then
-    rawset(of.value, key_named(of.value, name), value)
-  else
-    of.frame:environment()[name] = value
+  if of.frame then
+    return of.set(of.frame, number_of(of, name), value)
+  end
+  local key = key_named(of.value, name)
+  if key ~= nil then -- the text of the value may have taken it away
+    rawset(of.value, key, value)
   end
 end
 
