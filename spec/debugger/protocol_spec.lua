@@ -109,4 +109,32 @@ local here = 1
     client:must("disconnect", {})
     client:finish()
   end)
+
+  it("keeps no green thread alive by its number", function()
+    local path = script [[
+local green = require "green"
+local weak = setmetatable({}, { __mode = "k" })
+local function work()
+  weak[green.spawn(function() green.sleep(0.01) end)] = true
+  local here = 1
+  green.sleep(0.05)
+end
+work()
+local there = 2
+collectgarbage()
+collectgarbage()
+print(next(weak))
+]]
+    local client = dap.start(path)
+    client:begin { [path] = { { line = 5 }, { line = 9 } } }
+    client:stopped "breakpoint"
+    assert.equal(2, #client:must("threads").threads)
+    client:go()
+    client:stopped "breakpoint"
+    assert.equal(1, #client:must("threads").threads)
+    client:go()
+    client:event "terminated"
+    assert.equal("nil\n", client:output "stdout")
+    client:finish()
+  end)
 end)

@@ -34,8 +34,18 @@ local function id_of(self, t)
   return self.ids[t]
 end
 
+--- Those that have ended are not to live on by their numbers.
+local function forget_dead(self)
+  for id, t in pairs(self.threads) do
+    if core.is_dead(t) then
+      self.threads[id], self.ids[t] = nil, nil
+    end
+  end
+end
+
 local function all_threads(self)
   local all = list()
+  forget_dead(self)
   for _, t in ipairs(core.threads(true)) do
     if not self.own[t] then
       all[#all + 1] = { id = id_of(self, t), name = report.label(t) }
