@@ -114,7 +114,7 @@ describe("the debugger", function()
     client:begin { [path] = { { line = 4, condition = "nothing.x" } } }
     client:stopped "breakpoint"
     assert.is_truthy(client:output("console"):find("nothing", 1, true))
-    client:must("disconnect", {})
+    client:must("disconnect", { terminateDebuggee = false })
     assert.equal(0, client:finish())
   end)
 
@@ -122,7 +122,7 @@ describe("the debugger", function()
     local path = script(LOOP)
     local client = dap.start(path)
     client:begin(nil, { stopOnEntry = true })
-    local top = client:stopped "pause"
+    local top = client:stopped "entry"
     assert.equal(1, top.line)
     local seen = {}
     for _, command in ipairs { "next", "next", "next", "next", "next", "stepIn", "stepIn", "next",

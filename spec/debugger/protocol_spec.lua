@@ -31,6 +31,56 @@ local function at_four(path)
 end
 
 describe("a client of the debugger", function()
+  it("is told of the stop at the first line as that", function()
+    local client = dap.start(script(WORK))
+    client:begin(nil, { stopOnEntry = true })
+    assert.equal(1, client:stopped("entry").line)
+    client:must("pause", { threadId = 1 }) -- a stop there is another one's
+    client:go()
+    client:event "terminated"
+    client:finish()
+  end)
+
+  it("runs a program without debugging", function()
+    local path = script(WORK)
+    local client = dap.start(path)
+    local told = client:begin({ [path] = { { line = 4 } } }, { noDebug = true, stopOnEntry = true })
+    assert.is_true(told[path][1].verified)
+    client:event "terminated"
+    assert.equal("sum\t9\n", client:output "stdout")
+    assert.equal(0, client:event("exited").exitCode)
+    assert.equal(0, client:finish())
+  end)
+
+  it("says goodbye when the program is over, and has its answer", function()
+    local path = script(WORK)
+    local client = dap.start(path)
+    client:begin()
+    client:event "terminated"
+    assert.equal(1, #client:must("threads").threads)
+    assert.equal("the program has ended", client:ask("pause", { threadId = 1 }).message)
+    client:must("setBreakpoints", { source = { path = path }, breakpoints = { { line = 1 } } })
+    client:must("terminate", {})
+    client:must("disconnect", { restart = false })
+    assert.equal(0, client:finish())
+  end)
+
+  it("ends what it has launched when it disconnects, and not what it was attached to", function()
+    local path = script(WORK)
+    for _, case in ipairs { { "launch", {}, 1 }, { "launch", { restart = false }, 1 },
+      { "launch", { terminateDebuggee = false }, 0 }, { "attach", {}, 0 },
+      { "attach", { terminateDebuggee = true }, 1 } } do
+      local client = dap.start(path)
+      client:must("initialize", {})
+      client:must(case[1], {})
+      client:must("setBreakpoints", { source = { path = path }, breakpoints = { { line = 4 } } })
+      client:must "configurationDone"
+      client:stopped "breakpoint"
+      client:must("disconnect", case[2])
+      assert.equal(case[3], client:finish())
+    end
+  end)
+
   it("changes only variables that are there", function()
     local client = at_four(script(WORK))
     local locals, reference = client:variables(client.stack[1], "Locals")

@@ -24,7 +24,7 @@ end
 
 --- The program goes to its end, and has done its work.
 local function ends_well(client)
-  client:must("disconnect", {})
+  client:must("disconnect", { terminateDebuggee = false })
   assert.equal(0, client:finish(), client.program.err)
   assert.equal("", client.program.err:gsub("sum\t6\n", ""))
 end

@@ -141,8 +141,9 @@ function Client:fields(reference)
   return fields
 end
 
---- The end: the exit status.
+--- The end, at which an editor goes: the exit status.
 function Client:finish()
+  self.program:close_stdin()
   self.program:wait()
   return self.program.status
 end

@@ -89,11 +89,17 @@ local function begin(self, arguments)
 end
 
 function requests:launch(arguments)
-  self.stops_first = arguments.stopOnEntry == true
+  self.is_launched = true
+  self.is_plain = arguments.noDebug == true
+  self.stops_first = arguments.stopOnEntry == true and not self.is_plain
   return begin(self, arguments)
 end
 
-requests.attach = requests.launch
+function requests:attach(arguments)
+  self.is_launched = false
+  self.stops_first = arguments.stopOnEntry == true
+  return begin(self, arguments)
+end
 
 function requests:configurationDone()
   self.is_configured = true
@@ -113,7 +119,9 @@ function requests:setBreakpoints(arguments)
     self.last_point = self.last_point + 1
     return self.last_point
   end)
-  stops.set(lines.key(path), set)
+  if not (self.is_plain or self.is_finished) then
+    stops.set(lines.key(path), set)
+  end
   return { breakpoints = told }
 end
 
@@ -224,7 +232,7 @@ end
 
 --- Kill main; nothing stops it on its way.
 function requests:terminate()
-  self.after = function()
+  self.after = not self.is_finished and function()
     end_program(self)
     if not self.is_configured then
       self:detach()
@@ -233,10 +241,15 @@ function requests:terminate()
   return {}
 end
 
+--- What the client has launched ends with it, if it says nothing else.
 function requests:disconnect(arguments)
+  local is_end = arguments.terminateDebuggee
+  if type(is_end) ~= "boolean" then
+    is_end = self.is_launched
+  end
   self.after = function()
     self:detach()
-    if arguments.terminateDebuggee == true then
+    if is_end and not self.is_finished then
       end_program(self)
     end
   end

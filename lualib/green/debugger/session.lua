@@ -13,8 +13,11 @@ local trampoline = require("green.trampoline").trampoline
 local values = require "green.debugger.values"
 local wire = require "green.debugger.wire"
 
+local ceil, max = math.ceil, math.max
 local pcall, setmetatable, tonumber, type = pcall, setmetatable, tonumber, type
 local list = wire.list
+
+local PARTING = 1 -- seconds that a client has to go when the program has ended
 
 local Session = { id_of = requests.id_of }
 Session.__index = Session
@@ -90,11 +93,15 @@ end
 local needs_stop = { stackTrace = true, scopes = true, variables = true, setVariable = true,
   evaluate = true, ["continue"] = true, next = true, stepIn = true, stepOut = true }
 local before = { initialize = true, launch = true, attach = true, disconnect = true }
+local after_all = { disconnect = true, terminate = true, threads = true, setBreakpoints = true,
+  setExceptionBreakpoints = true }
 
 local function answer(self, request)
   local fn = requests.by_name[request.command]
   if not (self.is_let_in or before[request.command]) then
     return nil, "launch or attach comes first"
+  elseif self.is_finished and not after_all[request.command] then
+    return nil, "the program has ended"
   elseif not fn then
     return nil, "no such request"
   elseif needs_stop[request.command] and not self.is_stopped then
@@ -175,7 +182,7 @@ function Session:start()
   stops.on_log = function(text) self:output(text) end
   self:spawn(watch, self)
   if self.stops_first then
-    stops.pause()
+    stops.pause "entry"
   end
 end
 
@@ -188,12 +195,31 @@ local function status_of()
   return tonumber(status) or 0
 end
 
+--- The client says goodbye, to which it has an answer, or just goes. Stops the loop, for a while
+-- at most.
+local function part(self)
+  local due = core.now() + PARTING
+  while not self.is_over do
+    local message = self.wire:read(max(ceil((due - core.now()) * 1000), 0))
+    if message and core.now() < due then
+      self:handle(message)
+    else
+      self:detach()
+    end
+  end
+end
+
 --- The program ends.
 function Session:finish()
-  if not self.is_over then
-    self:event "terminated"
+  if not self.is_over and self:is_mine() then
+    self.is_finished = true
+    if core.current() ~= core.main() then
+      self.own[core.current()] = true -- the one that calls what is to be called at the end
+    end
+    stops.clear()
     self:event("exited", { exitCode = status_of() })
-    self:detach()
+    self:event "terminated"
+    part(self)
   end
 end
 

@@ -23,7 +23,7 @@ local M = {
 local points = {} -- key of a path -> line -> { condition, hits, ... }
 local wanted = {} -- line -> how many files have one there
 local step -- { kind, thread, depth, reason }
-local is_pausing = false
+local pausing -- the reason of a stop at whatever comes next
 local last = {} -- func, line: where it stopped, and has not left that line
 local interpreted = setmetatable({}, { __mode = "k" }) -- functions
 
@@ -31,7 +31,7 @@ local on_line -- below: the hook
 
 --- Hear of lines while there is something to look for.
 local function arm()
-  if next(points) or step or is_pausing then
+  if next(points) or step or pausing then
     sethook(on_line, last.func and "lc" or "l")
   else
     sethook()
@@ -89,8 +89,8 @@ end
 -- -- Steps --------------------------------------------------------------------
 
 local function end_step()
-  if step or is_pausing then
-    step, is_pausing = nil, false
+  if step or pausing then
+    step, pausing = nil, nil
     if M.jit_was_on then
       jit.on()
     end
@@ -98,7 +98,7 @@ local function end_step()
 end
 
 local function interpret_all()
-  if not step and not is_pausing then
+  if not step and not pausing then
     M.jit_was_on = jit.status()
   end
   jit.off()
@@ -120,15 +120,16 @@ function M.go(kind, thread, reason)
 end
 
 --- Stop at the next line of whichever green thread.
-function M.pause()
+-- @tparam ?string reason of the stop ("pause")
+function M.pause(reason)
   interpret_all()
-  is_pausing = true
+  pausing = reason or "pause"
   arm()
 end
 
 --- Has it not stopped yet?
 function M.is_pausing()
-  return is_pausing
+  return pausing ~= nil
 end
 
 --- Nothing stops any more.
@@ -144,8 +145,8 @@ local function is_deep_enough()
 end
 
 local function is_step_done()
-  if is_pausing then
-    return "pause"
+  if pausing then
+    return pausing
   elseif not step then
     return nil
   elseif core.is_dead(step.thread) then
@@ -199,7 +200,7 @@ local function hear(info, line)
   end
   local point = wanted[line] and of_file and of_file[line]
   if is_same_stop(info.func, line)
-    or not point and (not (step or is_pausing) or core.is_library(info.source)) then
+    or not point and (not (step or pausing) or core.is_library(info.source)) then
     return
   end
   local reason = point and reason_of(point) or is_step_done()
