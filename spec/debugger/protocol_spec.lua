@@ -31,6 +31,26 @@ local function at_four(path)
 end
 
 describe("a client of the debugger", function()
+  it("asks for line numbers from 0 on, and columns", function()
+    local path = script(WORK)
+    local client = dap.start(path)
+    client:must("initialize", { adapterID = "greenlua", linesStartAt1 = false,
+      columnsStartAt1 = false, pathFormat = "path" })
+    client:must("launch", { stopOnEntry = true })
+    local told = client:must("setBreakpoints", { source = { path = path },
+      breakpoints = { { line = 3, column = 0 } } }).breakpoints
+    assert.equal(3, told[1].line)
+    client:must "configurationDone"
+    local top = client:stopped "entry"
+    assert.equal(0, top.line)
+    assert.equal(0, top.column)
+    client:go()
+    top = client:stopped "breakpoint"
+    assert.equal(3, top.line)
+    client:must("disconnect", {})
+    client:finish()
+  end)
+
   it("is told of the stop at the first line as that", function()
     local client = dap.start(script(WORK))
     client:begin(nil, { stopOnEntry = true })
@@ -50,6 +70,30 @@ describe("a client of the debugger", function()
     assert.equal("sum\t9\n", client:output "stdout")
     assert.equal(0, client:event("exited").exitCode)
     assert.equal(0, client:finish())
+  end)
+
+  it("is given no path of what is no file: of the library, of texts, of C", function()
+    local path = script [[
+load "local f = ... f(1) return 1" (function(x)
+  local here = x
+end)
+]]
+    local client = dap.start(path)
+    client:begin { [path] = { { line = 2 } } }
+    client:stopped "breakpoint"
+    local paths = {}
+    for _, frame in ipairs(client.stack) do
+      if frame.source.path then
+        paths[#paths + 1] = frame.source.path
+        assert.equal("normal", frame.presentationHint)
+      else
+        assert.equal("deemphasize", frame.source.presentationHint)
+      end
+    end
+    assert.same({ path, path }, paths)
+    assert.is_true(#client.stack > 3)
+    client:must("disconnect", {})
+    client:finish()
   end)
 
   it("says goodbye when the program is over, and has its answer", function()

@@ -27,22 +27,23 @@ local function hit_test_of(one)
   return test
 end
 
-local function line_of(one, has_code)
+local function line_of(one, has_code, first)
   local line = type(one) == "table" and one.line
-  if type(line) ~= "number" or line < 1 then
+  if type(line) ~= "number" or line < first then
     error("a breakpoint without a line", 0)
   end
-  return lines.next(has_code, line) or error("no code there", 0)
+  return lines.next(has_code, line + 1 - first) or error("no code there", 0)
 end
 
 --- A breakpoint as stops.set takes it; raises a text that says why there is none.
-local function place(one, has_code, why)
-  return { line = line_of(one, has_code or error(why, 0)), condition = text_of(one, "condition"),
+local function place(one, has_code, why, first)
+  return { line = line_of(one, has_code or error(why, 0), first),
+    condition = text_of(one, "condition"),
     log = text_of(one, "logMessage"), hit_test = hit_test_of(one) }
 end
 
-local function told_of(id, ok, point, one)
-  local line = ok and point.line or type(one) == "table" and one.line or nil
+local function told_of(id, ok, point, one, first)
+  local line = ok and point.line - 1 + first or type(one) == "table" and one.line or nil
   return { id = id, verified = ok, message = not ok and point or nil,
     line = type(line) == "number" and line or nil }
 end
@@ -50,19 +51,20 @@ end
 --- @tparam string path
 -- @param wanted what setBreakpoints has
 -- @tparam function new_id
+-- @tparam number first the client's number of the first line
 -- @treturn table those that can be, as stops.set takes them
 -- @treturn table what the client is told of each
-local function read(path, wanted, new_id)
+local function read(path, wanted, new_id, first)
   local has_code, why = lines.of(path)
   local set, told = {}, wire.list()
   for i, one in ipairs(type(wanted) == "table" and wanted or {}) do
-    local ok, point = pcall(place, one, has_code, why)
+    local ok, point = pcall(place, one, has_code, why, first)
     local id = new_id()
     if ok then
       point.id = id
       set[#set + 1] = point
     end
-    told[i] = told_of(id, ok, point, one)
+    told[i] = told_of(id, ok, point, one, first)
   end
   return set, told
 end

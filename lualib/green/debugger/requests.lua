@@ -68,11 +68,13 @@ end
 
 local requests = {}
 
-function requests:initialize()
+function requests:initialize(arguments)
+  self.first_line = arguments.linesStartAt1 == false and 0 or 1
+  self.first_column = arguments.columnsStartAt1 == false and 0 or 1
   return { supportsConfigurationDoneRequest = true, supportsConditionalBreakpoints = true,
     supportsHitConditionalBreakpoints = true, supportsLogPoints = true, supportsSetVariable = true,
     supportsEvaluateForHovers = true, supportsTerminateRequest = true,
-    supportTerminateDebuggee = true }
+    supportTerminateDebuggee = true, supportsDelayedStackTraceLoading = true }
 end
 
 --- Let in who has the secret; then breakpoints may be set.
@@ -118,7 +120,7 @@ function requests:setBreakpoints(arguments)
   local set, told = points.read(path, arguments.breakpoints, function()
     self.last_point = self.last_point + 1
     return self.last_point
-  end)
+  end, self.first_line)
   if not (self.is_plain or self.is_finished) then
     stops.set(lines.key(path), set)
   end
@@ -129,15 +131,16 @@ function requests:threads()
   return { threads = all_threads(self) }
 end
 
-local function frame_body(frame)
+local function frame_body(self, frame)
   local info = frame:info "nSl"
-  local path = lines.path(info.source)
+  local path = not core.is_library(info.source) and lines.path(info.source)
   local name = info.what == "main" and "main chunk" or info.name
     or format("function <%s:%d>", info.short_src, info.linedefined)
-  return { id = values.frame_id(frame), name = name, column = 1,
-    line = info.currentline > 0 and info.currentline or 0,
-    source = path and { name = match(path, "[^/]*$"), path = path } or { name = info.short_src },
-    presentationHint = (not path or core.is_library(info.source)) and "subtle" or "normal" }
+  return { id = values.frame_id(frame), name = name, column = self.first_column,
+    line = info.currentline > 0 and info.currentline - 1 + self.first_line or 0,
+    source = path and { name = match(path, "[^/]*$"), path = path }
+      or { name = info.short_src, presentationHint = "deemphasize" }, -- nothing to be opened
+    presentationHint = path and "normal" or "subtle" }
 end
 
 function requests:stackTrace(arguments)
@@ -149,7 +152,7 @@ function requests:stackTrace(arguments)
   local first = floor(number_of(arguments.startFrame, 0, 0))
   local most = number_of(arguments.levels, 1, #all)
   for i = first + 1, min(#all, first + most) do
-    told[#told + 1] = frame_body(all[i])
+    told[#told + 1] = frame_body(self, all[i])
   end
   return { stackFrames = told, totalFrames = #all }
 end

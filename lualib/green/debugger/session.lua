@@ -230,8 +230,8 @@ end
 local function new(wire_of_it, secret, is_same)
   lines.folder = fs.realpath "."
   return setmetatable({ wire = wire_of_it, secret = secret, is_same = is_same, ids = {},
-    threads = {}, own = setmetatable({}, { __mode = "k" }), pid = core.getpid(), last_id = 0,
-    last_point = 0 }, Session)
+    threads = {}, first_line = 1, first_column = 1, own = setmetatable({}, { __mode = "k" }),
+    pid = core.getpid(), last_id = 0, last_point = 0 }, Session)
 end
 
 return { new = new }
