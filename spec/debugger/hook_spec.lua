@@ -1,6 +1,7 @@
 -- Lua's own hook, without the debugger: it is the script's in all green threads, whoever else looks
 -- on, and a debugger that is made of it (MobDebug) works.
 
+local dap = require "spec.support.dap"
 local folder = require "spec.support.folder"
 local fs = require "green.fs"
 local net = require "green.server"
@@ -222,5 +223,53 @@ print(ok, err.is_stall, same == hook, mask, n - before)
     assert.equal("208\n", ran.out, ran.err)
     conn:close()
     listener:close()
+  end)
+end)
+
+describe("the debugger", function()
+  it("leaves the script its hook where there is nothing to look for", function()
+    local path = script [[
+local n = 0
+local function hook() n = n + 1 end
+debug.sethook(hook, "l")
+print "ready"
+require("green").sleep(0.3)
+local same, mask = debug.gethook()
+local before = n
+local here = 1
+print(same == hook, mask, n - before)
+]]
+    local client = dap.start(path)
+    client:begin()
+    assert.equal("ready\n", client:event("output").output)
+    client:must("setBreakpoints", { source = { path = path }, breakpoints = {} })
+    client:event "terminated"
+    assert.equal("true\tl\t2\n", client:output "stdout")
+    client:finish()
+  end)
+
+  it("gives it back after a step, a pause, and when the client has gone", function()
+    local path = script [[
+local green = require "green"
+local n = 0
+local function hook() n = n + 1 end
+debug.sethook(hook, "l")
+require("green.debugger").stop_here()
+local one = 1
+local same, mask = debug.gethook()
+green.sleep(0.3)
+local before = n
+local here = 1
+print(same == hook, mask, n - before, debug.gethook() == hook)
+]]
+    local client = dap.start(path)
+    client:begin()
+    client:stopped "pause"
+    client:go()
+    client:must("pause", { threadId = 1 })
+    client:stopped "pause" -- while it sleeps
+    client:must("disconnect", { terminateDebuggee = false })
+    client:finish()
+    assert.equal("true\tl\t2\ttrue\n", client.program.err)
   end)
 end)

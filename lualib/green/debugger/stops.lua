@@ -11,9 +11,9 @@ local frames = require "green.debugger.frames"
 local lines = require "green.debugger.lines"
 local report = require "green.thread.report"
 
-local getinfo, sethook = debug.getinfo, debug.sethook
+local gethook, getinfo, sethook = debug.gethook, debug.getinfo, debug.sethook
 local jit = jit
-local ipairs, next, pcall, setmetatable = ipairs, next, pcall, setmetatable
+local ipairs, next, pcall, setmetatable, type = ipairs, next, pcall, setmetatable, type
 
 local M = {
   on_stop = nil, -- function(reason, point): stands still until it returns
@@ -28,13 +28,35 @@ local last = {} -- func, line: where it stopped, and has not left that line
 local interpreted = setmetatable({}, { __mode = "k" }) -- functions
 
 local on_line -- below: the hook
+local theirs -- { hook, mask, count }: the script's own, while this one is in its place
+
+--- Keep the hook that is to be replaced. One of a C function's cannot be kept.
+local function keep()
+  local hook, mask, count = gethook()
+  if hook ~= on_line then
+    theirs = type(hook) == "function" and { hook, mask, count } or nil
+  end
+end
+
+--- Give the script's back what has not been replaced since.
+local function give_back()
+  if gethook() ~= on_line then
+    return
+  elseif theirs then
+    sethook(theirs[1], theirs[2], theirs[3])
+  else
+    sethook()
+  end
+  theirs = nil
+end
 
 --- Hear of lines while there is something to look for.
 local function arm()
   if next(points) or step or pausing then
+    keep()
     sethook(on_line, last.func and "lc" or "l")
   else
-    sethook()
+    give_back()
   end
 end
 
@@ -222,8 +244,9 @@ frames.set_hook(on_line)
 
 --- Call fn where nothing waits and no line is heard of, as at a breakpoint: inside of a hook.
 function M.call_in_hook(fn)
+  keep()
   sethook(function()
-    sethook()
+    sethook(on_line, "l") -- which hears of nothing in a hook
     fn()
   end, "l")
   arm() -- this line is the one
