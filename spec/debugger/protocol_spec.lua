@@ -167,6 +167,35 @@ print(work(), x)
     client:finish()
   end)
 
+  it("is told an expression for each variable, which has its value", function()
+    local path = script [[
+local t = { name = 1, ["end"] = 2, ["a b"] = 3, [1.5] = 4, [true] = 5, deep = { { 6 } } }
+local function work()
+  return t
+end
+work()
+]]
+    local client = dap.start(path)
+    client:begin { [path] = { { line = 3 } } }
+    client:stopped "breakpoint"
+    local frame = client.stack[1]
+    local function seen(reference)
+      for _, one in pairs(client:fields(reference)) do
+        local told = client:must("evaluate", { expression = one.evaluateName, frameId = frame.id })
+        assert.equal(one.value, told.result)
+        if one.variablesReference > 0 then
+          seen(one.variablesReference)
+        end
+      end
+    end
+    local _, reference = client:variables(frame, "Upvalues")
+    seen(reference)
+    local globals = client:variables(frame, "Globals")
+    assert.equal("_G.print", globals.print.evaluateName)
+    client:must("disconnect", {})
+    client:finish()
+  end)
+
   it("is told when a table has more fields than it is shown", function()
     local path = script "local t = {}\nfor i = 1, 2005 do t[i] = i end\nreturn t\n"
     local client = dap.start(path)

@@ -8,10 +8,16 @@ local wire = require "green.debugger.wire"
 
 local _G, getmetatable, ipairs, next = _G, debug.getmetatable, ipairs, next
 local pcall, rawget, rawset, tostring, type = pcall, rawget, rawset, tostring, type
-local format, sort, sub = string.format, table.sort, string.sub
+local format, match, sort, sub = string.format, string.match, table.sort, string.sub
 
 local LONGEST = 1000 -- bytes of a string
 local MOST = 2000 -- fields of a table
+
+local reserved = {} -- words that are no names
+for word in string.gmatch("and break do else elseif end false for function goto if in local nil "
+  .. "not or repeat return then true until while", "%a+") do
+  reserved[word] = true
+end
 
 local M = {}
 
@@ -52,15 +58,30 @@ local function text_of(value)
 end
 
 --- A value as a client is told it.
-function M.described(value)
-  return { value = text_of(value), type = type(value),
-    variablesReference = type(value) == "table" and new_ref { value = value } or 0 }
+-- @param value
+-- @tparam ?string path an expression for it
+function M.described(value, path)
+  return { value = text_of(value), type = type(value), variablesReference =
+    type(value) == "table" and new_ref { value = value, path = path } or 0 }
 end
 
-local function variable(name, value)
-  local about = M.described(value)
-  about.name = name
+local function variable(name, value, path)
+  local about = M.described(value, path)
+  about.name, about.evaluateName = name, path
   return about
+end
+
+--- An expression for a field of what path stands for; nil: there is none.
+local function path_of(path, key)
+  if type(key) == "string" and match(key, "^[%a_][%w_]*$") and not reserved[key] then
+    return path .. "." .. key
+  elseif type(key) == "string" then
+    return format("%s[%q]", path, key)
+  elseif type(key) == "number" and key - key == 0 then -- no infinity
+    return format("%s[%.17g]", path, key)
+  elseif type(key) == "boolean" then
+    return format("%s[%s]", path, tostring(key))
+  end
 end
 
 -- -- Lists of variables -------------------------------------------------------
@@ -93,7 +114,8 @@ end
 local function table_variables(of, list)
   local keys, has_more = keys_of(of.value)
   for _, key in ipairs(keys) do
-    list[#list + 1] = variable(key_text(key), rawget(of.value, key))
+    list[#list + 1] = variable(key_text(key), rawget(of.value, key),
+      of.path and path_of(of.path, key))
   end
   local mt = getmetatable(of.value)
   if type(mt) == "table" then
@@ -107,7 +129,7 @@ end
 
 --- Of a frame: its locals, or its upvalues.
 local function frame_variables(of, list)
-  of.each(of.frame, function(name, value) list[#list + 1] = variable(name, value) end)
+  of.each(of.frame, function(name, value) list[#list + 1] = variable(name, value, name) end)
 end
 
 --- The variables of a reference; nil: there is no such.
@@ -132,7 +154,7 @@ function M.scopes(frame)
       variablesReference = new_ref { frame = frame, each = frame.each_upvalue,
         set = frame.set_upvalue } },
     { name = "Globals", expensive = true,
-      variablesReference = new_ref { value = _G } },
+      variablesReference = new_ref { value = _G, path = "_G" } },
   }
 end
 
