@@ -196,6 +196,26 @@ work()
     client:finish()
   end)
 
+  it("does statements in the console, not in watches, hovers and conditions", function()
+    local path = script(WORK)
+    local client = dap.start(path)
+    client:begin { [path] = { { line = 4, condition = "i = 3" } } }
+    client:stopped "breakpoint"
+    assert.is_truthy(client:output("console"):find("breakpoint: ", 1, true))
+    local function ask(context)
+      return client:ask("evaluate", { expression = "i = 7", context = context,
+        frameId = client.stack[1].id })
+    end
+    for _, context in ipairs { "watch", "hover", "clipboard", "variables" } do
+      assert.is_false(ask(context).success)
+    end
+    assert.equal("1", client:variables(client.stack[1], "Locals").i.value)
+    assert.is_true(ask("repl").success)
+    assert.equal("7", client:variables(client.stack[1], "Locals").i.value)
+    client:must("disconnect", {})
+    client:finish()
+  end)
+
   it("is told when a table has more fields than it is shown", function()
     local path = script "local t = {}\nfor i = 1, 2005 do t[i] = i end\nreturn t\n"
     local client = dap.start(path)

@@ -11,9 +11,12 @@ local pcall, setfenv, tonumber = pcall, setfenv, tonumber
 local M = {}
 
 --- The value of an expression in a frame: true, value; or false, error.
-local function evaluate(text, frame)
+-- @tparam string text
+-- @param frame
+-- @tparam ?boolean does_statements text may be one, which has no value
+local function evaluate(text, frame, does_statements)
   local chunk, message = loadstring("return " .. text, "=expression") -- load: the user's
-  if not chunk then
+  if not chunk and does_statements then
     chunk = loadstring(text, "=statement") -- load: the user's
   end
   if not chunk then

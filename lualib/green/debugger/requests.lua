@@ -191,9 +191,13 @@ function requests.setVariable(_, arguments)
   return values.described(value)
 end
 
+--- What is looked at again and again is to have no effect: there a statement is a mistake.
+local watches = { watch = true, hover = true, variables = true, clipboard = true }
+
 function requests.evaluate(_, arguments)
   local frame = values.frame(arguments.frameId) or frames.none
-  local ok, value = evaluate(tostring(arguments.expression), frame)
+  local ok, value = evaluate(tostring(arguments.expression), frame,
+    not watches[arguments.context])
   if not ok then
     return nil, report.text_of(value)
   end
