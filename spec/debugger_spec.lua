@@ -311,6 +311,8 @@ describe("the debugger's client", function()
     local path = script "print 'ran'"
     local client = dap.start(path)
     assert.equal("launch or attach comes first", client:ask("threads").message)
+    assert.equal("files are known by paths, not by URIs",
+      client:ask("initialize", { pathFormat = "uri" }).message)
     client:must("initialize", {})
     client:must("attach", {})
     assert.equal("notStopped", client:ask("stackTrace", { threadId = 1 }).message)
@@ -339,6 +341,7 @@ describe("the debugger's client", function()
       server:wait()
       assert.equal(case[2] and 0 or 1, server.status)
       assert.equal(case[2] and "ran\n" or "", server.out)
+      assert.equal(not case[2], server.err:find("wrong secret (EACCES)", 1, true) ~= nil)
       relay:kill(program.KILL)
       relay:wait()
     end

@@ -150,7 +150,7 @@ function M.start(opts)
   local made = sessions.new(found, opts.secret, digest.equal)
   if not made:configure() then
     return nil, errors.new(made.is_refused and "EACCES" or "EPROTO", OP,
-      made.why or "the client has gone")
+      made.why or made.is_refused and "wrong secret" or "the client has gone")
   end
   session = made
   if opts.stdio then

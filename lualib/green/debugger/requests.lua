@@ -69,6 +69,9 @@ end
 local requests = {}
 
 function requests:initialize(arguments)
+  if arguments.pathFormat == "uri" then
+    return nil, "files are known by paths, not by URIs"
+  end
   self.first_line = arguments.linesStartAt1 == false and 0 or 1
   self.first_column = arguments.columnsStartAt1 == false and 0 or 1
   return { supportsConfigurationDoneRequest = true, supportsConditionalBreakpoints = true,
