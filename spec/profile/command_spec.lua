@@ -126,10 +126,33 @@ describe("greenlua --profile", function()
     assert.equal(2, r.status)
   end)
 
-  it("says where it cannot be written, and what the program ended with stays", function()
-    local r = program.run_greenlua { "--profile=/nowhere/out.svg", "-e", "os.exit(3)" }
+  it("says what cannot be written before anything runs, and leaves nothing there", function()
+    local r = program.run_greenlua { "--profile-wait=/nowhere/out.svg", "-e", "print(1)" }
+    assert.equal(1, r.status)
+    assert.equal("", r.out)
+    assert.equal("greenlua: --profile-wait=/nowhere/out.svg: no such file or directory\n", r.err)
+    local base = os.tmpname()
+    local path = base .. ".svg"
+    r = program.run_greenlua { "--profile=" .. path, "-e", ("print(io.open(%q))"):format(path) }
+    assert.matches("^nil", r.out)
+    os.remove(path)
+    r = program.run_greenlua { "--profile=" .. path, "--profile-alloc=" .. path, "-e",
+      "print(1)" }
+    assert.equal(1, r.status)
+    assert.equal("", r.out)
+    assert.matches("the file of another profile, too", r.err, 1, true)
+    assert.is_nil(io.open(path))
+    os.remove(base)
+  end)
+
+  it("says what could not be written after all, and what the program ended with stays", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir " .. folder) == 0)
+    local r = program.run_greenlua { "--profile=" .. folder .. "/out.svg", "-e",
+      ("os.execute 'rmdir %s' os.exit(3)"):format(folder) }
     assert.equal(3, r.status)
-    assert.matches("%-%-profile: [^\n]*/nowhere/out%.svg: [^\n]*ENOENT", r.err)
+    assert.matches("%-%-profile: [^\n]*/out%.svg: [^\n]*ENOENT", r.err)
   end)
 
   it("is the first process's alone", function()
