@@ -131,7 +131,7 @@ describe("greenlua attach", function()
     local env = { XDG_RUNTIME_DIR = dir() }
     local out = piped("2147483647", env, "")
     assert.equal(1, out.status)
-    assert.is_truthy(out.err:find("has no backdoor open and takes no SIGUSR2", 1, true), out.err)
+    assert.equal("greenlua attach: there is no process 2147483647 (ESRCH)\n", out.err)
     out = piped(dir() .. "/none", env, "")
     assert.equal(1, out.status)
     assert.is_truthy(out.err:find("ENOENT", 1, true), out.err)
@@ -156,14 +156,14 @@ describe("greenlua attach", function()
     assert.equal("ready\nuntouched\n", other.out)
   end)
 
-  it("says the same where a process has left its socket behind", function()
+  it("says that a process has gone that has left its socket behind", function()
     with_program(function(server, env)
       server:kill(program.KILL)
       server:wait()
       assert.is_true(fs.exists(path_of(server)))
       local out = piped(server.pid, env, "")
       assert.equal(1, out.status)
-      assert.is_truthy(out.err:find("has no backdoor open", 1, true), out.err)
+      assert.is_truthy(out.err:find("there is no process " .. server.pid, 1, true), out.err)
     end)
   end)
 
@@ -190,8 +190,20 @@ describe("greenlua attach", function()
       env.GREENLUA_TOKEN = "wrong"
       local out = piped(address, env, "x\n")
       assert.equal(1, out.status)
-      assert.is_truthy(out.err:find("does not let us in", 1, true), out.err)
+      assert.equal("greenlua attach: it does not let us in: GREENLUA_TOKEN has another token "
+        .. "than it wants (EACCES)\n", out.err)
+      env.GREENLUA_TOKEN = false
+      assert.equal("greenlua attach: it does not let us in: GREENLUA_TOKEN, its token, is not set "
+        .. "(EACCES)\n", piped(address, env, "x\n").err)
     end, { work = work })
+  end)
+
+  it("sends a token to nobody who is not on loopback", function()
+    for host, shown in pairs { ["192.0.2.1"] = "192.0.2.1", ["[2001:db8::1]"] = "2001:db8::1" } do
+      local out = piped(host .. ":1", { GREENLUA_TOKEN = "sesame" }, "x\n")
+      assert.equal(1, out.status)
+      assert.equal("greenlua attach: " .. shown .. " is not on loopback (EACCES)\n", out.err)
+    end
   end)
 
   it("is a script, where there is one of that name", function()

@@ -36,7 +36,9 @@ end
 
 --- Ask a process by SIGUSR2 to open its door. A connection to it. Parks.
 local function knock(pid, where)
-  if not takes_usr2(pid) then
+  if not fs.exists(format("/proc/%d", pid)) then
+    return nil, errors.new("ESRCH", nil, format("there is no process %d", pid))
+  elseif not takes_usr2(pid) then
     return nil, errors.new("ENOENT", nil, format("process %d has no backdoor open and "
       .. "takes no SIGUSR2: start it with GREENLUA_BACKDOOR=1", pid))
   end
@@ -74,15 +76,46 @@ local function reach(where, pid)
   return conn, err
 end
 
+local function is_loopback(host)
+  return find(host, "^127%.") or host == "::1"
+end
+
+local function far(host)
+  return nil, errors.new("EACCES", nil, host .. " is not on loopback")
+end
+
+--- The same on a port. What is sent can be read on its way, the token first, so it goes to
+-- nobody elsewhere: not to a number, nor to where a name leads. Parks.
+local function reach_port(where)
+  local host = match(where, "^%[(.*)%]:%d+$") or match(where, "^(%d[%d.]*):%d+$")
+  if host and not is_loopback(host) then
+    return far(host)
+  end
+  local conn, err = reach(where)
+  host = conn and conn:peername()
+  if host and not is_loopback(host) then
+    conn:close()
+    return far(host)
+  end
+  return conn, err
+end
+
 -- -- Connecting ---------------------------------------------------------------
 
+local function refused(is_port, token)
+  return errors.new("EACCES", nil, "it does not let us in" .. (not is_port and ""
+    or token and ": GREENLUA_TOKEN has another token than it wants"
+    or ": GREENLUA_TOKEN, its token, is not set"))
+end
+
 --- Say who we are; skip the prompt that is meant for people. true; or nil, err. Parks.
-local function greet(conn, token)
+local function greet(conn, is_port)
+  local token = is_port and core.env "GREENLUA_TOKEN"
   conn:write(token and token .. "\n" or "", frame.HELLO, "\n")
   for _ = 1, LINES do
     local line, err = conn:read_line { timeout = SECONDS }
     if not line then
-      return nil, err or errors.new("EACCES", nil, "it does not let us in")
+      return nil, err or refused(is_port, token)
     elseif find(line, frame.WELCOME, 1, true) then
       return true
     end
@@ -99,13 +132,17 @@ function M.connect(target)
   if not where then
     return nil, err
   end
-  local conn
-  conn, err = reach(where, pid)
+  local is_port, conn = not find(where, "^unix:"), nil
+  if is_port then
+    conn, err = reach_port(where)
+  else
+    conn, err = reach(where, pid)
+  end
   if not conn then
     return nil, err
   end
   local ok
-  ok, err = greet(conn, not find(where, "^unix:") and core.env "GREENLUA_TOKEN")
+  ok, err = greet(conn, is_port)
   if not ok then
     conn:close()
     return nil, err
