@@ -269,8 +269,10 @@ describe("greenlua top", function()
       local p = program.start_greenlua { "top", tostring(server.pid), env = env, tty = true }
       p:expect "WAITS FOR"
       p:expect "sleep"
+      p:expect "waited first; s: sort by another, k: kill one"
       p:write "s"
       p:expect "WAITS FOR"
+      p:expect "stack first; s: "
       local id = piped(server.pid, env, [[
         local t = green.spawn(function() green.sleep(50) end):name("victim")
         for one in require("green.debug").each_thread() do

@@ -11,7 +11,7 @@ local waits = require "green.thread.waits"
 local concat, sort = table.concat, table.sort
 local format, gsub, sub = string.format, string.gsub, string.sub
 local max, min = math.max, math.min
-local ipairs = ipairs
+local ipairs, pairs = ipairs, pairs
 
 local MOST = 200 -- threads of a screen
 
@@ -73,12 +73,23 @@ end
 
 -- -- The head -----------------------------------------------------------------
 
---- A rate since the last screen; "-" at the first.
-local function rate(last, now, name, value, text)
-  local seconds = last.now and now - last.now or 0
-  local was = last[name]
-  last[name] = value
-  return was and seconds > 0 and format(text, (value - was) / seconds) or "-"
+local LEAST = 0.5 -- seconds: the rates of a moment are mostly those of the look itself
+local forms = { cpu = "%.1f %%", turns = "%.0f/s", switches = "%.0f/s" }
+
+--- Texts of rates since the last screen, which are kept where it was a moment ago; "-" at first.
+local function rates(last, all)
+  local loop = all.loop
+  local values = { cpu = all.process.cpu * 100, turns = loop.turns, switches = loop.switches }
+  local seconds = last.now and all.now - last.now
+  if not seconds or seconds >= LEAST then
+    last.shown = {}
+    for name, form in pairs(forms) do
+      last.shown[name] = seconds and format(form, (values[name] - last[name]) / seconds) or "-"
+      last[name] = values[name]
+    end
+    last.now = all.now
+  end
+  return last.shown
 end
 
 local function ms(seconds)
@@ -108,14 +119,12 @@ end
 
 local function head(all, last)
   local loop, threads = all.loop, all.threads
-  local cpu = rate(last, all.now, "cpu", all.process.cpu * 100, "%.1f %%")
-  local turns = rate(last, all.now, "turns", loop.turns, "%.0f/s")
-  local switches = rate(last, all.now, "switches", loop.switches, "%.0f/s")
-  last.now = all.now
+  local rate = rates(last, all)
   local lines = {
-    process_lines(all, cpu),
+    process_lines(all, rate.cpu),
     format("threads %d: %d ready, %d at i/o, %d wait; %d made; turns %s, switches %s",
-      threads.alive, threads.ready, threads.io, threads.waiting, threads.spawned, turns, switches),
+      threads.alive, threads.ready, threads.io, threads.waiting, threads.spawned, rate.turns,
+      rate.switches),
     loop_line(loop, all.sockets),
   }
   for _, server in ipairs(all.servers) do

@@ -132,7 +132,8 @@ function M.connect(target)
   if not where then
     return nil, err
   end
-  local is_port, conn = not find(where, "^unix:"), nil
+  local is_port = not find(where, "^unix:")
+  local conn
   if is_port then
     conn, err = reach_port(where)
   else

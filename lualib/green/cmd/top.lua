@@ -9,7 +9,7 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 
 local io, setmetatable = io, setmetatable
-local format, match = string.format, string.match
+local format, match, sub = string.format, string.match, string.sub
 local tonumber, tostring = tonumber, tostring
 
 local USAGE = [[
@@ -22,6 +22,7 @@ usage: greenlua top PID | SOCKET | HOST:PORT
 local SECONDS = 2
 local ORDERS = { "waited", "stack", "newest", "oldest" }
 local HOME, CLEAR = "\27[H", "\27[J"
+local KEYS = "%s first; s: sort by another, k: kill one, t: where one stands, q: quit"
 
 local M = {}
 
@@ -83,7 +84,7 @@ local function show(self)
   local columns, rows = size()
   local text, err = screen(self, columns, rows - 1)
   if text then
-    io.stdout:write(HOME, CLEAR, text)
+    io.stdout:write(HOME, CLEAR, text, sub(format(KEYS, ORDERS[self.order]), 1, columns - 1))
     io.stdout:flush()
   end
   return text, err
