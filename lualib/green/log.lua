@@ -53,7 +53,8 @@ end
 local function environment()
   local found, wrong = levels.parse(core.env("GREENLUA_LOG") or "")
   if wrong then
-    core.complain(format('greenlua: GREENLUA_LOG: "%s" is no level, and no name=level\n', wrong))
+    core.complain(format('greenlua: GREENLUA_LOG: "%s" is no level (trace, debug, info, warn, '
+      .. 'error, off), and no name=level\n', wrong))
   end
   return found
 end

@@ -56,6 +56,7 @@ describe("options", function()
       { { log_format = "combined" }, "log_format has no field, such as %(path)s" },
       { { log_format = "" }, "log_format has no field, such as %(path)s" },
       { { log = 5 }, "option 'log' must be a path" },
+      { { error_log = { true, "error.log" } }, "option 'error_log' must be one place to write to" },
       { { server_software = 1 }, "option 'server_software' must be a string" },
       { { listen = { baklog = 1 } }, "did you mean 'backlog'" },
       { "fast", "options must be a table" },

@@ -13,7 +13,7 @@ local files = require "green.ffi.file"
 local output = require "green.patch.stdio.output"
 
 -- Scripts may put their own in their places.
-local pcall, rawget, tonumber, type = pcall, rawget, tonumber, type
+local pairs, pcall, rawget, tonumber, type = pairs, pcall, rawget, tonumber, type
 local find, gmatch, gsub, match, sub = string.find, string.gmatch, string.gsub, string.match,
   string.sub
 local stderr, io_type = io.stderr, io.type
@@ -186,6 +186,20 @@ local function to_stderr()
   end, false)
 end
 
+--- Of a plain table the first thing that is no line; nil: all are. A list of several places,
+-- as other libraries take one, would get lines, and these would be written nowhere.
+local function no_line_of(where)
+  local is_list = type(where) == "table" and not (core.class_of(where) or rawget(where, "_sink")
+    or where.write or where.info)
+  for key, value in pairs(is_list and where or {}) do
+    if type(key) ~= "number" then
+      return key
+    elseif type(value) ~= "string" then
+      return value
+    end
+  end
+end
+
 local function to_list(list)
   return each_line(function(line)
     list[#list + 1] = line
@@ -215,4 +229,4 @@ local function new(where)
   return to_list(where)
 end
 
-return { new = new }
+return { new = new, no_line_of = no_line_of }

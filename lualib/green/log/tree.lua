@@ -7,6 +7,7 @@ local json = require "green.args.json"
 local keys = require "green.log.keys"
 local levels = require "green.log.level"
 local options = require "green.args.options"
+local sinks = require "green.log.sink"
 local stdfd = require "green.patch.stdio.stdfd"
 
 -- Scripts may put their own in their places.
@@ -46,6 +47,11 @@ local function check_output(value, where)
     or kind == "table" or kind == "userdata" or kind == "cdata"
   if not good then
     args.wrong(where, "output", "true, a path, a function, an object with write or a list", value)
+  end
+  local item = sinks.no_line_of(value)
+  if item ~= nil then
+    args.misuse("%s: a list as output gets the lines, and this one has %s in it; a function can "
+      .. "write to several places", where, args.shown(item))
   end
   return value
 end

@@ -7,6 +7,7 @@ local core = require "green.core"
 local args = require "green.args"
 local options = require "green.args.options"
 local secure = require "green.net.secure"
+local sinks = require "green.log.sink"
 
 local FOR_EVER = 9e18 -- nanoseconds
 local MOST_NAP = 0.001 -- nothing else happens meanwhile
@@ -61,6 +62,9 @@ local checks = {
   end,
   log = function(v)
     local kind = type(v)
+    if sinks.no_line_of(v) ~= nil then
+      return false, "one place to write to, or a list that has nothing in it but lines"
+    end
     return kind ~= "number" and kind ~= "thread" and kind ~= "cdata" and v ~= "json" and v ~= "",
       'a path, a table, a function, an object with write, or a boolean (for lines of JSON: '
       .. 'log_format = "json")'
