@@ -87,6 +87,31 @@ describe("green.at_exit", function()
     prints("done\n", "green.at_exit(print, 'done') os.exit(true, true)", 0)
   end)
 
+  it("is called by os.exit where nobody has required green itself", function()
+    for _, code in ipairs {
+      "require('green.ending').at_exit(print, 'done')",
+      "require('green.log').configure { output = io.stdout } require('green.log').info('done')",
+      "require('green.tracing').start { export = function() print('done') end } "
+        .. "require('green.tracing').span('one', function() end)",
+    } do
+      local r = chunk.run(code .. " os.exit(5)")
+      assert.equal(5, r.status)
+      assert.matches("done\n$", r.out, nil, code)
+    end
+  end)
+
+  it("leaves os.exit to a script that has put its own there since", function()
+    local r = chunk.run [[
+      local ending = require "green.ending"
+      ending.at_exit(print, "done")
+      local exit = os.exit
+      os.exit = function(status) print("mine") exit(status) end
+      ending.at_exit(print, "first")
+      os.exit(5)]]
+    assert.equal("mine\nfirst\ndone\n", r.out)
+    assert.equal(5, r.status)
+  end)
+
   it("is called once, and os.exit in it ends the program at once", function()
     prints("2\n", [[
       green.at_exit(print, 1)

@@ -15,7 +15,8 @@ local ffi = require "ffi"
 
 -- Scripts may put their own in their places.
 local format, max = string.format, math.max
-local error, ipairs, pairs, pcall, select, xpcall = error, ipairs, pairs, pcall, select, xpcall
+local error, ipairs, pairs, pcall, require, select, xpcall =
+  error, ipairs, pairs, pcall, require, select, xpcall
 
 local SHIELD = core.SHIELD -- a kind of core.scope_push
 local SECONDS = 5 -- for the cleanups, and again for the functions
@@ -176,7 +177,8 @@ end
 
 local is_installed
 
---- Have the runtime do all this at its end. Idempotent. Does not park.
+--- Have the runtime do all this at its end, and os.exit, which is an end, too. Idempotent: a
+-- script may have put an os.exit of its own around it since. Does not park.
 function M.install()
   if is_installed then
     return
@@ -191,6 +193,7 @@ function M.install()
     core.closing, -- of a copy of this module that was loaded before
   }
   is_installed = true
+  require("green.stdio").put_exit()
 end
 
 --- See green.ending.functions.

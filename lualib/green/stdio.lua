@@ -165,12 +165,18 @@ local function put_into_places(functions)
   end
 end
 
+--- Put os.exit alone, for a program that has something to be done at its end. Does not park.
+function M.put_exit()
+  core.on_leave(exit)
+  put_into_places { os = green.os }
+end
+
 --- Put the green functions behind Lua's names, and behind what the runtime writes and
 -- ends programs with. Idempotent. Does not park.
 function M.install()
   output.install(reader_has_gone)
-  core.on_leave(exit)
   ending.install()
+  core.on_leave(exit)
   put_into_places(green)
 end
 
