@@ -128,6 +128,41 @@ describe("a receiver of OTLP over HTTP", function()
     tracing.stop()
   end)
 
+  it("is told of on standard error, once, when spans are lost", function()
+    local r = program.run_greenlua { "-e", [[
+      local green, tracing = require "green", require "green.tracing"
+      local wsgi = require "green.wsgi"
+      local answers = { 404, 404, 200, 200 }
+      local server = assert(wsgi.new("127.0.0.1:0", function()
+        return table.remove(answers, 1), {}, #answers > 0 and "{}"
+          or '{"partialSuccess":{"rejectedSpans":"1"}}'
+      end, { log = false })):start()
+      assert(tracing.start { endpoint = server.url .. "/", delay = 0 })
+      for i = 1, 4 do
+        tracing.span("one", function() end)
+        tracing.flush(10)
+      end
+      tracing.stop()
+      assert(tracing.start { endpoint = "http://127.0.0.1:1/", delay = 0, retries = 0 })
+      tracing.span("one", function() end)]] }
+    assert.equal(0, r.status)
+    local lines = {}
+    for line in r.err:gmatch "[^\n]+" do
+      lines[#lines + 1] = line
+    end
+    assert.same({ "greenlua: tracing: spans are lost: the receiver has answered 404",
+      "greenlua: tracing: spans are lost: the receiver has refused some" }, { lines[1], lines[2] })
+    assert.matches("^greenlua: tracing: spans are lost: [^\n]*ECONNREFUSED", lines[3])
+    assert.equal(3, #lines)
+  end)
+
+  it("must be a URL, also where the environment names it", function()
+    local r = program.run_greenlua { "-e", "print(require('green.tracing').start {})",
+      env = { OTEL_EXPORTER_OTLP_ENDPOINT = "collector:4318" } }
+    assert.equal("nil\tstart: collector:4318/v1/traces: no URL that begins with http:// or "
+      .. "https://; OTEL_EXPORTER_OTLP_ENDPOINT says so (EINVAL)\n", r.out)
+  end)
+
   it("is known by the variables of OpenTelemetry", function()
     local got = receiving(accept, function(server)
       local r = program.start_greenlua { "-e", [[
@@ -179,7 +214,8 @@ describe("the end of a program", function()
       tracing.span("last", function() end)
       os.exit(7)
     ]] }
-    assert.same({ 7, "" }, { r.status, r.err })
+    assert.equal(7, r.status)
+    assert.matches("^greenlua: tracing: spans are lost: [^\n]*ECONNREFUSED%)\n$", r.err)
   end)
 end)
 

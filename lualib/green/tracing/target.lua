@@ -9,9 +9,9 @@ local sinks = require "green.log.sink"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
-local min, random, tonumber, pcall, require =
-  math.min, math.random, tonumber, pcall, require
-local match = string.match
+local min, random, tonumber, tostring, pcall, require =
+  math.min, math.random, tonumber, tostring, pcall, require
+local find, format, match = string.find, string.format, string.match
 
 local LONGEST_WAIT = 30 -- seconds between two tries
 
@@ -39,9 +39,23 @@ local function wait_of(attempt, resp)
   return min(2 ^ (attempt - 1), LONGEST_WAIT) * (0.5 + random() / 2)
 end
 
+--- What is lost is told once on standard error, and again when some have come through since:
+-- who sees no spans anywhere wants to know why. Returns how many are lost, of those of a batch.
+local function teller()
+  local is_told = false
+  return function(lost, why)
+    if lost > 0 and not is_told then
+      core.complain(format("greenlua: tracing: spans are lost: %s\n", why))
+    end
+    is_told = lost > 0
+    return lost
+  end
+end
+
 --- To a receiver of OTLP/HTTP. Its URL is used as it is.
 function M.http(o)
   local session
+  local tell = teller()
   local over = core.waitq()
   local is_late = false
   local function post(text)
@@ -58,17 +72,15 @@ function M.http(o)
     for attempt = 1, o.retries + 1 do
       local resp, err, body = post(text)
       if resp and resp.status >= 200 and resp.status < 300 then
-        return rejected(body, n)
-      elseif resp and not AGAIN[resp.status] or err and err.phase == "url" then
-        return n
-      elseif attempt > o.retries or is_late then
-        return n
+        return tell(rejected(body, n), "the receiver has refused some")
+      elseif resp and not AGAIN[resp.status] or err and err.phase == "url"
+        or attempt > o.retries or is_late then
+        return tell(n, resp and "the receiver has answered " .. resp.status or tostring(err))
       end
       if core.park(over, core.now() + wait_of(attempt, resp)) == core.codes.ECANCELED then
         thread.raise()
       end
     end
-    return n
   end
   return { send = send, hurry = function()
     is_late = true
@@ -119,7 +131,10 @@ function M.new(o, where)
   if given ~= 1 then
     args.misuse("%s: give one of endpoint, file and export", where)
   end
-  if o.endpoint then
+  if o.endpoint and not find(o.endpoint, "^https?://[^/]") then -- of the environment
+    return nil, errors.new("EINVAL", where, o.endpoint .. ": no URL that begins with http:// or "
+      .. "https://; OTEL_EXPORTER_OTLP_ENDPOINT says so")
+  elseif o.endpoint then
     return M.http(o)
   elseif o.export then
     return M.call(o)
