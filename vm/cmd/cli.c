@@ -75,7 +75,10 @@ static const char usage[] =
     "  -h       print this; also --help\n"
     "  --       end of the options\n"
     "  -        the script is standard input\n"
-    "       greenlua attach PID  a prompt in a program that runs\n";
+    "       greenlua attach PID  a prompt in a program that runs\n"
+    "       greenlua top PID     how it does, and its green threads, again and "
+    "again\n"
+    "       greenlua dump PID    what each of its green threads waits for\n";
 
 /* -- Options -------------------------------------------------------------- */
 
