@@ -4,8 +4,8 @@
     gdb greenlua CORE -x tools/greenlua-gdb.py -ex greenlua-threads
 
 greenlua-threads [EXPRESSION]
-    All green threads of a runtime: state, what each waits for, where it was spawned,
-    its Lua stack. EXPRESSION is a `vm *` or a `greenlua *`, in a host program; without
+    All green threads of a runtime: number, name, state, what each waits for, where it was
+    spawned, its Lua stack. EXPRESSION is a `vm *` or a `greenlua *`, in a host program; without
     one it is that of the command `greenlua`.
 
 greenlua-traceback EXPRESSION
@@ -118,6 +118,12 @@ def traceback(state):
 PLACES = {1: "read on", 2: "write on", 3: "read on"}
 QUEUE = 4
 STATES = ("new", "ready", "running", "parked", "dead")
+TEXT_BLOCK = 256  # VM_TEXT_BLOCK
+
+
+def printable(text):
+    """A name that tells a terminal nothing."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def offset_of(type_name, *fields):
@@ -165,33 +171,50 @@ def show_thread(vm, hub, task_address):
     if address == int(vm["host"]) and not int(thread["co"]):
         return
     state = STATES[int(thread["task"]["state"])]
-    gdb.write("thread 0x%x%s %s%s%s\n" % (
-        address, " (main)" if address == int(vm["main"]) else "", state,
+    name = text_of(vm, int(thread["task"]["label"]))
+    site = text_of(vm, int(thread["site"]))
+    gdb.write("#%d thread 0x%x%s%s %s%s%s\n" % (
+        int(thread["id"]), address, " (main)" if address == int(vm["main"]) else "",
+        ' "%s"' % name if name else "", state,
         ": waits for " + wait_of(hub, thread["task"]) if state == "parked" else "",
-        site_of(vm, int(thread["site"]))))
+        ", spawned at " + site if site else ""))
     for line in traceback(int(thread["co"])):
         gdb.write("    %s\n" % line)
 
 
-def site_of(vm, site):
-    """Where it was spawned, if the cache of sites still has it."""
-    for i in range(vm["sites"].type.range()[1] + 1):
-        entry = vm["sites"][i]
-        if site and int(entry["site"]) == site and int(entry["source"]):
-            name = entry["source"].string("utf-8", "replace")
-            return ", spawned at %s:%d" % (name.lstrip("@="), int(entry["line"]))
-    return ""
+def text_of(vm, number):
+    """The text of a place or of a name, as vm_text_of finds it; None: it has none."""
+    block, last = number // TEXT_BLOCK, vm["texts"].type.range()[1]
+    if number <= 0 or block > last or not int(vm["texts"][block]):
+        return None
+    text = vm["texts"][block][number % TEXT_BLOCK]
+    return printable(text.string("utf-8", "replace")) if int(text) else None
+
+
+def evaluate(expression):
+    try:
+        return gdb.parse_and_eval(expression)
+    except gdb.error as err:
+        raise gdb.GdbError("%s: %s" % (expression, err))
 
 
 def runtime(expression):
     if not expression:
-        value = gdb.parse_and_eval("'sigint.c'::sigint.g")
+        try:
+            value = gdb.parse_and_eval("'sigint.c'::sigint.g")
+        except gdb.error:
+            raise gdb.GdbError("this is not the command greenlua, or it was built without -g: "
+                               "in a host program say where its `greenlua *` or `vm *` is")
     else:
-        value = gdb.parse_and_eval(expression)
+        value = evaluate(expression)
     if int(value) == 0:
         raise gdb.GdbError("no runtime: the program has not begun, or has ended")
-    if value.type.target().strip_typedefs().name == "greenlua":
+    target = value.type.strip_typedefs()
+    name = target.target().strip_typedefs().name if target.code == gdb.TYPE_CODE_PTR else None
+    if name == "greenlua":
         value = value["v"]
+    elif name != "vm":
+        raise gdb.GdbError("%s: a `vm *` or a `greenlua *` is wanted" % expression)
     return value.dereference()
 
 
@@ -216,7 +239,9 @@ class Traceback(gdb.Command):
         super().__init__("greenlua-traceback", gdb.COMMAND_STACK, gdb.COMPLETE_SYMBOL)
 
     def invoke(self, argument, from_tty):
-        for line in traceback(int(gdb.parse_and_eval(argument))):
+        if not argument:
+            raise gdb.GdbError("greenlua-traceback EXPRESSION: a `lua_State *` is wanted")
+        for line in traceback(int(evaluate(argument))):
             gdb.write("    %s\n" % line)
 
 

@@ -1,6 +1,8 @@
 -- tools/greenlua-gdb.py: green threads in gdb, of a live process and of a core file.
 
 local folder = require "spec.support.folder"
+local fs = require "green.fs"
+local green = require "green"
 local program = require "spec.support.program"
 
 local dir = folder.each(before_each, after_each)
@@ -19,7 +21,7 @@ end
 green.spawn(function()
   green.listen("127.0.0.1:0"):accept()
 end)
-green.spawn(deep, 2, "more", nil)
+green.spawn(deep, 2, "more", nil):name("deep\27[1m one")
 green.spawn(function()
   pcall(function()
     green.Queue():get()
@@ -69,6 +71,7 @@ local function check(said, path)
   assert.is_truthy(text:find("turn %d+, %d+ switches"), text)
   assert.is_truthy(text:find("%(main%) parked: waits for a deadline in %d+%.%d+ s\n"), text)
   has "work.lua:22: in main chunk"
+  assert.is_truthy(text:find('#%d+ thread 0x%x+ "deep%?%[1m one" parked: '), text)
   assert.is_truthy(text:find("waits for read on fd %d+, spawned at work.lua:11\n"), text)
   has "work.lua:12: in function <work.lua:11>"
   assert.is_truthy(text:find("waits for a queue at 0x%x+, spawned at work.lua:15"), text)
@@ -77,7 +80,40 @@ local function check(said, path)
   has "work.lua:17: in function <work.lua:16>\n    [C]\n    work.lua:16: in function <work.lua:15>"
 end
 
+--- Without what differs each time.
+local function normal(line)
+  return (line:gsub("0x%x+", "0x"):gsub("fd %d+", "fd N"))
+end
+
 describe("tools/greenlua-gdb.py", function()
+  it("writes what docs/what-are-my-threads-doing.md shows", function()
+    local why = obstacle()
+    if why then return pending(why) end
+    local p = program.start_greenlua { "examples/debug/leak.lua", "0" }
+    p:expect "127.0.0.1:"
+    local conn = assert(green.connect("127.0.0.1", tonumber((p:expect "\n"))))
+    conn:write "me\n"
+    assert.equal("hello me", conn:read_line())
+    local said = gdb("-q", "-p", tostring(p.pid), "-x", "tools/greenlua-gdb.py", "-ex",
+      "greenlua-threads")
+    conn:close()
+    p:kill(program.KILL)
+    p:wait()
+    if not said:find("turn %d") then
+      return pending("gdb may not attach to processes here")
+    end
+    local page, n = assert(fs.read_file("docs/what-are-my-threads-doing.md")), 0
+    local lines = {}
+    for line in said:gmatch "[^\n]+" do
+      lines[normal(line)] = true
+    end
+    for line in page:match("of the program from above:\n\n(.-)\n\n"):gmatch "    (#[^\n]+)" do
+      n = n + 1
+      assert.is_true(lines[normal(line)], line .. " is not in\n" .. said)
+    end
+    assert.equal(3, n)
+  end)
+
   it("lists the green threads of a live process", function()
     local why = obstacle()
     if why then return pending(why) end
@@ -120,6 +156,21 @@ describe("tools/greenlua-gdb.py", function()
     end)
     local said = gdb(program.greenlua, "-x", "tools/greenlua-gdb.py", "-ex", "greenlua-threads")
     assert.is_truthy(said:find("no runtime", 1, true), said)
+  end)
+
+  it("says what is wrong with an expression, and with a program that is another", function()
+    local why = obstacle()
+    if why then return pending(why) end
+    local said = gdb(program.greenlua, "-x", "tools/greenlua-gdb.py", "-ex",
+      "greenlua-threads nothing", "-ex", "greenlua-threads (char *)1", "-ex",
+      "greenlua-traceback", "-ex", "greenlua-traceback nothing")
+    assert.is_truthy(said:find('nothing: No symbol "nothing" in current context.\n'
+      .. "(char *)1: a `vm *` or a `greenlua *` is wanted\n"
+      .. "greenlua-traceback EXPRESSION: a `lua_State *` is wanted\n"
+      .. 'nothing: No symbol "nothing" in current context.\n', 1, true), said)
+    said = gdb("-x", "tools/greenlua-gdb.py", "-ex", "greenlua-threads")
+    assert.is_truthy(said:find("this is not the command greenlua", 1, true), said)
+    assert.is_nil(said:find("Python Exception", 1, true), said)
   end)
 
   it("says where a stack is damaged, and goes on", function()
