@@ -469,10 +469,11 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 LIBDIR = $(DESTDIR)$(PREFIX)/lib
 INCDIR = $(DESTDIR)$(PREFIX)/include
 MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
+SHAREDIR = $(DESTDIR)$(PREFIX)/share/greenlua
 
 .PHONY: install uninstall dist
 install: $(BIN) $(SHARED) $(STATIC) $(HEADERS) ## DESTDIR and PREFIX (/usr/local)
-	$(Q)install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(MANDIR)
+	$(Q)install -d $(BINDIR) $(LIBDIR)/pkgconfig $(INCDIR) $(MANDIR) $(SHAREDIR)
 	$(Q)install -m 755 $(BIN) $(BINDIR)/greenlua
 	$(Q)install -m 755 $(SHARED) $(LIBDIR)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $(LIBDIR)/libgreenlua.so
@@ -480,6 +481,7 @@ install: $(BIN) $(SHARED) $(STATIC) $(HEADERS) ## DESTDIR and PREFIX (/usr/local
 	$(Q)install -m 644 vm/greenlua.h $(INCDIR)/greenlua.h
 	$(Q)cp -R $(P)/include/greenc $(INCDIR)
 	$(Q)install -m 644 docs/greenlua.1 $(MANDIR)/greenlua.1
+	$(Q)install -m 644 tools/greenlua-gdb.py $(SHAREDIR)/greenlua-gdb.py
 	$(Q)for name in greenlua greenc; do \
 	  sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $$name.pc.in \
 	    > $(LIBDIR)/pkgconfig/$$name.pc; done
@@ -488,7 +490,7 @@ uninstall: ## take away what install put there
 	$(Q)rm -f $(BINDIR)/greenlua $(LIBDIR)/$(SONAME) $(LIBDIR)/libgreenlua.so \
 	  $(LIBDIR)/libgreenlua.a $(INCDIR)/greenlua.h $(MANDIR)/greenlua.1 \
 	  $(LIBDIR)/pkgconfig/greenlua.pc $(LIBDIR)/pkgconfig/greenc.pc
-	$(Q)rm -rf $(INCDIR)/greenc
+	$(Q)rm -rf $(INCDIR)/greenc $(SHAREDIR)
 
 # For LuaRocks, which says where: LUADIR and LUALIBDIR.
 .PHONY: install-rock
