@@ -162,10 +162,14 @@ describe("green.metrics", function()
     local c = r:counter("a_total", "A.", { labels = { "x" } })
     assert.equal(c, r:counter("a_total", "Something else.", { labels = { "x" } }))
     local beside = ": name must be one that can stand beside the "
-    raises("counter" .. beside .. "counter a_total", r.counter, r, "a_total", "A.")
+    raises("counter: there is a counter a_total already, with the labels x", r.counter, r,
+      "a_total", "A.")
     r:histogram("h", "H.")
     raises("gauge" .. beside .. "histogram h (h_sum would be of both)", r.gauge, r, "h_sum", "H.")
-    raises("histogram" .. beside .. "histogram h", r.histogram, r, "h", "H.", { buckets = { 1 } })
+    raises("histogram: there is a histogram h already, with other buckets", r.histogram, r, "h",
+      "H.", { buckets = { 1 } })
+    raises("histogram: there is a histogram h already, with no labels", r.histogram, r, "h", "H.",
+      { labels = { "x" } })
     r:gauge("i_count", "I.")
     raises("histogram" .. beside .. "gauge i_count", r.histogram, r, "i", "I.")
     -- OpenMetrics has the counter as "a".

@@ -195,7 +195,10 @@ end
 function M.spew(names, show_values)
   args.optional(show_values, "boolean", "spew", "show_values")
   if names ~= nil and type(names) ~= "string" then
-    args.list(names, "spew", "names", "a text")
+    if type(names) ~= "table" then
+      args.wrong("spew", "names", "a text or a list of texts", names)
+    end
+    args.list(names, "spew", "names", "texts")
     for _, name in ipairs(names) do
       args.type(name, "string", "spew", "a name")
     end

@@ -99,4 +99,14 @@ print(f == hook, mask, count)
     assert.matches("^true\t", out)
     assert.matches("\ntrue\tl\t7\n", out)
   end)
+
+  it("says what names are", function()
+    local debugging = require "green.debug"
+    for wanted, value in pairs { ["names must be a text or a list of texts, not 5"] = 5,
+      ["a name must be a string, not 5"] = { "a.lua", 5 } } do
+      local ok, err = pcall(debugging.spew, value)
+      assert.is_false(ok)
+      assert.matches("spew: " .. wanted, err, 1, true)
+    end
+  end)
 end)

@@ -12,6 +12,7 @@ local show = require "green.args.show"
 local text = require "green.metrics.text"
 
 -- Scripts may put their own in their places.
+local concat = table.concat
 local ipairs, pairs, require, setmetatable, type = ipairs, pairs, require, setmetatable, type
 
 local methods = {}
@@ -37,6 +38,17 @@ local function is_same(a, b)
     and is_same_list(a.bounds or {}, b.bounds or {})
 end
 
+--- It has the name and kind of one that is there, and is another.
+local function check_same_name(was, metric)
+  local labels = was and concat(was.label_names, ", ")
+  if not was or was.name ~= metric.name or was.kind ~= metric.kind or was.is_own then
+    return
+  end
+  args.misuse("%s: there is a %s %s already, with %s", metric.kind, was.kind, was.name,
+    is_same_list(was.label_names, metric.label_names) and "other buckets"
+      or labels == "" and "no labels" or "the labels " .. labels)
+end
+
 --- A new metric takes its names; one that is there already with the same kind, labels and
 -- buckets is given instead: a module may be loaded twice.
 local function enter(self, metric)
@@ -44,6 +56,7 @@ local function enter(self, metric)
   if was and was.name == metric.name and is_same(was, metric) then
     return was
   end
+  check_same_name(was, metric)
   local taken = names.taken(metric.kind, metric.name)
   for _, name in ipairs(taken) do
     local other = self.names[name]
@@ -118,7 +131,7 @@ local own = { process = "green.metrics.process", runtime = "green.metrics.runtim
 local function names_of_its_own()
   local taken = {}
   for _, name in ipairs(text.own) do
-    local metric = { kind = "counter", name = name, label_names = { "" } } -- like no other
+    local metric = { kind = "counter", name = name, label_names = { "" }, is_own = true }
     for _, line in ipairs(names.taken("counter", name)) do
       taken[line] = metric
     end
