@@ -313,6 +313,13 @@ describe("green.debug.each_thread", function()
     assert.is_true(turns > 1)
   end)
 
+  it("lets the others run between steps while a virtual clock stands still", function()
+    local turns = beside(function() dbg.threads() end)
+    assert.is_true(turns >= 30, turns)
+    turns = beside(function() dbg.format_hub_timers() end)
+    assert.is_true(turns >= 60, turns) -- all are found, and all are written
+  end)
+
   real_it("stops all others when that is asked for", function()
     local turns = beside(function()
       green.sleep(0)

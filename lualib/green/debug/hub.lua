@@ -3,6 +3,7 @@
 -- @module green.debug.hub
 
 local core = require "green.core"
+local pacer = require "green.thread.pace"
 local report = require "green.thread.report"
 local threads = require "green.debug.threads"
 local trace = require "green.debug.trace"
@@ -83,7 +84,7 @@ function M.format_timers(with_stack, can_park)
   for t in threads.handles(can_park) do
     add_timers(list, t, with_stack)
   end
-  local now, pace = core.now(), threads.pacer(can_park)
+  local now, pace = core.now(), pacer(can_park)
   list = sorted(list, pace)
   for i = 1, #list do
     pace()
@@ -126,7 +127,7 @@ end
 
 --- All descriptors that the hub knows, and who waits for each, as a text.
 function M.format_listeners(with_stack, can_park)
-  local lines, from, pace = {}, 0, threads.pacer(can_park)
+  local lines, from, pace = {}, 0, pacer(can_park)
   while from do
     pace()
     from = next_listener(lines, with_stack, core.fd_from(from))

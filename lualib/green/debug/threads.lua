@@ -3,8 +3,8 @@
 -- @module green.debug.threads
 
 local core = require "green.core"
+local pacer = require "green.thread.pace"
 local report = require "green.thread.report"
-local thread = require "green.thread"
 local trace = require "green.debug.trace"
 local waits = require "green.thread.waits"
 local where = require "green.thread.where"
@@ -14,24 +14,10 @@ local concat, format, gsub, pcall = table.concat, string.format, string.gsub, pc
 
 local M = {}
 
-local STEP = 0.001 -- seconds of work, then the others have a turn
-
---- A function that lets the others run when this has gone on for a while: it parks. One that
--- does nothing where the caller must not.
-function M.pacer(can_park)
-  local began = core.now()
-  return function()
-    if can_park and core.now() - began >= STEP then
-      thread.sleep(0)
-      began = core.now()
-    end
-  end
-end
-
 --- An iterator over the live threads themselves. Those that live all the while come once;
 -- of the others some. can_park: it lets the others run between steps.
 function M.handles(can_park)
-  local slot, pace = 1, M.pacer(can_park)
+  local slot, pace = 1, pacer(can_park)
   return function()
     local found = false
     while slot and not found do

@@ -3,7 +3,7 @@
 
 local core = require "green.core"
 local names = require "green.metrics.name"
-local pacer = require "green.metrics.pace"
+local pacer = require "green.thread.pace"
 
 -- Scripts may put their own in their places.
 local concat, error, find, format, huge, ipairs, pairs = table.concat, error, string.find,
@@ -14,23 +14,21 @@ local number = names.number
 
 local PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 local OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-local LOOKS = 32 -- series between two looks at the clock
+local LINES = 32 -- between two looks at the clock
 
 -- -- Lines --------------------------------------------------------------------
 
 local function put(out, line)
-  out.n = out.n + 1
+  out.n, out.left = out.n + 1, out.left - 1
   out[out.n] = line
 end
 
---- Let the others have a turn, now and then.
+--- Let the others have a turn, now and then: not within a series, whose lines belong together.
 local function breathe(out)
-  out.left = out.left - 1
-  if out.left > 0 then
-    return
+  if out.left <= 0 then
+    out.left = LINES
+    out.pace()
   end
-  out.left = LOOKS
-  out.pace()
 end
 
 local function put_head(out, kind, name, help)
@@ -184,13 +182,14 @@ local function emitter(registry, gathered)
   end
 end
 
-local function gather(registry)
+local function gather(registry, pace)
   local gathered = {}
   local emit = emitter(registry, gathered)
   for _, collect in ipairs(registry.collectors) do
     if not pcall(collect, emit) then
       registry.errors = registry.errors + 1
     end
+    pace()
   end
   return gathered
 end
@@ -231,11 +230,11 @@ local function put_own(out, registry)
 end
 
 local function of(registry, is_open)
-  local out = { n = 0, is_open = is_open, left = LOOKS, pace = pacer() }
+  local out = { n = 0, is_open = is_open, left = LINES, pace = pacer() }
   for i = 1, #registry.families do
     put_metric(out, registry, registry.families[i])
   end
-  for _, family in ipairs(gather(registry)) do
+  for _, family in ipairs(gather(registry, out.pace)) do
     put_gathered(out, family)
   end
   put_own(out, registry)

@@ -7,6 +7,7 @@ local core = require "green.core"
 local get_debugging = require "green.status.debugging"
 local json = require "green.args.json"
 local natives = require "green.tpool.natives"
+local pacer = require "green.thread.pace"
 local process = require "green.metrics.process"
 local register = require "green.wsgi.register"
 local requests = require "green.status.requests"
@@ -97,13 +98,14 @@ local function of_server(server)
 end
 
 local function of_servers(opts)
-  local list, all = json.list {}, register.list()
+  local list, all, pace = json.list {}, register.list(), pacer()
   for i, server in ipairs(all) do
     if i > MOST_SERVERS then
       break
     end
     list[i] = of_server(server)
-    list[i].list, list[i].more = requests.list(server, opts)
+    list[i].list, list[i].more = requests.list(server, opts, pace)
+    pace()
   end
   return list, #all > MOST_SERVERS
 end
@@ -119,7 +121,7 @@ local function of_stalls()
     longest = stats.longest }
 end
 
---- All of it. Parks, in steps, where threads are listed.
+--- All of it. Parks, in steps.
 -- @tparam table opts of green.status.handler, checked
 function M.look(opts)
   local stats = core.stats()

@@ -48,19 +48,32 @@ local function by_age(a, b)
   return a.age > b.age
 end
 
---- Those in hand, the oldest first. Does not park.
--- @tparam table opts `peers`, `queries`, `headers`: whether to tell of them
--- @return a list of tables; and whether there are more
-function M.list(server, opts)
-  local list, is_more = json.list {}, false
+--- Connections whose requests are in hand, so many at most; and whether there are more.
+local function conns_of(server)
+  local list = {}
   for state in pairs(server.active) do
     local conn = state.conn
-    if conn and #list >= MOST then
-      is_more = true
-      break
-    elseif conn and core.conn_is_open(conn) then
+    if conn and core.conn_is_open(conn) then
+      if #list == MOST then
+        return list, true
+      end
+      list[#list + 1] = conn
+    end
+  end
+  return list, false
+end
+
+--- Those in hand, the oldest first. Parks, in steps.
+-- @tparam table opts `peers`, `queries`, `headers`: whether to tell of them
+-- @tparam function pace of green.thread.pace
+-- @return a list of tables; and whether there are more
+function M.list(server, opts, pace)
+  local list, conns, is_more = json.list {}, conns_of(server)
+  for _, conn in ipairs(conns) do
+    if core.conn_is_open(conn) then -- still
       list[#list + 1] = of(server, conn, opts)
     end
+    pace()
   end
   sort(list, by_age)
   return list, is_more

@@ -4,7 +4,7 @@
 local core = require "green.core"
 local get_debugging = require "green.status.debugging"
 local json = require "green.args.json"
-local pacer = require "green.metrics.pace"
+local pacer = require "green.thread.pace"
 
 -- Scripts may put their own in their places.
 local gsub, ipairs, sub, tostring = string.gsub, ipairs, string.sub, tostring
