@@ -35,6 +35,36 @@ local function data(handler, more)
   return cjson.decode(body), body
 end
 
+--- How many turns another thread has while fn() runs, and what that gives.
+local function turns_beside(fn)
+  local turns, is_done = 0, false
+  local other = green.spawn(function()
+    while not is_done do
+      turns = turns + 1
+      green.sleep(0)
+    end
+  end)
+  green.sleep(0)
+  local got = { fn() }
+  is_done = true
+  other:wait()
+  return turns, unpack(got)
+end
+
+--- The text of a body that comes in pieces, none of which takes long.
+local function pieces(headers, body)
+  assert.is_function(body)
+  local list = {}
+  for piece in body do
+    assert.is_true(#piece < 64 * 1024, #piece)
+    list[#list + 1] = piece
+  end
+  local text = table.concat(list)
+  assert.is_true(#list > 1)
+  assert.equal(tostring(#text), headers["Content-Length"])
+  return text
+end
+
 --- Run body(server, get) beside a server of that handler; get(path, lines) gives an answer.
 local function beside(app, body)
   local server = assert(wsgi.new("127.0.0.1:0", app, { error_log = false, stop_grace = 0 }))
@@ -244,6 +274,50 @@ describe("green.status", function()
     assert.equal(0, #d.threads.list)
     held:send()
     for _, t in ipairs(all) do t:wait() end
+  end)
+
+  it("says much in steps and in pieces", function()
+    local held, all = green.Event(), {}
+    for i = 1, 1000 do
+      all[i] = green.spawn(function() held:wait() end)
+    end
+    green.sleep(0)
+    local handler = status.handler { threads = 1000, tracebacks = true }
+    local turns, _, headers, body = turns_beside(function()
+      return ask(handler, { QUERY_STRING = "format=json" })
+    end)
+    assert.is_true(turns >= 20, turns) -- 1,000 are looked at, and 1,000 are written
+    local d = cjson.decode(pieces(headers, body))
+    assert.equal(1000, #d.threads.list)
+    held:send()
+    for _, t in ipairs(all) do t:wait() end
+  end)
+
+  it("says many metrics in steps and in pieces", function()
+    local r = metrics.registry()
+    local sizes = r:histogram("sizes", "Sizes.", { labels = { "n" } })
+    for i = 1, 500 do sizes:labels(i):observe(i) end
+    local turns, _, headers, body = turns_beside(function()
+      return ask(status.handler { registry = r }, { PATH_INFO = "/metrics" })
+    end)
+    assert.is_true(turns >= 2, turns)
+    local text = pieces(headers, body)
+    assert.equal((r:text()), text)
+    assert.matches('\nsizes_count{n="500"} 1\n', text)
+  end)
+
+  it("sends what comes in pieces as one answer", function()
+    local r = metrics.registry()
+    local many = r:gauge("many", "Many.", { labels = { "n" }, max_series = 9000 })
+    for i = 1, 9000 do many:labels(i):set(i) end
+    beside(status.handler { registry = r }, function(_, get)
+      local answer, head = get("/metrics"), get("/metrics", "HEAD")
+      local text = answer:read()
+      assert.equal((r:text()), text)
+      assert.equal(tostring(#text), answer.headers["content-length"])
+      assert.equal(tostring(#text), head.headers["content-length"])
+      assert.equal("", head:read() or "")
+    end)
   end)
 
   it("has what green.debug tells, without peers unless it is asked for them", function()

@@ -18,7 +18,8 @@ local runtime = require "green.metrics.runtime"
 local text = require "green.metrics.text"
 
 -- Scripts may put their own in their places.
-local find, ipairs, match, pairs, type = string.find, ipairs, string.match, pairs, type
+local find, format, match = string.find, string.format, string.match
+local ipairs, pairs, type = ipairs, pairs, type
 
 local M = {}
 
@@ -76,16 +77,34 @@ local function headers(kind, more)
   return all
 end
 
+--- An answer of a list of texts. They are not put together, which would take as long as
+-- they are large.
+local function answer_of(kind, list)
+  if #list == 1 then
+    return 200, headers(kind), list[1]
+  end
+  local size, i, pace = 0, 0, pacer()
+  for _, one in ipairs(list) do
+    size = size + #one
+  end
+  return 200, headers(kind, { ["Content-Length"] = format("%d", size) }), function()
+    pace()
+    i = i + 1
+    return list[i]
+  end
+end
+
 local answers = {}
 
 function answers.json(o)
-  return 200, headers(JSON), json.encode(look.look(o), pacer()) .. "\n"
+  local list = json.chunks(look.look(o), pacer())
+  list[#list] = list[#list] .. "\n"
+  return answer_of(JSON, list)
 end
 
 function answers.prometheus(o, env)
-  local is_open = text.is_open_wanted(env.HTTP_ACCEPT)
-  local body, kind = o.registry:text(is_open and "openmetrics" or "prometheus")
-  return 200, headers(kind), body
+  local list, kind = text.of(o.registry, text.is_open_wanted(env.HTTP_ACCEPT))
+  return answer_of(kind, list)
 end
 
 function answers.html(o)

@@ -4,6 +4,7 @@
 
 local ffi = require "ffi"
 local buf_api = require "green.ffi.buf"
+local chunks = require "green.args.chunks"
 local C = require "green.ffi.logtext"
 
 -- Scripts may put their own in their places.
@@ -49,20 +50,15 @@ end
 
 local encode
 
-local function put(out, text)
-  out.n = out.n + 1
-  out[out.n] = text
-end
-
 local function put_list(out, list)
-  put(out, "[")
+  out:put "["
   for i, value in ipairs(list) do
     if i > 1 then
-      put(out, ",")
+      out:put ","
     end
     encode(out, value)
   end
-  put(out, "]")
+  out:put "]"
 end
 
 local function put_object(out, object)
@@ -73,12 +69,12 @@ local function put_object(out, object)
   end
   sort(keys)
   for i, key in ipairs(keys) do
-    put(out, i == 1 and "{" or ",")
-    put(out, quoted(key))
-    put(out, ":")
+    out:put(i == 1 and "{" or ",")
+    out:put(quoted(key))
+    out:put ":"
     encode(out, values[key])
   end
-  put(out, #keys == 0 and "{}" or "}")
+  out:put(#keys == 0 and "{}" or "}")
   out.pace()
 end
 
@@ -95,27 +91,34 @@ function encode(out, value)
     local put_table = getmetatable(value) == list_mt and put_list or put_object
     put_table(out, value)
   elseif kind == "string" then
-    put(out, quoted(value))
+    out:put(quoted(value))
   elseif kind == "number" then
-    put(out, number_text(value))
+    out:put(number_text(value))
   else
-    put(out, kind == "boolean" and tostring(value) or "null")
+    out:put(kind == "boolean" and tostring(value) or "null")
   end
 end
 
 local function no_pace() end
 
---- Tables of M.list's are lists, all others objects, whose keys come sorted. What is no number
--- of JSON, and what it has no word for, is null.
+--- The JSON of a value as a list of texts of some KB, to be sent one after the other. Tables of
+-- M.list's are lists, all others objects, whose keys come sorted. What is no number of JSON, and
+-- what it has no word for, is null.
 --
--- No part becomes a text of its own: Lua keeps each text once, and finds it by some of its
+-- Smaller parts become no texts of their own: Lua keeps each text once, and finds it by some of its
 -- bytes, so that thousands that differ in the middle alone, as records of threads do, would
 -- each be compared with all others.
 -- @tparam[opt] function pace is called between pieces of the work
-function M.encode(value, pace)
-  local out = { n = 0, pace = pace or no_pace }
+function M.chunks(value, pace)
+  local out = chunks.new()
+  out.pace = pace or no_pace
   encode(out, value)
-  return concat(out)
+  return out:finish()
+end
+
+--- The same as one text.
+function M.encode(value)
+  return concat(M.chunks(value))
 end
 
 return M

@@ -2,6 +2,7 @@
 -- to green.debug.
 -- @module green.debug.hub
 
+local chunks = require "green.args.chunks"
 local core = require "green.core"
 local pacer = require "green.thread.pace"
 local report = require "green.thread.report"
@@ -80,7 +81,7 @@ end
 
 --- All deadlines, the earliest first, as a text.
 function M.format_timers(with_stack, can_park)
-  local list, lines = {}, {}
+  local list, out = {}, chunks.new "\n"
   for t in threads.handles(can_park) do
     add_timers(list, t, with_stack)
   end
@@ -88,13 +89,13 @@ function M.format_timers(with_stack, can_park)
   list = sorted(list, pace)
   for i = 1, #list do
     pace()
-    lines[i] = format("in %s: %s\n", waits.span(list[i].due - now), list[i].text)
+    out:put(format("in %s: %s", waits.span(list[i].due - now), list[i].text))
   end
   local others = core.stats().timers - #list
   if others > 0 then
-    lines[#lines + 1] = format("and %d of the library's own\n", others)
+    out:put(format("and %d of the library's own", others))
   end
-  return format("%d timer%s\n", #list, #list == 1 and "" or "s") .. concat(lines)
+  return concat(out:finish(format("%d timer%s\n", #list, #list == 1 and "" or "s")))
 end
 
 -- -- Descriptors --------------------------------------------------------------
@@ -103,7 +104,7 @@ local function waiter(t, verb, with_stack)
   return "\n  " .. verb .. " by " .. (t and told(t, with_stack) or "the library")
 end
 
-local function add_listener(lines, with_stack, fd, _, is_idle, writer, ...)
+local function add_listener(out, with_stack, fd, _, is_idle, writer, ...)
   local text = format("fd %d, %s:", fd, core.fd_name(fd))
   local head = text
   for i = 1, select("#", ...) do
@@ -117,24 +118,24 @@ local function add_listener(lines, with_stack, fd, _, is_idle, writer, ...)
   if is_idle then
     text = text .. "\n  idle: watched for reading, without a green thread"
   end
-  lines[#lines + 1] = text == head and head .. " nobody waits" or text
+  out:put(text == head and head .. " nobody waits" or text)
   return fd + 1
 end
 
-local function next_listener(lines, with_stack, fd, ...)
-  return fd and add_listener(lines, with_stack, fd, ...)
+local function next_listener(out, with_stack, fd, ...)
+  return fd and add_listener(out, with_stack, fd, ...)
 end
 
 --- All descriptors that the hub knows, and who waits for each, as a text.
 function M.format_listeners(with_stack, can_park)
-  local lines, from, pace = {}, 0, pacer(can_park)
+  local n, out, pace = 0, chunks.new "\n", pacer(can_park)
+  local from = next_listener(out, with_stack, core.fd_from(0))
   while from do
+    n = n + 1
     pace()
-    from = next_listener(lines, with_stack, core.fd_from(from))
+    from = next_listener(out, with_stack, core.fd_from(from))
   end
-  local n = #lines
-  return format("%d descriptor%s\n", n, n == 1 and "" or "s")
-    .. concat(lines, "\n") .. (n > 0 and "\n" or "")
+  return concat(out:finish(format("%d descriptor%s\n", n, n == 1 and "" or "s")))
 end
 
 return M

@@ -2,6 +2,7 @@
 -- green.debug.
 -- @module green.debug.threads
 
+local chunks = require "green.args.chunks"
 local core = require "green.core"
 local pacer = require "green.thread.pace"
 local report = require "green.thread.report"
@@ -116,12 +117,12 @@ end
 
 --- The whole text: how many there are, and each.
 function M.format(with_traceback, can_park)
-  local lines = {}
+  local n, out = 0, chunks.new "\n"
   for text in M.texts(with_traceback, can_park) do
-    lines[#lines + 1] = text
+    n = n + 1
+    out:put(text)
   end
-  return format("%d green thread%s\n", #lines, #lines == 1 and "" or "s")
-    .. concat(lines, "\n") .. "\n"
+  return concat(out:finish(format("%d green thread%s\n", n, n == 1 and "" or "s")))
 end
 
 return M

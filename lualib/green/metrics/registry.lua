@@ -120,7 +120,8 @@ function methods:text(format)
   if type(format) ~= "string" or not formats[format] then
     args.wrong("text", "format", '"prometheus" or "openmetrics"', format)
   end
-  return text.of(self, format == "openmetrics")
+  local list, kind = text.of(self, format == "openmetrics")
+  return concat(list), kind
 end
 
 class.seal(mt)

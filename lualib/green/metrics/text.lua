@@ -1,6 +1,7 @@
 --- A registry as text: Prometheus's exposition format 0.0.4, or OpenMetrics 1.0.0.
 -- @module green.metrics.text
 
+local chunks = require "green.args.chunks"
 local core = require "green.core"
 local names = require "green.metrics.name"
 local pacer = require "green.thread.pace"
@@ -19,8 +20,8 @@ local LINES = 32 -- between two looks at the clock
 -- -- Lines --------------------------------------------------------------------
 
 local function put(out, line)
-  out.n, out.left = out.n + 1, out.left - 1
-  out[out.n] = line
+  out.left = out.left - 1
+  out:put(line)
 end
 
 --- Let the others have a turn, now and then: not within a series, whose lines belong together.
@@ -229,8 +230,11 @@ local function put_own(out, registry)
   put_value(out, ERRORS, "", registry.errors)
 end
 
+--- All of a registry as a list of texts of some KB, to be sent one after the other; and their
+-- Content-Type. Parks where there is much.
 local function of(registry, is_open)
-  local out = { n = 0, is_open = is_open, left = LINES, pace = pacer() }
+  local out = chunks.new "\n"
+  out.is_open, out.left, out.pace = is_open, LINES, pacer()
   for i = 1, #registry.families do
     put_metric(out, registry, registry.families[i])
   end
@@ -238,8 +242,10 @@ local function of(registry, is_open)
     put_gathered(out, family)
   end
   put_own(out, registry)
-  put(out, is_open and "# EOF\n" or "")
-  return concat(out, "\n"), is_open and OPENMETRICS or PROMETHEUS
+  if is_open then
+    put(out, "# EOF")
+  end
+  return out:finish(), is_open and OPENMETRICS or PROMETHEUS
 end
 
 --- Does a request's Accept ask for OpenMetrics? Prometheus names it first where it likes it
