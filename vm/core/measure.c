@@ -63,24 +63,6 @@ static int core_measured(lua_State *L)
   return 4;
 }
 
-/* threads = some_threads(max): as threads, of the oldest. Scripts do not get
-** hold of them: they must not be given away. */
-static int core_some_threads(lua_State *L)
-{
-  const vm *v = core_vm(L);
-  const green_task *host = v->main == v->host ? NULL : &v->host->task;
-  lua_Number max = luaL_checknumber(L, 1);
-  lua_newtable(L);
-  int n = 0;
-  for (green_task *k = green_hub_first_task(v->hub); k && n < max;
-       k = green_hub_next_task(v->hub, k)) {
-    if (!vm_is_thread(v, k) || k == host) continue;
-    vm_push_thread(L, green_container(k, vm_thread, task));
-    lua_rawseti(L, -2, ++n);
-  }
-  return 1;
-}
-
 /* -- Servers -------------------------------------------------------------- */
 
 /* code = httpd_measure(httpd): as green_httpd_measure. */
@@ -123,7 +105,6 @@ static int core_conn_age(lua_State *L)
 const luaL_Reg vm_measure_functions[] = {
     {"measure", core_measure},
     {"measured", core_measured},
-    {"some_threads", core_some_threads},
     {"httpd_measure", core_httpd_measure},
     {"httpd_measured", core_httpd_measured},
     {"conn_age", core_conn_age},

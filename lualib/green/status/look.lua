@@ -4,7 +4,7 @@
 -- @module green.status.look
 
 local core = require "green.core"
-local get_debugging = require "green.status.debugging"
+local debugging = require "green.debug"
 local json = require "green.args.json"
 local natives = require "green.tpool.natives"
 local pacer = require "green.thread.pace"
@@ -110,11 +110,10 @@ local function of_servers(opts)
   return list, #all > MOST_SERVERS
 end
 
---- What the blocking detector of green.debug has seen; false where there is none, or it is off.
+--- What the blocking detector has seen; false where it is off.
 local function of_stalls()
-  local debugging = get_debugging()
-  local stats = debugging and debugging.blocking_stats and debugging.blocking_stats()
-  if not (stats and stats.is_on) then
+  local stats = debugging.blocking_stats()
+  if not stats.is_on then
     return false
   end
   return { resolution = stats.resolution, count = stats.count, total = stats.total,

@@ -1,13 +1,12 @@
---- Some of the green threads, for the status page. With green.debug it says what they wait for.
+--- Some of the green threads, for the status page.
 -- @module green.status.threads
 
 local core = require "green.core"
-local get_debugging = require "green.status.debugging"
+local debugging = require "green.debug"
 local json = require "green.args.json"
-local pacer = require "green.thread.pace"
 
 -- Scripts may put their own in their places.
-local gsub, ipairs, sub, tostring = string.gsub, ipairs, string.sub, tostring
+local gsub, sub, tostring = string.gsub, string.sub, tostring
 
 local MOST_TEXT = 200 -- bytes
 
@@ -47,40 +46,6 @@ local function of_record(record, opts)
   }
 end
 
---- Of a thread itself.
-local function of_thread(thread, opts)
-  local data, site = core.peek(thread), core.site(thread)
-  return {
-    name = data and data.name and short(data.name) or thread == core.main() and "main" or nil,
-    state = core.state(thread),
-    site = site ~= "?" and short(site) or nil,
-    traceback = opts.tracebacks and core.traceback(thread) or nil,
-  }
-end
-
---- From green.debug, which looks at them step by step and lets the others run between.
-local function from_debug(debugging, opts, list)
-  for record in debugging.each_thread { traceback = opts.tracebacks } do
-    if #list >= opts.threads then
-      return true
-    end
-    list[#list + 1] = of_record(record, opts)
-  end
-  return false
-end
-
-local function from_core(opts, list)
-  local some, pace = core.some_threads(opts.threads + 1), pacer()
-  for i, thread in ipairs(some) do
-    if i > opts.threads then
-      return true
-    end
-    list[i] = of_thread(thread, opts)
-    pace()
-  end
-  return false
-end
-
 --- So many of them, at most. Parks, where they are many.
 -- @tparam table opts `threads`: how many; `peers`, `tracebacks`: whether to tell of them
 -- @return a list of tables; and whether there are more
@@ -89,11 +54,13 @@ function M.list(opts)
   if opts.threads == 0 then
     return list, core.stats().threads > 0
   end
-  local debugging = get_debugging()
-  if debugging and debugging.each_thread then
-    return list, from_debug(debugging, opts, list)
+  for record in debugging.each_thread { traceback = opts.tracebacks } do
+    if #list >= opts.threads then
+      return list, true
+    end
+    list[#list + 1] = of_record(record, opts)
   end
-  return list, from_core(opts, list)
+  return list, false
 end
 
 return M
