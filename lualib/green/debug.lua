@@ -86,11 +86,16 @@ function M.dump(title)
   dump(title or "green threads:")
 end
 
---- The live thread that has that id, to be killed or asked; nil: there is none. Does not park.
+--- The live thread that has that id, to be killed or asked; nil: there is none. Parks, in steps
+-- as threads does.
 -- @tparam number id as in the data and the texts
 function M.thread(id)
   args.number(id, 1, "thread", "id")
-  local found = core.thread_of_id(id)
+  local can_park = threads.can_park()
+  if can_park then
+    thread.checkpoint()
+  end
+  local found = threads.of_id(id, can_park)
   return found and core.expose(found) or nil
 end
 

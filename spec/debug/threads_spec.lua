@@ -209,6 +209,23 @@ describe("green.debug.threads", function()
     assert.equal(t, dbg.thread(id))
     t:kill()
     assert.is_nil(dbg.thread(id))
+    assert.is_nil(dbg.thread(id + 0.5))
+  end)
+
+  it("gives the thread of an id among many, some of which have ended", function()
+    local all = {}
+    for i = 1, 1500 do
+      all[i] = green.spawn(green.sleep, 1)
+    end
+    for i = 1, 1499 do
+      if i % 700 ~= 0 then all[i]:kill() end
+    end
+    for i, t in ipairs(all) do
+      if i % 50 == 0 then
+        assert.equal((i == 1500 or i % 700 == 0) and t or nil, dbg.thread(core.ids(t)))
+      end
+    end
+    green.killall(all)
   end)
 
   it("is a text with a line for each, and tracebacks if they are wanted", function()
@@ -357,6 +374,7 @@ describe("green.debug.each_thread", function()
     each_thread = function() for _ in dbg.each_thread() do end end,
     each_text = function() for _ in dbg.each_text() do end end,
     threads = dbg.threads,
+    thread = function() dbg.thread(1e9) end,
     format_threads = dbg.format_threads,
     format_hub_timers = dbg.format_hub_timers,
     format_hub_listeners = dbg.format_hub_listeners,
@@ -390,5 +408,8 @@ describe("green.debug.each_thread", function()
     string.gsub("x", "x", function() n = #dbg.threads() end)
     assert.is_true(n >= 1)
     assert.is_string(select(2, pcall(string.gsub, "x", "x", dbg.format_threads)))
+    local id, found = core.ids(core.current()), nil
+    string.gsub("x", "x", function() found = dbg.thread(id) end)
+    assert.equal(core.current(), found)
   end)
 end)

@@ -15,8 +15,9 @@
 #include <sys/stat.h>
 
 /* Slots of the table of threads that one call may pass over: what has become of
-** a million threads must not be passed over in one go. */
-enum { LOOK_SLOTS = 1024 };
+** a million threads must not be passed over in one go. That many take some
+** microseconds. */
+enum { LOOK_SLOTS = 256 };
 
 /* Seconds of the hub's clock; nil: never. */
 static void push_time(lua_State *L, int64_t at)
@@ -35,34 +36,37 @@ static int is_shown(const vm *v, const vm_thread *t)
   return t == v->host ? v->main == v->host : t && t->co;
 }
 
-/* Push the thread in a slot; NULL, and nothing is pushed: there is none. */
-static vm_thread *thread_at(vm *v, lua_State *L, uint32_t slot)
+/* Push the thread in a slot of the table at index `table`; NULL, and nothing is
+** pushed: there is none. */
+static vm_thread *thread_at(const vm *v, lua_State *L, int table, uint32_t slot)
 {
-  vm_push_key(L, VM_KEY_THREADS);
-  lua_rawgeti(L, -1, (int)(2 * slot));
-  lua_remove(L, -2);
+  lua_rawgeti(L, table, (int)(2 * slot));
   vm_thread *t = vm_to_thread(L, -1);
   if (is_shown(v, t)) return t;
   lua_pop(L, 1);
   return NULL;
 }
 
-/* thread, next = thread_from(slot): a live one, in a slot of the table of
+/* thread, next = thread_from(slot, id): a live one, in a slot of the table of
 ** threads that is not below that (1 at first), and where to go on; false, next:
 ** none was found yet; nothing: there are no more. Threads keep their slots, so
-** who goes on from call to call meets each that lives all the while, once. */
+** who goes on from call to call meets each that lives all the while, once. With
+** an id only the thread that has it is found. */
 static int core_thread_from(lua_State *L)
 {
-  vm *v = core_vm(L);
+  const vm *v = core_vm(L);
   uint32_t slot = (uint32_t)luaL_checkinteger(L, 1), end = slot + LOOK_SLOTS;
+  lua_Number id = luaL_optnumber(L, 2, 0);
+  vm_push_key(L, VM_KEY_THREADS);
+  int table = lua_gettop(L);
   for (; slot && slot <= v->n_slots && slot < end; slot++) {
-    if (!thread_at(v, L, slot)) continue;
-    lua_pushnumber(L, slot + 1);
-    return 2;
+    const vm_thread *t = thread_at(v, L, table, slot);
+    if (t && (id == 0 || (lua_Number)t->id == id)) break;
+    lua_settop(L, table);
   }
   if (!slot || slot > v->n_slots) return 0;
-  lua_pushboolean(L, 0);
-  lua_pushnumber(L, slot);
+  if (lua_gettop(L) == table) lua_pushboolean(L, 0);
+  lua_pushnumber(L, slot < end ? slot + 1 : slot);
   return 2;
 }
 
@@ -74,22 +78,6 @@ static int core_ids(lua_State *L)
   lua_pushnumber(L, (lua_Number)t->id);
   lua_pushnumber(L, (lua_Number)t->parent);
   return 2;
-}
-
-/* thread = thread_of_id(id): the live one that has it; nil. */
-static int core_thread_of_id(lua_State *L)
-{
-  const vm *v = core_vm(L);
-  lua_Number id = luaL_checknumber(L, 1);
-  for (green_task *k = green_hub_first_task(v->hub); k;
-       k = green_hub_next_task(v->hub, k)) {
-    const vm_thread *t = green_container(k, vm_thread, task);
-    if (!vm_is_thread(v, k) || (lua_Number)t->id != id) continue;
-    if (!is_shown(v, t)) return 0;
-    vm_push_thread(L, t);
-    return 1;
-  }
-  return 0;
 }
 
 /* place, since, due, fd = wait_of(thread): of a parked one "read", "write",
@@ -228,7 +216,6 @@ static int core_same_file(lua_State *L)
 const luaL_Reg vm_look_functions[] = {
     {"thread_from", core_thread_from},
     {"ids", core_ids},
-    {"thread_of_id", core_thread_of_id},
     {"wait_of", core_wait_of},
     {"stack_size", core_stack_size},
     {"scope_of", core_scope_of},

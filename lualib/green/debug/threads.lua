@@ -29,6 +29,16 @@ function M.handles(can_park)
   end
 end
 
+--- The live thread that has that id; nil: there is none. Parks, in steps, if it can.
+function M.of_id(id, can_park)
+  local found, slot, pace = false, 1, pacer(can_park)
+  while slot and not found do
+    pace()
+    found, slot = core.thread_from(slot, id)
+  end
+  return found or nil
+end
+
 --- Can the caller wait? A finalizer cannot.
 function M.can_park()
   return (pcall(core.waiter))
