@@ -58,13 +58,6 @@ looking_loop() { # ROW WHAT
   done
 }
 
-looking_status() {
-  for r in $(seq "$ROUNDS"); do
-    fields=$(timeout -k 3 120 taskset -c 0 "$GREENLUA" bench/looking.lua nothing status)
-    sample look_status greenlua "$r" "$fields"
-  done
-}
-
 # Instructions outside of the kernel with the JIT off: of two lengths, so that what is not a
 # request falls out; one connection, so that each request is a turn.
 looking_count() { # WHAT SCRIPT LENGTH LOAD OPTIONS
@@ -119,6 +112,5 @@ looking_measure() { # ROW
   look_5ms_hello) looking_pair "$1" profiler hello -n 20000 ;;
   look_1ms_hello) looking_pair "$1" profiler_1ms hello -n 20000 ;;
   look_log) looking_log ;;
-  look_status) looking_status ;;
   esac
 }
