@@ -10,15 +10,16 @@
 -- left at the end is to be told; `profiles` kind -> file of green.profile's.
 -- @module green.cmd.cli
 
+local compiler = require "green.cmd.compiler"
+
 -- LUA_INIT and the first steps may put their own in their places.
 local _G, package = _G, package
-local find, format, gmatch = string.find, string.format, string.gmatch
-local gsub, match = string.gsub, string.match
+local find, format, gsub, match = string.find, string.format, string.gsub, string.match
 local loadlib, searchpath = package.loadlib, package.searchpath
 local error, ipairs, loadfile = error, ipairs, loadfile
 local loadstring = loadstring -- load: the user's own statements
 local pcall, print, type, unpack = pcall, print, type, unpack
-local jit, open, os, rawget = jit, io.open, os, rawget
+local open, os, rawget = io.open, os, rawget
 local tostring = tostring
 
 -- -- Loading ------------------------------------------------------------------
@@ -75,29 +76,7 @@ local function run(chunk, message, ...)
   chunk(...)
 end
 
--- -- The JIT compiler ---------------------------------------------------------
-
---- The words of a text between commas.
-local function words_of(text)
-  local words = {}
-  for word in gmatch(text or "", "[^,]+") do
-    words[#words + 1] = word
-  end
-  return words
-end
-
---- The function `start` of one of LuaJIT's own modules; or nil, message. That a module is
--- not there Lua's require says in its text only.
-local function jit_module(name, option)
-  local ok, module = pcall(raw.require, "jit." .. name)
-  if ok and type(module) == "table" and module.start then
-    return module.start
-  elseif ok or find(module, "module 'jit." .. name .. "' not found", 1, true) then
-    return nil, option .. ": no such command, or LuaJIT's modules jit.* are not installed "
-      .. "(no module 'jit." .. name .. "')"
-  end
-  error(module, 0)
-end
+-- -- The plan -----------------------------------------------------------------
 
 local steps = {
   e = function(text)
@@ -107,24 +86,9 @@ local steps = {
   l = function(name)
     late_require(name)
   end,
-  --- "on", "off", "flush" are functions of `jit`; "dump=im,file" is a module.
-  j = function(text)
-    local name, words = match(text, "^([^=]*)=?(.*)$")
-    if type(jit[name]) == "function" then
-      return run(jit[name], nil, unpack(words_of(words)))
-    end
-    local start, message = jit_module(name, "-j" .. name)
-    return run(start, message, unpack(words_of(words)))
-  end,
-  --- Behind the library's own settings, which come once.
-  O = function(text)
-    raw.require("green.patch.jit").install()
-    local ok, message = pcall(raw.require("jit.opt").start, unpack(words_of(text)))
-    return not ok and "-O" .. text .. ": " .. message or nil
-  end,
+  j = compiler.command,
+  O = compiler.optimize,
 }
-
--- -- The plan -----------------------------------------------------------------
 
 --- LUA_INIT is a statement, or "@" and a file.
 local function run_init(text)
@@ -229,8 +193,7 @@ local function run_script(plan)
   if plan.module then
     return run_module(plan.module, words_of_arg())
   elseif plan.bytecode then
-    local start, message = jit_module("bcsave", "-b")
-    return run(start, message, unpack(plan.bytecode))
+    return compiler.save(plan.bytecode)
   elseif is_command(plan.script) then
     return end_with(raw.require("green.cmd." .. plan.script).main(words_of_arg()))
   elseif plan.script or plan.stdin then
