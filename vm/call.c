@@ -22,7 +22,10 @@ static int is_orphan(const vm_call *c)
 static void call_unref(vm_call *c)
 {
   if (atomic_fetch_sub(&c->refs, 1) > 1) return;
-  if (is_orphan(c)) c->run.out = (vm_parcel){NULL, 0, 0, NULL};
+  if (is_orphan(c)) {
+    c->run.out = (vm_parcel){NULL, 0, 0, NULL};
+    c->run.back = (vm_parcel){NULL, 0, 0, NULL};
+  }
   vm_run_deinit(&c->run);
   green__free(c);
 }

@@ -79,7 +79,9 @@ enum vm_key {
   VM_KEY_UNMARK_BODY,
   VM_KEY_NATIVE_BODY, /* Loads what a runtime of a native thread runs. */
   VM_KEY_LOADING,     /* What require puts in a module's place meanwhile. */
-  VM_KEY_TRACE        /* The traceback of the last error, or nil. */
+  VM_KEY_TRACE,       /* The traceback of the last error, or nil. */
+  VM_KEY_CARRY_BEGIN, /* function(): a job is about to run (carry.h). */
+  VM_KEY_CARRY_END    /* back = function(): it has ended. */
 };
 
 /* Numbers that nobody else has: LuaJIT finds those faster than addresses, which

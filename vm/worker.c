@@ -4,6 +4,7 @@
 
 #include "worker.h"
 #include "bundle.h"
+#include "carry.h"
 #include "thread.h"
 
 #include "base/env.h"
@@ -16,7 +17,6 @@
 #include <lualib.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,6 +31,7 @@ struct vm_worker {
   uint32_t generation; /* Of the process that the thread is in. */
   atomic_int stopping; /* What runs shall raise. */
   vm_setup *setup;     /* The last one. */
+  vm_share *carried;   /* By the last run; counted. */
   uint32_t raised;     /* Errors that told the run to stop. */
   uint8_t interprets;  /* Nothing is compiled now. */
   vm_run *run;         /* That it is at, whose lock is that of the next: */
@@ -46,6 +47,11 @@ int vm_worker_is_here(void)
   return self != NULL;
 }
 
+vm_share *vm_worker_carried(void)
+{
+  return self && self->run ? self->run->carried : NULL;
+}
+
 int vm_worker_thread(void)
 {
   return (int)syscall(SYS_gettid);
@@ -53,21 +59,14 @@ int vm_worker_thread(void)
 
 /* -- Setups --------------------------------------------------------------- */
 
-static char *copy_text(const char *s)
-{
-  size_t n = strlen(s) + 1;
-  char *copy = green__alloc(n);
-  return copy ? memcpy(copy, s, n) : NULL;
-}
-
 vm_setup *vm_setup_new(lua_CFunction core, const char *path, const char *cpath)
 {
   vm_setup *s = green__zalloc(sizeof(*s));
   if (!s) return NULL;
   atomic_init(&s->refs, 1);
   s->core = core;
-  s->path = copy_text(path);
-  s->cpath = copy_text(cpath);
+  s->path = green__copy_text(path);
+  s->cpath = green__copy_text(cpath);
   if (s->path && s->cpath) return s;
   vm_setup_unref(s);
   return NULL;
@@ -321,6 +320,8 @@ static void state_close(vm_worker *w)
   w->run = NULL; /* For finalizers: it may be gone. */
   vm_setup_unref(w->setup);
   w->setup = NULL;
+  vm_share_unref(w->carried);
+  w->carried = NULL;
   w->interprets = 0;
   if (!L) return;
   luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_FLUSH);
@@ -375,6 +376,8 @@ void vm_run_deinit(vm_run *r)
 {
   vm_parcel_free(&r->in);
   vm_parcel_free(&r->out);
+  vm_parcel_free(&r->back);
+  vm_share_unref(r->carried);
   vm_setup_unref(r->setup);
   pthread_mutex_destroy(&r->lock);
 }
@@ -404,11 +407,24 @@ static void set_up(vm_worker *w, vm_setup *s)
   w->setup = s;
 }
 
+/* What the run before has left of it, or has set itself, is not this one's. */
+static void take_carried(vm_worker *w)
+{
+  vm_share *s = w->run->carried;
+  int has_context = w->v && w->v->host->flags & VM_F_CONTEXT;
+  if (s == w->carried && !has_context) return;
+  vm_carry_begin(w->L, s);
+  if (s) vm_share_ref(s);
+  vm_share_unref(w->carried);
+  w->carried = s;
+}
+
 /* ... = run(): called protected. */
 static int run_body(lua_State *L)
 {
   vm_worker *w = self;
   set_up(w, w->run->setup);
+  take_carried(w);
   int n = vm_unpack_here(L, &w->run->in);
   lua_call(L, n - 1, LUA_MULTRET);
   return lua_gettop(L);
@@ -572,6 +588,7 @@ void vm_worker_run(vm_worker *w, vm_run *r)
   else
     send_results(L, r, lua_gettop(L) - 1);
   lua_settop(L, 0);
+  if (r->carried) vm_carry_end(L, &r->back);
   if (was_stopped)
     state_close(w);
   else if (err)

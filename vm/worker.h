@@ -15,7 +15,7 @@
 #ifndef GREEN_WORKER_H
 #define GREEN_WORKER_H
 
-#include "parcel.h"
+#include "crossing.h"
 
 #include "io/slot.h"
 
@@ -54,8 +54,10 @@ enum vm_run_outcome {
 };
 
 typedef struct vm_run {
-  vm_parcel in;  /* A function and its arguments. */
-  vm_parcel out; /* As the outcome says. */
+  vm_parcel in;      /* A function and its arguments. */
+  vm_parcel out;     /* As the outcome says. */
+  vm_share *carried; /* Counted, or NULL (carry.h). */
+  vm_parcel back;    /* What comes back for that, or nothing. */
   vm_setup *setup;
   uint8_t killable;     /* Compile nothing meanwhile. */
   uint8_t outcome;      /* enum vm_run_outcome */
@@ -75,6 +77,9 @@ void vm_worker_run(vm_worker *w, vm_run *r);
 /* Tell it to stop; if it has not begun, not to begin. 1: a worker is at it.
 ** Any thread. */
 int vm_worker_stop(vm_run *r);
+
+/* What the run that this thread is at brings; NULL: nothing. */
+vm_share *vm_worker_carried(void);
 
 /* Is this thread a worker's? */
 int vm_worker_is_here(void);

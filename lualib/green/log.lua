@@ -6,6 +6,8 @@
 -- @module green.log
 
 local args = require "green.args"
+local carried = require "green.log.carried"
+local carry = require "green.thread.carry"
 local contexts = require "green.thread.context"
 local core = require "green.core"
 local ending = require "green.ending"
@@ -25,6 +27,8 @@ local M = {}
 
 local tree, root -- made at first use
 local all = setmetatable({}, { __mode = "k" }) -- every log's root, for the program's end
+local sent -- how the log is that a job's state has, where this is a native thread
+local is_own = false -- was this one configured here?
 local watched = 0 -- the process whose end is watched
 
 local function flush_all()
@@ -59,10 +63,18 @@ local function environment()
   return found
 end
 
+local function begin(made)
+  tree = made
+  root = note(made)
+  carried.watch(made)
+end
+
 local function default()
   if not root then
-    tree = assert(trees.new({}, "log", environment(), watch))
-    root = note(tree)
+    begin(assert(trees.new({}, "log", environment(), watch)))
+    if sent then
+      carried.set_up(tree, sent)
+    end
   end
   return root
 end
@@ -77,14 +89,14 @@ function M.configure(opts)
     if not made then
       return nil, err
     end
-    tree = made
-    root = note(made)
-    return true
+    begin(made)
+  else
+    local ok, err = trees.configure(tree, opts, "configure")
+    if not ok then
+      return nil, err
+    end
   end
-  local ok, err = trees.configure(tree, opts, "configure")
-  if not ok then
-    return nil, err
-  end
+  is_own = true
   return true
 end
 
@@ -144,6 +156,7 @@ function M._sink() return default():_sink() end
 -- @return what fn returns
 function M.with(fields, fn, ...)
   args.type(fields, "table", "with", "fields")
+  carry.use()
   local context = contexts.get()
   local added = contexts.added("log", lines.record(fields, context and context.log))
   if fn == nil then
@@ -163,6 +176,20 @@ function M.context()
   end
   return fields
 end
+
+-- -- Native threads -----------------------------------------------------------
+
+carry.kind("log", { pack = carried.pack, unpack = carried.unpack, collect = carried.collect,
+  apply = function(value)
+    sent = value
+    if root and not is_own then
+      carried.set_up(tree, value)
+    end
+  end,
+  deliver = function(value)
+    default()
+    carried.deliver(tree, value)
+  end })
 
 -- -- What others say ----------------------------------------------------------
 

@@ -4,6 +4,7 @@
 
 local core = require "green.core"
 local args = require "green.args"
+local carry = require "green.thread.carry"
 local class = require "green.args.class"
 local ending = require "green.ending"
 local errors = require "green.error"
@@ -279,6 +280,7 @@ local function workers(n, app, opts)
     app = app,
     name = name_of(app),
     args = opts.args,
+    carried = carry.pack(),
     count = n,
     left = n,
     listeners = rows,

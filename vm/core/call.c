@@ -73,7 +73,13 @@ static int fill_call(lua_State *L, vm_call **slot, vm_setup *s, int n)
   return err ? GREEN_EINVAL : 0;
 }
 
-enum { AT_POOL = 1, AT_SETUP, AT_KILLABLE, AT_PIN, AT_FUNCTION };
+enum { AT_POOL = 1, AT_SETUP, AT_KILLABLE, AT_PIN, AT_CARRIED, AT_FUNCTION };
+
+static vm_share *carried_of(lua_State *L)
+{
+  vm_share *s = *(vm_share **)vm_pointer(L, AT_CARRIED);
+  return s ? vm_share_ref(s) : NULL;
+}
 
 static int no_call(lua_State *L, int err)
 {
@@ -82,9 +88,9 @@ static int no_call(lua_State *L, int err)
   return 2;
 }
 
-/* call, queue = call(pool, setup, killable, pin, fn, ...): an object of kind
-** "call" that was submitted (pin: an object, or nil), and where to wait for its
-** end; or nil, code, text: what green_job_submit says; ECLOSED; ECANCELED: a
+/* call, queue = call(pool, setup, killable, pin, carried, fn, ...): an object of
+** kind "call" that was submitted (pin: an object, or nil; carried: one of kind
+** "share", or nil: carry.h), and where to wait for its end; or nil, code, text: what green_job_submit says; ECLOSED; ECANCELED: a
 ** cancel is pending; or EINVAL with what cannot cross. Raises where the caller
 ** cannot wait. */
 static int core_call_start(lua_State *L)
@@ -105,6 +111,7 @@ static int core_call_start(lua_State *L)
   (*slot)->run.killable = (uint8_t)lua_toboolean(L, AT_KILLABLE);
   if (lua_isuserdata(L, AT_PIN))
     (*slot)->job.pin = *(green_pin **)lua_touserdata(L, AT_PIN);
+  if (lua_isuserdata(L, AT_CARRIED)) (*slot)->run.carried = carried_of(L);
   /* Packing may have run finalizers, and these may have closed the pool. */
   if (err == 0) err = *p ? vm_call_start(*slot, *p) : GREEN_ECLOSED;
   if (err < 0) {
@@ -150,6 +157,41 @@ static int core_call_outcome(lua_State *L)
   int n = outcome > 0 ? vm_unpack_here(L, &c->run.out) : 0;
   vm_close_object(v, L, 1);
   return n + 1;
+}
+
+/* value = call_back(call): what came back for what a call that is over has
+** brought; nil: nothing did. */
+static int core_call_back(lua_State *L)
+{
+  core_vm(L);
+  const vm_call *c = core_started(L, 1);
+  if (!c->done || !c->run.back.data) return 0;
+  return vm_unpack_here(L, &c->run.back);
+}
+
+/* on_carry(begin, finish): call these around each job of this native thread's
+** state (carry.h). */
+static int core_on_carry(lua_State *L)
+{
+  core_vm(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  vm_set_key(L, VM_KEY_CARRY_END);
+  vm_set_key(L, VM_KEY_CARRY_BEGIN);
+  return 0;
+}
+
+/* share = carried(): what the job that runs here brings; nil. */
+static int core_carried(lua_State *L)
+{
+  vm *v = core_vm(L);
+  vm_share *s = vm_worker_carried();
+  if (!s) return 0;
+  if (vm_push_object(v, L, "share", 0, 0) < 0)
+    luaL_error(L, "not enough memory");
+  *(vm_share **)lua_touserdata(L, -1) = vm_share_ref(s);
+  return 1;
 }
 
 /* runs = call_stop(call, quiet): is a thread at it? It was told to stop. quiet:
@@ -261,6 +303,9 @@ const luaL_Reg vm_call_functions[] = {
     {"call", core_call_start},
     {"call_waiters", core_call_waiters},
     {"call_outcome", core_call_outcome},
+    {"call_back", core_call_back},
+    {"on_carry", core_on_carry},
+    {"carried", core_carried},
     {"call_stop", core_call_stop},
     {"call_over", core_call_over},
     {"call_lose", core_call_lose},

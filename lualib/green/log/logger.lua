@@ -3,6 +3,7 @@
 
 local args = require "green.args"
 local class = require "green.args.class"
+local core = require "green.core"
 local ffi = require "ffi"
 local json = require "green.args.json"
 local levels = require "green.log.level"
@@ -19,6 +20,8 @@ local format, gsub, match = string.format, string.gsub, string.match
 local write, pass = lines.write, limits.pass
 local ERROR = levels.numbers.error
 local SECONDS = 5 -- that a flush waits
+
+local inside = core.inside() -- a native thread's state: its loop runs only while a job waits
 
 local methods = {}
 local mt = { __name = "green.log", __index = methods }
@@ -57,7 +60,7 @@ local function put(self, number, text, fields)
     tree.lost = tree.lost + 1
     return false
   end
-  if number >= ERROR then
+  if inside or number >= ERROR then
     tree.channel:push() -- what comes next may be the program's end
   end
   return true

@@ -79,7 +79,7 @@ local checks = {
 }
 
 --- Options, checked, upon those that were there. Raises misuse.
-local function read(opts, where, before)
+function M.read(opts, where, before)
   opts = options.check(opts, known, where)
   local o = {}
   for name, default in pairs(defaults) do
@@ -154,13 +154,14 @@ function M.set_level(self, name, number)
   for _, at in pairs(self.names) do
     describe(self, at)
   end
+  self.on_change()
 end
 
 -- -- Logs ---------------------------------------------------------------------
 
---- Use these options from now on. nil, err: a file could not be opened; then nothing has
--- changed.
-local function apply(self, o)
+--- Use these options, which were checked, from now on. nil, err: a file could not be opened;
+-- then nothing has changed.
+function M.apply(self, o)
   if not self.channel or o.output ~= self.options.output then
     local channel = channels.new(o.output)
     local ok, err = true, nil
@@ -185,21 +186,25 @@ local function apply(self, o)
   for _, at in pairs(self.names) do
     describe(self, at)
   end
+  self.on_change()
   return self
 end
 
 --- Change options. nil, err, as apply. Raises misuse.
 function M.configure(self, opts, where)
-  return apply(self, read(opts, where, self.options))
+  return M.apply(self, M.read(opts, where, self.options))
 end
 
---- A log. nil, err, as apply. Raises misuse. `on_begin` is called before lines are written.
+local function nothing() end
+
+--- A log. nil, err, as apply. Raises misuse. `on_begin` is called before lines are written; its
+-- field `on_change` is called when options have changed, or its file was to be opened anew.
 -- @tparam table env levels that stand above what the options say
 function M.new(opts, where, env, on_begin)
-  local o = read(opts, where)
+  local o = M.read(opts, where)
   local self = { names = setmetatable({}, { __mode = "v" }), env = env, on_begin = on_begin,
-    left_out = 0, lost = 0 }
-  return apply(self, o)
+    left_out = 0, lost = 0, on_change = nothing }
+  return M.apply(self, o)
 end
 
 --- Write what waits, and let go of a file. Does not park; what a sink that may wait has not
@@ -217,6 +222,7 @@ function M.reopen(self)
   if self.channel.sink.reopen then
     self.channel.sink.reopen()
   end
+  self.on_change()
 end
 
 return M

@@ -12,6 +12,7 @@ return {
   parent = "C reads it: the thread that spawned it, with spawn_after_local",
   locals = "its values of each thread_local: proxy -> table",
   context = "C hands it to the threads that this one spawns: green.thread.context",
+  carried = "what its jobs in native threads bring, packed: green.thread.carry",
 
   -- What cancels it.
   kill_error = "C reads it: what a kill raises, always the same",

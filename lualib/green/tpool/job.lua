@@ -4,6 +4,7 @@
 
 local core = require "green.core"
 local args = require "green.args"
+local carry = require "green.thread.carry"
 local errors = require "green.error"
 local leaving = require "green.tpool.leaving"
 local thread = require "green.thread"
@@ -16,6 +17,7 @@ local traceback = debug.traceback
 local ECANCELED, ECLOSED, EINVAL = core.codes.ECANCELED, core.codes.ECLOSED, core.codes.EINVAL
 local QUEUE = core.QUEUE
 local core_call, core_park, call_outcome = core.call, core.park, core.call_outcome
+local pack_carried, bring_back = carry.pack, leaving.bring_back
 
 local CLOSED = "the pool is closed"
 
@@ -139,7 +141,8 @@ end
 -- @param pin core's object, or nil
 function M.run(self, setup, pin, fn, ...)
   local root = self.root
-  local call, queue, text = core_call(root.core, setup, self.killable, pin, fn, ...)
+  local carried = pack_carried()
+  local call, queue, text = core_call(root.core, setup, self.killable, pin, carried, fn, ...)
   if not call then
     refuse(root, queue, text)
   end
@@ -149,6 +152,9 @@ function M.run(self, setup, pin, fn, ...)
   leave(root, place)
   if status ~= 0 then
     give_up(self, call, pin, is_closed, status)
+  end
+  if carried then
+    bring_back(call)
   end
   return finish(call_outcome(call))
 end

@@ -8,6 +8,7 @@
 
 local core = require "green.core"
 local background = require "green.thread.background"
+local carry = require "green.thread.carry"
 
 -- Scripts may put their own in their places.
 local format, gsub, next, pairs, pcall = string.format, string.gsub, next, pairs, pcall
@@ -15,6 +16,16 @@ local format, gsub, next, pairs, pcall = string.format, string.gsub, next, pairs
 local M = {}
 
 local AGAIN = 0.01 -- seconds between two words to a call
+
+local function deliver(call)
+  carry.deliver(core.call_back(call))
+end
+
+--- What came back with a call for what it had brought (green.thread.carry): whatever becomes of
+-- that, the call's own outcome stands. Does not park.
+function M.bring_back(call)
+  pcall(deliver, call)
+end
 
 -- call (core's object) -> { due = until when, grace, place = site of who left it }; or
 -- { late = function }: it may end as it likes, and that gets what it gave.
@@ -54,6 +65,7 @@ local function look_once()
   end
   for call, entry in pairs(done) do
     leaving[call] = nil
+    M.bring_back(call)
     if entry.late then
       pcall(tell_late, call, entry)
     end
@@ -96,6 +108,7 @@ end
 -- @tparam number grace seconds until its thread is given up
 function M.leave(call, grace)
   if not core.call_stop(call) then
+    M.bring_back(call)
     core.release(call)
     return
   end

@@ -18,6 +18,7 @@ local M = {}
 local function plan_of(self, worker)
   return {
     index = worker.index,
+    carried = self.carried,
     count = self.count,
     control = worker.theirs:fileno(),
     listeners = listeners.numbers(self.listeners, worker.index),

@@ -3,6 +3,7 @@
 
 local core = require "green.core"
 local args = require "green.args"
+local carry = require "green.thread.carry"
 local class = require "green.args.class"
 local errors = require "green.error"
 local listeners = require "green.workers.listeners"
@@ -96,6 +97,7 @@ end
 --- Be the worker that the plan tells of, until its function has returned. Parks.
 return function(app, values, plan)
   local control = assert(listeners.adopt(plan.control))
+  carry.begin(plan.carried)
   local self = make(plan, values)
   local main = thread.current()
   thread.spawn_n(watch, self, control, main)
