@@ -5,7 +5,10 @@
 -- @module green.tracing
 
 local args = require "green.args"
+local carried = require "green.tracing.carried"
+local carry = require "green.thread.carry"
 local contexts = require "green.thread.context"
+local core = require "green.core"
 local ending = require "green.ending"
 local errors = require "green.error"
 local instrument = require "green.http.instrument"
@@ -35,7 +38,7 @@ local at_exit -- the end of the program
 -- the environment names no receiver (EINVAL)
 function M.start(opts)
   local o, err = start_options.read(opts, "start")
-  if spans.recorder then
+  if spans.recorder and not spans.recorder.is_carried then
     return nil, errors.new("EALREADY", "start")
   end
   local target = nil
@@ -48,6 +51,7 @@ function M.start(opts)
   spans.recorder = recorders.new(o, target)
   instrument.put(web.send)
   at_exit = ending.at_exit(function() M.stop(EXIT_SECONDS) end)
+  carry.put("tracing", carried.plain_of(o), "green.tracing")
   return true
 end
 
@@ -62,6 +66,10 @@ function M.stop(seconds)
   end
   spans.recorder = false
   instrument.put(false)
+  if recorder.is_carried then
+    return true
+  end
+  carry.put("tracing", nil)
   at_exit:cancel()
   return recorder:finish(seconds or 5)
 end
@@ -195,5 +203,28 @@ function M.app(app)
   args.callable(app, "app", "app")
   return web.app(app)
 end
+
+-- -- Native threads -----------------------------------------------------------
+
+--- Spans are made in a native thread while they are where its job is from, unless it makes its
+-- own. A runtime of green.workers decides for itself.
+local function set_up(value)
+  local recorder = spans.recorder
+  if core.inside() and (not recorder or recorder.is_carried) then
+    spans.recorder = value and carried.new(value) or false
+    instrument.put(value and web.send or false)
+  end
+end
+
+carry.kind("tracing", { pack = carried.pack, unpack = carried.unpack, apply = set_up,
+  collect = function()
+    local recorder = spans.recorder
+    return recorder and recorder.is_carried and recorder:collect() or nil
+  end,
+  deliver = function(value)
+    if spans.recorder then
+      carried.deliver(spans.recorder, value)
+    end
+  end })
 
 return M

@@ -273,6 +273,134 @@ describe("lines of a job in a native thread", function()
   end)
 end)
 
+describe("spans of a job in a native thread", function()
+  it("are children of the green thread's, and exported with its own", function()
+    assert.equal("true\ttrue\ttrue\ttrue\nouter\ttrue\ttrue\n", run [[
+      trace()
+      local name, same, own = tracing.span("outer", function(outer)
+        local name, id, parent = tpool.execute(function()
+          local tracing = require "green.tracing"
+          local current = tracing.current()
+          current:set("a", 1):event("e")
+          current:error("x")
+          current:finish()
+          local parent = tracing.span("inner", function(span)
+            tracing.span("innermost", function() end)
+            return span:traceparent()
+          end)
+          tracing.begin("later"):finish()
+          return current.name, current.span_id, parent
+        end)
+        return name, id == outer.span_id, parent:sub(4, 35) == outer.trace_id
+      end)
+      local all = spans()
+      print(all.inner.parentSpanId == all.outer.spanId,
+        all.innermost.parentSpanId == all.inner.spanId,
+        all.later.parentSpanId == all.outer.spanId, all.innermost.traceId == all.outer.traceId)
+      assert(#all == 4 and all.outer.status.code ~= 2 and #(all.outer.events or {}) == 0)
+      print(name, same, own)
+    ]])
+  end)
+
+  it("stand in the lines of its log", function()
+    assert.equal("true\n", run [[
+      hear_json()
+      trace()
+      local id = tracing.span("outer", function(span)
+        tpool.execute(say, "x")
+        return span.span_id
+      end)
+      log.flush()
+      print(lines[1]:find('"span_id":"' .. id .. '"', 1, true) ~= nil)
+    ]])
+  end)
+
+  it("are made without a parent, too, and no more when tracing has stopped", function()
+    assert.equal("root\t1\tfalse\nfalse\n", run [[
+      local function job(name)
+        local tracing = require "green.tracing"
+        tracing.span(name, function() end)
+        return tracing.is_on()
+      end
+      tpool.set_num_threads(1)
+      trace()
+      assert(tpool.execute(job, "root"))
+      local all = spans()
+      print(all[1].name, #all, all[1].parentSpanId ~= nil)
+      print(tpool.execute(job, "none"))
+    ]])
+  end)
+
+  it("are as sampled as their parent, and bounded by the queue", function()
+    assert.equal("0\t0\n3\t7\n", run [[
+      trace { sample = 0 }
+      tracing.span("outer", function()
+        tpool.execute(function() require "green.tracing".span("inner", function() end) end)
+      end)
+      print(#spans(), tracing.stats().dropped)
+      trace { queue = 3, delay = 60 }
+      tpool.execute(function()
+        for _ = 1, 10 do require "green.tracing".span("inner", function() end) end
+      end)
+      local dropped = tracing.stats().dropped
+      print(#spans(), dropped)
+    ]])
+  end)
+
+  it("go out as the traceparent of requests that a job sends", function()
+    assert.equal("true\n", run [[
+      local http, wsgi = require "green.http", require "green.wsgi"
+      local server = assert(wsgi.new("127.0.0.1:0", function(env)
+        return 200, {}, tostring(env.HTTP_TRACEPARENT)
+      end, { log = false, error_log = false, stop_grace = 0 })):start()
+      trace()
+      local url, id, text = server.url
+      tracing.span("outer", function(span)
+        id = span.trace_id
+        text = tpool.execute(function()
+          return assert(require "green.http".get(url)):text()
+        end)
+      end)
+      server:stop()
+      print(text:sub(4, 35) == id)
+      assert(spans().GET.traceId == id)
+    ]])
+  end)
+
+  it("may be the native thread's own business", function()
+    assert.equal("1\t0\n", run [[
+      trace()
+      local pool = tpool.pool { threads = 1, init = function()
+        own = 0
+        assert(require "green.tracing".start { export = function(_, n) own = own + n end })
+      end }
+      local n = pool:execute(function()
+        local tracing = require "green.tracing"
+        tracing.span("x", function() end)
+        tracing.flush()
+        return own
+      end)
+      pool:close()
+      print(n, #spans())
+    ]])
+  end)
+
+  it("are none where the exporter itself has jobs done", function()
+    assert.equal("1\n", run [[
+      local n = 0
+      assert(tracing.start { export = function(_, m)
+        n = n + m
+        tpool.execute(function() require "green.tracing".current() end)
+        assert(not tpool.execute(function() return require "green.thread.context".get().log end))
+        assert(tpool.execute(function() return require "green.thread.context".get().is_mute end))
+      end })
+      tracing.span("x", function() end)
+      tracing.stop(5)
+      print(n)
+    ]])
+  end)
+end)
+
 describe("what a job brings", function()
   it("is nothing where neither logs nor spans are in use", function()
     assert.equal("nil\tnil\n", run [[

@@ -9,7 +9,7 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 
 -- Scripts may put their own in their places.
-local error, pcall, setmetatable, xpcall = error, pcall, setmetatable, xpcall
+local error, pcall, setmetatable, type, xpcall = error, pcall, setmetatable, type, xpcall
 local concat = table.concat
 
 local STEP = 32 -- spans that are written before others may run
@@ -43,7 +43,10 @@ local function next_batch(self)
   while n < self.batch and self.first <= self.last do
     local span = self.queue[self.first]
     self.queue[self.first], self.first = nil, self.first + 1
-    local ok, text = pcall(otlp.span, span)
+    local ok, text = true, span
+    if type(span) ~= "string" then
+      ok, text = pcall(otlp.span, span)
+    end
     if ok then
       n = n + 1
       parts[n], self.in_hand = text, n
@@ -94,7 +97,7 @@ local function check_fork(self)
   end
 end
 
---- A span has ended. Does not park.
+--- A span has ended; it comes as a text if it did so in a native thread. Does not park.
 function methods:take(span)
   check_fork(self)
   if self.is_over or self:waiting() >= self.most then

@@ -219,6 +219,15 @@ function M.is_span(value)
   return getmetatable(value) == mt
 end
 
+--- A span of another Lua state, as the parent of those of this one: it says what it is, and
+-- cannot be changed from here.
+-- @tparam table sent `name`, `trace_id`, `span_id`, `sampled`, `state`, `baggage`
+function M.remote(sent)
+  return setmetatable({ name = sent.name, kind = KINDS.internal, trace_id = sent.trace_id,
+    span_id = sent.span_id, parent_id = false, sampled = sent.sampled, ended = true,
+    state = sent.state, baggage = sent.baggage }, mt)
+end
+
 --- The running thread's span; nil: it has none. Does not park.
 function M.current()
   local context = contexts.get()
