@@ -61,6 +61,82 @@ describe("a statement at a backdoor", function()
     end)
   end)
 
+  -- What never ends by itself, whether or not it lets itself be killed.
+  local ENDLESS = { "while true do green.sleep(0.01) end",
+    "while true do pcall(green.sleep, 0.01) end" }
+
+  local function begins(i)
+    return "_G.begun = (_G.begun or 0) + 1 " .. ENDLESS[i % 2 + 1] .. "\n"
+  end
+
+  --- Run body() where it may be said that a thread does not let itself be killed.
+  local function stubborn(body, ...)
+    local texts = {}
+    local old = green.on_error(function(err) texts[#texts + 1] = err end)
+    local ok, err = pcall(body, ...)
+    green.on_error(old)
+    for _, one in ipairs(texts) do
+      assert.is_true(one:is "ECANCELED")
+    end
+    assert(ok, err)
+  end
+
+  --- Until so many statements have begun, and nobody is served any more; then somebody is.
+  local function settle(door, n)
+    testing.settle_io(function()
+      return rawget(_G, "begun") == n and next(door.clients) == nil
+    end)
+    assert.equal(n, rawget(_G, "begun"))
+    assert.is_nil(next(door.clients))
+    _G.begun = nil
+    assert.is_truthy(talk(door, (door.token and door.token .. "\n" or "") .. "6\n"):find("> 6\n"))
+  end
+
+  it("ends when its client has gone, and gives its place back", function()
+    stubborn(with_door, { locals = { green = green } }, function(door)
+      for i = 1, 20 do -- more than there are places
+        local conn = connect(door)
+        conn:write(begins(i))
+        assert(conn:read_until("> ", PATIENCE))
+        if i % 3 == 0 then
+          conn:shutdown("write")
+          green.sleep(0.01)
+        end
+        conn:close()
+      end
+      settle(door, 20)
+    end)
+  end)
+
+  it("ends when the client of a port has gone", function()
+    with_door({ port = 0, locals = { green = green } }, function(door)
+      local conn = connect(door)
+      conn:setoption("TCP_LINGER2", 1) -- what is left of it in the system goes soon
+      conn:write(door.token, "\n", begins(0))
+      assert(conn:read_until("> ", PATIENCE))
+      conn:close()
+      settle(door, 1)
+    end)
+  end)
+
+  it("ends with a client of frames, also where it does not let itself be killed", function()
+    stubborn(with_door, { locals = { green = green } }, function(door)
+      for i = 1, 20 do
+        local conn = attach(door)
+        ask(conn, "line", "print 'go' " .. begins(i))
+        heard(conn, "out")
+        conn:close()
+      end
+      settle(door, 20)
+    end)
+  end)
+
+  it("comes to its end for who says no more, and still reads", function()
+    with_door({ locals = { green = green } }, function(door)
+      assert.equal("1\n> 2\n> ", answer(door, "green.sleep(1.5) print(1)\n2\n"))
+    end)
+  end)
+
   it("shows of large values so much that the program goes on", function()
     with_door(nil, function(door)
       local said = answer(door, [[(function(f) return f(f, 4) end)(function(f, depth)

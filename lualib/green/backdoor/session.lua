@@ -8,8 +8,11 @@
 
 local core = require "green.core"
 local completion = require "green.backdoor.completion"
+local event = require "green.event"
 local frame = require "green.backdoor.frame"
+local gone = require "green.backdoor.gone"
 local group = require("green.group").group
+local looks = require "green.backdoor.looks"
 local outbox = require "green.backdoor.outbox"
 local output = require "green.patch.stdio.output"
 local pretty = require "green.backdoor.pretty"
@@ -20,12 +23,16 @@ local timeout = require "green.timeout"
 
 local concat = table.concat
 local error, pcall, setfenv, setmetatable = error, pcall, setfenv, setmetatable
-local require, tonumber, tostring, type = require, tonumber, tostring, type
-local format, match = string.format, string.match
+local tostring, type = tostring, type
+local format = string.format
 
 local LONGEST = 64 * 1024 -- bytes of a line,
 local LARGEST = 1024 * 1024 -- of a statement
 local LINES = 1000 -- that wait while a statement runs
+
+-- Nobody is there any more: seconds until a statement is abandoned that does not let itself be
+-- killed.
+local GRACE = { force_after = 1 }
 
 local TOO_LARGE = "a statement of more than 1 MB that is not complete"
 
@@ -82,7 +89,7 @@ local function run(self, chunk)
   end, function()
     output.divert(running, nil)
     self.running = nil
-    running:kill_soon() -- it goes with its session
+    running:kill_soon(GRACE) -- it goes with its session
   end)
   thread.checkpoint() -- the pcall may have caught a kill of this thread
   end_statement(self, running)
@@ -114,14 +121,15 @@ local function run_all(self)
     end
   end
   self.out:shutdown()
+  self.done:send(true)
 end
 
 -- -- In -----------------------------------------------------------------------
 
 --- What runs; else the lines that have come, which nobody has taken yet.
-local function kill_running(self)
+local function kill_running(self, opts)
   if self.running then
-    return self.running:kill_soon()
+    return self.running:kill_soon(opts)
   end
   self.killed = self.given
   if self.text then
@@ -130,7 +138,7 @@ local function kill_running(self)
   end
 end
 
-local requests = {
+local requests = setmetatable({
   line = function(self, text)
     self.given = self.given + 1
     return self.lines:put_nowait(text)
@@ -139,38 +147,12 @@ local requests = {
     kill_running(self)
     return true
   end,
-  threads = function(self)
-    for text in require("green.debug").each_text() do
-      self:send("out", text .. "\n")
-    end
-    self:send("answer", "")
-    return true
-  end,
-  trace = function(self, id)
-    local found = require("green.debug").thread(tonumber(id) or 1)
-    self:send("answer", found and found:traceback() or "it has ended")
-    return true
-  end,
-  kill_thread = function(self, id)
-    local found = require("green.debug").thread(tonumber(id) or 1)
-    if found then
-      found:kill_soon()
-    end
-    self:send("answer", found and "killed" or "it has ended")
-    return true
-  end,
-  top = function(self, text)
-    local columns, rows, order = match(text, "^(%d+) (%d+) (%l+)$")
-    self:send("answer", require("green.backdoor.screen").text(self.last, tonumber(columns) or 80,
-      tonumber(rows) or 24, order))
-    return true
-  end,
   complete = function(self, text)
     local words, begin = completion.words(text, self.env)
     self:send("words", begin .. "\n" .. concat(words, "\n"))
     return true
   end,
-}
+}, { __index = looks })
 
 --- The next thing that the client asks for: a kind and a text. Parks.
 local function next_request(self)
@@ -211,7 +193,7 @@ end
 local function leave(self)
   self.out:shutdown(true)
   self.lines:shutdown(true)
-  kill_running(self)
+  kill_running(self, GRACE)
 end
 
 local function write_all(self)
@@ -224,17 +206,28 @@ end
 
 -- -- All of it ----------------------------------------------------------------
 
---- Nobody is there any more: what has come is still done, but for who attached, and has
--- seen it end.
+--- Until all is done that has come from who may still read, or that one has gone. Parks.
+local function see_off(self)
+  gone.watch(self.conn)
+  while not self.done:wait(gone.LOOK) do
+    if gone.is_gone(self.conn) then
+      return leave(self)
+    end
+  end
+end
+
+--- Nobody says any more: what has come is still done for who reads, but for who attached, and
+-- has seen it end. Parks.
 local function finish(self, why)
   if why then
     self:send("out", why .. "\n")
   end
   if self.is_framed or why then
     self.lines:shutdown(true)
-    kill_running(self)
+    kill_running(self, GRACE)
   end
   self.lines:shutdown()
+  see_off(self)
 end
 
 --- One of a session's threads: somebody kills it, and the session is over.
@@ -257,6 +250,7 @@ function Session.serve(conn, env, banner)
     gone = {}, -- the error of a part that was killed
     is_framed = false,
     lines = queue.LightQueue(LINES),
+    done = event.Event(), -- all of them
     out = outbox.new(),
     last = {}, -- of the screen before
     given = 0, -- lines
