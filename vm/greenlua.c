@@ -64,7 +64,7 @@ static void open_core(lua_State *L, green_hub *hub)
 static int open_guest(lua_State *L)
 {
   open_core(L, lua_touserdata(L, 1));
-  vm_stall_start_env(vm_get(L), L);
+  vm_stall_start_env(vm_get(L), L, 1);
   vm_trace_start_env(vm_get(L), L, 1);
   if (!vm_blocks_fit(L)) return 0;
   vm_collector_watch(L);
@@ -120,7 +120,7 @@ static int open_state(lua_State *L)
   lua_getfield(L, -1, "preload");
   lua_pushcfunction(L, luaopen_green_core);
   lua_setfield(L, -2, "green.core");
-  vm_stall_start_env(vm_get(L), L);
+  vm_stall_start_env(vm_get(L), L, 0);
   vm_trace_start_env(vm_get(L), L, 0);
   return 0;
 }

@@ -14,6 +14,7 @@
 
 #include "base/env.h"
 #include "base/mem.h"
+#include "base/typed.h"
 #include "io/watchdog.h"
 
 #include <lauxlib.h>
@@ -369,24 +370,31 @@ int vm_stall_is_told(const vm *v)
 #define LIMIT_LEAST 0.001 /* s */
 #define LIMIT_MOST 86400.0
 
-int64_t vm_stall_limit(const char *text)
+static const green_typed limit_typed = {.what = "number of seconds",
+                                        .least = LIMIT_LEAST,
+                                        .most = LIMIT_MOST,
+                                        .or_zero = 1};
+
+int64_t vm_stall_limit(const char *name, const char *text, char *out,
+                       size_t size)
 {
-  char *end;
-  double s = strtod(text, &end);
-  if (end == text || *end || !(s == 0 || (s >= LIMIT_LEAST && s <= LIMIT_MOST)))
-    return -1;
-  return (int64_t)(s * 1e9);
+  double s;
+  if (green_typed_read(&limit_typed, text, &s) == 0) return (int64_t)(s * 1e9);
+  green_typed_explain(&limit_typed, name, text, out, size);
+  return -1;
 }
 
-int64_t vm_stall_limit_of_env(int64_t otherwise)
+int64_t vm_stall_limit_of_env(char *out, size_t size)
 {
   const char *text = green_env("GREENLUA_WATCHDOG");
-  return text ? vm_stall_limit(text) : otherwise;
+  return text ? vm_stall_limit("GREENLUA_WATCHDOG=", text, out, size) : 0;
 }
 
-void vm_stall_start_env(vm *v, lua_State *L)
+void vm_stall_start_env(vm *v, lua_State *L, int strict)
 {
-  vm_stall_options o = {
-      .limit = vm_stall_limit_of_env(0), .exact = 1, .logs = 1};
+  char wrong[160];
+  vm_stall_options o = {.exact = 1, .logs = 1};
+  o.limit = vm_stall_limit_of_env(wrong, sizeof(wrong));
+  if (o.limit < 0 && strict) luaL_error(L, "%s", wrong);
   if (o.limit > 0) vm_stall_start(v, L, &o);
 }

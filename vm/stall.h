@@ -50,15 +50,17 @@ void vm_stall_stats_get(const vm *v, vm_stall_stats *s);
 /* Has what runs now been found, and looked at? */
 int vm_stall_is_told(const vm *v);
 
-/* Seconds of the option's or the variable's text as a limit: 0 is none. -1: it
-** is no number of seconds. */
-int64_t vm_stall_limit(const char *text);
+/* Seconds of a text as a limit: 0 is none. -1: out says what is wrong with it
+** behind name, "--watchdog=". */
+int64_t vm_stall_limit(const char *name, const char *text, char *out,
+                       size_t size);
 
-/* What GREENLUA_WATCHDOG says; otherwise if it is not set. -1 as above. */
-int64_t vm_stall_limit_of_env(int64_t otherwise);
+/* The same of GREENLUA_WATCHDOG; 0: it is not set. */
+int64_t vm_stall_limit_of_env(char *out, size_t size);
 
-/* Start, if that says so; what makes no sense is no word. Raises as above. */
-void vm_stall_start_env(vm *v, lua_State *L);
+/* Start, if that says so. What makes no sense is no word; or, if that is
+** strict, an error. Raises as above. */
+void vm_stall_start_env(vm *v, lua_State *L, int strict);
 
 /* For vm_stall_check. */
 void vm_stall_end(vm *v, int r);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/env.h"
 #include "base/mem.h"
+#include "base/typed.h"
 
 #include <stdlib.h>
 
@@ -103,13 +104,23 @@ static void pool_forked(green_forkhook *h)
 
 /* -- Pools ---------------------------------------------------------------- */
 
+static const green_typed threads_typed = {
+    .what = "whole number", .least = 0, .most = TPOOL_MOST, .is_whole = 1};
+
 static int threads_from_env(void)
 {
-  char *end;
+  double n;
   const char *text = green_env("GREENLUA_THREADS");
   if (!text) return TPOOL_THREADS;
-  long n = strtol(text, &end, 10);
-  return *end == '\0' && n >= 0 && n <= TPOOL_MOST ? (int)n : -1;
+  return green_typed_read(&threads_typed, text, &n) == 0 ? (int)n : -1;
+}
+
+int green_tpool_env_wrong(char *out, size_t size)
+{
+  const char *text = green_env("GREENLUA_THREADS");
+  if (!text || threads_from_env() >= 0) return 0;
+  green_typed_explain(&threads_typed, "GREENLUA_THREADS=", text, out, size);
+  return 1;
 }
 
 static void pool_init(green_tpool *p)

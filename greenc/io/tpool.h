@@ -36,6 +36,10 @@ typedef struct green_tpool green_tpool;
 ** that. **Free with** green_tpool_free, before the hub. NULL: out of memory. */
 GREEN_API green_tpool *green_tpool_new(green_hub *hub);
 
+/* Is what stands there no such number, with which every job ends with
+** GREEN_EINVAL? Then out says so. Any thread. */
+GREEN_API int green_tpool_env_wrong(char *out, size_t size);
+
 /* End a pool without waiting for work that runs: such jobs get drop, in their
 ** thread, when they return; queued and finished ones get it now. With the last
 ** pool go the threads: those that are idle have ended when this returns. NULL

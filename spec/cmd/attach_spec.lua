@@ -347,7 +347,16 @@ describe("the option --backdoor", function()
       local out = program.run_greenlua(words)
       assert.equal(1, out.status)
       assert.equal("", out.out)
-      assert.is_truthy(out.err:find("a path with a / in it is wanted", 1, true), out.err)
+      assert.is_truthy(out.err:find("a path with a / in it,? is wanted"), out.err)
+    end
+  end)
+
+  it("says which ports there are for --debug", function()
+    for _, text in ipairs { "65536", "99999", "-1", "1.5", "1e9", "nan", "0x10" } do
+      local out = program.run_greenlua { "--debug=" .. text, "-e", "print 'ran'" }
+      assert.same({ 1, "", "greenlua: --debug=" .. text
+        .. ": a port from 0 to 65535, or a path with a / in it, is wanted\n" },
+        { out.status, out.out, out.err })
     end
   end)
 

@@ -480,18 +480,23 @@ describe("greenlua's watchdog", function()
     local path = program.file(SPIN .. "print(core.watchdog_state().limit)")
     local r = program.run_greenlua { path, env = { GREENLUA_WATCHDOG = "0.25" } }
     assert.are.equal("0.25\n", r.out)
-    r = program.run_greenlua { path, env = { GREENLUA_WATCHDOG = "soon" } }
+    for _, text in ipairs { "soon", "1e9", "-1", "nan", "0.0001", "1 s" } do
+      r = program.run_greenlua { path, env = { GREENLUA_WATCHDOG = text } }
+      assert.are.same({ 1, "", "greenlua: GREENLUA_WATCHDOG=" .. text .. ": a number of seconds "
+        .. "from 0.001 to 86400, or 0, is wanted\n" }, { r.status, r.out, r.err })
+    end
+    for word, limit in pairs { ["--watchdog=0"] = "nil\n", ["-E"] = "1\n" } do
+      r = program.run_greenlua { word, path, env = { GREENLUA_WATCHDOG = "soon" } }
+      assert.are.same({ 0, limit, "" }, { r.status, r.out, r.err })
+    end
     os.remove(path)
-    has(r.err, "GREENLUA_WATCHDOG is no number of seconds")
-    assert.are.equal(1, r.status)
   end)
 
-  it("is refused where it is no number", function()
-    for _, word in ipairs { "--watchdog=", "--watchdog=x", "--watchdog=-1", "--watchdog=1s",
-      "--watchdog=nan" } do
-      local r = program.run_greenlua { word, "-e", "print(1)" }
-      assert.are.equal(2, r.status)
-      has(r.err, "wrong option '" .. word)
+  it("is refused where it is no number, or none in the range", function()
+    for _, text in ipairs { "", "x", "-1", "1s", "nan", "inf", "1e9", "86401", "0.0009", "0x1" } do
+      local r = program.run_greenlua { "--watchdog=" .. text, "-e", "print(1)" }
+      assert.are.same({ 2, "", "greenlua: --watchdog=" .. text .. ": a number of seconds "
+        .. "from 0.001 to 86400, or 0, is wanted\n" }, { r.status, r.out, r.err })
     end
   end)
 

@@ -114,9 +114,14 @@ Content-Disposition: form-data; name="at"
       assert.matches("^usage: greenlua %-m http", got.out)
     end
     local got = run("-L", "http://127.0.0.1:1/")
-    assert.same({ 2, 'greenlua -m http: -L needs a number, not "http://127.0.0.1:1/"\n' },
-      { got.status, got.err })
-    assert.matches("%-m needs a number, not \"x\"", run("-m", "x", "127.0.0.1:1").err)
+    assert.same({ 2, "greenlua -m http: -L http://127.0.0.1:1/: a whole number from 0 to 10000 "
+      .. "is wanted\n" }, { got.status, got.err })
+    for _, text in ipairs { "x", "-1", "nan", "inf", "1e99" } do
+      got = run("-m", text, "127.0.0.1:1")
+      assert.same({ 2, "greenlua -m http: -m " .. text .. ": a number of seconds from 0 to "
+        .. "31536000 is wanted\n" }, { got.status, got.err })
+    end
+    assert.equal(2, run("-L", "1.5", "127.0.0.1:1").status)
   end)
 
   it("has a status for each kind of end", function(serve)

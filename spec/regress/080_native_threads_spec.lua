@@ -283,7 +283,11 @@ describe("GREENLUA_THREADS", function()
         print(pcall(require("green.tpool").execute, function() return 1 end))
       ]], env = { GREENLUA_THREADS = value }, patience = 20 }
     end
-    assert.matches("false\t.*GREENLUA_THREADS is 'many'", try("many").out)
+    for _, text in ipairs { "many", "-1", "2000", "1.5", "nan", "4x" } do
+      local r = try(text)
+      assert.same({ 1, "", "greenlua: GREENLUA_THREADS=" .. text
+        .. ": a whole number from 0 to 1024 is wanted\n" }, { r.status, r.out, r.err })
+    end
     assert.equal("true\t1\n", try("00").out)
   end)
 end)

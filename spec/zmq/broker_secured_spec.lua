@@ -131,6 +131,18 @@ describe("greenlua -m zmq.broker", function()
     program.run { "rm", "-rf", keys }
   end)
 
+  it("says which numbers it takes", function()
+    for text, want in pairs { ["--queue 0"] = "a whole number from 1 to 9007199254740992",
+      ["--history x"] = "a whole number from 0 to 9007199254740992",
+      ["--max-topics nan"] = "a whole number from 1 to 9007199254740992",
+      ["--history-seconds -1"] = "a number of seconds from 0.001 to 31536000" } do
+      local option, value = text:match "^(%S+) (%S+)$"
+      local run = program.run { program.greenlua, "-m", "zmq.broker", option, value }
+      assert.same({ 2, ("greenlua -m zmq.broker: %s: %s is wanted\n"):format(text, want) },
+        { run.status, run.err })
+    end
+  end)
+
   it("says what is wrong with its keys", function()
     assert(zmq.create_certificates(dir(), "broker"))
     local key = dir() .. "/broker.key"

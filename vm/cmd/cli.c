@@ -15,6 +15,7 @@
 
 #include "base/env.h"
 #include "io/signal.h"
+#include "io/tpool.h"
 
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -42,8 +43,9 @@ typedef struct cli {
   int is_module;           /* The script is the name of a module: -m. */
   const char *debugger;    /* "": at standard input and output; NULL: none. */
   const char *backdoor;    /* "": where it is by default; NULL: none. */
-  const char *watchdog;    /* Seconds, as a text; NULL: not said. */
+  int64_t watchdog;        /* Nanoseconds; 0: none; -1: not said. */
   const char *profiles[3]; /* Files, as profile_options; NULL: none. */
+  char wrong[160];         /* With the words of an option; or "". */
 } cli;
 
 /* And the kinds of green.profile that they ask for. */
@@ -108,7 +110,14 @@ static int cli_profile(cli *c, const char *word)
   return -1;
 }
 
-/* One option that is a whole word. 0, or -1: no such option. */
+static int cli_watchdog(cli *c, const char *text)
+{
+  c->watchdog = vm_stall_limit("--watchdog=", text, c->wrong, sizeof(c->wrong));
+  return c->watchdog < 0 ? -1 : 0;
+}
+
+/* One option that is a whole word. 0, or -1: no such option, or c->wrong says
+** what is wrong with it. */
 static int cli_flag(cli *c, const char *word)
 {
   if (!strcmp(word, "-i"))
@@ -128,9 +137,9 @@ static int cli_flag(cli *c, const char *word)
   else if (!strncmp(word, "--backdoor=", 11))
     c->backdoor = word + 11;
   else if (!strcmp(word, "--watchdog"))
-    c->watchdog = "1";
-  else if (!strncmp(word, "--watchdog=", 11) && vm_stall_limit(word + 11) >= 0)
-    c->watchdog = word + 11;
+    c->watchdog = 1000000000;
+  else if (!strncmp(word, "--watchdog=", 11))
+    return cli_watchdog(c, word + 11);
   else
     return cli_profile(c, word);
   return 0;
@@ -140,7 +149,7 @@ static int cli_flag(cli *c, const char *word)
 static const char *cli_parse(cli *c, int argc, char **argv)
 {
   int i = 1;
-  *c = (cli){.argc = argc, .argv = argv, .bytecode = argc};
+  *c = (cli){.argc = argc, .argv = argv, .bytecode = argc, .watchdog = -1};
   for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
     const char *word = argv[i];
     if (!strcmp(word, "--")) {
@@ -458,7 +467,13 @@ static int cli_raised(greenlua *g)
 
 /* -- What the environment says -------------------------------------------- */
 
-#define NOT_SAID INT64_MAX /* A limit. */
+/* 0; or -1, and c->wrong says so: a number there makes no sense. */
+static int cli_check_env(cli *c)
+{
+  size_t n = sizeof(c->wrong);
+  if (c->watchdog < 0 && vm_stall_limit_of_env(c->wrong, n) < 0) return -1;
+  return green_tpool_env_wrong(c->wrong, n) ? -1 : 0;
+}
 
 /* A script is watched without being asked for, at no cost to compiled code. Its
 ** stalls are known from the first wait on: what only computes blocks nobody. */
@@ -475,14 +490,11 @@ static int cli_watch(lua_State *L)
   const cli *c = lua_touserdata(L, 1);
   vm_stall_options o = {.exact = 1, .logs = 1};
   if (!vm_get(L)->trace) vm_trace_start_env(vm_get(L), L, 1);
-  o.limit = c->watchdog ? vm_stall_limit(c->watchdog)
-                        : vm_stall_limit_of_env(NOT_SAID);
-  if (o.limit < 0)
-    return luaL_error(L, "GREENLUA_WATCHDOG is no number of seconds");
-  if (o.limit == NOT_SAID && c->script < c->argc)
-    cli_watch_script(L);
-  else if (c->watchdog)
+  o.limit = c->watchdog;
+  if (o.limit >= 0)
     vm_stall_start(vm_get(L), L, &o);
+  else if (!green_env("GREENLUA_WATCHDOG") && c->script < c->argc)
+    cli_watch_script(L);
   return 0;
 }
 
@@ -534,6 +546,10 @@ int greenlua_cli(int argc, char **argv)
   cli c;
   const char *wrong = cli_parse(&c, argc, argv);
   cli_open_standard();
+  if (c.wrong[0]) {
+    fprintf(stderr, "greenlua: %s\n", c.wrong);
+    return STATUS_USAGE;
+  }
   if (wrong) {
     const char *what = cli_is_step(wrong) ? "there is nothing behind" : "wrong";
     fprintf(stderr, "greenlua: %s option '%s'\n%s", what, wrong, usage);
@@ -544,6 +560,10 @@ int greenlua_cli(int argc, char **argv)
     return STATUS_OK;
   }
   if (c.no_env) green_env_ignore();
+  if (cli_check_env(&c) < 0) {
+    fprintf(stderr, "greenlua: %s\n", c.wrong);
+    return STATUS_ERROR;
+  }
   greenlua *g = greenlua_new(NULL);
   if (!g) return cli_cannot_start(greenlua_new_error());
   green__sigint_start(g);

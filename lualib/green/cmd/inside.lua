@@ -3,25 +3,22 @@
 -- @module green.cmd.inside
 
 local core = require "green.core"
+local typed = require "green.args.typed"
 
-local find, format, tonumber, tostring = string.find, string.format, tonumber, tostring
+local find, format, tostring = string.find, string.format, tostring
+
+local PORT = typed.new("port", 0, 65535, { is_whole = true, other = "a path with a / in it" })
 
 local M = {}
 
---- A mistyped port, or "yes", is not to become a socket in the folder where somebody is.
-local function wrong_path(option, path)
-  if not find(path, "/", 1, true) then
-    return format("%s=%s: a path with a / in it is wanted", option, path)
-  end
-end
+-- What is mistyped, or "yes", is not to become a socket in the folder where somebody is.
 
 --- Parks.
 -- @tparam string path "": where it is by default
 -- @return nil, or a message
 function M.open_backdoor(path)
-  local wrong = path ~= "" and wrong_path("--backdoor", path)
-  if wrong then
-    return wrong
+  if path ~= "" and not find(path, "/", 1, true) then
+    return format("--backdoor=%s: a path with a / in it is wanted", path)
   end
   local ok, err = require("green.backdoor").open { path = path ~= "" and path or nil }
   return not ok and tostring(err) or nil
@@ -31,9 +28,11 @@ end
 -- @tparam string where "": at standard input and output; a number: a port; else a path
 -- @return nil, or a message
 function M.start_debugger(where)
-  local port = find(where, "^%d+$") and tonumber(where) or nil
-  local path = not port and where ~= "" and where or nil
-  local wrong = path and wrong_path("--debug", path)
+  local path = find(where, "/", 1, true) and where or nil
+  local port, wrong
+  if where ~= "" and not path then
+    port, wrong = typed.read(PORT, "--debug=", where)
+  end
   if wrong then
     return wrong
   end

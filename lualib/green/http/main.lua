@@ -2,9 +2,10 @@
 -- @module green.http.main
 
 local http = require "green.http"
+local typed = require "green.args.typed"
 
 -- The command may come behind statements of the user's.
-local io, ipairs, print, tonumber, tostring = io, ipairs, print, tonumber, tostring
+local io, ipairs, print, tostring = io, ipairs, print, tostring
 local format = string.format
 
 local M = {}
@@ -33,6 +34,10 @@ usage: greenlua -m http [options] URL
 -- Options that are followed by a word, and those that are not.
 local with_word = { X = true, H = true, d = true, j = true, F = true, o = true, L = true, u = true,
   x = true, m = true, ca = true }
+local numbers = {
+  m = typed.new("number of seconds", 0, 31536000),
+  L = typed.new("whole number", 0, 10000, { is_whole = true }),
+}
 local lists = { H = true, F = true } -- that may come several times
 local long = { ["--help"] = "h", ["--ca"] = "ca" }
 local flags = { h = true, i = true, I = true, k = true, f = true, w = true }
@@ -40,6 +45,17 @@ local flags = { h = true, i = true, I = true, k = true, f = true, w = true }
 local function complain(text)
   io.stderr:write("greenlua -m http: ", text, "\n")
   return 2
+end
+
+--- What stands behind an option; nil, text.
+local function operand(letter, words, i)
+  local text = words[i]
+  if not text then
+    return nil, words[i - 1] .. " needs a word behind it"
+  elseif numbers[letter] then
+    return typed.read(numbers[letter], words[i - 1] .. " ", text)
+  end
+  return text
 end
 
 --- Take the words apart. A table; or nil, text.
@@ -51,15 +67,13 @@ local function parse(words)
       got[letter] = true
     elseif with_word[letter] then
       i = i + 1
-      if not words[i] then
-        return nil, words[i - 1] .. " needs a word behind it"
-      elseif (letter == "L" or letter == "m") and not (tonumber(words[i])
-        and tonumber(words[i]) >= 0) then
-        return nil, format('-%s needs a number, not "%s"', letter, words[i])
+      local value, why = operand(letter, words, i)
+      if value == nil then
+        return nil, why
       elseif lists[letter] then
-        got[letter][#got[letter] + 1] = words[i]
+        got[letter][#got[letter] + 1] = value
       else
-        got[letter] = words[i]
+        got[letter] = value
       end
     elseif words[i]:find("^%-.") then
       return nil, "no such option: " .. words[i]
@@ -144,7 +158,7 @@ local function options_of(got)
   end
   local user, password = (got.u or ""):match("^([^:]*):?(.*)$")
   return { headers = headers, body = body, multipart = parts, stream = true,
-    timeout = tonumber(got.m), redirects = tonumber(got.L) or 10, proxy = got.x,
+    timeout = got.m, redirects = got.L or 10, proxy = got.x,
     auth = got.u and { user, password } or nil, tls = tls_of(got) }
 end
 

@@ -9,6 +9,9 @@ local errors = require "green.error"
 local leaving = require "green.tpool.leaving"
 local thread = require "green.thread"
 
+local ffi = require "ffi"
+local api = require "green.ffi.tpool"
+
 -- Scripts may put their own in their places.
 local error, format, gsub, pcall, rawequal, type =
   error, string.format, string.gsub, pcall, rawequal, type
@@ -94,6 +97,11 @@ local function rethrow(err, trace)
   error(err, 0)
 end
 
+local function wrong_environment()
+  local out = ffi.new("char[?]", 256)
+  return api.env_wrong(out, 256) ~= 0 and ffi.string(out) or "" -- it may have changed
+end
+
 --- The call was not taken. Raises.
 local function refuse(root, code, text)
   if code == ECANCELED then
@@ -102,8 +110,7 @@ local function refuse(root, code, text)
     args.misuse("execute: %s", text)
   elseif code == EINVAL then
     args.misuse("execute: the number of native threads is wrong: %s", root.size
-      and format("set_num_threads(%s)", args.shown(root.size))
-      or format("GREENLUA_THREADS is '%s'", core.env("GREENLUA_THREADS") or ""))
+      and format("set_num_threads(%s)", args.shown(root.size)) or wrong_environment())
   end
   local words = code == core.codes.ELOST
     and "too many jobs would not stop, and their native threads are lost"

@@ -52,7 +52,8 @@ M.defaults = {
   options = true,
 }
 
-local counts = { history = 0, max_topics = 1, max_topic = 1, max_message = 1, max_bytes = 1,
+--- Whole numbers, and the least that each may be.
+M.counts = { history = 0, max_topics = 1, max_topic = 1, max_message = 1, max_bytes = 1,
   max_members = 0, max_info = 0, queue = 1 }
 
 local function check(opts)
@@ -64,7 +65,7 @@ local function check(opts)
       made[name] = default
     end
   end
-  for name, least in pairs(counts) do
+  for name, least in pairs(M.counts) do
     args.integer(made[name], least, "broker.start", name)
   end
   for _, name in pairs { "ask", "pub", "sub" } do

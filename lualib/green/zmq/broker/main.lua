@@ -5,10 +5,11 @@ local broker = require "green.zmq.broker"
 local event = require "green.event"
 local signal = require "green.signal"
 local thread = require "green.thread"
+local typed = require "green.args.typed"
 local zmq = require "green.zmq"
 
 -- The command may come behind statements of the user's.
-local io, print, tonumber, tostring = io, print, tonumber, tostring
+local io, print, tostring = io, print, tostring
 local format = string.format
 
 local M = {}
@@ -47,24 +48,38 @@ local function name_of(word)
   return name ~= "options" and (broker.defaults[name] ~= nil or own[name]) and name or nil
 end
 
+local MOST, LONGEST = 2 ^ 53, 31536000 -- numbers, seconds
+
+--- What stands behind an option, as what its name wants; nil, text.
+local function operand(name, words, i)
+  local text, least = words[i], broker.counts[name]
+  local is_text = own[name] or type(broker.defaults[name]) == "string"
+  if not text then
+    return nil, format("%s needs %s behind it", words[i - 1], is_text and (own[name]
+      or "an endpoint") or "a number")
+  elseif is_text then
+    return text
+  end
+  return typed.read(least and typed.new("whole number", least, MOST, { is_whole = true })
+    or typed.new("number of seconds", 0.001, LONGEST), words[i - 1] .. " ", text)
+end
+
 --- Options of the words; nil, text.
 local function parse(words)
   local opts, i = {}, 1
   while words[i] do
     local name = name_of(words[i])
-    local default = broker.defaults[name]
     if not name then
       return nil, "no such option: " .. words[i]
-    elseif default == false then
+    elseif broker.defaults[name] == false then
       opts[name] = true
     else
-      local value = words[i + 1]
       i = i + 1
-      opts[name] = (own[name] or type(default) == "string") and value or tonumber(value)
-      if not value or opts[name] == nil then
-        return nil, format("%s needs %s behind it", words[i - 1], own[name]
-          or type(default) == "string" and "an endpoint" or "a number")
+      local value, why = operand(name, words, i)
+      if value == nil then
+        return nil, why
       end
+      opts[name] = value
     end
     i = i + 1
   end
