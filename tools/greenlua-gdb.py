@@ -5,11 +5,12 @@
 
 greenlua-threads [EXPRESSION]
     All green threads of a runtime: number, name, state, what each waits for, where it was
-    spawned, its Lua stack. EXPRESSION is a `vm *` or a `greenlua *`, in a host program; without
+    spawned, its Lua stack, above that those of the script's coroutines that it is in.
+    EXPRESSION is a `vm *` or a `greenlua *`, in a host program; without
     one it is that of the command `greenlua`.
 
 greenlua-traceback EXPRESSION
-    The Lua stack of a lua_State, of any coroutine.
+    The Lua stack of a lua_State, of any coroutine, with those that it has resumed.
 
 Nothing of the program is called, so a core file will do. The layouts of LuaJIT's own
 structures (x86-64 and arm64 with LJ_GC64, LuaJIT 2.1) stand here: Debian has no symbols
@@ -26,8 +27,13 @@ PROTO_SIZE, PROTO_SIZEBC, PROTO_CHUNKNAME = 104, 12, 64
 PROTO_FIRSTLINE, PROTO_NUMLINE, PROTO_LINEINFO = 72, 76, 80
 STRING_LENGTH, STRING_DATA = 20, 24
 POINTER_BITS = (1 << 47) - 1
+OBJECT_TYPE, TYPE_THREAD = 9, 6
+TAG_THREAD = ~6 & 0x1FFFF  # of a value, above the bits of its pointer
 FRAME_LUA, FRAME_CONT, FRAME_VARG = 0, 2, 3
 MOST_FRAMES = 200
+MOST_COROUTINES = 100  # one inside of the other
+
+RESUME = "green/patch/coroutine.lua"  # whose functions that resume have that as first local
 
 
 def read(address, size):
@@ -79,7 +85,8 @@ def describe_frame(function, pc_address):
 
 
 def frames_of(state):
-    """(function, address of the next instruction or None) from the top to the bottom.
+    """(function, address of the next instruction or None, address of the first local) from
+    the top to the bottom.
 
     A function with `...` has a second frame below its own, which is passed over.
     """
@@ -90,7 +97,7 @@ def frames_of(state):
             return
         link = read(frame, 8)
         if kind != FRAME_VARG:
-            yield read(frame - 8, 8) & POINTER_BITS, above
+            yield read(frame - 8, 8) & POINTER_BITS, above, frame + 8
         kind = link & 3
         if kind == FRAME_LUA:
             above = link
@@ -100,16 +107,46 @@ def frames_of(state):
             frame -= link & ~7
 
 
-def traceback(state):
-    """The lines of a stack; of a running one, as it was when Lua last called C."""
-    lines = []
-    if not state:
-        return lines
+def is_resume(function):
+    if read(function + FUNC_FFID, 1) != 0:
+        return False
+    return chunk_name(read(function + FUNC_PC, 8) - PROTO_SIZE).endswith(RESUME)
+
+
+def thread_at(slot):
+    """The lua_State that a stack's slot holds; 0: it holds something else."""
+    value = read(slot, 8)
+    address = value & POINTER_BITS
+    if value >> 47 != TAG_THREAD or read(address + OBJECT_TYPE, 1) != TYPE_THREAD:
+        return 0
+    return address
+
+
+def own_traceback(state):
+    """The lines of one stack, and the coroutine that it has resumed, or 0."""
+    lines, inner = [], None
     try:
-        for function, pc in frames_of(state):
+        for function, pc, first_local in frames_of(state):
             lines.append(describe_frame(function, pc))
+            if inner is None and is_resume(function):
+                inner = thread_at(first_local)
     except gdb.MemoryError as err:
         lines.append("(what follows is no stack: %s)" % err)
+    return lines, inner if inner != state else 0
+
+
+def traceback(state):
+    """The lines of a stack, below those of the coroutines that it is in; of a running one,
+    as it was when Lua last called C."""
+    lines = []
+    for _ in range(MOST_COROUTINES):
+        if not state:
+            break
+        own, inner = own_traceback(state)
+        lines = own + lines
+        if inner:
+            lines.insert(0, "in coroutine 0x%x, resumed by:" % inner)
+        state = inner
     return lines
 
 

@@ -27,6 +27,16 @@ green.spawn(function()
     green.Queue():get()
   end)
 end)
+green.spawn(function()
+  local outer = coroutine.wrap(function(...)
+    local inner = coroutine.create(function()
+      green.sleep(1000)
+      return 1
+    end)
+    print(coroutine.resume(inner))
+  end)
+  print(outer(1, 2))
+end)
 green.sleep(0)
 print("ready")
 green.sleep(1000)
@@ -70,7 +80,7 @@ local function check(said, path)
   end
   assert.is_truthy(text:find("turn %d+, %d+ switches"), text)
   assert.is_truthy(text:find("%(main%) parked: waits for a deadline in %d+%.%d+ s\n"), text)
-  has "work.lua:22: in main chunk"
+  has "work.lua:32: in main chunk"
   assert.is_truthy(text:find('#%d+ thread 0x%x+ "deep%?%[1m one" parked: '), text)
   assert.is_truthy(text:find("waits for read on fd %d+, spawned at work.lua:11\n"), text)
   has "work.lua:12: in function <work.lua:11>"
@@ -78,6 +88,17 @@ local function check(said, path)
   has("    work.lua:5: in function <work.lua:3>\n    work.lua:7: in function <work.lua:3>\n"
     .. "    work.lua:7: in function <work.lua:3>\n")
   has "work.lua:17: in function <work.lua:16>\n    [C]\n    work.lua:16: in function <work.lua:15>"
+  text = text:gsub("    [^\n]*/green/[^\n]*\n", ""):gsub("0x%x+", "0x0") -- the library's frames
+  has [[
+    [C]
+    work.lua:23: in function <work.lua:22>
+    in coroutine 0x0, resumed by:
+    [C]
+    work.lua:26: in function <work.lua:21>
+    in coroutine 0x0, resumed by:
+    [C]
+    work.lua:28: in function <work.lua:20>
+]]
 end
 
 --- Without what differs each time.
@@ -153,6 +174,9 @@ describe("tools/greenlua-gdb.py", function()
       check(said, path)
       local _, n = said:gsub("work.lua:%d+: in main chunk", "")
       assert.equal(2, n)
+      local co = said:match "in coroutine (0x%x+), resumed by"
+      said = gdb("-p", pid, "-x", "tools/greenlua-gdb.py", "-ex", "greenlua-traceback " .. co)
+      assert.is_truthy(said:find("work.lua:23: in function <[^\n]*work.lua:22>"), said)
     end)
     local said = gdb(program.greenlua, "-x", "tools/greenlua-gdb.py", "-ex", "greenlua-threads")
     assert.is_truthy(said:find("no runtime", 1, true), said)
