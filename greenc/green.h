@@ -61,6 +61,7 @@
 
 #include "io/channel.h"
 #include "io/child.h"
+#include "io/cputimer.h"
 #include "io/desc.h"
 #include "io/disk.h"
 #include "io/dns_lib.h"
