@@ -8,15 +8,12 @@
 
 #include "base/mem.h"
 #include "hub/later.h"
+#include "io/cputimer.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define MOST (16 << 20) /* Bytes of each kind's stacks. */
-#define TICK 4000000    /* ns: what the kernel's CPU clocks tick at, or less. */
 #define WALK 100        /* Threads that are looked at in one go, */
 #define SLOTS 2000      /* and places of those that have ended. */
 
@@ -39,9 +36,9 @@ typedef struct vm_profiles {
   vm_sampler_user user;
   green_forkhook forked;
   /* CPU. */
-  timer_t timer;
+  green_cputimer timer;
   green_pulse pulse;
-  int ticks;        /* Of the timer, since the last sample. */
+  uint32_t is_due;  /* A sample: the timer has ticked. Atomic. */
   int64_t cpu_seen; /* Of the thread's CPU time. */
   /* Memory. */
   vm_meter *meter;
@@ -55,39 +52,31 @@ typedef struct vm_profiles {
 
 /* -- CPU ------------------------------------------------------------------ */
 
-static int64_t cpu_now(void)
+static void cpu_count(vm_profiles *p, enum vm_profile_state state, double ns)
 {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (int64_t)t.tv_sec * GREEN_SECOND + t.tv_nsec;
-}
-
-static void cpu_count(vm_profiles *p, enum vm_profile_state state, int ticks,
-                      double ns)
-{
-  p->of[VM_PROFILE_CPU].times[state] += (uint64_t)ticks;
+  p->of[VM_PROFILE_CPU].times[state]++;
   p->of[VM_PROFILE_CPU].values[state] += ns;
 }
 
 /* The CPU time since this was last asked. */
 static double cpu_take(vm_profiles *p)
 {
-  int64_t now = cpu_now(), before = p->cpu_seen;
+  int64_t now = green_cputimer_now(), before = p->cpu_seen;
   p->cpu_seen = now;
   return (double)(now - before);
 }
 
 /* In the handler. While the hub is at its own work no Lua runs: the first line
 ** that comes after it is not to blame. */
-static int profile_tick(vm_sampler_user *u, int overrun)
+static int profile_tick(vm_sampler_user *u, const siginfo_t *info)
 {
   vm_profiles *p = green_container(u, vm_profiles, user);
-  int ticks = 1 + overrun;
+  if (!green_cputimer_ticks(&p->timer, info)) return 0;
   if (green_hub_is_busy(p->v->hub) && !*p->pulse.current) {
-    cpu_count(p, VM_PROFILE_LOOP, ticks, cpu_take(p));
+    cpu_count(p, VM_PROFILE_LOOP, cpu_take(p));
     return 0;
   }
-  p->ticks += ticks;
+  __atomic_store_n(&p->is_due, 1, __ATOMIC_RELAXED);
   return 1;
 }
 
@@ -116,14 +105,20 @@ static void text_of_running(vm_profiles *p, lua_State *L,
   vm_profile_put_running(&p->text, p->v, L, state == VM_PROFILE_C);
 }
 
-/* The handler may come in between. */
+/* One sample, however many ticks have asked for it. */
 static void sample_cpu(vm_profiles *p, enum vm_profile_state state)
 {
-  int ticks = __atomic_exchange_n(&p->ticks, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&p->is_due, 0, __ATOMIC_RELAXED);
   double ns = cpu_take(p);
-  cpu_count(p, state, ticks, ns);
-  green_census_add(&p->of[VM_PROFILE_CPU].seen, p->text.text, p->text.len,
-                   (uint64_t)ticks, ns);
+  cpu_count(p, state, ns);
+  green_census_add(&p->of[VM_PROFILE_CPU].seen, p->text.text, p->text.len, 1,
+                   ns);
+}
+
+static int cpu_is_due(const vm_profiles *p)
+{
+  return p->of[VM_PROFILE_CPU].is_on &&
+         __atomic_load_n(&p->is_due, __ATOMIC_RELAXED);
 }
 
 static void sample_memory(vm_profiles *p)
@@ -140,7 +135,7 @@ static void profile_sample(vm_sampler_user *u, lua_State *L, int letter)
 {
   vm_profiles *p = green_container(u, vm_profiles, user);
   enum vm_profile_state state = state_of(letter);
-  int is_cpu = p->of[VM_PROFILE_CPU].is_on && p->ticks > 0;
+  int is_cpu = cpu_is_due(p);
   int is_memory = p->meter && p->meter->is_due;
   if (is_cpu) {
     text_of_running(p, L, state);
@@ -154,25 +149,13 @@ static void profile_sample(vm_sampler_user *u, lua_State *L, int letter)
 
 /* -- The timer ------------------------------------------------------------ */
 
-/* A clock of CPU time sends nothing to a thread that sleeps, whose system calls
-** are not cut short then; but it ticks as the kernel does. */
-static int timer_arm(vm_profiles *p, double period)
+static int timer_start(vm_profiles *p, double period)
 {
-  clockid_t clock = period >= TICK ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
-  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
-                           .sigev_signo = VM_SAMPLER_SIGNAL,
-                           .sigev_value.sival_ptr = &p->user};
-  event._sigev_un._tid = gettid();
-  if (timer_create(clock, &event, &p->timer) < 0) return -errno;
-  struct timespec each = {(time_t)(period / GREEN_SECOND),
-                          (long)((int64_t)period % GREEN_SECOND)};
-  struct itimerspec often = {each, each};
-  p->ticks = 0;
-  p->cpu_seen = cpu_now();
-  if (timer_settime(p->timer, 0, &often, NULL) == 0) return 0;
-  int err = -errno;
-  timer_delete(p->timer);
-  return err;
+  p->timer.signal = VM_SAMPLER_SIGNAL;
+  p->timer.period = (int64_t)period;
+  p->is_due = 0;
+  p->cpu_seen = green_cputimer_now();
+  return green_cputimer_start(&p->timer);
 }
 
 /* -- Memory --------------------------------------------------------------- */
@@ -333,7 +316,7 @@ static int profile_open(vm_profiles *p, lua_State *L, enum vm_profile_kind kind,
   }
   if (kind == VM_PROFILE_ALLOC) meter_open(p, L, period);
   err = vm_sampler_join(p->v, &p->user, L);
-  if (err == 0 && kind == VM_PROFILE_CPU) err = timer_arm(p, period);
+  if (err == 0 && kind == VM_PROFILE_CPU) err = timer_start(p, period);
   if (err < 0 && kind == VM_PROFILE_ALLOC) meter_close(p);
   if (err < 0) sampler_part_if_idle(p);
   return err;
@@ -364,7 +347,7 @@ const vm_profile *vm_profile_stop(vm *v, enum vm_profile_kind kind)
   p->of[kind].is_on = 0;
   if (kind == VM_PROFILE_WAIT) green_later_remove(&p->walk);
   if (kind == VM_PROFILE_ALLOC) meter_close(p);
-  if (kind == VM_PROFILE_CPU) timer_delete(p->timer);
+  if (kind == VM_PROFILE_CPU) green_cputimer_stop(&p->timer);
   sampler_part_if_idle(p);
   return &p->of[kind];
 }

@@ -27,7 +27,8 @@ enum { USERS = 2 };
 struct vm_sampler {
   lua_State *L;                          /* A coroutine that lives as long. */
   vm_sampler_user *_Atomic users[USERS]; /* The handler looks, too. */
-  atomic_int asked; /* Signals that are no affair of the script's. */
+  atomic_int asked; /* Signals that are no affair of the script's: its own are
+                       the kernel's, of an interval timer. */
   int exact;        /* What a user wants, as LuaJIT was told. */
   int is_lent;      /* The script's jit.profile is at it. */
 };
@@ -69,18 +70,17 @@ void vm_sampler_unhook(lua_State *L)
 
 /* -- Handlers ------------------------------------------------------------- */
 
-/* Is Lua to be looked at? */
+/* Is Lua to be looked at? A signal that finds another one pending is lost, so
+** any may stand for one of a timer's; theirs by themselves ask for nothing. */
 static int sampler_tick(vm_sampler *s, const siginfo_t *info)
 {
-  if (info->si_code != SI_TIMER) return 1;
+  int is_wanted = info->si_code != SI_TIMER && info->si_code != SI_QUEUE;
   for (int i = 0; i < USERS; i++) {
     vm_sampler_user *u = atomic_load(&s->users[i]);
-    if (!u || info->si_value.sival_ptr != u) continue;
-    if (!u->tick(u, info->si_overrun)) return 0;
-    atomic_fetch_add(&s->asked, 1);
-    return 1;
+    if (u && u->tick && u->tick(u, info)) is_wanted = 1;
   }
-  return 0; /* Of a timer that has gone. */
+  if (is_wanted && info->si_code != SI_KERNEL) atomic_fetch_add(&s->asked, 1);
+  return is_wanted;
 }
 
 /* Not in the callback: LuaJIT puts back what was set before it. */

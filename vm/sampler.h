@@ -37,9 +37,9 @@ typedef struct vm_sampler_user {
   ** LuaJIT's profiler says; 0: not known. It must neither allocate in the
   ** state nor raise. */
   void (*sample)(struct vm_sampler_user *u, lua_State *L, int state);
-  /* In the handler of a timer's signal whose value is u: is Lua to be looked
-  ** at? NULL: it has no timer. */
-  int (*tick)(struct vm_sampler_user *u, int overrun);
+  /* In the handler of each signal, whoever has sent it: is Lua to be looked at
+  ** for u? NULL: no timer of its own sends any. */
+  int (*tick)(struct vm_sampler_user *u, const siginfo_t *info);
   lua_Hook hook; /* What the next signal sets, if hooks is not 0. */
   atomic_int
       hooks; /* Any thread may set it. It is 0 again when that is done. */
