@@ -1,5 +1,4 @@
 -- docs/modules has a page for every public module, and its code is Lua.
--- Alone: a profile is taken.
 
 local lfs = require "lfs"
 local program = require "spec.support.program"

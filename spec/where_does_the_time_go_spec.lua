@@ -1,5 +1,4 @@
 -- docs/where-does-the-time-go.md shows programs and what they write: this runs them.
--- Alone: a profile is taken.
 
 local program = require "spec.support.program"
 local testing = require "green.testing"

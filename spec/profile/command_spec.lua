@@ -1,5 +1,4 @@
 -- greenlua --profile=out.svg script.lua, and profiles by signal.
--- Alone: a profile is taken.
 
 local program = require "spec.support.program"
 local testing = require "green.testing"
