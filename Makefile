@@ -367,7 +367,7 @@ asan tsan: ## the same tests with other flags
 # What native threads and signal handlers touch: little enough for every push.
 THREADED := base/library base/futex base/shm base/dict_threads io/channel io/tpool io/tpool_limit \
   io/tpool_pin io/tpool_lost io/tpool_storm io/crew io/slot io/lookup hub/post io/signal io/tls_lib io/tls_pool \
-  io/tls_move io/watchdog io/cputimer io/dns_lib io/resolver_threads io/zmq io/zmq_loan proto/idna
+  io/tls_move io/watchdog io/roster io/cputimer io/dns_lib io/resolver_threads io/zmq io/zmq_loan proto/idna
 
 tsan-threads: ## C tests of what other threads touch, under ThreadSanitizer
 	$(SUBMAKE) KIND=tsan tsan-threads-now

@@ -75,6 +75,7 @@
 #include "io/pipe.h"
 #include "io/resolver.h"
 #include "io/signal.h"
+#include "io/roster.h"
 #include "io/slot.h"
 #include "io/sock.h"
 #include "io/stdfd.h"

@@ -21,6 +21,7 @@
 
 #include "base/list.h"
 #include "hub/hub.h"
+#include "io/roster.h"
 #include "io/slot.h"
 
 #include <pthread.h>
@@ -67,6 +68,9 @@ void green__crew_do(green__hand *h, void (*fn)(void *arg), void *arg);
 
 /* Its own, in the thread. */
 green__slots **green__hand_slots(green__hand *h);
+
+/* With the lock held, in the thread: what it tells of itself. */
+green__seat *green__hand_seat(green__hand *h);
 
 /* With the lock held, in the thread: post that as soon as it is given up. The
 ** hub's end waits for it. Once before that. */

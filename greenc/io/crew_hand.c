@@ -155,6 +155,11 @@ green__slots **green__hand_slots(green__hand *h)
   return &h->slots;
 }
 
+green__seat *green__hand_seat(green__hand *h)
+{
+  return &h->seat;
+}
+
 void green__hand_post(green__hand *h, green_hub *hub, green_post *post)
 {
   green_assert(!h->hub, "Once before that");
@@ -179,6 +184,7 @@ static int hand_sleep(green__hand *h)
   __atomic_store_n(&h->word, 0, __ATOMIC_RELAXED);
   green_list_push_front(&c->idle, &h->rest);
   c->n_idle++;
+  green__seat_rest(&h->seat);
   hand_unlock(h);
   int late = green__futex_wait(&h->word, 0, span);
   green__crew_lock();
@@ -254,6 +260,7 @@ static void slots_end(void *slots)
 static void hand_leave(green__hand *h)
 {
   green__crew *c = h->crew;
+  green__roster_leave(&h->seat);
   green_link_remove(&h->link);
   green_list_push(h->detached ? &c->spare : &c->ended, &h->link);
   if (!h->lost) c->n_hands--;
@@ -268,6 +275,7 @@ static void *hand_main(void *arg)
   pthread_setname_np(pthread_self(), "green-pool");
   green__crew_lock();
   hand_come(h);
+  green__roster_enter(&h->seat);
   for (hand_work(h); h->slots; hand_work(h)) {
     green__crew_do(h, slots_end, &h->slots);
     if (h->lost) green__crew_running_less();

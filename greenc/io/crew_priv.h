@@ -19,6 +19,7 @@ struct green__hand {
   uint32_t word; /* What it sleeps on: 0 while nobody has called it. */
   pthread_t id;
   green__slots *slots;
+  green__seat seat;
   green_hub *hub; /* What to post when the lock is given up, or NULL. */
   green_post *post;
   green__hand *wake; /* Whom to wake then, or NULL. */

@@ -6,6 +6,7 @@
 #include "base/fork.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What the call was given. */
@@ -16,6 +17,7 @@ static void disk_forget_call(green_disk *d)
   d->call.at = d->call.file = NULL;
   green__free(d->text);
   d->text = d->path = d->to = d->data = NULL;
+  d->shown = NULL;
 }
 
 /* What one call has, and the next does not need; the memory of out stays. */
@@ -86,6 +88,36 @@ static void disk_drop(green_job *job)
   if (d->unwanted) disk_delete(d);
 }
 
+static const char *const disk_ops[] = {
+    [GREEN_DISK_OPEN] = "open",         [GREEN_DISK_READ] = "read",
+    [GREEN_DISK_WRITE] = "write",       [GREEN_DISK_TRUNCATE] = "truncate",
+    [GREEN_DISK_SYNC] = "sync",         [GREEN_DISK_LOCK] = "lock",
+    [GREEN_DISK_STAT] = "stat",         [GREEN_DISK_STATVFS] = "statvfs",
+    [GREEN_DISK_CHMOD] = "chmod",       [GREEN_DISK_CHOWN] = "chown",
+    [GREEN_DISK_UTIME] = "utime",       [GREEN_DISK_LIST] = "list",
+    [GREEN_DISK_MKDIR] = "mkdir",       [GREEN_DISK_RMDIR] = "rmdir",
+    [GREEN_DISK_UNLINK] = "unlink",     [GREEN_DISK_REMOVE] = "remove",
+    [GREEN_DISK_RENAME] = "rename",     [GREEN_DISK_LINK] = "link",
+    [GREEN_DISK_SYMLINK] = "symlink",   [GREEN_DISK_READLINK] = "readlink",
+    [GREEN_DISK_REALPATH] = "realpath", [GREEN_DISK_TEMP] = "temporary file",
+    [GREEN_DISK_LOAD] = "load",         [GREEN_DISK_SAVE] = "save",
+    [GREEN_DISK_APPEND] = "append",     [GREEN_DISK_COPY] = "copy",
+    [GREEN_DISK_WATCH] = "watch",
+};
+
+/* "read of fd 7", "open of a/b". What was asked for stays as it is until the
+** call is over. */
+static void disk_note(const green_job *job, green_job_note *n)
+{
+  const green_disk *d = green_container(job, green_disk, job);
+  const char *op = disk_ops[d->call.op];
+  if (d->shown)
+    snprintf(n->what, sizeof(n->what), "%s of %s", op, d->shown);
+  else
+    snprintf(n->what, sizeof(n->what), "%s of fd %d", op,
+             green_desc_number(d->call.file));
+}
+
 green_disk *green_disk_new(void)
 {
   green_disk *d = green__zalloc(sizeof(*d));
@@ -95,6 +127,7 @@ green_disk *green_disk_new(void)
   d->job.work = disk_work;
   d->job.done = disk_done;
   d->job.drop = disk_drop;
+  d->job.note = disk_note;
   return d;
 }
 
@@ -145,10 +178,11 @@ static int disk_copy_texts(green_disk *d, const char *path, const char *to,
 {
   size_t a = text_len(path), b = text_len(to), c = data_len(&d->call, data);
   if (!path && !to && !data) return 0;
-  char *at = green__alloc(a + b + c + 3);
+  char *at = green__alloc(2 * a + b + c + 4);
   if (!at) return GREEN_ENOMEM;
   d->text = at;
   d->path = put_text(&at, path, a);
+  d->shown = put_text(&at, path, a);
   d->to = put_text(&at, to, b);
   d->data = put_text(&at, data, c);
   return 0;

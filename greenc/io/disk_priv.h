@@ -20,6 +20,7 @@ struct green_disk {
   green_disk_call call;
   char *text; /* path, to and data are in it. */
   char *path, *to, *data;
+  const char *shown; /* The path as it was given: nobody writes into it. */
   green_buf out;
   green_desc *opened;
   green__copy *copy; /* One that is under way, or NULL. */

@@ -16,6 +16,15 @@ struct green__hand;
 typedef struct green_job green_job;
 typedef void green_job_fn(green_job *job);
 
+/* What a job is at, in words, for who looks in (roster.h): "" and 0 is not
+** known. What does not fit is cut off. */
+typedef struct green_job_note {
+  char what[192];
+  uint64_t by;    /* The number of the green thread that wants it, */
+  char name[64];  /* its name, */
+  char site[128]; /* and where it was spawned. */
+} green_job_note;
+
 /* Embed in the owner, zeroed, and set the functions. */
 struct green_job {
   green_link link;          /* The pool's alone, */
@@ -27,6 +36,9 @@ struct green_job {
   green_job_fn *drop; /* Instead of done when the pool was freed, or the job was
                          lost: any thread; the hub may be gone. NULL: nothing to
                          do. */
+  /* While work runs, in any thread, with a lock held that others wait for: fill
+  ** a zeroed note from what nobody writes meanwhile. NULL: it has no words. */
+  void (*note)(const green_job *job, green_job_note *n);
   struct green_pin *pin; /* Of the same pool; NULL: any thread will do. Set
                             before submit. */
   void *slot;      /* For work: what the pool's hooks have made in this thread.

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -158,6 +159,13 @@ static void lookup_drop(green_job *job)
   if (l->unwanted) lookup_delete(l);
 }
 
+static void lookup_note(const green_job *job, green_job_note *n)
+{
+  const green_lookup *l = green_container(job, green_lookup, job);
+  snprintf(n->what, sizeof(n->what), "lookup of %s",
+           l->host ? l->host : l->service);
+}
+
 /* Numeric hosts need no thread, and no name service shall see wrong ones. */
 static int lookup_at_once(green_lookup *l)
 {
@@ -188,6 +196,7 @@ static green_lookup *lookup_new(const char *host, const char *service)
   l->job.work = lookup_work;
   l->job.done = lookup_done;
   l->job.drop = lookup_drop;
+  l->job.note = lookup_note;
   return l;
 }
 

@@ -11,6 +11,8 @@
 #include "io/tpool.h"
 #include "base/mem.h"
 
+#include <string.h>
+
 #define POOL_AT_ONCE 2
 #define POOL_QUEUE 256
 
@@ -113,6 +115,12 @@ static void step_drop(green_job *job)
 {
   tls_step *s = step_of(job);
   if (step_let_go(s, STEP_DROPPED) == STEP_LEFT) step_destroy(s);
+}
+
+static void step_note(const green_job *job, green_job_note *n)
+{
+  (void)job;
+  strcpy(n->what, "TLS handshake");
 }
 
 static int pool_submit(tls_pool *p, tls_step *s)
@@ -222,6 +230,7 @@ static tls_step *step_new(tls_pool *p, green_tls *t)
   s->job.work = step_work;
   s->job.done = step_done;
   s->job.drop = step_drop;
+  s->job.note = step_note;
   s->pool = p;
   s->t = t;
   green_waitq_init(&s->waiters);

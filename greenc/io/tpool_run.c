@@ -141,7 +141,9 @@ static void pool_run(green_tpool *p, green_job *job, green__hand *h)
   job->hand = h;
   green_list_push(&p->running, &job->link);
   p->n_running++;
+  if (h) green__seat_work(green__hand_seat(h), job, p->hub);
   green__crew_do(h, task_work, &t);
+  if (h) green__seat_end(green__hand_seat(h));
   if (t.err < 0 && job->status == 0) job->status = t.err;
   green_link_remove(&job->link);
 }
