@@ -76,7 +76,7 @@ describe("green.debug", function()
         dbg.threads { traceback = 1 }
       end,
       ["thread: id must be a number"] = function() dbg.thread("x") end,
-      ["spew: names must be a list"] = function() dbg.spew(7) end,
+      ["spew: names must be a text or a list of texts"] = function() dbg.spew(7) end,
       ["spew: a name must be a string"] = function() dbg.spew { 7 } end,
       ["hub_timer_stacks: state must be true or false"] = function() dbg.hub_timer_stacks "yes" end,
       ["dump: title must be a string"] = function() dbg.dump(true) end,

@@ -3,9 +3,14 @@
 */
 
 #include "call.h"
+#include "names.h"
+#include "site.h"
 
 #include "base/fork.h"
 #include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static vm_call *call_of(green_job *job)
 {
@@ -53,6 +58,72 @@ static void call_drop(green_job *job)
   call_unref(call_of(job));
 }
 
+/* -- What it says of itself ----------------------------------------------- */
+
+static void copy_text(char *to, size_t room, const char *from)
+{
+  size_t n = from ? strnlen(from, room - 1) : 0;
+  if (n) memcpy(to, from, n);
+  to[n] = '\0';
+}
+
+/* "module.function": the names of modules and fields have a NUL between them. */
+static void note_name(vm_call_note *n, lua_State *L, int i)
+{
+  size_t len;
+  int looked = 1; /* What is not known yet has no name. */
+  if (!vm_names_push(L, i, &looked)) return;
+  const char *text = lua_tolstring(L, -1, &len);
+  if (len >= sizeof(n->function)) len = sizeof(n->function) - 1;
+  memcpy(n->function, text, len);
+  n->function[len] = '\0';
+  char *end = memchr(n->function, '\0', len);
+  if (end) *end = '.';
+  lua_pop(L, 1);
+}
+
+static void note_function(vm_call_note *n, lua_State *L, int i)
+{
+  lua_Debug ar;
+  if (!lua_isfunction(L, i)) return;
+  note_name(n, L, i);
+  lua_pushvalue(L, i);
+  lua_getinfo(L, ">S", &ar);
+  if (*ar.what == 'C') return;
+  copy_text(n->source, sizeof(n->source), ar.short_src);
+  n->line = ar.linedefined;
+}
+
+void vm_call_set_note(vm_call *c, const vm *v, lua_State *L, int i)
+{
+  const vm_thread *t = v->current;
+  const char *name = vm_text_of(v, t->task.label);
+  note_function(&c->note, L, i);
+  c->note.by = t->id;
+  copy_text(c->note.name, sizeof(c->note.name),
+            !name && t == v->main ? "main" : name);
+  copy_text(c->note.site, sizeof(c->note.site), vm_text_of(v, t->site));
+}
+
+/* By somebody else's thread: what is there was written before the start. */
+static void call_note(const green_job *job, green_job_note *n)
+{
+  const vm_call_note *c = &green_container(job, vm_call, job)->note;
+  const char *space = *c->function ? " " : "";
+  if (*c->source)
+    snprintf(n->what, sizeof(n->what), "function %s%s<%s:%d>", c->function,
+             space, c->source, c->line);
+  else if (*c->function)
+    snprintf(n->what, sizeof(n->what), "function %s", c->function);
+  else
+    strcpy(n->what, "a function of C");
+  n->by = c->by;
+  memcpy(n->name, c->name, sizeof(n->name));
+  memcpy(n->site, c->site, sizeof(n->site));
+}
+
+/* -- Its life ------------------------------------------------------------- */
+
 vm_call *vm_call_new(vm_setup *setup)
 {
   vm_call *c = green__zalloc(sizeof(*c));
@@ -63,6 +134,7 @@ vm_call *vm_call_new(vm_setup *setup)
   c->job.work = call_work;
   c->job.done = call_done;
   c->job.drop = call_drop;
+  c->job.note = call_note;
   vm_run_init(&c->run, setup);
   green_waitq_init(&c->waiters);
   atomic_init(&c->refs, 1);

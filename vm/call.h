@@ -5,10 +5,22 @@
 #ifndef GREEN_CALL_H
 #define GREEN_CALL_H
 
+#include "thread.h"
 #include "worker.h"
 
 #include "hub/hub.h"
 #include "io/tpool.h"
+
+/* What it calls and for whom: copies, for whoever looks in at any time. "" and 0:
+** not known. */
+typedef struct vm_call_note {
+  char function[64]; /* The name of one that has one, with "" of C's. */
+  char source[LUA_IDSIZE];
+  int line; /* Where it is defined; 0: in C. */
+  uint64_t by;
+  char name[64]; /* Of the green thread that calls. */
+  char site[128];
+} vm_call_note;
 
 /* Whoever waits for it holds a reference, and the pool while it has it. */
 typedef struct vm_call {
@@ -17,6 +29,7 @@ typedef struct vm_call {
   green_waitq waiters; /* Woken once, at its end. */
   uint32_t generation; /* Of the process that wants it. */
   atomic_int refs;
+  vm_call_note note;
   uint8_t done;
   uint8_t quiet; /* Nobody is woken: the program ends. */
 } vm_call;
@@ -24,6 +37,10 @@ typedef struct vm_call {
 /* **takes** the reference to the setup, also when it fails. What is to be run
 ** is put into run.in. NULL: out of memory. **Free with** vm_call_free. */
 vm_call *vm_call_new(vm_setup *setup);
+
+/* Before the start: the function at index i of L's stack is what it calls, and
+** the running green thread wants it. May raise for want of memory. */
+void vm_call_set_note(vm_call *c, const vm *v, lua_State *L, int i);
 
 /* Let a thread do it. As green_job_submit. In a child of a fork it is not done
 ** once more. */

@@ -8,6 +8,7 @@ local core = require "green.core"
 local args = require "green.args"
 local blocking = require "green.debug.blocking"
 local dump = require "green.debug.dump"
+local natives = require "green.debug.natives"
 local options = require "green.args.options"
 local report = require "green.thread.report"
 local thread = require "green.thread"
@@ -64,13 +65,15 @@ function M.threads(opts)
   return list
 end
 
---- The same as an iterator over texts, for what is written piece by piece. Parks, as each_thread.
+--- The same as an iterator over texts, for what is written piece by piece; then those of the
+-- native threads, if there are any. Parks, as each_thread.
 -- @tparam[opt] table opts as of each_thread
 function M.each_text(opts)
   return threads.texts(read_options(opts, "each_text"))
 end
 
---- The same as one text: a line for each thread, and its traceback below. Parks, as threads; the
+--- The same as one text: a line for each thread, and its traceback below; and a line for each
+-- native thread. Parks, as threads; the
 -- pieces are put together in one go: of very many threads take each_text or dump.
 -- @tparam[opt] table opts as of each_thread
 function M.format_threads(opts)
@@ -84,6 +87,16 @@ function M.dump(title)
   args.optional(title, "string", "dump", "title")
   thread.checkpoint()
   dump(title or "green threads:")
+end
+
+--- The native threads of the process's pools, and what each is at, as a list of tables: see the
+-- page. There are none before a pool's first job. Does not park.
+function M.native_threads()
+  local list = {}
+  for n in natives.each(function() end) do
+    list[#list + 1] = n
+  end
+  return list
 end
 
 --- The live thread that has that id, to be killed or asked; nil: there is none. Parks, in steps

@@ -64,11 +64,13 @@ static int core_setup(lua_State *L)
 
 /* A call of the function below n arguments, packed. 0; or EINVAL, and a text is
 ** pushed: what cannot cross. */
-static int fill_call(lua_State *L, vm_call **slot, vm_setup *s, int n)
+static int fill_call(const vm *v, lua_State *L, vm_call **slot, vm_setup *s,
+                     int n)
 {
   vm_setup_ref(s);
   *slot = vm_call_new(s);
   if (!*slot) luaL_error(L, "not enough memory");
+  vm_call_set_note(*slot, v, L, lua_gettop(L) - n);
   int err = vm_pack(L, n + 1, "arg", VM_PACK_CALL, &(*slot)->run.in);
   return err ? GREEN_EINVAL : 0;
 }
@@ -106,7 +108,7 @@ static int core_call_start(lua_State *L)
   if (err < 0) luaL_error(L, "not enough memory");
   vm_call **slot = lua_touserdata(L, -1);
   lua_replace(L, AT_SETUP); /* The call keeps that alive. */
-  err = fill_call(L, slot, s, lua_gettop(L) - AT_FUNCTION);
+  err = fill_call(v, L, slot, s, lua_gettop(L) - AT_FUNCTION);
   int has_text = err < 0;
   (*slot)->run.killable = (uint8_t)lua_toboolean(L, AT_KILLABLE);
   if (lua_isuserdata(L, AT_PIN))

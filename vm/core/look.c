@@ -11,6 +11,8 @@
 #include "hub/hub.h"
 #include "hub/scope.h"
 #include "io/fdname.h"
+#include "io/roster.h"
+#include "io/watchdog.h"
 
 #include <sys/stat.h>
 
@@ -213,6 +215,67 @@ static int core_same_file(lua_State *L)
   return 1;
 }
 
+/* -- Native threads ------------------------------------------------------- */
+
+static void set_word(lua_State *L, const char *field, const char *text)
+{
+  if (!*text) return;
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, field);
+}
+
+static void set_number(lua_State *L, const char *field, double n)
+{
+  lua_pushnumber(L, n);
+  lua_setfield(L, -2, field);
+}
+
+static void set_note(lua_State *L, const green_job_note *n)
+{
+  set_word(L, "job", n->what);
+  set_word(L, "name", n->name);
+  set_word(L, "spawned_at", n->site);
+  if (n->by) set_number(L, "by", (double)n->by);
+}
+
+/* The system call that it sleeps in: asked without the lock, and no matter if
+** the thread has gone. */
+static void set_syscall(lua_State *L, pid_t tid)
+{
+  int call, is_blind;
+  if (green_watch_where(tid, &call, &is_blind) <= 0 || call < 0) return;
+  const char *name = green_syscall_name(call);
+  if (name)
+    lua_pushstring(L, name);
+  else
+    lua_pushfstring(L, "%d", call);
+  lua_setfield(L, -2, "syscall");
+}
+
+/* { number =, jobs =, tid =, state =, seconds =, syscall =, job =, by =, name =,
+** spawned_at =, is_ours = } = native_from(number): the native thread of the
+** process's pools with the lowest number that is not below that; nothing: there
+** is none. by and what follows: the green thread that wants the job; is_ours:
+** it is of this runtime. */
+static int core_native_from(lua_State *L)
+{
+  static const char *const states[] = {"idle", "at work", "lost"};
+  const vm *v = core_vm(L);
+  green_native n;
+  if (!green_roster_next((uint64_t)luaL_checkinteger(L, 1), &n)) return 0;
+  lua_createtable(L, 0, 11);
+  set_number(L, "number", (double)n.number);
+  set_number(L, "jobs", (double)n.jobs);
+  set_number(L, "tid", n.tid);
+  set_number(L, "seconds", (double)(green_clock_now() - n.since) * 1e-9);
+  set_word(L, "state", states[n.state]);
+  if (n.state != GREEN_NATIVE_IDLE) set_syscall(L, n.tid);
+  set_note(L, &n.note);
+  lua_pushboolean(L, n.hub == v->hub);
+  lua_setfield(L, -2, "is_ours");
+  return 1;
+}
+
 const luaL_Reg vm_look_functions[] = {
     {"thread_from", core_thread_from},
     {"ids", core_ids},
@@ -223,5 +286,6 @@ const luaL_Reg vm_look_functions[] = {
     {"fd_of", core_fd_of},
     {"fd_name", core_fd_name},
     {"same_file", core_same_file},
+    {"native_from", core_native_from},
     {NULL, NULL},
 };

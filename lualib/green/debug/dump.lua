@@ -1,8 +1,10 @@
---- All green threads to standard error, in steps: what SIGUSR2 does in a program of the
--- command's. Private to green.debug.
+--- All green threads, and the native ones, to standard error, in steps: what SIGUSR2 does in a
+-- program of the command's. Private to green.debug.
 -- @module green.debug.dump
 
 local core = require "green.core"
+local natives = require "green.debug.natives"
+local pacer = require "green.thread.pace"
 local stdfd = require "green.patch.stdio.stdfd"
 local threads = require "green.debug.threads"
 
@@ -10,20 +12,48 @@ local format, pcall, stderr = string.format, pcall, io.stderr -- scripts may put
 
 local is_running = false
 
-local function dump(title, is_apart)
-  local me, n = is_apart and core.current(), 0
-  core.complain(format("greenlua: %s\n", title))
+--- False: nobody reads.
+local function put(text)
+  core.complain(text .. "\n")
+  if stdfd.ease(stderr) then
+    return true
+  end
+  core.complain("greenlua: the rest is left out: nobody reads this\n")
+  return false
+end
+
+--- How many there were; nil: nobody reads.
+local function dump_threads(me)
+  local n = 0
   for t in threads.handles(true) do
     if t ~= me then
       n = n + 1
-      core.complain(threads.text(t, true) .. "\n")
-      if not stdfd.ease(stderr) then
-        core.complain("greenlua: the rest is left out: nobody reads this\n")
-        return
+      if not put(threads.text(t, true)) then
+        return nil
       end
     end
   end
-  core.complain(format("greenlua: %d green thread%s\n", n, n == 1 and "" or "s"))
+  return n
+end
+
+local function dump_natives()
+  local n = 0
+  for native in natives.each(pacer()) do
+    n = n + 1
+    if not put(natives.text(native)) then
+      return nil
+    end
+  end
+  return n
+end
+
+local function dump(title, is_apart)
+  core.complain(format("greenlua: %s\n", title))
+  local n = dump_threads(is_apart and core.current())
+  local n_native = n and dump_natives()
+  if n_native then
+    core.complain(format("greenlua: %s\n", threads.count(n, n_native)))
+  end
 end
 
 --- Write the list; nothing while one is being written. Parks.

@@ -4,6 +4,7 @@
 
 local chunks = require "green.args.chunks"
 local core = require "green.core"
+local natives = require "green.debug.natives"
 local pacer = require "green.thread.pace"
 local report = require "green.thread.report"
 local trace = require "green.debug.trace"
@@ -116,23 +117,38 @@ function M.text(t, with_traceback)
     wait and ": " .. report.plain(wait) or "", calls and indented(calls) or "")
 end
 
---- The texts of all, one after the other, as an iterator.
+--- The texts of all, one after the other, as an iterator over text, is_native: first those of
+-- green threads, then those of native ones.
 function M.texts(with_traceback, can_park)
   local next_one = M.handles(can_park)
+  local next_native = natives.each(pacer(can_park))
   return function()
-    local t = next_one()
-    return t and M.text(t, with_traceback)
+    local t = next_one and next_one()
+    if t then
+      return M.text(t, with_traceback), false
+    end
+    next_one = nil
+    local n = next_native()
+    if n then
+      return natives.text(n), true
+    end
   end
+end
+
+--- "3 green threads, 2 native threads".
+function M.count(n, n_native)
+  return format("%d green thread%s%s", n, n == 1 and "" or "s", natives.count(n_native))
 end
 
 --- The whole text: how many there are, and each.
 function M.format(with_traceback, can_park)
-  local n, out = 0, chunks.new "\n"
-  for text in M.texts(with_traceback, can_park) do
-    n = n + 1
+  local n, n_native, out = 0, 0, chunks.new "\n"
+  for text, is_native in M.texts(with_traceback, can_park) do
+    n = n + (is_native and 0 or 1)
+    n_native = n_native + (is_native and 1 or 0)
     out:put(text)
   end
-  return concat(out:finish(format("%d green thread%s\n", n, n == 1 and "" or "s")))
+  return concat(out:finish(M.count(n, n_native) .. "\n"))
 end
 
 return M
