@@ -122,6 +122,12 @@ static void call_note(const green_job *job, green_job_note *n)
   memcpy(n->site, c->site, sizeof(n->site));
 }
 
+vm_run *vm_call_run(const green_job *job)
+{
+  vm_call *c = green_container(job, vm_call, job);
+  return job->note == call_note ? &c->run : NULL;
+}
+
 /* -- Its life ------------------------------------------------------------- */
 
 vm_call *vm_call_new(vm_setup *setup)

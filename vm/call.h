@@ -14,7 +14,7 @@
 /* What it calls and for whom: copies, for whoever looks in at any time. "" and 0:
 ** not known. */
 typedef struct vm_call_note {
-  char function[64]; /* The name of one that has one, with "" of C's. */
+  char function[64]; /* Its name, if a module has it. */
   char source[LUA_IDSIZE];
   int line; /* Where it is defined; 0: in C. */
   uint64_t by;
@@ -48,6 +48,9 @@ int vm_call_start(vm_call *c, green_tpool *p);
 
 /* Tell it to stop; if it has not begun, it will not. 1: a thread is at it. */
 int vm_call_stop(vm_call *c);
+
+/* What a job runs; NULL: it is none of these. For green_roster_visit. */
+vm_run *vm_call_run(const green_job *job);
 
 /* Nobody waits any more; what runs is told to stop. NULL is fine. */
 void vm_call_free(vm_call *c);

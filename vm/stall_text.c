@@ -111,11 +111,16 @@ static void trace_add_below(vm *v, vm_stall_trace_text *t, lua_State *L)
   trace_add_coroutine(t, v->current->co);
 }
 
-void vm_stall_trace(vm *v, lua_State *L, vm_stall_trace_text *t)
+void vm_stall_trace_alone(lua_State *L, vm_stall_trace_text *t)
 {
   t->len = 0;
   trace_add(t, "stack traceback:");
   trace_add_coroutine(t, L);
+}
+
+void vm_stall_trace(vm *v, lua_State *L, vm_stall_trace_text *t)
+{
+  vm_stall_trace_alone(L, t);
   trace_add_below(v, t, L);
 }
 

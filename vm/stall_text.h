@@ -54,6 +54,9 @@ void vm_stall_look_here(const vm *v, vm_stall_who *who);
 ** debug.traceback says it. Allocates nothing. */
 void vm_stall_trace(vm *v, lua_State *L, vm_stall_trace_text *t);
 
+/* The same without a runtime: of L alone. */
+void vm_stall_trace_alone(lua_State *L, vm_stall_trace_text *t);
+
 /* Say it on standard error, if that takes it at once. */
 void vm_stall_write(const vm *v, const vm_stall_record *r,
                     enum vm_stall_words words, int64_t now);

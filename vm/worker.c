@@ -2,7 +2,7 @@
 ** worker.c: the Lua states of native threads.
 */
 
-#include "worker.h"
+#include "worker_priv.h"
 #include "bundle.h"
 #include "carry.h"
 #include "thread.h"
@@ -11,45 +11,22 @@
 #include "base/fork.h"
 #include "base/mem.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <luajit.h>
 #include <lualib.h>
 #include <pthread.h>
-#include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Nobody wants to hear of it, and where it has no handler it does nothing. */
-#define STOP_SIGNAL SIGURG
-
-#define STOP_PATIENCE 5 /* Errors that a run may catch. */
-
-struct vm_worker {
-  lua_State *L;
-  pthread_t thread;
-  uint32_t generation; /* Of the process that the thread is in. */
-  atomic_int stopping; /* What runs shall raise. */
-  vm_setup *setup;     /* The last one. */
-  vm_share *carried;   /* By the last run; counted. */
-  uint32_t raised;     /* Errors that told the run to stop. */
-  uint8_t interprets;  /* Nothing is compiled now. */
-  vm_run *run;         /* That it is at, whose lock is that of the next: */
-  vm *v;               /* NULL: green.core is not there. */
-  green_post post;     /* Ends a wait of its hub. */
-  atomic_int posted;
-};
-
-static __thread vm_worker *self;
-
 int vm_worker_is_here(void)
 {
-  return self != NULL;
+  return vm__worker != NULL;
 }
 
 vm_share *vm_worker_carried(void)
 {
-  return self && self->run ? self->run->carried : NULL;
+  return vm__worker && vm__worker->run ? vm__worker->run->carried : NULL;
 }
 
 int vm_worker_thread(void)
@@ -86,116 +63,12 @@ void vm_setup_unref(vm_setup *s)
   green__free(s);
 }
 
-/* -- Stopping ------------------------------------------------------------- */
-
-/* Called by the next step of Lua. What has caught it often is not left alone
-** any more: then one step outside of a pcall is enough. */
-static void stop_hook(lua_State *L, lua_Debug *ar)
-{
-  vm_worker *w = self;
-  (void)ar;
-  if (!w || !atomic_load(&w->stopping)) {
-    lua_sethook(L, NULL, 0, 0);
-  } else {
-    int again = ++w->raised >= STOP_PATIENCE;
-    lua_sethook(L, again ? stop_hook : NULL, again ? LUA_MASKCOUNT : 0, 1);
-    luaL_error(L, "stopped: nobody waits for this any more");
-  }
-}
-
-/* What others had there. One of the two, or none. */
-static struct {
-  atomic_flag is_busy;
-  void (*_Atomic action)(int signo, siginfo_t *info, void *context);
-  void (*_Atomic handler)(int signo);
-} before = {.is_busy = ATOMIC_FLAG_INIT};
-
-/* It is called for what is not ours. */
-static void pass_on(int signo, siginfo_t *info, void *context)
-{
-  void (*action)(int, siginfo_t *, void *) = atomic_load(&before.action);
-  void (*handler)(int) = atomic_load(&before.handler);
-  if (action)
-    action(signo, info, context);
-  else if (handler)
-    handler(signo);
-}
-
-/* LuaJIT allows a hook to be set in a handler, in the state's own thread. Ours
-** are sent to a thread, those of others to the process. */
-static void stop_caught(int signo, siginfo_t *info, void *context)
-{
-  int error = errno;
-  if (!self || info->si_code != SI_TKILL)
-    pass_on(signo, info, context);
-  else if (self->L && atomic_load(&self->stopping))
-    lua_sethook(self->L, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT,
-                1);
-  errno = error;
-}
-
-static void stop_keep(const struct sigaction *theirs)
-{
-  int is_action = theirs->sa_flags & SA_SIGINFO;
-  int is_handler = !is_action && theirs->sa_handler != SIG_DFL &&
-                   theirs->sa_handler != SIG_IGN;
-  atomic_store(&before.action, is_action ? theirs->sa_sigaction : NULL);
-  atomic_store(&before.handler, is_handler ? theirs->sa_handler : NULL);
-}
-
-/* The script may have put a handler of its own in the place of ours. */
-static void stop_install(void)
-{
-  struct sigaction now,
-      ours = {.sa_sigaction = stop_caught, .sa_flags = SA_SIGINFO | SA_RESTART};
-  if (atomic_flag_test_and_set(&before.is_busy))
-    return; /* Another thread is at it. */
-  sigemptyset(&ours.sa_mask);
-  sigaction(STOP_SIGNAL, NULL, &now);
-  if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != stop_caught) {
-    stop_keep(&now);
-    sigaction(STOP_SIGNAL, &ours, NULL);
-  }
-  atomic_flag_clear(&before.is_busy);
-}
-
-/* By the worker's hub: whatever it waits for, it goes on. */
-static void stop_wait(green_post *post)
-{
-  vm_worker *w = green_container(post, vm_worker, post);
-  atomic_store(&w->posted, 0);
-  if (atomic_load(&w->stopping))
-    green_task_wake(&w->v->host->task, GREEN_EINTR);
-}
-
-/* With the lock of its run held. */
-static void worker_signal(vm_worker *w)
-{
-  atomic_store(&w->stopping, 1);
-  stop_install();
-  pthread_kill(w->thread, STOP_SIGNAL);
-  if (w->v && !atomic_exchange(&w->posted, 1))
-    green_hub_post(w->v->hub, &w->post);
-}
-
-/* The thread is there as long as it is at the run. */
-int vm_worker_stop(vm_run *r)
-{
-  pthread_mutex_lock(&r->lock);
-  vm_worker *w = r->worker;
-  if (w && w->generation != green_fork_generation()) w = NULL;
-  r->stopped = 1;
-  if (w) worker_signal(w);
-  pthread_mutex_unlock(&r->lock);
-  return w != NULL;
-}
-
 /* -- The state ------------------------------------------------------------ */
 
 /* What `require "green.core"` calls. */
 static int open_core(lua_State *L)
 {
-  vm_worker *w = self;
+  vm_worker *w = vm__worker;
   if (!w->run) luaL_error(L, "the native thread ends");
   lua_pushcfunction(L, w->run->setup->core);
   lua_insert(L, 1);
@@ -315,6 +188,8 @@ static void state_close(vm_worker *w)
   lua_State *L = w->L;
   if (w->v && atomic_exchange(&w->posted, 0))
     green_hub_unpost(w->v->hub, &w->post);
+  if (w->v && atomic_exchange(&w->asked, 0))
+    green_hub_unpost(w->v->hub, &w->ask);
   w->v = NULL;
   w->L = NULL;   /* For the handler. */
   w->run = NULL; /* For finalizers: it may be gone. */
@@ -328,15 +203,6 @@ static void state_close(vm_worker *w)
   lua_close(L);
 }
 
-static void let_signal_in(void)
-{
-  sigset_t set;
-  stop_install();
-  sigemptyset(&set);
-  sigaddset(&set, STOP_SIGNAL);
-  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
 static int worker_start(void **slot)
 {
   vm_worker *w = green__zalloc(sizeof(*w));
@@ -347,9 +213,10 @@ static int worker_start(void **slot)
   }
   w->thread = pthread_self();
   w->generation = green_fork_generation();
-  w->post.run = stop_wait;
-  self = w;
-  let_signal_in();
+  w->post.run = vm__worker_stop_wait;
+  w->ask.run = vm__worker_look_at_wait;
+  vm__worker = w;
+  vm__worker_let_signals_in();
   *slot = w;
   return 0;
 }
@@ -358,7 +225,7 @@ static void worker_end(void *slot)
 {
   vm_worker *w = slot;
   state_close(w);
-  self = NULL;
+  vm__worker = NULL;
   green__free(w);
 }
 
@@ -379,6 +246,7 @@ void vm_run_deinit(vm_run *r)
   vm_parcel_free(&r->back);
   vm_share_unref(r->carried);
   vm_setup_unref(r->setup);
+  green__free(r->look);
   pthread_mutex_destroy(&r->lock);
 }
 
@@ -422,7 +290,7 @@ static void take_carried(vm_worker *w)
 /* ... = run(): called protected. */
 static int run_body(lua_State *L)
 {
-  vm_worker *w = self;
+  vm_worker *w = vm__worker;
   set_up(w, w->run->setup);
   take_carried(w);
   int n = vm_unpack_here(L, &w->run->in);
@@ -466,6 +334,7 @@ static int run_end(vm_worker *w, vm_run *r)
 {
   pthread_mutex_lock(&r->lock);
   r->worker = NULL;
+  atomic_store(&w->looking, 0);
   int was_stopped = atomic_exchange(&w->stopping, 0);
   pthread_mutex_unlock(&r->lock);
   lua_sethook(w->L, NULL, 0, 0);

@@ -62,6 +62,7 @@ typedef struct vm_run {
   uint8_t killable;     /* Compile nothing meanwhile. */
   uint8_t outcome;      /* enum vm_run_outcome */
   pthread_mutex_t lock; /* Of the rest. */
+  struct vm_look *look; /* Where it stood when it was asked; NULL: never. */
   vm_worker *worker;    /* That is at it. */
   uint8_t stopped;      /* It shall not begin. */
 } vm_run;
@@ -80,6 +81,14 @@ int vm_worker_stop(vm_run *r);
 
 /* What the run that this thread is at brings; NULL: nothing. */
 vm_share *vm_worker_carried(void);
+
+/* Ask where its function stands: the thread answers by itself, at the next step
+** of Lua (look.h). sleeps: it is in a system call: only where it waits in a hub of
+** its own it can answer. 1: it will; 0; GREEN_ENOMEM. Any thread. */
+int vm_worker_ask(vm_run *r, int sleeps);
+
+/* The answer, once: as vm_look_answer. */
+size_t vm_worker_answer(vm_run *r, char *text, size_t room);
 
 /* Is this thread a worker's? */
 int vm_worker_is_here(void);

@@ -23,6 +23,7 @@ local M = {
   format_stall = blocking.format_stall,
 }
 
+local native_options = { traceback = true }
 local list_options = { traceback = true, at_once = true }
 
 --- Options checked: with_traceback, can_park.
@@ -90,13 +91,16 @@ function M.dump(title)
 end
 
 --- The native threads of the process's pools, and what each is at, as a list of tables: see the
--- page. There are none before a pool's first job. Does not park.
-function M.native_threads()
-  local list = {}
-  for n in natives.each(function() end) do
-    list[#list + 1] = n
+-- page. There are none before a pool's first job. Does not park; with tracebacks it parks.
+-- @tparam[opt] table opts `traceback` true: where functions of Lua stand, as far as that comes
+-- at once
+function M.native_threads(opts)
+  opts = options.check(opts, native_options, "native_threads")
+  args.optional(opts.traceback, "boolean", "native_threads", "traceback")
+  if opts.traceback then
+    thread.checkpoint()
   end
-  return list
+  return natives.list(opts.traceback)
 end
 
 --- The live thread that has that id, to be killed or asked; nil: there is none. Parks, in steps

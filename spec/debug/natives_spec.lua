@@ -171,6 +171,25 @@ describe("Native threads in texts", function()
     assert.matches("\nnative thread %d+ %(idle for %d+%.%d s%)\n", dbg.format_threads())
   end)
 
+  it("have the traceback of their Lua, as far as it comes at once", function()
+    while_at_work(work, function(n)
+      local text, found
+      repeat
+        text = dbg.format_threads()
+      until text:find("\nnative thread " .. n.tid .. " %(at work[^\n]*\n    stack traceback:\n")
+      assert.matches("\n      " .. HERE:gsub("%.", "%%.") .. "%d+: in function <", text)
+      repeat
+        for _, one in ipairs(dbg.native_threads { traceback = true }) do
+          found = one.traceback or found
+        end
+      until found
+      assert.matches("^stack traceback:\n\t", found)
+    end)
+    for _, one in ipairs(dbg.native_threads { traceback = true }) do
+      assert.is_nil(one.traceback)
+    end
+  end)
+
   it("have no control bytes of names", function()
     local natives = require "green.debug.natives"
     local text = natives.text { tid = 1, state = "at work", seconds = 1, job = "open of a\27[1m\n",

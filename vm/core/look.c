@@ -6,6 +6,7 @@
 */
 
 #include "core/door.h"
+#include "look.h"
 
 #include "hub/fd.h"
 #include "hub/hub.h"
@@ -276,6 +277,29 @@ static int core_native_from(lua_State *L)
   return 1;
 }
 
+/* code = native_ask(number, jobs, sleeps): as vm_look_ask. */
+static int core_native_ask(lua_State *L)
+{
+  core_vm(L);
+  lua_Integer number = luaL_checkinteger(L, 1), jobs = luaL_checkinteger(L, 2);
+  lua_pushinteger(
+      L, vm_look_ask((uint64_t)number, (uint64_t)jobs, lua_toboolean(L, 3)));
+  return 1;
+}
+
+/* text = native_answer(number, jobs): as vm_look_answer; nil. */
+static int core_native_answer(lua_State *L)
+{
+  char text[4096];
+  core_vm(L);
+  lua_Integer number = luaL_checkinteger(L, 1), jobs = luaL_checkinteger(L, 2);
+  size_t n =
+      vm_look_answer((uint64_t)number, (uint64_t)jobs, text, sizeof(text));
+  if (n == 0) return 0;
+  lua_pushlstring(L, text, n);
+  return 1;
+}
+
 const luaL_Reg vm_look_functions[] = {
     {"thread_from", core_thread_from},
     {"ids", core_ids},
@@ -287,5 +311,7 @@ const luaL_Reg vm_look_functions[] = {
     {"fd_name", core_fd_name},
     {"same_file", core_same_file},
     {"native_from", core_native_from},
+    {"native_ask", core_native_ask},
+    {"native_answer", core_native_answer},
     {NULL, NULL},
 };

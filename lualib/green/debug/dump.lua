@@ -4,7 +4,6 @@
 
 local core = require "green.core"
 local natives = require "green.debug.natives"
-local pacer = require "green.thread.pace"
 local stdfd = require "green.patch.stdio.stdfd"
 local threads = require "green.debug.threads"
 
@@ -37,14 +36,13 @@ local function dump_threads(me)
 end
 
 local function dump_natives()
-  local n = 0
-  for native in natives.each(pacer()) do
-    n = n + 1
-    if not put(natives.text(native)) then
+  local list = natives.list(true)
+  for i = 1, #list do
+    if not put(natives.text(list[i])) then
       return nil
     end
   end
-  return n
+  return #list
 end
 
 local function dump(title, is_apart)

@@ -7,21 +7,54 @@
 
 local core = require "green.core"
 local report = require "green.thread.report"
+local thread = require "green.thread"
 local waits = require "green.thread.waits"
 
-local format = string.format -- scripts may put their own there
+-- Scripts may put their own in their places.
+local format, gsub = string.format, string.gsub
+
+local TRIES, STEP = 10, 0.002 -- for tracebacks, which most often come at once; seconds
 
 local M = {}
 
---- An iterator over all of them, a table of data for each. pace(): called before each.
-function M.each(pace)
+--- An iterator over all of them, a table of data for each.
+function M.each()
   local number = 0
   return function()
-    pace()
     local n = core.native_from(number + 1)
     number = n and n.number
     return n
   end
+end
+
+local function answers(list, asked)
+  local left = 0
+  for i = 1, #asked do
+    local n = list[asked[i]]
+    n.traceback = n.traceback or core.native_answer(n.number, n.jobs)
+    left = left + (n.traceback and 0 or 1)
+  end
+  return left
+end
+
+--- All of them as a list. with_traceback: jobs that call a function of Lua's are asked where it
+-- stands, and waited for a moment. Parks then.
+function M.list(with_traceback)
+  local list, asked = {}, {}
+  for n in M.each() do
+    list[#list + 1] = n
+    local can_ask = with_traceback and n.state == "at work"
+    if can_ask and core.native_ask(n.number, n.jobs, n.syscall ~= nil) == 1 then
+      asked[#asked + 1] = #list
+    end
+  end
+  for _ = 1, TRIES do
+    if answers(list, asked) == 0 then
+      break
+    end
+    thread.sleep(STEP)
+  end
+  return list
 end
 
 local function whose(n)
@@ -36,14 +69,16 @@ local function whose(n)
 end
 
 --- "native thread 4711 (at work for 3.2 s, in the system call read): function <app.lua:9>, for
--- #7 worker (spawned at app.lua:20)".
+-- #7 worker (spawned at app.lua:20)", and below it the traceback, if there is one.
 function M.text(n)
   local call = n.syscall and ", in the system call " .. n.syscall or ""
   local head = format("native thread %d (%s for %s%s)", n.tid, n.state, waits.span(n.seconds), call)
   if n.state == "idle" then
     return head
   end
-  return head .. ": " .. report.plain(n.job or "a job") .. whose(n)
+  local trace = n.traceback
+  trace = trace and "\n    " .. gsub(gsub(trace, "\t", "  "), "\n", "\n    ") or ""
+  return head .. ": " .. report.plain(n.job or "a job") .. whose(n) .. trace
 end
 
 --- "2 native threads", or "" for none.

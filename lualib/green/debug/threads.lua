@@ -120,17 +120,15 @@ end
 --- The texts of all, one after the other, as an iterator over text, is_native: first those of
 -- green threads, then those of native ones.
 function M.texts(with_traceback, can_park)
-  local next_one = M.handles(can_park)
-  local next_native = natives.each(pacer(can_park))
+  local next_one, list, i = M.handles(can_park), nil, 0
   return function()
-    local t = next_one and next_one()
+    local t = not list and next_one()
     if t then
       return M.text(t, with_traceback), false
     end
-    next_one = nil
-    local n = next_native()
-    if n then
-      return natives.text(n), true
+    list, i = list or natives.list(with_traceback and can_park), i + 1
+    if list[i] then
+      return natives.text(list[i]), true
     end
   end
 end
