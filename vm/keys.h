@@ -42,6 +42,7 @@ enum vm_key {
   VM_KEY_LEAVE,    /* function(status): end the process. */
   VM_KEY_ON_STALL, /* function(stall): a green thread has blocked the loop. */
   VM_KEY_ON_TRACE, /* function(): events wait to be taken (trace.h). */
+  VM_KEY_ON_JOB,   /* function(): a job goes on for long (jobwatch.h). */
   VM_KEY_STALL_RAISE, /* function(): raise in the one that does. */
   VM_KEY_EXPLAIN,     /* err = function(part, code, a, b): for an answer that is
                       refused (core/answer.c). */

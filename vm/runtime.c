@@ -7,6 +7,7 @@
 #include "bytes.h"
 #include "collector.h"
 #include "interrupt.h"
+#include "jobwatch.h"
 #include "loans.h"
 #include "profile.h"
 #include "refusal.h"
@@ -43,6 +44,7 @@ static int vm_gc(lua_State *L)
   v->ended = 1;
   vm_profiles_close(v);
   vm_stall_stop(v);
+  vm_jobwatch_close(v);
   vm_trace_close(v);
   vm_sampler_free(v);
   vm_texts_free(v);

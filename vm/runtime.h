@@ -84,7 +84,8 @@ typedef struct vm {
   uint32_t generation;    /* Of the process that the threads are in. */
   uint32_t stalled;       /* Atomic: the watchdog has told of what runs now. */
   struct vm_stall *stall; /* NULL: nobody watches (stall.c). */
-  struct vm_trace *trace; /* NULL: nothing is traced (trace.c). */
+  struct vm_jobwatch *jobwatch; /* NULL: never asked for (jobwatch.c). */
+  struct vm_trace *trace;       /* NULL: nothing is traced (trace.c). */
   struct vm_sampler *sampler;   /* NULL: never used (sampler.c). */
   struct vm_profiles *profiles; /* NULL: none were made (profile.c). */
   vm_slots slots;               /* Of connections in hand (core/httpd.c), */

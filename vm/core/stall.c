@@ -3,6 +3,7 @@
 */
 
 #include "core/door.h"
+#include "jobwatch.h"
 #include "stall.h"
 
 #include <stddef.h>
@@ -88,10 +89,24 @@ static int core_on_stall_raise(lua_State *L)
   return 0;
 }
 
+/* watch_jobs(seconds, fn): as vm_jobwatch_start; nil: no more. */
+static int core_watch_jobs(lua_State *L)
+{
+  vm *v = core_vm(L);
+  if (lua_isnil(L, 1)) {
+    vm_jobwatch_stop(v);
+    return 0;
+  }
+  double seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds > 0 && seconds < 1e9, 1, "seconds expected");
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 2);
+  vm_jobwatch_start(v, L, (int64_t)(seconds * 1e9));
+  return 0;
+}
+
 const luaL_Reg vm_stall_functions[] = {
-    {"watchdog", core_watchdog},
-    {"watchdog_state", core_watchdog_state},
-    {"on_stall", core_on_stall},
-    {"on_stall_raise", core_on_stall_raise},
-    {NULL, NULL},
+    {"watchdog", core_watchdog},     {"watchdog_state", core_watchdog_state},
+    {"on_stall", core_on_stall},     {"on_stall_raise", core_on_stall_raise},
+    {"watch_jobs", core_watch_jobs}, {NULL, NULL},
 };

@@ -9,6 +9,7 @@ local args = require "green.args"
 local checkpoint = require "green.thread.checkpoint"
 local errors = require "green.error"
 local options = require "green.args.options"
+local text_of = require "green.debug.stall_text"
 
 -- Scripts may put their own in their places; and the raise runs in the middle of them.
 local format, ipairs, setmetatable = string.format, ipairs, setmetatable
@@ -16,11 +17,13 @@ local format, ipairs, setmetatable = string.format, ipairs, setmetatable
 local WHERE = "hub_blocking_detection"
 local RESOLUTION = 1 -- second
 local LEAST, MOST = 0.001, 86400
+local JOB_LEAST = 0.01
 
 local M = {}
 
 local listener -- function(stall)
-local known = { report = true, raise = true, exact = true, log = true }
+local jobs -- green.debug.jobs, once it is asked for
+local known = { report = true, raise = true, exact = true, log = true, jobs = true }
 
 -- -- What C calls -------------------------------------------------------------
 
@@ -61,6 +64,12 @@ end
 
 local function check_options(opts)
   opts = options.check(opts, known, WHERE)
+  if opts.jobs ~= nil then
+    args.number(opts.jobs, JOB_LEAST, WHERE, "jobs")
+    if opts.jobs > MOST then
+      args.wrong(WHERE, "jobs", "a number of at most 86400", opts.jobs)
+    end
+  end
   args.optional(opts.raise, "boolean", WHERE, "raise")
   args.optional(opts.exact, "boolean", WHERE, "exact")
   args.optional(opts.log, "boolean", WHERE, "log")
@@ -91,12 +100,30 @@ local function watch(resolution, opts)
   return true
 end
 
+local function job_teller(logs)
+  return function(stall)
+    if logs then
+      core.complain("greenlua: " .. M.format_stall(stall) .. "\n")
+    end
+    tell(stall)
+  end
+end
+
+--- Nothing is loaded for it where nobody asks.
+local function watch_jobs(seconds, logs)
+  if seconds or jobs then
+    jobs = require "green.debug.jobs"
+    jobs.watch(seconds, job_teller(logs))
+  end
+end
+
 --- Report green threads that keep the loop for longer than a resolution, or stop that. Does
 -- not park.
 -- @tparam boolean state
 -- @tparam[opt=1] number resolution seconds, from 0.001 on
 -- @tparam[opt] table opts `report` a function that is called with each stall, in a green thread
 -- of its own, when it is over; it replaces the lines on standard error, unless `log` is true.
+-- `jobs` seconds, from 0.01 on: report jobs in native threads, too, that are at work for longer.
 -- `raise` true: raise ETIMEDOUT in the culprit, too, and at each of its waits from then on.
 -- `exact` false: lines of compiled code only from the first stall on that did not show its own
 -- @return true; true and a text, where another runtime of the process has the profiler, and
@@ -107,12 +134,14 @@ function M.hub_blocking_detection(state, resolution, opts)
   opts = check_options(opts)
   if not state then
     core.watchdog(0, {})
+    watch_jobs(nil)
     listener = nil
     return true
   end
   core.on_stall(tell)
   core.on_stall_raise(raise)
   listener = opts.report
+  watch_jobs(opts.jobs, opts.log or opts.report == nil and opts.log ~= false)
   return watch(resolution, opts)
 end
 
@@ -146,14 +175,7 @@ end
 function M.format_stall(stall)
   args.type(stall, "table", "format_stall", "stall")
   args.optional(stall.seconds, "number", "format_stall", "stall.seconds")
-  local who = stall.name or stall.thread and format("%p", stall.thread) or "?"
-  local text = format("green thread %s%s blocked the loop for %.2f s", who,
-    stall.site and " (spawned at " .. stall.site .. ")" or "", stall.seconds or 0)
-  if stall.syscall then
-    text = text .. ", in the system call " .. stall.syscall
-  end
-  local trace = stall.traceback or stall.waits_at
-  return trace and text .. ":\n" .. trace or text
+  return text_of(stall)
 end
 
 return M
