@@ -12,6 +12,7 @@
 
 #include "io/job.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -43,6 +44,33 @@ typedef void green_roster_fn(const green_job *job, void *arg);
 GREEN_API int green_roster_visit(uint64_t number, uint64_t jobs,
                                  green_roster_fn *fn, void *arg);
 
+/* -- What jobs use -------------------------------------------------------- */
+
+/* Hears of the CPU time of a hub's jobs. Embed, zeroed, and set what is above
+** the line. At most one for each hub. */
+typedef struct green_meter {
+  const void *hub;
+  /* As a job's note: so much CPU time (ns) has the job used since it began, the
+  ** meter was added, or green_meter_take. When it ends, or the meter is
+  ** removed. */
+  void (*add)(struct green_meter *m, const green_job *job, int64_t ns);
+  /* Private. */
+  green_link link;
+  uint32_t generation; /* Of the process that it was added in. */
+} green_meter;
+
+GREEN_API void green_meter_add(green_meter *m);
+
+/* Idempotent. When it returns add has been called for what runs still, and will
+** not be called again. */
+GREEN_API void green_meter_remove(green_meter *m);
+
+/* In the job's thread, amid its work: fn is told, as add would be, of what it
+** has used so far. 0: there is no meter. */
+typedef void green_meter_fn(green_meter *m, int64_t ns, void *arg);
+GREEN_API int green_meter_take(const green_job *job, green_meter_fn *fn,
+                               void *arg);
+
 /* -- For the threads. Private to greenc ----------------------------------- */
 
 /* A thread's place in it. All with the lock of the crews held. */
@@ -54,6 +82,9 @@ typedef struct green__seat {
   int64_t since;
   const green_job *job; /* NULL: it rests. */
   const void *hub;
+  pthread_t thread;
+  green_meter *meter; /* Of the job's hub; NULL: there is none. */
+  int64_t cpu;        /* The thread's CPU time when that was told last. */
 } green__seat;
 
 /* In the thread. It rests at first. */

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static green_hub *hub;
 
@@ -134,6 +135,94 @@ static void test_visit(void)
   green_tpool_free(p);
 }
 
+/* -- What jobs use -------------------------------------------------------- */
+
+typedef struct bill {
+  green_meter meter;
+  int n;
+  int64_t ns;
+} bill;
+
+static void bill_add(green_meter *m, const green_job *j, int64_t ns)
+{
+  bill *b = green_container(m, bill, meter);
+  (void)j;
+  b->n++;
+  b->ns += ns;
+}
+
+static int64_t cpu_now(void)
+{
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return t.tv_sec * GREEN_SECOND + t.tv_nsec;
+}
+
+enum { SPIN = 20000000 };
+
+static int64_t taken;
+
+static void take(green_meter *m, int64_t ns, void *arg)
+{
+  (void)m;
+  (void)arg;
+  taken += ns;
+}
+
+/* It uses so much, and says so in the middle. */
+static void spin_work(green_job *j)
+{
+  int64_t until = cpu_now() + SPIN;
+  green_container(j, job, job)->begun++;
+  while (cpu_now() < until) continue;
+  green_meter_take(j, take, NULL);
+  until += SPIN;
+  while (cpu_now() < until) continue;
+}
+
+static void test_meter(void)
+{
+  job j;
+  bill mine = {.meter = {.hub = hub, .add = bill_add}};
+  bill other = {.meter = {.hub = &mine, .add = bill_add}};
+  green_tpool *p = pool_new(1);
+  green_meter_add(&mine.meter);
+  green_meter_add(&other.meter);
+  job_init(&j, NULL);
+  j.job.work = spin_work;
+  green_job_submit(p, &j.job);
+  green_hub_run(hub, &j.done);
+  is(mine.n, 1, "a meter hears of a job when it is over,");
+  ok(taken >= SPIN && mine.ns >= SPIN, "of what was not taken before");
+  is(other.n, 0, "another hub's does not");
+  green_meter_remove(&mine.meter);
+  green_meter_remove(&mine.meter);
+  green_meter_remove(&other.meter);
+  green_job_submit(p, &j.job);
+  j.done = 0;
+  green_hub_run(hub, &j.done);
+  is(mine.n, 1, "nothing when it was removed");
+  green_tpool_free(p);
+}
+
+static void test_meter_amid(void)
+{
+  job j;
+  atomic_int gate = 0;
+  bill mine = {.meter = {.hub = hub, .add = bill_add}};
+  green_tpool *p = pool_new(1);
+  submit(p, &j, &gate);
+  wait_begun(&j);
+  green_meter_add(&mine.meter);
+  green_meter_remove(&mine.meter);
+  is(mine.n, 1, "one that runs pays when the meter is removed");
+  ok(mine.ns >= 0 && mine.ns < GREEN_SECOND * 10, "for its time alone");
+  gate = 1;
+  green_hub_run(hub, &j.done);
+  is(mine.n, 1, "and not once more");
+  green_tpool_free(p);
+}
+
 static void test_no_thread(void)
 {
   job j;
@@ -200,8 +289,11 @@ static void test_pool_freed(void)
 
 /* -- Forks ---------------------------------------------------------------- */
 
+static bill parents = {.meter = {.add = bill_add}};
+
 static void child_has_its_own(void *arg)
 {
+  green_meter_remove(&parents.meter);
   job j;
   green_tpool *p = arg;
   must(count() == 0);
@@ -218,8 +310,11 @@ static void test_fork(void)
   submit(p, &j, NULL);
   green_hub_run(hub, &j.done);
   wait_idle(p, 1);
+  parents.meter.hub = hub;
+  green_meter_add(&parents.meter);
   is(in_child(child_has_its_own, p), 0, "a child has threads of its own");
   is(count(), 1, "and the parent its own");
+  green_meter_remove(&parents.meter);
   green_tpool_free(p);
 }
 
@@ -358,6 +453,8 @@ int main(void)
   test_nobody();
   test_work_and_rest();
   test_visit();
+  test_meter();
+  test_meter_amid();
   test_no_thread();
   test_no_words();
   test_lost();
