@@ -142,6 +142,7 @@ vm_call *vm_call_new(vm_setup *setup)
   c->job.drop = call_drop;
   c->job.note = call_note;
   vm_run_init(&c->run, setup);
+  c->run.job = &c->job;
   green_waitq_init(&c->waiters);
   atomic_init(&c->refs, 1);
   return c;

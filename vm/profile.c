@@ -3,6 +3,7 @@
 */
 
 #include "profile.h"
+#include "profile_native.h"
 #include "profile_text.h"
 #include "sampler.h"
 
@@ -336,7 +337,15 @@ int vm_profile_start(vm *v, lua_State *L, enum vm_profile_kind kind,
   of->period = period;
   of->begun = green_clock_now();
   of->is_on = 1;
+  if (kind == VM_PROFILE_CPU) vm_native_profile_start(v, period);
   return 0;
+}
+
+static void cpu_add_natives(vm_profiles *p)
+{
+  vm_profile *of = &p->of[VM_PROFILE_CPU];
+  of->values[VM_PROFILE_NATIVE] =
+      vm_native_profile_stop(p->v, &of->seen, &of->times[VM_PROFILE_NATIVE]);
 }
 
 const vm_profile *vm_profile_stop(vm *v, enum vm_profile_kind kind)
@@ -344,6 +353,7 @@ const vm_profile *vm_profile_stop(vm *v, enum vm_profile_kind kind)
   vm_profiles *p = v->profiles;
   if (!p) return NULL;
   if (!p->of[kind].is_on) return p->of[kind].period > 0 ? &p->of[kind] : NULL;
+  if (kind == VM_PROFILE_CPU) cpu_add_natives(p);
   p->of[kind].is_on = 0;
   if (kind == VM_PROFILE_WAIT) green_later_remove(&p->walk);
   if (kind == VM_PROFILE_ALLOC) meter_close(p);

@@ -29,6 +29,7 @@ enum vm_profile_state {
   VM_PROFILE_GC,
   VM_PROFILE_JIT,
   VM_PROFILE_LOOP,
+  VM_PROFILE_NATIVE, /* In native threads. */
   VM_PROFILE_STATES
 };
 

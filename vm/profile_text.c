@@ -62,17 +62,30 @@ static void put_function(vm_profile_text *t, const lua_Debug *ar)
 
 /* -- Stacks --------------------------------------------------------------- */
 
-static void put_coroutine(vm_profile_text *t, lua_State *co)
+/* outermost: that many functions at the end are left out. */
+static void put_functions(vm_profile_text *t, lua_State *co, int outermost)
 {
-  lua_Debug ar;
+  lua_Debug ar, last;
   int level = 0;
   size_t most = sizeof(t->text) - ROOM - 3 * LINE;
-  for (; level < LEVELS && t->len < most && lua_getstack(co, level, &ar);
+  for (; level < LEVELS && t->len < most && lua_getstack(co, level, &ar) &&
+         lua_getstack(co, level + outermost, &last);
        level++) {
     lua_getinfo(co, "nSl", &ar);
     put_function(t, &ar);
   }
-  if (lua_getstack(co, level, &ar)) vm_profile_put(t, "...");
+  if (lua_getstack(co, level + outermost, &ar)) vm_profile_put(t, "...");
+}
+
+static void put_coroutine(vm_profile_text *t, lua_State *co)
+{
+  put_functions(t, co, 0);
+}
+
+void vm_profile_put_job(vm_profile_text *t, lua_State *L, lua_State *base)
+{
+  if (L != base) put_coroutine(t, L);
+  put_functions(t, base, 1);
 }
 
 static void put_thread(vm_profile_text *t, const vm_thread *thread)

@@ -21,6 +21,10 @@ void vm_profile_put(vm_profile_text *t, const char *line);
 ** is_c: a function of C has just returned there. */
 void vm_profile_put_running(vm_profile_text *t, vm *v, lua_State *L, int is_c);
 
+/* Where Lua stands in L, of a native thread's job, and in base, which has
+** resumed it. The outermost function of base is C's that calls the job's. */
+void vm_profile_put_job(vm_profile_text *t, lua_State *L, lua_State *base);
+
 /* Where a thread waits, and for what. */
 void vm_profile_put_waiting(vm_profile_text *t, const vm_thread *thread);
 

@@ -88,8 +88,9 @@ typedef struct vm {
   struct vm_trace *trace;       /* NULL: nothing is traced (trace.c). */
   struct vm_sampler *sampler;   /* NULL: never used (sampler.c). */
   struct vm_profiles *profiles; /* NULL: none were made (profile.c). */
-  vm_slots slots;               /* Of connections in hand (core/httpd.c), */
-  double offered;               /* and that on its way to a worker; 0: none. */
+  struct vm_native_profile *native_profile; /* NULL: none is on. */
+  vm_slots slots; /* Of connections in hand (core/httpd.c), */
+  double offered; /* and that on its way to a worker; 0: none. */
   const struct vm_native_ops *native; /* How others like it are made. */
   vm_blocks *blocks; /* Large ones that are kept; NULL: none are. */
   size_t gc_large;   /* Bytes of such that were made since the last cycle of the

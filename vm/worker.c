@@ -326,6 +326,7 @@ static int run_begin(vm_worker *w, vm_run *r)
   w->raised = 0;
   pthread_mutex_unlock(&r->lock);
   if (begins) set_compiling(w, !r->killable);
+  if (begins && r->period) vm__worker_sample(w, r);
   return begins;
 }
 
@@ -337,6 +338,7 @@ static int run_end(vm_worker *w, vm_run *r)
   atomic_store(&w->looking, 0);
   int was_stopped = atomic_exchange(&w->stopping, 0);
   pthread_mutex_unlock(&r->lock);
+  if (w->has_timer) vm__worker_sample_no_more(w);
   lua_sethook(w->L, NULL, 0, 0);
   return was_stopped;
 }

@@ -17,6 +17,7 @@
 
 #include "crossing.h"
 
+#include "io/job.h"
 #include "io/slot.h"
 
 #include <pthread.h>
@@ -59,6 +60,9 @@ typedef struct vm_run {
   vm_share *carried; /* Counted, or NULL (carry.h). */
   vm_parcel back;    /* What comes back for that, or nothing. */
   vm_setup *setup;
+  const green_job *job; /* Whose run it is, */
+  int64_t period;       /* and the ns of CPU time from look to look of a
+                           profile; 0: there is none. */
   uint8_t killable;     /* Compile nothing meanwhile. */
   uint8_t outcome;      /* enum vm_run_outcome */
   pthread_mutex_t lock; /* Of the rest. */

@@ -9,6 +9,8 @@
 #include "thread.h"
 #include "worker.h"
 
+#include <time.h>
+
 struct vm_worker {
   lua_State *L;
   pthread_t thread;
@@ -26,7 +28,10 @@ struct vm_worker {
   vm *v;              /* NULL: green.core is not there. */
   green_post post;    /* Ends a wait of its hub. */
   atomic_int posted;
-  green_post ask; /* Has its hub say where it waits. */
+  timer_t timer; /* Of a profile. */
+  uint8_t has_timer;
+  atomic_int sampling; /* It has gone off. */
+  green_post ask;      /* Has its hub say where it waits. */
   atomic_int asked;
 };
 
@@ -38,6 +43,11 @@ void vm__worker_stop_wait(green_post *post);
 
 /* Says where it waits, for the other. */
 void vm__worker_look_at_wait(green_post *post);
+
+/* Say where the run stands now and then, for a profile that wants that; and no
+** more. In its thread. */
+void vm__worker_sample(vm_worker *w, const vm_run *r);
+void vm__worker_sample_no_more(vm_worker *w);
 
 /* In a new worker's thread: signals come in. */
 void vm__worker_let_signals_in(void);

@@ -7,6 +7,7 @@
 */
 
 #include "worker_priv.h"
+#include "profile_native.h"
 #include "stall_text.h"
 
 #include "base/fork.h"
@@ -17,6 +18,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Nobody wants to hear of it, and where it has no handler it does nothing. */
 #define STOP_SIGNAL SIGURG
@@ -80,6 +82,8 @@ static void look_hook(lua_State *L, lua_Debug *ar)
   (void)ar;
   lua_sethook(L, w->theirs, w->their_mask, w->their_count);
   look_write(w, L);
+  if (atomic_exchange(&w->sampling, 0) && w->has_timer)
+    vm_native_profile_sample(w->run->job, L, w->L);
 }
 
 /* In the handler. */
@@ -114,12 +118,23 @@ static void pass_on(int signo, siginfo_t *info, void *context)
     handler(signo);
 }
 
+/* The timer's, of this thread. */
+static void sample_caught(vm_worker *w)
+{
+  if (!w->has_timer || atomic_load(&w->stopping)) return;
+  atomic_store(&w->sampling, 1);
+  look_set_hook(w);
+}
+
 /* LuaJIT allows a hook to be set in a handler, in the state's own thread. Ours
 ** are sent to a thread, those of others to the process. */
 static void stop_caught(int signo, siginfo_t *info, void *context)
 {
   int error = errno;
-  if (!vm__worker || info->si_code != SI_TKILL)
+  if (vm__worker && info->si_code == SI_TIMER &&
+      info->si_value.sival_ptr == vm__worker)
+    sample_caught(vm__worker);
+  else if (!vm__worker || info->si_code != SI_TKILL)
     pass_on(signo, info, context);
   else if (vm__worker->L && atomic_load(&vm__worker->stopping))
     lua_sethook(vm__worker->L, stop_hook,
@@ -234,4 +249,30 @@ void vm__worker_let_signals_in(void)
   sigemptyset(&set);
   sigaddset(&set, STOP_SIGNAL);
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* -- Samples of a profile ------------------------------------------------- */
+
+/* A clock of CPU time: who sleeps is sent nothing. Without a timer the job is
+** seen as a whole. */
+void vm__worker_sample(vm_worker *w, const vm_run *r)
+{
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+                           .sigev_signo = STOP_SIGNAL,
+                           .sigev_value.sival_ptr = w};
+  struct timespec each = {(time_t)(r->period / GREEN_SECOND),
+                          (long)(r->period % GREEN_SECOND)};
+  struct itimerspec often = {each, each};
+  event._sigev_un._tid = gettid();
+  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &w->timer) < 0) return;
+  stop_install();
+  atomic_store(&w->sampling, 0);
+  w->has_timer = 1;
+  timer_settime(w->timer, 0, &often, NULL);
+}
+
+void vm__worker_sample_no_more(vm_worker *w)
+{
+  w->has_timer = 0;
+  timer_delete(w->timer);
 }

@@ -6,6 +6,7 @@
 #include "call.h"
 #include "core/door.h"
 #include "moved.h"
+#include "profile_native.h"
 #include "refusal.h"
 
 #include "base/env.h"
@@ -110,6 +111,7 @@ static int core_call_start(lua_State *L)
   lua_replace(L, AT_SETUP); /* The call keeps that alive. */
   err = fill_call(v, L, slot, s, lua_gettop(L) - AT_FUNCTION);
   int has_text = err < 0;
+  (*slot)->run.period = vm_native_profile_period(v);
   (*slot)->run.killable = (uint8_t)lua_toboolean(L, AT_KILLABLE);
   if (lua_isuserdata(L, AT_PIN))
     (*slot)->job.pin = *(green_pin **)lua_touserdata(L, AT_PIN);

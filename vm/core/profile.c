@@ -82,7 +82,8 @@ static void push_stacks(lua_State *L, const vm_profile *p)
 static void push_states(lua_State *L, const vm_profile *p)
 {
   static const char *const names[] = {"compiled",  "interpreted", "C",
-                                      "collector", "compiler",    "loop"};
+                                      "collector", "compiler",    "loop",
+                                      "native"};
   lua_createtable(L, 0, VM_PROFILE_STATES);
   for (int i = 0; i < VM_PROFILE_STATES; i++) {
     const green_counted c = {.count = p->times[i], .value = p->values[i]};
