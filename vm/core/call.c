@@ -71,8 +71,13 @@ static int fill_call(const vm *v, lua_State *L, vm_call **slot, vm_setup *s,
   vm_setup_ref(s);
   *slot = vm_call_new(s);
   if (!*slot) luaL_error(L, "not enough memory");
-  vm_call_set_note(*slot, v, L, lua_gettop(L) - n);
+  luaL_checkstack(L, n + 5, "too many arguments");
+  int at = lua_gettop(L) - n;
+  lua_pushvalue(L, at);
+  lua_insert(L, at);
   int err = vm_pack(L, n + 1, "arg", VM_PACK_CALL, &(*slot)->run.in);
+  if (!err) vm_call_set_note(*slot, v, L, at); /* Names are known now. */
+  lua_remove(L, at);
   return err ? GREEN_EINVAL : 0;
 }
 

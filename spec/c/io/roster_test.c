@@ -176,7 +176,7 @@ static void spin_work(green_job *j)
   green_container(j, job, job)->begun++;
   while (cpu_now() < until) continue;
   green_meter_take(j, take, NULL);
-  until += SPIN;
+  until = cpu_now() + SPIN;
   while (cpu_now() < until) continue;
 }
 
