@@ -55,7 +55,8 @@ function M.start(opts)
   return true
 end
 
---- Make no more spans, and send those that wait. Idempotent. Parks.
+--- Make no more spans, and send those that wait. Idempotent. Parks; cancelled meanwhile, it drops
+-- what was not sent.
 -- @tparam[opt=5] number seconds that it may take; what is left then is dropped
 -- @treturn boolean whether all spans were sent
 function M.stop(seconds)

@@ -283,6 +283,24 @@ describe("other targets", function()
     assert.is_true(tracing.stop())
   end)
 
+  it_virtual("are left alone when the wait for them is cancelled", function()
+    for _, cancel in ipairs { function(t) t:kill() end, function() green.sleep(2) end } do
+      local closed = 0
+      assert(tracing.start { delay = 0, export = function()
+        local ok, err = pcall(green.sleep, 1000)
+        closed = closed + 1
+        if not ok then error(err, 0) end
+      end })
+      spans(2)
+      green.sleep(0)
+      local stopping = green.spawn(function() return green.timeout(1, tracing.stop, 100) end)
+      green.sleep(0.1)
+      cancel(stopping)
+      green.sleep(1)
+      assert.same({ 1, false }, { closed, tracing.is_on() })
+    end
+  end)
+
   it_virtual("make no spans, nor do threads of theirs", function()
     local calls, inner = 0
     assert(tracing.start { delay = 0, export = function()

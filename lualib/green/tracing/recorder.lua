@@ -124,15 +124,17 @@ local function wait_for_worker(self)
   return true
 end
 
---- Send what waits, in that time at most; what is left is dropped. Parks.
+--- Send what waits, in that time at most; what is left is dropped, also where the caller is
+-- cancelled meanwhile, which raises behind that. Parks.
 -- @treturn boolean whether all was sent
 function methods:finish(seconds)
   self.is_over = true
   check_fork(self)
+  local ok, err = true, nil
   if self.worker then
     core.wake(self.waiter)
     self.target.hurry()
-    timeout.timeout(seconds, wait_for_worker, self)
+    ok, err = pcall(timeout.timeout, seconds, wait_for_worker, self)
   end
   local left = self:waiting() + self.in_hand
   if self.worker then
@@ -143,6 +145,9 @@ function methods:finish(seconds)
   end
   self.dropped = self.dropped + left
   self.target.close()
+  if not ok then
+    error(err, 0)
+  end
   return left == 0 and self.dropped == 0
 end
 
