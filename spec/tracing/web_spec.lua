@@ -164,6 +164,23 @@ describe("a request", function()
     assert.equal(2, servers)
   end)
 
+  it("has the error of a body that is produced", function()
+    local n = 0
+    local spans = serving({}, function()
+      return 200, {}, function()
+        n = n + 1
+        green.sleep(0)
+        return n == 1 and ("x"):rep(70000) or error("torn", 0)
+      end
+    end, function(server)
+      local resp = http.get(server.url)
+      assert.is_nil(resp and resp:text())
+    end)
+    local server = find(spans, 2)
+    assert.same({ 2, "torn" }, { server.status.code, server.status.message })
+    assert.equal("exception", server.events[1].name)
+  end)
+
   it("is followed by one that knows nothing of it, in the same thread", function()
     local seen = {}
     serving({}, function(env)

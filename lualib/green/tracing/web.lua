@@ -68,6 +68,21 @@ local function is_lasting(body)
     and next(body) ~= nil
 end
 
+local function produced(span, ok, ...)
+  if not ok then
+    span:error((...))
+    error((...), 0)
+  end
+  return ...
+end
+
+--- A function's pieces, and its error is the span's.
+local function watched(span, body)
+  return function(...)
+    return produced(span, xpcall(body, note_traceback, ...))
+  end
+end
+
 local function finish(span, before, env, ok, status, headers, body, ...)
   if not ok then
     span:error(status):set("http.response.status_code", 500):finish()
@@ -79,6 +94,9 @@ local function finish(span, before, env, ok, status, headers, body, ...)
     local hooks = env.posthooks
     hooks[#hooks + 1] = { function() span:finish() end }
     rawset(env, "posthooks", hooks)
+    if type(body) == "function" and span:recording() then
+      body = watched(span, body)
+    end
   else
     span:finish()
     contexts.set(before)
