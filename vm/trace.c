@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,63 @@ const char *vm_trace_read(const char *text, int *classes, size_t *len)
     *classes |= class;
     if (!text[*len]) return NULL;
   }
+}
+
+#define WORD_LONGEST 5
+#define WRONG_MOST 32 /* Of a wrong word, bytes that are looked at, or shown. */
+
+static int least_of(int a, int b, int c)
+{
+  int ab = a < b ? a : b;
+  return ab < c ? ab : c;
+}
+
+/* How many letters are to be changed, put in or left out; case aside. */
+static int distance(const char *wrong, size_t n, const char *word)
+{
+  int row[WORD_LONGEST + 1]; /* For what there is of wrong so far. */
+  size_t m = strlen(word);
+  for (size_t j = 0; j <= m; j++) row[j] = (int)j;
+  for (size_t i = 0; i < n; i++) {
+    int before = row[0]++;
+    for (size_t j = 0; j < m; j++) {
+      int same = tolower((unsigned char)wrong[i]) == word[j];
+      int change = before + !same;
+      before = row[j + 1];
+      row[j + 1] = least_of(change, before + 1, row[j] + 1);
+    }
+  }
+  return row[m];
+}
+
+/* As green.args.options has it: near is what less than half of the letters, or
+** one, have to be changed for, but not all of them. */
+static const char *word_near(const char *wrong, size_t n)
+{
+  const char *near = NULL;
+  int least = n < 2 ? (int)n : n < 6 ? 2 : (int)n / 2;
+  for (size_t i = 0; n <= WRONG_MOST && i < N_WORDS; i++) {
+    int d = distance(wrong, n, words[i].word);
+    if (d >= least) continue;
+    near = words[i].word;
+    least = d;
+  }
+  return near;
+}
+
+static void raise_wrong(lua_State *L, const char *wrong, size_t n)
+{
+  char shown[WRONG_MOST + 1];
+  const char *near = word_near(wrong, n);
+  size_t i = 0;
+  for (; i < n && i < WRONG_MOST; i++)
+    shown[i] = (char)(wrong[i] >= ' ' && wrong[i] < 127 ? wrong[i] : '?');
+  shown[i] = 0;
+  lua_pushfstring(L, near ? "; did you mean '%s'? It" : "; it", near);
+  luaL_error(L,
+             "GREENLUA_TRACE: there is no '%s%s'%s is a list of sched, io, "
+             "timer, http, gc, or all",
+             shown, n > WRONG_MOST ? "..." : "", lua_tostring(L, -1));
 }
 
 /* -- Events --------------------------------------------------------------- */
@@ -266,13 +324,7 @@ void vm_trace_start_env(vm *v, lua_State *L, int strict)
   if (!text) return;
   const char *wrong = vm_trace_read(text, &classes, &len);
   if (wrong && !strict) return;
-  if (wrong) {
-    lua_pushlstring(L, wrong, len);
-    luaL_error(L,
-               "GREENLUA_TRACE: there is no '%s'; it is a list of sched, io, "
-               "timer, http, gc, or all",
-               lua_tostring(L, -1));
-  }
+  if (wrong) raise_wrong(L, wrong, len);
   vm_trace *x = trace_open(v, L);
   x->classes = classes;
   trace_aim(x);

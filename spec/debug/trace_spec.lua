@@ -170,11 +170,17 @@ describe("GREENLUA_TRACE", function()
     find(list, "-", "KB are alive")
   end)
 
-  it("says which word it does not know, and what there is", function()
-    for words, wrong in pairs { ["sched,shed"] = "shed", ["x"] = "x", ["io,"] = "", ALL = "ALL" } do
+  it("says which word it does not know, which is near, and what there is", function()
+    local long = ("a"):rep(300)
+    for words, wrong in pairs { ["sched,shed"] = "'shed'; did you mean 'sched'? It",
+      ALL = "'ALL'; did you mean 'all'? It", ["io,times,x"] = "'times'; did you mean 'timer'? It",
+      ["sched, io"] = "' io'; did you mean 'io'? It",
+      sched_io = "'sched_io'; did you mean 'sched'? It",
+      x = "'x'; it", ["io,"] = "''; it", ["a\27[31m\n"] = "'a?[31m?'; it",
+      [long] = "'" .. long:sub(1, 32) .. "...'; it" } do
       local r = run(words, "print 1")
-      assert.equal("greenlua: GREENLUA_TRACE: there is no '" .. wrong
-        .. "'; it is a list of sched, io, timer, http, gc, or all\n", r.err)
+      assert.equal("greenlua: GREENLUA_TRACE: there is no " .. wrong
+        .. " is a list of sched, io, timer, http, gc, or all\n", r.err)
       assert.equal(1, r.status)
       assert.equal("", r.out)
     end
