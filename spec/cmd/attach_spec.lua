@@ -167,6 +167,22 @@ describe("greenlua attach", function()
     end)
   end)
 
+  it("says that a program stands still", function()
+    local STILL = "for 5 s: it computes, blocks or is stopped (gdb shows where it stands, and "
+      .. "--watchdog the next time) (ETIMEDOUT)\n"
+    with_program(function(server, env)
+      server:kill(STOP)
+      assert.equal("greenlua attach: it does not answer " .. STILL, piped(server.pid, env, "").err)
+      server:kill(CONT)
+    end)
+    with_program(function(server, env)
+      server:kill(STOP)
+      assert.equal("greenlua attach: its XDG_RUNTIME_DIR is none or another, or it has opened no "
+        .. "backdoor " .. STILL, piped(server.pid, env, "").err)
+      server:kill(CONT)
+    end, {})
+  end)
+
   it("says that the last statement of a pipe is not complete", function()
     with_program(function(server, env)
       local out = piped(server.pid, env, "1\nfor i = 1, 2 do\n")

@@ -22,6 +22,12 @@ local MOST_PID = 2 ^ 31 - 1
 
 local M = {}
 
+--- Of a program that stands still: one that waits answers at once.
+local function silent(what)
+  return errors.new("ETIMEDOUT", nil, format("%s for %d s: it computes, blocks or is stopped (gdb "
+    .. "shows where it stands, and --watchdog the next time)", what, SECONDS))
+end
+
 -- -- Finding ------------------------------------------------------------------
 
 --- Is it the command greenlua, and does it handle SIGUSR2? To others it is the end, or, where
@@ -51,7 +57,7 @@ local function knock(pid, where)
     end
     thread.sleep(0.02)
   end
-  return nil, err or errors.new("ETIMEDOUT", nil, "it has opened no backdoor")
+  return nil, err or silent("its XDG_RUNTIME_DIR is none or another, or it has opened no backdoor")
 end
 
 --- "123", "/a/path" or "host:port" as what green.connect takes; and the number of a process.
@@ -114,7 +120,9 @@ local function greet(conn, is_port)
   conn:write(token and token .. "\n" or "", frame.HELLO, "\n")
   for _ = 1, LINES do
     local line, err = conn:read_line { timeout = SECONDS }
-    if not line then
+    if err and err:is "ETIMEDOUT" then
+      return nil, silent "it does not answer"
+    elseif not line then
       return nil, err or refused(is_port, token)
     elseif find(line, frame.WELCOME, 1, true) then
       return true
