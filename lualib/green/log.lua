@@ -205,7 +205,8 @@ local function tell_error(err, thread, trace)
 end
 
 --- Have what the runtime has to say as lines of a logger: errors of green threads that nobody
--- waits for, threads that block, and the like. Does not park.
+-- waits for, deadlocks, and the like; not what blocks the loop, which is told while it does.
+-- Does not park.
 -- @param[opt] logger of green.log, default: the one without a name; false: back to stderr
 function M.take_reports(logger)
   if logger == false then
