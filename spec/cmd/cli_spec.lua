@@ -192,6 +192,11 @@ describe("greenlua at an error", function()
     local r = run { "/nowhere/x.lua" }
     assert.equal(1, r.status)
     assert.equal("greenlua: cannot open /nowhere/x.lua: No such file or directory\n", r.err)
+    for word, command in pairs { atach = "attach", dmup = "dump", tpo = "top", tops = "top" } do
+      assert.equal(("greenlua: cannot open %s: No such file or directory; did you mean "
+        .. "'greenlua %s'?\n"):format(word, command), run({ word, "4711" }).err)
+    end
+    assert.equal("greenlua: cannot open server: No such file or directory\n", run({ "server" }).err)
     r = run { "-e", "x =" }
     assert.equal(1, r.status)
     assert.is_truthy(r.err:find("^greenlua: %(command line%):1: [^\n]*\n$"), r.err)

@@ -173,6 +173,13 @@ local function is_command(name)
   return commands[name] and not open(name)
 end
 
+--- Of a word for which there is no script: a command that is spelt almost so.
+local function hint(word)
+  local near = find(word, "^%l%l%l+$") and not open(word)
+    and raw.require("green.args.options").nearest(word, commands, 2)
+  return near and format("; did you mean 'greenlua %s'?", near) or ""
+end
+
 local door -- the backdoor that SIGUSR2 has opened
 
 --- SIGUSR2: the green threads, and a backdoor, if there is a place for one. In a green
@@ -198,6 +205,7 @@ local function run_script(plan)
     return end_with(raw.require("green.cmd." .. plan.script).main(words_of_arg()))
   elseif plan.script or plan.stdin then
     local chunk, message = loadfile(plan.script)
+    message = message and plan.script and message .. hint(plan.script) or message
     return run(chunk, message, words_of_arg())
   end
 end
