@@ -148,7 +148,9 @@ describe("greenlua attach", function()
       .. "echo untouched" }
     other:expect "ready"
     local out = piped(other.pid, { XDG_RUNTIME_DIR = dir() }, "")
-    assert.is_truthy(out.err:find("has no backdoor open", 1, true), out.err)
+    assert.equal(("greenlua attach: process %d has no backdoor open and takes no SIGUSR2: start it "
+      .. "by greenlua --backdoor, or have it call green.backdoor's open (ENOENT)\n")
+      :format(other.pid), out.err)
     assert.is_truthy(piped("0", {}, "").err:find("0 is no process", 1, true))
     assert.is_truthy(piped("99999999999999999999", {}, "").err:find("is no process", 1, true))
     other:write "\n"

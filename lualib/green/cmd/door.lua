@@ -46,7 +46,8 @@ local function knock(pid, where)
     return nil, errors.new("ESRCH", nil, format("there is no process %d", pid))
   elseif not takes_usr2(pid) then
     return nil, errors.new("ENOENT", nil, format("process %d has no backdoor open and "
-      .. "takes no SIGUSR2: start it with GREENLUA_BACKDOOR=1", pid))
+      .. "takes no SIGUSR2: start it by greenlua --backdoor, or have it call green.backdoor's open",
+      pid))
   end
   local ok, err = process.kill(pid, "USR2")
   local due = core.now() + SECONDS
