@@ -61,6 +61,20 @@ describe("a client of the debugger", function()
     client:finish()
   end)
 
+  it("is told of the breakpoint that stops the program, of no other", function()
+    local path = script(WORK)
+    local client = dap.start(path)
+    local told = client:begin { [path] = { { line = 4, logMessage = "here" }, { line = 3 } } }
+    local _, body = client:stopped "breakpoint"
+    assert.same({ told[path][2].id }, body.hitBreakpointIds)
+    client:go "next"
+    _, body = client:stopped "step"
+    assert.is_nil(body.hitBreakpointIds)
+    assert.equal("here\n", client:output "console")
+    client:must("disconnect", {})
+    client:finish()
+  end)
+
   it("runs a program without debugging", function()
     local path = script(WORK)
     local client = dap.start(path)

@@ -227,7 +227,7 @@ local function hear(info, line)
   end
   local reason = point and reason_of(point) or is_step_done()
   if reason then
-    stop(reason, point, info.func, line)
+    stop(reason, reason == "breakpoint" and point or nil, info.func, line)
   end
 end
 
