@@ -114,8 +114,17 @@ local function check(opts)
 end
 
 --- What the program prints goes to the client; what a child of a fork does, to standard output.
+-- Of what goes to standard error the client is told, too: few show what is there.
 local function divert_output(made)
-  made.on_detach = function() output.divert_all(nil) end
+  made.on_detach = function()
+    output.divert_all(nil)
+    output.listen(nil)
+  end
+  output.listen(function(text)
+    if made:is_mine() then
+      made:output(text, "stderr")
+    end
+  end)
   output.divert_all(function(text)
     if made:is_mine() then
       return made:output(text, "stdout")

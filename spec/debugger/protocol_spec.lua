@@ -110,6 +110,40 @@ end)
     client:finish()
   end)
 
+  it("is told of what goes to standard error, and of errors that nobody has caught", function()
+    local path = script [[
+local green = require "green"
+green.spawn(function() error "of a thread" end)
+green.sleep(0.01)
+io.stderr:write("mine ", 1, "\n")
+local nothing
+print(nothing.field)
+]]
+    local client = dap.start(path)
+    client:begin()
+    client:event "terminated"
+    local text = client:output "stderr"
+    local first, second =
+      text:match "^greenlua: (unhandled error .-\n)mine 1\ngreenlua: ([^\n]*:6: .*)$"
+    assert.is_truthy(first:find("of a thread", 1, true))
+    assert.is_truthy(second:find("attempt to index local 'nothing'", 1, true))
+    assert.is_truthy(second:find("\nstack traceback:\n", 1, true))
+    assert.equal(1, select(2, second:gsub("stack traceback", ""))) -- it is told once
+    assert.equal(1, client:finish())
+    assert.is_truthy(client.program.err:find(first, 1, true))
+    assert.is_truthy(client.program.err:find("attempt to index local 'nothing'", 1, true))
+  end)
+
+  it("is told of no error where none was", function()
+    for _, text in ipairs { "os.exit(3)", "local x = 1", "pcall(error, 'x')" } do
+      local client = dap.start(script(text))
+      client:begin()
+      client:event "terminated"
+      assert.equal("", client:output "stderr")
+      client:finish()
+    end
+  end)
+
   it("says goodbye when the program is over, and has its answer", function()
     local path = script(WORK)
     local client = dap.start(path)

@@ -53,6 +53,15 @@ local function sink_of(file)
   return sinks and file == stdout and (sinks[core.current()] or common) or nil
 end
 
+local listener -- function(text), of standard error
+
+--- Have a function told what is written to standard error, besides; nil: no more. It must not
+-- raise. Does not park.
+-- @tparam ?function fn fn(text)
+function M.listen(fn)
+  listener = fn
+end
+
 -- -- Writing ------------------------------------------------------------------
 
 local function check_strings(...)
@@ -78,6 +87,9 @@ local function write(file, ...)
   if sink then
     sink(select("#", ...) > 0 and joined(...) or "")
     return true
+  end
+  if listener and file == stderr and select("#", ...) > 0 then
+    listener(joined(...))
   end
   local stream = stream_of(file)
   if stream and select("#", ...) > 0 then
