@@ -17,44 +17,11 @@ local wire = require "green.debugger.wire"
 local loadstring = loadstring -- load: the user's own values
 local format, match = string.format, string.match
 local floor, min = math.floor, math.min
-local ipairs, pairs, pcall, setfenv = ipairs, pairs, pcall, setfenv
+local pairs, pcall, setfenv = pairs, pcall, setfenv
 local tostring, type = tostring, type
 local list = wire.list
 
 local IDLE = 0.1 -- seconds after which a pause stops what runs nothing
-
--- -- Threads ------------------------------------------------------------------
-
---- The number of a green thread, for as long as it lives.
-local function id_of(self, t)
-  if not self.ids[t] then
-    self.last_id = self.last_id + 1
-    self.ids[t], self.threads[self.last_id] = self.last_id, t
-  end
-  return self.ids[t]
-end
-
---- Those that have ended are not to live on by their numbers.
-local function forget_dead(self)
-  for id, t in pairs(self.threads) do
-    if core.is_dead(t) then
-      self.threads[id], self.ids[t] = nil, nil
-    end
-  end
-end
-
-local function all_threads(self)
-  local all = list()
-  forget_dead(self)
-  for _, t in ipairs(core.threads(true)) do
-    if not self.own[t] then
-      all[#all + 1] = { id = id_of(self, t), name = report.label(t) }
-    end
-  end
-  return all
-end
-
--- -- Requests -----------------------------------------------------------------
 
 local function number_of(value, least, default)
   return type(value) == "number" and value >= least and value or default
@@ -63,7 +30,7 @@ end
 --- @param id of the green thread that a step follows (the one that stands here)
 local function go(self, kind, id)
   self.is_stopped = false
-  stops.go(kind, self.threads[id] or core.current())
+  stops.go(kind, self.numbers:thread(id) or core.current())
 end
 
 local requests = {}
@@ -131,7 +98,7 @@ function requests:setBreakpoints(arguments)
 end
 
 function requests:threads()
-  return { threads = all_threads(self) }
+  return { threads = self.numbers:all() }
 end
 
 local function frame_body(self, frame)
@@ -147,7 +114,7 @@ local function frame_body(self, frame)
 end
 
 function requests:stackTrace(arguments)
-  local t = self.threads[arguments.threadId]
+  local t = self.numbers:thread(arguments.threadId)
   if not t or core.is_dead(t) then
     return nil, "no such thread"
   end
@@ -266,4 +233,4 @@ function requests:disconnect(arguments)
   return {}
 end
 
-return { by_name = requests, id_of = id_of }
+return requests

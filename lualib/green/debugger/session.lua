@@ -5,6 +5,7 @@ local core = require "green.core"
 local ending = require "green.ending"
 local fs = require "green.fs"
 local lines = require "green.debugger.lines"
+local numbers = require "green.debugger.numbers"
 local report = require "green.thread.report"
 local requests = require "green.debugger.requests"
 local stops = require "green.debugger.stops"
@@ -19,7 +20,7 @@ local list = wire.list
 
 local PARTING = 1 -- seconds that a client has to go when the program has ended
 
-local Session = { id_of = requests.id_of }
+local Session = {}
 Session.__index = Session
 
 -- -- Messages -----------------------------------------------------------------
@@ -47,7 +48,7 @@ end
 --- The green thread that stands here; where all wait, main.
 local function thread_here(self)
   local here = core.current()
-  return self.own[here] and core.main() or here
+  return self.numbers:is_hidden(here) and core.main() or here
 end
 
 --- Serve the client until it lets the program go on. Stops the loop. Raises the kill that it
@@ -59,7 +60,7 @@ function Session:stop(reason, point)
   self.is_stopped = true
   local here = thread_here(self)
   self:event("stopped", { reason = reason, allThreadsStopped = true,
-    threadId = self:id_of(here),
+    threadId = self.numbers:of(here),
     hitBreakpointIds = point and list { point.id } or nil })
   while self.is_stopped do
     local message = self.wire:read(-1)
@@ -97,7 +98,7 @@ local after_all = { disconnect = true, terminate = true, threads = true, setBrea
   setExceptionBreakpoints = true }
 
 local function answer(self, request)
-  local fn = requests.by_name[request.command]
+  local fn = requests[request.command]
   if not (self.is_let_in or before[request.command]) then
     return nil, "launch or attach comes first"
   elseif self.is_finished and not after_all[request.command] then
@@ -172,7 +173,7 @@ end
 --- Start a green thread that the client is not to see.
 function Session:spawn(fn, ...)
   local t = thread.spawn(fn, ...)
-  self.own[t] = true
+  self.numbers:hide(t)
   t:name("debugger")
 end
 
@@ -214,7 +215,7 @@ function Session:finish()
   if not self.is_over and self:is_mine() then
     self.is_finished = true
     if core.current() ~= core.main() then
-      self.own[core.current()] = true -- the one that calls what is to be called at the end
+      self.numbers:hide(core.current()) -- the one that calls what is to be called at the end
     end
     stops.clear()
     self:event("exited", { exitCode = status_of() })
@@ -229,9 +230,9 @@ end
 -- @tparam ?function is_same compares secrets
 local function new(wire_of_it, secret, is_same)
   lines.folder = fs.realpath "."
-  return setmetatable({ wire = wire_of_it, secret = secret, is_same = is_same, ids = {},
-    threads = {}, first_line = 1, first_column = 1, own = setmetatable({}, { __mode = "k" }),
-    pid = core.getpid(), last_id = 0, last_point = 0 }, Session)
+  return setmetatable({ wire = wire_of_it, secret = secret, is_same = is_same,
+    numbers = numbers.new(), first_line = 1, first_column = 1, pid = core.getpid(),
+    last_point = 0 }, Session)
 end
 
 return { new = new }
