@@ -89,7 +89,8 @@ describe("green.backdoor", function()
         end
         green.sleep(0.01)
         local token = door.token and door.token .. "\n" or ""
-        assert.is_truthy(talk(door, token .. "6\n"):find("> 6\n"))
+        local said = talk(door, token .. "6\n")
+        assert.is_truthy(said:find("^greenlua %d+: [^\n]*\n> 6\n> $"), said)
       end)
     end
   end)
