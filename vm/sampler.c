@@ -38,6 +38,7 @@ static struct {
   pthread_t thread;                  /* The owner's, */
   atomic_int tid;                    /* and its number. */
   void (*_Atomic theirs)(int signo); /* LuaJIT's handler. */
+  int (*_Atomic breaks)(void);
   lua_Hook hook; /* The script's own, while the owner's is set. */
   int mask;
   int count;
@@ -79,21 +80,33 @@ static int sampler_tick(vm_sampler *s, const siginfo_t *info)
     vm_sampler_user *u = atomic_load(&s->users[i]);
     if (u && u->tick && u->tick(u, info)) is_wanted = 1;
   }
-  if (is_wanted && info->si_code != SI_KERNEL) atomic_fetch_add(&s->asked, 1);
   return is_wanted;
 }
 
-/* Not in the callback: LuaJIT puts back what was set before it. */
-static void sampler_set_hooks(vm_sampler *s)
+static void sampler_restore_hook(vm_sampler *s)
 {
   lua_Hook lost = sampler.lost;
-  if (sampler.is_inside) return;
   sampler.lost = NULL;
   if (lost) lua_sethook(s->L, lost, sampler.lost_mask, sampler.lost_count);
+}
+
+/* Whether somebody breaks in. Not in the callback: LuaJIT puts back what was set
+** before it. */
+static int sampler_set_hooks(vm_sampler *s)
+{
+  int (*breaks)(void) = atomic_load(&sampler.breaks);
+  if (sampler.is_inside) return 0;
+  sampler_restore_hook(s);
   for (int i = 0; i < USERS; i++) {
     vm_sampler_user *u = atomic_load(&s->users[i]);
     if (u && atomic_exchange(&u->hooks, 0)) sampler_set_hook(s, u->hook);
   }
+  return breaks && breaks();
+}
+
+void vm_sampler_set_breaker(int (*breaks)(void))
+{
+  atomic_store(&sampler.breaks, breaks);
 }
 
 /* A hook is set first: LuaJIT's own handler then has compiled code left, which
@@ -107,7 +120,8 @@ static void sampler_caught(int signo, siginfo_t *info, void *context)
   (void)context;
   if (s && pthread_equal(sampler.thread, pthread_self())) {
     is_wanted = sampler_tick(s, info);
-    sampler_set_hooks(s);
+    is_wanted |= sampler_set_hooks(s);
+    if (is_wanted && info->si_code != SI_KERNEL) atomic_fetch_add(&s->asked, 1);
   }
   if (theirs && is_wanted) theirs(signo);
   errno = error;
@@ -170,18 +184,25 @@ static void sampler_tell(vm_sampler *s, lua_State *L, int state)
   }
 }
 
+/* LuaJIT's callback ends. There was no hook in it: one that is there now is of a
+** signal, Ctrl-C's. */
+static void sampler_leave_callback(lua_State *L)
+{
+  if (lua_gethookmask(L)) {
+    sampler.lost_mask = lua_gethookmask(L);
+    sampler.lost_count = lua_gethookcount(L);
+    sampler.lost = lua_gethook(L);
+  }
+  sampler.is_inside = 0;
+}
+
 static void sampler_on_profile(void *data, lua_State *L, int samples,
                                int vmstate)
 {
   (void)samples;
   sampler.is_inside = 1;
   sampler_tell(data, L, vmstate);
-  if (lua_gethookmask(L)) { /* There was none: it is of a signal, Ctrl-C's. */
-    sampler.lost_mask = lua_gethookmask(L);
-    sampler.lost_count = lua_gethookcount(L);
-    sampler.lost = lua_gethook(L);
-  }
-  sampler.is_inside = 0;
+  sampler_leave_callback(L);
 }
 
 /* Its timer is the process's, and may be somebody's. */
@@ -238,6 +259,7 @@ void vm_sampler_ask(vm_sampler_user *u)
   void (*theirs)(int) = atomic_load(&sampler.theirs);
   if (!theirs || !vm_sampler_is_joined(u)) return;
   atomic_fetch_add(&u->sampler->asked, 1);
+  sampler_set_hooks(u->sampler);
   theirs(VM_SAMPLER_SIGNAL);
 }
 
@@ -254,21 +276,32 @@ static vm_sampler *sampler_of(lua_State *L)
   return sampler_is_owner(s) ? s : NULL;
 }
 
+/* The samples that are the script's; s: the sampler, or NULL. */
+static lua_Integer profile_share(vm_sampler *s, lua_State *L)
+{
+  lua_State *where = lua_tothread(L, 1);
+  const char *state = lua_tostring(L, 3);
+  lua_Integer n = lua_tointeger(L, 2);
+  if (!s) return n;
+  if (where) sampler_tell(s, where, state ? *state : 0);
+  return n - atomic_exchange(&s->asked, 0);
+}
+
 /* callback(thread, samples, vmstate), as jit.profile calls it. Samples that we
-** have asked for are none of the script's. */
+** have asked for are none of the script's. An error in it ends the process. */
 static int profile_callback(lua_State *L)
 {
   vm_sampler *s = sampler_of(L);
-  lua_State *where = lua_tothread(L, 1);
-  const char *state = lua_tostring(L, 3);
-  if (s && where) sampler_tell(s, where, state ? *state : 0);
-  lua_Integer n = lua_tointeger(L, 2) - (s ? atomic_exchange(&s->asked, 0) : 0);
-  if (s && n <= 0) return 0;
-  lua_pushinteger(L, n);
-  lua_replace(L, 2);
-  lua_pushvalue(L, lua_upvalueindex(UP_RAW));
-  lua_insert(L, 1);
-  lua_call(L, lua_gettop(L) - 1, 0);
+  sampler.is_inside = s != NULL;
+  lua_Integer n = profile_share(s, L);
+  if (!s || n > 0) {
+    lua_pushinteger(L, n);
+    lua_replace(L, 2);
+    lua_pushvalue(L, lua_upvalueindex(UP_RAW));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, 0);
+  }
+  if (sampler.is_inside) sampler_leave_callback(L);
   return 0;
 }
 
@@ -279,6 +312,28 @@ static void wrap_callback(lua_State *L)
   lua_pushvalue(L, 2);
   lua_pushcclosure(L, profile_callback, 2);
   lua_replace(L, 2);
+}
+
+static void sampler_take_back(vm_sampler *s)
+{
+  s->is_lent = 0;
+  sampler_start(s);
+}
+
+/* Before the script's: a start while ours goes on is one that sees no line of
+** compiled code, for LuaJIT stops ours after it has read the mode. */
+static void sampler_pause(void)
+{
+  vm_sampler *s = atomic_load(&sampler.owner);
+  atomic_store(&sampler.theirs, NULL);
+  luaJIT_profile_stop(s->L);
+}
+
+static void profile_lend(vm_sampler *s)
+{
+  s->is_lent = 1;
+  atomic_store(&s->asked, 0);
+  sampler_wrap(NULL);
 }
 
 /* start(mode, callback). Its "f" is finer then than it was asked for, where
@@ -298,22 +353,20 @@ static int profile_start(lua_State *L)
   }
   lua_pushvalue(L, lua_upvalueindex(UP_RAW));
   lua_insert(L, 1);
-  lua_call(L, 2, 0);
-  if (!s) return 0;
-  s->is_lent = 1;
-  atomic_store(&s->asked, 0);
-  sampler_wrap(NULL);
-  return 0;
+  if (s) sampler_pause();
+  int err = lua_pcall(L, 2, 0, 0);
+  if (s && err == 0) profile_lend(s);
+  if (s && err != 0) sampler_take_back(s);
+  return err == 0 ? 0 : lua_error(L);
 }
 
 static int profile_stop(lua_State *L)
 {
   vm_sampler *s = sampler_of(L);
+  if (s && s->is_lent) atomic_store(&sampler.theirs, NULL);
   lua_pushvalue(L, lua_upvalueindex(UP_RAW));
   lua_call(L, 0, 0);
-  if (!s || !s->is_lent) return 0;
-  s->is_lent = 0;
-  sampler_start(s);
+  if (s && s->is_lent) sampler_take_back(s);
   return 0;
 }
 

@@ -66,6 +66,11 @@ void vm_sampler_set_exact(vm_sampler_user *u);
 ** from within the allocator. */
 void vm_sampler_ask(vm_sampler_user *u);
 
+/* Called in each signal's handler, before LuaJIT's own: who wants to break into
+** compiled code, which looks at no hook, sets one there and returns 1; that code
+** is left then. NULL: nobody does. One a process. */
+void vm_sampler_set_breaker(int (*breaks)(void));
+
 /* In u->hook: put back what the script had there. */
 void vm_sampler_unhook(lua_State *L);
 
