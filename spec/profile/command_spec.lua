@@ -71,6 +71,37 @@ describe("greenlua --profile", function()
     end)
   end
 
+  it("writes it at the first Ctrl-C, also where a compiled loop runs", function()
+    local path = os.tmpname() .. ".folded"
+    local script = program.file(SPIN .. "spin() print('up') io.flush() while true do end")
+    os.remove((path:gsub("%.folded$", "")))
+    local p = program.start_greenlua { "--profile=" .. path, script }
+    p:expect "up"
+    p:kill(program.INT):wait()
+    assert.equal(130, p.status, p.err)
+    assert.matches("main chunk", read(path))
+    os.remove(script)
+  end)
+
+  it("lets Ctrl-C break a compiled loop soon after a tenth of a second", function()
+    local r = program.run_greenlua { "-e", [[
+      local ffi, profile = require "ffi", require "green.profile"
+      require "green" -- which is given a tenth of a second
+      ffi.cdef "int raise(int);"
+      local function count(n)
+        local x = 0
+        while x < n do x = x + 1 end
+      end
+      assert(profile.start())
+      count(3e7)
+      pcall(function()
+        ffi.C.raise(2)
+        count(1e15)
+      end)
+      print(profile.stop().samples)]] }
+    assert(tonumber(r.out) < 100, r.out .. r.err) -- 20 of them were the tenth
+  end)
+
   it("leaves SIGTERM to a script that handles it", function()
     local path, script = os.tmpname() .. ".folded", program.file(SPIN .. [[
       local signal = require "green.signal"

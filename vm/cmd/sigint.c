@@ -5,6 +5,7 @@
 
 #include "cmd/sigint.h"
 #include "cmd/repl.h"
+#include "sampler.h"
 #include "hub/scope.h"
 
 #include <lauxlib.h>
@@ -88,6 +89,19 @@ static void sigint_set_hook(lua_State *L)
   lua_sethook(L, sigint_on_hook, LUA_MASKCOUNT, 1);
 }
 
+/* In the profiler's handler. Compiled code takes few steps outside of itself,
+** which the hook would wait for in vain. */
+static int sigint_breaks(void)
+{
+  const greenlua *g = sigint.g;
+  if (!g || !sigint.count || !pthread_equal(pthread_self(), sigint.thread))
+    return 0;
+  if (!greenlua__is_interrupted(g)) return 0;
+  if (green_clock_now() - sigint.at < SPIN_PATIENCE) return 0;
+  sigint_set_hook(g->L);
+  return 1;
+}
+
 /* The first asks main to end, and breaks into Lua that does not wait; the
 ** second is the system's. */
 static void sigint_caught(int signo)
@@ -116,6 +130,7 @@ void green__sigint_start(greenlua *g)
   sigemptyset(&sa.sa_mask);
   sigint.g = g;
   sigint.thread = pthread_self();
+  vm_sampler_set_breaker(sigint_breaks);
   sigaction(SIGINT, NULL, &sigint.before);
   if (sigint.before.sa_handler != SIG_IGN) sigaction(SIGINT, &sa, NULL);
 }
@@ -131,6 +146,7 @@ void green__sigint_take_term(void)
 void green__sigint_stop(void)
 {
   struct sigaction now;
+  vm_sampler_set_breaker(NULL);
   sigint.g = NULL;
   sigaction(SIGINT, NULL, &now);
   if (now.sa_handler == sigint_caught) sigaction(SIGINT, &sigint.before, NULL);
