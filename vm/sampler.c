@@ -254,10 +254,12 @@ void vm_sampler_set_exact(vm_sampler_user *u)
   if (u->sampler) sampler_agree(u->sampler);
 }
 
+/* LuaJIT stops its profiler at the beginning of lua_close, and nobody is told;
+** its handler would look for the state. Then ours is not there any more. */
 void vm_sampler_ask(vm_sampler_user *u)
 {
   void (*theirs)(int) = atomic_load(&sampler.theirs);
-  if (!theirs || !vm_sampler_is_joined(u)) return;
+  if (!theirs || !vm_sampler_is_joined(u) || sampler_handler()) return;
   atomic_fetch_add(&u->sampler->asked, 1);
   sampler_set_hooks(u->sampler);
   theirs(VM_SAMPLER_SIGNAL);
