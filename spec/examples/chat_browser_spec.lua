@@ -10,8 +10,9 @@ local patient = require "spec.support.patient"
 local program = require "spec.support.program"
 
 local it = patient.busted()
+local browse = devtools.busted()
+local shot = devtools.shot
 
-local SHOTS = program.build .. "/screenshots"
 local HOSTILE = "<img src=x onerror=\"document.title='owned'\"><b>bold</b> & </li>"
 local LINES = "[...document.querySelectorAll('#log .what')].map(n => n.textContent).join('|')"
 
@@ -49,14 +50,6 @@ end
 local function is_connected(tab, is_it)
   tab:await(("(document.querySelector('#state').textContent === 'connected') === %s"):format(
     tostring(is_it)))
-end
-
---- Run body(browser), or say why there is none.
-local function browse(body)
-  local why = devtools.with(body)
-  if why then
-    return pending(why)
-  end
 end
 
 local function three(b, target)
@@ -180,7 +173,6 @@ describe("examples/chat in a browser", function()
   it("looks like something on a phone and on a desk", function()
     browse(function(b)
       kit.beside({}, function(target)
-        program.run { "mkdir", "-p", SHOTS }
         local talkers = {}
         for i, name in ipairs { "Bob", "Çelik", "Dora", "Emil" } do
           talkers[i] = kit.person(target, name)
@@ -205,28 +197,20 @@ describe("examples/chat in a browser", function()
         -- Who says something more needs no second name; who says something after another does.
         ann:await "document.querySelector('#log li:last-child:not(.more, .waits)[data-by=Ann]')"
         assert.equal(1, ann:eval "document.querySelectorAll('#log .more').length")
-        for _, scheme in ipairs { "light", "dark" } do
-          ann:scheme(scheme)
-          ann:resize(1200, 780)
-          ann:shoot(SHOTS .. "/chat_desk_" .. scheme .. ".png")
-          ann:resize(390, 844, true)
-          ann:shoot(SHOTS .. "/chat_phone_" .. scheme .. ".png")
-          -- Nothing is wider than the screen.
-          assert.is_true(ann:eval "document.documentElement.scrollWidth <= 390")
-        end
+        ann:shoot_all("chat", 780, 844)
         ann:click "#show-nav"
-        ann:shoot(SHOTS .. "/chat_phone_topics.png")
+        ann:shoot(shot "chat_phone_topics")
         ann:click "#show-people"
-        ann:shoot(SHOTS .. "/chat_phone_people.png")
+        ann:shoot(shot "chat_phone_people")
         ann:click "#show-people"
         ann:scheme "light"
         ann:write("#words", "the")
         ann:enter()
         ann:await "!document.querySelector('#found').hidden"
-        ann:shoot(SHOTS .. "/chat_phone_found.png")
+        ann:shoot(shot "chat_phone_found")
         local new = b:open("http://" .. target .. "/", 390, 844)
         new:await "document.querySelector('#enter').open"
-        new:shoot(SHOTS .. "/chat_phone_enter.png")
+        new:shoot(shot "chat_phone_enter")
         green.sleep(0)
         for _, talker in ipairs(talkers) do talker:close() end
       end)

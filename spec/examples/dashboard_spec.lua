@@ -7,8 +7,7 @@ local url = require "green.url"
 local websocket = require "green.websocket"
 
 local it = patient.busted()
-
-local SHOTS = program.build .. "/screenshots"
+local browse = devtools.busted()
 
 --- Run body(target) beside the dashboard. Parks.
 local function beside(body)
@@ -51,23 +50,15 @@ describe("examples/websocket/dashboard", function()
   end)
 
   it("is seen in a browser, on a phone and on a desk", function()
-    local why = devtools.with(function(browser)
+    browse(function(browser)
       beside(function(target)
-        program.run { "mkdir", "-p", SHOTS }
         local tab = browser:open("http://" .. target .. "/")
         tab:await "document.querySelector('#state').textContent === 'live'"
         tab:eval "fetch('/busy').then(answer => answer.text())"
         tab:await "document.querySelector('polyline').getAttribute('points').split(' ').length > 5"
         assert.equal("1", tab:eval "document.querySelector('#viewers').textContent")
-        tab:shoot(SHOTS .. "/dashboard_desk.png")
-        tab:scheme "dark"
-        tab:resize(390, 844, true)
-        tab:shoot(SHOTS .. "/dashboard_phone.png")
-        assert.is_true(tab:eval "document.documentElement.scrollWidth <= 390")
+        tab:shoot_all("dashboard", 780, 844)
       end)
     end)
-    if why then
-      return pending(why)
-    end
   end)
 end)

@@ -122,6 +122,16 @@ function M.with(body)
   assert(problems == "", problems)
 end
 
+--- browse(body): the same for a test, which is pending where there is no browser. Call it in a
+-- spec file.
+function M.busted()
+  local pending = getfenv(2).pending
+  return function(body)
+    local why = M.with(body)
+    return why and pending(why)
+  end
+end
+
 -- -- Pages ------------------------------------------------------------------------
 
 local page = {}
@@ -195,6 +205,7 @@ function page:reload()
 end
 
 function page:resize(width, height, is_phone)
+  self.width = width
   self:call("Emulation.setDeviceMetricsOverride", { width = width, height = height,
     deviceScaleFactor = is_phone and 2 or 1, mobile = is_phone or false })
 end
@@ -202,6 +213,30 @@ end
 function page:scheme(name)
   self:call("Emulation.setEmulatedMedia", { features = { { name = "prefers-color-scheme",
     value = name } } })
+end
+
+--- Where the screenshot of a name is left: in the build's folder screenshots.
+function M.shot(name)
+  program.run { "mkdir", "-p", program.build .. "/screenshots" }
+  return ("%s/screenshots/%s.png"):format(program.build, name)
+end
+
+--- Nothing is wider than the screen.
+function page:assert_fits()
+  local width = self:eval "document.documentElement.scrollWidth"
+  assert(width <= self.width, ("%d wide, on a screen of %d"):format(width, self.width))
+end
+
+--- Screenshots on a desk and on a phone, as high as that, light and dark: NAME_desk_light.
+function page:shoot_all(name, desk, phone)
+  for _, scheme in ipairs { "light", "dark" } do
+    self:scheme(scheme)
+    self:resize(1200, desk)
+    self:shoot(M.shot(name .. "_desk_" .. scheme))
+    self:resize(390, phone, true)
+    self:shoot(M.shot(name .. "_phone_" .. scheme))
+    self:assert_fits()
+  end
 end
 
 --- Save what is seen as a PNG. Parks.
