@@ -7,9 +7,9 @@ local patient = require "spec.support.patient"
 local program = require "spec.support.program"
 
 local it = patient.busted()
+local browse = devtools.busted()
 
 local WAIT = 60 -- seconds that anything may take at most
-local SHOTS = program.build .. "/screenshots"
 
 -- -- Readers ------------------------------------------------------------------------
 
@@ -199,9 +199,8 @@ describe("examples/tail.lua", function()
   end)
 
   it("is seen in a browser", function()
-    local why = devtools.with(function(browser)
+    browse(function(browser)
       beside({ "access.log", "error.log", "jobs/worker.log" }, {}, function(target, dir)
-        program.run { "mkdir", "-p", SHOTS }
         local tab = browser:open(target, 1000, 480)
         tab:await "document.querySelector('#state').textContent === 'live'"
         for i = 1, 12 do
@@ -211,7 +210,7 @@ describe("examples/tail.lua", function()
         put(dir .. "/jobs/worker.log", "thumbnails: 40 of 64\n")
         tab:await "document.querySelectorAll('#lines li').length === 16"
         assert.equal(0, tab:eval "document.querySelectorAll('#lines b b, #lines span *').length")
-        tab:shoot(SHOTS .. "/tail_desk.png")
+        tab:shoot(devtools.shot "tail_desk")
         tab:scheme "dark"
         tab:resize(390, 700, true)
         tab:write("#words", "SLOW")
@@ -220,10 +219,9 @@ describe("examples/tail.lua", function()
         put(dir .. "/access.log", "quick\n")
         tab:await "document.querySelectorAll('#lines li').length === 18"
         assert.equal(4, tab:eval "document.querySelectorAll('#lines li:not([hidden])').length")
-        assert.is_true(tab:eval "document.documentElement.scrollWidth <= 390")
-        tab:shoot(SHOTS .. "/tail_phone.png")
+        tab:assert_fits()
+        tab:shoot(devtools.shot "tail_phone")
       end)
     end)
-    if why then return pending(why) end
   end)
 end)

@@ -9,10 +9,10 @@ local program = require "spec.support.program"
 local websocket = require "green.websocket"
 
 local it = patient.busted()
+local browse = devtools.busted()
 
 local WAIT = 60 -- seconds that anything may take at most
 local KEPT = 2000 -- bytes that are looked through again
-local SHOTS = program.build .. "/screenshots"
 local XTERM = os.getenv "XTERM_JS" -- the folder of npm's @xterm/xterm
 
 --- Start one with these words: the program, and its address without the scheme. Parks.
@@ -214,13 +214,6 @@ end)
 
 -- -- In a browser -------------------------------------------------------------------
 
-local function browse(body)
-  local why = devtools.with(body)
-  if why then
-    return pending(why)
-  end
-end
-
 describe("examples/terminal.lua in a browser", function()
   local function enter(tab, text)
     tab:call("Input.insertText", { text = text })
@@ -233,7 +226,6 @@ describe("examples/terminal.lua in a browser", function()
     end
     browse(function(browser)
       beside({ "--xterm", XTERM, unpack(SH) }, function(target)
-        program.run { "mkdir", "-p", SHOTS }
         local tab = browser:open("http://" .. target, 900, 560)
         local text = "document.querySelector('.xterm-rows').innerText"
         tab:await "document.querySelector('#state').textContent === 'connected'"
@@ -248,14 +240,14 @@ describe("examples/terminal.lua in a browser", function()
         assert.is_true(tonumber(cols) > 80)
         enter(tab, "for i in 1 2 3 4 5; do printf \"\\033[3${i}mcolour $i \"; done; echo ünï ☃")
         tab:await(text .. ".includes('colour 5') && " .. text .. ".includes('ünï ☃')")
-        tab:shoot(SHOTS .. "/terminal_desk.png")
+        tab:shoot(devtools.shot "terminal_desk")
         tab:resize(390, 700, true)
         tab:await(count .. " > " .. rows) -- the shell is told before it is asked
         enter(tab, "clear; echo size $(stty size); echo narr''ow")
         tab:await(text .. ".includes('narrow')")
         assert.is_true(tonumber((tab:eval(text):match "size %d+ (%d+)")) < tonumber(cols))
-        assert.is_true(tab:eval "document.documentElement.scrollWidth <= 390")
-        tab:shoot(SHOTS .. "/terminal_phone.png")
+        tab:assert_fits()
+        tab:shoot(devtools.shot "terminal_phone")
         enter(tab, "exit")
         tab:await "document.querySelector('#state.bad')?.textContent === 'exit status 0'"
       end)
@@ -265,7 +257,6 @@ describe("examples/terminal.lua in a browser", function()
   it("is a page of lines without it", function()
     browse(function(browser)
       beside({ "--xterm", "/nowhere", unpack(SH) }, function(target)
-        program.run { "mkdir", "-p", SHOTS }
         local tab = browser:open("http://" .. target, 900, 560)
         local text = "document.querySelector('pre').textContent"
         tab:await "document.querySelector('#state').textContent === 'connected'"
@@ -279,7 +270,7 @@ describe("examples/terminal.lua in a browser", function()
         tab:call("Input.dispatchKeyEvent", { type = "keyDown", key = "c", code = "KeyC",
           windowsVirtualKeyCode = 67, modifiers = 2 })
         tab:await(text .. ".includes('^C')")
-        tab:shoot(SHOTS .. "/terminal_plain.png")
+        tab:shoot(devtools.shot "terminal_plain")
       end)
     end)
   end)
