@@ -42,6 +42,37 @@ local function piped(target, env, input)
   return program.run_greenlua { "attach", tostring(target), env = env, input = input }
 end
 
+--- The same, which goes wrong: status 1, and that text among what it says.
+local function refused(text, target, env, input)
+  local out = piped(target, env, input or "")
+  assert.equal(1, out.status)
+  assert.is_truthy(out.err:find(text, 1, true), out.err)
+end
+
+local function on_terminal(command, server, env)
+  return program.start_greenlua { command, tostring(server.pid), env = env, tty = true }
+end
+
+--- Run body(p, server) with `greenlua attach` on a terminal, which shows its prompt, and is left
+-- by Ctrl-D at another.
+local function attached(body)
+  with_program(function(server, env)
+    local p = on_terminal("attach", server, env)
+    p:expect "> "
+    body(p, server)
+    p:expect "> "
+    p:write "\4"
+    p:wait()
+    assert.equal(0, p.status)
+  end)
+end
+
+--- What is typed, and what shows that it was read.
+local function type_in(p, text, shown)
+  p:write(text)
+  p:expect(shown)
+end
+
 describe("greenlua attach", function()
   it("runs lines from a pipe, by the process or by the path", function()
     with_program(function(server, env)
@@ -54,67 +85,37 @@ describe("greenlua attach", function()
   end)
 
   it("edits lines on a terminal, and completes words with the program's", function()
-    with_program(function(server, env)
-      local p = program.start_greenlua { "attach", tostring(server.pid), env = env, tty = true }
+    attached(function(p)
+      type_in(p, "shared.nu\t", "shared.number")
+      type_in(p, "\r", "42\r\n")
       p:expect "> "
-      p:write "shared.nu\t"
-      p:expect "shared.number"
-      p:write "\r"
-      p:expect "42\r\n"
-      p:expect "> "
-      p:write "shared.n\t"
-      p:expect "name    number"
+      type_in(p, "shared.n\t", "name    number")
       p:expect "> shared.n"
-      p:write "ame\r"
-      p:expect "from the program"
-      p:expect "> "
-      p:write "\4"
-      p:wait()
-      assert.equal(0, p.status)
+      type_in(p, "ame\r", "from the program")
     end)
   end)
 
   it("kills what runs there at Ctrl-C, and gives up a line", function()
-    with_program(function(server, env)
-      local p = program.start_greenlua { "attach", tostring(server.pid), env = env, tty = true }
+    attached(function(p)
+      type_in(p, "print 'go' green.sleep(3600)\r", "go\r\n")
+      type_in(p, "\3", "interrupted")
       p:expect "> "
-      p:write "print 'go' green.sleep(3600)\r"
-      p:expect "go\r\n"
-      p:write "\3"
-      p:expect "interrupted"
-      p:expect "> "
-      p:write "this is wrong"
-      p:expect "wrong"
-      p:write "\3"
-      p:expect "\n> "
-      p:write "6 * 7\r"
-      p:expect "42"
-      p:expect "> "
-      p:write "\4"
-      p:wait()
-      assert.equal(0, p.status)
+      type_in(p, "this is wrong", "wrong")
+      type_in(p, "\3", "\n> ")
+      type_in(p, "6 * 7\r", "42")
     end)
   end)
 
   it("gives a line up at Ctrl-C that waits for words", function()
-    with_program(function(server, env)
-      local p = program.start_greenlua { "attach", tostring(server.pid), env = env, tty = true }
-      p:expect "> "
-      p:write "shared.nu"
-      p:expect "shared.nu"
+    attached(function(p, server)
+      type_in(p, "shared.nu", "shared.nu")
       server:kill(STOP)
       p:write "\t"
       p:listen(100)
-      p:write "\3"
-      p:expect "\n"
+      type_in(p, "\3", "\n")
       server:kill(CONT)
       p:expect "> "
-      p:write "6 * 7\r"
-      p:expect "42"
-      p:expect "> "
-      p:write "\4"
-      p:wait()
-      assert.equal(0, p.status)
+      type_in(p, "6 * 7\r", "42")
     end)
   end)
 
@@ -129,15 +130,10 @@ describe("greenlua attach", function()
   it("says why it cannot attach", function()
     assert(fs.chmod(dir(), 448))
     local env = { XDG_RUNTIME_DIR = dir() }
-    local out = piped("2147483647", env, "")
-    assert.equal(1, out.status)
-    assert.equal("greenlua attach: there is no process 2147483647 (ESRCH)\n", out.err)
-    out = piped(dir() .. "/none", env, "")
-    assert.equal(1, out.status)
-    assert.is_truthy(out.err:find("ENOENT", 1, true), out.err)
-    out = piped("1", { XDG_RUNTIME_DIR = false }, "")
-    assert.is_truthy(out.err:find("XDG_RUNTIME_DIR", 1, true), out.err)
-    out = program.run_greenlua { "attach" }
+    refused("there is no process 2147483647 (ESRCH)", "2147483647", env)
+    refused("ENOENT", dir() .. "/none", env)
+    refused("XDG_RUNTIME_DIR", "1", { XDG_RUNTIME_DIR = false })
+    local out = program.run_greenlua { "attach" }
     assert.equal(2, out.status)
     assert.is_truthy(out.err:find("^usage: greenlua attach"))
   end)
@@ -147,12 +143,11 @@ describe("greenlua attach", function()
     local other = program.start { "sh", "-c", "trap 'echo caught' USR2; echo ready; read line; "
       .. "echo untouched" }
     other:expect "ready"
-    local out = piped(other.pid, { XDG_RUNTIME_DIR = dir() }, "")
-    assert.equal(("greenlua attach: process %d has no backdoor open and takes no SIGUSR2: start it "
-      .. "by greenlua --backdoor, or have it call green.backdoor's open (ENOENT)\n")
-      :format(other.pid), out.err)
-    assert.is_truthy(piped("0", {}, "").err:find("0 is no process", 1, true))
-    assert.is_truthy(piped("99999999999999999999", {}, "").err:find("is no process", 1, true))
+    refused(("process %d has no backdoor open and takes no SIGUSR2: start it by greenlua "
+      .. "--backdoor, or have it call green.backdoor's open (ENOENT)"):format(other.pid), other.pid,
+      { XDG_RUNTIME_DIR = dir() })
+    refused("0 is no process", "0", {})
+    refused("is no process", "99999999999999999999", {})
     other:write "\n"
     other:wait()
     assert.equal("ready\nuntouched\n", other.out)
@@ -163,9 +158,7 @@ describe("greenlua attach", function()
       server:kill(program.KILL)
       server:wait()
       assert.is_true(fs.exists(path_of(server)))
-      local out = piped(server.pid, env, "")
-      assert.equal(1, out.status)
-      assert.is_truthy(out.err:find("there is no process " .. server.pid, 1, true), out.err)
+      refused("there is no process " .. server.pid, server.pid, env)
     end)
   end)
 
@@ -206,13 +199,11 @@ describe("greenlua attach", function()
       env.GREENLUA_TOKEN = "sesame"
       assert.equal("5\n", piped(address, env, "x\n").out)
       env.GREENLUA_TOKEN = "wrong"
-      local out = piped(address, env, "x\n")
-      assert.equal(1, out.status)
-      assert.equal("greenlua attach: it does not let us in: GREENLUA_TOKEN has another token "
-        .. "than it wants (EACCES)\n", out.err)
+      refused("it does not let us in: GREENLUA_TOKEN has another token than it wants (EACCES)",
+        address, env, "x\n")
       env.GREENLUA_TOKEN = false
-      assert.equal("greenlua attach: it does not let us in: GREENLUA_TOKEN, its token, is not set "
-        .. "(EACCES)\n", piped(address, env, "x\n").err)
+      refused("it does not let us in: GREENLUA_TOKEN, its token, is not set (EACCES)", address, env,
+        "x\n")
     end, { work = work })
   end)
 
@@ -235,11 +226,10 @@ end)
 describe("SIGUSR2", function()
   it("opens a backdoor for greenlua attach, which sends it", function()
     with_program(function(server, env)
-      local out = piped(server.pid, env, "shared.number\n")
-      assert.equal("42\n", out.out)
-      assert.equal(0, out.status)
-      out = piped(server.pid, env, "shared.number\n") -- by the same door
-      assert.equal("42\n", out.out)
+      for _ = 1, 2 do -- by the same door
+        local out = piped(server.pid, env, "shared.number\n")
+        assert.same({ "42\n", 0 }, { out.out, out.status })
+      end
     end, {})
   end)
 
@@ -284,12 +274,11 @@ describe("greenlua top", function()
 
   it("refreshes on a terminal, sorts, shows where a thread stands and kills one", function()
     with_program(function(server, env)
-      local p = program.start_greenlua { "top", tostring(server.pid), env = env, tty = true }
+      local p = on_terminal("top", server, env)
       p:expect "WAITS FOR"
       p:expect "sleep"
       p:expect "waited first; s: sort by another, k: kill one"
-      p:write "s"
-      p:expect "WAITS FOR"
+      type_in(p, "s", "WAITS FOR")
       p:expect "stack first; s: "
       local id = piped(server.pid, env, [[
         local t = green.spawn(function() green.sleep(50) end):name("victim")
@@ -297,18 +286,12 @@ describe("greenlua top", function()
           if one.name == "victim" then print(one.id) end
         end
 ]]).out:match "%d+"
-      p:write "t"
-      p:expect "which thread"
-      p:write(id .. "\r")
-      p:expect "in function 'sleep'"
-      p:write " "
-      p:expect "victim"
-      p:write "k"
-      p:expect "which thread"
-      p:write(id .. "\r")
-      p:expect "killed"
-      p:write " "
-      p:expect "WAITS FOR"
+      type_in(p, "t", "which thread")
+      type_in(p, id .. "\r", "in function 'sleep'")
+      type_in(p, " ", "victim")
+      type_in(p, "k", "which thread")
+      type_in(p, id .. "\r", "killed")
+      type_in(p, " ", "WAITS FOR")
       p:write "q"
       p:wait()
       assert.equal(0, p.status)
@@ -331,7 +314,7 @@ describe("greenlua top", function()
 
   it("ends with 1 when the program has gone", function()
     with_program(function(server, env)
-      local p = program.start_greenlua { "top", tostring(server.pid), env = env, tty = true }
+      local p = on_terminal("top", server, env)
       p:expect "WAITS FOR"
       server:kill(program.KILL)
       p:wait()
