@@ -1,31 +1,17 @@
 -- docs/where-does-the-time-go.md shows programs and what they write: this runs them.
 
-local program = require "spec.support.program"
+local doc_page = require "spec.support.doc_page"
 local testing = require "green.testing"
 
 local _, it = testing.busted()
 
-local PAGE = "docs/where-does-the-time-go.md"
-
---- The program and the output of each example.
-local function examples()
-  local file = assert(io.open(PAGE))
-  local text = file:read("*a")
-  file:close()
-  local list = {}
-  for code, output in text:gmatch("\n```lua\n(.-)\n```\n\n```text\n(.-)\n```\n") do
-    list[#list + 1] = { code = code, output = output }
-  end
-  return list
-end
+local examples = doc_page.examples "docs/where-does-the-time-go.md"
 
 local function run(code)
-  local path = program.file(code)
-  local r = program.run_greenlua { path }
-  os.remove(path)
+  local r = doc_page.run(code, "program")
   assert.equal("", r.err)
   assert.equal(0, r.status)
-  return (r.out:gsub(path:gsub("%p", "%%%0"), "program"))
+  return r.out
 end
 
 --- The names of the rows, in their order, without numbers; and a line of a loop is as good as its
@@ -48,7 +34,7 @@ end
 
 describe("docs/where-does-the-time-go.md", function()
   it("shows where CPU time goes", function()
-    local example = examples()[1]
+    local example = examples[1]
     local seen = run(example.code)
     assert.equal(names(example.output)[1], names(seen)[1])
     assert(has_share(seen, "checksum", 70), seen)
@@ -57,14 +43,14 @@ describe("docs/where-does-the-time-go.md", function()
   end)
 
   it("shows who makes garbage", function()
-    local example = examples()[2]
+    local example = examples[2]
     local seen = run(example.code)
     assert.same(names(example.output), names(seen))
     assert(has_share(seen, "join", 90), seen)
   end)
 
   it("shows where threads wait", function()
-    local example = examples()[3]
+    local example = examples[3]
     local seen, wanted = {}, {}
     for line in run(example.code):gmatch("[^\n]+") do seen[#seen + 1] = line end
     for line in example.output:gmatch("[^\n]+") do wanted[#wanted + 1] = line end
