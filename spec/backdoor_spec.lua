@@ -11,9 +11,8 @@ local testing = require "green.testing"
 local _, it = testing.busted()
 local dir = folder.each(before_each, after_each)
 
-local PATIENCE = { timeout = 20 }
-
 local door_of = require("spec.support.door")(dir)
+local PATIENCE = door_of.PATIENCE
 local answer, ask, attach, connect = door_of.answer, door_of.ask, door_of.attach, door_of.connect
 local heard, talk, with_door = door_of.heard, door_of.talk, door_of.with_door
 
@@ -71,9 +70,7 @@ describe("green.backdoor", function()
 
   it("kills the running statement at a line with Ctrl-C, and goes on", function()
     with_door(nil, function(door)
-      local conn = connect(door)
-      conn:write("print 'go' green.sleep(3600)\n")
-      assert(conn:read_until("go\n", PATIENCE))
+      local conn = door_of.run(door, "print 'go' green.sleep(3600)")
       conn:write("\3\n5\n")
       conn:shutdown("write")
       assert.equal("interrupted\n> 5\n> ", conn:read_all(nil, PATIENCE))

@@ -45,6 +45,14 @@ return function(dir)
     return (M.talk(door, text):gsub("^[^\n]*\n> ", ""))
   end
 
+  --- A client who types a statement, which prints "go" first, and has read that: it runs.
+  function M.run(door, statement)
+    local conn = M.connect(door)
+    conn:write(statement, "\n")
+    assert(conn:read_until("go\n", PATIENCE))
+    return conn
+  end
+
   --- A client who speaks in frames.
   function M.attach(door)
     local conn = M.connect(door)
