@@ -2,17 +2,10 @@
 
 local dap = require "spec.support.dap"
 local folder = require "spec.support.folder"
-local fs = require "green.fs"
 local program = require "spec.support.program"
 
 local dir = folder.each(before_each, after_each)
-
---- A file with that text; its path.
-local function script(text, name)
-  local path = fs.realpath(dir()) .. "/" .. (name or "work.lua")
-  assert(fs.write_file(path, text))
-  return path
-end
+local script = dap.scripts(dir)
 
 local LOOP = [[
 local sum = 0
@@ -124,13 +117,8 @@ describe("the debugger", function()
     client:begin(nil, { stopOnEntry = true })
     local top = client:stopped "entry"
     assert.equal(1, top.line)
-    local seen = {}
-    for _, command in ipairs { "next", "next", "next", "next", "next", "stepIn", "stepIn", "next",
-      "stepOut" } do
-      client:go(command)
-      seen[#seen + 1] = client:stopped("step").line
-    end
-    assert.same({ 2, 7, 8, 9, 8, 9, 4, 5, 8 }, seen)
+    assert.same({ 2, 7, 8, 9, 8, 9, 4, 5, 8 }, client:walk { "next", "next", "next", "next", "next",
+      "stepIn", "stepIn", "next", "stepOut" })
     client:go()
     client:event "terminated"
     assert.equal("sum\t90600\n", client:output "stdout")

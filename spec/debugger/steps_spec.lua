@@ -5,22 +5,7 @@ local folder = require "spec.support.folder"
 local fs = require "green.fs"
 
 local dir = folder.each(before_each, after_each)
-
-local function script(text, name)
-  local path = fs.realpath(dir()) .. "/" .. (name or "work.lua")
-  assert(fs.write_file(path, text))
-  return path
-end
-
---- Go on by these requests: the lines where they stop.
-local function walk(client, commands)
-  local seen = {}
-  for i, command in ipairs(commands) do
-    client:go(command)
-    seen[i] = client:stopped("step").line
-  end
-  return seen
-end
+local script = dap.scripts(dir)
 
 local GENERATOR = [[
 local numbers = coroutine.wrap(function()
@@ -40,7 +25,7 @@ describe("a step of the debugger", function()
     client:begin { [path] = { { line = 6 } } }
     client:stopped "breakpoint"
     assert.same({ 2, 3, 7, 4, 5, 8 },
-      walk(client, { "stepIn", "next", "next", "stepIn", "next", "next" }))
+      client:walk({ "stepIn", "next", "next", "stepIn", "next", "next" }))
     client:go()
     client:event "terminated"
   end)
@@ -50,7 +35,7 @@ describe("a step of the debugger", function()
     local client = dap.start(path)
     client:begin { [path] = { { line = 6 } } }
     client:stopped "breakpoint"
-    assert.same({ 7, 4, 8 }, walk(client, { "next", "stepIn", "stepOut" }))
+    assert.same({ 7, 4, 8 }, client:walk({ "next", "stepIn", "stepOut" }))
     client:go()
     client:event "terminated"
   end)
@@ -68,7 +53,7 @@ print((jit.status()))
     local client = dap.start(path)
     client:begin { [path] = { { line = 3 } } }
     client:stopped "breakpoint"
-    assert.same({ 4 }, walk(client, { "next" }))
+    assert.same({ 4 }, client:walk({ "next" }))
     client:go "next"
     client:event "terminated"
     assert.equal("true\n", client:output "stdout")
@@ -97,7 +82,7 @@ coroutine.wrap(work)()
     assert.is_truthy(answer.message:find("cannot wait inside", 1, true))
     local threads = client:must("threads").threads
     assert.equal(1, #threads) -- none of the debugger's own
-    assert.same({ 4, 5 }, walk(client, { "next", "next" }))
+    assert.same({ 4, 5 }, client:walk({ "next", "next" }))
     client:go()
     client:event "terminated"
   end)

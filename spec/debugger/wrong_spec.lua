@@ -7,6 +7,7 @@ local folder = require "spec.support.folder"
 local fs = require "green.fs"
 
 local dir = folder.each(before_each, after_each)
+local script = dap.scripts(dir)
 
 local WORK = [[
 local sum = 0
@@ -15,12 +16,6 @@ for i = 1, 3 do
 end
 print("sum", sum)
 ]]
-
-local function script(text)
-  local path = fs.realpath(dir()) .. "/work.lua"
-  assert(fs.write_file(path, text))
-  return path
-end
 
 --- The program goes to its end, and has done its work.
 local function ends_well(client)

@@ -1,6 +1,7 @@
 -- A client of the Debug Adapter Protocol on a program's pipes, for specs: what an editor does.
 
 local cjson = require "cjson"
+local fs = require "green.fs"
 local program = require "spec.support.program"
 
 local M = {}
@@ -19,6 +20,16 @@ function M.start(path, opts)
   end
   words[#words + 1] = path
   return M.over(program.start_greenlua(words))
+end
+
+--- A function script(text, name) that makes a file of that text, for a spec whose folder dir()
+-- gives; its path.
+function M.scripts(dir)
+  return function(text, name)
+    local path = fs.realpath(dir()) .. "/" .. (name or "work.lua")
+    assert(fs.write_file(path, text))
+    return path
+  end
 end
 
 --- A client at a program that passes bytes on, or is the debugged one.
@@ -118,6 +129,16 @@ function Client:stopped(reason)
   self.thread = body.threadId
   self.stack = self:must("stackTrace", { threadId = body.threadId }).stackFrames
   return self.stack[1], body
+end
+
+--- Go on by these requests: the lines where it stops.
+function Client:walk(commands)
+  local seen = {}
+  for i, command in ipairs(commands) do
+    self:go(command)
+    seen[i] = self:stopped("step").line
+  end
+  return seen
 end
 
 function Client:go(command)
