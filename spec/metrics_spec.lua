@@ -118,6 +118,22 @@ describe("green.metrics", function()
     assert.equal(0, c:labels("p", 1):get())
   end)
 
+  it("forgets what one series has counted, and nothing of the others", function()
+    local h = r:histogram("h", "H.", { labels = { "x" } })
+    for _, metric in ipairs { r:counter("a_total", "A.", { labels = { "x" } }),
+      r:gauge("b", "B.", { labels = { "x" } }) } do
+      local one, two = metric:labels "p", metric:labels "q"
+      one:inc(3)
+      two:inc(4)
+      one:clear()
+      assert.same({ 0, 4 }, { one:get(), two:get() })
+      assert.equal(one, metric:labels "p")
+    end
+    h:labels("p"):observe(1)
+    h:labels("p"):clear()
+    assert.same({ 0, 0 }, { h:labels("p"):get() })
+  end)
+
   it("says what is wrong with labels", function()
     local c = r:counter("a_total", "A.", { labels = { "x", "y" } })
     raises("inc: a_total has labels: counter:labels(x, y):inc(...)", c.inc, c)

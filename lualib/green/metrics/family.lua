@@ -138,11 +138,11 @@ function M.labels(self, a, ...)
   return one or labels_slowly(self, a, ...)
 end
 
---- Forget all series, or what the only one has counted. Does not park.
+--- Forget all series, or what the only one, or this one, has counted. Does not park.
 function M.clear(self)
   local family = self.family
   if self ~= family or self.n_labels == 0 then
-    return self.mt.begin(self)
+    return family.mt.begin(self)
   end
   self.tree, self.series, self.n_series, self.other = {}, {}, 0, false
 end
