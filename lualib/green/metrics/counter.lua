@@ -5,12 +5,10 @@ local args = require "green.args"
 local class = require "green.args.class"
 local family = require "green.metrics.family"
 local names = require "green.metrics.name"
-local show = require "green.args.show"
 
 local type, huge = type, math.huge -- scripts may put their own there
 
-local methods = { labels = family.labels, clear = family.clear }
-local mt = show.kind({ __name = "green.metrics.counter", __index = methods }, family.shown)
+local methods, mt = family.class "counter"
 
 function mt.begin(series)
   series.value = 0
@@ -42,7 +40,7 @@ local function new(name, help, opts)
   names.counter(name, "counter")
   names.help(help, "counter")
   return family.new(mt, "counter", name, help, family.check(opts, family.options, "counter"),
-    { mt = mt, value = false })
+    { value = false })
 end
 
 return { new = new }

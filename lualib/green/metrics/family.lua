@@ -9,6 +9,7 @@
 local args = require "green.args"
 local names = require "green.metrics.name"
 local options = require "green.args.options"
+local show = require "green.args.show"
 
 -- Scripts may put their own in their places.
 local concat, format, ipairs, rawget, select, setmetatable = table.concat, string.format, ipairs,
@@ -21,13 +22,13 @@ local M = { OTHER = "other" }
 M.options = { labels = true, max_series = true }
 
 --- A metric.
--- @tparam table mt of the class, whose `begin(series)` gives a series its fields
+-- @tparam table mt of M.class, whose `begin(series)` gives a series its fields
 -- @param kind "counter", "gauge", "histogram"
 -- @tparam table given checked options
 -- @tparam ?table more fields that the class wants to have before begin
 function M.new(mt, kind, name, help, given, more)
   local self = more or {}
-  self.kind, self.name, self.help = kind, name, help
+  self.mt, self.kind, self.name, self.help = mt, kind, name, help
   self.label_names = given.labels
   self.n_labels = #given.labels
   self.most = given.max_series
@@ -160,6 +161,13 @@ function M.shown(self)
     return format("%s{%s}", family.name, self.text)
   end
   return self.n_labels == 0 and self.name or format("%s, %d series", self.name, self.n_series)
+end
+
+--- What the metrics of a kind, and their series, are: their methods, and their metatable. Who has
+-- filled them seals that.
+function M.class(kind)
+  local methods = { labels = M.labels, clear = M.clear }
+  return methods, show.kind({ __name = "green.metrics." .. kind, __index = methods }, M.shown)
 end
 
 return M

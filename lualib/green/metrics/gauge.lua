@@ -5,12 +5,10 @@ local args = require "green.args"
 local class = require "green.args.class"
 local family = require "green.metrics.family"
 local names = require "green.metrics.name"
-local show = require "green.args.show"
 
 local type, time = type, os.time -- scripts may put their own there
 
-local methods = { labels = family.labels, clear = family.clear }
-local mt = show.kind({ __name = "green.metrics.gauge", __index = methods }, family.shown)
+local methods, mt = family.class "gauge"
 
 function mt.begin(series)
   series.value, series.read = 0, false
@@ -87,7 +85,7 @@ local function new(name, help, opts)
   names.other(name, "gauge")
   names.help(help, "gauge")
   return family.new(mt, "gauge", name, help, family.check(opts, family.options, "gauge"),
-    { mt = mt, value = false, read = false })
+    { value = false, read = false })
 end
 
 return { new = new }

@@ -6,7 +6,6 @@ local class = require "green.args.class"
 local core = require "green.core"
 local family = require "green.metrics.family"
 local names = require "green.metrics.name"
-local show = require "green.args.show"
 local thread = require "green.thread"
 
 -- Scripts may put their own in their places.
@@ -18,8 +17,7 @@ local now, note_traceback = core.now, thread.note_traceback
 local USUAL = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 }
 local MOST_BUCKETS = 64
 
-local methods = { labels = family.labels, clear = family.clear }
-local mt = show.kind({ __name = "green.metrics.histogram", __index = methods }, family.shown)
+local methods, mt = family.class "histogram"
 
 function mt.begin(series)
   local counts = {}
@@ -106,7 +104,6 @@ local function new(name, help, opts)
   names.help(help, "histogram")
   local given = family.check(opts, known, "histogram", { le = true })
   return family.new(mt, "histogram", name, help, given, {
-    mt = mt,
     counts = false,
     bounds = check_buckets(opts and opts.buckets or USUAL),
   })
