@@ -1,8 +1,7 @@
 --- Open files: streams whose bytes native threads read and write.
 --
--- A file reads in large pieces, and the next one while the program is at the last: a loop over
--- lines costs no call a line. It has a position of its own and tells the system where each
--- piece is, so that what a killed thread leaves behind moves nothing. Private to green.fs.
+-- A file has a position of its own and tells the system where each piece is, so that what a
+-- killed thread leaves behind moves nothing. Private to green.fs.
 -- @module green.fs.file
 
 local core = require "green.core"
@@ -10,11 +9,11 @@ local errors = require "green.error"
 local job = require "green.fs.job"
 local show = require "green.args.show"
 local stream = require "green.stream"
+local ahead = require "green.fs.file_ahead"
 local at = require "green.fs.file_at"
 local lock = require "green.fs.lock"
 
 local ffi = require "ffi"
-local api = require "green.ffi.disk"
 local buf_api = require "green.ffi.buf"
 local desc_api = require "green.ffi.desc"
 
@@ -22,108 +21,17 @@ local tonumber, min, max = tonumber, math.min, math.max
 local current, park, QUEUE = core.current, core.park, core.QUEUE
 local READ, WRITE = stream.READ, stream.WRITE
 local EAGAIN, EBADF, ECLOSED = core.codes.EAGAIN, core.codes.EBADF, core.codes.ECLOSED
-local OP_READ, OP_WRITE = tonumber(ffi.C.GREEN_DISK_READ), tonumber(ffi.C.GREEN_DISK_WRITE)
+local OP_WRITE = tonumber(ffi.C.GREEN_DISK_WRITE)
 local HERE = {} -- a file needs no folder
 
-local BLOCK = 262144 -- what is read at a time: a job costs as much as some ten KB of it
-local LEAST = 4096
-local MOST = 1048576 -- of one read or write, so that none has a thread for long
+local MOST = 1048576 -- of one write, so that none has a thread for long
 
 local own = {}
-for _, part in ipairs { at.methods, lock.methods } do
+for _, part in ipairs { ahead.methods, at.methods, lock.methods } do
   for name, method in pairs(part) do
     own[name] = method
   end
 end
-
--- -- Reading ------------------------------------------------------------------
-
---- How much to ask for: of a small file not more than it has, and its end.
-local function read_size(self, want)
-  if want > BLOCK then
-    return min(want, MOST)
-  elseif self._pos and self._size > self._pos then
-    return max(LEAST, min(BLOCK, self._size - self._pos + 1))
-  end
-  return self._size > 0 and LEAST or 65536 -- without a size, as in /proc
-end
-
-local function start_read(self, want)
-  local err
-  local next_job = self._other
-  if not next_job then
-    next_job, err = job.new()
-    if not next_job then
-      return err.number
-    end
-  end
-  self._other = nil
-  local size = read_size(self, want)
-  local status = job.begin(next_job, HERE, OP_READ,
-    { file = self._desc, offset = self._pos or -1, size = size })
-  if status < 0 then
-    job.drop(next_job)
-    return status
-  end
-  next_job.asked = size
-  self._job = next_job
-  return EAGAIN
-end
-
---- What a read has brought goes to the buffer, and the next one begins.
-local function finish_read(self, done, n)
-  self._job = nil
-  if n < 0 then
-    job.drop(done)
-    return n
-  end
-  local status = api.give(done.p[0], self._in)
-  if status < 0 then
-    job.drop(done) -- the bytes are read again
-    return status
-  end
-  self._other = done
-  if self._pos then
-    self._pos = self._pos + n
-    if n == done.asked and n >= BLOCK then
-      self._other = self._third
-      self._third = done
-      start_read(self, 0)
-    end
-  end
-  return n
-end
-
-function own:_fill(want)
-  if not self._desc then
-    return ECLOSED
-  elseif not self._reads then
-    return EBADF
-  end
-  local done = self._job
-  if not done then
-    return start_read(self, want)
-  end
-  local n = job.result(done)
-  if n == EAGAIN then
-    return n
-  end
-  return finish_read(self, done, n)
-end
-
---- What was read ahead is not wanted, or not true any more.
-local function forget_reads(self)
-  local buf = self._in
-  if self._pos then
-    self._pos = self._pos - (buf.tail - buf.head)
-  end
-  buf.head, buf.tail = 0, 0
-  if self._job then
-    job.drop(self._job)
-    self._job = nil
-  end
-end
-own._forget_reads = forget_reads
 
 -- -- Writing ------------------------------------------------------------------
 
@@ -144,7 +52,7 @@ local function start_write(self, ptr, n)
     return err.number
   end
   if self._pos and not self._appends then
-    forget_reads(self)
+    ahead.forget(self)
   end
   next_job.offset = not self._appends and self._pos or -1
   local status = job.begin(next_job, HERE, OP_WRITE,
@@ -193,7 +101,7 @@ function own:_wait(mode, deadline)
   else
     waits_for = self._job
     if not waits_for and self._desc and self._reads then
-      start_read(self, 0)
+      ahead.start(self, 0)
       waits_for = self._job
     end
   end
