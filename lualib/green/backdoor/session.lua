@@ -6,23 +6,19 @@
 -- killed leaves no half frame behind.
 -- @module green.backdoor.session
 
-local core = require "green.core"
 local completion = require "green.backdoor.completion"
+local evaluation = require "green.backdoor.evaluation"
 local event = require "green.event"
 local frame = require "green.backdoor.frame"
 local gone = require "green.backdoor.gone"
 local group = require("green.group").group
 local looks = require "green.backdoor.looks"
 local outbox = require "green.backdoor.outbox"
-local output = require "green.patch.stdio.output"
-local pretty = require "green.backdoor.pretty"
 local queue = require "green.queue"
 local statement = require "green.backdoor.statement"
-local thread = require "green.thread"
-local timeout = require "green.timeout"
 
 local concat = table.concat
-local error, pcall, setfenv, setmetatable = error, pcall, setfenv, setmetatable
+local error, pcall, setmetatable = error, pcall, setmetatable
 local tostring, type = tostring, type
 local format = string.format
 
@@ -30,13 +26,9 @@ local LONGEST = 64 * 1024 -- bytes of a line,
 local LARGEST = 1024 * 1024 -- of a statement
 local LINES = 1000 -- that wait while a statement runs
 
--- Nobody is there any more: seconds until a statement is abandoned that does not let itself be
--- killed.
-local GRACE = { force_after = 1 }
-
 local TOO_LARGE = "a statement of more than 1 MB that is not complete"
 
-local INTERRUPTED = "interrupted\n"
+local INTERRUPTED = evaluation.INTERRUPTED
 local PROMPT, MORE = "> ", ">> "
 
 local Session = {}
@@ -55,53 +47,13 @@ end
 
 -- -- Statements ---------------------------------------------------------------
 
-local function show_results(self, results)
-  if results and results.n > 0 then
-    local parts = {}
-    for i = 1, results.n do
-      parts[i] = pretty.text(results[i])
-    end
-    self:send("out", concat(parts, "\t") .. "\n")
-  end
-end
-
-local function end_statement(self, running)
-  local data = core.data(running)
-  if core.state(running) == "killed" then
-    self:send("out", INTERRUPTED)
-  elseif data.error ~= nil or data.error_is_nil then
-    self:send("out", thread.describe(running) .. "\n")
-  else
-    show_results(self, data.results)
-  end
-end
-
---- Run a chunk in a thread of its own; what that thread prints goes to the client. Parks.
-local function run(self, chunk)
-  local running = core.spawn(setfenv(chunk, self.env))
-  running:name("backdoor")
-  self.running = running
-  output.divert(running, function(text)
-    self:send("out", text)
-  end)
-  timeout.finally(function()
-    pcall(running.wait, running)
-  end, function()
-    output.divert(running, nil)
-    self.running = nil
-    running:kill_soon(GRACE) -- it goes with its session
-  end)
-  thread.checkpoint() -- the pcall may have caught a kill of this thread
-  end_statement(self, running)
-end
-
 --- A line has come: with those before it, it may be a statement. Parks.
 local function take(self, line)
   local text = self.text and self.text .. "\n" .. line or line
   local chunk, message, is_incomplete = statement.compile(text, "=backdoor")
   self.text = nil
   if chunk then
-    run(self, chunk)
+    evaluation.run(self, chunk)
   elseif is_incomplete and #text <= LARGEST then
     self.text = text
   else
@@ -193,7 +145,7 @@ end
 local function leave(self)
   self.out:shutdown(true)
   self.lines:shutdown(true)
-  kill_running(self, GRACE)
+  kill_running(self, evaluation.GRACE)
 end
 
 local function write_all(self)
@@ -224,7 +176,7 @@ local function finish(self, why)
   end
   if self.is_framed or why then
     self.lines:shutdown(true)
-    kill_running(self, GRACE)
+    kill_running(self, evaluation.GRACE)
   end
   self.lines:shutdown()
   see_off(self)
