@@ -179,6 +179,28 @@ describe("a backdoor's frames", function()
     end)
   end)
 
+  it("name a thread by an id that it has, and by nothing else", function()
+    with_door(nil, function(door)
+      local victim = green.spawn(green.sleep, 3600)
+      local id = require("green.core").ids(victim)
+      local conn = attach(door)
+      for _, wrong in ipairs { "", "x", "0", "-1", "1.5", "nan", "1e999", " " .. id, id .. "x" } do
+        for _, kind in ipairs { "trace", "kill_thread" } do
+          ask(conn, kind, wrong)
+          assert.equal("no green thread has that ID", heard(conn, "answer"), kind .. " " .. wrong)
+        end
+      end
+      assert.equal("parked", victim:status())
+      ask(conn, "trace", tostring(id))
+      assert.matches("^stack traceback:\n", heard(conn, "answer"))
+      ask(conn, "kill_thread", tostring(id))
+      assert.equal("killed", heard(conn, "answer"))
+      pcall(victim.wait, victim)
+      assert.equal("killed", victim:status())
+      conn:close()
+    end)
+  end)
+
   it("end a session when they are none", function()
     with_door(nil, function(door)
       for _, wrong in ipairs { "x\n", "line\n", "line -1\n", "line 1e3\nx", "line 99999999\n",

@@ -5,9 +5,17 @@
 -- @module green.backdoor.looks
 
 local require, tonumber = require, tonumber
-local match = string.match
+local find, match = string.find, string.match
 
 local M = {}
+
+--- The thread that a client names; nil: none has that id. Parks.
+local function thread_of(id)
+  return find(id, "^%d+$") and tonumber(id) > 0 and require("green.debug").thread(tonumber(id))
+    or nil
+end
+
+local NO_THREAD = "no green thread has that ID"
 
 function M.threads(self)
   for text in require("green.debug").each_text() do
@@ -18,17 +26,17 @@ function M.threads(self)
 end
 
 function M.trace(self, id)
-  local found = require("green.debug").thread(tonumber(id) or 1)
-  self:send("answer", found and found:traceback() or "it has ended")
+  local found = thread_of(id)
+  self:send("answer", found and (found:traceback() or "it has not begun yet") or NO_THREAD)
   return true
 end
 
 function M.kill_thread(self, id)
-  local found = require("green.debug").thread(tonumber(id) or 1)
+  local found = thread_of(id)
   if found then
     found:kill_soon()
   end
-  self:send("answer", found and "killed" or "it has ended")
+  self:send("answer", found and "killed" or NO_THREAD)
   return true
 end
 

@@ -168,15 +168,15 @@ function M.read(conn)
   return frame.read(conn, MOST)
 end
 
---- Send a request, and give the text of the answer of that kind. Parks.
-function M.ask(conn, request, kind)
-  local ok, err = M.send(conn, request)
+--- Send a request, and give the text of its answer. Parks.
+function M.ask(conn, request, text)
+  local ok, err = M.send(conn, request, text)
   while ok do
-    local what, text = M.read(conn)
-    if what == kind then
-      return text
-    elseif not what then
-      return nil, text
+    local kind, answer = M.read(conn)
+    if kind == "answer" then
+      return answer
+    elseif not kind then
+      return nil, answer
     end
   end
   return nil, err

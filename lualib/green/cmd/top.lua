@@ -63,21 +63,8 @@ end
 
 -- -- Screens ------------------------------------------------------------------
 
-local function ask(self, what, text)
-  local ok, err = door.send(self.conn, what, text)
-  while ok do
-    local kind, answer = door.read(self.conn)
-    if kind == "answer" then
-      return answer
-    elseif not kind then
-      return nil, answer
-    end
-  end
-  return nil, err
-end
-
 local function screen(self, columns, rows)
-  return ask(self, "top", format("%d %d %s", columns, rows, ORDERS[self.order]))
+  return door.ask(self.conn, "top", format("%d %d %s", columns, rows, ORDERS[self.order]))
 end
 
 local function show(self)
@@ -110,7 +97,7 @@ end
 local function act(self, what, request)
   local id = read_id(what)
   if id then
-    local answer = ask(self, request, id)
+    local answer = door.ask(self.conn, request, id)
     io.stdout:write("\n\n", answer or "", "\n\n(any key)")
     io.stdout:flush()
     read_key(60)
