@@ -40,6 +40,18 @@ describe("a value as text", function()
     assert.is_truthy(pretty.text({ ("x"):rep(10000) }):find("... (10000 bytes)", 1, true))
   end)
 
+  it("counts no table to its end that is very large, however often it stands there", function()
+    local large = {}
+    for i = 1, 60000 do
+      large[i], large["k" .. i] = i, i
+    end
+    local text = pretty.text(large)
+    assert.matches("%f[%d]100,%s+%.%.%. and more%s}$", text)
+    text = pretty.text { large, large, { 1, 2, x = 3 } }
+    assert.matches("%.%.%. and more%s+},%s+table: 0x%x+,%s+table: 0x%x+%s}$", text)
+    assert.equal("{ 1, 2 }", pretty.text { 1, 2 }) -- the next text begins anew
+  end)
+
   it("survives values that raise", function()
     local mean = setmetatable({}, { __tostring = function() error "no" end })
     assert.is_truthy(pretty.text(mean):find("^table: 0x"))

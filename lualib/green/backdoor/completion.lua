@@ -8,7 +8,8 @@ local getmetatable, rawget, type = debug.getmetatable, rawget, type
 local find, gmatch, match, sub = string.find, string.gmatch, string.match, string.sub
 local ipairs, next, sort = ipairs, next, table.sort
 
-local MOST = 200 -- words
+local MOST = 200 -- words, of the
+local FOUND = 2000 -- that are found first
 local STEPS = 20 -- __index tables, one behind the other
 local LOOKS = 20000 -- fields: a larger table's others are left out
 
@@ -65,7 +66,7 @@ local function add_fields(words, value, begin, only_functions)
   for _, place in ipairs(places_of(value)) do
     for name, v in next, place do
       looks = looks + 1
-      if looks > LOOKS then
+      if looks > LOOKS or #words >= FOUND then
         return
       elseif is_name(name) and sub(name, 1, #begin) == begin and not has[name]
         and (not only_functions or type(v) == "function") then

@@ -6,13 +6,14 @@
 local concat, sort = table.concat, table.sort
 local find, format, gsub, rep, sub = string.find, string.format, string.gsub, string.rep,
   string.sub
-local getmetatable, ipairs, next, pcall, rawget = debug.getmetatable, ipairs, next, pcall, rawget
+local getmetatable, min, next, pcall, rawget = debug.getmetatable, math.min, next, pcall, rawget
 local tostring, type = tostring, type
 
 local DEEPEST = 4
 local FIELDS = 100 -- of a table
 local LONGEST = 500 -- bytes of a string inside of a table
 local VALUES = 2000 -- of one text
+local LOOKS = 50000 -- at fields, of one text: what is larger is not counted to its end
 local WIDTH = 78 -- a table that fits into a line stands in one
 
 local M = {}
@@ -66,43 +67,47 @@ local function key_of(key)
   return "[" .. simple(key) .. "]"
 end
 
---- The keys behind the list part; and how many there are.
-local function keys_of(t, length)
+--- How long the list part is, as far as there are looks left.
+local function length_of(t, walk)
+  local n = 0
+  while walk.looks > 0 and rawget(t, n + 1) ~= nil do
+    n, walk.looks = n + 1, walk.looks - 1
+  end
+  return n
+end
+
+--- Some keys behind the list part, sorted; and how many there are, as far as there are looks
+-- left.
+local function keys_of(t, length, walk)
   local keys, n = {}, 0
   for key in next, t do
     if not (type(key) == "number" and key >= 1 and key <= length and key % 1 == 0) then
       n = n + 1
-      if n <= FIELDS then
-        keys[n] = key
-      end
+      keys[#keys + 1] = n <= FIELDS and key or nil
+    end
+    walk.looks = walk.looks - 1
+    if walk.looks <= 0 then
+      break
     end
   end
   sort(keys, by_key)
   return keys, n
 end
 
-local function length_of(t)
-  local n = 0
-  while rawget(t, n + 1) ~= nil do
-    n = n + 1
-  end
-  return n
-end
-
 local function parts_of(t, depth, walk)
-  local parts, length = {}, length_of(t)
-  for i = 1, length < FIELDS and length or FIELDS do
+  local parts, length = {}, length_of(t, walk)
+  local keys, n = keys_of(t, length, walk)
+  local is_cut = walk.looks <= 0
+  for i = 1, min(length, FIELDS) do
     parts[i] = text_of(rawget(t, i), depth, walk)
   end
-  local keys, n = keys_of(t, length)
-  for _, key in ipairs(keys) do
-    if #parts == FIELDS then
-      break
-    end
-    parts[#parts + 1] = key_of(key) .. " = " .. text_of(rawget(t, key), depth, walk)
+  for i = 1, min(#keys, FIELDS - #parts) do
+    parts[#parts + 1] = key_of(keys[i]) .. " = " .. text_of(rawget(t, keys[i]), depth, walk)
   end
   local left = length + n - #parts
-  if left > 0 then
+  if is_cut then
+    parts[#parts + 1] = "... and more"
+  elseif left > 0 then
     parts[#parts + 1] = format("... %d more", left)
   end
   return parts
@@ -122,10 +127,11 @@ end
 function text_of(value, depth, walk)
   walk.left = walk.left - 1
   if type(value) ~= "table" or has_text(value) then
-    return simple(value)
+    local text = simple(value) -- no tail call: LuaJIT bears no lack of memory in its tostring then
+    return text
   elseif walk.seen[value] then
     return "<the same " .. address_of(value) .. ">"
-  elseif depth >= DEEPEST or walk.left <= 0 then
+  elseif depth >= DEEPEST or walk.left <= 0 or walk.looks <= 0 then
     return address_of(value)
   end
   walk.seen[value] = true
@@ -141,7 +147,7 @@ function M.text(value)
   if type(value) == "string" then
     return value
   end
-  return text_of(value, 0, { seen = {}, left = VALUES })
+  return text_of(value, 0, { seen = {}, left = VALUES, looks = LOOKS })
 end
 
 return M
