@@ -53,6 +53,16 @@ describe("GREENLUA_LEAKS=1", function()
     assert.matches("\n  3 descriptors more than at the start: 1 tcp, 2 unix\n$", err)
   end)
 
+  it("counts in English", function()
+    local err = run [[
+      local green = require "green"
+      green.spawn_after(60, print)
+      green.spawn_after(70, print)
+      os.exit(0)
+    ]]
+    assert.matches("\n  2 threads to start\n    #", err)
+  end)
+
   it("does not tell what was closed, cancelled, awaited, or cleaned up at the end", function()
     assert.equal(NOTHING, (run [[
       local green, socket = require "green", require "green.socket"

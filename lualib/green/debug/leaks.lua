@@ -148,20 +148,20 @@ end
 
 -- -- Telling ------------------------------------------------------------------
 
-local function section(title, lines)
+local function section(one, many, lines)
   if #lines == 0 then
     return ""
   end
-  return format("  %d %s%s\n    %s\n", #lines, title, #lines == 1 and "" or "s",
-    concat(lines, "\n    "))
+  return format("  %d %s\n    %s\n", #lines, #lines == 1 and one or many, concat(lines, "\n    "))
 end
 
 --- What is left as a text; nil: nothing is. Does not park.
 function M.format()
   local begun, timers = left_threads()
   local n, kinds = left_descriptors()
-  local text = section("green thread", begun) .. section("thread to start", timers)
-    .. section("object", left_objects()) .. section("scope", left_scopes())
+  local text = section("green thread", "green threads", begun)
+    .. section("thread to start", "threads to start", timers)
+    .. section("object", "objects", left_objects()) .. section("scope", "scopes", left_scopes())
   if n > 0 then
     text = text .. format("  %d descriptor%s more than at the start: %s\n", n,
       n == 1 and "" or "s", kinds)
