@@ -290,7 +290,7 @@ describe("greenlua top", function()
       type_in(p, id .. "\r", "in function 'sleep'")
       type_in(p, " ", "victim")
       type_in(p, "k", "which thread")
-      type_in(p, id .. "\r", "killed")
+      type_in(p, id .. "9\127\r", "killed")
       type_in(p, " ", "WAITS FOR")
       p:write "q"
       p:wait()

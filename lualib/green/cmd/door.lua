@@ -12,7 +12,7 @@ local process = require "green.process"
 local thread = require "green.thread"
 
 local find, format, match = string.find, string.format, string.match
-local tonumber = tonumber
+local stderr, tonumber = io.stderr, tonumber
 
 local SECONDS = 5 -- to connect, and for the first answer
 local MOST = 64 * 1024 * 1024 -- bytes of a frame
@@ -21,6 +21,17 @@ local USR2 = 12
 local MOST_PID = 2 ^ 31 - 1
 
 local M = {}
+
+--- The target that the words of a command name: one, and no option.
+-- @tparam string usage is written where they do not
+-- @treturn string the target; or nil, and the exit status
+function M.target(usage, target, more)
+  if target and not more and target ~= "--help" and target ~= "-h" then
+    return target
+  end
+  stderr:write(usage)
+  return nil, target and not more and 0 or 2
+end
 
 --- Of a program that stands still: one that waits answers at once.
 local function silent(what)

@@ -14,10 +14,9 @@ local M = {}
 
 --- @return the exit status: 1 when it could not attach, or the program has gone; 2: wrong words
 function M.main(...)
-  local target, more = ...
-  if not target or more or target == "--help" or target == "-h" then
-    io.stderr:write(USAGE)
-    return target and not more and 0 or 2
+  local target, status = door.target(USAGE, ...)
+  if not target then
+    return status
   end
   local conn, err = door.connect(target)
   local ok = conn and door.send(conn, "threads")

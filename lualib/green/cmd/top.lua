@@ -9,7 +9,7 @@ local thread = require "green.thread"
 local timeout = require "green.timeout"
 
 local io, setmetatable = io, setmetatable
-local format, match, sub = string.format, string.match, string.sub
+local find, format, match, sub = string.find, string.format, string.match, string.sub
 local tonumber, tostring = tonumber, tostring
 
 local USAGE = [[
@@ -89,8 +89,11 @@ local function read_id(what)
     elseif match(key, "%d") then
       digits = digits .. key
       io.stdout:write(key)
-      io.stdout:flush()
+    elseif find(key, "[\b\127]") and digits ~= "" then -- Backspace
+      digits = sub(digits, 1, -2)
+      io.stdout:write("\b \b")
     end
+    io.stdout:flush()
   end
 end
 
@@ -142,10 +145,9 @@ end
 
 --- @return the exit status: 1 when it could not attach, or the program has gone; 2: wrong words
 function M.main(...)
-  local target, more = ...
-  if not target or more or target == "--help" or target == "-h" then
-    io.stderr:write(USAGE)
-    return target and not more and 0 or 2
+  local target, status = door.target(USAGE, ...)
+  if not target then
+    return status
   end
   local conn, err = door.connect(target)
   local self = setmetatable({ conn = conn, order = 1 }, Top)
