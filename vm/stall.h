@@ -13,13 +13,12 @@
 #include "thread.h"
 
 typedef struct vm_stall_options {
-  int64_t limit; /* ns; 0: do not watch. */
-  uint8_t
-      exact; /* Lines of compiled code from the beginning; else from the first
-                    stall on that has shown none. */
-  uint8_t logs;         /* To standard error. */
-  uint8_t tells;        /* VM_KEY_ON_STALL is called with each. */
-  uint8_t raises;       /* VM_KEY_STALL_RAISE is called in whoever stalls. */
+  int64_t limit;  /* ns; 0: do not watch. */
+  uint8_t exact;  /* Lines of compiled code are known from the beginning; else
+                    from the first stall on that has shown none. */
+  uint8_t logs;   /* To standard error. */
+  uint8_t tells;  /* VM_KEY_ON_STALL is called with each. */
+  uint8_t raises; /* VM_KEY_STALL_RAISE is called in whoever stalls. */
   uint8_t spares_first; /* Not the hub's first run: what a program does before
                            it first waits keeps nobody waiting. */
 } vm_stall_options;

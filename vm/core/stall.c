@@ -34,8 +34,18 @@ static int core_watchdog(lua_State *L)
   return 1;
 }
 
-static void push_options(lua_State *L, const vm_stall_options *o)
+static void set_seconds(lua_State *L, const char *name, int64_t ns)
 {
+  lua_pushnumber(L, (double)ns * 1e-9);
+  lua_setfield(L, -2, name);
+}
+
+/* Set the options in the table on top; NULL: nobody watches, and there are
+** none. */
+static void set_options(lua_State *L, const vm_stall_options *o)
+{
+  if (!o) return;
+  set_seconds(L, "limit", o->limit);
   for (size_t i = 0; i < N_FLAGS; i++) {
     lua_pushboolean(L, *((const uint8_t *)o + flags[i].at));
     lua_setfield(L, -2, flags[i].name);
@@ -47,19 +57,14 @@ static void push_options(lua_State *L, const vm_stall_options *o)
 static int core_watchdog_state(lua_State *L)
 {
   const vm *v = core_vm(L);
-  const vm_stall_options *o = vm_stall_get(v);
   vm_stall_stats s;
   vm_stall_stats_get(v, &s);
   lua_createtable(L, 0, 10);
-  if (o) push_options(L, o);
-  if (o) lua_pushnumber(L, (double)o->limit * 1e-9);
-  if (o) lua_setfield(L, -2, "limit");
+  set_options(L, vm_stall_get(v));
   lua_pushnumber(L, s.count);
   lua_setfield(L, -2, "count");
-  lua_pushnumber(L, (double)s.total * 1e-9);
-  lua_setfield(L, -2, "total");
-  lua_pushnumber(L, (double)s.longest * 1e-9);
-  lua_setfield(L, -2, "longest");
+  set_seconds(L, "total", s.total);
+  set_seconds(L, "longest", s.longest);
   lua_pushboolean(L, vm_stall_is_told(v));
   lua_setfield(L, -2, "told");
   lua_createtable(L, VM_STALL_BUCKETS, 0);
