@@ -12,12 +12,12 @@ local exits = require "green.thread.exits"
 local keeper = require "green.workers.keeper"
 local listeners = require "green.workers.listeners"
 local options = require "green.args.options"
+local plan = require "green.workers.plan"
 local show = require "green.args.show"
 local signals = require "green.net.signals"
 local socket = require "green.socket"
 local thread = require "green.thread"
 
-local MOST = 1024 -- workers
 local GRACE, FORCE_AFTER = 30, 5 -- seconds
 local AT_EXIT = { grace = 3, force_after = 1 }
 
@@ -196,33 +196,6 @@ class.seal(mt)
 
 -- -- Their beginning ----------------------------------------------------------
 
-local known = { args = true, listen = true, reuse_port = true, restart = true, signals = true }
-
-local names = { ["arg[1]"] = "app", ["arg[2]"] = "args" }
-
---- Raise for what cannot cross to another thread, and say where it stands.
-local function check_crossing(app, values)
-  local problem = core.crosses(app, values)
-  if problem then
-    args.misuse("workers: %s", (problem:gsub("arg%[%d%]", names)))
-  end
-end
-
-local function check(n, app, opts)
-  args.integer(n, 1, "workers", "n", MOST)
-  if type(app) ~= "string" and type(app) ~= "function" then
-    args.wrong("workers", "app", "a module's name or a function", app)
-  end
-  opts = options.check(opts, known, "workers")
-  args.optional(opts.reuse_port, "boolean", "workers", "reuse_port")
-  args.optional(opts.signals, "boolean", "workers", "signals")
-  if opts.restart then
-    args.number(opts.restart, 0, "workers", "restart")
-  end
-  check_crossing(app, opts.args)
-  return opts
-end
-
 --- What each worker needs beside the listeners: a pair of sockets; the worker stops when ours
 -- is closed. Or nil, err.
 local function open_pairs(self)
@@ -252,12 +225,6 @@ local function start(self, watches)
   return self
 end
 
---- Where a function was written, for messages.
-local function name_of(app)
-  local info = type(app) == "function" and debug.getinfo(app, "S")
-  return info and ("%s:%d"):format(info.short_src, info.linedefined) or app
-end
-
 --- Start n runtimes in native threads. Each calls a function of its own, `app`, or what the
 -- module of that name returns, with a table: `index` (1 to n), `count`, `args`, `listeners` and the
 -- first of them, `listener`; its `wait()` parks until the worker is to stop. Parks for names.
@@ -271,14 +238,14 @@ end
 -- worker that ended with an error is started again
 -- @return the workers; or nil, err as green.listen's, EMFILE, ENFILE
 local function workers(n, app, opts)
-  opts = check(n, app, opts)
+  opts = plan.check(n, app, opts)
   local rows, err = listeners.open(opts.listen, n, opts.reuse_port)
   if not rows then
     return nil, err
   end
   local self = {
     app = app,
-    name = name_of(app),
+    name = plan.name_of(app),
     args = opts.args,
     carried = carry.pack(),
     count = n,
