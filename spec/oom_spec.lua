@@ -11,7 +11,7 @@ local host = program.build .. "/spec/oom/host"
 local full = os.getenv("OOM") == "full"
 local slow = program.build ~= "build" -- a sanitizer
 local subjects = { "spawn", "wake", "kill", "timeouts", "sockets", "server", "host", "redis",
-  "parcel", "tpool", "process", "zmq", "zmq_rpc", "debug", "log", "backdoor", "trace" }
+  "parcel", "tpool", "process", "zmq", "zmq_rpc", "debug", "log", "backdoor", "trace", "profile" }
 
 local function run(subject, env)
   local file = io.open(host)
