@@ -28,6 +28,24 @@ kit.run("green threads as text", function()
   t:kill()
 end)
 
+kit.run("native threads as data and as text", function()
+  local tpool = require "green.tpool"
+  tpool.execute(function() end)
+  assert(#dbg.native_threads() > 0)
+  assert(#dbg.native_threads { traceback = true } > 0)
+  assert(dbg.format_threads():find("\nnative thread ", 1, true))
+end)
+
+kit.run("a job that goes on for long", function()
+  local tpool = require "green.tpool"
+  assert(dbg.hub_blocking_detection(true, 1, { jobs = 0.01, report = function() end }))
+  tpool.execute(function()
+    local over = os.clock() + 0.02
+    repeat until os.clock() > over
+  end)
+  dbg.hub_blocking_detection(false)
+end, function() dbg.hub_blocking_detection(false) end)
+
 kit.run("timers and descriptors", function()
   local t = green.spawn_after(10, print)
   assert(dbg.format_hub_timers():find("start of", 1, true))
