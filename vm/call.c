@@ -67,7 +67,8 @@ static void copy_text(char *to, size_t room, const char *from)
   to[n] = '\0';
 }
 
-/* "module.function": the names of modules and fields have a NUL between them. */
+/* "module.function": the names of modules and fields have a NUL between
+** them. */
 static void note_name(vm_call_note *n, lua_State *L, int i)
 {
   size_t len;

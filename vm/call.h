@@ -11,8 +11,8 @@
 #include "hub/hub.h"
 #include "io/tpool.h"
 
-/* What it calls and for whom: copies, for whoever looks in at any time. "" and 0:
-** not known. */
+/* What it calls and for whom: copies, for whoever looks in at any time. "" and
+** 0: not known. */
 typedef struct vm_call_note {
   char function[64]; /* Its name, if a module has it. */
   char source[LUA_IDSIZE];

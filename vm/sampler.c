@@ -90,8 +90,8 @@ static void sampler_restore_hook(vm_sampler *s)
   if (lost) lua_sethook(s->L, lost, sampler.lost_mask, sampler.lost_count);
 }
 
-/* Whether somebody breaks in. Not in the callback: LuaJIT puts back what was set
-** before it. */
+/* Whether somebody breaks in. Not in the callback: LuaJIT puts back what was
+** set before it. */
 static int sampler_set_hooks(vm_sampler *s)
 {
   int (*breaks)(void) = atomic_load(&sampler.breaks);
@@ -184,8 +184,8 @@ static void sampler_tell(vm_sampler *s, lua_State *L, int state)
   }
 }
 
-/* LuaJIT's callback ends. There was no hook in it: one that is there now is of a
-** signal, Ctrl-C's. */
+/* LuaJIT's callback ends. There was no hook in it: one that is there now is of
+** a signal, Ctrl-C's. */
 static void sampler_leave_callback(lua_State *L)
 {
   if (lua_gethookmask(L)) {

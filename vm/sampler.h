@@ -67,8 +67,8 @@ void vm_sampler_set_exact(vm_sampler_user *u);
 void vm_sampler_ask(vm_sampler_user *u);
 
 /* Called in each signal's handler, before LuaJIT's own: who wants to break into
-** compiled code, which looks at no hook, sets one there and returns 1; that code
-** is left then. NULL: nobody does. One a process. */
+** compiled code, which looks at no hook, sets one there and returns 1; that
+** code is left then. NULL: nobody does. One a process. */
 void vm_sampler_set_breaker(int (*breaks)(void));
 
 /* In u->hook: put back what the script had there. */

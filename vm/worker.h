@@ -87,8 +87,8 @@ int vm_worker_stop(vm_run *r);
 vm_share *vm_worker_carried(void);
 
 /* Ask where its function stands: the thread answers by itself, at the next step
-** of Lua (look.h). sleeps: it is in a system call: only where it waits in a hub of
-** its own it can answer. 1: it will; 0; GREEN_ENOMEM. Any thread. */
+** of Lua (look.h). sleeps: it is in a system call: only where it waits in a hub
+** of its own it can answer. 1: it will; 0; GREEN_ENOMEM. Any thread. */
 int vm_worker_ask(vm_run *r, int sleeps);
 
 /* The answer, once: as vm_look_answer. */

@@ -1,9 +1,9 @@
 /*
-** worker_signal.c: what others tell a worker in the middle of a run: to stop, or
-** to say where it stands.
+** worker_signal.c: what others tell a worker in the middle of a run: to stop,
+** or to say where it stands.
 **
-** One signal is for both. Its handler sets a hook, and the next step of Lua does
-** what is to be done.
+** One signal is for both. Its handler sets a hook, and the next step of Lua
+** does what is to be done.
 */
 
 #include "worker_priv.h"

@@ -62,8 +62,8 @@ typedef struct green_cputimer {
 ** system's: it has no threads to give. A child of a fork has none of it. */
 GREEN_API int green_cputimer_start(green_cputimer *t);
 
-/* Idempotent. A signal that was sent before may come later. Its own say SI_TIMER
-** or SI_QUEUE. */
+/* Idempotent. A signal that was sent before may come later. Its own say
+** SI_TIMER or SI_QUEUE. */
 GREEN_API void green_cputimer_stop(green_cputimer *t);
 
 /* In a handler of the signal, on the thread, whatever has sent it: is it a

@@ -7,8 +7,8 @@
 ** a small request. greenlua cancels no thread.
 **
 ** What stands before the C library's sockets (LD_PRELOAD) does not see these
-** calls; with GREEN_LIBC_CALLS defined they are the C library's own, as they are
-** where a sanitizer has to see them.
+** calls; with GREEN_LIBC_CALLS defined they are the C library's own, as they
+** are where a sanitizer has to see them.
 */
 #ifndef GREEN_SOCK_CALL_H
 #define GREEN_SOCK_CALL_H

@@ -96,11 +96,11 @@ static int no_call(lua_State *L, int err)
   return 2;
 }
 
-/* call, queue = call(pool, setup, killable, pin, carried, fn, ...): an object of
-** kind "call" that was submitted (pin: an object, or nil; carried: one of kind
-** "share", or nil: carry.h), and where to wait for its end; or nil, code, text: what green_job_submit says; ECLOSED; ECANCELED: a
-** cancel is pending; or EINVAL with what cannot cross. Raises where the caller
-** cannot wait. */
+/* call, queue = call(pool, setup, killable, pin, carried, fn, ...): an object
+** of kind "call" that was submitted (pin: an object, or nil; carried: one of
+** kind "share", or nil: carry.h), and where to wait for its end; or nil, code,
+** text: what green_job_submit says; ECLOSED; ECANCELED: a cancel is pending; or
+** EINVAL with what cannot cross. Raises where the caller cannot wait. */
 static int core_call_start(lua_State *L)
 {
   vm *v = core_vm(L);

@@ -253,11 +253,11 @@ static void set_syscall(lua_State *L, pid_t tid)
   lua_setfield(L, -2, "syscall");
 }
 
-/* { number =, jobs =, tid =, state =, seconds =, syscall =, job =, by =, name =,
-** spawned_at =, is_ours = } = native_from(number): the native thread of the
-** process's pools with the lowest number that is not below that; nothing: there
-** is none. by and what follows: the green thread that wants the job; is_ours:
-** it is of this runtime. */
+/* { number =, jobs =, tid =, state =, seconds =, syscall =, job =, by =,
+** name =, spawned_at =, is_ours = } = native_from(number): the native thread of
+** the process's pools with the lowest number that is not below that; nothing:
+** there is none. by and what follows: the green thread that wants the job;
+** is_ours: it is of this runtime. */
 static int core_native_from(lua_State *L)
 {
   static const char *const states[] = {"idle", "at work", "lost"};

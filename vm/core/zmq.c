@@ -88,10 +88,10 @@ static int core_zmq_send(lua_State *L)
 /* -- Waiting -------------------------------------------------------------- */
 
 /* status = zmq_park(socket, direction, told, deadline): stand in the socket's
-** line (green_zmq_wait, green_zmq_line) until woken, or until so many seconds of
-** core.now; nil: for ever. A wait that is refused leaves nothing. Whoever got
-** something else than 0 calls green_zmq_leave, but for GREEN_ZMQ_FORKED. Parks.
-** */
+** line (green_zmq_wait, green_zmq_line) until woken, or until so many seconds
+** of core.now; nil: for ever. A wait that is refused leaves nothing. Whoever
+** got something else than 0 calls green_zmq_leave, but for GREEN_ZMQ_FORKED.
+** Parks. */
 static int core_zmq_park(lua_State *L)
 {
   vm *v = core_vm(L);
