@@ -11,6 +11,7 @@
 #include "bridge.h"
 #include "data.h"
 #include "interrupt.h"
+#include "profile.h"
 #include "refusal.h"
 #include "stall.h"
 
@@ -142,6 +143,13 @@ static void vm_take_want(vm *v, lua_State *co)
   lua_settop(co, 0);
 }
 
+/* Who has looked at what has run looks a last time. */
+static void vm_look_last(vm *v, int r)
+{
+  vm_profile_end(v);
+  vm_stall_end(v, r);
+}
+
 /* Never raises: it may be the host's loop that calls. */
 void vm_resume(green_task *task)
 {
@@ -156,7 +164,8 @@ void vm_resume(green_task *task)
   task->no_cancel = 0;
   vm_enter(v, t);
   int r = lua_resume(co, n);
-  vm_stall_check(v, r);
+  if (green_unlikely(__atomic_load_n(&v->stalled, __ATOMIC_RELAXED)))
+    vm_look_last(v, r);
   if (r == LUA_YIELD) {
     vm_take_want(v, co);
     thread_arm(v, t);
@@ -203,6 +212,8 @@ static int host_wait(vm *v, lua_State *L)
   vm_thread *t = v->host;
   vm_interrupt_begin(v, L);
   t->co = L;
+  if (green_unlikely(__atomic_load_n(&v->stalled, __ATOMIC_RELAXED)))
+    vm_profile_end(v);
   v->host_done = 0;
   thread_arm(v, t);
   if (green_unlikely(v->trace != NULL)) green_hub_trace_left(&t->task);

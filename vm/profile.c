@@ -78,6 +78,7 @@ static int profile_tick(vm_sampler_user *u, const siginfo_t *info)
     return 0;
   }
   __atomic_store_n(&p->is_due, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&p->v->stalled, 1, __ATOMIC_RELEASE);
   return 1;
 }
 
@@ -146,6 +147,27 @@ static void profile_sample(vm_sampler_user *u, lua_State *L, int letter)
     text_of_running(p, L, VM_PROFILE_COMPILED);
     sample_memory(p);
   }
+}
+
+/* The coroutine that the running thread stands in. */
+static lua_State *innermost(vm *v)
+{
+  lua_State *co = NULL;
+  if (v->turn.depth > 0) {
+    vm_push_key(v->L, VM_KEY_LEVELS);
+    lua_rawgeti(v->L, -1, v->turn.depth);
+    co = lua_tothread(v->L, -1);
+    lua_pop(v->L, 2);
+  }
+  return co ? co : v->current->co;
+}
+
+void vm_profile_end(vm *v)
+{
+  vm_profiles *p = v->profiles;
+  if (!p || !cpu_is_due(p)) return;
+  text_of_running(p, innermost(v), VM_PROFILE_C);
+  sample_cpu(p, VM_PROFILE_C);
 }
 
 /* -- The timer ------------------------------------------------------------ */

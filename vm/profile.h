@@ -57,6 +57,11 @@ void vm_profile_forget(vm *v, enum vm_profile_kind kind);
 /* NULL: it was never on. */
 const vm_profile *vm_profile_get(const vm *v, enum vm_profile_kind kind);
 
+/* v->stalled, and the running thread has ended, or is about to wait: a sample
+** that is due is its own. What was asked for in a function of C, which had
+** nothing of Lua behind it, would be blamed on the next thread. */
+void vm_profile_end(vm *v);
+
 /* With the state. */
 void vm_profiles_close(vm *v);
 

@@ -81,9 +81,10 @@ typedef struct vm {
   uint8_t orphaned; /* This process is a child, and its main chunk the
                        parent's: the main green thread's end is its end. */
   green_forkhook forked;
-  uint32_t generation;    /* Of the process that the threads are in. */
-  uint32_t stalled;       /* Atomic: the watchdog has told of what runs now. */
-  struct vm_stall *stall; /* NULL: nobody watches (stall.c). */
+  uint32_t generation; /* Of the process that the threads are in. */
+  uint32_t stalled;    /* Atomic: the watchdog has told of what runs now, or a
+                       sample of it is due. */
+  struct vm_stall *stall;       /* NULL: nobody watches (stall.c). */
   struct vm_jobwatch *jobwatch; /* NULL: never asked for (jobwatch.c). */
   struct vm_trace *trace;       /* NULL: nothing is traced (trace.c). */
   struct vm_sampler *sampler;   /* NULL: never used (sampler.c). */

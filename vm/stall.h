@@ -61,14 +61,7 @@ int64_t vm_stall_limit_of_env(char *out, size_t size);
 ** strict, an error. Raises as above. */
 void vm_stall_start_env(vm *v, lua_State *L, int strict);
 
-/* For vm_stall_check. */
+/* v->stalled, and the running thread's lua_resume has returned r. */
 void vm_stall_end(vm *v, int r);
-
-/* The running thread's lua_resume has returned r. */
-static inline void vm_stall_check(vm *v, int r)
-{
-  if (green_unlikely(__atomic_load_n(&v->stalled, __ATOMIC_RELAXED)))
-    vm_stall_end(v, r);
-}
 
 #endif

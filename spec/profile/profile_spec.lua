@@ -163,6 +163,28 @@ describe("green.profile", function()
     assert(text:find("%[C%] sort;%(anonymous%) spec/profile/profile_spec%.lua:%d+"), text)
   end)
 
+  it("blames a thread that ends with a function of C, and not the next one", function()
+    local text = ("a"):rep(1e5)
+    assert.is_true(profile.start { period = 0.001 })
+    local t = os.clock() + 0.2
+    repeat
+      green.spawn(text.find, text, "b%d*$"):name("in C")
+      green.spawn(function()
+        local x = 0
+        for i = 1, 10 do
+          x = x + i
+        end
+        return x
+      end):name("the innocent")
+      green.sleep(0)
+    until os.clock() > t
+    local used = {}
+    for _, row in ipairs(assert(profile.stop()):flat()) do
+      used[row.name:match("^thread ([%a ]+) %(") or row.name] = row.total
+    end
+    assert(used["in C"] > 10 * (used["the innocent"] or 0), tostring(used["the innocent"]))
+  end)
+
   it("looks each millisecond where it is told to, and at the loop's own work", function()
     local _, seen = profiled({ period = 0.001 }, function()
       local t = os.clock() + 0.1
