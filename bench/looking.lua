@@ -10,7 +10,6 @@ local args = { select(3, unpack(arg)) }
 local PASSES = 3e8
 
 local detect = require("green.debug").hub_blocking_detection
-detect(false) -- a script is watched without being asked for
 
 local on = {
   nothing = function() end,

@@ -93,7 +93,6 @@ static void stall_say_blind(vm_stall *st)
 static void stall_begin(vm_stall *st, const green_stall *s)
 {
   vm_stall_record *r = &st->now;
-  if (st->is.spares_first && s->run <= 1) return;
   if (!r->is_open && r->run == s->run) return; /* It has just ended. */
   if (!r->is_open || r->run != s->run) record_begin(st, s);
   if (s->is_blind) stall_say_blind(st);

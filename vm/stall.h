@@ -19,8 +19,6 @@ typedef struct vm_stall_options {
   uint8_t logs;   /* To standard error. */
   uint8_t tells;  /* VM_KEY_ON_STALL is called with each. */
   uint8_t raises; /* VM_KEY_STALL_RAISE is called in whoever stalls. */
-  uint8_t spares_first; /* Not the hub's first run: what a program does before
-                           it first waits keeps nobody waiting. */
 } vm_stall_options;
 
 /* Durations up to 2, 4, 8, ... limits, and what is longer. */

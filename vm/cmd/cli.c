@@ -66,9 +66,9 @@ static const char usage[] =
     "  -E       ignore LUA_* and GREENLUA_* in the environment\n"
     "  --debug[=port|path]  wait for an editor's debugger (DAP)\n"
     "  --backdoor[=path]  a prompt in the program, for greenlua attach\n"
-    "  --watchdog[=s]  report what keeps the loop for more than s seconds (a "
-    "script:\n"
-    "           1, from its first wait on); 0: do not\n"
+    "  --watchdog[=s]  report what keeps the loop for more than s seconds "
+    "(1);\n"
+    "           0: do not\n"
     "  --profile=out.svg  where CPU time goes, a flame graph; written at the "
     "end\n"
     "  --profile-wait=out.svg, --profile-alloc=out.svg  where threads wait, "
@@ -475,15 +475,6 @@ static int cli_check_env(cli *c)
   return green_tpool_env_wrong(c->wrong, n) ? -1 : 0;
 }
 
-/* A script is watched without being asked for, at no cost to compiled code. Its
-** stalls are known from the first wait on: what only computes blocks nobody. */
-static void cli_watch_script(lua_State *L)
-{
-  const vm_stall_options o = {
-      .limit = GREEN_SECOND, .logs = 1, .spares_first = 1};
-  vm_stall_start(vm_get(L), L, &o);
-}
-
 /* What the environment says has been done, unless it made no sense. */
 static int cli_watch(lua_State *L)
 {
@@ -491,10 +482,7 @@ static int cli_watch(lua_State *L)
   vm_stall_options o = {.exact = 1, .logs = 1};
   if (!vm_get(L)->trace) vm_trace_start_env(vm_get(L), L, 1);
   o.limit = c->watchdog;
-  if (o.limit >= 0)
-    vm_stall_start(vm_get(L), L, &o);
-  else if (!green_env("GREENLUA_WATCHDOG") && c->script < c->argc)
-    cli_watch_script(L);
+  if (o.limit >= 0) vm_stall_start(vm_get(L), L, &o);
   return 0;
 }
 
