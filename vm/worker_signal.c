@@ -44,6 +44,11 @@ static void stop_hook(lua_State *L, lua_Debug *ar)
   }
 }
 
+static void set_stop_hook(lua_State *L)
+{
+  lua_sethook(L, stop_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
 /* -- Looking -------------------------------------------------------------- */
 
 typedef struct vm_look {
@@ -81,6 +86,7 @@ static void look_hook(lua_State *L, lua_Debug *ar)
   vm_worker *w = vm__worker;
   (void)ar;
   lua_sethook(L, w->theirs, w->their_mask, w->their_count);
+  if (atomic_load(&w->stopping)) set_stop_hook(L); /* It was told just now. */
   look_write(w, L);
   if (atomic_exchange(&w->sampling, 0) && w->has_timer)
     vm_native_profile_sample(w->run->job, L, w->L);
@@ -137,8 +143,7 @@ static void stop_caught(int signo, siginfo_t *info, void *context)
   else if (!vm__worker || info->si_code != SI_TKILL)
     pass_on(signo, info, context);
   else if (vm__worker->L && atomic_load(&vm__worker->stopping))
-    lua_sethook(vm__worker->L, stop_hook,
-                LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+    set_stop_hook(vm__worker->L);
   else if (vm__worker->L && atomic_load(&vm__worker->looking))
     look_set_hook(vm__worker);
   errno = error;

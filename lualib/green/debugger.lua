@@ -148,6 +148,7 @@ end
 -- green.listen
 function M.start(opts)
   opts = check(opts)
+  core.waiter() -- raises in a finalizer: at the end of a state cjson would go before its objects
   require "green" -- its print, its coroutines
   if session and not session.is_over then
     return nil, errors.new("EALREADY", OP)

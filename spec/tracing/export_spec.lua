@@ -159,8 +159,8 @@ describe("a receiver of OTLP over HTTP", function()
   it("must be a URL, also where the environment names it", function()
     local r = program.run_greenlua { "-e", "print(require('green.tracing').start {})",
       env = { OTEL_EXPORTER_OTLP_ENDPOINT = "collector:4318" } }
-    assert.equal("nil\tstart: collector:4318/v1/traces: no URL that begins with http:// or "
-      .. "https://; OTEL_EXPORTER_OTLP_ENDPOINT says so (EINVAL)\n", r.out)
+    assert.equal("nil\tstart: OTEL_EXPORTER_OTLP_ENDPOINT must be a URL that begins with http:// "
+      .. "or https://, not \"collector:4318\" (EINVAL)\n", r.out)
   end)
 
   it("is known by the variables of OpenTelemetry", function()

@@ -35,11 +35,12 @@ local function stall_of(n, traceback, is_late)
   }
 end
 
+--- In a green thread of its own: who is told may wait, or raise.
 local function say(n, mark, traceback)
   local stall = stall_of(n, traceback, mark.asked ~= nil)
   stall.is_again = mark.is_said
   mark.is_said = true
-  tell(stall)
+  core.spawn_n(tell, stall)
 end
 
 --- It was asked: its answer comes at once, or when it is back in Lua, or never.
@@ -66,6 +67,9 @@ local function look_at(n, mark)
 end
 
 local function look()
+  if not limit then -- it was turned off meanwhile
+    return
+  end
   local marks = {}
   for n in natives.each() do
     local mark = seen[n.number]

@@ -34,8 +34,8 @@ local PLAIN = { string = true, number = true, boolean = true }
 
 local function copy_of(value, depth, left)
   local kind = type(value)
+  left.n = left.n - 1 -- whatever it is: a table may stand in itself more than once
   if PLAIN[kind] then
-    left.n = left.n - 1
     return value
   elseif kind ~= "table" and kind ~= "cdata" then
     return nil
@@ -57,7 +57,7 @@ end
 --- A copy of a value without what cannot cross, and without functions and userdata; nil: nothing
 -- is left. Does not park.
 function M.crossing(value)
-  return copy_of(value, DEEP, { n = MOST })
+  return copy_of(value, DEEP, { n = MOST + 1 }) -- the value itself, too
 end
 
 --- An object of core's kind "share"; nil: it cannot be made.

@@ -11,7 +11,7 @@ local thread = require "green.thread"
 -- Scripts may put their own in their places.
 local min, random, tonumber, tostring, pcall, require =
   math.min, math.random, tonumber, tostring, pcall, require
-local find, format, match = string.find, string.format, string.match
+local format, match = string.format, string.match
 
 local LONGEST_WAIT = 30 -- seconds between two tries
 
@@ -131,10 +131,7 @@ function M.new(o, where)
   if given ~= 1 then
     args.misuse("%s: give one of endpoint, file and export", where)
   end
-  if o.endpoint and not find(o.endpoint, "^https?://[^/]") then -- of the environment
-    return nil, errors.new("EINVAL", where, o.endpoint .. ": no URL that begins with http:// or "
-      .. "https://; OTEL_EXPORTER_OTLP_ENDPOINT says so")
-  elseif o.endpoint then
+  if o.endpoint then
     return M.http(o)
   elseif o.export then
     return M.call(o)
