@@ -154,8 +154,11 @@ describe("a large block", function()
     assert.equal("true\t100000\n", out)
   end)
 
+  -- Interpreted: LuaJIT itself crashes where a finalizer raises that runs as compiled code is
+  -- left (the step of its collector in lj_trace_exit has no frame to throw an error through).
   it("may be made and dropped by a finalizer that raises", function()
     local out = printed [[
+      jit.off()
       local n = 0
       local function again()
         getmetatable(newproxy(true)).__gc = function()
