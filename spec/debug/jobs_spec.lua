@@ -109,6 +109,32 @@ describe("hub_blocking_detection's jobs", function()
     assert.is_true(line >= info.linedefined and line <= info.lastlinedefined)
   end)
 
+  -- What has no Lua of its own is told of at the first look.
+  for what, report in pairs {
+    ["waits"] = function() green.sleep(0.1) end,
+    ["raises"] = function() error("of the report", 0) end,
+  } do
+    it("tells once though the report " .. what, function(pool)
+      local path, n = mark(), 0
+      local unheard = {}
+      local old = require("green.thread").on_error(function(err) unheard[#unheard + 1] = err end)
+      debugging.hub_blocking_detection(true, 5, { jobs = LIMIT, report = function(stall)
+        n = n + 1
+        report(stall)
+      end })
+      local t = green.spawn(pool.execute, pool, os.execute,
+        "until [ -e " .. path .. " ]; do sleep 0.01; done")
+      repeat green.sleep(0.002) until n > 0
+      green.sleep(10 * LIMIT)
+      touch(path)
+      t:wait()
+      os.remove(path)
+      require("green.thread").on_error(old)
+      assert.equal(1, n)
+      assert.same(what == "raises" and { "of the report" } or {}, unheard)
+    end)
+  end
+
   it("tells of the system call that a job sleeps in", function(pool)
     local stalls = watch(pool, os.execute, has_call, function(path)
       return "until [ -e " .. path .. " ]; do sleep 0.01; done"
