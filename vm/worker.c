@@ -279,9 +279,12 @@ static void set_up(vm_worker *w, vm_setup *s)
 static void take_carried(vm_worker *w)
 {
   vm_share *s = w->run->carried;
-  int has_context = w->v && w->v->host->flags & VM_F_CONTEXT;
-  if (s == w->carried && !has_context) return;
+  const vm_thread *host = w->v ? w->v->host : NULL;
+  int is_marked =
+      host && (host->flags & VM_F_CONTEXT || host->task.label != w->label);
+  if (s == w->carried && !is_marked) return;
   vm_carry_begin(w->L, s);
+  w->label = w->v ? w->v->host->task.label : 0;
   if (s) vm_share_ref(s);
   vm_share_unref(w->carried);
   w->carried = s;

@@ -22,6 +22,7 @@ struct vm_worker {
   int their_count;
   vm_setup *setup;    /* The last one. */
   vm_share *carried;  /* By the last run; counted. */
+  uint16_t label;     /* The name that its thread had then. */
   uint32_t raised;    /* Errors that told the run to stop. */
   uint8_t interprets; /* Nothing is compiled now. */
   vm_run *run;        /* That it is at, whose lock is that of the next: */

@@ -87,6 +87,41 @@ describe("lines of a job in a native thread", function()
     ]])
   end)
 
+  it("have no name that the job before gave its thread, but that of their own", function()
+    assert.equal([[
+"info","message":"one","thread":"A"}
+"info","message":"two"}
+"info","message":"three","thread":"caller"}
+"info","message":"four","thread":"A"}
+"info","message":"five"}
+]], run [[
+      hear_json()
+      tpool.set_num_threads(1)
+      local function named(text)
+        require("green").getcurrent():name("A")
+        require("green.log").info(text)
+      end
+      tpool.execute(named, "one")
+      tpool.execute(say, "two")
+      green.spawn(tpool.execute, say, "three"):name("caller"):wait()
+      green.spawn(tpool.execute, named, "four"):name("caller"):wait()
+      tpool.execute(say, "five")
+      log.flush()
+      shown()
+    ]])
+  end)
+
+  it("end though a field stands in itself twice, with nothing plain in it", function()
+    assert.matches('^"info","message":"x","class":{.*}\n$', run [[
+      hear_json()
+      local class = { call = print }
+      class.__index, class.class = class, class
+      log.with({ class = class }, tpool.execute, say, "x")
+      log.flush()
+      shown()
+    ]])
+  end)
+
   it("have them in what a job spawns, too, and in pools, proxies and maps", function()
     assert.equal([[
 "info","message":"spawned","id":7}

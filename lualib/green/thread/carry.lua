@@ -167,13 +167,17 @@ local function rename(name)
   end
 end
 
-local function take(share)
+--- is_late: the job has begun, and may have named its thread by itself.
+local function take(share, is_late)
   set_up(share and core.share_part(share, 1) or NOTHING)
   contexts.set(nil)
   for name in pairs(kinds) do
     add_context(name)
   end
-  rename(arrived.name)
+  local own = is_late and contexts.own()
+  if not (own and own.name) then
+    rename(arrived.name)
+  end
 end
 
 --- From here on the running thread has what the one had that `pack` was called in. Does not
@@ -213,7 +217,7 @@ end
 
 if core.inside() then
   core.on_carry(function() M.begin(core.carried()) end, finish)
-  take(core.carried())
+  take(core.carried(), true)
 end
 
 return M
