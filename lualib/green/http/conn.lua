@@ -21,7 +21,7 @@ local huge, min = math.huge, math.min
 
 local word = require("green.ffi.fork").word() -- differs in a child from what it was
 local getpid = core.getpid
-local now_of, waiter, failed, turn = core.now, core.waiter, thread.failed, thread.turn
+local now_of, waiter, failed, spend = core.now, core.waiter, thread.failed, thread.spend
 local ffi_string = ffi.string
 local READ = core.READ
 local codes = core.codes
@@ -77,12 +77,7 @@ end
 
 --- The checkpoint of calls that can finish without parking.
 function conn:check()
-  local budget = turn.budget
-  if budget > 0 then
-    turn.budget = budget - 1
-    return
-  end
-  local status = core.check()
+  local status = spend()
   if status and status ~= 0 then
     self:cancelled(status)
   end

@@ -96,8 +96,9 @@ local function failed(status, op)
 end
 M.failed = failed
 
---- The checkpoint of calls that can finish without parking.
-function M.checkpoint()
+--- The checkpoint of calls that can finish without parking, which raises nothing.
+-- @treturn ?number ECANCELED: something is pending; else 0 or nil
+local function spend()
   local n = turn.budget
   if n > 0 then
     turn.budget = n - 1
@@ -105,7 +106,13 @@ function M.checkpoint()
   elseif renew(turn) ~= 0 then
     return
   end
-  local status = core_check()
+  return core_check()
+end
+M.spend = spend
+
+--- The same, and raise what is pending.
+function M.checkpoint()
+  local status = spend()
   if status and status ~= 0 then
     failed(status)
   end
