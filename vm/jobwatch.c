@@ -59,11 +59,11 @@ static void jobwatch_look(green_later *l)
 
 void vm_jobwatch_start(vm *v, lua_State *L, int64_t limit)
 {
-  vm_set_key(L, VM_KEY_ON_JOB);
   vm_jobwatch *w = v->jobwatch;
   if (!w) w = green__zalloc(sizeof(*w));
   if (!w) luaL_error(L, "not enough memory");
-  v->jobwatch = w;
+  v->jobwatch = w; /* What raises from here on has changed nothing. */
+  vm_set_key(L, VM_KEY_ON_JOB);
   w->v = v;
   w->limit = limit;
   w->later.run = jobwatch_look;

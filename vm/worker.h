@@ -91,7 +91,7 @@ vm_share *vm_worker_carried(void);
 ** of its own it can answer. 1: it will; 0; GREEN_ENOMEM. Any thread. */
 int vm_worker_ask(vm_run *r, int sleeps);
 
-/* The answer, once: as vm_look_answer. */
+/* The answer, for all who asked: as vm_look_answer. */
 size_t vm_worker_answer(vm_run *r, char *text, size_t room);
 
 /* Is this thread a worker's? */

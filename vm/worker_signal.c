@@ -52,7 +52,7 @@ static void set_stop_hook(lua_State *L)
 /* -- Looking -------------------------------------------------------------- */
 
 typedef struct vm_look {
-  uint8_t is_there; /* An answer that nobody has taken. */
+  uint8_t is_there; /* The answer to who asked last. */
   vm_stall_trace_text trace;
 } vm_look;
 
@@ -240,7 +240,6 @@ size_t vm_worker_answer(vm_run *r, char *text, size_t room)
   if (look && look->is_there) {
     n = look->trace.len < room ? look->trace.len : room - 1;
     memcpy(text, look->trace.text, n);
-    look->is_there = 0;
   }
   pthread_mutex_unlock(&r->lock);
   text[n] = '\0';
@@ -279,5 +278,6 @@ void vm__worker_sample(vm_worker *w, const vm_run *r)
 void vm__worker_sample_no_more(vm_worker *w)
 {
   w->has_timer = 0;
-  timer_delete(w->timer);
+  /* A child of a fork has no timers: that number may be another one's. */
+  if (w->generation == green_fork_generation()) timer_delete(w->timer);
 }

@@ -109,6 +109,19 @@ describe("green.debug.native_threads", function()
     os.remove(path)
   end)
 
+  it("gives all who ask where its Lua stands the answer", function()
+    while_at_work(work, function(n)
+      assert.equal(1, core.native_ask(n.number, n.jobs, false))
+      local first
+      repeat
+        green.sleep(0.001)
+        first = core.native_answer(n.number, n.jobs)
+      until first
+      assert.matches(HERE .. "%d+: in function", first)
+      assert.equal(first, core.native_answer(n.number, n.jobs))
+    end)
+  end)
+
   it("knows them in a program's first job", function()
     local p = program.run_greenlua { "-e", [[
       local green, dbg, tpool = require "green", require "green.debug", require "green.tpool"

@@ -254,10 +254,11 @@ static void set_syscall(lua_State *L, pid_t tid)
 }
 
 /* { number =, jobs =, tid =, state =, seconds =, syscall =, job =, by =,
-** name =, spawned_at =, is_ours = } = native_from(number): the native thread of
-** the process's pools with the lowest number that is not below that; nothing:
-** there is none. by and what follows: the green thread that wants the job;
-** is_ours: it is of this runtime. */
+** name =, spawned_at =, is_ours = } = native_from(number, least): the native
+** thread of the process's pools with the lowest number that is not below that;
+** nothing: there is none. by and what follows: the green thread that wants the
+** job; is_ours: it is of this runtime. syscall: only of one that is at it for
+** least seconds (0), since the system is asked, which takes some 15 us. */
 static int core_native_from(lua_State *L)
 {
   static const char *const states[] = {"idle", "at work", "lost"};
@@ -268,9 +269,11 @@ static int core_native_from(lua_State *L)
   set_number(L, "number", (double)n.number);
   set_number(L, "jobs", (double)n.jobs);
   set_number(L, "tid", n.tid);
-  set_number(L, "seconds", (double)(green_clock_now() - n.since) * 1e-9);
+  double seconds = (double)(green_clock_now() - n.since) * 1e-9;
+  set_number(L, "seconds", seconds);
   set_word(L, "state", states[n.state]);
-  if (n.state != GREEN_NATIVE_IDLE) set_syscall(L, n.tid);
+  if (n.state != GREEN_NATIVE_IDLE && seconds >= luaL_optnumber(L, 2, 0))
+    set_syscall(L, n.tid);
   set_note(L, &n.note);
   lua_pushboolean(L, n.hub == v->hub);
   lua_setfield(L, -2, "is_ours");

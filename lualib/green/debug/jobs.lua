@@ -71,7 +71,7 @@ local function look()
     return
   end
   local marks = {}
-  for n in natives.each() do
+  for n in natives.each(limit) do
     local mark = seen[n.number]
     if n.is_ours and n.state == "at work" and n.seconds >= limit then
       mark = mark and mark.jobs == n.jobs and mark or { jobs = n.jobs }
@@ -87,8 +87,8 @@ end
 --- Tell of jobs of this runtime that are at work for longer than so many seconds; nil: no
 -- more. Does not park.
 function M.watch(seconds, fn)
-  limit, tell = seconds, fn
   core.watch_jobs(seconds, look)
+  limit, tell = seconds, fn
 end
 
 return M

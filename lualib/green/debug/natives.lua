@@ -6,6 +6,7 @@
 -- @module green.debug.natives
 
 local core = require "green.core"
+local pacer = require "green.thread.pace"
 local report = require "green.thread.report"
 local thread = require "green.thread"
 local waits = require "green.thread.waits"
@@ -18,10 +19,11 @@ local TRIES, STEP = 10, 0.002 -- for tracebacks, which most often come at once; 
 local M = {}
 
 --- An iterator over all of them, a table of data for each.
-function M.each()
+-- @tparam[opt=0] number least seconds that one must be at its job for its system call to be known
+function M.each(least)
   local number = 0
   return function()
-    local n = core.native_from(number + 1)
+    local n = core.native_from(number + 1, least)
     number = n and n.number
     return n
   end
@@ -40,8 +42,9 @@ end
 --- All of them as a list. with_traceback: jobs that call a function of Lua's are asked where it
 -- stands, and waited for a moment. Parks then.
 function M.list(with_traceback)
-  local list, asked = {}, {}
+  local list, asked, pace = {}, {}, pacer(not not with_traceback)
   for n in M.each() do
+    pace()
     list[#list + 1] = n
     local can_ask = with_traceback and n.state == "at work"
     if can_ask and core.native_ask(n.number, n.jobs, n.syscall ~= nil) == 1 then
