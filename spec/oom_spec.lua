@@ -35,6 +35,12 @@ describe("out of memory", function()
     end
   end)
 
+  it("is an error at worst when a program's first profile begins", function()
+    for n = 1, 20 do
+      run("profile_first", { JITOFF = "1", OOM_FROM = tostring(n) })
+    end
+  end)
+
   for _, subject in ipairs(subjects) do
     it("is an error at worst, and what follows works: " .. subject .. "", function()
       run(subject, { JITOFF = "1", OOM_STEP = full and "1" or slow and "11" or "2",

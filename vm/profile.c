@@ -211,10 +211,10 @@ static void *meter_alloc(void *ud, void *at, size_t osize, size_t nsize)
   return m->alloc(m->ud, at, osize, nsize);
 }
 
-static void meter_open(vm_profiles *p, lua_State *L, double period)
+static int meter_open(vm_profiles *p, lua_State *L, double period)
 {
   vm_meter *m = green__zalloc(sizeof(*m));
-  if (!m) luaL_error(L, "not enough memory");
+  if (!m) return GREEN_ENOMEM;
   m->user = &p->user;
   m->period = period;
   m->dice = (uintptr_t)m;
@@ -222,6 +222,7 @@ static void meter_open(vm_profiles *p, lua_State *L, double period)
   m->alloc = lua_getallocf(L, &m->ud);
   p->meter = m;
   lua_setallocf(L, meter_alloc, m);
+  return 0;
 }
 
 static void meter_close(vm_profiles *p)
@@ -337,10 +338,9 @@ static int profile_open(vm_profiles *p, lua_State *L, enum vm_profile_kind kind,
     walk_open(p, period);
     return 0;
   }
-  if (kind == VM_PROFILE_ALLOC) meter_open(p, L, period);
-  err = vm_sampler_join(p->v, &p->user, L);
+  err = vm_sampler_join(p->v, &p->user, L); /* It may raise: first of all. */
   if (err == 0 && kind == VM_PROFILE_CPU) err = timer_start(p, period);
-  if (err < 0 && kind == VM_PROFILE_ALLOC) meter_close(p);
+  if (err == 0 && kind == VM_PROFILE_ALLOC) err = meter_open(p, L, period);
   if (err < 0) sampler_part_if_idle(p);
   return err;
 }

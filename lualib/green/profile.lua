@@ -21,7 +21,7 @@ local signal_known = { kind = true, period = true, bytes = true, path = true }
 local names = { "cpu", "wait", "alloc" }
 local periods = { cpu = 0.005, wait = 0.01, alloc = 512 * 1024 }
 
-local began = {} -- kind -> seconds since 1970
+local began = { cpu = 0, wait = 0, alloc = 0 } -- when; all there, so that none has to be made
 
 -- -- Options --------------------------------------------------------------------
 

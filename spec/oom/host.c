@@ -185,6 +185,14 @@ static int host_disarm(lua_State *L)
   return 2;
 }
 
+/* Is the allocator the host's own, as it was given? */
+static int host_allocates(lua_State *L)
+{
+  void *ud;
+  lua_pushboolean(L, lua_getallocf(L, &ud) == allocate);
+  return 1;
+}
+
 static int host_mark(lua_State *L)
 {
   snprintf(oom.mark, sizeof(oom.mark), "%s", luaL_checkstring(L, 1));
@@ -210,6 +218,7 @@ static void open_state(lua_State *L)
   lua_register(L, "arm", host_arm);
   lua_register(L, "disarm", host_disarm);
   lua_register(L, "mark", host_mark);
+  lua_register(L, "host_allocates", host_allocates);
   if (getenv("JITOFF") && luaL_dostring(L, "jit.off()")) say("no jit.off\n");
 }
 

@@ -12,8 +12,11 @@ local function stop_all()
   end
 end
 
---- None is on, and each can begin.
+-- luacheck: read globals host_allocates
+
+--- None is on, nothing stands before the allocator, and each can begin.
 local function check()
+  assert(host_allocates())
   for _, kind in ipairs(kinds) do
     assert(not profile.is_on(kind))
     assert(profile.start { kind = kind })
