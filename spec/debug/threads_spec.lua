@@ -61,6 +61,16 @@ describe("green.debug.threads", function()
     assert.is_truthy(text:find("evil?[31m?#1 main? (", 1, true), text)
   end)
 
+  it("has none of names of chunks in a traceback", function()
+    local wait = loadstring("local green = ... green.sleep(1) return 1", "=evil\27[2J\194\155")
+    local t = green.spawn(wait, green)
+    testing.settle()
+    local text = require("green.debug.threads").text(t, true)
+    t:kill()
+    assert.is_nil(text:find("[%z\1-\9\11-\31\127]"), text)
+    assert.is_truthy(text:find("\n      evil?[2J?:1: in main chunk", 1, true), text)
+  end)
+
   it("gives no id to a second thread", function()
     local seen = {}
     for _ = 1, 3 do

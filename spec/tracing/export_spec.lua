@@ -161,6 +161,10 @@ describe("a receiver of OTLP over HTTP", function()
       env = { OTEL_EXPORTER_OTLP_ENDPOINT = "collector:4318" } }
     assert.equal("nil\tstart: OTEL_EXPORTER_OTLP_ENDPOINT must be a URL that begins with http:// "
       .. "or https://, not \"collector:4318\" (EINVAL)\n", r.out)
+    r = program.run_greenlua { "-e", "print(require('green.tracing').start {})",
+      env = { OTEL_EXPORTER_OTLP_ENDPOINT = "me:secret@collector:4318" } }
+    assert.is_truthy(r.out:find('not "...@collector:4318"', 1, true), r.out)
+    assert.is_nil(r.out:find("secret", 1, true))
   end)
 
   it("is known by the variables of OpenTelemetry", function()

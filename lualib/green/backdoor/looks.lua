@@ -15,6 +15,11 @@ local function thread_of(id)
     or nil
 end
 
+local function trace_of(thread)
+  local text = thread:traceback()
+  return text and require("green.debug.trace").plain(text) or "it has not begun yet"
+end
+
 local NO_THREAD = "no green thread has that ID"
 
 function M.threads(self)
@@ -27,7 +32,7 @@ end
 
 function M.trace(self, id)
   local found = thread_of(id)
-  self:send("answer", found and (found:traceback() or "it has not begun yet") or NO_THREAD)
+  self:send("answer", found and trace_of(found) or NO_THREAD)
   return true
 end
 

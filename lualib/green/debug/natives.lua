@@ -9,6 +9,7 @@ local core = require "green.core"
 local pacer = require "green.thread.pace"
 local report = require "green.thread.report"
 local thread = require "green.thread"
+local traces = require "green.debug.trace"
 local waits = require "green.thread.waits"
 
 -- Scripts may put their own in their places.
@@ -80,7 +81,7 @@ function M.text(n)
     return head
   end
   local trace = n.traceback
-  trace = trace and "\n    " .. gsub(gsub(trace, "\t", "  "), "\n", "\n    ") or ""
+  trace = trace and "\n    " .. gsub(gsub(traces.plain(trace), "\t", "  "), "\n", "\n    ") or ""
   return head .. ": " .. report.plain(n.job or "a job") .. whose(n) .. trace
 end
 

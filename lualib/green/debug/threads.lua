@@ -114,7 +114,7 @@ function M.text(t, with_traceback)
   local size = stack and ", stack " .. bytes(stack) or ""
   local calls = with_traceback and trace.of(t)
   return format("#%d %s%s%s", id, report.label(t, nil, by .. size),
-    wait and ": " .. report.plain(wait) or "", calls and indented(calls) or "")
+    wait and ": " .. report.plain(wait) or "", calls and indented(trace.plain(calls)) or "")
 end
 
 --- The texts of all, one after the other, as an iterator over text, is_native: first those of

@@ -3,10 +3,11 @@
 -- @module green.debug.trace
 
 local core = require "green.core"
+local report = require "green.thread.report"
 local where = require "green.thread.where"
 
 -- Scripts may put their own in their places.
-local format, gsub = string.format, string.gsub
+local find, format, gsub = string.find, string.format, string.gsub
 local traceback = debug.traceback
 
 local M = {}
@@ -35,6 +36,14 @@ function M.of(thread)
     end
   end
   return text
+end
+
+--- The same for a terminal: names of chunks and functions may be a stranger's.
+function M.plain(text)
+  if not find(text, "[%z\1-\8\11-\31\127\194]") then
+    return text
+  end
+  return (gsub(text, "[^\n\t]+", report.plain))
 end
 
 return M

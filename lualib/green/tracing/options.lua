@@ -8,7 +8,7 @@ local options = require "green.args.options"
 
 -- Scripts may put their own in their places.
 local pairs, type = pairs, type
-local find, format, gsub = string.find, string.format, string.gsub
+local find, format, gsub, match = string.find, string.format, string.gsub, string.match
 
 local M = {}
 
@@ -88,9 +88,11 @@ local function endpoint_outside(where)
   if is_url(url) then
     return url
   end
+  local scheme, rest = match(own or base, "^(%a[%w+.%-]*://)(.*)$")
+  local shown = (scheme or "") .. gsub(rest or own or base, "^[^/@]*@", "...@") -- no password
   return nil, errors.new("EINVAL", where, format(
     "%s must be a URL that begins with http:// or https://, not %s", own and OWN or BASE,
-    core.shown(own or base)))
+    core.shown(shown)))
 end
 
 --- The options of start, checked. nil, err: what the environment says is wrong. Raises misuse.
