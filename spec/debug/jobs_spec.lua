@@ -6,7 +6,6 @@ local debugging = require "green.debug"
 local green = require "green"
 local program = require "spec.support.program"
 local testing = require "green.testing"
-local tpool = require "green.tpool"
 
 local _, real = testing.busted()
 
@@ -23,19 +22,9 @@ local function touch(path)
   assert(io.open(path, "w")):close()
 end
 
---- With a pool of its own, whose threads and states go with it.
-local function it(title, body)
-  real(title, function()
-    local pool = tpool.pool { threads = 2 }
-    local ok, err = pcall(body, pool)
-    debugging.hub_blocking_detection(false)
-    pool:killall()
-    pool:close()
-    if not ok then
-      error(err, 0)
-    end
-  end)
-end
+local it = require("spec.support.pool_kit").with_pool(real, function()
+  debugging.hub_blocking_detection(false)
+end)
 
 -- -- Jobs ---------------------------------------------------------------------
 

@@ -5,24 +5,14 @@ local green = require "green"
 local profile = require "green.profile"
 local program = require "spec.support.program"
 local testing = require "green.testing"
-local tpool = require "green.tpool"
 
 local _, real = testing.busted()
 
-local function it(title, body)
-  real(title, function()
-    local pool = tpool.pool { threads = 2 }
-    local ok, err = pcall(body, pool)
-    if profile.is_on() then
-      profile.stop()
-    end
-    pool:killall()
-    pool:close()
-    if not ok then
-      error(err, 0)
-    end
-  end)
-end
+local it = require("spec.support.pool_kit").with_pool(real, function()
+  if profile.is_on() then
+    profile.stop()
+  end
+end)
 
 -- -- Jobs ---------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 /* wrap: timer_create pthread_create */
 
 #include "child.h"
+#include "no_threads.h"
 #include "t.h"
 
 #include "io/cputimer.h"
@@ -21,7 +22,7 @@
 #define MS INT64_C(1000000)
 #define BUSY 6
 
-static atomic_int timers_fail, threads_fail;
+static atomic_int timers_fail;
 
 int __real_timer_create(clockid_t clock, struct sigevent *e, timer_t *timer);
 int __wrap_timer_create(clockid_t clock, struct sigevent *e, timer_t *timer);
@@ -31,17 +32,6 @@ int __wrap_timer_create(clockid_t clock, struct sigevent *e, timer_t *timer)
   if (!timers_fail) return __real_timer_create(clock, e, timer);
   errno = EAGAIN;
   return -1;
-}
-
-int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
-
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg)
-{
-  return threads_fail ? EAGAIN : __real_pthread_create(id, attr, fn, arg);
 }
 
 /* -- A thread that computes ----------------------------------------------- */

@@ -62,6 +62,15 @@ static void submit(green_tpool *p, job *j, atomic_int *gate)
   if (green_job_submit(p, &j->job) < 0) abort();
 }
 
+/* A new pool's only thread is at the job, and behind the gate. */
+static green_tpool *pool_at_work(job *j, atomic_int *gate)
+{
+  green_tpool *p = pool_new(1);
+  submit(p, j, gate);
+  wait_begun(j);
+  return p;
+}
+
 /* -- One thread ----------------------------------------------------------- */
 
 static void test_nobody(void)
@@ -210,9 +219,7 @@ static void test_meter_amid(void)
   job j;
   atomic_int gate = 0;
   bill mine = {.meter = {.hub = hub, .add = bill_add}};
-  green_tpool *p = pool_new(1);
-  submit(p, &j, &gate);
-  wait_begun(&j);
+  green_tpool *p = pool_at_work(&j, &gate);
   green_meter_add(&mine.meter);
   green_meter_remove(&mine.meter);
   is(mine.n, 1, "one that runs pays when the meter is removed");
@@ -257,9 +264,7 @@ static void test_lost(void)
   job j;
   green_native n;
   atomic_int gate = 0;
-  green_tpool *p = pool_new(1);
-  submit(p, &j, &gate);
-  wait_begun(&j);
+  green_tpool *p = pool_at_work(&j, &gate);
   green_job_lose(&j.job);
   green_roster_next(1, &n);
   is(n.state, GREEN_NATIVE_LOST, "a job that was given up");
@@ -275,9 +280,7 @@ static void test_pool_freed(void)
   job j;
   green_native n;
   atomic_int gate = 0;
-  green_tpool *p = pool_new(1);
-  submit(p, &j, &gate);
-  wait_begun(&j);
+  green_tpool *p = pool_at_work(&j, &gate);
   green_tpool_free(p);
   green_roster_next(1, &n);
   ok(n.state == GREEN_NATIVE_AT_WORK && !n.hub, "of a pool that was freed");

@@ -6,25 +6,13 @@
 /* wrap: pthread_create */
 
 #include "child.h"
+#include "no_threads.h"
 #include "io/tpool_kit.h"
 
 #include <dirent.h>
 #include <errno.h>
 
 static green_hub *hub;
-
-static int creates_fail; /* pthread_create says EAGAIN. */
-
-int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
-
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg)
-{
-  return creates_fail ? EAGAIN : __real_pthread_create(id, attr, fn, arg);
-}
 
 static int threads_of_process(void)
 {
@@ -211,9 +199,9 @@ static void test_no_other_thread(void)
   green_tpool_set_limits(p, 1, 0);
   submit_begun(p, &j, &gate);
   submit(p, NULL, &k, NULL);
-  creates_fail = 1;
+  threads_fail = 1;
   is(green_job_lose(&j.job), GREEN_ENOMEM, "no other thread can be had");
-  creates_fail = 0;
+  threads_fail = 0;
   is(stats(p).lost, 0, "so it is not lost");
   is(stats(p).pending, 2, "and both jobs are the pool's");
   gate = 1;
@@ -222,10 +210,10 @@ static void test_no_other_thread(void)
   is(j.status + k.status, 0, "they are done as ever");
   gate = 0;
   submit_begun(p, &j, &gate);
-  creates_fail = 1;
+  threads_fail = 1;
   is(green_job_lose(&j.job), 1, "where nothing is in line none is needed");
   is(submit(p, NULL, &k, NULL), GREEN_ENOMEM, "the next job may find none");
-  creates_fail = 0;
+  threads_fail = 0;
   is(green_job_submit(p, &k.job), 0, "or one");
   run(&k, 1);
   gate = 1;

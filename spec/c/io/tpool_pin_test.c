@@ -4,6 +4,7 @@
 
 /* wrap: pthread_create green__futex_wait */
 
+#include "no_threads.h"
 #include "child.h"
 #include "io/tpool_kit.h"
 
@@ -13,22 +14,11 @@ static green_hub *hub;
 
 /* -- The system, made to fail --------------------------------------------- */
 
-static int creates_fail;  /* pthread_create says EAGAIN. */
 static atomic_int hasten; /* Idle threads wait 1 ms only. */
 static atomic_int naps;   /* How often. */
 
-int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
 int __real_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns);
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
 int __wrap_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns);
-
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg)
-{
-  return creates_fail ? EAGAIN : __real_pthread_create(id, attr, fn, arg);
-}
 
 int __wrap_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns)
 {
@@ -309,9 +299,9 @@ static void test_no_thread_to_be_had(void)
   job j;
   green_tpool *p = pool_new(1);
   green_pin *pin = green_pin_new(p);
-  creates_fail = 1;
+  threads_fail = 1;
   is(submit(p, pin, &j, NULL), GREEN_ENOMEM, "no thread at all");
-  creates_fail = 0;
+  threads_fail = 0;
   is(green_job_submit(p, &j.job), 0, "the next time there is");
   run(&j, 1);
   green_pin_free(pin);

@@ -4,6 +4,7 @@
 
 /* wrap: pthread_create green__futex_wait green_hub_post */
 
+#include "no_threads.h"
 #include "io/tpool_kit.h"
 
 #include <errno.h>
@@ -13,21 +14,10 @@ static green_hub *hub;
 
 /* -- The system, made to fail --------------------------------------------- */
 
-static int creates_fail;  /* pthread_create says EAGAIN. */
 static atomic_int hasten; /* Idle threads wait 20 ms only. */
 
-int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
 int __real_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns);
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
 int __wrap_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns);
-
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg)
-{
-  return creates_fail ? EAGAIN : __real_pthread_create(id, attr, fn, arg);
-}
 
 int __wrap_green__futex_wait(const uint32_t *word, uint32_t value, int64_t ns)
 {
@@ -436,14 +426,14 @@ static void test_no_thread_to_be_had(void)
   green_tpool *p = green_tpool_new(hub);
   job_init(&j, &gate);
   job_init(&k, NULL);
-  creates_fail = 1;
+  threads_fail = 1;
   is(green_job_submit(p, &j.job), GREEN_ENOMEM, "the first thread fails");
-  creates_fail = 0;
+  threads_fail = 0;
   is(green_job_submit(p, &j.job), 0, "the next time it works");
   wait_begun(&j);
-  creates_fail = 1;
+  threads_fail = 1;
   is(green_job_submit(p, &k.job), 0, "a second one need not");
-  creates_fail = 0;
+  threads_fail = 0;
   gate = 1;
   green_hub_run(hub, &k.done);
   ok(j.done, "one thread has done both");

@@ -6,6 +6,7 @@
 
 #include "actor.h"
 #include "child.h"
+#include "no_threads.h"
 
 #include "io/watchdog.h"
 
@@ -20,7 +21,7 @@
 
 /* -- What the system says ------------------------------------------------- */
 
-static atomic_int syscall_is_denied, stat_is_denied, threads_fail;
+static atomic_int syscall_is_denied, stat_is_denied;
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
@@ -34,17 +35,6 @@ int __wrap_open(const char *path, int flags, ...)
     return -1;
   }
   return __real_open(path, flags, 0600);
-}
-
-int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg);
-
-int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
-                          void *(*fn)(void *), void *arg)
-{
-  return threads_fail ? EAGAIN : __real_pthread_create(id, attr, fn, arg);
 }
 
 /* -- A hub with a task that blocks ---------------------------------------- */
