@@ -275,16 +275,23 @@ static void set_up(vm_worker *w, vm_setup *s)
   w->setup = s;
 }
 
+/* The thread that runs the jobs, once the library is loaded. */
+static const vm_thread *host_of(const vm_worker *w)
+{
+  return w->v ? w->v->host : NULL;
+}
+
 /* What the run before has left of it, or has set itself, is not this one's. */
 static void take_carried(vm_worker *w)
 {
   vm_share *s = w->run->carried;
-  const vm_thread *host = w->v ? w->v->host : NULL;
+  const vm_thread *host = host_of(w);
   int is_marked =
       host && (host->flags & VM_F_CONTEXT || host->task.label != w->label);
   if (s == w->carried && !is_marked) return;
   vm_carry_begin(w->L, s);
-  w->label = w->v ? w->v->host->task.label : 0;
+  host = host_of(w); /* It may have loaded it. */
+  w->label = host ? host->task.label : 0;
   if (s) vm_share_ref(s);
   vm_share_unref(w->carried);
   w->carried = s;
