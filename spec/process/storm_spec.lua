@@ -89,7 +89,7 @@ describe("green.process", function()
     local names, roll = {}, dice(42)
     for name in pairs(acts) do names[#names + 1] = name end
     table.sort(names)
-    local threads = {}
+    local threads, killers = {}, {}
     for i = 1, 60 do
       local act = acts[names[roll(#names) + 1]]
       local seconds = roll(100) / 1000
@@ -97,10 +97,13 @@ describe("green.process", function()
         return green.timeout(seconds, act)
       end)
       if roll(3) == 0 then
-        green.spawn_after(roll(100) / 1000, function() threads[i]:kill() end)
+        killers[#killers + 1] = green.spawn_after(roll(100) / 1000, function()
+          threads[i]:kill()
+        end)
       end
     end
     for _, t in ipairs(threads) do pcall(t.wait, t) end
+    for _, t in ipairs(killers) do t:wait() end -- which may come later than all ends
     settle()
   end)
 
