@@ -11,6 +11,7 @@
 #include "data.h"
 #include "greenlua_priv.h"
 #include "native.h"
+#include "pairs.h"
 #include "stall.h"
 #include "trace.h"
 #include "text.h"
@@ -63,6 +64,7 @@ static void open_core(lua_State *L, green_hub *hub)
 
 static int open_guest(lua_State *L)
 {
+  vm_pairs_mend(L);
   open_core(L, lua_touserdata(L, 1));
   vm_stall_start_env(vm_get(L), L, 1);
   vm_trace_start_env(vm_get(L), L, 1);
@@ -106,6 +108,7 @@ static int open_state(lua_State *L)
   lua_pushboolean(L, green_env_is_ignored());
   lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV"); /* Where package looks. */
   luaL_openlibs(L);
+  vm_pairs_mend(L);
   vm_collector_open(L);
   vm_bundle_install(L);
   open_bodies(L);

@@ -5,6 +5,7 @@
 #include "worker_priv.h"
 #include "bundle.h"
 #include "carry.h"
+#include "pairs.h"
 #include "thread.h"
 
 #include "base/env.h"
@@ -154,6 +155,7 @@ static int open_body(lua_State *L)
   lua_pushboolean(L, green_env_is_ignored());
   lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
   luaL_openlibs(L);
+  vm_pairs_mend(L);
   vm_bundle_install(L);
   lua_getglobal(L, "require");
   vm_set_key(L, VM_KEY_REQUIRE);

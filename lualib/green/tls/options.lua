@@ -243,11 +243,5 @@ local function tell(c, o, where, is_context)
   return true
 end
 
--- They run once a context. Debian's libluajit-5.1 compiles loops over pairs wrong now and then
--- (LuaJIT's issue 829, mended two weeks after that version), and crashed in these.
-jit.off(add_names)
-jit.off(copy)
-jit.off(tell)
-
 return { check = check, copy = copy, tell = tell, known = known, is_pem = is_pem,
   asks_of = asks_of }
