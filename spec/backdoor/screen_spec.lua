@@ -1,6 +1,9 @@
 -- What `greenlua top` shows, as the program makes it.
 
+local green = require "green"
 local screen = require "green.backdoor.screen"
+local testing = require "green.testing"
+local tpool = require "green.tpool"
 
 --- The rates of a screen, as texts.
 local function rates_of(last)
@@ -26,5 +29,43 @@ describe("the screen of greenlua top", function()
     last.now = last.now + 1000 -- however slow this machine is, no time has passed since
     last.cpu, last.turns, last.switches = -1e9, -1e9, -1e9
     assert.same(before, { rates_of(last) })
+  end)
+
+  it("has the native threads that are at work, those that have been for longest first", function()
+    local gates, jobs = {}, {}
+    for i = 1, 2 do
+      gates[i] = tpool.channel(1)
+      jobs[i] = green.spawn(tpool.execute, function(gate) return gate:get() end, gates[i])
+      jobs[i]:name(i == 1 and "first" or "second")
+      testing.settle_io(function()
+        local name = i == 1 and "first" or "second"
+        return screen.text({}, 200, 30, "waited"):find(", for #%d+ " .. name)
+      end)
+    end
+    local text = screen.text({}, 200, 30, "waited")
+    assert.matches("native thread %d+ %(at work for [^)]+%): function <[^\n]+, for #%d+ first"
+      .. ".*\nnative thread %d+ %(at work for [^)]+%): function <[^\n]+, for #%d+ second", text)
+    for i = 1, 2 do
+      gates[i]:put(i)
+      assert.equal(i, jobs[i]:wait())
+    end
+    assert.not_matches("native thread %d", screen.text({}, 200, 30, "waited"))
+  end)
+
+  it("cuts a list of native threads short where there is little room", function()
+    local gate, jobs = tpool.channel(9), {}
+    local function busy(rows)
+      local text = screen.text({}, 200, rows, "waited")
+      return select(2, text:gsub("\nnative thread %d", "")), text
+    end
+    for i = 1, 4 do
+      jobs[i] = green.spawn(tpool.execute, function(g) return g:get() end, gate)
+    end
+    testing.settle_io(function() return busy(60) == 4 end)
+    local n, text = busy(16)
+    assert.equal(2, n)
+    assert.matches("\nand 2 more\n", text)
+    for i = 1, 4 do gate:put(i) end
+    for i = 1, 4 do jobs[i]:wait() end
   end)
 end)

@@ -5,12 +5,13 @@
 local core = require "green.core"
 local debugging = require "green.debug"
 local look = require "green.status.look"
+local natives = require "green.debug.natives"
 local plain = require("green.thread.report").plain
 local waits = require "green.thread.waits"
 
 local concat, sort = table.concat, table.sort
 local format, gsub, sub = string.format, string.gsub, string.sub
-local max, min = math.max, math.min
+local floor, max, min = math.floor, math.max, math.min
 local ipairs, pairs = ipairs, pairs
 
 local MOST = 200 -- threads of a screen
@@ -69,6 +70,27 @@ local function row(t)
   local what = t.wait and waits.words(t.wait) or ""
   return format("%8d %-8s %8s %8s  %-22s %s", t.id, t.state, span(t.wait and t.wait.waited),
     t.stack and size(t.stack) or "-", sub(plain(t.name or t.spawned_at or ""), 1, 22), plain(what))
+end
+
+-- -- Native threads -----------------------------------------------------------
+
+local MOST_NATIVES = 8
+
+--- A line for each that is at work, the longest first; no more than a few, and the rest as a
+-- number.
+local function native_lines(most)
+  local list, lines = {}, {}
+  for n in natives.each() do
+    list[#list + 1] = n.state ~= "idle" and n or nil
+  end
+  sort(list, function(a, b) return a.seconds > b.seconds end)
+  for i = 1, min(#list, most) do
+    lines[i] = natives.text(list[i])
+  end
+  if #list > most then
+    lines[#lines + 1] = format("and %d more", #list - most)
+  end
+  return lines
 end
 
 -- -- The head -----------------------------------------------------------------
@@ -149,6 +171,9 @@ function M.text(last, columns, rows, order)
   core.measure(true)
   local all = look.look { title = "", threads = 0, peers = true }
   local lines = head(all, last)
+  for _, line in ipairs(native_lines(min(MOST_NATIVES, floor(rows / 8)))) do
+    lines[#lines + 1] = line
+  end
   lines[#lines + 1] = ""
   lines[#lines + 1] = format("%8s %-8s %8s %8s  %-22s %s", "ID", "STATE", "WAITED", "STACK",
     "NAME, PLACE", "WAITS FOR")
