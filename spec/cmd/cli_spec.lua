@@ -88,6 +88,18 @@ describe("greenlua's options", function()
     end
   end)
 
+  it("that are misspelt name the nearest", function()
+    local meant = { ["--profil=a.svg"] = "--profile=FILE", ["--watchdogs=1"] = "--watchdog",
+      ["--bakcdoor"] = "--backdoor", ["-debug"] = "--debug", ["--verison"] = "--version",
+      ["--profile-waits=x"] = "--profile-wait=FILE", ["--profile"] = "--profile=FILE" }
+    for word, near in pairs(meant) do
+      has(run({ word }).err, ("wrong option '%s'; did you mean '%s'?\n"):format(word, near))
+    end
+    for _, word in ipairs { "-x", "--", "--color", "--" .. ("x"):rep(9999) } do
+      assert.is_nil(run({ word, input = "" }).err:find("did you mean", 1, true))
+    end
+  end)
+
   it("that do not exist print the usage and give status 2", function()
     for _, word in ipairs { "-x", "--nothing", "-iv", "-e", "-l" } do
       local r = run { word }

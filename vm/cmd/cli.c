@@ -177,6 +177,61 @@ static const char *cli_parse(cli *c, int argc, char **argv)
   return NULL;
 }
 
+/* -- Options that do not exist -------------------------------------------- */
+
+#define WORD_MOST 16
+
+/* Letters to be put in, taken out or changed between a, up to a '=', and the
+** first n of b. */
+static size_t word_edits(const char *a, const char *b, size_t n)
+{
+  size_t row[WORD_MOST + 1];
+  for (size_t j = 0; j <= n; j++) row[j] = j;
+  for (size_t i = 1; a[i - 1] && a[i - 1] != '='; i++) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= n; j++) {
+      size_t change = diagonal + (a[i - 1] != b[j - 1]);
+      size_t least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+      diagonal = row[j];
+      row[j] = change < least ? change : least;
+    }
+  }
+  return row[n];
+}
+
+/* The option that may have been meant; NULL: none is near. */
+static const char *cli_nearest(const char *word)
+{
+  static const char *const words[] = {"--backdoor",
+                                      "--debug",
+                                      "--help",
+                                      "--profile=FILE",
+                                      "--version",
+                                      "--watchdog",
+                                      "--profile-alloc=FILE",
+                                      "--profile-wait=FILE"};
+  const char *best = NULL;
+  size_t n = strcspn(word, "="), least = 4;
+  if (n < 3 || n > WORD_MOST) return NULL;
+  for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    size_t edits = word_edits(words[i], word, n);
+    if (edits >= least) continue;
+    least = edits;
+    best = words[i];
+  }
+  return best;
+}
+
+static void cli_tell_wrong(const char *word)
+{
+  const char *what = cli_is_step(word) ? "there is nothing behind" : "wrong";
+  const char *near = cli_nearest(word);
+  fprintf(stderr, "greenlua: %s option '%s'", what, word);
+  if (near) fprintf(stderr, "; did you mean '%s'?", near);
+  fprintf(stderr, "\n%s", usage);
+}
+
 /* "-" is standard input, but behind "--" it is a file. */
 static int cli_script_is_stdin(const cli *c)
 {
@@ -539,8 +594,7 @@ int greenlua_cli(int argc, char **argv)
     return STATUS_USAGE;
   }
   if (wrong) {
-    const char *what = cli_is_step(wrong) ? "there is nothing behind" : "wrong";
-    fprintf(stderr, "greenlua: %s option '%s'\n%s", what, wrong, usage);
+    cli_tell_wrong(wrong);
     return STATUS_USAGE;
   }
   if (c.help) {
