@@ -309,6 +309,7 @@ static void stall_pause(vm_stall *st)
   vm_sampler_part(&st->sampler);
   st->is.limit = 0;
   st->now.is_open = 0;
+  st->now.run = 0; /* None: what runs now may be found anew. */
   st->v->stalled = 0;
 }
 

@@ -317,6 +317,17 @@ describe("hub_blocking_detection's raise", function()
     assert.is_truthy(stall.traceback)
   end)
 
+  it("raises again where the detector was turned off and on meanwhile", function()
+    local function blocked()
+      debugging.hub_blocking_detection(true, 0.02, { raise = true, log = false })
+      local ok, err = pcall(function() while true do end end)
+      debugging.hub_blocking_detection(false)
+      return not ok and err.is_stall
+    end
+    local t = green.spawn(function() return blocked(), blocked(), blocked() end)
+    assert.are.same({ true, true, true }, { t:wait() })
+  end)
+
   it("raises in a compiled loop", function()
     local _, ok, err = stall_of(function()
       local x = 0
