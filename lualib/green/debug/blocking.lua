@@ -22,6 +22,9 @@ local JOB_LEAST = 0.01
 local M = {}
 
 local listener -- function(stall)
+local does_raise -- `raise` was asked for
+local visitor -- function(), of break_in
+local is_hidden -- nobody but it has asked for the detector
 local jobs -- green.debug.jobs, once it is asked for
 local known = { report = true, raise = true, exact = true, log = true, jobs = true }
 
@@ -47,6 +50,15 @@ local function raise()
     core.scope_fire(core.scope_push(core.CANCEL, nil, raised[thread]))
   end
   checkpoint.raise()
+end
+
+local function in_culprit()
+  if visitor then
+    visitor()
+  end
+  if does_raise then
+    raise()
+  end
 end
 
 -- -- Options ------------------------------------------------------------------
@@ -86,7 +98,7 @@ local function plan_of(opts)
     logs = opts.report == nil
   end
   return { exact = opts.exact ~= false, logs = logs, tells = opts.report ~= nil,
-    raises = opts.raise == true }
+    raises = does_raise or visitor ~= nil }
 end
 
 local function watch(resolution, opts)
@@ -132,17 +144,37 @@ function M.hub_blocking_detection(state, resolution, opts)
   args.type(state, "boolean", WHERE, "state")
   resolution = check_resolution(resolution)
   opts = check_options(opts)
+  listener, does_raise, is_hidden = nil, state and opts.raise == true, false
   if not state then
     core.watchdog(0, {})
     watch_jobs(nil)
-    listener = nil
+    M.break_in(visitor)
     return true
   end
   core.on_stall(tell)
-  core.on_stall_raise(raise)
+  core.on_stall_raise(in_culprit)
   listener = opts.report
   watch_jobs(opts.jobs, opts.log or opts.report == nil and opts.log ~= false)
   return watch(resolution, opts)
+end
+
+-- -- For the debugger ---------------------------------------------------------
+
+local SOON = 0.25 -- seconds
+
+--- Have fn() called, in a hook, in whoever keeps the loop for long, again and again as long as it
+-- does; also in compiled code. nil: no more. It may raise there. Does not park.
+function M.break_in(fn)
+  local now = core.watchdog_state()
+  visitor = fn
+  core.on_stall_raise(in_culprit)
+  if now.limit and not is_hidden then
+    core.watchdog(now.limit, { exact = fn ~= nil or now.exact, logs = now.logs,
+      tells = now.tells, raises = fn ~= nil or now.raises })
+  else
+    is_hidden = fn ~= nil
+    core.watchdog(fn and SOON or 0, { exact = true, raises = true })
+  end
 end
 
 -- -- Numbers ------------------------------------------------------------------
@@ -160,9 +192,10 @@ end
 -- seconds of them; `histogram` a list of { below = seconds, count = n }, the last without a below
 function M.blocking_stats()
   local w = core.watchdog_state()
+  local limit = not is_hidden and w.limit or nil
   return {
-    is_on = w.limit ~= nil,
-    resolution = w.limit,
+    is_on = limit ~= nil,
+    resolution = limit,
     count = w.count,
     total = w.total,
     longest = w.longest,

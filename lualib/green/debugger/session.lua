@@ -4,13 +4,13 @@
 local core = require "green.core"
 local ending = require "green.ending"
 local fs = require "green.fs"
+local hearing = require "green.debugger.hearing"
 local lines = require "green.debugger.lines"
 local numbers = require "green.debugger.numbers"
 local report = require "green.thread.report"
 local requests = require "green.debugger.requests"
 local stops = require "green.debugger.stops"
 local thread = require "green.thread"
-local trampoline = require("green.trampoline").trampoline
 local values = require "green.debugger.values"
 local wire = require "green.debugger.wire"
 
@@ -58,6 +58,7 @@ function Session:stop(reason, point)
     return self:detach()
   end
   self.is_stopped = true
+  hearing.pause() -- a stop is none that anybody is to look into
   local here = thread_here(self)
   self:event("stopped", { reason = reason, allThreadsStopped = true,
     threadId = self.numbers:of(here),
@@ -71,8 +72,9 @@ function Session:stop(reason, point)
     end
   end
   values.reset()
-  if self.is_ending and here == core.current() then
-    thread.checkpoint()
+  hearing.resume(self)
+  if here == core.current() then
+    hearing.give_way(self)
   end
 end
 
@@ -82,6 +84,7 @@ function Session:detach()
     self.is_over, self.is_stopped = true, false
     stops.clear()
     values.reset()
+    hearing.pause()
     self.wire:close()
     if self.on_detach then
       self.on_detach()
@@ -153,23 +156,6 @@ function Session:configure()
   return not self.is_over
 end
 
---- While the program runs: hear what the client asks. Parks.
-local function watch(self)
-  while not self.is_over do
-    if not self:is_mine() then
-      return self:detach()
-    end
-    local message, why = self.wire:read(0)
-    if message then
-      self:handle(message)
-    elseif why == "again" then
-      trampoline(self.wire.input)
-    else
-      self:detach()
-    end
-  end
-end
-
 --- Start a green thread that the client is not to see.
 function Session:spawn(fn, ...)
   local t = thread.spawn(fn, ...)
@@ -181,7 +167,8 @@ end
 function Session:start()
   stops.on_stop = function(reason, point) self:stop(reason, point) end
   stops.on_log = function(text) self:output(text) end
-  self:spawn(watch, self)
+  self:spawn(hearing.watch, self)
+  hearing.resume(self)
   if self.stops_first then
     stops.pause "entry"
   end
