@@ -158,6 +158,7 @@ static int start_thread(vm_native *n)
 {
   atomic_store(&n->refs, 2);
   int err = pthread_create(&n->thread, NULL, native_main, n);
+  green__mem_shared();
   if (err) atomic_store(&n->refs, 1);
   return -err;
 }

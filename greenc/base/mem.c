@@ -53,3 +53,16 @@ char *green__copy_text(const char *text)
   char *copy = green__alloc(n);
   return copy ? memcpy(copy, text, n) : NULL;
 }
+
+static void (*_Atomic mem_on_shared)(void);
+
+void green__mem_on_shared(void (*fn)(void))
+{
+  atomic_store(&mem_on_shared, fn);
+}
+
+void green__mem_shared(void)
+{
+  void (*fn)(void) = atomic_exchange(&mem_on_shared, NULL);
+  if (fn) fn();
+}

@@ -16,6 +16,14 @@ void green__free(void *p);
 /* A copy of a text that ends with a NUL. **Free with** green__free. */
 char *green__copy_text(const char *text);
 
+/* fn is called once, when memory begins to go from thread to thread: one makes
+** it, another frees it. What is best for the allocator may be another thing
+** then. Set before any thread is made. */
+void green__mem_on_shared(void (*fn)(void));
+
+/* It begins now, or has before. */
+void green__mem_shared(void);
+
 /* Tests only: let the n-th allocation from now (1 = next) and each later one
 ** return NULL; 0 switches it off. Returns how many calls there were since. */
 int green__alloc_fail_from(int n);

@@ -331,6 +331,7 @@ static int hand_start(green__hand *h)
   pthread_sigmask(SIG_SETMASK, &all, &old);
   int error = pthread_create(&h->id, NULL, hand_main, h);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
+  green__mem_shared();
   return error;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/env.h"
 #include "base/library.h"
+#include "base/mem.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -64,6 +65,7 @@ static int zmq_begin(green__library *l)
   if (major > 4 || (major == 4 && minor >= 2)) {
     draft_find(l);
     kept = lib.f_ctx_new();
+    green__mem_shared(); /* Messages go by its own threads. */
     if (kept) return 0;
     snprintf(l->why, sizeof(l->why), "%s: it did not start", l->needs);
     return GREEN_ENOLIBRARY;

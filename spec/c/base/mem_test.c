@@ -1,5 +1,6 @@
 /*
-** mem_test.c: the switch that makes the n-th allocation fail.
+** mem_test.c: the switch that makes the n-th allocation fail, and who is told
+** that memory goes from thread to thread.
 */
 
 #include "base/mem.h"
@@ -55,6 +56,23 @@ static void test_failed_realloc_keeps_the_old(void)
   green__free(p);
 }
 
+static int told;
+
+static void tell(void)
+{
+  told++;
+}
+
+static void test_tells_of_shared_memory_once(void)
+{
+  green__mem_shared();
+  green__mem_on_shared(tell);
+  is(told, 0, "it has not begun");
+  green__mem_shared();
+  green__mem_shared();
+  is(told, 1, "it begins once");
+}
+
 static void test_copies_texts(void)
 {
   char *copy = green__copy_text("text"), *empty = green__copy_text("");
@@ -74,6 +92,7 @@ int main(void)
   test_fails_from_the_nth();
   test_counts_without_failing();
   test_failed_realloc_keeps_the_old();
+  test_tells_of_shared_memory_once();
   test_copies_texts();
   return t_done();
 }
