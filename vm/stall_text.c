@@ -6,6 +6,7 @@
 #include "stall_text.h"
 #include "site.h"
 
+#include "io/thread_files.h"
 #include "io/watchdog.h"
 
 #include <poll.h>
@@ -128,9 +129,10 @@ void vm_stall_trace(vm *v, lua_State *L, vm_stall_trace_text *t)
 
 void vm_stall_write_line(const char *text)
 {
-  struct pollfd p = {.fd = 2, .events = POLLOUT};
-  if (poll(&p, 1, 0) > 0 && p.revents & POLLOUT)
-    (void)!write(2, text, strlen(text));
+  struct pollfd p = {.fd = green_files_borrow(2), .events = POLLOUT};
+  if (p.fd >= 0 && poll(&p, 1, 0) > 0 && p.revents & POLLOUT)
+    (void)!write(p.fd, text, strlen(text));
+  green_files_return(p.fd);
 }
 
 /* Names are the script's, or a stranger's: no control bytes on a terminal. C1's

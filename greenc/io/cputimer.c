@@ -3,6 +3,7 @@
 */
 
 #include "io/cputimer.h"
+#include "io/thread_files.h"
 #include "io/watchdog.h"
 #include "base/err.h"
 #include "base/fork.h"
@@ -144,6 +145,7 @@ static void *looker_main(void *arg)
   green_cputimer *t = arg;
   int calm = t->has_rough ? CALM : 0;
   int64_t next = green_clock_now();
+  green_files_leave(0);
   pthread_mutex_lock(&t->lock);
   while (!t->ends) {
     int is_calm = calm >= CALM;
