@@ -304,6 +304,42 @@ describe("green.debug's hub_blocking_detection", function()
   end)
 end)
 
+describe("who breaks in", function()
+  local break_in = require("green.debug.blocking").break_in
+
+  local function state()
+    local w = core.watchdog_state()
+    return { w.limit, w.exact, w.logs, w.raises, debugging.blocking_stats().is_on }
+  end
+
+  it("uses the detector, shows nothing of it, and leaves it off", function()
+    break_in(function() end)
+    assert.are.same({ 0.25, true, false, true, false }, state())
+    break_in(false)
+    assert.is_nil(core.watchdog_state().limit)
+    break_in(function() end)
+    debugging.hub_blocking_detection(true, 0.5, { log = true })
+    assert.are.same({ 0.5, true, true, true, true }, state())
+    debugging.hub_blocking_detection(false)
+    assert.are.same({ 0.25, true, false, true, false }, state())
+    break_in(nil)
+    break_in(nil)
+    assert.is_nil(core.watchdog_state().limit)
+  end)
+
+  it("leaves one that was asked for as it was", function()
+    debugging.hub_blocking_detection(true, 0.5, { exact = false })
+    local before = state()
+    break_in(function() end)
+    assert.are.same({ 0.5, true, true, true, true }, state())
+    break_in(false)
+    assert.is_true(debugging.blocking_stats().is_on)
+    break_in(nil)
+    assert.are.same(before, state())
+    debugging.hub_blocking_detection(false)
+  end)
+end)
+
 describe("hub_blocking_detection's raise", function()
   it("raises in the one that blocks [b171]", function()
     local stall, ok, err = stall_of(function()

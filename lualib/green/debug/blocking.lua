@@ -22,9 +22,8 @@ local JOB_LEAST = 0.01
 local M = {}
 
 local listener -- function(stall)
-local does_raise -- `raise` was asked for
-local visitor -- function(), of break_in
-local is_hidden -- nobody but it has asked for the detector
+local plan -- what was asked for: { limit =, exact =, logs =, tells =, raises = }; nil: nothing
+local visitor -- of break_in: function(); false: not now; nil: there is none
 local jobs -- green.debug.jobs, once it is asked for
 local known = { report = true, raise = true, exact = true, log = true, jobs = true }
 
@@ -56,7 +55,7 @@ local function in_culprit()
   if visitor then
     visitor()
   end
-  if does_raise then
+  if plan and plan.raises then
     raise()
   end
 end
@@ -91,18 +90,30 @@ local function check_options(opts)
   return opts
 end
 
---- What core.watchdog is told. A function hears of each in the place of the log.
-local function plan_of(opts)
+--- What core.watchdog is to be told. A function hears of each in the place of the log.
+local function plan_of(resolution, opts)
   local logs = opts.log
   if logs == nil then
     logs = opts.report == nil
   end
-  return { exact = opts.exact ~= false, logs = logs, tells = opts.report ~= nil,
-    raises = does_raise or visitor ~= nil }
+  return { limit = resolution, exact = opts.exact ~= false, logs = logs,
+    tells = opts.report ~= nil, raises = opts.raise == true }
 end
 
-local function watch(resolution, opts)
-  local code = core.watchdog(resolution, plan_of(opts))
+local SOON = 0.25 -- seconds, for who has nothing but a visitor
+
+--- Tell core.watchdog what is wanted now; its code.
+local function apply()
+  local wanted = plan or { limit = SOON }
+  if visitor == false or not (plan or visitor) then
+    return core.watchdog(0, {})
+  end
+  return core.watchdog(wanted.limit, { exact = visitor ~= nil or wanted.exact,
+    logs = wanted.logs, tells = wanted.tells, raises = visitor ~= nil or wanted.raises })
+end
+
+local function watch()
+  local code = apply()
   if code == core.codes.EBUSY then
     return true, "another runtime of this process has LuaJIT's profiler: who blocks and for how "
       .. "long is told, but not where"
@@ -144,37 +155,34 @@ function M.hub_blocking_detection(state, resolution, opts)
   args.type(state, "boolean", WHERE, "state")
   resolution = check_resolution(resolution)
   opts = check_options(opts)
-  listener, does_raise, is_hidden = nil, state and opts.raise == true, false
+  listener, plan = nil, state and plan_of(resolution, opts) or nil
   if not state then
-    core.watchdog(0, {})
+    apply()
     watch_jobs(nil)
-    M.break_in(visitor)
     return true
   end
   core.on_stall(tell)
   core.on_stall_raise(in_culprit)
   listener = opts.report
   watch_jobs(opts.jobs, opts.log or opts.report == nil and opts.log ~= false)
-  return watch(resolution, opts)
+  return watch()
 end
 
 -- -- For the debugger ---------------------------------------------------------
 
-local SOON = 0.25 -- seconds
-
 --- Have fn() called, in a hook, in whoever keeps the loop for long, again and again as long as it
--- does; also in compiled code. nil: no more. It may raise there. Does not park.
+-- does; also in compiled code. It may raise there. false: all stands still, and nobody is to be
+-- told of; nil: no more. What the program itself has asked for comes back then. Does not park.
 function M.break_in(fn)
-  local now = core.watchdog_state()
+  if visitor == nil and fn == nil then
+    return
+  elseif visitor == nil then
+    local now = core.watchdog_state() -- the command's, or that of GREENLUA_WATCHDOG
+    plan = now.limit and now or nil
+  end
   visitor = fn
   core.on_stall_raise(in_culprit)
-  if now.limit and not is_hidden then
-    core.watchdog(now.limit, { exact = fn ~= nil or now.exact, logs = now.logs,
-      tells = now.tells, raises = fn ~= nil or now.raises })
-  else
-    is_hidden = fn ~= nil
-    core.watchdog(fn and SOON or 0, { exact = true, raises = true })
-  end
+  apply()
 end
 
 -- -- Numbers ------------------------------------------------------------------
@@ -192,7 +200,10 @@ end
 -- seconds of them; `histogram` a list of { below = seconds, count = n }, the last without a below
 function M.blocking_stats()
   local w = core.watchdog_state()
-  local limit = not is_hidden and w.limit or nil
+  local limit = w.limit
+  if visitor ~= nil then -- the debugger's own is not shown
+    limit = plan and plan.limit
+  end
   return {
     is_on = limit ~= nil,
     resolution = limit,

@@ -54,9 +54,19 @@ function M.resume(session)
   end
 end
 
---- No more.
-function M.pause()
+--- The program stands still: nobody keeps the loop.
+function M.rest()
+  blocking.break_in(false)
+end
+
+--- It has gone.
+function M.leave()
   blocking.break_in(nil)
+end
+
+--- The program is to end, and who keeps the loop is raised at until it does.
+function M.drive_out(session)
+  blocking.break_in(function() M.give_way(session) end)
 end
 
 return M

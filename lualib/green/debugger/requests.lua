@@ -6,6 +6,7 @@
 local core = require "green.core"
 local evaluate = require("green.debugger.conditions").evaluate
 local frames = require "green.debugger.frames"
+local hearing = require "green.debugger.hearing"
 local lines = require "green.debugger.lines"
 local points = require "green.debugger.points"
 local report = require "green.thread.report"
@@ -204,6 +205,7 @@ end
 local function end_program(self)
   self.is_stopped, self.is_ending = false, true
   stops.clear()
+  hearing.drive_out(self)
   core.main():kill_soon()
 end
 

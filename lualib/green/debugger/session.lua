@@ -58,7 +58,7 @@ function Session:stop(reason, point)
     return self:detach()
   end
   self.is_stopped = true
-  hearing.pause() -- a stop is none that anybody is to look into
+  hearing.rest()
   local here = thread_here(self)
   self:event("stopped", { reason = reason, allThreadsStopped = true,
     threadId = self.numbers:of(here),
@@ -84,7 +84,7 @@ function Session:detach()
     self.is_over, self.is_stopped = true, false
     stops.clear()
     values.reset()
-    hearing.pause()
+    hearing.leave()
     self.wire:close()
     if self.on_detach then
       self.on_detach()
