@@ -145,7 +145,7 @@ static void *looker_main(void *arg)
   green_cputimer *t = arg;
   int calm = t->has_rough ? CALM : 0;
   int64_t next = green_clock_now();
-  green_files_leave(0);
+  green_files_leave();
   pthread_mutex_lock(&t->lock);
   while (!t->ends) {
     int is_calm = calm >= CALM;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,7 +23,16 @@
 
 #define UNSHARE 2U /* CLOSE_RANGE_UNSHARE */
 
-static __thread int files_left;
+#if defined(GREEN_DEBUG) || defined(__SANITIZE_ADDRESS__) || \
+    defined(__SANITIZE_THREAD__)
+enum { FILES_STAY = 1 };
+#else
+enum { FILES_STAY = 0 };
+#endif
+
+enum { SHARED, REACHES, HAS_STDERR };
+
+static __thread int files_are;
 
 /* The process's, which are those of its first thread. */
 static int files_reach(int fd)
@@ -35,7 +45,8 @@ static int files_reach(int fd)
   return found < 0 ? err : found;
 }
 
-/* One that is not open would be there if it were. */
+/* One that is not open would be there if it were. In the thread's own table:
+** nobody else sees what is opened for that. */
 static int files_can_reach(void)
 {
   int fd = files_reach(STDERR_FILENO);
@@ -43,20 +54,28 @@ static int files_can_reach(void)
   return fd >= 0 || fd == -EBADF;
 }
 
-int green_files_leave(int must_reach)
+static int files_close(unsigned from, unsigned to, unsigned flags)
 {
-  if (must_reach && !files_can_reach()) return GREEN_ENOSYS;
-  if (syscall(SYS_close_range, 0, UINT_MAX, UNSHARE) < 0) return -errno;
-  files_left = 1;
-  return 0;
+  return syscall(SYS_close_range, from, to, flags) < 0 ? -errno : 0;
+}
+
+int green_files_leave(void)
+{
+  if (FILES_STAY || prctl(PR_GET_SECCOMP) != 0) return GREEN_ENOSYS;
+  int err = files_close(UINT_MAX, UINT_MAX, UNSHARE);
+  if (err < 0) return err;
+  files_are = files_can_reach() ? REACHES : HAS_STDERR;
+  if (files_are == REACHES) return files_close(0, UINT_MAX, 0);
+  files_close(0, STDERR_FILENO - 1, 0);
+  return files_close(STDERR_FILENO + 1, UINT_MAX, 0);
 }
 
 int green_files_borrow(int fd)
 {
-  return files_left ? files_reach(fd) : fd;
+  return files_are == REACHES ? files_reach(fd) : fd;
 }
 
 void green_files_return(int fd)
 {
-  if (files_left && fd >= 0) close(fd);
+  if (files_are == REACHES && fd >= 0) close(fd);
 }

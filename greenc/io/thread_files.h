@@ -10,12 +10,13 @@
 
 #include "base/err.h"
 
-/* The calling thread leaves the process's descriptors and has none from now
-** on; what it opens is its own. must_reach: only if it can use single ones of
-** them all the same, by green_files_borrow. 0, or a negative GREEN_E*: the
-** system does not do that (Linux 5.9, 5.6 to reach; a container may forbid it),
-** and all is as before. */
-GREEN_API int green_files_leave(int must_reach);
+/* The calling thread leaves the process's descriptors; what it opens from now
+** on is its own. Of the old ones it has none, or a standard error of its own
+** where green_files_borrow could not get at the process's. 0, or a negative
+** GREEN_E*, and all is as before: the system cannot do that (Linux 5.9), or a
+** filter looks at its calls, which may end the process for them; and in builds
+** that find faults, whose words it would not see. */
+GREEN_API int green_files_leave(void);
 
 /* A descriptor of the process's for the calling thread, which may have left:
 ** itself, or a second one of the same file. **Give back with**

@@ -234,7 +234,7 @@ static int64_t watchdog_look(watchdog *d)
 static void *watchdog_main(void *arg)
 {
   watchdog *d = arg;
-  green_files_leave(1); /* Reports go to the process's standard error. */
+  green_files_leave();
   pthread_mutex_lock(&d->lock);
   while (!d->ends) {
     int64_t next = watchdog_look(d);

@@ -8,11 +8,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define CLOSE_RANGE 436 /* On every machine. */
 
 static int ends[2];
 
@@ -27,7 +33,7 @@ typedef struct seen {
 static void *leave(void *arg)
 {
   seen *s = arg;
-  s->left = green_files_leave(1);
+  s->left = green_files_leave();
   if (s->left < 0) return NULL;
   s->opened = open("/dev/null", O_RDONLY | O_CLOEXEC);
   s->borrowed = green_files_borrow(ends[1]);
@@ -117,11 +123,44 @@ static void test_locks_stay(void)
   close(ends[1]);
 }
 
+/* It ends the process for the call that leaving takes. */
+static int filter_calls(void)
+{
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLOSE_RANGE, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return -1;
+  return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void test_stays_below_a_filter(void)
+{
+  int status = -1;
+  if (t_under_tsan) return; /* It bears no thread after a fork. */
+  is(pipe(ends), 0, "a pipe");
+  pid_t pid = fork();
+  if (pid == 0) {
+    if (filter_calls() < 0) _exit(2);
+    _exit(in_thread(leave).left == GREEN_ENOSYS ? 0 : 1);
+  }
+  waitpid(pid, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+    t_skip("it stays below a filter", "this system has no filters");
+  else
+    is(status, 0, "it stays below a filter of calls");
+  close(ends[0]);
+  close(ends[1]);
+}
+
 int main(void)
 {
   t_start();
   test_leaves_and_reaches();
   test_who_has_not_left();
   test_locks_stay();
+  test_stays_below_a_filter();
   return t_done();
 }
