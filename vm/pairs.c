@@ -19,7 +19,8 @@ static int next_field(lua_State *L)
 
 enum { OURS = 1, LUAS_NEXT, LUAS_PAIRS }; /* Upvalues of pairs. */
 
-/* Some builds of LuaJIT ask __pairs: those know what is to be done. */
+/* LuaJIT asks __pairs of cdata, and some builds of it of tables: it knows what
+** is to be done. */
 static void ask_luas(lua_State *L)
 {
   lua_pushvalue(L, lua_upvalueindex(LUAS_PAIRS));
@@ -33,7 +34,7 @@ static void ask_luas(lua_State *L)
 /* next, t, nil = pairs(t) */
 static int pairs_of(lua_State *L)
 {
-  if (luaL_getmetafield(L, 1, "__pairs")) {
+  if (lua_type(L, 1) != LUA_TUSERDATA && luaL_getmetafield(L, 1, "__pairs")) {
     ask_luas(L);
     return 3;
   }
