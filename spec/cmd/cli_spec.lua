@@ -95,7 +95,7 @@ describe("greenlua's options", function()
     for word, near in pairs(meant) do
       has(run({ word }).err, ("wrong option '%s'; did you mean '%s'?\n"):format(word, near))
     end
-    for _, word in ipairs { "-x", "--", "--color", "--" .. ("x"):rep(9999) } do
+    for _, word in ipairs { "-x", "--", "--color", "--all", "--e", "--" .. ("x"):rep(9999) } do
       assert.is_nil(run({ word, input = "" }).err:find("did you mean", 1, true))
     end
   end)

@@ -212,8 +212,8 @@ static const char *cli_nearest(const char *word)
                                       "--profile-alloc=FILE",
                                       "--profile-wait=FILE"};
   const char *best = NULL;
-  size_t n = strcspn(word, "="), least = 4;
-  if (n < 3 || n > WORD_MOST) return NULL;
+  size_t n = strcspn(word, "="), least = n < 8 ? n / 2 : 4;
+  if (n < 4 || n > WORD_MOST) return NULL;
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
     size_t edits = word_edits(words[i], word, n);
     if (edits >= least) continue;

@@ -87,7 +87,7 @@ local function native_lines(most)
   for i = 1, min(#list, most) do
     lines[i] = natives.text(list[i])
   end
-  if #list > most then
+  if most > 0 and #list > most then
     lines[#lines + 1] = format("and %d more", #list - most)
   end
   return lines
