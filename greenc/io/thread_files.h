@@ -14,8 +14,8 @@
 ** on is its own. Of the old ones it has none, or a standard error of its own
 ** where green_files_borrow could not get at the process's. 0, or a negative
 ** GREEN_E*, and all is as before: the system cannot do that (Linux 5.9), or a
-** filter looks at its calls, which may end the process for them; and in builds
-** that find faults, whose words it would not see. */
+** filter looks at its calls, which may end the process for them; valgrind runs
+** it; and in builds that find faults, whose words one would not see. */
 GREEN_API int green_files_leave(void);
 
 /* A descriptor of the process's for the calling thread, which may have left:

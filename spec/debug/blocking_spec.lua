@@ -304,6 +304,25 @@ describe("green.debug's hub_blocking_detection", function()
   end)
 end)
 
+describe("the detector below valgrind", function()
+  it("lets the program run on", function()
+    local found = program.run { "sh", "-c", "command -v valgrind" }
+    if program.build ~= "build" or found.status ~= 0 then
+      return pending("there is no valgrind, or a sanitizer, which does not run below it")
+    end
+    local r = program.run { "valgrind", "--tool=none", "-q", program.greenlua, "--watchdog=0.05",
+      "-e", [[
+        local core, green = require "green.core", require "green"
+        local due = os.time() + 30
+        repeat until core.watchdog_state().told or os.time() > due
+        green.sleep(0.01)
+        print("end")
+      ]], patience = 120 }
+    assert.equal("end\n", r.out)
+    assert.equal(0, r.status)
+  end)
+end)
+
 describe("who breaks in", function()
   local break_in = require("green.debug.blocking").break_in
 
