@@ -7,7 +7,10 @@ local program = require "spec.support.program"
 local testing = require "green.testing"
 local tpool = require "green.tpool"
 
+local ffi = require "ffi"
 local it = testing.busted()
+
+ffi.cdef "struct pairs_spec_point { int x; };"
 
 local function raised(fn, ...)
   local ok, err = pcall(fn, ...)
@@ -23,19 +26,19 @@ local function complaint(code)
 end
 
 describe("a loop over a table", function()
-  for name, iterator in pairs(kit.iterators) do
+  for _, iterator in ipairs(kit.iterators) do
     local text = kit.text_of(iterator)
 
-    it("sees all of it where compiled code must make room first: " .. name, function()
+    it("sees all of it where compiled code must make room first: " .. iterator, function()
       assert.equal(0, loadstring(text .. " return wrong")())
     end)
 
-    it("does so in green threads: " .. name, function()
+    it("does so in green threads: " .. iterator, function()
       local spawned = text:gsub("coroutine.wrap%(body%)%(t%)", "green.spawn(body, t):wait()")
       assert.equal(0, loadstring("local green = ... " .. spawned .. " return wrong")(green))
     end)
 
-    it("does so in native threads: " .. name, function()
+    it("does so in native threads: " .. iterator, function()
       assert.equal(0, tpool.execute(loadstring(text .. " return wrong")))
     end)
   end
@@ -88,6 +91,20 @@ describe("next and pairs", function()
       complaint "local t\nfor _ in pairs(t) do end")
     assert.equal("greenlua: (command line):2: bad argument #1 to 'next' (table expected, got nil)",
       complaint "local t\nlocal k = next(t) print(k)")
+  end)
+
+  it("refuse userdata in the caller's line, and ask cdata", function()
+    assert.equal(
+      "greenlua: (command line):3: bad argument #1 to 'pairs' (table expected, got userdata)",
+      complaint("local p = newproxy(true)\ngetmetatable(p).__pairs = function() return next end\n"
+        .. "for _ in pairs(p) do end"))
+    local point = ffi.metatype("struct pairs_spec_point", {
+      __pairs = function(p) return next, { x = p.x } end,
+    })
+    for key, value in pairs(point(3)) do
+      assert.are.same({ "x", 3 }, { key, value })
+    end
+    assert.equal(next, (pairs(point(3))))
   end)
 
   it("go to native threads by their names, and back", function()

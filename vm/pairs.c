@@ -69,10 +69,11 @@ static void put_pairs(lua_State *L)
 {
   lua_pushcfunction(L, next_field);
   lua_pushvalue(L, -1);
-  lua_setglobal(L, "next");
+  lua_insert(L, -4);
   lua_insert(L, -3); /* Before LuaJIT's own. */
   lua_pushcclosure(L, pairs_of, 3);
-  lua_setglobal(L, "pairs");
+  lua_setglobal(L, "pairs"); /* From here on nothing allocates. */
+  lua_setglobal(L, "next");
 }
 
 void vm_pairs_mend(lua_State *L)

@@ -81,7 +81,8 @@ int green_files_leave(void)
 
 int green_files_borrow(int fd)
 {
-  return files_are == REACHES ? files_reach(fd) : fd;
+  if (files_are == REACHES) return files_reach(fd);
+  return files_are == SHARED || fd == STDERR_FILENO ? fd : GREEN_EBADF;
 }
 
 void green_files_return(int fd)

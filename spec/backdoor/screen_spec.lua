@@ -65,6 +65,9 @@ describe("the screen of greenlua top", function()
     local n, text = busy(16)
     assert.equal(2, n)
     assert.matches("\nand 2 more\n", text)
+    n, text = busy(7)
+    assert.equal(0, n)
+    assert.not_matches(" more\n", text)
     for i = 1, 4 do gate:put(i) end
     for i = 1, 4 do jobs[i]:wait() end
   end)

@@ -97,6 +97,19 @@ describe("the debugger, of a main that never waits,", function()
     client:finish() -- it ends
   end)
 
+  it("ends it though it catches the first errors", function()
+    local client = start_loop(MAIN .. [[
+for _ = 1, 3 do
+  pcall(function()
+    local x = 0
+    repeat x = x + 1 until x > 1e11
+  end)
+end
+]])
+    client:must("disconnect", { terminateDebuggee = true })
+    client:finish() -- it ends
+  end)
+
   it("ends it when its client says so", function()
     local client = start_loop(MAIN)
     client:must "terminate"

@@ -13,8 +13,8 @@ local function output(code)
 end
 
 describe("loops over tables under plain luajit", function()
-  for name, iterator in pairs(kit.iterators) do
-    it("see all of it once the library is loaded: " .. name, function()
+  for _, iterator in ipairs(kit.iterators) do
+    it("see all of it once the library is loaded: " .. iterator, function()
       local text = kit.text_of(iterator)
       assert.equal("0\n", output('require "green.core"' .. text .. " print(wrong)"))
     end)

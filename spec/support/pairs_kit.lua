@@ -25,7 +25,7 @@ M.text = [[
   end
 ]]
 
-M.iterators = { ["pairs(t)"] = "pairs(t)", ["next, t"] = "next, t" }
+M.iterators = { "pairs(t)", "next, t" }
 
 --- The text with that iterator.
 function M.text_of(iterator)

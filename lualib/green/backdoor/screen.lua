@@ -6,6 +6,7 @@ local core = require "green.core"
 local debugging = require "green.debug"
 local look = require "green.status.look"
 local natives = require "green.debug.natives"
+local pacer = require "green.thread.pace"
 local plain = require("green.thread.report").plain
 local waits = require "green.thread.waits"
 
@@ -77,10 +78,11 @@ end
 local MOST_NATIVES = 8
 
 --- A line for each that is at work, the longest first; no more than a few, and the rest as a
--- number.
+-- number. Parks, in steps.
 local function native_lines(most)
-  local list, lines = {}, {}
+  local list, lines, pace = {}, {}, pacer()
   for n in natives.each() do
+    pace()
     list[#list + 1] = n.state ~= "idle" and n or nil
   end
   sort(list, function(a, b) return a.seconds > b.seconds end)
