@@ -11,6 +11,7 @@
 #include "data.h"
 #include "greenlua_priv.h"
 #include "native.h"
+#include "finalizer.h"
 #include "pairs.h"
 #include "stall.h"
 #include "trace.h"
@@ -65,6 +66,7 @@ static void open_core(lua_State *L, green_hub *hub)
 static int open_guest(lua_State *L)
 {
   vm_pairs_mend(L);
+  vm_finalizers_mend(L);
   open_core(L, lua_touserdata(L, 1));
   vm_stall_start_env(vm_get(L), L, 1);
   vm_trace_start_env(vm_get(L), L, 1);
@@ -111,6 +113,7 @@ static int open_state(lua_State *L)
   vm_pairs_mend(L);
   vm_collector_open(L);
   vm_bundle_install(L);
+  vm_finalizers_mend(L);
   open_bodies(L);
   lua_getglobal(L, "require"); /* As it is before any script. */
   vm_set_key(L, VM_KEY_REQUIRE);

@@ -7,6 +7,7 @@
 */
 
 #include "names.h"
+#include "finalizer.h"
 #include "keys.h"
 #include "site.h"
 
@@ -45,7 +46,8 @@ static int is_given(lua_State *L)
   const vm *v = vm_get(L);
   lua_pushvalue(L, -1);
   lua_getinfo(L, ">S", &ar);
-  return !strcmp(ar.what, "C") || (v && vm_is_library(v, ar.source));
+  return !strcmp(ar.what, "C") || vm_finalizers_has(ar.source) ||
+         (v && vm_is_library(v, ar.source));
 }
 
 /* Does the value at the top go by its name, standing in that module? */

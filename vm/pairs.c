@@ -3,9 +3,9 @@
 */
 
 #include "pairs.h"
+#include "faults.h"
 
 #include <lauxlib.h>
-#include <string.h>
 
 /* key, value = next(t, key) */
 static int next_field(lua_State *L)
@@ -45,18 +45,6 @@ static int pairs_of(lua_State *L)
   return 3;
 }
 
-/* Later ones have a date in the place of beta3, and luajit2 has more in its
-** table. */
-static int is_wrong(lua_State *L)
-{
-  lua_getglobal(L, "jit");
-  if (!lua_istable(L, -1)) return 0;
-  lua_getfield(L, -1, "version");
-  lua_getfield(L, -2, "prngstate");
-  const char *version = lua_tostring(L, -2);
-  return version && strstr(version, "beta") && lua_isnil(L, -1);
-}
-
 /* Is what is at index i written in LuaJIT's assembler, as these two are? A host
 ** may have put others there. */
 static int is_luas(lua_State *L, int i)
@@ -79,7 +67,7 @@ static void put_pairs(lua_State *L)
 void vm_pairs_mend(lua_State *L)
 {
   int top = lua_gettop(L);
-  if (is_wrong(L)) {
+  if (vm_faults(L) & VM_FAULT_PAIRS) {
     lua_getglobal(L, "next");
     lua_getglobal(L, "pairs");
     if (is_luas(L, -1) && is_luas(L, -2)) put_pairs(L);

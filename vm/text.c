@@ -15,8 +15,7 @@ static int call_tostring(lua_State *L)
   return lua_type(L, -1) == LUA_TSTRING;
 }
 
-/* At the top of the stack stands a text for the value that stood there. */
-static void value_to_text(lua_State *L)
+void vm_value_to_text(lua_State *L)
 {
   if (lua_tostring(L, -1)) return;
   if (lua_isnil(L, -1) || lua_isboolean(L, -1)) {
@@ -49,7 +48,7 @@ void vm_push_text(lua_State *L)
   if (!lua_isstring(L, 2)) lua_pushliteral(L, "");
   int traceback = lua_gettop(L);
   vm_data_get(L, 1, "error");
-  value_to_text(L);
+  vm_value_to_text(L);
   lua_pushliteral(L, "\n");
   lua_pushvalue(L, traceback);
   lua_concat(L, 3);

@@ -7,6 +7,9 @@
 
 #include <lua.h>
 
+/* Put a text in the place of the value at the top. To be called protected. */
+void vm_value_to_text(lua_State *L);
+
 /* L's stack is a dead thread's userdata: push a text for the error that ended
 ** it: the library's own account when it is loaded, else message and traceback.
 ** To be called protected. */

@@ -5,6 +5,7 @@
 #include "worker_priv.h"
 #include "bundle.h"
 #include "carry.h"
+#include "finalizer.h"
 #include "pairs.h"
 #include "thread.h"
 
@@ -157,6 +158,7 @@ static int open_body(lua_State *L)
   luaL_openlibs(L);
   vm_pairs_mend(L);
   vm_bundle_install(L);
+  vm_finalizers_mend(L);
   lua_getglobal(L, "require");
   vm_set_key(L, VM_KEY_REQUIRE);
   set_jit_limits(L);
