@@ -143,6 +143,8 @@ describe("a finalizer", function()
 
   for what, says in pairs {
     ["function() error({}, 0) end"] = " at %(command line%):1: %(error object is not a string%)",
+    ["function() error(require('green.error').new('EIO', 'x'), 0) end"] =
+      " at %(command line%):1: .*%(EIO%)",
     ["function() error(setmetatable({}, { __tostring = error }), 0) end"] =
       " at %(command line%):1: %(error object is not a string%)",
     ["{}"] = ": attempt to call a table value",
@@ -189,6 +191,18 @@ describe("a finalizer", function()
       for _ = 1, 30000 do ffi.gc(ffi.new "int[1]", finalize) end
       collectgarbage()
       print(last == 4 and traces < 30 or traces)
+    ]])
+  end)
+
+  it("may load modules of the library", function()
+    assert.equal("true\ttrue\ttrue\nend\n", output [[
+      getmetatable(newproxy(true)).__gc = function()
+        print(pcall(require, "green.error") and true, pcall(require, "green.http") and true,
+          pcall(require, "green.wsgi") and true)
+      end
+      collectgarbage()
+      collectgarbage()
+      print "end"
     ]])
   end)
 

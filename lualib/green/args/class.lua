@@ -135,10 +135,4 @@ function M.seal(mt, kind)
   return mt
 end
 
--- They run a few times in a program. Compiled, a loop over pairs was seen to go on for
--- ever in a finalizer that loads a module while the state is being closed.
-jit.off(flatten)
-jit.off(M.seal)
-jit.off(guard_of)
-
 return M

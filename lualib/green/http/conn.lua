@@ -48,7 +48,7 @@ function conn:open(stream)
   self.waits = 0 -- green threads that wait for it
   C.init(self.head)
 end
-jit.off(conn.open) -- once a connection
+pcall(jit.off, conn.open) -- once a connection; refused in a finalizer, which may load this
 
 --- Is it another process's, of which this one is a child? What comes is not for us.
 function conn:is_foreign()

@@ -43,7 +43,7 @@ function M.attach(server)
   server.rest = 0 -- requests that are not to go the short way
   server.last_path = "" -- of the last request that went it
 end
-jit.off(M.attach) -- C.init asks for it
+pcall(jit.off, M.attach) -- C.init asks for it; refused in a finalizer, which may load this
 
 local function are_strings(name, value)
   return type(name) == "string" and type(value) == "string"
