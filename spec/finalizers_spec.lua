@@ -124,8 +124,16 @@ describe("a finalizer", function()
     ]] }
     assert.equal(0, r.status)
     assert.equal("2000000\n", r.out)
-    local line = "greenlua: error in the finalizer at (command line):1: mine\n"
+    local line = "greenlua: error in a finalizer at (command line):1: mine\n"
     assert.equal(line:rep(100), r.err)
+  end)
+
+  it("that fails is reported with its place once", function()
+    local r = program.run_greenlua { "-e", [[
+      getmetatable(newproxy(true)).__gc = function() error("mine") end
+      collectgarbage()
+    ]] }
+    assert.equal("greenlua: error in a finalizer: (command line):1: mine\n", r.err)
   end)
 
   it("that fails in a native thread is reported, too", function()
@@ -138,7 +146,7 @@ describe("a finalizer", function()
       end))
     ]] }
     assert.equal("went on\n", r.out)
-    assert.equal("greenlua: error in the finalizer at (command line):2: mine\n", r.err)
+    assert.equal("greenlua: error in a finalizer at (command line):2: mine\n", r.err)
   end)
 
   for what, says in pairs {
@@ -153,7 +161,7 @@ describe("a finalizer", function()
       local r = program.run_greenlua { "-e", "getmetatable(newproxy(true)).__gc = " .. what ..
         " package.loaded['green.core'], io.stderr = nil collectgarbage()" }
       assert.equal(0, r.status)
-      assert.matches("^greenlua: error in the finalizer" .. says .. "\n$", r.err)
+      assert.matches("^greenlua: error in a finalizer" .. says .. "\n$", r.err)
     end)
   end
 

@@ -154,8 +154,9 @@ static int look(lua_State *L)
   return 2;
 }
 
-/* Push " at file:line" for a function of Lua's, or "". */
-static void push_place(lua_State *L, int fn)
+/* Push " at file:line" for a function of Lua's, or "" where a text begins with
+** its file already. */
+static void push_place(lua_State *L, int fn, const char *text)
 {
   lua_Debug ar = {.what = "C"};
   lua_pushvalue(L, fn);
@@ -163,7 +164,7 @@ static void push_place(lua_State *L, int fn)
     lua_getinfo(L, ">S", &ar);
   else
     lua_pop(L, 1);
-  if (*ar.what == 'C')
+  if (*ar.what == 'C' || !strncmp(text, ar.short_src, strlen(ar.short_src)))
     lua_pushliteral(L, "");
   else
     lua_pushfstring(L, " at %s:%d", ar.short_src, ar.linedefined);
@@ -175,8 +176,8 @@ static int tell(lua_State *L)
   lua_settop(L, 2);
   vm_value_to_text(L);
   int text = lua_gettop(L);
-  push_place(L, 1);
-  lua_pushfstring(L, "greenlua: error in the finalizer%s: %s\n",
+  push_place(L, 1, lua_tostring(L, text));
+  lua_pushfstring(L, "greenlua: error in a finalizer%s: %s\n",
                   lua_tostring(L, -1), lua_tostring(L, text));
   vm_complain_of(L, lua_gettop(L));
   return 0;

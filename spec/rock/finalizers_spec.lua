@@ -43,7 +43,7 @@ describe("a finalizer under plain luajit that fails", function()
       print(n)
     ]]
     assert.equal("2000000\n", r.out)
-    local line = "greenlua: error in the finalizer at (command line):2: mine\n"
+    local line = "greenlua: error in a finalizer at (command line):2: mine\n"
     assert.equal(line:rep(100), r.err)
   end)
 end)
