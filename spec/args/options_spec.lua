@@ -25,6 +25,7 @@ describe("green.args.options", function()
         message(call, { timout = 1 }))
       assert.matches("did you mean 'reuse_port'", message(call, { reuseport = true }))
       assert.matches("did you mean 'backlog'", message(call, { Backlog = 1 }))
+      assert.matches("did you mean 'reuse_port'", message(call, { REUSE_PORT = true }))
     end)
 
     it("names none for one letter, of which each is as near", function()

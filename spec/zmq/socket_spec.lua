@@ -320,7 +320,11 @@ describe("green.zmq", function()
     fails("EINVAL", b:connect "tcp://127.0.0.1:65536")
     fails("EPROTONOSUPPORT", b:bind "gopher://x")
     -- Twice the same: libzmq would end the process.
-    fails("EPROTONOSUPPORT", b:bind "norm://127.0.0.1:5555")
+    err = fails("EPROTONOSUPPORT", b:bind "norm://127.0.0.1:5555")
+    assert.equal("bind norm://127.0.0.1:5555: protocol not supported (EPROTONOSUPPORT)",
+      tostring(err))
+    err = fails("ENODEV", b:bind "tcp://localhost:5555")
+    assert.matches("no host's name", tostring(err), 1, true)
     fails("EPROTONOSUPPORT", b:connect "norm://127.0.0.1:5555")
     fails("EINVAL", b:bind "inproc://zeromq.zap.01")
     assert(a:unbind(a.last_endpoint))

@@ -68,7 +68,8 @@ end
 -- @tparam[opt] function elsewhere what to say of a name that is known in another place, or nil
 local function unknown(what, name, known, where, elsewhere)
   local place = elsewhere and elsewhere(name)
-  local near = not place and type(name) == "string" and nearest(name, known)
+  local near = not place and type(name) == "string"
+    and (nearest(name, known) or nearest(name:lower(), known))
   local hint = place and "; " .. place or near and format("; did you mean '%s'?", near)
     or listed(known)
   local is_plain = type(name) == "number" or type(name) == "string" and #name <= NAME_MOST

@@ -19,7 +19,7 @@ local wait = require "green.zmq.wait"
 
 local zmq = require "green.ffi.zmq"
 
-local EINVAL = core.codes.EINVAL
+local EINVAL, ENODEV = core.codes.EINVAL, core.codes.ENODEV
 local PARTS = 1024 -- of a message that is received
 
 --- libzmq's numbers.
@@ -62,7 +62,10 @@ local function endpoint_of(value, where)
 end
 
 local PORT_MOST = 65535 -- libzmq takes what is left of a larger one
-local NO_ENDPOINT = 'no endpoint: "tcp://ADDRESS:PORT", "ipc://PATH", "inproc://NAME"'
+local says = {
+  [EINVAL] = 'no endpoint: "tcp://ADDRESS:PORT", "ipc://PATH", "inproc://NAME"',
+  [ENODEV] = "it takes an address, the name of an interface or *, but no host's name",
+}
 
 local function is_endpoint(text)
   local port = text:match "^tcp://.*:(%d+)$"
@@ -71,11 +74,11 @@ end
 
 local function act(self, fn, endpoint, op)
   if endpoint_of(endpoint, op):find "^norm://" then -- libzmq ends the process where it fails
-    return wait.failed("EPROTONOSUPPORT", op .. " " .. endpoint)
+    return wait.failed("EPROTONOSUPPORT", op .. " " .. endpoint, nil, "protocol not supported")
   end
   local status = is_endpoint(endpoint) and fn(self._s, endpoint) or EINVAL
   if status < 0 then
-    return wait.failed(status, op .. " " .. endpoint, nil, status == EINVAL and NO_ENDPOINT or nil)
+    return wait.failed(status, op .. " " .. endpoint, nil, says[status])
   end
   return true
 end
