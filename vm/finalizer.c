@@ -183,6 +183,7 @@ static int tell(lua_State *L)
   return 0;
 }
 
+/* What guard makes. */
 static int run(lua_State *L)
 {
   lua_pushvalue(L, lua_upvalueindex(FUNCTION));
